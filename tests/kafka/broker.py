@@ -1,0 +1,271 @@
+"""A real Apache Kafka broker for tests and benchmarks: one KRaft node, a process in a directory of its own."""
+
+import os
+import random
+import socket
+import subprocess
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from confluent_kafka.admin import AdminClient
+
+from tests.kafka.jars import KafkaUnavailable, jars, java
+from tests.kafka.process import GuardedProcess
+from tests.kafka.produce import produce
+from tests.kafka.topics import Topics, wait_until
+
+__all__ = ["COMPACTING", "KafkaBroker", "KafkaBrokerError", "KafkaUnavailable", "jars"]
+
+HOST = "127.0.0.1"
+# Below the range that systems take the near end of outgoing connections from (32768 on Linux, 49152 elsewhere): while
+# the broker is down nobody is given its port, and no client that knocks there can be connected to itself.
+PORTS = range(20_000, 30_000)
+CLUSTER_ID = "a3ZzLWdyYXBocWwta3Zzcw"
+LOG_CONFIGURATION = Path(__file__).with_name("log4j2.xml")
+FORMAT_SECONDS_MAX = 60.0
+STOP_SECONDS_MAX = 30.0
+COMPACT_SECONDS_MAX = 30.0
+LOG_TAIL_CHARACTERS = 4_000
+
+# What makes a topic compact within a second of `KafkaBroker.compact`, and all the time while it is written to.
+# The cleaner never touches the segment being written, so that one must end soon: 2 MB hold a record of 1 MB, and
+# Kafka 4 refuses less than 1 MB (its internal.segment.bytes goes below, but then refuses every batch above it).
+COMPACTING: Mapping[str, str] = {
+    "cleanup.policy": "compact",
+    "segment.bytes": str(2 * 1024 * 1024),
+    "segment.ms": "200",
+    "min.cleanable.dirty.ratio": "0.0",
+    "min.compaction.lag.ms": "0",
+    "max.compaction.lag.ms": "200",
+    "file.delete.delay.ms": "100",
+}
+# What a batch of one record without key and headers adds to its value, at most.
+BATCH_OVERHEAD_BYTES = 80
+
+
+class KafkaBrokerError(Exception):
+    """The broker did not start; the message ends with the last lines of its log."""
+
+
+class KafkaBroker(Topics):
+    """A real broker in `directory`, which keeps its data, its settings and its log (`broker.log`).
+
+    Its address is chosen once and stays the same over restarts. `settings`, by Kafka's names, overrule the ones chosen
+    here. The process never outlives this one. Every call blocks: in asynchronous code use `asyncio.to_thread`. Not
+    for use by two threads at once.
+    """
+
+    def __init__(self, directory: Path, settings: Mapping[str, str] | None = None, heap_megabytes: int = 512) -> None:
+        self._directory = directory
+        self._port, controller_port = _free_ports(2)
+        self._settings = {**_settings(directory / "data", self._port, controller_port), **(settings or {})}
+        self._heap_megabytes = heap_megabytes
+        self._process: GuardedProcess | None = None
+        super().__init__(f"{HOST}:{self._port}")
+
+    @property
+    def log(self) -> Path:
+        """What the broker wrote to its log and its standard output, over all its starts."""
+        return self._directory / "broker.log"
+
+    @property
+    def running(self) -> bool:
+        """Whether the process is there, paused ones included."""
+        return self._process is not None and self._process.exit_status() is None
+
+    def start(self, timeout_seconds: float = 60) -> None:
+        """Starts the broker on its directory; returns once it leads every partition that it holds.
+
+        Raises KafkaUnavailable without Java or the jars, KafkaBrokerError when it ends or is not ready in time.
+        """
+        assert not self.running, "the broker runs already"
+        deadline = time.monotonic() + timeout_seconds
+        runtime = self._java()
+        self._prepare(runtime)
+        self._process = GuardedProcess([*runtime, "kafka.Kafka", str(self._properties)], self.log)
+        try:
+            self._wait_until_ready(deadline)
+        except BaseException:
+            self.kill()
+            raise
+
+    def stop(self) -> None:
+        """Ends the broker in order (SIGTERM) and waits; also a paused one. Nothing to do where it does not run."""
+        process, self._process = self._process, None
+        if process is not None:
+            process.terminate(STOP_SECONDS_MAX)
+
+    def kill(self) -> None:
+        """Ends the broker at once (SIGKILL), as a crash would. Nothing to do where it does not run.
+
+        Acknowledged records outlive it (they are the kernel's by then); a `delete_records` of the last half second may
+        not.
+        """
+        process, self._process = self._process, None
+        if process is not None:
+            process.kill()
+
+    def restart(self, timeout_seconds: float = 60) -> None:
+        """Stops the broker in order and starts it on the same data and address."""
+        self.stop()
+        self.start(timeout_seconds)
+
+    def pause(self) -> None:
+        """Makes the broker hang (SIGSTOP): connections stay open and nothing answers, until `resume`."""
+        self._running_process().pause()
+
+    def resume(self) -> None:
+        """Lets a paused broker go on.
+
+        After more than two seconds' pause it leads nothing for a moment, until its controller has heard of it again.
+        """
+        self._running_process().resume()
+
+    def compacting_topic(self, name: str, partitions: int = 1, **config: str) -> None:
+        """Creates a topic that `compact` compacts at once: COMPACTING, overruled by `config`.
+
+        Say `delete_retention_ms="0"` to have tombstones removed by the second `compact` after they were written.
+        """
+        own = {key.replace("_", "."): value for key, value in config.items()}
+        self.create_topic(name, partitions, **{**COMPACTING, **own})
+
+    def compact(self, name: str) -> None:
+        """Makes the log cleaner pass over everything now in a compacting topic; returns when it has.
+
+        Writes an aborted record to each partition: readers of committed records see only the offsets that it takes.
+        Raises TimeoutError after COMPACT_SECONDS_MAX, so while a transaction is open, which the cleaner never passes.
+        """
+        # As large as a segment, so that it starts one of its own whatever the timestamps (segment.ms goes by them).
+        large = bytes(int(self.settings_of(name)["segment.bytes"]) - BATCH_OVERHEAD_BYTES)
+        ends = self.end_offsets(name)
+        for partition in ends:
+            produce(
+                self.bootstrap_servers,
+                name,
+                [(b"", large)],
+                partition=partition,
+                transactional_id=f"compact-{name}-{partition}",
+                abort=True,
+            )
+        wait_until(lambda: self._cleaned_up_to(name, ends), f"topic {name} compacted", COMPACT_SECONDS_MAX)
+
+    def _cleaned_up_to(self, topic: str, offsets: Mapping[int, int]) -> bool:
+        """Whether the cleaner has noted, in its checkpoint file, that it has cleaned up to these offsets."""
+        checkpoint = self._directory / "data" / "cleaner-offset-checkpoint"
+        lines = checkpoint.read_text().splitlines() if checkpoint.exists() else []
+        rows = (line.rsplit(" ", 2) for line in lines if line.startswith(f"{topic} "))
+        cleaned = {int(partition): int(offset) for _, partition, offset in rows}
+        return all(cleaned.get(partition, 0) >= offset for partition, offset in offsets.items())
+
+    @property
+    def _properties(self) -> Path:
+        return self._directory / "server.properties"
+
+    def _java(self) -> list[str]:
+        return [
+            java(),
+            f"-Xmx{self._heap_megabytes}m",
+            "-Djava.net.preferIPv4Stack=true",
+            f"-Dlog4j2.configurationFile={LOG_CONFIGURATION}",
+            "-cp",
+            f"{jars()}{os.sep}*",
+        ]
+
+    def _prepare(self, runtime: list[str]) -> None:
+        self._directory.mkdir(parents=True, exist_ok=True)
+        self._properties.write_text("".join(f"{name}={value}\n" for name, value in self._settings.items()))
+        if (self._directory / "data" / "meta.properties").exists():
+            return
+        tool = ["kafka.tools.StorageTool", "format", "--cluster-id", CLUSTER_ID, "--config", str(self._properties)]
+        with self.log.open("ab") as log:
+            run = subprocess.run(
+                [*runtime, *tool],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                timeout=FORMAT_SECONDS_MAX,
+                check=False,
+            )
+        if run.returncode != 0:
+            raise KafkaBrokerError(f"the data directory could not be formatted\n{self._log_tail()}")
+
+    def _wait_until_ready(self, deadline: float) -> None:
+        try:
+            wait_until(self._ready, "the broker's readiness", deadline - time.monotonic())
+        except TimeoutError as timeout:
+            raise KafkaBrokerError(f"the broker was not ready in time\n{self._log_tail()}") from timeout
+
+    def _ready(self) -> bool:
+        if not self.running:
+            raise KafkaBrokerError(f"the broker ended\n{self._log_tail()}")
+        # A connection is tried first because librdkafka waits longer each time that it is refused.
+        if not _listens(self._port):
+            return False
+        with AdminClient({"bootstrap.servers": self.bootstrap_servers, "log_level": 0}) as admin:
+            metadata = admin.list_topics(timeout=5)
+        partitions = [partition for topic in metadata.topics.values() for partition in topic.partitions.values()]
+        return len(metadata.brokers) == 1 and all(partition.leader in metadata.brokers for partition in partitions)
+
+    def _running_process(self) -> GuardedProcess:
+        assert self._process is not None, "the broker does not run"
+        return self._process
+
+    def _log_tail(self) -> str:
+        return self.log.read_text(errors="replace")[-LOG_TAIL_CHARACTERS:]
+
+
+def _settings(data: Path, port: int, controller_port: int) -> dict[str, str]:
+    """One node that is broker and controller, on the loopback only, and that waits for nothing."""
+    return {
+        "process.roles": "broker,controller",
+        "node.id": "1",
+        "controller.quorum.voters": f"1@{HOST}:{controller_port}",
+        "listeners": f"PLAINTEXT://{HOST}:{port},CONTROLLER://{HOST}:{controller_port}",
+        "controller.listener.names": "CONTROLLER",
+        "log.dirs": str(data),
+        "auto.create.topics.enable": "false",
+        "message.max.bytes": str(5 * 1024 * 1024),
+        # One replica of everything, and internal topics of one partition: the first transaction need not wait.
+        "offsets.topic.replication.factor": "1",
+        "offsets.topic.num.partitions": "1",
+        "transaction.state.log.replication.factor": "1",
+        "transaction.state.log.min.isr": "1",
+        "transaction.state.log.num.partitions": "1",
+        "share.coordinator.state.topic.replication.factor": "1",
+        "share.coordinator.state.topic.min.isr": "1",
+        "share.coordinator.state.topic.num.partitions": "1",
+        "group.initial.rebalance.delay.ms": "0",
+        # After a kill the controller admits the broker again only when the session of the old one is over.
+        "broker.heartbeat.interval.ms": "400",
+        "broker.session.timeout.ms": "2000",
+        # Records with timestamps long past stay, unless a topic has a retention of its own.
+        "log.retention.ms": "-1",
+        # Retention, compaction and the checkpoint of log starts go round several times a second.
+        "log.cleaner.backoff.ms": "100",
+        "log.cleaner.dedupe.buffer.size": str(32 * 1024 * 1024),
+        "log.retention.check.interval.ms": "300",
+        "log.initial.task.delay.ms": "300",
+        "log.flush.start.offset.checkpoint.interval.ms": "300",
+    }
+
+
+def _free_ports(count: int) -> list[int]:
+    """Different ports of the loopback that nobody listens on."""
+    ports: list[int] = []
+    for port in random.SystemRandom().sample(PORTS, len(PORTS)):
+        if len(ports) == count:
+            return ports
+        with socket.socket() as attempt:
+            try:
+                attempt.bind((HOST, port))
+            except OSError:
+                continue
+            ports.append(port)
+    raise OSError(f"no free port among {PORTS}")
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as attempt:
+        attempt.settimeout(1)
+        return attempt.connect_ex((HOST, port)) == 0

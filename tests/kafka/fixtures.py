@@ -1,0 +1,48 @@
+"""Fixtures for tests against a real broker; `tests/conftest.py` brings them to all tests."""
+
+import os
+import re
+import uuid
+from collections.abc import Iterator
+
+import pytest
+
+from tests.kafka.broker import KafkaBroker
+from tests.kafka.jars import KafkaUnavailable, jars, java
+
+
+@pytest.fixture(scope="session")
+def kafka_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaBroker]:
+    """One running broker for the whole session: a test that stops, kills or pauses it brings it back.
+
+    Skips with the reason where Java or the jars are missing, and fails instead under KVS_REQUIRE_KAFKA=1. A broker that
+    does not start is always a failure.
+    """
+    missing = _missing()
+    if missing and os.environ.get("KVS_REQUIRE_KAFKA") == "1":
+        pytest.fail(f"KVS_REQUIRE_KAFKA=1, but: {missing}", pytrace=False)
+    if missing:
+        pytest.skip(missing)
+    broker = KafkaBroker(tmp_path_factory.mktemp("kafka"))
+    broker.start()
+    try:
+        yield broker
+    finally:
+        broker.stop()
+
+
+@pytest.fixture
+def topic(request: pytest.FixtureRequest) -> str:
+    """A topic name that no other test has, with the test's own name in it; creates nothing."""
+    readable = re.sub(r"[^A-Za-z0-9._-]+", "-", request.node.name)[:100].strip("-")
+    return f"{readable}-{uuid.uuid4().hex[:8]}"
+
+
+def _missing() -> str:
+    """Why there can be no broker here; empty when there can."""
+    try:
+        java()
+        jars()
+    except KafkaUnavailable as reason:
+        return str(reason)
+    return ""

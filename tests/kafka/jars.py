@@ -1,0 +1,93 @@
+"""The Java side of the harness: where the broker's jars come from, and which `java` runs them."""
+
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+POM = Path(__file__).with_name("pom.xml")
+REPOSITORY = Path(__file__).parents[2]
+JAVA_MAJOR_MIN = 17
+COPY_SECONDS_MAX = 600
+
+
+class KafkaUnavailable(Exception):  # noqa: N818 - a state of the machine rather than an error
+    """A real Kafka broker cannot run on this machine; the message says what is missing."""
+
+
+def java() -> str:
+    """The path of a `java` new enough for the broker.
+
+    Raises KafkaUnavailable when there is none, or it is too old.
+    """
+    path = _program("java", f"a Java runtime, {JAVA_MAJOR_MIN} or later")
+    answer = subprocess.run([path, "-version"], capture_output=True, text=True, check=False).stderr
+    version = re.search(r'version "(\d+)', answer)
+    if version is None or int(version[1]) < JAVA_MAJOR_MIN:
+        raise KafkaUnavailable(f"the broker needs Java {JAVA_MAJOR_MIN} or later; {path} says: {answer.strip()}")
+    return path
+
+
+def jars() -> Path:
+    """The directory that holds the jars of the broker and all that it depends on.
+
+    That is $KVS_KAFKA_JARS where set, else a directory of the repository's `.cache/kafka` that belongs to this very
+    `pom.xml`. Maven fills it the first time (about 45 MB); later calls need neither Maven nor a network.
+
+    Raises KafkaUnavailable when they are not there yet and Maven is missing or fails.
+    """
+    chosen = os.environ.get("KVS_KAFKA_JARS")
+    directory = Path(chosen).absolute() if chosen else _default_directory()
+    if not _holds_broker(directory):
+        _fill(directory)
+    return directory
+
+
+def _default_directory() -> Path:
+    return REPOSITORY / ".cache" / "kafka" / f"jars-{hashlib.sha256(POM.read_bytes()).hexdigest()[:12]}"
+
+
+def _holds_broker(directory: Path) -> bool:
+    return any(directory.glob("kafka_2.13-*.jar"))
+
+
+def _fill(directory: Path) -> None:
+    maven = _program("mvn", "Apache Maven, or KVS_KAFKA_JARS naming a directory of the broker's jars")
+    directory.parent.mkdir(parents=True, exist_ok=True)
+    # Copied aside and renamed: whoever sees the directory sees all of it, also when two runs start at once.
+    with tempfile.TemporaryDirectory(dir=directory.parent, prefix="copying-") as aside:
+        complete = Path(aside) / "jars"
+        _copy(maven, complete)
+        try:
+            complete.rename(directory)
+        except OSError:
+            if not _holds_broker(directory):
+                raise
+
+
+def _copy(maven: str, directory: Path) -> None:
+    goal = ["dependency:copy-dependencies", f"-DoutputDirectory={directory}"]
+    try:
+        run = subprocess.run(
+            [maven, "-q", "-B", "-f", str(POM), *goal],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=COPY_SECONDS_MAX,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as timeout:
+        raise KafkaUnavailable(f"Maven did not bring the broker's jars within {COPY_SECONDS_MAX} s") from timeout
+    if run.returncode != 0 or not _holds_broker(directory):
+        raise KafkaUnavailable(f"Maven could not bring the broker's jars:\n{run.stdout.strip()[-2000:]}")
+
+
+def _program(name: str, need: str) -> str:
+    path = shutil.which(name)
+    if path is None:
+        raise KafkaUnavailable(f"`{name}` is not on the PATH: the tests against a real broker need {need}")
+    return path

@@ -1,0 +1,202 @@
+"""Administration of topics at one address, for tests: every call returns when its effect can be seen."""
+
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
+from typing import Any, TypeVar
+
+from confluent_kafka import IsolationLevel, KafkaError, KafkaException, TopicCollection, TopicPartition
+from confluent_kafka.admin import (
+    AdminClient,
+    AlterConfigOpType,
+    ConfigEntry,
+    ConfigResource,
+    NewPartitions,
+    NewTopic,
+    OffsetSpec,
+    ResourceType,
+)
+
+T = TypeVar("T")
+
+REQUEST_SECONDS_MAX = 20.0
+VISIBLE_SECONDS_MAX = 20.0
+POLL_SECONDS = 0.02
+
+# A broker that was paused may lead nothing for a moment, and its controller then finds no place for one replica.
+LEADERLESS = frozenset(
+    {
+        KafkaError.LEADER_NOT_AVAILABLE,
+        KafkaError.NOT_LEADER_FOR_PARTITION,
+        KafkaError.INVALID_REPLICATION_FACTOR,
+    }
+)
+
+EARLIEST = OffsetSpec.earliest()
+LATEST = OffsetSpec.latest()
+
+
+def wait_until(seen: Callable[[], bool], what: str, seconds_max: float = VISIBLE_SECONDS_MAX) -> None:
+    """Asks until `seen()`; raises TimeoutError naming `what` after `seconds_max`. Kafka's errors mean "not yet"."""
+    deadline = time.monotonic() + seconds_max
+    error: KafkaException | None = None
+    while time.monotonic() < deadline:
+        try:
+            if seen():
+                return
+        except KafkaException as not_yet:
+            error = not_yet
+        time.sleep(POLL_SECONDS)
+    raise TimeoutError(f"not seen within {seconds_max} s: {what}") from error
+
+
+def once_led(ask: Callable[[], T]) -> T:
+    """The answer of `ask()`, asked again up to VISIBLE_SECONDS_MAX while its controller misses the broker."""
+    deadline = time.monotonic() + VISIBLE_SECONDS_MAX
+    while True:
+        try:
+            return ask()
+        except KafkaException as error:
+            if error.args[0].code() not in LEADERLESS or time.monotonic() > deadline:
+                raise
+        time.sleep(POLL_SECONDS)
+
+
+class Topics:
+    """The topics of the cluster at `bootstrap_servers`.
+
+    Settings of a topic are given by Kafka's names, whose dots may be written as underscores:
+    `create_topic("t", cleanup_policy="compact")`. What Kafka refuses raises confluent_kafka.KafkaException, what
+    cannot be seen within VISIBLE_SECONDS_MAX raises TimeoutError.
+    """
+
+    def __init__(self, bootstrap_servers: str) -> None:
+        self.bootstrap_servers = bootstrap_servers
+
+    def create_topic(self, name: str, partitions: int = 1, **config: str) -> None:
+        """Creates a topic; returns once every partition answers for its offsets."""
+        topic = NewTopic(name, num_partitions=partitions, replication_factor=1, config=_dotted(config))
+        with self._admin() as admin:
+            once_led(lambda: _result(admin.create_topics([topic])))
+            wait_until(lambda: _serves(admin, name, partitions), f"topic {name} with {partitions} partitions")
+
+    def delete_topic(self, name: str) -> None:
+        """Deletes a topic; returns once the metadata no longer shows it."""
+        with self._admin() as admin:
+            _result(admin.delete_topics([name]))
+            wait_until(lambda: name not in _partitions(admin), f"topic {name} deleted")
+
+    def add_partitions(self, name: str, total: int) -> None:
+        """Grows a topic to `total` partitions; returns once all of them answer for their offsets."""
+        with self._admin() as admin:
+            once_led(lambda: _result(admin.create_partitions([NewPartitions(name, total)])))
+            wait_until(lambda: _serves(admin, name, total), f"topic {name} with {total} partitions")
+
+    def alter_topic(self, name: str, **config: str) -> None:
+        """Changes some settings of a topic and keeps the others; returns once the broker shows the new values."""
+        wanted = _dotted(config)
+        changes = [
+            ConfigEntry(key, value, incremental_operation=AlterConfigOpType.SET) for key, value in wanted.items()
+        ]
+        with self._admin() as admin:
+            _result(
+                admin.incremental_alter_configs([ConfigResource(ResourceType.TOPIC, name, incremental_configs=changes)])
+            )
+            wait_until(lambda: _has_settings(admin, name, wanted), f"topic {name} with {wanted}")
+
+    def topic_id(self, name: str) -> str:
+        """The topic's id as Kafka's tools print it (22 characters); a topic re-created by the same name has another."""
+        with self._admin() as admin:
+            described = _result(admin.describe_topics(TopicCollection([name])))
+        # librdkafka writes the standard alphabet of base64, Kafka the one for addresses.
+        return str(described.topic_id).replace("+", "-").replace("/", "_")
+
+    def delete_records(self, name: str, before: Mapping[int, int]) -> None:
+        """Moves the start of each given partition up to an offset, -1 for its end; returns once it starts there."""
+        requests = [TopicPartition(name, partition, offset) for partition, offset in before.items()]
+        with self._admin() as admin:
+            starts = once_led(lambda: _delete_records(admin, requests))
+            wait_until(
+                lambda: starts.items() <= _offsets(admin, name, EARLIEST).items(),
+                f"topic {name} starting at {starts}",
+            )
+
+    def start_offsets(self, name: str) -> dict[int, int]:
+        """The first offset of each partition."""
+        with self._admin() as admin:
+            return once_led(lambda: _offsets(admin, name, EARLIEST))
+
+    def end_offsets(self, name: str) -> dict[int, int]:
+        """The offset after the last record of each partition, committed or not (the high watermark)."""
+        with self._admin() as admin:
+            return once_led(lambda: _offsets(admin, name, LATEST))
+
+    def stable_end_offsets(self, name: str) -> dict[int, int]:
+        """The last stable offset of each partition: where a reader of committed records has everything."""
+        with self._admin() as admin:
+            return once_led(lambda: _offsets(admin, name, LATEST, IsolationLevel.READ_COMMITTED))
+
+    def settings_of(self, name: str) -> dict[str, str]:
+        """Every setting of a topic by Kafka's name, defaults included; Kafka does not show its internal ones."""
+        with self._admin() as admin:
+            return _settings_of(admin, name)
+
+    def _admin(self) -> AdminClient:
+        return AdminClient({"bootstrap.servers": self.bootstrap_servers, "log_level": 0})
+
+
+def _offsets(
+    admin: AdminClient,
+    topic: str,
+    which: OffsetSpec,
+    isolation: IsolationLevel = IsolationLevel.READ_UNCOMMITTED,
+) -> dict[int, int]:
+    """An offset of each partition, from the partition's leader: proof that it serves."""
+    wanted = {TopicPartition(topic, number): which for number in range(_partitions(admin).get(topic, 0))}
+    if not wanted:
+        raise KafkaException(KafkaError(KafkaError.UNKNOWN_TOPIC_OR_PART, f"there is no topic {topic}"))
+    answers = admin.list_offsets(wanted, isolation_level=isolation, request_timeout=REQUEST_SECONDS_MAX)
+    return {partition.partition: future.result().offset for partition, future in answers.items()}
+
+
+def _delete_records(admin: AdminClient, requests: list[TopicPartition]) -> dict[int, int]:
+    answers = admin.delete_records(requests, request_timeout=REQUEST_SECONDS_MAX)
+    return {partition.partition: future.result().low_watermark for partition, future in answers.items()}
+
+
+def _serves(admin: AdminClient, topic: str, partitions: int) -> bool:
+    return len(_offsets(admin, topic, EARLIEST)) == partitions
+
+
+def _partitions(admin: AdminClient) -> dict[str, int]:
+    """The number of partitions of every topic."""
+    topics = admin.list_topics(timeout=REQUEST_SECONDS_MAX).topics
+    return {name: len(topic.partitions) for name, topic in topics.items()}
+
+
+def _settings_of(admin: AdminClient, topic: str) -> dict[str, str]:
+    shown = _result(admin.describe_configs([ConfigResource(ResourceType.TOPIC, topic)]))
+    return {name: entry.value for name, entry in shown.items()}
+
+
+def _has_settings(admin: AdminClient, topic: str, wanted: Mapping[str, str]) -> bool:
+    shown = _settings_of(admin, topic)
+    return all(_same(shown.get(name, value), value) for name, value in wanted.items())
+
+
+def _same(shown: str, wanted: str) -> bool:
+    """Whether two texts are one setting: Kafka writes a number its own way, 0 as 0.0 say."""
+    try:
+        return float(shown) == float(wanted)
+    except ValueError:
+        return shown == wanted
+
+
+def _dotted(config: Mapping[str, str]) -> dict[str, str]:
+    return {name.replace("_", "."): value for name, value in config.items()}
+
+
+def _result(answers: Mapping[Any, Future[Any]]) -> Any:
+    """The result of an administrative request about one thing."""
+    (future,) = answers.values()
+    return future.result(REQUEST_SECONDS_MAX)

@@ -1,0 +1,43 @@
+import { createGraphiQLFetcher, StorageAPI } from "@graphiql/toolkit";
+import { GraphiQL } from "graphiql";
+import { createRoot } from "react-dom/client";
+import "graphiql/setup-workers/vite";
+import "graphiql/style.css";
+import "./main.css";
+import { parseDeepLink, withoutDeepLink } from "./deepLink";
+import { endpointBeside } from "./endpoint";
+import { EXAMPLES } from "./examples";
+import { SelectOperation } from "./SelectOperation";
+import { SystemTheme } from "./SystemTheme";
+
+const endpoint = endpointBeside(location.href);
+const fetcher = createGraphiQLFetcher({
+  url: endpoint.http,
+  subscriptionUrl: endpoint.socket,
+  enableIncrementalDelivery: false,
+});
+
+const link = parseDeepLink(location.search);
+if (link) {
+  // From here on the tab remembers it: a reload must show the visitor's edits, not open the link again.
+  history.replaceState(null, "", withoutDeepLink(location.href));
+  // GraphiQL finds the tab to show after a reload by these, and writes them only at an edit.
+  const storage = new StorageAPI();
+  storage.set("query", link.query);
+  storage.set("variables", link.variables);
+}
+
+const root = document.getElementById("root");
+if (!root) throw new Error("no #root in the page");
+createRoot(root).render(
+  <GraphiQL
+    fetcher={fetcher}
+    defaultTabs={link ? [link, ...EXAMPLES] : EXAMPLES}
+    defaultEditorToolsVisibility="variables"
+    {...(link && { initialQuery: link.query, initialVariables: link.variables })}
+  >
+    <GraphiQL.Logo>kvs-graphql</GraphiQL.Logo>
+    <SystemTheme />
+    {link?.operationName && <SelectOperation name={link.operationName} />}
+  </GraphiQL>,
+);

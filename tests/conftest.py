@@ -1,3 +1,25 @@
 """Fixtures for every test."""
 
+from collections.abc import Iterator
+from uuid import uuid4
+
+import pytest
+
+from kvs_graphql.demo.broker import EmbeddedBroker
+
 pytest_plugins = ["tests.kafka.fixtures"]
+
+
+@pytest.fixture(scope="session")
+def embedded_broker() -> Iterator[EmbeddedBroker]:
+    """One embedded broker for all tests that only use topics of their own."""
+    with EmbeddedBroker() as broker:
+        yield broker
+
+
+@pytest.fixture
+def embedded_topic(embedded_broker: EmbeddedBroker) -> str:
+    """A new topic of three partitions on the embedded broker."""
+    name = f"topic-{uuid4().hex}"
+    embedded_broker.create_topic(name, 3)
+    return name

@@ -14,7 +14,7 @@ JAVA_MAJOR_MIN = 17
 COPY_SECONDS_MAX = 600
 
 
-class KafkaUnavailable(Exception):  # noqa: N818 - a state of the machine rather than an error
+class KafkaUnavailable(Exception):
     """A real Kafka broker cannot run on this machine; the message says what is missing."""
 
 

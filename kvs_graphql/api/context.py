@@ -1,0 +1,35 @@
+"""What resolvers have at hand: the service, who asks, and the reads of this one operation."""
+
+from dataclasses import dataclass
+
+from strawberry import Info
+
+from kvs_graphql.access import Access
+from kvs_graphql.metrics import Metrics
+from kvs_graphql.service import Reads, Service
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """What lasts as long as a connection: one HTTP request, or a WebSocket with many operations."""
+
+    service: Service
+    access: Access
+    transport: str
+    """`http`, `websocket`, `sse` or `multipart`."""
+    metrics: Metrics
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """What lasts as long as one operation."""
+
+    connection: Connection
+    reads: Reads
+
+    @property
+    def service(self) -> Service:
+        return self.connection.service
+
+
+OperationInfo = Info[Operation, None]

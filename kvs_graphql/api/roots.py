@@ -1,0 +1,143 @@
+"""The root fields: each decodes its arguments, calls the service, and wraps what comes back."""
+
+from collections.abc import AsyncIterator
+from typing import Annotated, TypeVar
+
+import strawberry
+from strawberry import UNSET
+
+from kvs_graphql.api.context import OperationInfo
+from kvs_graphql.api.encodings import Encoding, decode_key, key_of
+from kvs_graphql.api.scalars import CursorToken
+from kvs_graphql.api.types import (
+    EncodingArgument,
+    Entry,
+    EntryConnection,
+    Node,
+    Status,
+    Update,
+    connection,
+    entry,
+    status,
+)
+from kvs_graphql.errors import BadCursor, BadInput, BadKey
+from kvs_graphql.records import Interest
+from kvs_graphql.service import PageRequest, Start, Wait
+
+T = TypeVar("T")
+
+AtLeast = Annotated[
+    CursorToken | None, strawberry.argument(description="Read at this cursor or later, waiting for it if need be.")
+]
+MaxWait = Annotated[float | None, strawberry.argument(description="Seconds to wait for `atLeast`.")]
+
+
+@strawberry.type
+class Query:
+    @strawberry.field(description="The entry of a key; null where there is none.")
+    async def value(
+        self,
+        info: OperationInfo,
+        key: str,
+        key_encoding: EncodingArgument = Encoding.UTF8,
+        at_least: AtLeast = UNSET,
+        max_wait: MaxWait = UNSET,
+    ) -> Entry | None:
+        (record,) = await info.context.reads.get_many([_key(info, key, key_encoding)], _wait(at_least, max_wait))
+        return entry(record)
+
+    @strawberry.field(description="The entry of each key, in the order of the keys; null where there is none.")
+    async def values(
+        self,
+        info: OperationInfo,
+        keys: list[str],
+        key_encoding: EncodingArgument = Encoding.UTF8,
+        at_least: AtLeast = UNSET,
+        max_wait: MaxWait = UNSET,
+    ) -> list[Entry | None]:
+        wanted = [_key(info, key, key_encoding) for key in keys]
+        return [entry(record) for record in await info.context.reads.get_many(wanted, _wait(at_least, max_wait))]
+
+    @strawberry.field(description="Entries by the bytes of their keys, a page at a time; `first` defaults to 100.")
+    async def entries(
+        self,
+        info: OperationInfo,
+        prefix: str | None = UNSET,
+        first: int | None = UNSET,
+        after: str | None = UNSET,
+        last: int | None = UNSET,
+        before: str | None = UNSET,
+        key_encoding: EncodingArgument = Encoding.UTF8,
+        at_least: AtLeast = UNSET,
+        max_wait: MaxWait = UNSET,
+    ) -> EntryConnection:
+        within = _given(prefix)
+        asked = PageRequest(
+            b"" if within is None else _key(info, within, key_encoding),
+            _given(first),
+            _edge(_given(after)),
+            _given(last),
+            _edge(_given(before)),
+        )
+        return connection(await info.context.reads.page(asked, _wait(at_least, max_wait)), asked)
+
+    @strawberry.field(description="The entry with that id; null where its key has no value.")
+    async def node(self, info: OperationInfo, id: strawberry.ID) -> Node | None:  # noqa: A002
+        (record,) = await info.context.reads.get_many([info.context.service.key(key_of(id))])
+        return entry(record)
+
+    @strawberry.field(description="How the service is, and how far behind Kafka.")
+    async def status(self, info: OperationInfo) -> Status:
+        return status(await info.context.reads.status())
+
+
+@strawberry.type
+class Subscription:
+    @strawberry.subscription(
+        description="Changes of keys as they arrive from Kafka: of these keys, of those with the prefix, or of all. "
+        "`snapshot` sends the matching entries first; `after` goes on where another subscription stopped."
+    )
+    async def updates(
+        self,
+        info: OperationInfo,
+        keys: list[str] | None = UNSET,
+        prefix: str | None = UNSET,
+        key_encoding: EncodingArgument = Encoding.UTF8,
+        after: CursorToken | None = UNSET,
+        snapshot: bool = False,
+        progress: bool = False,
+    ) -> AsyncIterator[Update]:
+        wanted, within, place = _given(keys), _given(prefix), _given(after)
+        if wanted == []:
+            raise BadInput("`keys` is empty: leave it out to watch every key.")
+        if snapshot and place is not None:
+            raise BadInput("`after` and `snapshot` exclude each other.")
+        interest = Interest(
+            None if wanted is None else frozenset(_key(info, key, key_encoding) for key in wanted),
+            None if within is None else _key(info, within, key_encoding),
+        )
+        start = Start(None if place is None else info.context.service.place(place), snapshot, progress)
+        gauge = info.context.connection.metrics.subscriptions_active.labels(info.context.connection.transport)
+        with gauge.track_inprogress():
+            async for update in info.context.service.updates(interest, start):
+                yield Update(update=update)
+
+
+def _given(argument: T | None) -> T | None:
+    """An argument left out is the same as null."""
+    return None if argument is UNSET else argument
+
+
+def _wait(at_least: CursorToken | None, max_wait: float | None) -> Wait:
+    return Wait(_given(at_least), _given(max_wait))
+
+
+def _key(info: OperationInfo, text: str, encoding: Encoding) -> bytes:
+    return info.context.service.key(decode_key(text, encoding))
+
+
+def _edge(cursor: str | None) -> bytes | None:
+    try:
+        return None if cursor is None else key_of(cursor)
+    except BadKey:
+        raise BadCursor("That is not a cursor of a page of entries.") from None

@@ -1,0 +1,37 @@
+"""Scalars that GraphQL lacks."""
+
+from typing import NewType
+
+import strawberry
+from strawberry.types.scalar import ScalarDefinition
+
+Long = NewType("Long", int)
+CursorToken = NewType("CursorToken", str)
+
+
+def _long(value: object) -> int:
+    if isinstance(value, int) and not isinstance(value, bool) and -(2**63) <= value < 2**63:
+        return value
+    raise ValueError(f"Long cannot represent {value!r}")
+
+
+def _token(value: object) -> str:
+    if isinstance(value, str):
+        return value
+    raise ValueError("A cursor is a string")
+
+
+SCALARS: dict[object, ScalarDefinition] = {
+    Long: strawberry.scalar(
+        name="Long",
+        description="A 64-bit integer, as a JSON number.",
+        serialize=_long,
+        parse_value=_long,
+    ),
+    CursorToken: strawberry.scalar(
+        name="Cursor",
+        description="A place in the topic: opaque, URL-safe, the same on every replica.",
+        serialize=_token,
+        parse_value=_token,
+    ),
+}

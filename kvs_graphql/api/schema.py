@@ -1,0 +1,109 @@
+"""The schema put together, and how an operation is run: with reads of its own, typed errors, and its cursor."""
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Any
+
+import strawberry
+from graphql import ASTValidationRule, GraphQLError
+from strawberry.extensions import (
+    AddValidationRules,
+    MaxTokensLimiter,
+    ParserCache,
+    ValidationCache,
+    max_aliases,
+    query_depth_limiter,
+)
+from strawberry.schema.config import StrawberryConfig
+from strawberry.types import ExecutionResult
+from strawberry.types.execution import PreExecutionError
+
+from kvs_graphql.api.context import Connection, Operation
+from kvs_graphql.api.errors import shaped
+from kvs_graphql.api.roots import Query, Subscription
+from kvs_graphql.api.scalars import SCALARS
+from kvs_graphql.api.types import Entry
+
+_DOCUMENTS_CACHED = 512
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentLimits:
+    """What a document may look like, before anything of it is run."""
+
+    depth_max: int
+    aliases_max: int
+    tokens_max: int
+
+
+class KvsSchema(strawberry.Schema):
+    """Strawberry's schema, whose `execute` and `stream` take a `Connection` as their context value."""
+
+    async def execute(self, *args: Any, **kwargs: Any) -> ExecutionResult:
+        """Run a query. Its errors have codes, its extensions the cursor of what it read."""
+        operation = _operation(kwargs)
+        result = await super().execute(*args, **kwargs | {"context_value": operation})
+        return _finished(result, operation)
+
+    async def stream(self, *args: Any, **kwargs: Any) -> AsyncGenerator[Any, None]:
+        """Run any operation over a streaming transport: a query gives one result, a subscription many."""
+        operation = _operation(kwargs)
+        results = await super().stream(*args, **kwargs | {"context_value": operation})
+        return _finished_stream(results, operation)
+
+    def process_errors(self, *args: Any, **kwargs: Any) -> None:
+        """Nothing: errors are logged where they are shaped."""
+
+
+def build_schema(limits: DocumentLimits) -> KvsSchema:
+    """The schema of the service."""
+    # Made once: the cache of validations knows rules by identity.
+    rules: list[type[ASTValidationRule]] = [
+        query_depth_limiter.create_validator(limits.depth_max, None),
+        max_aliases.create_validator(limits.aliases_max),
+    ]
+    return KvsSchema(
+        query=Query,
+        subscription=Subscription,
+        types=[Entry],
+        config=StrawberryConfig(scalar_map=SCALARS),
+        extensions=[
+            lambda: MaxTokensLimiter(limits.tokens_max),
+            lambda: AddValidationRules(rules),
+            lambda: ParserCache(_DOCUMENTS_CACHED),
+            lambda: ValidationCache(_DOCUMENTS_CACHED),
+        ],
+    )
+
+
+def print_schema() -> str:
+    """The schema in GraphQL's own language."""
+    return build_schema(DocumentLimits(depth_max=1, aliases_max=1, tokens_max=1)).as_str() + "\n"
+
+
+def _operation(arguments: dict[str, Any]) -> Operation:
+    connection: Connection = arguments["context_value"]
+    return Operation(connection, connection.service.request())
+
+
+async def _finished_stream(
+    results: AsyncGenerator[Any, None], operation: Operation
+) -> AsyncGenerator[ExecutionResult, None]:
+    async with aclosing(results):
+        try:
+            async for result in results:
+                yield _finished(result, operation)
+        except GraphQLError as error:
+            # A document that cannot be parsed comes as an exception where parsing is cached.
+            yield _finished(PreExecutionError(data=None, errors=[error]), operation)
+
+
+def _finished(result: ExecutionResult, operation: Operation) -> ExecutionResult:
+    if result.errors:
+        result.errors = [shaped(error, result) for error in result.errors]
+        for error in result.errors:
+            operation.connection.metrics.errors.labels((error.extensions or {})["code"]).inc()
+    if operation.reads.cursor is not None:
+        result.extensions = {"cursor": operation.reads.cursor.encode()}
+    return result

@@ -1,0 +1,242 @@
+"""The types of the schema."""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any
+
+import orjson
+import strawberry
+from jsonpointer import EndOfList, JsonPointer, JsonPointerException
+from strawberry.scalars import JSON
+
+from kvs_graphql import __version__
+from kvs_graphql.api.encodings import Encoding, id_of, show_key, show_value
+from kvs_graphql.api.scalars import CursorToken, Long
+from kvs_graphql.errors import BadInput, NotJson
+from kvs_graphql.records import Record, decode_headers
+from kvs_graphql.service import Kind, Page, PageRequest, State
+from kvs_graphql.service import PartitionStatus as ServicePartitionStatus
+from kvs_graphql.service import Status as ServiceStatus
+from kvs_graphql.service import Update as ServiceUpdate
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+strawberry.enum(Kind, name="UpdateKind", description="What an update says.")
+strawberry.enum(State, description="What the service's consumer is doing.")
+EncodingArgument = Annotated[Encoding, strawberry.argument(description="How the bytes are written as text.")]
+
+
+def _time(timestamp_ms: int | None) -> datetime | None:
+    """None where Kafka has no time, or one that a calendar does not."""
+    try:
+        return None if timestamp_ms is None else _EPOCH + timedelta(milliseconds=timestamp_ms)
+    except OverflowError:
+        return None
+
+
+@strawberry.interface(description="An object with an identity that never changes.")
+class Node:
+    @strawberry.field
+    def id(self) -> strawberry.ID:
+        raise NotImplementedError
+
+
+@strawberry.type(description="A header of a record.")
+class Header:
+    key: str
+    raw: strawberry.Private[bytes | None]
+
+    @strawberry.field(description="Null where the header has no value.")
+    def value(self, encoding: EncodingArgument = Encoding.UTF8) -> str | None:
+        return None if self.raw is None else show_value(self.raw, encoding)
+
+
+@strawberry.type(description="A key and its value: the last record of the key.")
+class Entry(Node):
+    record: strawberry.Private[Record]
+
+    @strawberry.field(description="The base64url of the key's exact bytes.")
+    def id(self) -> strawberry.ID:
+        return strawberry.ID(id_of(self.record.key))
+
+    @strawberry.field(description="The key; bytes that are not UTF-8 show as \\xNN.")
+    def key(self, encoding: EncodingArgument = Encoding.UTF8) -> str:
+        return show_key(self.record.key, encoding)
+
+    @strawberry.field(description="The value; null with the error NOT_UTF8 where its bytes are not.")
+    def value(self, encoding: EncodingArgument = Encoding.UTF8) -> str | None:
+        return show_value(self._value, encoding)
+
+    @strawberry.field(description="The value, or the part of it at a JSON Pointer (RFC 6901); null where nothing is.")
+    def json(self, pointer: str = "") -> JSON | None:
+        try:
+            found: Any = JsonPointer(pointer).resolve(orjson.loads(self._value), None)
+        except orjson.JSONDecodeError:
+            raise NotJson("The value is not JSON.") from None
+        except JsonPointerException as error:
+            if not pointer.startswith("/") or "~" in pointer:
+                raise BadInput(f"Not a JSON Pointer: {error}") from None
+            return None
+        return None if isinstance(found, EndOfList) else found
+
+    @strawberry.field(description="The number of bytes of the value.")
+    def size(self) -> int:
+        return len(self._value)
+
+    @strawberry.field
+    def partition(self) -> int:
+        return self.record.partition
+
+    @strawberry.field
+    def offset(self) -> Long:
+        return Long(self.record.offset)
+
+    @strawberry.field(description="The record's time; null where Kafka has none, or none that can be represented.")
+    def timestamp(self) -> datetime | None:
+        return _time(self.record.timestamp)
+
+    @strawberry.field
+    def headers(self) -> list[Header]:
+        return [Header(key=key, raw=value) for key, value in decode_headers(self.record.headers)]
+
+    @property
+    def _value(self) -> bytes:
+        return self.record.value or b""
+
+
+def entry(record: Record | None) -> Entry | None:
+    """The entry of a record; None for none, and for a tombstone."""
+    return None if record is None or record.value is None else Entry(record=record)
+
+
+@strawberry.type
+class PageInfo:
+    has_next_page: bool
+    has_previous_page: bool
+    start_cursor: str | None
+    end_cursor: str | None
+
+
+@strawberry.type
+class EntryEdge:
+    node: Entry
+
+    @strawberry.field(description="For `after` and `before`.")
+    def cursor(self) -> str:
+        return id_of(self.node.record.key)
+
+
+@strawberry.type(description="A page of entries, ordered by the bytes of their keys.")
+class EntryConnection:
+    edges: list[EntryEdge]
+    page_info: PageInfo
+
+
+def connection(page: Page, asked: PageRequest) -> EntryConnection:
+    """The page as Relay wants it. What lies on the side it came from is told by whether there was a bound."""
+    keys = [id_of(record.key) for record in page.records]
+    backwards = asked.last is not None
+    return EntryConnection(
+        edges=[EntryEdge(node=Entry(record=record)) for record in page.records],
+        page_info=PageInfo(
+            has_next_page=asked.before is not None if backwards else page.has_more,
+            has_previous_page=page.has_more if backwards else asked.after is not None,
+            start_cursor=keys[0] if keys else None,
+            end_cursor=keys[-1] if keys else None,
+        ),
+    )
+
+
+@strawberry.type(
+    description="One event of a subscription: a change of a key, or a marker, whose other fields are null."
+)
+class Update:
+    update: strawberry.Private[ServiceUpdate]
+
+    @strawberry.field
+    def kind(self) -> Kind:
+        return self.update.kind
+
+    @strawberry.field
+    def key(self, encoding: EncodingArgument = Encoding.UTF8) -> str | None:
+        return None if self._record is None else show_key(self._record.key, encoding)
+
+    @strawberry.field(description="The entry as this change left it; null for a DELETE.")
+    def entry(self) -> Entry | None:
+        return entry(self._record)
+
+    @strawberry.field(description="The place just after this update: subscribe `after` it to go on.")
+    def cursor(self) -> CursorToken:
+        return CursorToken(self.update.cursor.encode())
+
+    @strawberry.field
+    def partition(self) -> int | None:
+        return None if self._record is None else self._record.partition
+
+    @strawberry.field
+    def offset(self) -> Long | None:
+        return None if self._record is None else Long(self._record.offset)
+
+    @strawberry.field
+    def timestamp(self) -> datetime | None:
+        return None if self._record is None else _time(self._record.timestamp)
+
+    @property
+    def _record(self) -> Record | None:
+        return self.update.record
+
+
+@strawberry.type(description="How far one partition is applied.")
+class PartitionStatus:
+    partition: int
+    position: Long = strawberry.field(description="The offset to be read next.")
+    end_offset: Long = strawberry.field(description="The end of what is committed: the last stable offset.")
+    lag: Long = strawberry.field(description="Committed in Kafka and not applied yet.")
+
+
+@strawberry.type(description="What the service stores.")
+class Sizes:
+    database_bytes: Long
+    window_changes: int = strawberry.field(description="Recent changes kept for resuming.")
+
+
+@strawberry.type(description="How the service is.")
+class Status:
+    topic: str
+    ready: bool = strawberry.field(description="Whether the table caught up with Kafka once, and is kept up to date.")
+    state: State
+    reason: str = strawberry.field(description="The state in words.")
+    since: datetime = strawberry.field(description="When that state began.")
+    entries: int = strawberry.field(description="How many keys have a value; counted once a second at most.")
+    cursor: CursorToken
+    lag: Long
+    partitions: list[PartitionStatus]
+    sizes: Sizes
+    version: str
+
+
+def status(found: ServiceStatus) -> Status:
+    """The status as clients see it."""
+    return Status(
+        topic=found.topic,
+        ready=found.ready,
+        state=found.moment.state,
+        reason=found.moment.reason,
+        since=found.moment.since,
+        entries=found.entries,
+        cursor=CursorToken(found.cursor.encode()),
+        lag=Long(found.lag),
+        partitions=list(_partitions(found.partitions)),
+        sizes=Sizes(database_bytes=Long(found.sizes.database_bytes), window_changes=found.sizes.window_changes),
+        version=__version__,
+    )
+
+
+def _partitions(found: Iterable[ServicePartitionStatus]) -> Iterable[PartitionStatus]:
+    for one in found:
+        yield PartitionStatus(
+            partition=one.partition,
+            position=Long(one.position),
+            end_offset=Long(one.end_offset),
+            lag=Long(one.lag),
+        )

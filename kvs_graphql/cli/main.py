@@ -1,0 +1,118 @@
+"""The commands, and what their exit codes say.
+
+0: done. 1: the answer is no (no such key, not ready), or the service refused. 2: used wrongly, or a wrong
+setting. 3: the database cannot be used. 4: it belongs to another topic. 5: Kafka refuses. 6: no service answers.
+"""
+
+import asyncio
+import sys
+from collections.abc import Coroutine
+from typing import Any
+
+import click
+import uvloop
+
+from kvs_graphql import __version__
+from kvs_graphql.api import print_schema
+from kvs_graphql.cli import ask
+from kvs_graphql.cli.options import settings_options, settings_table
+from kvs_graphql.cli.serving import serve_demo, serve_topic
+from kvs_graphql.errors import KvsError, OperatorError, Unreachable
+from kvs_graphql.settings import load_settings
+
+_UNREACHABLE = 6
+
+_url = click.option(
+    "--url",
+    default="http://127.0.0.1:8000",
+    envvar="KVS_URL",
+    show_default=True,
+    show_envvar=True,
+    help="The service to ask.",
+)
+_json = click.option("--json", "as_json", is_flag=True, help="Print JSON, for scripts: one object a line.")
+
+
+class _Commands(click.Group):
+    """Turns this project's errors into one line and an exit code."""
+
+    def invoke(self, context: click.Context) -> Any:
+        try:
+            return super().invoke(context)
+        except KvsError as error:
+            click.echo(f"kvs-graphql: {error}", err=True)
+            sys.exit(_exit_code(error))
+
+    def format_epilog(self, context: click.Context, formatter: click.HelpFormatter) -> None:
+        """List every setting."""
+        with formatter.section("Settings, as environment variables, in .env, or as flags of `serve`"):
+            formatter.write_dl([(s.variable, f"{s.description} [{s.default}]") for s in settings_table()])
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})
+@click.version_option(__version__, prog_name="kvs-graphql")
+def main() -> None:
+    """Serve a Kafka topic as a key-value store over GraphQL, and ask such a service."""
+
+
+@main.command()
+@settings_options
+def serve(**flags: str) -> None:
+    """Serve a topic until stopped."""
+    _run(serve_topic(load_settings(**flags)))
+
+
+@main.command()
+@click.option("--host", help="The address to listen on.")
+@click.option("--port", help="The port to listen on; 0 takes a free one.")
+def demo(**flags: str | None) -> None:
+    """Serve this machine's live figures from a Kafka broker of its own, until stopped."""
+    _run(serve_demo({name: value for name, value in flags.items() if value is not None}))
+
+
+@main.command()
+@click.argument("keys", nargs=-1, required=True, metavar="KEY...")
+@_url
+@_json
+def get(keys: tuple[str, ...], url: str, as_json: bool) -> None:
+    """Print the values of keys. Ends with 1 if one of them has none."""
+    sys.exit(_run(ask.get(url, keys, as_json=as_json)))
+
+
+@main.command()
+@click.argument("keys", nargs=-1, metavar="[KEY...]")
+@click.option("--prefix", help="Watch the keys that start so.")
+@click.option("--snapshot/--no-snapshot", default=True, show_default=True, help="Print what there is first.")
+@_url
+@_json
+def watch(keys: tuple[str, ...], prefix: str | None, snapshot: bool, url: str, as_json: bool) -> None:
+    """Print changes as they happen: of the keys given, or of all. Goes on by itself when the service comes back."""
+    _run(ask.watch(url, keys, prefix, snapshot=snapshot, as_json=as_json))
+
+
+@main.command()
+@_url
+@_json
+def status(url: str, as_json: bool) -> None:
+    """Tell how a service is. Ends with 1 if it is not ready."""
+    sys.exit(_run(ask.status(url, as_json=as_json)))
+
+
+@main.command()
+def schema() -> None:
+    """Print the GraphQL schema."""
+    click.echo(print_schema(), nl=False)
+
+
+def _run(work: Coroutine[Any, Any, int | None]) -> int:
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            return runner.run(work) or 0
+    except KeyboardInterrupt:
+        return 0
+
+
+def _exit_code(error: KvsError) -> int:
+    if isinstance(error, OperatorError):
+        return error.exit_code
+    return _UNREACHABLE if isinstance(error, Unreachable) else 1

@@ -1,0 +1,91 @@
+"""The commands that serve."""
+
+import asyncio
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from kvs_graphql.errors import BadSetting
+from kvs_graphql.logs import configure_logging
+from kvs_graphql.runtime import Running, running
+from kvs_graphql.settings import Settings, load_settings
+from kvs_graphql.state import State
+
+_DEMO_TOPIC = "figures"
+_PROGRESS_SECONDS = 0.2
+
+
+async def serve_topic(settings: Settings) -> None:
+    """Serve until a signal.
+
+    Raises:
+        OperatorError: The service cannot start, or cannot go on.
+    """
+    configure_logging(settings.log_level, settings.log_format)
+    async with running(settings) as run:
+        click.echo(f"kvs-graphql serves topic {settings.topic} at {run.url}/graphql", err=True)
+        async with asyncio.TaskGroup() as tasks:
+            bar = tasks.create_task(_show_progress(run)) if sys.stderr.isatty() else None
+            await run.ended()
+            if bar is not None:
+                bar.cancel()
+        await run.wait()
+
+
+async def serve_demo(flags: dict[str, Any]) -> None:
+    """Serve this machine's figures, from an embedded broker, out of a database that is gone afterwards."""
+    try:
+        from kvs_graphql.demo.session import figures_topic  # noqa: PLC0415 - an extra, asked for here alone
+    except ImportError as error:
+        raise BadSetting(f"The demo needs more packages: pip install 'kvs-graphql[demo]' ({error}).") from error
+    with tempfile.TemporaryDirectory(prefix="kvs-graphql-demo-") as directory:
+        async with figures_topic(_DEMO_TOPIC) as bootstrap_servers:
+            settings = load_settings(
+                **{"log_level": "warning"} | flags,
+                bootstrap_servers=bootstrap_servers,
+                topic=_DEMO_TOPIC,
+                database=Path(directory, "kvs.db"),
+            )
+            configure_logging(settings.log_level, settings.log_format)
+            async with running(settings) as run:
+                click.echo(_WELCOME.format(url=run.url, broker=bootstrap_servers, topic=_DEMO_TOPIC))
+                await run.wait()
+    click.echo("Everything has ended.")
+
+
+async def _show_progress(run: Running) -> None:
+    """A bar on the terminal, from the first sight of the topic until the table has caught up."""
+    columns = (TextColumn("catching up"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("", total=None, visible=False)
+        while (progress := run.progress).state is not State.LIVE:
+            bar.update(
+                task,
+                completed=progress.position,
+                total=progress.end or None,
+                visible=progress.state is State.CATCHING_UP,
+            )
+            await asyncio.sleep(_PROGRESS_SECONDS)
+
+
+_WELCOME = """
+kvs-graphql shows this machine's live figures, from a Kafka broker of its own ({broker}, topic {topic}).
+
+  Dashboard    {url}/
+  Playground   {url}/graphql
+  Metrics      {url}/metrics
+
+Three things to try, in another terminal:
+
+  kvs-graphql get memory load --url {url}
+  kvs-graphql watch --prefix cpu/ --url {url}
+  curl -s {url}/graphql -H 'content-type: application/json' \\
+       -d '{{"query": "{{ entries(prefix: \\"process/\\") {{ edges {{ node {{ json(pointer: \\"/name\\") }} }} }} }}"}}'
+
+Ctrl-C ends everything.
+"""

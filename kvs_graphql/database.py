@@ -1,0 +1,123 @@
+"""A SQLite file in WAL mode: one connection that writes, a few that only read. The only aiosqlite.
+
+A whole transaction is one plain function, run in its connection's own thread: one hop there and back, and
+nothing else can slip in between (on a shared connection, one task's rollback undoes another's insert).
+"""
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import TypeVar
+
+import aiosqlite
+from filelock import FileLock, Timeout
+
+from kvs_graphql.errors import DatabaseError
+
+T = TypeVar("T")
+Work = Callable[[sqlite3.Connection], T]
+"""What happens inside one transaction. It runs in another thread: no asyncio in it."""
+
+_BUSY_TIMEOUT_MS = 5_000
+_WRITER_CACHE_KIB = 256 * 1024
+_READER_CACHE_KIB = 32 * 1024
+_CHECKPOINT_PAGES = 20_000
+# NORMAL: a power cut may lose the last commits, never their order; Kafka has what was lost, for the positions
+# are lost with the records.
+_WRITER_PRAGMAS = (
+    "journal_mode=WAL",
+    "synchronous=NORMAL",
+    f"cache_size=-{_WRITER_CACHE_KIB}",
+    f"wal_autocheckpoint={_CHECKPOINT_PAGES}",
+    f"busy_timeout={_BUSY_TIMEOUT_MS}",
+    "journal_size_limit=67108864",
+)
+_READER_PRAGMAS = ("query_only=ON", f"cache_size=-{_READER_CACHE_KIB}", f"busy_timeout={_BUSY_TIMEOUT_MS}")
+
+
+class Database:
+    """An open file. `transaction` writes, `snapshot` reads; both may be called from any number of tasks."""
+
+    def __init__(self, writer: "_Connection", readers: "list[_Connection]") -> None:
+        self._writer = writer
+        self._readers: asyncio.LifoQueue[_Connection] = asyncio.LifoQueue()
+        for reader in readers:
+            self._readers.put_nowait(reader)
+
+    async def transaction(self, work: Work[T]) -> T:
+        """Run `work` under BEGIN IMMEDIATE and commit; an exception rolls all of it back.
+
+        A cancelled caller does not stop `work`: whether it was committed is then to be read back.
+
+        Raises:
+            sqlite3.Error: As SQLite raised it; nothing was written.
+        """
+        return await self._writer.run(lambda connection: _committed(connection, "BEGIN IMMEDIATE", work))
+
+    async def snapshot(self, work: Work[T]) -> T:
+        """Run `work` on a free read-only connection; all it reads is one snapshot."""
+        reader = await self._readers.get()
+        try:
+            return await reader.run(lambda connection: _committed(connection, "BEGIN", work))
+        finally:
+            self._readers.put_nowait(reader)
+
+
+@asynccontextmanager
+async def open_database(path: Path, prepare: Work[None], *, readers: int) -> AsyncIterator[Database]:
+    """The file at `path`, made if it is not there, held against other writers until closed.
+
+    `prepare` runs first, in a transaction of its own.
+
+    Raises:
+        DatabaseError: Another process writes it, or it is not a SQLite file, or cannot be opened.
+    """
+    lock = FileLock(f"{path}.lock")
+    async with AsyncExitStack() as stack:
+        try:
+            stack.enter_context(lock.acquire(timeout=0))
+            writer = await stack.enter_async_context(_connect(path, "rwc", _WRITER_PRAGMAS))
+            await writer.run(lambda connection: _committed(connection, "BEGIN IMMEDIATE", prepare))
+            connections = [
+                await stack.enter_async_context(_connect(path, "ro", _READER_PRAGMAS)) for _ in range(readers)
+            ]
+        except Timeout:
+            raise DatabaseError(f"{path} is in use by another kvs-graphql process (it holds {path}.lock).") from None
+        except (OSError, sqlite3.Error) as error:
+            raise DatabaseError(f"{path} cannot be opened: {error}.") from error
+        yield Database(writer, connections)
+
+
+class _Connection(aiosqlite.Connection):
+    """aiosqlite's connection and thread, with a way to run one function in it."""
+
+    async def run(self, work: Work[T]) -> T:
+        result: T = await self._execute(work, self._conn)
+        return result
+
+
+@asynccontextmanager
+async def _connect(path: Path, mode: str, pragmas: tuple[str, ...]) -> AsyncIterator[_Connection]:
+    def connect() -> sqlite3.Connection:
+        connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode={mode}", uri=True, isolation_level=None)
+        for pragma in pragmas:
+            connection.execute(f"PRAGMA {pragma}")
+        return connection
+
+    async with _Connection(connect, iter_chunk_size=1) as connection:
+        yield connection
+
+
+def _committed(connection: sqlite3.Connection, begin: str, work: Work[T]) -> T:
+    connection.execute(begin)
+    try:
+        result = work(connection)
+        connection.execute("COMMIT")
+    except BaseException:
+        # SQLite has rolled back by itself after a full disk or an I/O error.
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+    return result

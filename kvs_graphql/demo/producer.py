@@ -1,0 +1,107 @@
+"""A producer of this machine's live figures: `python -m kvs_graphql.demo.producer BOOTSTRAP TOPIC`."""
+
+import argparse
+import asyncio
+import contextlib
+import logging
+import threading
+import time
+
+import orjson
+from confluent_kafka import KafkaError, Message, Producer
+
+from kvs_graphql.demo.figures import Change, Figures
+
+# A topic may drop old records, as the embedded broker does: within this time each key is written again.
+REFRESH_SECONDS = 60.0
+DELIVERY_SECONDS_MAX = 10.0
+STOP_SECONDS_MAX = 0.1
+
+_logger = logging.getLogger(__name__)
+
+
+async def publish_figures(bootstrap_servers: str, topic: str, interval_seconds: float = 1.0) -> None:
+    """Write this machine's figures to a topic until cancelled, and a tombstone for each figure that ended.
+
+    Keys and values are those of `kvs_graphql.demo.figures`, as UTF-8 and JSON, partitioned as Java and
+    aiokafka do. Every interval, what changed is written, and acknowledged by all replicas before the next
+    look; the first after one interval. What Kafka does not take within 10 s is logged as a warning and
+    written again, with the value of then, until it comes through. Two machines must not share a topic: their
+    keys are the same.
+
+    Does not block the event loop. Cancelling drops what is not acknowledged and takes some 0.1 s. Raises
+    KafkaException for settings that librdkafka refuses.
+    """
+    stop = threading.Event()
+    publishing = asyncio.create_task(
+        asyncio.to_thread(_publish_until, stop, bootstrap_servers, topic, interval_seconds)
+    )
+    try:
+        await asyncio.shield(publishing)
+    finally:
+        stop.set()
+        await asyncio.gather(publishing, return_exceptions=True)
+
+
+def _publish_until(stop: threading.Event, bootstrap_servers: str, topic: str, interval_seconds: float) -> None:
+    producer = _connect(bootstrap_servers)
+    figures = Figures()
+    due = refreshed = time.monotonic()
+    while not stop.wait(max(0.0, due + interval_seconds - time.monotonic())):
+        # A round that took longer than its interval is not made up for.
+        due = max(due + interval_seconds, time.monotonic() - interval_seconds)
+        if due - refreshed >= REFRESH_SECONDS:
+            figures.forget_all()
+            refreshed = due
+        failures = _write(producer, topic, figures.changes(), stop)
+        figures.forget(failures)
+        for reason in set(failures.values()):
+            _logger.warning("Kafka did not take the figures, they are written again: %s", reason)
+    producer.purge()
+    producer.flush(STOP_SECONDS_MAX)
+
+
+def _connect(bootstrap_servers: str) -> Producer:
+    return Producer(
+        {
+            "bootstrap.servers": bootstrap_servers,
+            "acks": "all",
+            "compression.type": "lz4",
+            "message.timeout.ms": int(DELIVERY_SECONDS_MAX * 1000),
+            # librdkafka's own choice would put a key elsewhere than the service's writes do.
+            "partitioner": "murmur2_random",
+            "logger": _logger,
+        }
+    )
+
+
+def _write(producer: Producer, topic: str, changes: list[Change], stop: threading.Event) -> dict[str, str]:
+    """Produce changes and wait for their acknowledgement or `stop`; returns the keys that failed, and why."""
+    failures: dict[str, str] = {}
+
+    def report(error: KafkaError | None, message: Message) -> None:
+        key = message.key()
+        if error is not None and key is not None:
+            failures[key.decode()] = error.str()
+
+    for key, figure in changes:
+        value = None if figure is None else orjson.dumps(figure)
+        producer.produce(topic, value, key.encode(), on_delivery=report)
+    while producer.flush(STOP_SECONDS_MAX) and not stop.is_set():
+        continue
+    return failures
+
+
+def main() -> None:
+    """Publish to the topic named on the command line until Ctrl-C."""
+    parser = argparse.ArgumentParser(description="Write this machine's live figures to a Kafka topic.")
+    parser.add_argument("bootstrap_servers", help="host:port, several separated by commas")
+    parser.add_argument("topic")
+    parser.add_argument("--interval", type=float, default=1.0, help="seconds between two looks (default 1)")
+    arguments = parser.parse_args()
+    with contextlib.suppress(KeyboardInterrupt):
+        asyncio.run(publish_figures(arguments.bootstrap_servers, arguments.topic, arguments.interval))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,112 @@
+"""Fetch, apply, publish: two loops that overlap, and batches that adapt.
+
+While one batch is being committed, the next is gathered. At the live end the store is idle and takes each record
+as it comes; far behind, it is given as much as the limits allow, for a big sorted batch costs least a record.
+"""
+
+import asyncio
+from dataclasses import dataclass
+from time import monotonic, perf_counter
+
+import structlog
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from kvs_graphql.feed import Feed
+from kvs_graphql.kafka.batches import Gathering
+from kvs_graphql.metrics import Metrics
+from kvs_graphql.records import Positions
+from kvs_graphql.state import Lifecycle
+from kvs_graphql.store import Store
+
+log = structlog.get_logger(__name__)
+
+_FETCH_WAIT_MS = 100
+_FETCH_RECORDS_MAX = 5_000
+_SKIP_LOG_SECONDS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class BatchLimits:
+    """What one transaction holds at most; as much again may be gathered meanwhile."""
+
+    records_max: int
+    bytes_max: int
+
+
+class Pump:
+    """Moves records from one consumer into the store and the feed. `fetch` and `apply` run side by side."""
+
+    def __init__(
+        self,
+        consumer: AIOKafkaConsumer,
+        partitions: list[TopicPartition],
+        store: Store,
+        feed: Feed,
+        gathering: Gathering,
+        limits: BatchLimits,
+        metrics: Metrics,
+    ) -> None:
+        self._consumer = consumer
+        self._partitions = partitions
+        self._store = store
+        self._feed = feed
+        self._gathering = gathering
+        self._limits = limits
+        self._metrics = metrics
+        self._end_offsets: Positions = ()
+        self._due = asyncio.Event()
+        self._room = asyncio.Event()
+        self._skipped = 0
+        self._skips_logged_at = 0.0
+
+    async def fetch(self, lifecycle: Lifecycle) -> None:
+        """Fetch for ever, as far ahead of `apply` as the limits allow."""
+        while True:
+            fetched = await self._consumer.getmany(
+                timeout_ms=_FETCH_WAIT_MS, max_records=min(_FETCH_RECORDS_MAX, self._limits.records_max)
+            )
+            self._skip(self._gathering.add(fetched))
+            for partition in self._partitions:
+                self._gathering.moved_to(partition.partition, await self._consumer.position(partition))
+            self._end_offsets = lifecycle.end_offsets = self._ends(lifecycle.end_offsets)
+            if self._gathering.worth_applying and (not fetched or self._ripe):
+                self._due.set()
+            if self._full:
+                self._room.clear()
+                await self._room.wait()
+
+    async def apply(self) -> None:
+        """Commit and publish what was gathered, waiting for something to be there."""
+        await self._due.wait()
+        self._due.clear()
+        batch = self._gathering.take(self._end_offsets)
+        self._room.set()
+        started = perf_counter()
+        commit = await self._store.apply(batch)
+        # No await between these two: whoever reads the store next must find the feed where the store is.
+        self._feed.publish(commit)
+        self._metrics.commits.observe(perf_counter() - started)
+        self._metrics.records_applied.inc(len(commit.changes))
+
+    @property
+    def _full(self) -> bool:
+        gathering = self._gathering
+        return gathering.records >= self._limits.records_max or gathering.size_bytes >= self._limits.bytes_max
+
+    @property
+    def _ripe(self) -> bool:
+        """Whether to apply now rather than gather more: at the live end, or with all that one batch holds."""
+        return self._full or self._gathering.remaining(self._end_offsets) < self._limits.records_max
+
+    def _ends(self, known: Positions) -> Positions:
+        """The last stable offsets that came with the fetches, which are newer than those asked for."""
+        heard = (self._consumer.last_stable_offset(partition) for partition in self._partitions)
+        return tuple(max(end, offset or 0) for end, offset in zip(known, heard, strict=True))
+
+    def _skip(self, skipped: int) -> None:
+        if skipped:
+            self._metrics.records_skipped.labels("no_key").inc(skipped)
+            self._skipped += skipped
+        if self._skipped and monotonic() - self._skips_logged_at > _SKIP_LOG_SECONDS:
+            log.warning("records without a key skipped", records=self._skipped)
+            self._skipped, self._skips_logged_at = 0, monotonic()

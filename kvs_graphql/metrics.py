@@ -1,0 +1,48 @@
+"""Every metric, declared once. Names start with `kvs_`; `/metrics` serves them."""
+
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    PlatformCollector,
+    ProcessCollector,
+    generate_latest,
+)
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
+
+CONTENT_TYPE = CONTENT_TYPE_LATEST
+
+
+class Metrics:
+    """The metrics of one service, in a registry of its own."""
+
+    def __init__(self) -> None:
+        registry = self._registry = CollectorRegistry()
+        ProcessCollector(registry=registry)
+        PlatformCollector(registry=registry)
+        self.records_applied = Counter("kvs_records_applied", "Records written to the table.", registry=registry)
+        self.records_skipped = Counter(
+            "kvs_records_skipped", "Records not written, by reason.", ["reason"], registry=registry
+        )
+        self.commits = Histogram(
+            "kvs_commit_seconds",
+            "Time of one transaction that applies a batch.",
+            buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5),
+            registry=registry,
+        )
+        self.consumer_lag = Gauge(
+            "kvs_consumer_lag", "Offsets committed in Kafka and not applied yet.", ["partition"], registry=registry
+        )
+        self.state = Gauge(
+            "kvs_state", "1 for the state the service is in, 0 for the others.", ["state"], registry=registry
+        )
+        self.ready = Gauge("kvs_ready", "1 while /readyz answers 200.", registry=registry)
+        self.subscriptions_active = Gauge(
+            "kvs_subscriptions_active", "Open subscriptions.", ["transport"], registry=registry
+        )
+        self.errors = Counter("kvs_errors", "Errors sent to clients, by code.", ["code"], registry=registry)
+
+    def render(self) -> bytes:
+        """All metrics in Prometheus' text format."""
+        return generate_latest(self._registry)

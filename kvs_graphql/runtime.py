@@ -1,0 +1,276 @@
+"""The composition root: builds the rooms, starts and stops them in a visible order. The only uvicorn.
+
+Start: database, feed, service, listening socket, consumer. Stop: new requests are refused and subscriptions end,
+open requests get a few seconds, then the consumer, then the database.
+"""
+
+import asyncio
+import signal
+import socket
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+import uvicorn
+
+from kvs_graphql.api import DocumentLimits, build_schema
+from kvs_graphql.cursor import NO_TOPIC_ID, Cursor
+from kvs_graphql.errors import BadSetting, OperatorError
+from kvs_graphql.feed import Feed
+from kvs_graphql.kafka.connection import KafkaConnection
+from kvs_graphql.kafka.consumer import Consumer, ConsumerLimits
+from kvs_graphql.kafka.pump import BatchLimits
+from kvs_graphql.metrics import Metrics
+from kvs_graphql.service import Service, ServiceLimits, WatchLimits
+from kvs_graphql.settings import Settings
+from kvs_graphql.state import Lifecycle, Moment, State
+from kvs_graphql.store import Store, WindowLimits, open_store
+from kvs_graphql.web import WebOptions, build_app
+
+log = structlog.get_logger(__name__)
+
+_BACKLOG = 2048
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far the table is, in offsets over all partitions, counted from the start of the topic."""
+
+    state: State
+    position: int
+    end: int
+
+
+class Running:
+    """A running service."""
+
+    def __init__(self, url: str, feed: Feed, lifecycle: Lifecycle, server: "_Server") -> None:
+        self.url = url
+        self.lifecycle = lifecycle
+        self.failure: OperatorError | None = None
+        self.feed = feed
+        self._server = server
+        self._ended = asyncio.Event()
+
+    @property
+    def progress(self) -> Progress:
+        return Progress(self.lifecycle.moment.state, sum(self.feed.positions), sum(self.lifecycle.end_offsets))
+
+    def stop(self) -> None:
+        """Begin to stop; `wait` returns when HTTP has ended."""
+        self._server.should_exit = True
+
+    def fail(self, failure: OperatorError) -> None:
+        """The consumer cannot go on: be unready, say why, and stop."""
+        self.failure = failure
+        self.lifecycle.move(State.STOPPED, str(failure))
+        log.error("stopped", reason=str(failure))
+        self.stop()
+
+    async def serve(self, listener: socket.socket) -> None:
+        try:
+            await self._server.serve(sockets=[listener])
+        finally:
+            self._ended.set()
+
+    async def ended(self) -> None:
+        """Wait for the end: a signal, `stop`, or a failure."""
+        await self._ended.wait()
+
+    async def wait(self) -> None:
+        """Wait for the end.
+
+        Raises:
+            OperatorError: The failure that ended the service.
+        """
+        await self._ended.wait()
+        if self.failure is not None:
+            raise self.failure
+
+
+@asynccontextmanager
+async def running(settings: Settings) -> AsyncIterator[Running]:
+    """The service of these settings, for as long as the context is open.
+
+    Raises:
+        OperatorError: It cannot start.
+    """
+    lifecycle, metrics = Lifecycle(), Metrics()
+    with _listen(settings) as listener:
+        async with open_store(settings.database, _window(settings), readers=settings.reader_connections) as store:
+            feed = _feed(settings, store)
+            service = Service(settings.topic, store, feed, lifecycle, _service_limits(settings))
+            server = _server(settings, service, metrics, on_exit=feed.close)
+            run = Running(_url(listener), feed, lifecycle, server)
+            consumer = _consumer(settings, store, feed, lifecycle, metrics)
+            lifecycle.listen(lambda moment: _report(moment, lifecycle, metrics))
+            async with _plain_task_group() as tasks:
+                tasks.create_task(run.serve(listener))
+                work = [
+                    tasks.create_task(_consume(consumer, run)),
+                    tasks.create_task(_note_states(lifecycle, store)),
+                ]
+                try:
+                    yield run
+                finally:
+                    run.stop()
+                    await run.ended()
+                    for task in work:
+                        task.cancel()
+
+
+@asynccontextmanager
+async def _plain_task_group() -> AsyncIterator[asyncio.TaskGroup]:
+    """A TaskGroup that raises a single error as itself: whoever uses `running` gets back what happened inside."""
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            yield tasks
+    except BaseExceptionGroup as group:
+        if len(group.exceptions) == 1:
+            raise group.exceptions[0] from group.exceptions[0].__cause__
+        raise
+
+
+async def _consume(consumer: Consumer, run: Running) -> None:
+    try:
+        await consumer.run()
+    except OperatorError as failure:
+        run.fail(failure)
+
+
+async def _note_states(lifecycle: Lifecycle, store: Store) -> None:
+    """Leave each state in the database, for other processes to read."""
+    changed = asyncio.Event()
+    lifecycle.listen(lambda _: changed.set())
+    while True:
+        await changed.wait()
+        changed.clear()
+        await store.note_state(lifecycle.moment.state.value, lifecycle.moment.reason)
+
+
+def _report(moment: Moment, lifecycle: Lifecycle, metrics: Metrics) -> None:
+    for state in State:
+        metrics.state.labels(state.value).set(state is moment.state)
+    metrics.ready.set(lifecycle.ready)
+    log.info("state", state=moment.state.value, reason=moment.reason)
+
+
+class _Server(uvicorn.Server):
+    """uvicorn, which ends on signals without raising them again: what is to be stopped after it is ours."""
+
+    def __init__(self, config: uvicorn.Config, on_exit: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._on_exit = on_exit
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._on_exit()
+        await super().shutdown(sockets)
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, self.handle_exit, number, None)
+        try:
+            yield
+        finally:
+            for number in (signal.SIGINT, signal.SIGTERM):
+                loop.remove_signal_handler(number)
+
+
+@contextmanager
+def _listen(settings: Settings) -> Iterator[socket.socket]:
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    # The protocol is named, for asyncio switches Nagle's algorithm off only for sockets that name it.
+    with socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((settings.host, settings.port))
+            listener.listen(_BACKLOG)
+        except OSError as error:
+            raise BadSetting(
+                f"KVS_HOST={settings.host}, KVS_PORT={settings.port}: cannot listen there: {error.strerror}"
+            ) from error
+        yield listener
+
+
+def _url(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def _window(settings: Settings) -> WindowLimits:
+    return WindowLimits(settings.window_changes_max, settings.window_bytes_max, settings.deletes_max)
+
+
+def _feed(settings: Settings, store: Store) -> Feed:
+    topic_id = NO_TOPIC_ID if store.source is None else store.source.topic_id
+    return Feed(
+        Cursor(topic_id, store.positions), changes_max=settings.feed_changes_max, bytes_max=settings.feed_bytes_max
+    )
+
+
+def _service_limits(settings: Settings) -> ServiceLimits:
+    return ServiceLimits(
+        keys_per_request_max=settings.keys_per_request_max,
+        key_bytes_max=settings.key_bytes_max,
+        page_entries_max=settings.page_entries_max,
+        wait_seconds_max=settings.wait_seconds_max,
+        watch=WatchLimits(settings.watch_page_max, settings.progress_seconds),
+    )
+
+
+def _consumer(settings: Settings, store: Store, feed: Feed, lifecycle: Lifecycle, metrics: Metrics) -> Consumer:
+    password = settings.kafka_password
+    connection = KafkaConnection(
+        bootstrap_servers=settings.bootstrap_servers,
+        security_protocol=settings.kafka_security_protocol,
+        sasl_mechanism=settings.kafka_sasl_mechanism,
+        username=settings.kafka_username,
+        password=None if password is None else password.get_secret_value(),
+        ca_file=settings.kafka_ca_file,
+        certificate_file=settings.kafka_certificate_file,
+        key_file=settings.kafka_key_file,
+    )
+    limits = ConsumerLimits(
+        batch=BatchLimits(settings.batch_records_max, settings.batch_bytes_max),
+        fetch_bytes_max=settings.fetch_bytes_max,
+        topic_check_seconds=settings.topic_check_seconds,
+        retry_seconds_max=settings.retry_seconds_max,
+    )
+    return Consumer(
+        connection,
+        settings.topic,
+        store,
+        feed,
+        lifecycle,
+        metrics,
+        limits,
+        empty_tombstones=settings.tombstones == "empty",
+    )
+
+
+def _server(settings: Settings, service: Service, metrics: Metrics, on_exit: Callable[[], None]) -> _Server:
+    documents = DocumentLimits(settings.query_depth_max, settings.query_aliases_max, settings.query_tokens_max)
+    options = WebOptions(
+        graphiql=settings.graphiql,
+        cors_origins=settings.cors_origins,
+        request_bytes_max=settings.request_bytes_max,
+        connection_init_seconds_max=settings.connection_init_seconds_max,
+        subscriptions_per_socket_max=settings.subscriptions_per_socket_max,
+    )
+    app: Any = build_app(build_schema(documents), service, metrics, options)
+    config = uvicorn.Config(
+        app,
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        ws="websockets-sansio",
+        ws_max_size=settings.request_bytes_max,
+        ws_per_message_deflate=False,
+        timeout_graceful_shutdown=max(1, round(settings.shutdown_seconds_max)),
+    )
+    return _Server(config, on_exit)

@@ -1,0 +1,25 @@
+"""The use cases: read keys, read pages, watch changes, tell how things are. Everything a client can ask for."""
+
+from kvs_graphql.service.reads import NO_WAIT, PageRequest, Reads, Wait
+from kvs_graphql.service.service import Service, ServiceLimits
+from kvs_graphql.service.status import PartitionStatus, Status
+from kvs_graphql.state import State
+from kvs_graphql.store import Page
+from kvs_graphql.watch import Kind, Start, Update, WatchLimits
+
+__all__ = [
+    "NO_WAIT",
+    "Kind",
+    "Page",
+    "PageRequest",
+    "PartitionStatus",
+    "Reads",
+    "Service",
+    "ServiceLimits",
+    "Start",
+    "State",
+    "Status",
+    "Update",
+    "Wait",
+    "WatchLimits",
+]

@@ -1,0 +1,155 @@
+"""One topic's table, as clients may use it."""
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from time import monotonic
+from typing import Any
+
+from kvs_graphql.cursor import Cursor, decode_cursor
+from kvs_graphql.errors import BadCursor, BadInput, BadKey, NotCaughtUp, TooManyKeys, Unavailable
+from kvs_graphql.feed import Feed
+from kvs_graphql.records import Interest, Positions, position_in
+from kvs_graphql.service.reads import Reads, Wait
+from kvs_graphql.service.status import Readiness, Status, status_of
+from kvs_graphql.state import Lifecycle
+from kvs_graphql.store import Query, Sizes, Snapshot, Store
+from kvs_graphql.watch import Start, Update, Watch, WatchLimits
+
+_COUNT_SECONDS = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceLimits:
+    """What one request may ask for."""
+
+    keys_per_request_max: int
+    key_bytes_max: int
+    page_entries_max: int
+    wait_seconds_max: float
+    watch: WatchLimits
+
+
+class Service:
+    """Used by any number of requests at once."""
+
+    def __init__(self, topic: str, store: Store, feed: Feed, lifecycle: Lifecycle, limits: ServiceLimits) -> None:
+        self._topic = topic
+        self._store = store
+        self._feed = feed
+        self._lifecycle = lifecycle
+        self._limits = limits
+        self._entries = 0
+        self._counted_at = float("-inf")
+
+    def request(self) -> Reads:
+        """The reads of one request: all of one snapshot."""
+        return Reads(self)
+
+    async def updates(self, interest: Interest, start: Start) -> AsyncIterator[Update]:
+        """The updates of a subscription, without end; see `Watch.updates`.
+
+        Raises:
+            TooManyKeys: The interest names more keys than a request may.
+            Unavailable: The service is stopping, or its table cannot be read.
+        """
+        self.check_number_of_keys(len(interest.keys or ()))
+        watch = Watch(self._store, self._feed, interest, self._limits.watch)
+        try:
+            async for page in watch.updates(start):
+                for update in page:
+                    yield update
+        except sqlite3.Error as error:
+            raise Unavailable("The table cannot be read.") from error
+
+    def readiness(self) -> Readiness:
+        """Whether the service should get traffic, and why; read from memory alone."""
+        lag = sum(self._lifecycle.lag(self._feed.positions))
+        return Readiness(self._lifecycle.ready, self._lifecycle.moment, lag)
+
+    def check_number_of_keys(self, number: int) -> None:
+        """Raises: TooManyKeys: A request may not name as many."""
+        limit = self._limits.keys_per_request_max
+        if number > limit:
+            raise TooManyKeys(f"The request names {number} keys or more; {limit} are allowed.", limit=limit)
+
+    def key(self, key: bytes) -> bytes:
+        """Raises: BadKey: The key is longer than a key may be."""
+        if len(key) > self._limits.key_bytes_max:
+            raise BadKey(f"A key has at most {self._limits.key_bytes_max} bytes.", limit=self._limits.key_bytes_max)
+        return key
+
+    def place(self, token: str) -> Cursor:
+        """The cursor of a token.
+
+        Raises:
+            BadCursor: It cannot be decoded.
+        """
+        return decode_cursor(token)
+
+    # What `Reads` needs; see its protocol.
+
+    @property
+    def page_entries_max(self) -> int:
+        return self._limits.page_entries_max
+
+    @property
+    def entries_known(self) -> bool:
+        return monotonic() - self._counted_at < _COUNT_SECONDS
+
+    async def read(self, *queries: Query[Any]) -> Snapshot:
+        """Run queries in one snapshot.
+
+        Raises:
+            Unavailable: The table cannot be read.
+        """
+        try:
+            return await self._store.read(*queries)
+        except sqlite3.Error as error:
+            raise Unavailable("The table cannot be read.") from error
+
+    def wanted(self, wait: Wait) -> tuple[Positions, float]:
+        """The positions that a read waits for, and for how many seconds at most.
+
+        Raises:
+            BadCursor: The cursor cannot be decoded, or belongs to another topic.
+            BadInput: The time is negative.
+        """
+        seconds_max = self._limits.wait_seconds_max if wait.seconds_max is None else wait.seconds_max
+        if not seconds_max >= 0:
+            raise BadInput("`maxWait` is a number of seconds, 0 or more.")
+        if wait.at_least is None:
+            return (), 0.0
+        cursor = decode_cursor(wait.at_least)
+        if cursor.topic_id != self._feed.topic_id:
+            raise BadCursor("The cursor belongs to another topic, or to this one before it was created again.")
+        return cursor.positions, min(seconds_max, self._limits.wait_seconds_max)
+
+    async def wait_until_applied(self, wanted: Positions, seconds_max: float) -> Positions:
+        """Wait until everything below `wanted` is applied, but no longer than that; the positions reached."""
+        if wanted:
+            try:
+                async with asyncio.timeout(seconds_max):
+                    await self._feed.reached(wanted)
+            except TimeoutError:
+                pass  # The caller compares what was reached.
+        return self._feed.positions
+
+    def not_caught_up(self, wanted: Positions) -> NotCaughtUp:
+        """The error of a read whose cursor was not reached in time."""
+        moment = self._lifecycle.moment
+        positions = self._feed.positions
+        return NotCaughtUp(
+            "What the cursor asks for is not applied yet.",
+            reached=Cursor(self._feed.topic_id, positions).encode(),
+            behind=sum(max(0, offset - position_in(positions, p)) for p, offset in enumerate(wanted)),
+            state=moment.state.value,
+            reason=moment.reason,
+        )
+
+    def status(self, cursor: Cursor, sizes: Sizes, entries: int | None) -> Status:
+        """The status at `cursor`; `entries` is None where the last count is recent enough."""
+        if entries is not None:
+            self._entries, self._counted_at = entries, monotonic()
+        return status_of(self._topic, self._lifecycle, cursor, sizes, self._entries)

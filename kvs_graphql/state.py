@@ -1,0 +1,75 @@
+"""The service's one state machine: what it is doing, why, since when; and how far it is behind Kafka.
+
+    STARTING ──▶ WAITING_FOR_BROKER ◀──▶ WAITING_FOR_TOPIC ──▶ CATCHING_UP ──▶ LIVE
+                        ▲────────────────────────────────────────┴────────────┘
+    any of them ──▶ STOPPED
+
+The same words stand in `status`, `/readyz`, the metrics, the log and the database.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import Enum
+
+from kvs_graphql.records import Positions, position_in
+
+
+class State(Enum):
+    """What the consumer of the topic is doing."""
+
+    STARTING = "STARTING"
+    WAITING_FOR_BROKER = "WAITING_FOR_BROKER"
+    WAITING_FOR_TOPIC = "WAITING_FOR_TOPIC"
+    CATCHING_UP = "CATCHING_UP"
+    LIVE = "LIVE"
+    RECONCILING = "RECONCILING"
+    STOPPED = "STOPPED"
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """A state, in words why, and since when."""
+
+    state: State
+    reason: str
+    since: datetime
+
+
+class Lifecycle:
+    """The current moment, and whoever wants to hear of the next.
+
+    `ready` is true from the first time the table caught up with Kafka, for as long as the consumer runs and its
+    commits succeed. A broker that goes away later does not change it: reads survive Kafka, and `lag` and the
+    state tell how old they are.
+    """
+
+    def __init__(self) -> None:
+        self.moment = Moment(State.STARTING, "the service is starting", datetime.now(UTC))
+        self.end_offsets: Positions = ()
+        """Of each partition the end of what is committed (the last stable offset), as last heard."""
+        self.caught_up = False
+        self._listeners: list[Callable[[Moment], None]] = []
+
+    def listen(self, listener: Callable[[Moment], None]) -> None:
+        """Call `listener` with each new moment, and once now."""
+        self._listeners.append(listener)
+        listener(self.moment)
+
+    def move(self, state: State, reason: str) -> None:
+        """Enter a state. Entering the same one with the same reason again changes nothing."""
+        if (state, reason) == (self.moment.state, self.moment.reason):
+            return
+        since = self.moment.since if state is self.moment.state else datetime.now(UTC)
+        self.moment = Moment(state, reason, since)
+        self.caught_up = self.caught_up or state is State.LIVE
+        for listener in self._listeners:
+            listener(self.moment)
+
+    @property
+    def ready(self) -> bool:
+        return self.caught_up and self.moment.state is not State.STOPPED
+
+    def lag(self, positions: Positions) -> Positions:
+        """Of each partition, how many offsets are committed in Kafka and not applied yet."""
+        return tuple(max(0, end - position_in(positions, p)) for p, end in enumerate(self.end_offsets))

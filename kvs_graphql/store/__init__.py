@@ -1,0 +1,38 @@
+"""The table that Kafka's log adds up to, on disk. The only SQL."""
+
+from kvs_graphql.store.queries import (
+    Changes,
+    Coverage,
+    Page,
+    Query,
+    Sizes,
+    changes_after,
+    count_entries,
+    coverage,
+    get_many,
+    log_order,
+    page,
+    sizes,
+)
+from kvs_graphql.store.store import Snapshot, Source, Store, open_store
+from kvs_graphql.store.writer import WindowLimits
+
+__all__ = [
+    "Changes",
+    "Coverage",
+    "Page",
+    "Query",
+    "Sizes",
+    "Snapshot",
+    "Source",
+    "Store",
+    "WindowLimits",
+    "changes_after",
+    "count_entries",
+    "coverage",
+    "get_many",
+    "log_order",
+    "open_store",
+    "page",
+    "sizes",
+]

@@ -1,0 +1,193 @@
+"""What can be read: each function returns a query, to be run by `Store.read` inside one snapshot."""
+
+import sqlite3
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from itertools import islice
+from typing import TypeVar
+
+from kvs_graphql.records import Interest, Positions, Record
+
+T = TypeVar("T")
+Query = Callable[[sqlite3.Connection], T]
+
+_RECORD = "key, value, partition, offset, timestamp, headers"
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Entries by ascending key, and whether there are more past the end that the page was cut at."""
+
+    records: list[Record]
+    has_more: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """What the table can tell of the past; a tuple has one offset a partition."""
+
+    positions: Positions
+    window_start: Positions
+    """From here on every change is held."""
+    deletes_known_from: Positions
+    """From here on every delete is remembered."""
+    indexed: bool
+    """False during the first read of a topic: log order cannot be read yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """A page of the change window: `records` in the order they were applied."""
+
+    records: list[Record]
+    through: int
+    """The sequence number that the next page follows."""
+    complete: bool
+    """Whether the page reaches the end of the window, which is then at the snapshot's positions."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """How much is stored: bytes of the file, and changes in the window."""
+
+    database_bytes: int
+    window_changes: int
+
+
+def get_many(keys: Iterable[bytes]) -> Query[list[Record | None]]:
+    """The entry of each key, in order; None where there is none."""
+
+    def query(connection: sqlite3.Connection) -> list[Record | None]:
+        statement = f"SELECT {_RECORD} FROM entry WHERE key = ? AND value IS NOT NULL"
+        rows = (connection.execute(statement, (key,)).fetchone() for key in keys)
+        return [None if row is None else Record._make(row) for row in rows]
+
+    return query
+
+
+def page(
+    limit: int, *, prefix: bytes = b"", after: bytes | None = None, before: bytes | None = None, last: bool = False
+) -> Query[Page]:
+    """The first (or with `last` the last) `limit` entries by key, strictly between `after` and `before`."""
+    conditions, parameters = ["value IS NOT NULL"], []
+    for condition, bound in (
+        ("key >= ?", prefix or None),
+        ("key < ?", _past_prefix(prefix)),
+        ("key > ?", after),
+        ("key < ?", before),
+    ):
+        if bound is not None:
+            conditions.append(condition)
+            parameters.append(bound)
+    order = "DESC" if last else "ASC"
+    statement = f"SELECT {_RECORD} FROM entry WHERE {' AND '.join(conditions)} ORDER BY key {order} LIMIT ?"
+
+    def query(connection: sqlite3.Connection) -> Page:
+        rows = connection.execute(statement, (*parameters, limit + 1)).fetchall()
+        records = [Record._make(row) for row in rows[:limit]]
+        return Page(records[::-1] if last else records, has_more=len(rows) > limit)
+
+    return query
+
+
+def coverage() -> Query[Coverage]:
+    """How far back cursors can be answered, and how."""
+
+    def query(connection: sqlite3.Connection) -> Coverage:
+        rows = connection.execute(
+            "SELECT next_offset, window_start, deletes_known_from FROM position ORDER BY partition"
+        ).fetchall()
+        positions, window_start, deletes_known_from = zip(*rows, strict=True) if rows else ((), (), ())
+        indexed = connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'entry_in_log_order'").fetchone()
+        return Coverage(positions, window_start, deletes_known_from, indexed is not None)
+
+    return query
+
+
+def log_order(
+    interest: Interest, partition: int, start: int, end: int, *, deletes: bool, limit: int
+) -> Query[list[Record]]:
+    """Up to `limit` entries of one partition with `start <= offset < end`, by offset."""
+    condition, parameters = _matching(interest)
+    kept = "" if deletes else " AND value IS NOT NULL"
+    statement = (
+        f"SELECT {_RECORD} FROM entry WHERE partition = ? AND offset >= ? AND offset < ?{kept} AND {condition} "
+        "ORDER BY offset LIMIT ?"
+    )
+
+    def query(connection: sqlite3.Connection) -> list[Record]:
+        rows = connection.execute(statement, (partition, start, end, *parameters, limit))
+        return [Record._make(row) for row in rows]
+
+    return query
+
+
+def changes_after(interest: Interest, seen: Positions, sequence: int, *, limit: int) -> Query[Changes]:
+    """Up to `limit` changes past `sequence` in the window (0: from its start) that are not below `seen`."""
+    condition, parameters = _matching(interest)
+    unseen, offsets = _unseen(seen)
+    statement = (
+        f"SELECT sequence, {_RECORD} FROM change WHERE sequence > ? AND {unseen} AND {condition} "
+        "ORDER BY sequence LIMIT ?"
+    )
+
+    def query(connection: sqlite3.Connection) -> Changes:
+        rows = connection.execute(statement, (sequence, *offsets, *parameters, limit)).fetchall()
+        records = [Record._make(islice(row, 1, None)) for row in rows]
+        return Changes(records, rows[-1][0] if rows else sequence, complete=len(rows) < limit)
+
+    return query
+
+
+def count_entries() -> Query[int]:
+    """How many keys have a value. Costs about 10 ms a million keys."""
+
+    def query(connection: sqlite3.Connection) -> int:
+        # Two counts over the small indexes; one over the table with a condition would read every value.
+        (keys,) = connection.execute("SELECT count(*) FROM entry").fetchone()
+        (deleted,) = connection.execute("SELECT count(*) FROM entry WHERE value IS NULL").fetchone()
+        return int(keys - deleted)
+
+    return query
+
+
+def sizes() -> Query[Sizes]:
+    """How much is stored."""
+
+    def query(connection: sqlite3.Connection) -> Sizes:
+        (pages,) = connection.execute("PRAGMA page_count").fetchone()
+        (page_bytes,) = connection.execute("PRAGMA page_size").fetchone()
+        window = connection.execute("SELECT max(sequence) - min(sequence) + 1 FROM change").fetchone()[0]
+        return Sizes(pages * page_bytes, window or 0)
+
+    return query
+
+
+def _matching(interest: Interest) -> tuple[str, list[bytes]]:
+    if interest.everything:
+        return "TRUE", []
+    alternatives, parameters = [], []
+    if interest.keys is not None:
+        alternatives.append(f"key IN ({', '.join('?' * len(interest.keys))})")
+        parameters.extend(sorted(interest.keys))
+    if interest.prefix is not None:
+        past = _past_prefix(interest.prefix)
+        alternatives.append("key >= ?" if past is None else "(key >= ? AND key < ?)")
+        parameters.extend([interest.prefix] if past is None else [interest.prefix, past])
+    return f"({' OR '.join(alternatives)})", parameters
+
+
+def _unseen(seen: Positions) -> tuple[str, list[int]]:
+    if not any(seen):
+        return "TRUE", []
+    cases = [(partition, offset) for partition, offset in enumerate(seen) if offset]
+    return (
+        f"offset >= CASE partition {'WHEN ? THEN ? ' * len(cases)}ELSE 0 END",
+        [number for case in cases for number in case],
+    )
+
+
+def _past_prefix(prefix: bytes) -> bytes | None:
+    """The first key after all that start with `prefix`; None where there is no such key."""
+    stem = prefix.rstrip(b"\xff")
+    return stem[:-1] + bytes([stem[-1] + 1]) if stem else None

@@ -1,0 +1,104 @@
+"""The tables, their version, and how an older file becomes a newer one."""
+
+import sqlite3
+
+from kvs_graphql.errors import DatabaseError
+
+VERSION = 1
+
+TABLES = """
+-- For each key the record that is shown: the last one, or among several partitions the one with the greatest
+-- (timestamp, partition). A NULL value is a remembered delete.
+CREATE TABLE entry (
+    key BLOB PRIMARY KEY,
+    value BLOB,
+    partition INTEGER NOT NULL,
+    offset INTEGER NOT NULL,
+    timestamp INTEGER,
+    headers BLOB
+) WITHOUT ROWID;
+
+-- The last record of every other partition that holds the key; empty where each key lives in one partition.
+CREATE TABLE rival (
+    key BLOB NOT NULL,
+    value BLOB,
+    partition INTEGER NOT NULL,
+    offset INTEGER NOT NULL,
+    timestamp INTEGER,
+    headers BLOB,
+    PRIMARY KEY (key, partition)
+) WITHOUT ROWID;
+
+-- The recent changes in the order they were applied, every record of them.
+CREATE TABLE change (
+    sequence INTEGER PRIMARY KEY,
+    key BLOB NOT NULL,
+    value BLOB,
+    partition INTEGER NOT NULL,
+    offset INTEGER NOT NULL,
+    timestamp INTEGER,
+    headers BLOB
+);
+
+CREATE TABLE position (
+    partition INTEGER PRIMARY KEY,
+    next_offset INTEGER NOT NULL,
+    window_start INTEGER NOT NULL,
+    deletes_known_from INTEGER NOT NULL
+);
+
+-- One row: what the table is built from. next_sequence numbers the next change, window_bytes adds up the
+-- change table, caught_up_at is in milliseconds since 1970.
+CREATE TABLE source (
+    id INTEGER PRIMARY KEY CHECK (id = 1),
+    topic TEXT NOT NULL,
+    topic_id BLOB NOT NULL,
+    next_sequence INTEGER NOT NULL DEFAULT 1,
+    window_bytes INTEGER NOT NULL DEFAULT 0,
+    caught_up_at INTEGER,
+    state TEXT NOT NULL DEFAULT 'STARTING',
+    reason TEXT NOT NULL DEFAULT ''
+);
+"""
+
+# Left out while the first read of a topic fills an empty table: built at once at its end, they cost a sort
+# instead of two random writes a record.
+INDEXES = """
+CREATE INDEX IF NOT EXISTS entry_in_log_order ON entry (partition, offset);
+CREATE INDEX IF NOT EXISTS entry_deleted ON entry (partition, offset) WHERE value IS NULL;
+"""
+
+
+def prepare(connection: sqlite3.Connection) -> None:
+    """Bring the file to `VERSION`, in the caller's transaction.
+
+    Raises:
+        DatabaseError: The file was written by a newer version of this service.
+    """
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    if version > VERSION:
+        raise DatabaseError(
+            f"The database has schema version {version}, this program knows {VERSION}: "
+            "run the newer kvs-graphql, or move the file away and let the table be built again from Kafka."
+        )
+    if version < VERSION:
+        for statement in _statements(TABLES):
+            connection.execute(statement)
+        connection.execute(f"PRAGMA user_version={VERSION}")
+
+
+def is_indexed(connection: sqlite3.Connection) -> bool:
+    """Whether the table can be read in log order; not so during the first read of a topic."""
+    found = connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'entry_in_log_order'").fetchone()
+    return found is not None
+
+
+def build_indexes(connection: sqlite3.Connection) -> None:
+    """End the first read: build what `TABLES` left out."""
+    for statement in _statements(INDEXES):
+        connection.execute(statement)
+
+
+def _statements(script: str) -> list[str]:
+    # Not executescript: it commits the transaction it is called in.
+    return [statement for statement in script.split(";\n") if statement.strip()]

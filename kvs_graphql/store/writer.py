@@ -1,0 +1,162 @@
+"""How a batch becomes durable: entries, changes and positions in one transaction."""
+
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from kvs_graphql.records import Batch, Commit, Positions, Record, position_in
+from kvs_graphql.store.rivals import apply_with_rivals
+from kvs_graphql.store.schema import is_indexed
+
+_UPSERT = """
+INSERT INTO entry (key, value, partition, offset, timestamp, headers) VALUES (?, ?, ?, ?, ?, ?)
+ON CONFLICT (key) DO UPDATE SET
+    value = excluded.value, offset = excluded.offset, timestamp = excluded.timestamp, headers = excluded.headers
+WHERE partition = excluded.partition
+"""
+_INSERT_CHANGE = """
+INSERT INTO change (key, value, partition, offset, timestamp, headers, sequence) VALUES (?, ?, ?, ?, ?, ?, ?)
+"""
+_MOVE_POSITION = """
+INSERT INTO position (partition, next_offset, window_start, deletes_known_from) VALUES (?1, ?2, ?3, 0)
+ON CONFLICT (partition) DO UPDATE SET next_offset = ?2
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class WindowLimits:
+    """How much of the past is kept: of changes (a number and bytes) and of remembered deletes (a number)."""
+
+    changes_max: int
+    bytes_max: int
+    deletes_max: int
+
+
+def apply(
+    connection: sqlite3.Connection, batch: Batch, before: Positions, deletes: int, limits: WindowLimits
+) -> tuple[Commit, int]:
+    """Write a batch; what it returns is true once the caller's transaction is committed.
+
+    `deletes` is an upper bound of the deletes remembered before; the one after is returned too.
+    """
+    changes, size_bytes = _write_entries(connection, batch)
+    if batch.remaining >= limits.changes_max:
+        _skip_window(connection, batch.positions)
+    else:
+        _write_changes(connection, changes, size_bytes)
+        _trim_window(connection, limits)
+    connection.executemany(
+        _MOVE_POSITION, [(p, offset, position_in(before, p)) for p, offset in enumerate(batch.positions)]
+    )
+    # Most deletes may be of keys that were deleted before: only at the limit are they counted.
+    deletes += sum(change.value is None for change in changes)
+    if deletes > limits.deletes_max and is_indexed(connection):
+        deletes = forget_deletes(connection, limits)
+    return Commit(before, batch.positions, changes, size_bytes), deletes
+
+
+def forget_deletes(connection: sqlite3.Connection, limits: WindowLimits) -> int:
+    """Forget the oldest remembered deletes beyond the limit; return how many are left.
+
+    Where some were forgotten, `deletes_known_from` moves past them. An eighth more than needed is forgotten, so
+    that the next delete does not start it again.
+    """
+    counts = connection.execute(
+        "SELECT partition, count(*) FROM entry WHERE value IS NULL GROUP BY partition"
+    ).fetchall()
+    total: int = sum(count for _, count in counts)
+    if total <= limits.deletes_max:
+        return total
+    excess = total - (limits.deletes_max - limits.deletes_max // 8)
+    forgotten: int = 0
+    for partition, count in counts:
+        forgotten += _forget_oldest(connection, partition, -(-excess * count // total))
+    return total - forgotten
+
+
+def _write_entries(connection: sqlite3.Connection, batch: Batch) -> tuple[list[Record], int]:
+    """Bring the entries up to date; return the changes that readers see, in order, and their bytes."""
+    changes = batch.runs[0] if len(batch.runs) == 1 else [record for run in batch.runs for record in run]
+    latest = [{record.key: record for record in run} for run in batch.runs]
+    merged = latest[0] if len(latest) == 1 else {key: record for run in latest for key, record in run.items()}
+    if len(merged) == sum(map(len, latest)) and not _has_rivals(connection):
+        connection.execute("SAVEPOINT entries")
+        # Sorted by key, neighbours land on the same pages.
+        written = connection.executemany(_UPSERT, sorted(merged.values())).rowcount if merged else 0
+        if written == len(merged):
+            connection.execute("RELEASE entries")
+            return changes, batch.size_bytes
+        # Some key is held by another partition: undo, and go the slow way.
+        connection.execute("ROLLBACK TO entries")
+        connection.execute("RELEASE entries")
+    changes = apply_with_rivals(connection, changes)
+    return changes, sum(change.size_bytes for change in changes)
+
+
+def _has_rivals(connection: sqlite3.Connection) -> bool:
+    return connection.execute("SELECT 1 FROM rival LIMIT 1").fetchone() is not None
+
+
+def _write_changes(connection: sqlite3.Connection, changes: Sequence[Record], size_bytes: int) -> None:
+    (first,) = connection.execute("SELECT next_sequence FROM source").fetchone()
+    connection.executemany(_INSERT_CHANGE, [(*change, first + i) for i, change in enumerate(changes)])
+    connection.execute(
+        "UPDATE source SET next_sequence = ?, window_bytes = window_bytes + ?", (first + len(changes), size_bytes)
+    )
+
+
+def _skip_window(connection: sqlite3.Connection, positions: Positions) -> None:
+    """Changes so far behind the end that they would be trimmed before anyone asked are not written at all."""
+    connection.execute("DELETE FROM change")
+    connection.execute("UPDATE source SET window_bytes = 0")
+    connection.executemany(
+        "INSERT INTO position (partition, next_offset, window_start, deletes_known_from) VALUES (?1, ?2, ?2, 0) "
+        "ON CONFLICT (partition) DO UPDATE SET window_start = ?2",
+        list(enumerate(positions)),
+    )
+
+
+def _trim_window(connection: sqlite3.Connection, limits: WindowLimits) -> None:
+    """Past a limit, drop the oldest changes until an eighth of it is free again."""
+    first, last = connection.execute("SELECT min(sequence), max(sequence) FROM change").fetchone()
+    (held_bytes,) = connection.execute("SELECT window_bytes FROM source").fetchone()
+    held = 0 if first is None else last - first + 1
+    if held <= limits.changes_max and held_bytes <= limits.bytes_max:
+        return
+    keep = limits.changes_max - limits.changes_max // 8
+    keep_bytes = limits.bytes_max - limits.bytes_max // 8 if held_bytes > limits.bytes_max else held_bytes
+    window_start: dict[int, int] = {}
+    through = first
+    for sequence, partition, offset, size in connection.execute(
+        "SELECT sequence, partition, offset, length(key) + ifnull(length(value), 0) + ifnull(length(headers), 0) "
+        "FROM change ORDER BY sequence"
+    ):
+        if held <= keep and held_bytes <= keep_bytes:
+            break
+        through, held, held_bytes = sequence, held - 1, held_bytes - size
+        window_start[partition] = offset + 1
+    connection.execute("DELETE FROM change WHERE sequence <= ?", (through,))
+    connection.execute("UPDATE source SET window_bytes = ?", (held_bytes,))
+    connection.executemany(
+        "UPDATE position SET window_start = ? WHERE partition = ?", [(o, p) for p, o in window_start.items()]
+    )
+
+
+def _forget_oldest(connection: sqlite3.Connection, partition: int, count: int) -> int:
+    found = connection.execute(
+        "SELECT offset FROM entry WHERE value IS NULL AND partition = ? ORDER BY offset LIMIT 1 OFFSET ?",
+        (partition, count - 1),
+    ).fetchone()
+    if found is None:
+        return 0
+    # A delete that competes with another partition's record has to stay: without it that record would be shown.
+    forgotten = connection.execute(
+        "DELETE FROM entry WHERE value IS NULL AND partition = ? AND offset <= ? "
+        "AND NOT EXISTS (SELECT 1 FROM rival WHERE rival.key = entry.key)",
+        (partition, found[0]),
+    ).rowcount
+    connection.execute(
+        "UPDATE position SET deletes_known_from = max(deletes_known_from, ?) WHERE partition = ?",
+        (found[0] + 1, partition),
+    )
+    return forgotten

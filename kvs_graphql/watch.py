@@ -1,0 +1,243 @@
+"""The one place where store and feed meet: from a cursor through the backlog to the live end, and back again.
+
+A watch is unsynced while it reads the store in short pages, and synced while it follows the feed. It starts
+unsynced when it is given a place the feed's log does not reach back to, and becomes so again when it falls out
+of that log. What the store can still tell decides what the client sees:
+
+* every change since the place, while the change window holds them;
+* else `CONFLATED` and the latest state of each key changed since, deletes included;
+* else, where deletes may have been forgotten or the place belongs to another topic, `RESET` and a snapshot.
+
+`LIVE` ends each of those runs: from there on the client holds exactly the table at its cursor. A snapshot is a
+resume from the empty cursor: a partition at 0 holds nothing yet, so deletes are left out of it.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from enum import Enum
+from typing import TypeVar
+
+from kvs_graphql.cursor import Cursor
+from kvs_graphql.feed import Behind, Event, Feed, Watcher
+from kvs_graphql.records import Interest, Positions, Record, advance, covers, merge, position_in
+from kvs_graphql.store import Coverage, Query, Store, changes_after, coverage, log_order
+
+T = TypeVar("T")
+
+
+class Kind(Enum):
+    """What an update says: of a key (SET, DELETE, SNAPSHOT), or of the subscription (the others)."""
+
+    SET = "SET"
+    DELETE = "DELETE"
+    SNAPSHOT = "SNAPSHOT"
+    CONFLATED = "CONFLATED"
+    RESET = "RESET"
+    LIVE = "LIVE"
+    PROGRESS = "PROGRESS"
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """One event of a watch; `record` is None in markers. `cursor` stands just after it."""
+
+    kind: Kind
+    cursor: Cursor
+    record: Record | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Where a watch begins: at a cursor, with a snapshot, or (neither) from now on."""
+
+    after: Cursor | None = None
+    snapshot: bool = False
+    progress: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class WatchLimits:
+    """`page_max`: updates read or taken at once. `progress_seconds`: the time between two PROGRESS markers."""
+
+    page_max: int
+    progress_seconds: float
+
+
+class Watch:
+    """One subscription to changes; used by one task."""
+
+    def __init__(self, store: Store, feed: Feed, interest: Interest, limits: WatchLimits) -> None:
+        self._store = store
+        self._feed = feed
+        self._interest = interest
+        self._limits = limits
+        self._seen: Positions = ()
+        self._target: Positions = ()
+        self._owes_live = False
+
+    async def updates(self, start: Start) -> AsyncIterator[list[Update]]:
+        """The updates from `start` on, a few at a time, without end.
+
+        Raises:
+            Unavailable: The service is stopping.
+            sqlite3.Error: The store cannot be read.
+        """
+        async for page in self._begin(start):
+            yield page
+        while True:
+            async for page in self._catch_up():
+                yield page
+            async for page in self._follow(start.progress):
+                yield page
+
+    async def _begin(self, start: Start) -> AsyncIterator[list[Update]]:
+        if start.after is not None or start.snapshot:
+            await self._store.indexed.wait()
+            self._owes_live = True
+        if start.after is not None and start.after.topic_id == self._feed.topic_id:
+            self._seen, self._target = start.after.positions, start.after.pending
+        elif start.after is not None or start.snapshot:
+            if start.after is not None:
+                yield [self._marker(Kind.RESET)]
+            async for page in self._snapshot():
+                yield page
+        else:
+            self._seen = self._feed.positions
+            self._owes_live = start.progress
+
+    async def _snapshot(self) -> AsyncIterator[list[Update]]:
+        self._seen = ()
+        known = await self._coverage()
+        async for page in self._scan(range(len(known.positions)), known.positions):
+            yield page
+
+    async def _catch_up(self) -> AsyncIterator[list[Update]]:
+        """Read the store until the feed's log reaches back to what has been seen."""
+        while not self._feed.holds(self._seen):
+            await self._store.indexed.wait()
+            known = await self._coverage()
+            lost = [p for p, offset in enumerate(known.window_start) if position_in(self._seen, p) < offset]
+            if any(self._forgot_deletes(known, p) for p in range(len(known.positions))):
+                self._owes_live = True
+                self._seen = ()
+                yield [self._marker(Kind.RESET)]
+                async for page in self._snapshot():
+                    yield page
+            elif lost:
+                self._owes_live = True
+                yield [self._marker(Kind.CONFLATED)]
+                async for page in self._scan(lost, known.positions):
+                    yield page
+            else:
+                async for page in self._walk_window():
+                    yield page
+
+    async def _scan(self, partitions: "range | list[int]", end: Positions) -> AsyncIterator[list[Update]]:
+        """The latest record of each key that changed in these partitions between what was seen and `end`.
+
+        Stops short where the store forgets deletes meanwhile.
+        """
+        for partition in partitions:
+            deletes = position_in(self._seen, partition) > 0
+            complete = False
+            while not complete:
+                query = log_order(
+                    self._interest,
+                    partition,
+                    position_in(self._seen, partition),
+                    end[partition],
+                    deletes=deletes,
+                    limit=self._limits.page_max,
+                )
+                known, records = await self._read(query)
+                if deletes and self._forgot_deletes(known, partition):
+                    return
+                if records:
+                    yield [self._passed(record, None if deletes else Kind.SNAPSHOT) for record in records]
+                complete = len(records) < self._limits.page_max
+            self._seen = advance(self._seen, partition, end[partition])
+
+    async def _walk_window(self) -> AsyncIterator[list[Update]]:
+        """Every change since what was seen, until the window's end or as far as the window still holds them."""
+        sequence = 0
+        while True:
+            query = changes_after(self._interest, self._seen, sequence, limit=self._limits.page_max)
+            known, changes = await self._read(query)
+            if not covers(self._seen, known.window_start):
+                return
+            if changes.records:
+                yield [self._passed(record) for record in changes.records]
+            if changes.complete:
+                self._seen = merge(self._seen, known.positions)
+                return
+            sequence = changes.through
+
+    async def _follow(self, progress: bool) -> AsyncIterator[list[Update]]:
+        """Follow the feed until it has lost what is not taken yet."""
+        # A place ahead of this replica is accepted: LIVE waits until the feed is there too.
+        self._target = merge(self._target, self._seen)
+        with self._feed.watch(self._interest, self._seen) as watcher:
+            told = self._seen
+            try:
+                while True:
+                    events = watcher.take(self._limits.page_max)
+                    if events:
+                        yield [self._event(event) for event in events]
+                        told = events[-1].positions
+                    if self._owes_live and self._reached_by(watcher):
+                        self._owes_live = False
+                        told = watcher.positions
+                        yield [self._marker(Kind.LIVE, told)]
+                    elif not events and await self._idle(watcher, progress) and not covers(told, watcher.positions):
+                        told = watcher.positions
+                        yield [self._marker(Kind.PROGRESS, told)]
+            except Behind:
+                self._seen = watcher.positions
+
+    async def _idle(self, watcher: Watcher, progress: bool) -> bool:
+        """Wait for something to do; True where time for a PROGRESS marker passed without."""
+        if self._owes_live:
+            await self._feed.reached(self._target)
+            return False
+        try:
+            async with asyncio.timeout(self._limits.progress_seconds if progress else None):
+                await watcher.wait()
+        except TimeoutError:
+            return True
+        return False
+
+    def _reached_by(self, watcher: Watcher) -> bool:
+        return covers(self._feed.positions, self._target) and covers(watcher.positions, self._target)
+
+    async def _coverage(self) -> Coverage:
+        known, _ = await self._read(lambda _: None)
+        return known
+
+    async def _read(self, query: Query[T]) -> tuple[Coverage, T]:
+        """What the query finds, and what the store covers at that moment, which what follows has to reach."""
+        snapshot = await self._store.read(coverage(), query)
+        self._target = merge(self._target, snapshot.cursor.positions)
+        known: Coverage = snapshot.results[0]
+        found: T = snapshot.results[1]
+        return known, found
+
+    def _forgot_deletes(self, known: Coverage, partition: int) -> bool:
+        return 0 < position_in(self._seen, partition) < known.deletes_known_from[partition]
+
+    def _marker(self, kind: Kind, positions: Positions | None = None) -> Update:
+        return Update(kind, self._cursor(self._seen if positions is None else positions))
+
+    def _passed(self, record: Record, kind: Kind | None = None) -> Update:
+        self._seen = advance(self._seen, record.partition, record.offset + 1)
+        return Update(kind or _kind(record), self._cursor(self._seen), record)
+
+    def _event(self, event: Event) -> Update:
+        return Update(_kind(event.record), self._cursor(event.positions), event.record)
+
+    def _cursor(self, positions: Positions) -> Cursor:
+        return Cursor(self._feed.topic_id, positions, self._target if self._owes_live else ())
+
+
+def _kind(record: Record) -> Kind:
+    return Kind.DELETE if record.value is None else Kind.SET

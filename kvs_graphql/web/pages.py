@@ -1,0 +1,84 @@
+"""The pages for browsers, built from `web/` when the package is built, and served without another host's help."""
+
+from pathlib import Path
+
+from starlette.requests import Request
+from starlette.responses import FileResponse, HTMLResponse, RedirectResponse, Response
+from starlette.staticfiles import StaticFiles
+from starlette.types import Scope
+
+STATIC = Path(__file__).parent / "static"
+
+CONTENT_SECURITY_POLICY = (
+    "default-src 'self'; script-src 'self'; style-src 'self' 'unsafe-inline'; worker-src 'self' blob:; "
+    "img-src 'self' data:; font-src 'self' data:; connect-src 'self' ws: wss:; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+_PAGE_HEADERS = {
+    "Content-Security-Policy": CONTENT_SECURITY_POLICY,
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "Cache-Control": "no-cache",
+    "Vary": "Accept",
+}
+_NOT_BUILT = """<!doctype html>
+<html lang="en"><meta charset="utf-8"><title>kvs-graphql</title>
+<h1>This page is not built</h1>
+<p>The service runs, and answers GraphQL here. Its pages for browsers are built from the checkout, with Node.js:</p>
+<pre>npm --prefix web ci &amp;&amp; npm --prefix web run build</pre></html>
+"""
+
+
+class Pages:
+    """What a browser gets."""
+
+    def __init__(self, *, graphiql: bool) -> None:
+        self._graphiql = graphiql
+
+    def graphiql(self, request: Request) -> Response | None:
+        """The playground, where it is on and a browser navigates here; else None."""
+        navigates = request.method == "GET" and "text/html" in request.headers.get("accept", "")
+        return _page("graphiql.html") if self._graphiql and navigates else None
+
+    async def front(self, request: Request) -> Response:
+        """The dashboard; without it, the way to the playground."""
+        if (STATIC / "dashboard.html").is_file():
+            return _page("dashboard.html")
+        return RedirectResponse(str(request.url_for("graphql")))
+
+
+class Assets(StaticFiles):
+    """Scripts, styles and fonts, compressed when built. Their names change with their content."""
+
+    def __init__(self) -> None:
+        super().__init__(directory=STATIC / "assets", check_dir=False)
+
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        accepts = Request(scope).headers.get("accept-encoding", "")
+        if "gzip" in accepts and (STATIC / "assets" / f"{path}.gz").is_file():
+            response = await super().get_response(f"{path}.gz", scope)
+            response.headers["Content-Encoding"] = "gzip"
+            response.headers["Content-Type"] = _TYPES.get(Path(path).suffix, "application/octet-stream")
+        else:
+            response = await super().get_response(path, scope)
+        response.headers["Vary"] = "Accept-Encoding"
+        response.headers["X-Content-Type-Options"] = "nosniff"
+        if not path.endswith(".md"):
+            response.headers["Cache-Control"] = "public, max-age=31536000, immutable"
+        return response
+
+
+_TYPES = {
+    ".js": "text/javascript; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+    ".svg": "image/svg+xml",
+    ".json": "application/json",
+    ".md": "text/markdown; charset=utf-8",
+}
+
+
+def _page(name: str) -> Response:
+    path = STATIC / name
+    if not path.is_file():
+        return HTMLResponse(_NOT_BUILT, 200, _PAGE_HEADERS)
+    return FileResponse(path, headers=_PAGE_HEADERS, media_type="text/html")

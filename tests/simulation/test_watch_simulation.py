@@ -1,0 +1,159 @@
+"""Seeded simulations of watches: replicas, restarts, slow clients, and limits so small that every path is walked.
+
+A failure names its seed; `KVS_SIMULATION_SEEDS=100-200` runs other seeds, or more.
+"""
+
+import asyncio
+import os
+from contextlib import AsyncExitStack, aclosing
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from kvs_graphql.cursor import Cursor
+from kvs_graphql.feed import Feed
+from kvs_graphql.records import Interest, Positions
+from kvs_graphql.store import Store, WindowLimits
+from kvs_graphql.watch import Start, Watch, WatchLimits
+from tests.simulation.model import TOPIC_ID, ClientView, Log, covers_all
+from tests.simulation.world import open_inline_store, run
+
+_FIRST, _LAST = map(int, os.environ.get("KVS_SIMULATION_SEEDS", "0-150").split("-"))
+_PROGRESS_SECONDS = 0.005
+
+
+class Replica:
+    """One store and one feed, fed from the log in its own batches."""
+
+    def __init__(self, random: Random, log: Log, path: Path, limits: WindowLimits) -> None:
+        self._random = random
+        self._log = log
+        self._path = path
+        self._limits = limits
+        self._stack = AsyncExitStack()
+        self.store: Store
+        self.feed: Feed
+
+    async def start(self) -> None:
+        self.store = await self._stack.enter_async_context(open_inline_store(self._path, self._limits))
+        self.feed = Feed(
+            Cursor(TOPIC_ID, self.store.positions),
+            changes_max=self._random.choice((1, 5, 50)),
+            bytes_max=self._random.choice((1, 1_000_000)),
+        )
+        if self.store.source is None:
+            await self.store.begin("t", TOPIC_ID, (0,) * len(self._log.partitions))
+            self.feed.begin(Cursor(TOPIC_ID, self.store.positions))
+
+    async def stop(self) -> None:
+        self.feed.close()
+        await self._stack.aclose()
+
+    async def forget(self) -> None:
+        """The database is deleted: the next start reads the topic again."""
+        await self.stop()
+        for leftover in self._path.parent.glob(f"{self._path.name}*"):
+            leftover.unlink()
+        await self.start()
+
+    async def step(self, records_max: int = 4) -> None:
+        batch = self._log.batch(self._random, self.store.positions, records_max=records_max)
+        if batch.positions != self.store.positions:
+            self.feed.publish(await self.store.apply(batch))
+        if not self.store.indexed.is_set() and (self._random.random() < 0.2 or self.at_end):
+            await self.store.caught_up(0)
+
+    @property
+    def at_end(self) -> bool:
+        return self.store.positions == self._log.end
+
+    async def finish(self) -> None:
+        while not self.at_end:
+            await self.step(1000)
+        await self.store.caught_up(0)
+
+
+class SimulatedClient:
+    """Subscribes, reads at its own pace, is cut off, and resumes after its last cursor, wherever it lands."""
+
+    def __init__(self, random: Random, log: Log, limits: WatchLimits) -> None:
+        self._random = random
+        self._limits = limits
+        prefix = random.choice((None, b"a"))
+        keys = None if prefix and random.random() < 0.5 else frozenset((b"a0", b"b1", b"b2"))
+        self.interest = random.choice((Interest(), Interest(keys, prefix)))
+        self.view = ClientView(log, self.interest)
+        self._snapshot = random.random() < 0.5
+        self._resume: Cursor | None = None
+        self._log = log
+
+    async def follow(self, replica: Replica, until: Positions, *, updates_max: float = float("inf")) -> None:
+        """Read until the cursor covers `until`, or so many updates came."""
+        watch = Watch(replica.store, replica.feed, self.interest, self._limits)
+        start = Start(after=self._resume, snapshot=self._resume is None and self._snapshot, progress=True)
+        if self._resume is None and not self._snapshot:
+            self.view.begin(replica.feed.positions)
+        seen = 0
+        async with aclosing(watch.updates(start)) as pages:  # type: ignore[type-var]
+            async for page in pages:
+                for update in page:
+                    self.view.see(update)
+                    self._resume = update.cursor
+                    seen += 1
+                    if seen >= updates_max:
+                        return
+                if covers_all(self.view.cursor, until) and self.view.live:
+                    return
+                if self._random.random() < 0.3:
+                    await asyncio.sleep(0.001)
+
+
+@pytest.mark.parametrize("seed", range(_FIRST, _LAST))
+def test_clients_see_what_the_log_says_whatever_happens(seed: int, tmp_path: Path) -> None:
+    run(_world(Random(seed), tmp_path))
+
+
+async def _world(random: Random, tmp_path: Path) -> None:
+    log = Log.random(random, partitions=random.randint(1, 3), records=random.randint(1, 60), keys=random.randint(1, 6))
+    limits = WindowLimits(random.choice((1, 3, 10, 1000)), random.choice((1, 50, 100_000)), random.choice((1, 3, 1000)))
+    replicas = [Replica(random, log, tmp_path / f"{n}.db", limits) for n in range(2)]
+    async with AsyncExitStack() as stack:
+        for replica in replicas:
+            await replica.start()
+            stack.push_async_callback(replica.stop)
+        await _simulate(random, log, replicas)
+
+
+async def _simulate(random: Random, log: Log, replicas: list[Replica]) -> None:
+    watch_limits = WatchLimits(page_max=random.choice((1, 2, 100)), progress_seconds=_PROGRESS_SECONDS)
+    clients = [SimulatedClient(random, log, watch_limits) for _ in range(3)]
+
+    for _ in range(random.randint(1, 6)):
+        async with asyncio.TaskGroup() as tasks:
+            for client in clients:
+                replica = random.choice(replicas)
+                tasks.create_task(_for_a_while(client, replica, log.end, random.randint(1, 12)))
+            for replica in replicas:
+                for _ in range(random.randint(0, 4)):
+                    await replica.step()
+        if random.random() < 0.3:
+            await random.choice(replicas).forget()
+
+    for replica in replicas:
+        await replica.finish()
+    for client in clients:
+        async with asyncio.timeout(10):
+            await client.follow(random.choice(replicas), log.end)
+        client.view.check_table()
+        client.view.check_complete()
+        assert client.view.table == log.table(log.end, client.interest)
+
+
+async def _for_a_while(client: SimulatedClient, replica: Replica, until: Positions, updates_max: int) -> None:
+    """A client that is cut off after so many updates, or when nothing more comes."""
+    try:
+        async with asyncio.timeout(0.05):
+            await client.follow(replica, until, updates_max=updates_max)
+    except TimeoutError:
+        pass

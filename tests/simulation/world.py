@@ -1,0 +1,80 @@
+"""A world in which everything but the seed is decided: virtual time, and SQLite without threads."""
+
+import asyncio
+import selectors
+import sqlite3
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager, closing
+from pathlib import Path
+from typing import Any, TypeVar
+
+from kvs_graphql.database import Work
+from kvs_graphql.store import Store, WindowLimits
+from kvs_graphql.store.schema import prepare
+
+T = TypeVar("T")
+
+
+class _JumpingSelector(selectors.SelectSelector):
+    """Where a loop would wait, its clock jumps to the next timer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now = 0.0
+
+    def select(self, timeout: float | None = None) -> Any:
+        if timeout is None:
+            raise RuntimeError("deadlock: nothing left to wait for")
+        self.now += max(0.0, timeout)
+        return super().select(0)
+
+
+class _VirtualLoop(asyncio.SelectorEventLoop):
+    def __init__(self) -> None:
+        self._jumping = _JumpingSelector()
+        super().__init__(self._jumping)
+
+    def time(self) -> float:
+        return self._jumping.now
+
+
+def run(work: Coroutine[Any, Any, T]) -> T:
+    """Run to the end, in virtual time; the same work and the same seed take the same course every time."""
+    with asyncio.Runner(loop_factory=_VirtualLoop) as runner:
+        return runner.run(work)
+
+
+class _InlineDatabase:
+    """A database on disk whose transactions run in the caller's thread, at a point where other tasks may run."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    async def transaction(self, work: Work[T]) -> T:
+        await asyncio.sleep(0)
+        self._connection.execute("BEGIN IMMEDIATE")
+        try:
+            result = work(self._connection)
+        except BaseException:
+            self._connection.execute("ROLLBACK")
+            raise
+        self._connection.execute("COMMIT")
+        return result
+
+    async def snapshot(self, work: Work[T]) -> T:
+        result = await self.transaction(work)
+        # Between a read and its use, anything may happen.
+        await asyncio.sleep(0)
+        return result
+
+
+@asynccontextmanager
+async def open_inline_store(path: Path, limits: WindowLimits) -> AsyncIterator[Store]:
+    """The real store over the real SQLite, without threads."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("PRAGMA synchronous=OFF")
+        database = _InlineDatabase(connection)
+        await database.transaction(prepare)
+        store = Store(database, limits)  # type: ignore[arg-type]
+        await store.reload()
+        yield store

@@ -14,7 +14,7 @@ from typing import TypeVar
 import aiosqlite
 from filelock import FileLock, Timeout
 
-from kvs_graphql.errors import DatabaseError
+from kvs_graphql.errors import DatabaseError, Unavailable, Unwritable
 
 T = TypeVar("T")
 Work = Callable[[sqlite3.Connection], T]
@@ -52,15 +52,27 @@ class Database:
         A cancelled caller does not stop `work`: whether it was committed is then to be read back.
 
         Raises:
-            sqlite3.Error: As SQLite raised it; nothing was written.
+            Unwritable: Not now; nothing was written.
+            DatabaseError: The file is damaged.
         """
-        return await self._writer.run(lambda connection: _committed(connection, "BEGIN IMMEDIATE", work))
+        try:
+            return await self._writer.run(lambda connection: _committed(connection, "BEGIN IMMEDIATE", work))
+        except sqlite3.OperationalError as error:
+            raise Unwritable(f"The database cannot be written: {error}.") from error
+        except sqlite3.DatabaseError as error:
+            raise DatabaseError(f"The database is damaged: {error}.") from error
 
     async def snapshot(self, work: Work[T]) -> T:
-        """Run `work` on a free read-only connection; all it reads is one snapshot."""
+        """Run `work` on a free read-only connection; all it reads is one snapshot.
+
+        Raises:
+            Unavailable: The file cannot be read.
+        """
         reader = await self._readers.get()
         try:
             return await reader.run(lambda connection: _committed(connection, "BEGIN", work))
+        except sqlite3.Error as error:
+            raise Unavailable("The table cannot be read.") from error
         finally:
             self._readers.put_nowait(reader)
 

@@ -12,6 +12,7 @@
     ├── ServiceError                the request is fine, the service cannot answer it now
     │   ├── NotCaughtUp             NOT_CAUGHT_UP
     │   └── Unavailable             UNAVAILABLE
+    │       └── Unwritable          the database takes no writes now: full, locked, read-only
     ├── RemoteError                 a command's service answered with errors
     ├── Unreachable                 a command's service did not answer
     └── OperatorError               somebody who runs the service has to act; ends the process
@@ -97,6 +98,10 @@ class Unavailable(ServiceError):
     """The service is starting, stopping or unable to read its table."""
 
     code = "UNAVAILABLE"
+
+
+class Unwritable(Unavailable):
+    """The database takes no writes now: the disk is full, somebody holds a lock, the file is read-only."""
 
 
 class RemoteError(KvsError):

@@ -8,7 +8,7 @@ import asyncio
 import signal
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +17,7 @@ import uvicorn
 
 from kvs_graphql.api import DocumentLimits, build_schema
 from kvs_graphql.cursor import NO_TOPIC_ID, Cursor
-from kvs_graphql.errors import BadSetting, OperatorError
+from kvs_graphql.errors import BadSetting, OperatorError, Unwritable
 from kvs_graphql.feed import Feed
 from kvs_graphql.kafka.connection import KafkaConnection
 from kvs_graphql.kafka.consumer import Consumer, ConsumerLimits
@@ -57,6 +57,10 @@ class Running:
     @property
     def progress(self) -> Progress:
         return Progress(self.lifecycle.moment.state, sum(self.feed.positions), sum(self.lifecycle.end_offsets))
+
+    @property
+    def stopping(self) -> bool:
+        return self._server.should_exit
 
     def stop(self) -> None:
         """Begin to stop; `wait` returns when HTTP has ended."""
@@ -134,10 +138,15 @@ async def _plain_task_group() -> AsyncIterator[asyncio.TaskGroup]:
 
 
 async def _consume(consumer: Consumer, run: Running) -> None:
+    """Whatever ends the consumer, other than our own stop, makes the service unready and stops it."""
     try:
         await consumer.run()
     except OperatorError as failure:
         run.fail(failure)
+    except asyncio.CancelledError:
+        if not run.stopping:
+            run.fail(OperatorError("The consumer was cancelled by something else than this service."))
+        raise
 
 
 async def _note_states(lifecycle: Lifecycle, store: Store) -> None:
@@ -147,7 +156,9 @@ async def _note_states(lifecycle: Lifecycle, store: Store) -> None:
     while True:
         await changed.wait()
         changed.clear()
-        await store.note_state(lifecycle.moment.state.value, lifecycle.moment.reason)
+        # What cannot be written now is overtaken by the next state.
+        with suppress(Unwritable):
+            await store.note_state(lifecycle.moment.state.value, lifecycle.moment.reason)
 
 
 def _report(moment: Moment, lifecycle: Lifecycle, metrics: Metrics) -> None:

@@ -49,6 +49,8 @@ class Lifecycle:
         self.end_offsets: Positions = ()
         """Of each partition the end of what is committed (the last stable offset), as last heard."""
         self.caught_up = False
+        self.writable = True
+        """Whether the last attempt to commit succeeded."""
         self._listeners: list[Callable[[Moment], None]] = []
 
     def listen(self, listener: Callable[[Moment], None]) -> None:
@@ -68,7 +70,7 @@ class Lifecycle:
 
     @property
     def ready(self) -> bool:
-        return self.caught_up and self.moment.state is not State.STOPPED
+        return self.caught_up and self.writable and self.moment.state is not State.STOPPED
 
     def lag(self, positions: Positions) -> Positions:
         """Of each partition, how many offsets are committed in Kafka and not applied yet."""

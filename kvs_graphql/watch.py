@@ -80,8 +80,7 @@ class Watch:
         """The updates from `start` on, a few at a time, without end.
 
         Raises:
-            Unavailable: The service is stopping.
-            sqlite3.Error: The store cannot be read.
+            Unavailable: The service is stopping, or its table cannot be read.
         """
         async for page in self._begin(start):
             yield page

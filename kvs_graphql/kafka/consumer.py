@@ -7,7 +7,6 @@ their offsets are not used.
 """
 
 import asyncio
-import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -19,7 +18,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import OffsetOutOfRangeError, UnsupportedVersionError
 
 from kvs_graphql.cursor import Cursor
-from kvs_graphql.errors import BrokerRefused, OperatorError, ServiceError, TopicMismatch
+from kvs_graphql.errors import BrokerRefused, OperatorError, ServiceError, TopicMismatch, Unwritable
 from kvs_graphql.feed import Feed
 from kvs_graphql.kafka.batches import Gathering
 from kvs_graphql.kafka.connection import REFUSALS, TRANSIENT, UNREADABLE, KafkaConnection
@@ -100,17 +99,18 @@ class Consumer:
                     f"Kafka no longer has the records of topic {self._topic!r} that the table needs next: {error}. "
                     "Move the database file away, and the table is built again from Kafka."
                 ) from error
-            except (*TRANSIENT, ServiceError, sqlite3.OperationalError) as error:
+            except (*TRANSIENT, ServiceError) as error:
                 await self._pause(error)
 
     async def _pause(self, error: Exception) -> None:
         """Say what is waited for, as the state and in a log line, and wait: longer each time in a row."""
         seconds = min(self._limits.retry_seconds_max, _RETRY_SECONDS_MIN * 2**self._failures)
         self._failures += 1
+        self._lifecycle.writable = not isinstance(error, Unwritable)
         if isinstance(error, _NoTopic):
             self._lifecycle.move(State.WAITING_FOR_TOPIC, str(error))
-        elif isinstance(error, sqlite3.Error):
-            self._lifecycle.move(State.CATCHING_UP, f"the database cannot be written: {error}")
+        elif isinstance(error, ServiceError):
+            self._lifecycle.move(State.CATCHING_UP, str(error))
         else:
             reason = str(error) or type(error).__name__
             self._lifecycle.move(State.WAITING_FOR_BROKER, f"{self._connection.bootstrap_servers}: {reason}")
@@ -187,7 +187,7 @@ class Consumer:
                 await self._store.caught_up(int(time() * 1000))
                 self._lifecycle.move(State.LIVE, f"following topic {self._topic!r}")
             await pump.apply()
-            self._failures = 0
+            self._failures, self._lifecycle.writable = 0, True
             for partition, lag in enumerate(self._lifecycle.lag(self._store.positions)):
                 self._metrics.consumer_lag.labels(str(partition)).set(lag)
 
@@ -230,7 +230,19 @@ class Consumer:
             await consumer.start()
             yield consumer
         finally:
-            await consumer.stop()
+            await _stop(consumer)
+
+
+async def _stop(consumer: AIOKafkaConsumer) -> None:
+    """Stop a consumer whole.
+
+    aiokafka cancels a fetch that waits to be tried again, and lets that cancellation out of its `stop`, midway:
+    taken for ours, it would end this service's consumer without a word.
+    """
+    stopping = asyncio.ensure_future(consumer.stop())
+    await asyncio.wait([stopping])
+    if stopping.cancelled() or stopping.exception() is not None:
+        await consumer._client.close()
 
 
 def _cause(group: BaseExceptionGroup[BaseException]) -> BaseException:

@@ -1,14 +1,13 @@
 """One topic's table, as clients may use it."""
 
 import asyncio
-import sqlite3
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from time import monotonic
 from typing import Any
 
 from kvs_graphql.cursor import Cursor, decode_cursor
-from kvs_graphql.errors import BadCursor, BadInput, BadKey, NotCaughtUp, TooManyKeys, Unavailable
+from kvs_graphql.errors import BadCursor, BadInput, BadKey, NotCaughtUp, TooManyKeys
 from kvs_graphql.feed import Feed
 from kvs_graphql.records import Interest, Positions, position_in
 from kvs_graphql.service.reads import Reads, Wait
@@ -56,12 +55,9 @@ class Service:
         """
         self.check_number_of_keys(len(interest.keys or ()))
         watch = Watch(self._store, self._feed, interest, self._limits.watch)
-        try:
-            async for page in watch.updates(start):
-                for update in page:
-                    yield update
-        except sqlite3.Error as error:
-            raise Unavailable("The table cannot be read.") from error
+        async for page in watch.updates(start):
+            for update in page:
+                yield update
 
     def readiness(self) -> Readiness:
         """Whether the service should get traffic, and why; read from memory alone."""
@@ -104,10 +100,7 @@ class Service:
         Raises:
             Unavailable: The table cannot be read.
         """
-        try:
-            return await self._store.read(*queries)
-        except sqlite3.Error as error:
-            raise Unavailable("The table cannot be read.") from error
+        return await self._store.read(*queries)
 
     def wanted(self, wait: Wait) -> tuple[Positions, float]:
         """The positions that a read waits for, and for how many seconds at most.

@@ -64,7 +64,8 @@ class Store:
         A cancelled call may have been committed: read the positions back (`reload`) before applying again.
 
         Raises:
-            sqlite3.Error: Nothing of the batch was written.
+            Unwritable: Nothing of the batch was written.
+            DatabaseError: The file is damaged.
         """
         work = partial(writer.apply, batch=batch, before=self.positions, deletes=self._deletes, limits=self._limits)
         commit, self._deletes = await self._database.transaction(work)
@@ -93,7 +94,7 @@ class Store:
         """Run queries, all of them in one snapshot.
 
         Raises:
-            sqlite3.Error: The file cannot be read.
+            Unavailable: The file cannot be read.
         """
 
         def work(connection: Connection) -> tuple[bytes, Positions, list[Any]]:

@@ -1,0 +1,20 @@
+# The wheel, with the pages for browsers built into it.
+FROM python:3.13-slim AS build
+WORKDIR /source
+COPY pyproject.toml README.md LICENSE hatch_build.py ./
+COPY web web
+COPY kvs_graphql kvs_graphql
+RUN pip wheel --no-cache-dir --no-deps --wheel-dir /wheels .
+
+FROM python:3.13-slim
+RUN useradd --system --uid 10001 --create-home kvs && mkdir /data && chown kvs /data
+COPY constraints.txt /tmp/
+RUN --mount=type=bind,from=build,source=/wheels,target=/wheels \
+    pip install --no-cache-dir -c /tmp/constraints.txt /wheels/*.whl
+USER kvs
+ENV KVS_HOST=0.0.0.0 KVS_DATABASE=/data/kvs.db
+VOLUME /data
+EXPOSE 8000
+HEALTHCHECK --interval=5s --timeout=5s --start-period=60s CMD ["python", "-c", "import urllib.request as u; u.urlopen('http://127.0.0.1:8000/healthz')"]
+ENTRYPOINT ["kvs-graphql"]
+CMD ["serve"]

@@ -9,7 +9,7 @@ they are behind. (etcd parts its watchers into synced and unsynced ones for the 
 import asyncio
 from collections import defaultdict, deque
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from heapq import heappop, heappush
@@ -46,7 +46,7 @@ class Feed:
         self._bytes = 0
         self._interests = _Interests()
         self._waits = _Waits()
-        self._closed = False
+        self._closing = asyncio.Event()
 
     def begin(self, cursor: Cursor) -> None:
         """Start over with an empty log: the store stands at `cursor`, by commits that were not published."""
@@ -80,8 +80,7 @@ class Feed:
 
         Where the log does not reach back to `seen`, the watcher's first `take` raises `Behind`.
         """
-        if self._closed:
-            raise Unavailable("The service is stopping.")
+        self._check_open()
         watcher = Watcher(self, interest, seen)
         self._interests.add(watcher)
         try:
@@ -91,14 +90,28 @@ class Feed:
 
     async def reached(self, positions: Positions) -> None:
         """Return once everything below `positions` is published. Costs nothing while it waits."""
-        if self._closed:
-            raise Unavailable("The service is stopping.")
+        self._check_open()
         if not covers(self.positions, positions):
             await self._waits.add(self.positions, positions)
 
+    async def rest(self, seconds: float) -> None:
+        """Let time pass.
+
+        Raises:
+            Unavailable: The feed was closed before it had.
+        """
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._closing.wait()
+        self._check_open()
+
+    def _check_open(self) -> None:
+        if self._closing.is_set():
+            raise Unavailable("The service is stopping.")
+
     def close(self) -> None:
         """End every watcher and every wait with `Unavailable`: the service is stopping."""
-        self._closed = True
+        self._closing.set()
         for watcher in self._interests.all():
             watcher.close()
         self._waits.close()
@@ -177,6 +190,18 @@ class Watcher:
     async def wait(self) -> None:
         """Return once `take` has something, or something to say."""
         await self._wakened.wait()
+
+    def skip(self) -> None:
+        """Leave out everything up to now, taken or lost: who only wants the latest state reads the store for it.
+
+        Raises:
+            Unavailable: The feed is closed.
+        """
+        if self._closed:
+            raise Unavailable("The service is stopping.")
+        self._seen = merge(self._seen, self._feed.positions)
+        self._unread = self._lost = False
+        self._wakened.clear()
 
     def take(self, limit: int) -> list[Event]:
         """Up to `limit` of the changes not taken yet, in order; empty when there is none.

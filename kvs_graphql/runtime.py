@@ -229,6 +229,7 @@ def _service_limits(settings: Settings) -> ServiceLimits:
         key_bytes_max=settings.key_bytes_max,
         page_entries_max=settings.page_entries_max,
         wait_seconds_max=settings.wait_seconds_max,
+        interval_seconds_min=settings.interval_seconds_min,
         watch=WatchLimits(settings.watch_page_max, settings.progress_seconds),
     )
 

@@ -74,6 +74,7 @@ class Settings(BaseSettings):
     subscriptions_per_socket_max: Count = Field(100, description="Operations open at once on one WebSocket.")
     connection_init_seconds_max: Seconds = Field(10.0, description="Seconds a WebSocket has to send connection_init.")
     progress_seconds: Seconds = Field(10.0, description="Seconds between two PROGRESS updates while nothing matches.")
+    interval_seconds_min: Seconds = Field(0.1, description="Seconds between two pushes of a live query, at least.")
     watch_page_max: Count = Field(500, description="Updates that a subscription takes in hand at once.")
 
     # Limits on what is kept.

@@ -1,6 +1,7 @@
 """The root fields: each decodes its arguments, calls the service, and wraps what comes back."""
 
 from collections.abc import AsyncIterator
+from contextlib import AbstractContextManager
 from typing import Annotated, TypeVar
 
 import strawberry
@@ -117,10 +118,45 @@ class Subscription:
             None if within is None else _key(info, within, key_encoding),
         )
         start = Start(None if place is None else info.context.service.place(place), snapshot, progress)
-        gauge = info.context.connection.metrics.subscriptions_active.labels(info.context.connection.transport)
-        with gauge.track_inprogress():
+        with _counted(info):
             async for update in info.context.service.updates(interest, start):
                 yield Update(update=update)
+
+    @strawberry.subscription(description="The entry of a key: now, and whenever it changed; always the latest.")
+    async def value(
+        self, info: OperationInfo, key: str, key_encoding: EncodingArgument = Encoding.UTF8
+    ) -> AsyncIterator[Entry | None]:
+        wanted = [_key(info, key, key_encoding)]
+        with _counted(info):
+            async for (record,), cursor in info.context.service.latest(wanted):
+                yield entry(record, cursor)
+
+    @strawberry.subscription(
+        description="The entry of each key: now, and whenever one changed; always the latest. "
+        "No faster than every `interval` seconds."
+    )
+    async def values(
+        self,
+        info: OperationInfo,
+        keys: list[str],
+        key_encoding: EncodingArgument = Encoding.UTF8,
+        interval: float | None = UNSET,
+    ) -> AsyncIterator[list[Entry | None]]:
+        wanted = [_key(info, key, key_encoding) for key in keys]
+        with _counted(info):
+            async for records, cursor in info.context.service.latest(wanted, _given(interval)):
+                yield [entry(record, cursor) for record in records]
+
+    @strawberry.subscription(description="How the service is, every `interval` seconds.")
+    async def status(self, info: OperationInfo, interval: float = 1) -> AsyncIterator[Status]:
+        with _counted(info):
+            async for found in info.context.service.statuses(interval):
+                yield status(found)
+
+
+def _counted(info: OperationInfo) -> AbstractContextManager[None]:
+    connection = info.context.connection
+    return connection.metrics.subscriptions_active.labels(connection.transport).track_inprogress()
 
 
 def _given(argument: T | None) -> T | None:

@@ -10,11 +10,12 @@ from jsonpointer import EndOfList, JsonPointer, JsonPointerException
 from strawberry.scalars import JSON
 
 from kvs_graphql import __version__
+from kvs_graphql.api.context import OperationInfo
 from kvs_graphql.api.encodings import Encoding, id_of, show_key, show_value
 from kvs_graphql.api.scalars import CursorToken, Long
 from kvs_graphql.errors import BadInput, NotJson
 from kvs_graphql.records import Record, decode_headers
-from kvs_graphql.service import Kind, Page, PageRequest, State
+from kvs_graphql.service import Cursor, Kind, Page, PageRequest, State
 from kvs_graphql.service import PartitionStatus as ServicePartitionStatus
 from kvs_graphql.service import Status as ServiceStatus
 from kvs_graphql.service import Update as ServiceUpdate
@@ -54,6 +55,7 @@ class Header:
 @strawberry.type(description="A key and its value: the last record of the key.")
 class Entry(Node):
     record: strawberry.Private[Record]
+    until: strawberry.Private[Cursor | None] = None
 
     @strawberry.field(description="The base64url of the key's exact bytes.")
     def id(self) -> strawberry.ID:
@@ -99,14 +101,19 @@ class Entry(Node):
     def headers(self) -> list[Header]:
         return [Header(key=key, raw=value) for key, value in decode_headers(self.record.headers)]
 
+    @strawberry.field(description="Its recent changes, oldest first, as far back as the service remembers them.")
+    async def history(self, info: OperationInfo, last: int = 10) -> "list[Update]":
+        changes = await info.context.reads.history(self.record.key, last, self.until)
+        return [Update(update=change) for change in changes]
+
     @property
     def _value(self) -> bytes:
         return self.record.value or b""
 
 
-def entry(record: Record | None) -> Entry | None:
-    """The entry of a record; None for none, and for a tombstone."""
-    return None if record is None or record.value is None else Entry(record=record)
+def entry(record: Record | None, until: Cursor | None = None) -> Entry | None:
+    """The entry of a record, as of that cursor; None for none, and for a tombstone."""
+    return None if record is None or record.value is None else Entry(record=record, until=until)
 
 
 @strawberry.type
@@ -163,7 +170,7 @@ class Update:
 
     @strawberry.field(description="The entry as this change left it; null for a DELETE.")
     def entry(self) -> Entry | None:
-        return entry(self._record)
+        return entry(self._record, self.update.cursor)
 
     @strawberry.field(description="The place just after this update: subscribe `after` it to go on.")
     def cursor(self) -> CursorToken:

@@ -1,5 +1,6 @@
 """The use cases: read keys, read pages, watch changes, tell how things are. Everything a client can ask for."""
 
+from kvs_graphql.cursor import Cursor
 from kvs_graphql.service.reads import NO_WAIT, PageRequest, Reads, Wait
 from kvs_graphql.service.service import Service, ServiceLimits
 from kvs_graphql.service.status import PartitionStatus, Status
@@ -9,6 +10,7 @@ from kvs_graphql.watch import Kind, Start, Update, WatchLimits
 
 __all__ = [
     "NO_WAIT",
+    "Cursor",
     "Kind",
     "Page",
     "PageRequest",

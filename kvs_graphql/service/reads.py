@@ -4,17 +4,18 @@ The first field to read lets its siblings start, waits for the cursors that all 
 queries at once. No read is left open while a request waits, for a client or for Kafka.
 """
 
-import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from typing import Any, Protocol
 
 from kvs_graphql.cursor import Cursor
 from kvs_graphql.errors import BadInput, NotCaughtUp
-from kvs_graphql.records import Positions, Record, covers, merge
+from kvs_graphql.records import Positions, Record, advance, covers, merge, position_in
 from kvs_graphql.service.status import Status
-from kvs_graphql.store import Page, Query, Sizes, Snapshot, count_entries, get_many, page, sizes
+from kvs_graphql.service.together import Together
+from kvs_graphql.store import History, Page, Query, Sizes, Snapshot, count_entries, get_many, history, page, sizes
+from kvs_graphql.watch import Kind, Update
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +60,8 @@ class Reads:
 
     def __init__(self, reader: Reader) -> None:
         self._reader = reader
-        self._asked: list[_Asked] = []
+        self._fields = Together(self._answer)
+        self._histories = Together(self._look_back)
         self._keys = 0
         self.cursor: Cursor | None = None
         """Where the snapshot stands, once there was a read."""
@@ -93,6 +95,24 @@ class Reads:
         found: Page = records
         return found
 
+    async def history(self, key: bytes, last: int, until: Cursor | None) -> list[Update]:
+        """The last changes of a key in the window, oldest first, up to `until` or to this request's snapshot.
+
+        All keys that a request asks for together are looked for together.
+
+        Raises:
+            BadInput, Unavailable: As their classes say.
+        """
+        if not 0 <= last <= self._reader.page_entries_max:
+            raise BadInput(f"`last` is from 0 to {self._reader.page_entries_max}.", limit=self._reader.page_entries_max)
+        place = until or self.cursor
+        assert place is not None
+        found = await self._histories.ask(_LookBack(key, last, place.positions))
+        below = [r for r in found.changes[key] if r.offset < position_in(place.positions, r.partition)]
+        return [
+            _past(record, place.topic_id, found.window_start) for record in below[len(below) - min(last, len(below)) :]
+        ]
+
     async def status(self) -> Status:
         """How the service is. Entries are counted at most once a second, for all requests."""
         counted = () if self._reader.entries_known else (count_entries(),)
@@ -113,51 +133,52 @@ class Reads:
         return limit
 
     async def _run(self, wait: Wait, *queries: Query[Any]) -> list[Any]:
-        asked = _Asked(queries, *self._reader.wanted(wait), asyncio.get_running_loop().create_future())
-        self._asked.append(asked)
-        if len(self._asked) == 1:
-            await self._lead()
-        return await asked.result
+        return await self._fields.ask(_Asked(queries, *self._reader.wanted(wait)))
 
-    async def _lead(self) -> None:
-        """Run what all fields of the request ask for by now; whatever happens, none of them is left waiting."""
-        try:
-            await asyncio.sleep(0)
-        finally:
-            asked, self._asked = self._asked, []
-        try:
-            await self._answer(asked)
-        except Exception as error:  # noqa: BLE001 - it is the fields' to raise
-            for field in asked:
-                field.fail(error)
-        finally:
-            for field in asked:
-                field.result.cancel()
-
-    async def _answer(self, asked: "list[_Asked]") -> None:
+    async def _answer(self, asked: "Sequence[_Asked]") -> list[list[Any] | Exception]:
+        """Wait for what all fields of the request want, then run the queries of those that got it."""
         wanted = reduce(merge, (field.wanted for field in asked))
         reached = await self._reader.wait_until_applied(wanted, max(field.seconds_max for field in asked))
         served = [field for field in asked if covers(reached, field.wanted)]
+        results: Iterator[Any] = iter(())
         if served:
             snapshot = await self._reader.read(*(query for field in served for query in field.queries))
             self.cursor = snapshot.cursor
             results = iter(snapshot.results)
-            for field in served:
-                field.result.set_result([next(results) for _ in field.queries])
-        for field in asked:
-            if not covers(reached, field.wanted):
-                field.fail(self._reader.not_caught_up(field.wanted))
+        return [
+            [next(results) for _ in field.queries]
+            if covers(reached, field.wanted)
+            else self._reader.not_caught_up(field.wanted)
+            for field in asked
+        ]
+
+    async def _look_back(self, asked: "Sequence[_LookBack]") -> list[History | Exception]:
+        """Look through the window once for all keys, as far as anybody wants; each takes its part."""
+        until = reduce(merge, (one.until for one in asked))
+        query = history([one.key for one in asked], until, max(one.last for one in asked))
+        (found,) = (await self._reader.read(query)).results
+        return [found] * len(asked)
+
+
+def _past(record: Record, topic_id: bytes, window_start: Positions) -> Update:
+    """A change of the past. Its cursor stands just after it in its partition, in the others at the window's start."""
+    cursor = Cursor(topic_id, advance(window_start, record.partition, record.offset + 1))
+    return Update(Kind.DELETE if record.value is None else Kind.SET, cursor, record)
 
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    """What one field of the request waits for."""
+    """What one field of the request asks for, at which positions, and how long it waits for them."""
 
     queries: tuple[Query[Any], ...]
     wanted: Positions
     seconds_max: float
-    result: asyncio.Future[list[Any]]
 
-    def fail(self, error: Exception) -> None:
-        if not self.result.done():
-            self.result.set_exception(error)
+
+@dataclass(frozen=True, slots=True)
+class _LookBack:
+    """Whose history is asked for, how much of it, and up to where."""
+
+    key: bytes
+    last: int
+    until: Positions

@@ -1,7 +1,7 @@
 """One topic's table, as clients may use it."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from time import monotonic
 from typing import Any
@@ -9,11 +9,11 @@ from typing import Any
 from kvs_graphql.cursor import Cursor, decode_cursor
 from kvs_graphql.errors import BadCursor, BadInput, BadKey, NotCaughtUp, TooManyKeys
 from kvs_graphql.feed import Feed
-from kvs_graphql.records import Interest, Positions, position_in
+from kvs_graphql.records import Interest, Positions, Record, position_in
 from kvs_graphql.service.reads import Reads, Wait
 from kvs_graphql.service.status import Readiness, Status, status_of
 from kvs_graphql.state import Lifecycle
-from kvs_graphql.store import Query, Sizes, Snapshot, Store
+from kvs_graphql.store import Query, Sizes, Snapshot, Store, get_many
 from kvs_graphql.watch import Start, Update, Watch, WatchLimits
 
 _COUNT_SECONDS = 1.0
@@ -27,6 +27,7 @@ class ServiceLimits:
     key_bytes_max: int
     page_entries_max: int
     wait_seconds_max: float
+    interval_seconds_min: float
     watch: WatchLimits
 
 
@@ -58,6 +59,44 @@ class Service:
         async for page in watch.updates(start):
             for update in page:
                 yield update
+
+    async def latest(
+        self, keys: Sequence[bytes], interval: float | None = None
+    ) -> AsyncIterator[tuple[list[Record | None], Cursor]]:
+        """The entries of keys, and where they were read: now, and whenever one of them changed.
+
+        Always the latest, and no faster than every `interval` seconds.
+
+        Raises:
+            TooManyKeys: There are more keys than a request may name.
+            BadInput: The interval is shorter than allowed.
+            Unavailable: The service is stopping, or its table cannot be read.
+        """
+        self.check_number_of_keys(len(keys))
+        pause = self._interval(interval)
+        shown: list[Record | None] | None = None
+        with self._feed.watch(Interest(frozenset(keys)), self._feed.positions) as watcher:
+            while True:
+                watcher.skip()
+                snapshot = await self._store.read(get_many(keys))
+                (found,) = snapshot.results
+                if found != shown:
+                    shown = found
+                    yield found, snapshot.cursor
+                    await self._feed.rest(pause)
+                await watcher.wait()
+
+    async def statuses(self, interval: float | None = None) -> AsyncIterator[Status]:
+        """How the service is, every `interval` seconds.
+
+        Raises:
+            BadInput: The interval is shorter than allowed.
+            Unavailable: The service is stopping, or its table cannot be read.
+        """
+        pause = self._interval(interval)
+        while True:
+            yield await self.request().status()
+            await self._feed.rest(pause)
 
     def readiness(self) -> Readiness:
         """Whether the service should get traffic, and why; read from memory alone."""
@@ -140,6 +179,14 @@ class Service:
             state=moment.state.value,
             reason=moment.reason,
         )
+
+    def _interval(self, asked: float | None) -> float:
+        least = self._limits.interval_seconds_min
+        if asked is None:
+            return least
+        if not asked >= least:
+            raise BadInput(f"`interval` is a number of seconds, {least} or more.", limit=least)
+        return asked
 
     def status(self, cursor: Cursor, sizes: Sizes, entries: int | None) -> Status:
         """The status at `cursor`; `entries` is None where the last count is recent enough."""

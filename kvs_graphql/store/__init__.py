@@ -3,6 +3,7 @@
 from kvs_graphql.store.queries import (
     Changes,
     Coverage,
+    History,
     Page,
     Query,
     Sizes,
@@ -10,6 +11,7 @@ from kvs_graphql.store.queries import (
     count_entries,
     coverage,
     get_many,
+    history,
     log_order,
     page,
     sizes,
@@ -20,6 +22,7 @@ from kvs_graphql.store.writer import WindowLimits
 __all__ = [
     "Changes",
     "Coverage",
+    "History",
     "Page",
     "Query",
     "Sizes",
@@ -31,6 +34,7 @@ __all__ = [
     "count_entries",
     "coverage",
     "get_many",
+    "history",
     "log_order",
     "open_store",
     "page",

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TypeVar
 
-from kvs_graphql.records import Interest, Positions, Record
+from kvs_graphql.records import Interest, Positions, Record, position_in
 
 T = TypeVar("T")
 Query = Callable[[sqlite3.Connection], T]
@@ -44,6 +44,14 @@ class Changes:
     """The sequence number that the next page follows."""
     complete: bool
     """Whether the page reaches the end of the window, which is then at the snapshot's positions."""
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """Recent changes of keys; `window_start` is where the window they are from begins."""
+
+    window_start: Positions
+    changes: dict[bytes, list[Record]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +143,27 @@ def changes_after(interest: Interest, seen: Positions, sequence: int, *, limit: 
         rows = connection.execute(statement, (sequence, *offsets, *parameters, limit)).fetchall()
         records = [Record._make(islice(row, 1, None)) for row in rows]
         return Changes(records, rows[-1][0] if rows else sequence, complete=len(rows) < limit)
+
+    return query
+
+
+def history(keys: Iterable[bytes], until: Positions, last: int) -> Query[History]:
+    """Of each key the last changes in the window that are below `until`, oldest first.
+
+    One look at the whole window for all keys together: an index by key would cost the consumer a random write a
+    record.
+    """
+    wanted = sorted(set(keys))
+    statement = f"SELECT {_RECORD} FROM change WHERE key IN ({', '.join('?' * len(wanted))}) ORDER BY sequence DESC"
+
+    def query(connection: sqlite3.Connection) -> History:
+        start = tuple(o for (o,) in connection.execute("SELECT window_start FROM position ORDER BY partition"))
+        found: dict[bytes, list[Record]] = {key: [] for key in wanted}
+        for record in map(Record._make, connection.execute(statement, wanted)):
+            changes = found[record.key]
+            if record.offset < position_in(until, record.partition) and len(changes) < last:
+                changes.append(record)
+        return History(start, {key: changes[::-1] for key, changes in found.items()})
 
     return query
 

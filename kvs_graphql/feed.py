@@ -105,8 +105,12 @@ class Feed:
                 await self._closing.wait()
         self._check_open()
 
+    @property
+    def closed(self) -> bool:
+        return self._closing.is_set()
+
     def _check_open(self) -> None:
-        if self._closing.is_set():
+        if self.closed:
             raise Unavailable("The service is stopping.")
 
     def close(self) -> None:

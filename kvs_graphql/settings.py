@@ -65,6 +65,7 @@ class Settings(BaseSettings):
     key_bytes_max: Bytes = Field(64 * _KIB, description="Bytes of a key in a request.")
     page_entries_max: Count = Field(1_000, description="Entries on one page of `entries`.")
     request_bytes_max: Bytes = Field(1 * _MIB, description="Bytes of a request's body or of a WebSocket message.")
+    request_head_seconds_max: Seconds = Field(10.0, description="Seconds that a request's head may take to arrive.")
     query_depth_max: Count = Field(10, description="Levels of nested fields in a document.")
     query_aliases_max: Annotated[int, Field(ge=0)] = Field(100, description="Aliases in a document.")
     query_tokens_max: Count = Field(2_000, description="Tokens in a document.")

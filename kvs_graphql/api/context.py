@@ -6,7 +6,7 @@ from strawberry import Info
 
 from kvs_graphql.access import Access
 from kvs_graphql.metrics import Metrics
-from kvs_graphql.service import Reads, Service
+from kvs_graphql.service import Cursor, Reads, Service
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,14 +18,18 @@ class Connection:
     transport: str
     """`http`, `websocket`, `sse` or `multipart`."""
     metrics: Metrics
+    resume: str | None = None
+    """The cursor that the client's EventSource saw last: it overrides `after` and `snapshot` of `updates`."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Operation:
     """What lasts as long as one operation."""
 
     connection: Connection
     reads: Reads
+    told: Cursor | None = None
+    """Where a subscription stands with the event it is telling."""
 
     @property
     def service(self) -> Service:

@@ -109,6 +109,8 @@ class Subscription:
         progress: bool = False,
     ) -> AsyncIterator[Update]:
         wanted, within, place = _given(keys), _given(prefix), _given(after)
+        if info.context.connection.resume is not None:
+            place, snapshot = CursorToken(info.context.connection.resume), False
         if wanted == []:
             raise BadInput("`keys` is empty: leave it out to watch every key.")
         if snapshot and place is not None:
@@ -120,6 +122,7 @@ class Subscription:
         start = Start(None if place is None else info.context.service.place(place), snapshot, progress)
         with _counted(info):
             async for update in info.context.service.updates(interest, start):
+                info.context.told = update.cursor
                 yield Update(update=update)
 
     @strawberry.subscription(description="The entry of a key: now, and whenever it changed; always the latest.")

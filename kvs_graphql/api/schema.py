@@ -104,6 +104,9 @@ def _finished(result: ExecutionResult, operation: Operation) -> ExecutionResult:
         result.errors = [shaped(error, result) for error in result.errors]
         for error in result.errors:
             operation.connection.metrics.errors.labels((error.extensions or {})["code"]).inc()
-    if operation.reads.cursor is not None:
-        result.extensions = {"cursor": operation.reads.cursor.encode()}
+    # Of a subscription, only Server-Sent Events carry it beside the data: as the event's id.
+    place = operation.told if operation.connection.transport == "sse" else None
+    cursor = place or operation.reads.cursor
+    if cursor is not None:
+        result.extensions = {"cursor": cursor.encode()}
     return result

@@ -98,6 +98,11 @@ class Service:
             yield await self.request().status()
             await self._feed.rest(pause)
 
+    @property
+    def stopping(self) -> bool:
+        """Whether subscriptions have been ended because the service stops."""
+        return self._feed.closed
+
     def readiness(self) -> Readiness:
         """Whether the service should get traffic, and why; read from memory alone."""
         lag = sum(self._lifecycle.lag(self._feed.positions))

@@ -1,6 +1,7 @@
 """The GraphQL endpoint: Strawberry's view, with this service's context, encoder, media types and errors."""
 
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
 from datetime import timedelta
 from typing import Any
 
@@ -26,6 +27,7 @@ from kvs_graphql.access import ANYONE
 from kvs_graphql.api import Connection, KvsSchema
 from kvs_graphql.metrics import Metrics
 from kvs_graphql.service import Service
+from kvs_graphql.web.events import CursorEvents, is_over, resumed_from
 from kvs_graphql.web.pages import Pages
 from kvs_graphql.web.responses import error_response, graphql_response
 from kvs_graphql.web.sockets import SocketHandler
@@ -35,6 +37,10 @@ class GraphQLEndpoint(GraphQL[Connection, None]):
     """Queries by POST and GET; subscriptions by WebSocket, Server-Sent Events and multipart; a page for browsers."""
 
     graphql_transport_ws_handler_class = SocketHandler
+    stream_transport_classes_by_protocol = {  # noqa: RUF012 - as Strawberry declares it
+        **GraphQL.stream_transport_classes_by_protocol,
+        GRAPHQL_SSE_PROTOCOL: CursorEvents,
+    }
 
     def __init__(
         self,
@@ -68,6 +74,9 @@ class GraphQLEndpoint(GraphQL[Connection, None]):
             await super().__call__(scope, receive, send)
             return
         request = Request(scope, receive)
+        if is_over(request):
+            await Response(status_code=204)(scope, receive, send)
+            return
         try:
             page = self._pages.graphiql(request)
             response = await self.run(request) if page is None else page
@@ -76,7 +85,9 @@ class GraphQLEndpoint(GraphQL[Connection, None]):
         await response(scope, receive, send)
 
     async def get_context(self, request: Request | WebSocket, response: Response | WebSocket) -> Connection:
-        return Connection(self._service, ANYONE, self._transport(request), self._metrics)
+        transport = self._transport(request)
+        resume = resumed_from(request) if isinstance(request, Request) and transport == "sse" else None
+        return Connection(self._service, ANYONE, transport, self._metrics, resume)
 
     async def get_sub_response(self, request: Request | WebSocket) -> Response:
         # Strawberry hands this on to `create_response`, which is not told of the request.
@@ -126,7 +137,15 @@ class GraphQLEndpoint(GraphQL[Connection, None]):
     async def create_streaming_response(
         self, request: Request | WebSocket, stream: Any, sub_response: Response, headers: Mapping[str, str]
     ) -> Response:
-        return StreamingResponse(stream(), headers=headers)
+        return StreamingResponse(self._while_running(stream()), headers=headers)
+
+    async def _while_running(self, chunks: AsyncGenerator[str, None]) -> AsyncGenerator[str, None]:
+        """Cut the stream off when the service stops: an end that was announced would keep clients from coming back."""
+        async with aclosing(chunks):
+            async for chunk in chunks:
+                if self._service.stopping:
+                    return
+                yield chunk
 
     def should_render_graphql_ide(self, request: Any) -> bool:
         return False

@@ -1,28 +1,27 @@
-"""The composition root: builds the rooms, starts and stops them in a visible order. The only uvicorn.
+"""The composition root: builds the rooms, starts and stops them in a visible order.
 
 Start: database, feed, service, listening socket, consumer. Stop: new requests are refused and subscriptions end,
 open requests get a few seconds, then the consumer, then the database.
 """
 
 import asyncio
-import signal
 import socket
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
 import structlog
-import uvicorn
 
 from kvs_graphql.api import DocumentLimits, build_schema
 from kvs_graphql.cursor import NO_TOPIC_ID, Cursor
-from kvs_graphql.errors import BadSetting, OperatorError, Unwritable
+from kvs_graphql.errors import OperatorError, Unwritable
 from kvs_graphql.feed import Feed
 from kvs_graphql.kafka.connection import KafkaConnection
 from kvs_graphql.kafka.consumer import Consumer, ConsumerLimits
 from kvs_graphql.kafka.pump import BatchLimits
 from kvs_graphql.metrics import Metrics
+from kvs_graphql.runtime.server import Server, ServerLimits, listen, url_of
 from kvs_graphql.service import Service, ServiceLimits, WatchLimits
 from kvs_graphql.settings import Settings
 from kvs_graphql.state import Lifecycle, Moment, State
@@ -30,8 +29,6 @@ from kvs_graphql.store import Store, WindowLimits, open_store
 from kvs_graphql.web import WebOptions, build_app
 
 log = structlog.get_logger(__name__)
-
-_BACKLOG = 2048
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +43,7 @@ class Progress:
 class Running:
     """A running service."""
 
-    def __init__(self, url: str, feed: Feed, lifecycle: Lifecycle, server: "_Server") -> None:
+    def __init__(self, url: str, feed: Feed, lifecycle: Lifecycle, server: Server) -> None:
         self.url = url
         self.lifecycle = lifecycle
         self.failure: OperatorError | None = None
@@ -102,12 +99,12 @@ async def running(settings: Settings) -> AsyncIterator[Running]:
         OperatorError: It cannot start.
     """
     lifecycle, metrics = Lifecycle(), Metrics()
-    with _listen(settings) as listener:
+    with listen(settings.host, settings.port) as listener:
         async with open_store(settings.database, _window(settings), readers=settings.reader_connections) as store:
             feed = _feed(settings, store)
             service = Service(settings.topic, store, feed, lifecycle, _service_limits(settings))
             server = _server(settings, service, metrics, on_exit=feed.close)
-            run = Running(_url(listener), feed, lifecycle, server)
+            run = Running(url_of(listener), feed, lifecycle, server)
             consumer = _consumer(settings, store, feed, lifecycle, metrics)
             lifecycle.listen(lambda moment: _report(moment, lifecycle, metrics))
             async with _plain_task_group() as tasks:
@@ -168,50 +165,6 @@ def _report(moment: Moment, lifecycle: Lifecycle, metrics: Metrics) -> None:
     log.info("state", state=moment.state.value, reason=moment.reason)
 
 
-class _Server(uvicorn.Server):
-    """uvicorn, which ends on signals without raising them again: what is to be stopped after it is ours."""
-
-    def __init__(self, config: uvicorn.Config, on_exit: Callable[[], None]) -> None:
-        super().__init__(config)
-        self._on_exit = on_exit
-
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        self._on_exit()
-        await super().shutdown(sockets)
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, self.handle_exit, number, None)
-        try:
-            yield
-        finally:
-            for number in (signal.SIGINT, signal.SIGTERM):
-                loop.remove_signal_handler(number)
-
-
-@contextmanager
-def _listen(settings: Settings) -> Iterator[socket.socket]:
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    # The protocol is named, for asyncio switches Nagle's algorithm off only for sockets that name it.
-    with socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listener:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            listener.bind((settings.host, settings.port))
-            listener.listen(_BACKLOG)
-        except OSError as error:
-            raise BadSetting(
-                f"KVS_HOST={settings.host}, KVS_PORT={settings.port}: cannot listen there: {error.strerror}"
-            ) from error
-        yield listener
-
-
-def _url(listener: socket.socket) -> str:
-    host, port = listener.getsockname()[:2]
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-
-
 def _window(settings: Settings) -> WindowLimits:
     return WindowLimits(settings.window_changes_max, settings.window_bytes_max, settings.deletes_max)
 
@@ -264,7 +217,7 @@ def _consumer(settings: Settings, store: Store, feed: Feed, lifecycle: Lifecycle
     )
 
 
-def _server(settings: Settings, service: Service, metrics: Metrics, on_exit: Callable[[], None]) -> _Server:
+def _server(settings: Settings, service: Service, metrics: Metrics, on_exit: Callable[[], None]) -> Server:
     documents = DocumentLimits(settings.query_depth_max, settings.query_aliases_max, settings.query_tokens_max)
     options = WebOptions(
         graphiql=settings.graphiql,
@@ -274,15 +227,9 @@ def _server(settings: Settings, service: Service, metrics: Metrics, on_exit: Cal
         subscriptions_per_socket_max=settings.subscriptions_per_socket_max,
     )
     app: Any = build_app(build_schema(documents), service, metrics, options)
-    config = uvicorn.Config(
-        app,
-        lifespan="off",
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        ws="websockets-sansio",
-        ws_max_size=settings.request_bytes_max,
-        ws_per_message_deflate=False,
-        timeout_graceful_shutdown=max(1, round(settings.shutdown_seconds_max)),
+    limits = ServerLimits(
+        message_bytes_max=settings.request_bytes_max,
+        head_seconds_max=settings.request_head_seconds_max,
+        shutdown_seconds_max=settings.shutdown_seconds_max,
     )
-    return _Server(config, on_exit)
+    return Server(app, limits, on_exit)

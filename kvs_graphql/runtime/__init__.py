@@ -1,0 +1,5 @@
+"""The composition root: builds the rooms, starts and stops them in a visible order."""
+
+from kvs_graphql.runtime.running import Progress, Running, running
+
+__all__ = ["Progress", "Running", "running"]

@@ -1,0 +1,115 @@
+"""A browser's own EventSource: ids are cursors, and a reconnect goes on where it was cut off."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import httpx
+import orjson
+import pytest
+from httpx_sse import EventSource, ServerSentEvent
+
+from kvs_graphql.demo.broker import EmbeddedBroker
+from tests.serving import Served, serving, write
+
+_SNAPSHOT = "subscription { updates(snapshot: true) { kind key cursor } }"
+
+
+@asynccontextmanager
+async def events(
+    served: Served, document: str, last_event_id: str = ""
+) -> AsyncIterator[AsyncIterator[ServerSentEvent]]:
+    """As an EventSource asks: a GET, with the last id it saw."""
+    headers = {"Accept": "text/event-stream"} | ({"Last-Event-ID": last_event_id} if last_event_id else {})
+    async with (
+        asyncio.timeout(20),
+        httpx.AsyncClient(base_url=served.run.url, timeout=20) as http,
+        http.stream("GET", "/graphql", params={"query": document}, headers=headers) as response,
+    ):
+        assert response.status_code == 200
+        yield EventSource(response).aiter_sse()
+
+
+def kind_and_key(event: ServerSentEvent) -> tuple[str, str | None]:
+    update = orjson.loads(event.data)["data"]["updates"]
+    return update["kind"], update["key"]
+
+
+@pytest.fixture
+async def served(embedded_broker: EmbeddedBroker, embedded_topic: str, tmp_path: Path) -> AsyncIterator[Served]:
+    async with serving(embedded_broker.bootstrap_servers, embedded_topic, tmp_path) as served:
+        await served.applied(
+            await write(embedded_broker.bootstrap_servers, embedded_topic, [(b"a", b"1"), (b"b", b"2"), (b"c", b"3")])
+        )
+        yield served
+
+
+async def test_every_event_has_its_cursor_as_id(served: Served) -> None:
+    async with events(served, _SNAPSHOT) as stream:
+        for _ in range(4):
+            event = await anext(stream)
+            payload = orjson.loads(event.data)
+            assert event.id == payload["data"]["updates"]["cursor"]
+            assert "extensions" not in payload
+
+
+async def test_a_reconnect_goes_on_after_the_last_event_whatever_its_document_says(
+    served: Served, embedded_broker: EmbeddedBroker, embedded_topic: str
+) -> None:
+    seen = []
+    async with events(served, _SNAPSHOT) as stream:
+        first = await anext(stream)
+        seen.append(kind_and_key(first))
+    async with events(served, _SNAPSHOT, first.id) as stream:
+        seen += [kind_and_key(await anext(stream)) for _ in range(3)]
+        assert sorted(key for _, key in seen if key) == ["a", "b", "c"]
+        assert seen[-1] == ("LIVE", None)
+        await write(embedded_broker.bootstrap_servers, embedded_topic, [(b"a", None)])
+        assert kind_and_key(await anext(stream)) == ("DELETE", "a")
+
+
+async def test_what_has_ended_is_not_begun_again(served: Served) -> None:
+    refused = "subscription { updates(keys: []) { kind } }"
+    async with events(served, refused) as stream:
+        error = await anext(stream)
+        assert orjson.loads(error.data)["errors"][0]["extensions"]["code"] == "BAD_INPUT"
+        end = await anext(stream)
+        assert (end.event, end.id) == ("complete", "end")
+    headers = {"Accept": "text/event-stream", "Last-Event-ID": end.id}
+    answer = await served.http.get("/graphql", params={"query": refused}, headers=headers)
+    assert answer.status_code == 204
+
+
+async def test_a_service_that_stops_cuts_the_stream_off_and_does_not_say_it_ended(
+    embedded_broker: EmbeddedBroker, embedded_topic: str, tmp_path: Path
+) -> None:
+    servers = embedded_broker.bootstrap_servers
+    async with serving(servers, embedded_topic, tmp_path) as served:
+        await served.applied(await write(servers, embedded_topic, [(b"a", b"1")]))
+        async with events(served, _SNAPSHOT) as stream:
+            assert kind_and_key(await anext(stream)) == ("SNAPSHOT", "a")
+            live = await anext(stream)
+            served.run.stop()
+            assert [event async for event in stream] == []
+    written = await write(servers, embedded_topic, [(b"b", b"2")])
+    async with serving(servers, embedded_topic, tmp_path) as served:
+        await served.applied(written)
+        async with events(served, _SNAPSHOT, live.id) as stream:
+            assert kind_and_key(await anext(stream)) == ("SET", "b")
+
+
+async def test_a_request_head_that_does_not_end_is_closed(
+    embedded_broker: EmbeddedBroker, embedded_topic: str, tmp_path: Path
+) -> None:
+    async with serving(
+        embedded_broker.bootstrap_servers, embedded_topic, tmp_path, request_head_seconds_max=0.2
+    ) as served:
+        url = httpx.URL(served.run.url)
+        for begun in (b"", b"GET /graphql HT", b"GET /healthz HTTP/1.1\r\nhost: here\r\n"):
+            reader, writer = await asyncio.open_connection(url.host, url.port)
+            writer.write(begun)
+            async with asyncio.timeout(5):
+                assert await reader.read() == b""
+            writer.close()
+            await writer.wait_closed()

@@ -40,11 +40,45 @@ _READER_PRAGMAS = ("query_only=ON", f"cache_size=-{_READER_CACHE_KIB}", f"busy_t
 class Database:
     """An open file. `transaction` writes, `snapshot` reads; both may be called from any number of tasks."""
 
-    def __init__(self, writer: "_Connection", readers: "list[_Connection]") -> None:
-        self._writer = writer
+    def __init__(self, path: Path, readers: int) -> None:
+        self._path = path
+        self._reader_count = readers
         self._readers: asyncio.LifoQueue[_Connection] = asyncio.LifoQueue()
-        for reader in readers:
+        self._writing = asyncio.Lock()
+        self._open: list[_Connection] = []
+
+    async def open(self) -> None:
+        """Open the connections: the writer, then the readers."""
+        self._open.append(await _connect(self._path, "rwc", _WRITER_PRAGMAS))
+        for _ in range(self._reader_count):
+            reader = await _connect(self._path, "ro", _READER_PRAGMAS)
+            self._open.append(reader)
             self._readers.put_nowait(reader)
+
+    async def close(self) -> None:
+        """Close the connections, each once it is done; the last one leaves a single file behind."""
+        while self._open:
+            await self._open.pop().close()
+
+    async def prepare(self, work: Work[None]) -> None:
+        """Run the first transaction; it raises as SQLite does."""
+        await self._open[0].run(lambda connection: _committed(connection, "BEGIN IMMEDIATE", work))
+
+    async def replace(self, other: Path) -> None:
+        """Put another file, which nobody has open, in this one's place. What is asked for meanwhile waits.
+
+        Raises:
+            DatabaseError: It could not be done; nothing can be read or written any more.
+        """
+        async with self._writing:
+            for _ in range(self._reader_count):
+                await self._readers.get()
+            await self.close()
+            try:
+                await asyncio.to_thread(other.replace, self._path)
+                await self.open()
+            except (OSError, sqlite3.Error) as error:
+                raise DatabaseError(f"{other} cannot be put in the place of {self._path}: {error}.") from error
 
     async def transaction(self, work: Work[T]) -> T:
         """Run `work` under BEGIN IMMEDIATE and commit; an exception rolls all of it back.
@@ -56,7 +90,8 @@ class Database:
             DatabaseError: The file is damaged.
         """
         try:
-            return await self._writer.run(lambda connection: _committed(connection, "BEGIN IMMEDIATE", work))
+            async with self._writing:
+                return await self._open[0].run(lambda connection: _committed(connection, "BEGIN IMMEDIATE", work))
         except sqlite3.OperationalError as error:
             raise Unwritable(f"The database cannot be written: {error}.") from error
         except sqlite3.DatabaseError as error:
@@ -86,20 +121,18 @@ async def open_database(path: Path, prepare: Work[None], *, readers: int) -> Asy
     Raises:
         DatabaseError: Another process writes it, or it is not a SQLite file, or cannot be opened.
     """
-    lock = FileLock(f"{path}.lock")
+    database = Database(path, readers)
     async with AsyncExitStack() as stack:
         try:
-            stack.enter_context(lock.acquire(timeout=0))
-            writer = await stack.enter_async_context(_connect(path, "rwc", _WRITER_PRAGMAS))
-            await writer.run(lambda connection: _committed(connection, "BEGIN IMMEDIATE", prepare))
-            connections = [
-                await stack.enter_async_context(_connect(path, "ro", _READER_PRAGMAS)) for _ in range(readers)
-            ]
+            stack.enter_context(FileLock(f"{path}.lock").acquire(timeout=0))
+            stack.push_async_callback(database.close)
+            await database.open()
+            await database.prepare(prepare)
         except Timeout:
             raise DatabaseError(f"{path} is in use by another kvs-graphql process (it holds {path}.lock).") from None
         except (OSError, sqlite3.Error) as error:
             raise DatabaseError(f"{path} cannot be opened: {error}.") from error
-        yield Database(writer, connections)
+        yield database
 
 
 class _Connection(aiosqlite.Connection):
@@ -110,16 +143,19 @@ class _Connection(aiosqlite.Connection):
         return result
 
 
-@asynccontextmanager
-async def _connect(path: Path, mode: str, pragmas: tuple[str, ...]) -> AsyncIterator[_Connection]:
+async def _connect(path: Path, mode: str, pragmas: tuple[str, ...]) -> _Connection:
     def connect() -> sqlite3.Connection:
         connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode={mode}", uri=True, isolation_level=None)
-        for pragma in pragmas:
-            connection.execute(f"PRAGMA {pragma}")
+        try:
+            for pragma in pragmas:
+                connection.execute(f"PRAGMA {pragma}")
+        except BaseException:
+            connection.close()
+            raise
         return connection
 
-    async with _Connection(connect, iter_chunk_size=1) as connection:
-        yield connection
+    connection: _Connection = await _Connection(connect, iter_chunk_size=1)
+    return connection
 
 
 def _committed(connection: sqlite3.Connection, begin: str, work: Work[T]) -> T:

@@ -1,8 +1,12 @@
 """The service's one state machine: what it is doing, why, since when; and how far it is behind Kafka.
 
     STARTING ──▶ WAITING_FOR_BROKER ◀──▶ WAITING_FOR_TOPIC ──▶ CATCHING_UP ──▶ LIVE
-                        ▲────────────────────────────────────────┴────────────┘
+                        ▲                        │                  ▲            │
+                        │                        └──▶ RECONCILING ──┤            │
+                        └────────────────────────────────────────────────────────┘
     any of them ──▶ STOPPED
+
+RECONCILING: the table is built again beside the old one, which is served meanwhile.
 
 The same words stand in `status`, `/readyz`, the metrics, the log and the database.
 """

@@ -13,10 +13,10 @@ resume from the empty cursor: a partition at 0 holds nothing yet, so deletes are
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from dataclasses import dataclass
 from enum import Enum
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from kvs_graphql.cursor import Cursor
 from kvs_graphql.feed import Behind, Event, Feed, Watcher
@@ -24,6 +24,10 @@ from kvs_graphql.records import Interest, Positions, Record, advance, covers, me
 from kvs_graphql.store import Coverage, Query, Store, changes_after, coverage, log_order
 
 T = TypeVar("T")
+
+
+class _TableReplaced(Exception):
+    """The table is of another topic, or was built again in the middle of a run: what was read does not add up."""
 
 
 class Kind(Enum):
@@ -72,6 +76,8 @@ class Watch:
         self._feed = feed
         self._interest = interest
         self._limits = limits
+        self._topic_id = feed.topic_id
+        self._generation = store.generation
         self._seen: Positions = ()
         self._target: Positions = ()
         self._owes_live = False
@@ -82,28 +88,49 @@ class Watch:
         Raises:
             Unavailable: The service is stopping, or its table cannot be read.
         """
-        async for page in self._begin(start):
-            yield page
+        begin = self._begin(start)
         while True:
-            async for page in self._catch_up():
-                yield page
-            async for page in self._follow(start.progress):
-                yield page
+            try:
+                async for page in begin:
+                    yield page
+                async for page in self._catch_up():
+                    yield page
+                async for page in self._follow(start.progress):
+                    yield page
+            except _TableReplaced:
+                async for page in self._start_over():
+                    yield page
 
     async def _begin(self, start: Start) -> AsyncIterator[list[Update]]:
+        """Take the place that the start means, or begin with a snapshot."""
         if start.after is not None or start.snapshot:
             await self._store.indexed.wait()
             self._owes_live = True
-        if start.after is not None and start.after.topic_id == self._feed.topic_id:
+        self._topic_id, self._generation = self._feed.topic_id, self._store.generation
+        if start.after is not None and start.after.topic_id == self._topic_id:
             self._seen, self._target = start.after.positions, start.after.pending
-        elif start.after is not None or start.snapshot:
-            if start.after is not None:
-                yield [self._marker(Kind.RESET)]
+        elif start.after is not None:
+            async for page in self._start_over():
+                yield page
+        elif start.snapshot:
             async for page in self._snapshot():
                 yield page
         else:
             self._seen = self._feed.positions
             self._owes_live = start.progress
+
+    async def _start_over(self) -> AsyncIterator[list[Update]]:
+        """What was told so far cannot be gone on from: RESET, and a snapshot."""
+        while True:
+            self._topic_id, self._generation = self._feed.topic_id, self._store.generation
+            self._seen, self._target, self._owes_live = (), (), True
+            yield [self._marker(Kind.RESET)]
+            try:
+                async for page in self._snapshot():
+                    yield page
+            except _TableReplaced:
+                continue
+            return
 
     async def _snapshot(self) -> AsyncIterator[list[Update]]:
         self._seen = ()
@@ -113,15 +140,12 @@ class Watch:
 
     async def _catch_up(self) -> AsyncIterator[list[Update]]:
         """Read the store until the feed's log reaches back to what has been seen."""
-        while not self._feed.holds(self._seen):
+        while self._is_same_table() and not self._feed.holds(self._seen):
             await self._store.indexed.wait()
             known = await self._coverage()
             lost = [p for p, offset in enumerate(known.window_start) if position_in(self._seen, p) < offset]
             if any(self._forgot_deletes(known, p) for p in range(len(known.positions))):
-                self._owes_live = True
-                self._seen = ()
-                yield [self._marker(Kind.RESET)]
-                async for page in self._snapshot():
+                async for page in self._start_over():
                     yield page
             elif lost:
                 self._owes_live = True
@@ -197,7 +221,7 @@ class Watch:
     async def _idle(self, watcher: Watcher, progress: bool) -> bool:
         """Wait for something to do; True where time for a PROGRESS marker passed without."""
         if self._owes_live:
-            await self._feed.reached(self._target)
+            await _first(watcher.wait(), self._feed.reached(self._target))
             return False
         try:
             async with asyncio.timeout(self._limits.progress_seconds if progress else None):
@@ -216,10 +240,26 @@ class Watch:
     async def _read(self, query: Query[T]) -> tuple[Coverage, T]:
         """What the query finds, and what the store covers at that moment, which what follows has to reach."""
         snapshot = await self._store.read(coverage(), query)
+        if self._is_same_table() and snapshot.cursor.topic_id != self._topic_id:
+            raise _TableReplaced
         self._target = merge(self._target, snapshot.cursor.positions)
         known: Coverage = snapshot.results[0]
         found: T = snapshot.results[1]
         return known, found
+
+    def _is_same_table(self) -> bool:
+        """True where what was told so far still holds; a table built again is the same one at its cursors.
+
+        Raises:
+            _TableReplaced: It does not: another topic, a log that was cut short, or a run begun on the old table.
+        """
+        if self._feed.topic_id != self._topic_id:
+            raise _TableReplaced
+        if self._store.generation != self._generation:
+            if self._owes_live or not covers(self._feed.positions, self._seen):
+                raise _TableReplaced
+            self._generation = self._store.generation
+        return True
 
     def _forgot_deletes(self, known: Coverage, partition: int) -> bool:
         return 0 < position_in(self._seen, partition) < known.deletes_known_from[partition]
@@ -235,7 +275,19 @@ class Watch:
         return Update(_kind(event.record), self._cursor(event.positions), event.record)
 
     def _cursor(self, positions: Positions) -> Cursor:
-        return Cursor(self._feed.topic_id, positions, self._target if self._owes_live else ())
+        return Cursor(self._topic_id, positions, self._target if self._owes_live else ())
+
+
+async def _first(*waits: Coroutine[Any, Any, None]) -> None:
+    """Return, or raise, as the first of them does."""
+    tasks = [asyncio.ensure_future(wait) for wait in waits]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+    for task in done:
+        task.result()
 
 
 def _kind(record: Record) -> Kind:

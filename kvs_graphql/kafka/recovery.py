@@ -1,18 +1,16 @@
 """Whether a table and a topic belong together: pure decisions, taken before the first fetch.
 
 A table goes on from its positions only if those are places in the same topic's log. Where they are not, going
-on would mix two logs, or keep keys whose deletes were missed: the service refuses, and says so.
+on would mix two logs, or keep keys whose deletes were missed: then the table is built again.
 """
 
 from dataclasses import dataclass
 
 from kvs_graphql.cursor import NO_TOPIC_ID
 from kvs_graphql.errors import TopicMismatch
-from kvs_graphql.kafka.topic import TopicIdentity
+from kvs_graphql.kafka.topic import TopicConfiguration, TopicIdentity
 from kvs_graphql.records import Positions, position_in
 from kvs_graphql.store import Source
-
-_WAY_OUT = "Move the database file away, and the table is built again from Kafka."
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,27 +21,37 @@ class LogBounds:
     end: Positions
 
 
-def check(source: Source, positions: Positions, topic: str, identity: TopicIdentity, bounds: LogBounds) -> None:
-    """Return if the table can go on from its positions.
+def why_not(source: Source, positions: Positions, topic: str, identity: TopicIdentity, bounds: LogBounds) -> str | None:
+    """Why the table cannot go on from its positions; None if it can.
 
     Raises:
-        TopicMismatch: It was built from another topic, or from a part of the log that is gone.
+        TopicMismatch: It holds a topic of another name: rather a wrong setting than a reason to drop a table.
     """
     if source.topic != topic:
-        raise TopicMismatch(f"The database holds topic {source.topic!r}, not {topic!r}. {_WAY_OUT}")
+        raise TopicMismatch(
+            f"The database holds topic {source.topic!r}, not {topic!r}: "
+            "name another KVS_DATABASE, or move this one away."
+        )
     if NO_TOPIC_ID not in (source.topic_id, identity.topic_id) and source.topic_id != identity.topic_id:
-        raise TopicMismatch(f"Topic {topic!r} was deleted and created again since the table was built. {_WAY_OUT}")
+        return f"topic {topic!r} was deleted and created again since the table was built"
     for partition, position in enumerate(positions):
-        if position > position_in(bounds.end, partition):
-            raise TopicMismatch(
-                f"Partition {partition} of topic {topic!r} ends at offset {position_in(bounds.end, partition)}, "
-                f"before the table's position {position}: Kafka has lost records or is another. {_WAY_OUT}"
-            )
-        if 0 < position < position_in(bounds.start, partition):
-            raise TopicMismatch(
-                f"Partition {partition} of topic {topic!r} starts at offset {bounds.start[partition]}, past the "
-                f"table's position {position}: records that were never read are gone. {_WAY_OUT}"
-            )
+        end, start = position_in(bounds.end, partition), position_in(bounds.start, partition)
+        if position > end:
+            return f"partition {partition} ends at offset {end}, before the table's position {position}"
+        if 0 < position < start:
+            return f"partition {partition} starts at offset {start}, past the table's position {position}"
+    return None
+
+
+def forgotten(source: Source, configuration: TopicConfiguration, now_ms: int) -> str | None:
+    """Whether Kafka may have forgotten deletes that the table has not read: compaction drops them after a time."""
+    behind_ms = now_ms - source.caught_up_at
+    if not configuration.compacted or behind_ms <= configuration.delete_retention_ms:
+        return None
+    return (
+        f"the table last caught up {behind_ms / 1000:.0f} s ago, and the topic remembers deletes for "
+        f"{configuration.delete_retention_ms / 1000:.0f} s"
+    )
 
 
 def first_positions(positions: Positions, bounds: LogBounds) -> Positions:

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from sqlite3 import Connection
@@ -23,8 +23,8 @@ class Source:
 
     topic: str
     topic_id: bytes
-    caught_up_at: int | None
-    """When it last stood at the end of the topic, in milliseconds since 1970."""
+    caught_up_at: int
+    """When it last stood at the end of the topic, or was begun, in milliseconds since 1970."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,18 +42,21 @@ class Store:
     `positions` are those of the last commit, known without a read.
     """
 
-    def __init__(self, database: Database, limits: WindowLimits) -> None:
+    def __init__(self, database: Database, limits: WindowLimits, path: Path) -> None:
         self._database = database
+        self._beside = path.with_name(f"{path.name}.rebuild")
         self._limits = limits
         self._deletes = 0
         self.source: Source | None = None
         self.positions: Positions = ()
+        self.generation = 0
+        """Another number means that the table was replaced by one built again."""
         self.indexed = asyncio.Event()
         """Set once the first read of the topic is over, and log order can be read."""
 
-    async def begin(self, topic: str, topic_id: bytes, deletes_known_from: Positions) -> None:
+    async def begin(self, topic: str, topic_id: bytes, deletes_known_from: Positions, at_ms: int = 0) -> None:
         """Start an empty table for a topic: every partition at its beginning, deletes known from those offsets."""
-        source = Source(topic, topic_id, caught_up_at=None)
+        source = Source(topic, topic_id, at_ms)
         await self._database.transaction(partial(_begin, source=source, deletes_known_from=deletes_known_from))
         self.source = source
         self.positions = (0,) * len(deletes_known_from)
@@ -80,9 +83,26 @@ class Store:
             connection.execute("UPDATE source SET caught_up_at = ?", (at_ms,))
 
         await self._database.transaction(note)
+        if self.source is not None:
+            self.source = replace(self.source, caught_up_at=at_ms)
         if not self.indexed.is_set():
             self._deletes = await self._database.transaction(lambda c: writer.forget_deletes(c, self._limits))
             self.indexed.set()
+
+    @asynccontextmanager
+    async def beside(self) -> AsyncIterator["Store"]:
+        """An empty store in a file beside this one's, to build the table again in; see `replace`."""
+        await asyncio.to_thread(_remove, self._beside)
+        async with open_store(self._beside, self._limits, readers=1) as fresh:
+            yield fresh
+
+    async def replace(self) -> None:
+        """Put what was built beside in this store's place. Reads wait for a moment; none sees a mixture."""
+        # Counted on both sides of the change: whoever begins in between notices too.
+        self.generation += 1
+        await self._database.replace(self._beside)
+        await self.reload()
+        self.generation += 1
 
     async def note_state(self, state: str, reason: str) -> None:
         """Leave the service's state where other processes can read it."""
@@ -125,17 +145,26 @@ async def open_store(path: Path, limits: WindowLimits, *, readers: int) -> Async
         DatabaseError: The file is held by another process, was written by a newer version, or is unusable.
     """
     async with open_database(path, readers=readers, prepare=schema.prepare) as database:
-        store = Store(database, limits)
+        store = Store(database, limits, path)
         await store.reload()
         yield store
 
 
 def _begin(connection: Connection, source: Source, deletes_known_from: Positions) -> None:
-    connection.execute("INSERT INTO source (id, topic, topic_id) VALUES (1, ?, ?)", (source.topic, source.topic_id))
+    connection.execute(
+        "INSERT INTO source (id, topic, topic_id, caught_up_at) VALUES (1, ?, ?, ?)",
+        (source.topic, source.topic_id, source.caught_up_at),
+    )
     connection.executemany(
         "INSERT INTO position (partition, next_offset, window_start, deletes_known_from) VALUES (?, 0, 0, ?)",
         list(enumerate(deletes_known_from)),
     )
+
+
+def _remove(path: Path) -> None:
+    """Remove a database that was left behind, with what SQLite and the lock keep beside it."""
+    for suffix in ("", "-wal", "-shm", ".lock"):
+        path.with_name(path.name + suffix).unlink(missing_ok=True)
 
 
 def _place(connection: Connection) -> tuple[bytes, Positions]:

@@ -13,7 +13,7 @@ import pytest
 
 from kvs_graphql.cursor import Cursor
 from kvs_graphql.feed import Feed
-from kvs_graphql.records import Interest, Positions
+from kvs_graphql.records import Interest, Positions, covers
 from kvs_graphql.store import Store, WindowLimits
 from kvs_graphql.watch import Start, Watch, WatchLimits
 from tests.simulation.model import TOPIC_ID, ClientView, Log, covers_all
@@ -63,6 +63,18 @@ class Replica:
             self.feed.publish(await self.store.apply(batch))
         if not self.store.indexed.is_set() and (self._random.random() < 0.2 or self.at_end):
             await self.store.caught_up(0)
+
+    async def rebuild(self) -> None:
+        """A repair: the table is read again beside the old one, further than that got, and put in its place."""
+        beside = self._path.with_name(f"{self._path.name}.rebuild")
+        async with open_inline_store(beside, self._limits) as fresh:
+            horizon = tuple(self._random.randint(0, position) for position in self.store.positions)
+            await fresh.begin("t", TOPIC_ID, horizon)
+            while not covers(fresh.positions, self.store.positions):
+                await fresh.apply(self._log.batch(self._random, fresh.positions, records_max=20))
+            await fresh.caught_up(0)
+        await self.store.replace()
+        self.feed.begin(Cursor(TOPIC_ID, self.store.positions))
 
     @property
     def at_end(self) -> bool:
@@ -137,6 +149,8 @@ async def _simulate(random: Random, log: Log, replicas: list[Replica]) -> None:
             for replica in replicas:
                 for _ in range(random.randint(0, 4)):
                     await replica.step()
+                if random.random() < 0.15:
+                    await replica.rebuild()
         if random.random() < 0.3:
             await random.choice(replicas).forget()
 

@@ -47,8 +47,23 @@ def run(work: Coroutine[Any, Any, T]) -> T:
 class _InlineDatabase:
     """A database on disk whose transactions run in the caller's thread, at a point where other tasks may run."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self._connection = connection
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self.open()
+
+    def open(self) -> None:
+        self._connection = sqlite3.connect(self._path, isolation_level=None)
+        self._connection.execute("PRAGMA synchronous=OFF")
+
+    def close(self) -> None:
+        self._connection.close()
+
+    async def replace(self, other: Path) -> None:
+        await asyncio.sleep(0)
+        self.close()
+        other.replace(self._path)
+        self.open()
+        await asyncio.sleep(0)
 
     async def transaction(self, work: Work[T]) -> T:
         await asyncio.sleep(0)
@@ -71,10 +86,8 @@ class _InlineDatabase:
 @asynccontextmanager
 async def open_inline_store(path: Path, limits: WindowLimits) -> AsyncIterator[Store]:
     """The real store over the real SQLite, without threads."""
-    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
-        connection.execute("PRAGMA synchronous=OFF")
-        database = _InlineDatabase(connection)
+    with closing(_InlineDatabase(path)) as database:
         await database.transaction(prepare)
-        store = Store(database, limits)  # type: ignore[arg-type]
+        store = Store(database, limits, path)  # type: ignore[arg-type]
         await store.reload()
         yield store

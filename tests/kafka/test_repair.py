@@ -1,0 +1,158 @@
+"""Where the table cannot be trusted it is built again beside the old one, which is served meanwhile."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kvs_graphql.client import connect
+from kvs_graphql.errors import TopicMismatch
+from kvs_graphql.state import Moment, State
+from tests.kafka.broker import COMPACTING, KafkaBroker
+from tests.kafka.equality import assert_equal_to_the_log
+from tests.kafka.produce import produce
+from tests.kafka.truth import read_truth
+from tests.serving import Served, serving
+
+pytestmark = pytest.mark.kafka
+
+
+def states_of(served: Served) -> list[Moment]:
+    """Every state from now on, as it comes."""
+    moments: list[Moment] = []
+    served.run.lifecycle.listen(moments.append)
+    return moments
+
+
+async def served_once(broker: KafkaBroker, topic: str, directory: Path, records: list[tuple[bytes, bytes]]) -> None:
+    """A topic with those records, and a database that has caught up with it."""
+    produce(broker.bootstrap_servers, topic, records)
+    async with serving(broker.bootstrap_servers, topic, directory) as served:
+        await served.state(State.LIVE)
+        await assert_equal_to_the_log(served, broker, topic)
+
+
+@pytest.mark.parametrize("records", [1, 3, 9])
+async def test_of_a_topic_created_again_no_old_entry_survives(
+    kafka_broker: KafkaBroker, topic: str, tmp_path: Path, records: int
+) -> None:
+    kafka_broker.create_topic(topic, 1)
+    await served_once(kafka_broker, topic, tmp_path, [(b"old%d" % n, b"1") for n in range(3)])
+    kafka_broker.delete_topic(topic)
+    kafka_broker.create_topic(topic, 1)
+    produce(kafka_broker.bootstrap_servers, topic, [(b"new%d" % n, b"1") for n in range(records)])
+    async with serving(kafka_broker.bootstrap_servers, topic, tmp_path) as served:
+        moments = states_of(served)
+        await served.state(State.LIVE)
+        truth = await assert_equal_to_the_log(served, kafka_broker, topic)
+        assert len(truth.live) == records
+        assert any(m.state is State.RECONCILING and "created again" in m.reason for m in moments)
+
+
+async def test_watchers_of_a_topic_created_again_while_running_are_reset(
+    kafka_broker: KafkaBroker, topic: str, tmp_path: Path
+) -> None:
+    kafka_broker.create_topic(topic, 2)
+    produce(kafka_broker.bootstrap_servers, topic, [(b"old", b"1"), (b"both", b"1")])
+    async with serving(kafka_broker.bootstrap_servers, topic, tmp_path) as served:
+        await assert_equal_to_the_log(served, kafka_broker, topic)
+        async with connect(served.run.url) as client, asyncio.timeout(60):
+            snapshot = "subscription { updates(snapshot: true) { kind key entry { value } } }"
+            async with aclosing(client.subscribe(snapshot)) as events:  # type: ignore[type-var]
+                assert await until_live(events) == {"old": "1", "both": "1"}
+                kafka_broker.delete_topic(topic)
+                kafka_broker.create_topic(topic, 2)
+                produce(kafka_broker.bootstrap_servers, topic, [(b"both", b"2"), (b"new", b"2")])
+                assert (await anext(events))["updates"]["kind"] == "RESET"
+                held = await until_live(events)
+                while held != {"both": "2", "new": "2"}:
+                    update = (await anext(events))["updates"]
+                    held[update["key"]] = update["entry"]["value"]
+        await assert_equal_to_the_log(served, kafka_broker, topic)
+
+
+async def test_records_that_kafka_dropped_before_they_were_read_are_no_reason_to_keep_stale_ones(
+    kafka_broker: KafkaBroker, topic: str, tmp_path: Path
+) -> None:
+    kafka_broker.create_topic(topic, 1)
+    await served_once(kafka_broker, topic, tmp_path, [(b"a", b"1")])
+    produce(kafka_broker.bootstrap_servers, topic, [(b"a", None), *((b"b%d" % n, b"2") for n in range(9))])
+    kafka_broker.delete_records(topic, {0: 5})
+    async with serving(kafka_broker.bootstrap_servers, topic, tmp_path) as served:
+        moments = states_of(served)
+        await served.state(State.LIVE)
+        truth = await assert_equal_to_the_log(served, kafka_broker, topic)
+        assert b"a" not in truth.live
+        assert any("starts at offset 5, past the table's position 1" in m.reason for m in moments)
+
+
+async def test_a_delete_that_kafka_has_forgotten_does_not_keep_its_key_alive(
+    kafka_broker: KafkaBroker, topic: str, tmp_path: Path
+) -> None:
+    kafka_broker.create_topic(topic, 1, **{**COMPACTING, "delete.retention.ms": "500"})
+    await served_once(kafka_broker, topic, tmp_path, [(b"a", b"1"), (b"b", b"1")])
+    produce(kafka_broker.bootstrap_servers, topic, [(b"a", None), (b"c", b"1")])
+    await forget_tombstones(kafka_broker, topic)
+    async with serving(kafka_broker.bootstrap_servers, topic, tmp_path) as served:
+        moments = states_of(served)
+        await served.state(State.LIVE)
+        truth = await assert_equal_to_the_log(served, kafka_broker, topic)
+        assert set(truth.live) == {b"b", b"c"}
+        assert any(m.state is State.RECONCILING and "remembers deletes" in m.reason for m in moments)
+
+
+async def test_a_repair_that_was_cut_off_is_begun_again_and_leaves_the_old_table_alone(
+    kafka_broker: KafkaBroker, topic: str, tmp_path: Path
+) -> None:
+    kafka_broker.create_topic(topic, 1)
+    await served_once(kafka_broker, topic, tmp_path, [(b"old", b"1")])
+    kafka_broker.delete_topic(topic)
+    kafka_broker.create_topic(topic, 1)
+    produce(kafka_broker.bootstrap_servers, topic, [(b"new%d" % n, bytes(500)) for n in range(20_000)])
+    async with serving(
+        kafka_broker.bootstrap_servers, topic, tmp_path, batch_records_max=50, fetch_bytes_max=50_000
+    ) as served:
+        await served.state(State.RECONCILING)
+        assert await served.data('{ value(key: "old") { value } }') == {"value": {"value": "1"}}
+        answer = await served.http.get("/readyz")
+        assert (answer.status_code, answer.json()["state"]) == (503, "RECONCILING")
+    assert (tmp_path / "kvs.db.rebuild").exists()
+    async with serving(kafka_broker.bootstrap_servers, topic, tmp_path) as served:
+        await served.state(State.LIVE)
+        await assert_equal_to_the_log(served, kafka_broker, topic)
+    assert not (tmp_path / "kvs.db.rebuild").exists()
+
+
+async def test_a_database_of_another_topic_is_refused_and_not_dropped(
+    kafka_broker: KafkaBroker, topic: str, tmp_path: Path
+) -> None:
+    kafka_broker.create_topic(topic, 1)
+    kafka_broker.create_topic(f"{topic}-other", 1)
+    await served_once(kafka_broker, topic, tmp_path, [(b"a", b"1")])
+    with pytest.raises(TopicMismatch, match="KVS_DATABASE"):
+        async with serving(kafka_broker.bootstrap_servers, f"{topic}-other", tmp_path) as served:
+            await served.run.wait()
+    async with serving(kafka_broker.bootstrap_servers, topic, tmp_path) as served:
+        await assert_equal_to_the_log(served, kafka_broker, topic)
+
+
+async def until_live(events: AsyncIterator[Any]) -> dict[str, str]:
+    """The table that a snapshot adds up to."""
+    held: dict[str, str] = {}
+    while (update := (await anext(events))["updates"])["kind"] != "LIVE":
+        held[update["key"]] = update["entry"]["value"]
+    return held
+
+
+async def forget_tombstones(broker: KafkaBroker, topic: str) -> None:
+    """Compact until no tombstone is left in the log: the first pass dates them, a later one drops them."""
+    async with asyncio.timeout(60):
+        while _tombstones(broker, topic):
+            await asyncio.to_thread(broker.compact, topic)
+
+
+def _tombstones(broker: KafkaBroker, topic: str) -> int:
+    return sum(last.value is None for last in read_truth(broker.bootstrap_servers, topic).table.values())

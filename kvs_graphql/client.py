@@ -32,10 +32,18 @@ class Client:
             RemoteError: The service answered with errors.
             Unreachable: It did not answer, or not as this service does.
         """
+        return _data(await self.answer(query, variables))
+
+    async def answer(self, query: str, variables: Variables | None = None) -> Any:
+        """What the service answers, as it is: `data`, and `errors` where there are some.
+
+        Raises:
+            Unreachable: It did not answer, or not with JSON.
+        """
         request = {"query": query, "variables": variables or {}}
         try:
             response = await self._http.post("/graphql", json=request)
-            return _data(response.json())
+            return response.json()
         except (httpx.HTTPError, ValueError) as error:
             raise self._unreachable(error) from error
 

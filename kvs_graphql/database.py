@@ -14,12 +14,14 @@ from typing import TypeVar
 import aiosqlite
 from filelock import FileLock, Timeout
 
-from kvs_graphql.errors import DatabaseError, Unavailable, Unwritable
+from kvs_graphql.errors import Damaged, DatabaseError, Unavailable, Unwritable
 
 T = TypeVar("T")
 Work = Callable[[sqlite3.Connection], T]
 """What happens inside one transaction. It runs in another thread: no asyncio in it."""
 
+# Looking through a file takes about 2 s a GiB: larger ones are only found damaged where they are used.
+_CHECKED_BYTES_MAX = 1024**3
 _BUSY_TIMEOUT_MS = 5_000
 _WRITER_CACHE_KIB = 256 * 1024
 _READER_CACHE_KIB = 32 * 1024
@@ -61,7 +63,9 @@ class Database:
             await self._open.pop().close()
 
     async def prepare(self, work: Work[None]) -> None:
-        """Run the first transaction; it raises as SQLite does."""
+        """Look for damage, then run the first transaction; raises as SQLite does."""
+        if (await asyncio.to_thread(self._path.stat)).st_size <= _CHECKED_BYTES_MAX:
+            await self._open[0].run(_check)
         await self._open[0].run(lambda connection: _committed(connection, "BEGIN IMMEDIATE", work))
 
     async def replace(self, other: Path) -> None:
@@ -87,7 +91,7 @@ class Database:
 
         Raises:
             Unwritable: Not now; nothing was written.
-            DatabaseError: The file is damaged.
+            Damaged: The file is not what was written.
         """
         try:
             async with self._writing:
@@ -95,7 +99,7 @@ class Database:
         except sqlite3.OperationalError as error:
             raise Unwritable(f"The database cannot be written: {error}.") from error
         except sqlite3.DatabaseError as error:
-            raise DatabaseError(f"The database is damaged: {error}.") from error
+            raise Damaged(f"The database is damaged: {error}.") from error
 
     async def snapshot(self, work: Work[T]) -> T:
         """Run `work` on a free read-only connection; all it reads is one snapshot.
@@ -119,7 +123,8 @@ async def open_database(path: Path, prepare: Work[None], *, readers: int) -> Asy
     `prepare` runs first, in a transaction of its own.
 
     Raises:
-        DatabaseError: Another process writes it, or it is not a SQLite file, or cannot be opened.
+        Damaged: The file is not what was written, or no database at all.
+        DatabaseError: Another process writes it, or it cannot be opened.
     """
     database = Database(path, readers)
     async with AsyncExitStack() as stack:
@@ -130,8 +135,10 @@ async def open_database(path: Path, prepare: Work[None], *, readers: int) -> Asy
             await database.prepare(prepare)
         except Timeout:
             raise DatabaseError(f"{path} is in use by another kvs-graphql process (it holds {path}.lock).") from None
-        except (OSError, sqlite3.Error) as error:
+        except (OSError, sqlite3.OperationalError) as error:
             raise DatabaseError(f"{path} cannot be opened: {error}.") from error
+        except sqlite3.DatabaseError as error:
+            raise Damaged(f"{path} is damaged: {error}.") from error
         yield database
 
 
@@ -156,6 +163,12 @@ async def _connect(path: Path, mode: str, pragmas: tuple[str, ...]) -> _Connecti
 
     connection: _Connection = await _Connection(connect, iter_chunk_size=1)
     return connection
+
+
+def _check(connection: sqlite3.Connection) -> None:
+    (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+    if found != "ok":
+        raise sqlite3.DatabaseError(found)
 
 
 def _committed(connection: sqlite3.Connection, begin: str, work: Work[T]) -> T:

@@ -8,20 +8,26 @@
     │   ├── NotUtf8                 NOT_UTF8
     │   ├── NotJson                 NOT_JSON
     │   ├── BadCursor               BAD_CURSOR
-    │   └── LimitExceeded           LIMIT_EXCEEDED
+    │   ├── LimitExceeded           LIMIT_EXCEEDED
+    │   ├── ValueTooLarge           VALUE_TOO_LARGE
+    │   └── Forbidden               FORBIDDEN
     ├── ServiceError                the request is fine, the service cannot answer it now
     │   ├── NotCaughtUp             NOT_CAUGHT_UP
+    │   ├── KafkaUnavailable        KAFKA_UNAVAILABLE
+    │   ├── WriteOutcomeUnknown     WRITE_OUTCOME_UNKNOWN
     │   └── Unavailable             UNAVAILABLE
     │       └── Unwritable          the database takes no writes now: full, locked, read-only
     ├── RemoteError                 a command's service answered with errors
     ├── Unreachable                 a command's service did not answer
     └── OperatorError               somebody who runs the service has to act; ends the process
         ├── BadSetting
-        ├── DatabaseError           the file cannot be used: held by another writer, newer, damaged
-        ├── TopicMismatch           the table was built from another topic, or from a log that is gone
-        └── BrokerRefused           Kafka answers, and says no: authentication, authorisation
+        ├── DatabaseError           the file cannot be used: held by another writer, newer
+        │   └── Damaged             what is in it is not what was written
+        ├── TopicMismatch           the database holds a topic of another name
+        ├── BrokerRefused           Kafka answers, and says no: authentication, authorisation
+        └── UnreadableRecord        a record that nobody can read, and that must not be left out silently
 
-Codes are stable: clients may switch on them. `INTERNAL`, `GRAPHQL_PARSE_FAILED` and
+Codes are stable: clients may switch on them. `INTERNAL`, `WRITES_DISABLED`, `GRAPHQL_PARSE_FAILED` and
 `GRAPHQL_VALIDATION_FAILED` belong to no class here: they are given to errors of other origin.
 """
 
@@ -84,6 +90,18 @@ class LimitExceeded(ClientError):
     code = "LIMIT_EXCEEDED"
 
 
+class ValueTooLarge(ClientError):
+    """A value is larger than the service allows, or than the topic does; it was not written."""
+
+    code = "VALUE_TOO_LARGE"
+
+
+class Forbidden(ClientError):
+    """Kafka does not allow this service what was asked for; it was not done."""
+
+    code = "FORBIDDEN"
+
+
 class ServiceError(KvsError):
     """The request is fine; the service cannot answer it now. Asking again later may help."""
 
@@ -92,6 +110,18 @@ class NotCaughtUp(ServiceError):
     """`atLeast` was not reached within `maxWait` seconds."""
 
     code = "NOT_CAUGHT_UP"
+
+
+class KafkaUnavailable(ServiceError):
+    """Kafka did not get a write. A promise: it will not get it later either."""
+
+    code = "KAFKA_UNAVAILABLE"
+
+
+class WriteOutcomeUnknown(ServiceError):
+    """Kafka was handed a write and did not answer in time: it may have it, or get it later."""
+
+    code = "WRITE_OUTCOME_UNKNOWN"
 
 
 class Unavailable(ServiceError):
@@ -135,13 +165,23 @@ class DatabaseError(OperatorError):
     exit_code = 3
 
 
+class Damaged(DatabaseError):
+    """The database holds something else than was written into it. At the next start it is put aside."""
+
+
 class TopicMismatch(OperatorError):
-    """The table was built from another topic, or from a part of the log that Kafka no longer has."""
+    """The database holds a topic of another name."""
 
     exit_code = 4
 
 
 class BrokerRefused(OperatorError):
-    """Kafka answers and refuses: authentication, authorisation, an unreadable record."""
+    """Kafka answers and refuses: authentication, authorisation."""
+
+    exit_code = 5
+
+
+class UnreadableRecord(OperatorError):
+    """A batch is corrupt, too large, or compressed in an unknown way; the message tells where it is."""
 
     exit_code = 5

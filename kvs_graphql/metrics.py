@@ -41,6 +41,12 @@ class Metrics:
         self.subscriptions_active = Gauge(
             "kvs_subscriptions_active", "Open subscriptions.", ["transport"], registry=registry
         )
+        self.writes = Counter(
+            "kvs_writes",
+            "Writes by outcome: written, refused, unavailable (never sent), unknown, cancelled.",
+            ["outcome"],
+            registry=registry,
+        )
         self.errors = Counter("kvs_errors", "Errors sent to clients, by code.", ["code"], registry=registry)
 
     def render(self) -> bytes:

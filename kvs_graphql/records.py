@@ -1,13 +1,16 @@
 """What travels between the rooms: records, batches of them, and what a commit made of a batch."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import orjson
 
 Positions = tuple[int, ...]
 """For each partition, in order of its number, the offset of the next record to read."""
+
+
+_HEADER_BYTES = 64
 
 
 class Record(NamedTuple):
@@ -53,6 +56,33 @@ class Commit:
     after: Positions
     changes: list[Record]
     size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """A record on its way to Kafka: where it goes, and the time it is to have."""
+
+    key: bytes
+    value: bytes | None
+    """None is a tombstone."""
+    headers: tuple[tuple[str, bytes | None], ...]
+    partition: int
+    timestamp_ms: int
+    size_bytes: int = field(init=False)
+    """What the record weighs in a buffer: key, value and headers, with what it costs to hold each of these."""
+
+    def __post_init__(self) -> None:
+        headers = sum(_HEADER_BYTES + len(name.encode()) + len(value or b"") for name, value in self.headers)
+        object.__setattr__(self, "size_bytes", len(self.key) + len(self.value or b"") + headers)
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """Where in Kafka a record is, acknowledged by all replicas in sync, and the time that it has there."""
+
+    partition: int
+    offset: int
+    timestamp_ms: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,6 +38,9 @@ class Settings(BaseSettings):
     tombstones: Literal["delete", "empty"] = Field(
         "delete", description="What a record without a value does: delete its key, or store an empty value."
     )
+    unreadable: Literal["stop", "skip"] = Field(
+        "stop", description="What a record that cannot be read does: stop the service, or be left out and counted."
+    )
     graphiql: bool = Field(True, description="Whether browsers get GraphiQL at /graphql.")
     cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="Origins of other sites whose pages may use this service, comma-separated."
@@ -71,6 +74,13 @@ class Settings(BaseSettings):
     query_tokens_max: Count = Field(2_000, description="Tokens in a document.")
     wait_seconds_max: Seconds = Field(30.0, description="Seconds that `maxWait` may ask for; also its default.")
 
+    # Writes, and limits on them.
+    enable_writes: bool = Field(False, description="Whether clients may write: the mutations `set` and `delete`.")
+    value_bytes_max: Bytes = Field(1_000_000, description="Bytes of a value in a write, with its headers.")
+    write_seconds_max: Seconds = Field(10.0, description="Seconds until a write is answered, one way or the other.")
+    writes_in_flight_max: Count = Field(10_000, description="Writes that are not in Kafka yet, over all clients.")
+    write_buffer_bytes_max: Bytes = Field(32 * _MIB, description="Bytes of the writes that are not in Kafka yet.")
+
     # Limits on subscriptions.
     subscriptions_per_socket_max: Count = Field(100, description="Operations open at once on one WebSocket.")
     connection_init_seconds_max: Seconds = Field(10.0, description="Seconds a WebSocket has to send connection_init.")
@@ -92,6 +102,9 @@ class Settings(BaseSettings):
     reader_connections: Count = Field(3, description="Connections that read the database.")
     topic_check_seconds: Seconds = Field(5.0, description="Seconds between two looks at the topic's metadata.")
     retry_seconds_max: Seconds = Field(15.0, description="The longest pause in seconds before Kafka is tried again.")
+    stall_seconds_max: Seconds = Field(
+        30.0, description="Seconds without progress, while the topic has more, after which the consumer is rebuilt."
+    )
     shutdown_seconds_max: Seconds = Field(5.0, description="Seconds that open requests get to end at shutdown.")
 
     @field_validator("cors_origins", mode="before")

@@ -52,6 +52,10 @@ class Lifecycle:
         self.moment = Moment(State.STARTING, "the service is starting", datetime.now(UTC))
         self.end_offsets: Positions = ()
         """Of each partition the end of what is committed (the last stable offset), as last heard."""
+        self.held_back: Positions = ()
+        """Of each partition how many offsets past that open transactions hold back."""
+        self.compacted: bool | None = None
+        """Whether the topic is compacted; None before it was looked at."""
         self.caught_up = False
         self.writable = True
         """Whether the last attempt to commit succeeded."""

@@ -1,12 +1,12 @@
-"""What resolvers have at hand: the service, who asks, and the reads of this one operation."""
+"""What resolvers have at hand: the service, who asks, and the reads and writes of this one operation."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from strawberry import Info
 
 from kvs_graphql.access import Access
 from kvs_graphql.metrics import Metrics
-from kvs_graphql.service import Cursor, Reads, Service
+from kvs_graphql.service import Cursor, Reads, Service, Writes
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,10 +30,17 @@ class Operation:
     reads: Reads
     told: Cursor | None = None
     """Where a subscription stands with the event it is telling."""
+    _writes: Writes | None = field(default=None, init=False)
 
     @property
     def service(self) -> Service:
         return self.connection.service
+
+    @property
+    def writes(self) -> Writes:
+        if self._writes is None:
+            self._writes = self.service.writes()
+        return self._writes
 
 
 OperationInfo = Info[Operation, None]

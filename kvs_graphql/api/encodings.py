@@ -6,7 +6,7 @@ from enum import Enum
 
 import strawberry
 
-from kvs_graphql.errors import BadKey, NotUtf8
+from kvs_graphql.errors import BadInput, BadKey, NotUtf8
 
 
 @strawberry.enum(description="How bytes are written as text.")
@@ -33,6 +33,14 @@ def decode_key(text: str, encoding: Encoding) -> bytes:
         return _DECODERS[encoding](text)
     except ValueError:
         raise BadKey(f"A key is not in the encoding {encoding.value}.") from None
+
+
+def decode_value(text: str, encoding: Encoding) -> bytes:
+    """Raises: BadInput: The text is not in that encoding."""
+    try:
+        return _DECODERS[encoding](text)
+    except ValueError:
+        raise BadInput(f"A value is not in the encoding {encoding.value}.") from None
 
 
 def show_key(key: bytes, encoding: Encoding) -> str:

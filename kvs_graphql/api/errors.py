@@ -4,6 +4,7 @@ from secrets import token_hex
 
 import structlog
 from graphql import GraphQLError, GraphQLSyntaxError
+from strawberry.schema.exceptions import InvalidOperationTypeError
 from strawberry.types.execution import PreExecutionError
 
 from kvs_graphql.errors import KvsError, OperatorError
@@ -24,6 +25,9 @@ def shaped(error: GraphQLError, result: object) -> GraphQLError:
         # graphql-core's own: of validation before the execution, of a variable's or an argument's value in it.
         validation = isinstance(result, PreExecutionError)
         return _with(error, error.message, code="GRAPHQL_VALIDATION_FAILED" if validation else "BAD_INPUT")
+    if isinstance(original, InvalidOperationTypeError):
+        # Over HTTP it became a status before; here a stream was asked for by GET.
+        return _with(error, original.as_http_error_reason("GET"), code="BAD_INPUT")
     return _masked(error, original)
 
 

@@ -1,6 +1,6 @@
 """The schema put together, and how an operation is run: with reads of its own, typed errors, and its cursor."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +11,7 @@ from strawberry.extensions import (
     AddValidationRules,
     MaxTokensLimiter,
     ParserCache,
+    SchemaExtension,
     ValidationCache,
     max_aliases,
     query_depth_limiter,
@@ -24,6 +25,7 @@ from kvs_graphql.api.errors import shaped
 from kvs_graphql.api.roots import Query, Subscription
 from kvs_graphql.api.scalars import SCALARS
 from kvs_graphql.api.types import Entry
+from kvs_graphql.api.writes import Mutation, PipelinedExecution, WritesDisabled
 
 _DOCUMENTS_CACHED = 512
 
@@ -56,8 +58,16 @@ class KvsSchema(strawberry.Schema):
         """Nothing: errors are logged where they are shaped."""
 
 
-def build_schema(limits: DocumentLimits) -> KvsSchema:
-    """The schema of the service."""
+class _WritesDisabledFirst(SchemaExtension):
+    """Ahead of the other rules: they find fault with such a mutation too, and say less."""
+
+    def on_operation(self) -> Iterator[None]:
+        self.execution_context.validation_rules = (WritesDisabled, *self.execution_context.validation_rules)
+        yield
+
+
+def build_schema(limits: DocumentLimits, *, writes: bool = False) -> KvsSchema:
+    """The schema of the service; without writes it has no mutations at all."""
     # Made once: the cache of validations knows rules by identity.
     rules: list[type[ASTValidationRule]] = [
         query_depth_limiter.create_validator(limits.depth_max, None),
@@ -65,12 +75,15 @@ def build_schema(limits: DocumentLimits) -> KvsSchema:
     ]
     return KvsSchema(
         query=Query,
+        mutation=Mutation if writes else None,
         subscription=Subscription,
+        execution_context_class=PipelinedExecution,
         types=[Entry],
         config=StrawberryConfig(scalar_map=SCALARS),
         extensions=[
             lambda: MaxTokensLimiter(limits.tokens_max),
             lambda: AddValidationRules(rules),
+            _WritesDisabledFirst,
             lambda: ParserCache(_DOCUMENTS_CACHED),
             lambda: ValidationCache(_DOCUMENTS_CACHED),
         ],
@@ -78,8 +91,8 @@ def build_schema(limits: DocumentLimits) -> KvsSchema:
 
 
 def print_schema() -> str:
-    """The schema in GraphQL's own language."""
-    return build_schema(DocumentLimits(depth_max=1, aliases_max=1, tokens_max=1)).as_str() + "\n"
+    """The schema in GraphQL's own language, with writes."""
+    return build_schema(DocumentLimits(depth_max=1, aliases_max=1, tokens_max=1), writes=True).as_str() + "\n"
 
 
 def _operation(arguments: dict[str, Any]) -> Operation:

@@ -27,8 +27,8 @@ strawberry.enum(State, description="What the service's consumer is doing.")
 EncodingArgument = Annotated[Encoding, strawberry.argument(description="How the bytes are written as text.")]
 
 
-def _time(timestamp_ms: int | None) -> datetime | None:
-    """None where Kafka has no time, or one that a calendar does not."""
+def calendar_time(timestamp_ms: int | None) -> datetime | None:
+    """A record's time; None where Kafka has none, or one that a calendar does not."""
     try:
         return None if timestamp_ms is None else _EPOCH + timedelta(milliseconds=timestamp_ms)
     except OverflowError:
@@ -95,7 +95,7 @@ class Entry(Node):
 
     @strawberry.field(description="The record's time; null where Kafka has none, or none that can be represented.")
     def timestamp(self) -> datetime | None:
-        return _time(self.record.timestamp)
+        return calendar_time(self.record.timestamp)
 
     @strawberry.field
     def headers(self) -> list[Header]:
@@ -186,7 +186,7 @@ class Update:
 
     @strawberry.field
     def timestamp(self) -> datetime | None:
-        return None if self._record is None else _time(self._record.timestamp)
+        return None if self._record is None else calendar_time(self._record.timestamp)
 
     @property
     def _record(self) -> Record | None:
@@ -199,6 +199,7 @@ class PartitionStatus:
     position: Long = strawberry.field(description="The offset to be read next.")
     end_offset: Long = strawberry.field(description="The end of what is committed: the last stable offset.")
     lag: Long = strawberry.field(description="Committed in Kafka and not applied yet.")
+    held_back: Long = strawberry.field(description="In the log, and held back by transactions that are still open.")
 
 
 @strawberry.type(description="What the service stores.")
@@ -210,6 +211,10 @@ class Sizes:
 @strawberry.type(description="How the service is.")
 class Status:
     topic: str
+    compacted: bool | None = strawberry.field(
+        description="Whether Kafka compacts the topic; null before it was looked at. "
+        "Where it does not, entries outlive their records."
+    )
     ready: bool = strawberry.field(description="Whether the table caught up with Kafka once, and is kept up to date.")
     state: State
     reason: str = strawberry.field(description="The state in words.")
@@ -226,6 +231,7 @@ def status(found: ServiceStatus) -> Status:
     """The status as clients see it."""
     return Status(
         topic=found.topic,
+        compacted=found.compacted,
         ready=found.ready,
         state=found.moment.state,
         reason=found.moment.reason,
@@ -246,4 +252,5 @@ def _partitions(found: Iterable[ServicePartitionStatus]) -> Iterable[PartitionSt
             position=Long(one.position),
             end_offset=Long(one.end_offset),
             lag=Long(one.lag),
+            held_back=Long(one.held_back),
         )

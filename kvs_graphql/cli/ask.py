@@ -24,8 +24,8 @@ subscription Watch($keys: [String!], $prefix: String, $after: Cursor, $snapshot:
 _STATUS = """
 query Status {
   status {
-    topic ready state reason since entries lag cursor version
-    partitions { partition position endOffset lag }
+    topic compacted ready state reason since entries lag cursor version
+    partitions { partition position endOffset lag heldBack }
     sizes { databaseBytes windowChanges }
   }
 }
@@ -70,10 +70,10 @@ async def status(url: str, *, as_json: bool) -> int:
         return int(not found["ready"])
     console = Console()
     facts = Table(box=None, show_header=False)
-    for name in ("topic", "state", "reason", "since", "entries", "lag", "version"):
+    for name in ("topic", "compacted", "state", "reason", "since", "entries", "lag", "version"):
         facts.add_row(f"[bold]{name}[/bold]", str(found[name]))
     console.print(facts)
-    table = Table("partition", "position", "end offset", "lag", box=None, header_style="bold")
+    table = Table("partition", "position", "end offset", "lag", "held back", box=None, header_style="bold")
     for partition in found["partitions"]:
         table.add_row(*map(str, partition.values()))
     console.print(table)

@@ -14,13 +14,15 @@ import uvloop
 
 from kvs_graphql import __version__
 from kvs_graphql.api import print_schema
-from kvs_graphql.cli import ask
+from kvs_graphql.cli import ask, write
+from kvs_graphql.cli.load import load as load_file
 from kvs_graphql.cli.options import settings_options, settings_table
 from kvs_graphql.cli.serving import serve_demo, serve_topic
 from kvs_graphql.errors import KvsError, OperatorError, Unreachable
 from kvs_graphql.settings import load_settings
 
 _UNREACHABLE = 6
+_INTERRUPTED = 130
 
 _url = click.option(
     "--url",
@@ -90,6 +92,43 @@ def watch(keys: tuple[str, ...], prefix: str | None, snapshot: bool, url: str, a
     _run(ask.watch(url, keys, prefix, snapshot=snapshot, as_json=as_json))
 
 
+@main.command("set")
+@click.argument("key")
+@click.argument("value")
+@_url
+@_json
+def set_value(key: str, value: str, url: str, as_json: bool) -> None:
+    """Write the value of a key, and print where Kafka has it."""
+    _run(write.set_value(url, key, value, as_json=as_json))
+
+
+@main.command()
+@click.argument("key")
+@_url
+@_json
+def delete(key: str, url: str, as_json: bool) -> None:
+    """Delete a key, and print where Kafka has its tombstone."""
+    _run(write.delete(url, key, as_json=as_json))
+
+
+@main.command()
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, readable=True, allow_dash=True))
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["ndjson", "csv"]),
+    help="How the lines are written; by default as the name says.",
+)
+@_url
+def load(file: str, form: str | None, url: str) -> None:
+    """Write the lines of a file, or of standard input (-), and count them. Ends with 1 if one was refused.
+
+    NDJSON: {"key": "a", "value": "1"}; a value that is no string is written as JSON, null deletes the key.
+    CSV (*.csv): key,value. The lines of one key are written in order.
+    """
+    sys.exit(_run(load_file(url, file, form), interrupted=_INTERRUPTED))
+
+
 @main.command()
 @_url
 @_json
@@ -104,12 +143,12 @@ def schema() -> None:
     click.echo(print_schema(), nl=False)
 
 
-def _run(work: Coroutine[Any, Any, int | None]) -> int:
+def _run(work: Coroutine[Any, Any, int | None], *, interrupted: int = 0) -> int:
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             return runner.run(work) or 0
     except KeyboardInterrupt:
-        return 0
+        return interrupted
 
 
 def _exit_code(error: KvsError) -> int:

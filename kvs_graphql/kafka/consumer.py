@@ -16,7 +16,7 @@ from kvs_graphql.cursor import Cursor
 from kvs_graphql.errors import BrokerRefused, OperatorError, ServiceError, Unwritable
 from kvs_graphql.feed import Feed
 from kvs_graphql.kafka.batches import Gathering
-from kvs_graphql.kafka.connection import REFUSALS, TRANSIENT, UNREADABLE, KafkaConnection
+from kvs_graphql.kafka.connection import REFUSALS, TRANSIENT, KafkaConnection
 from kvs_graphql.kafka.pump import BatchLimits, Pump
 from kvs_graphql.kafka.recovery import first_positions, forgotten, why_not
 from kvs_graphql.kafka.session import NoTopic, Session, TopicChanged, open_session
@@ -39,6 +39,11 @@ class ConsumerLimits:
     fetch_bytes_max: int
     topic_check_seconds: float
     retry_seconds_max: float
+    stall_seconds_max: float
+
+
+class Stalled(ServiceError):
+    """The consumer makes no progress while the topic does: it is built again."""
 
 
 class Consumer:
@@ -55,6 +60,7 @@ class Consumer:
         limits: ConsumerLimits,
         *,
         empty_tombstones: bool = False,
+        skip_unreadable: bool = False,
     ) -> None:
         self._connection = connection
         self._topic = topic
@@ -64,6 +70,7 @@ class Consumer:
         self._metrics = metrics
         self._limits = limits
         self._empty_tombstones = empty_tombstones
+        self._skip_unreadable = skip_unreadable
         self._failures = 0
 
     async def run(self) -> None:
@@ -79,8 +86,6 @@ class Consumer:
                 log.info("topic changed", reason=str(change))
             except REFUSALS as error:
                 raise BrokerRefused(f"Kafka refuses: {error}.") from error
-            except UNREADABLE as error:
-                raise BrokerRefused(f"A record of topic {self._topic!r} cannot be read: {error}.") from error
             except (*TRANSIENT, ServiceError) as error:
                 await self._pause(error)
 
@@ -103,6 +108,7 @@ class Consumer:
         await self._read_back()
         fetch_bytes_max = self._limits.fetch_bytes_max
         async with open_session(self._connection, self._topic, fetch_bytes_max=fetch_bytes_max) as session:
+            self._lifecycle.compacted = session.configuration.compacted
             if self._store.source is None:
                 await session.begin(self._store, self._feed)
             elif (reason := self._distrust(session)) is not None:
@@ -147,7 +153,16 @@ class Consumer:
             session.consumer.seek(partition, offset)
             gathering.moved_to(number, offset)
         self._lifecycle.end_offsets = session.bounds.end
-        pump = Pump(session.consumer, session.partitions, store, feed, gathering, self._limits.batch, self._metrics)
+        pump = Pump(
+            session.consumer,
+            session.partitions,
+            store,
+            feed,
+            gathering,
+            self._limits.batch,
+            self._metrics,
+            skip_unreadable=self._skip_unreadable,
+        )
         try:
             async with asyncio.TaskGroup() as tasks:
                 others = [
@@ -181,12 +196,17 @@ class Consumer:
 
     async def _look_after(self, session: Session, store: Store) -> None:
         """Notice in time that the broker is gone, that the topic is another, that deletes were missed."""
-        stamped = monotonic()
+        stamped = moved = monotonic()
+        reached = store.positions
         while True:
             await asyncio.sleep(self._limits.topic_check_seconds)
             await session.check()
             self._lifecycle.end_offsets = await session.end_offsets()
             at_end = covers(store.positions, self._lifecycle.end_offsets)
+            if at_end or store.positions != reached:
+                reached, moved = store.positions, monotonic()
+            elif monotonic() - moved > self._limits.stall_seconds_max:
+                raise Stalled(f"nothing was read for {self._limits.stall_seconds_max} s, though there is more")
             now_ms = int(time() * 1000)
             if at_end and store.indexed.is_set() and monotonic() - stamped > _CAUGHT_UP_STAMP_SECONDS:
                 stamped = monotonic()
@@ -198,4 +218,4 @@ class Consumer:
 def _cause(group: BaseExceptionGroup[BaseException]) -> BaseException:
     """The one error of a group to act on: what an operator has to see, else the first."""
     leaves = [_cause(e) if isinstance(e, BaseExceptionGroup) else e for e in group.exceptions]
-    return next((leaf for leaf in leaves if isinstance(leaf, (OperatorError, *UNREADABLE))), leaves[0])
+    return next((leaf for leaf in leaves if isinstance(leaf, OperatorError)), leaves[0])

@@ -7,12 +7,15 @@ as it comes; far behind, it is given as much as the limits allow, for a big sort
 import asyncio
 from dataclasses import dataclass
 from time import monotonic, perf_counter
+from typing import Any
 
 import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from kvs_graphql.feed import Feed
 from kvs_graphql.kafka.batches import Gathering
+from kvs_graphql.kafka.connection import UNREADABLE
+from kvs_graphql.kafka.unreadable import Unreadable
 from kvs_graphql.metrics import Metrics
 from kvs_graphql.records import Positions
 from kvs_graphql.state import Lifecycle
@@ -45,8 +48,11 @@ class Pump:
         gathering: Gathering,
         limits: BatchLimits,
         metrics: Metrics,
+        *,
+        skip_unreadable: bool = False,
     ) -> None:
         self._consumer = consumer
+        self._unreadable = Unreadable(consumer, partitions, metrics, skip=skip_unreadable)
         self._partitions = partitions
         self._store = store
         self._feed = feed
@@ -62,13 +68,12 @@ class Pump:
     async def fetch(self, lifecycle: Lifecycle) -> None:
         """Fetch for ever, as far ahead of `apply` as the limits allow."""
         while True:
-            fetched = await self._consumer.getmany(
-                timeout_ms=_FETCH_WAIT_MS, max_records=min(_FETCH_RECORDS_MAX, self._limits.records_max)
-            )
+            fetched = await self._get()
             self._skip(self._gathering.add(fetched))
             for partition in self._partitions:
                 self._gathering.moved_to(partition.partition, await self._consumer.position(partition))
             self._end_offsets = lifecycle.end_offsets = self._ends(lifecycle.end_offsets)
+            lifecycle.held_back = self._held_back()
             if self._gathering.worth_applying and (not fetched or self._ripe):
                 self._due.set()
             if self._full:
@@ -88,6 +93,15 @@ class Pump:
         self._metrics.commits.observe(perf_counter() - started)
         self._metrics.records_applied.inc(len(commit.changes))
 
+    async def _get(self) -> dict[TopicPartition, list[Any]]:
+        try:
+            records: dict[TopicPartition, list[Any]] = await self._consumer.getmany(
+                timeout_ms=_FETCH_WAIT_MS, max_records=min(_FETCH_RECORDS_MAX, self._limits.records_max)
+            )
+        except UNREADABLE:
+            return await self._unreadable.approach()
+        return records
+
     @property
     def _full(self) -> bool:
         gathering = self._gathering
@@ -102,6 +116,11 @@ class Pump:
         """The last stable offsets that came with the fetches, which are newer than those asked for."""
         heard = (self._consumer.last_stable_offset(partition) for partition in self._partitions)
         return tuple(max(end, offset or 0) for end, offset in zip(known, heard, strict=True))
+
+    def _held_back(self) -> Positions:
+        """What is in the log past the last stable offset: records of transactions that are still open."""
+        ends = ((self._consumer.highwater(p), self._consumer.last_stable_offset(p)) for p in self._partitions)
+        return tuple(max(0, high - stable) if high and stable is not None else 0 for high, stable in ends)
 
     def _skip(self, skipped: int) -> None:
         if skipped:

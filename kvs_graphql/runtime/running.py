@@ -1,12 +1,13 @@
 """The composition root: builds the rooms, starts and stops them in a visible order.
 
-Start: database, feed, service, listening socket, consumer. Stop: new requests are refused and subscriptions end,
-open requests get a few seconds, then the consumer, then the database.
+Start: database, feed, service, listening socket, consumer, producer. Stop: subscriptions end, new writes are refused
+and those taken get a few seconds; then new requests are refused and open ones get as long; then the consumer and the
+producer, then the database.
 """
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +20,7 @@ from kvs_graphql.errors import OperatorError, Unwritable
 from kvs_graphql.feed import Feed
 from kvs_graphql.kafka.connection import KafkaConnection
 from kvs_graphql.kafka.consumer import Consumer, ConsumerLimits
+from kvs_graphql.kafka.producer import Producer, ProducerLimits
 from kvs_graphql.kafka.pump import BatchLimits
 from kvs_graphql.metrics import Metrics
 from kvs_graphql.runtime.server import Server, ServerLimits, listen, url_of
@@ -102,8 +104,14 @@ async def running(settings: Settings) -> AsyncIterator[Running]:
     with listen(settings.host, settings.port) as listener:
         async with open_store(settings.database, _window(settings), readers=settings.reader_connections) as store:
             feed = _feed(settings, store)
-            service = Service(settings.topic, store, feed, lifecycle, _service_limits(settings))
-            server = _server(settings, service, metrics, on_exit=feed.close)
+            producer = _producer(settings, lifecycle, metrics)
+            service = Service(settings.topic, store, feed, lifecycle, _service_limits(settings), producer)
+
+            async def on_exit() -> None:
+                feed.close()
+                await producer.flush(settings.shutdown_seconds_max)
+
+            server = _server(settings, service, metrics, on_exit)
             run = Running(url_of(listener), feed, lifecycle, server)
             consumer = _consumer(settings, store, feed, lifecycle, metrics)
             lifecycle.listen(lambda moment: _report(moment, lifecycle, metrics))
@@ -111,6 +119,7 @@ async def running(settings: Settings) -> AsyncIterator[Running]:
                 tasks.create_task(run.serve(listener))
                 work = [
                     tasks.create_task(_consume(consumer, run)),
+                    tasks.create_task(producer.run()),
                     tasks.create_task(_note_states(lifecycle, store)),
                 ]
                 try:
@@ -183,13 +192,14 @@ def _service_limits(settings: Settings) -> ServiceLimits:
         page_entries_max=settings.page_entries_max,
         wait_seconds_max=settings.wait_seconds_max,
         interval_seconds_min=settings.interval_seconds_min,
+        value_bytes_max=settings.value_bytes_max,
         watch=WatchLimits(settings.watch_page_max, settings.progress_seconds),
     )
 
 
-def _consumer(settings: Settings, store: Store, feed: Feed, lifecycle: Lifecycle, metrics: Metrics) -> Consumer:
+def _connection(settings: Settings) -> KafkaConnection:
     password = settings.kafka_password
-    connection = KafkaConnection(
+    return KafkaConnection(
         bootstrap_servers=settings.bootstrap_servers,
         security_protocol=settings.kafka_security_protocol,
         sasl_mechanism=settings.kafka_sasl_mechanism,
@@ -199,14 +209,28 @@ def _consumer(settings: Settings, store: Store, feed: Feed, lifecycle: Lifecycle
         certificate_file=settings.kafka_certificate_file,
         key_file=settings.kafka_key_file,
     )
+
+
+def _producer(settings: Settings, lifecycle: Lifecycle, metrics: Metrics) -> Producer:
+    limits = ProducerLimits(
+        writes_max=settings.writes_in_flight_max,
+        bytes_max=settings.write_buffer_bytes_max,
+        write_seconds_max=settings.write_seconds_max,
+        retry_seconds_max=settings.retry_seconds_max,
+    )
+    return Producer(_connection(settings), settings.topic, lifecycle, metrics, limits)
+
+
+def _consumer(settings: Settings, store: Store, feed: Feed, lifecycle: Lifecycle, metrics: Metrics) -> Consumer:
     limits = ConsumerLimits(
         batch=BatchLimits(settings.batch_records_max, settings.batch_bytes_max),
         fetch_bytes_max=settings.fetch_bytes_max,
         topic_check_seconds=settings.topic_check_seconds,
         retry_seconds_max=settings.retry_seconds_max,
+        stall_seconds_max=settings.stall_seconds_max,
     )
     return Consumer(
-        connection,
+        _connection(settings),
         settings.topic,
         store,
         feed,
@@ -214,10 +238,11 @@ def _consumer(settings: Settings, store: Store, feed: Feed, lifecycle: Lifecycle
         metrics,
         limits,
         empty_tombstones=settings.tombstones == "empty",
+        skip_unreadable=settings.unreadable == "skip",
     )
 
 
-def _server(settings: Settings, service: Service, metrics: Metrics, on_exit: Callable[[], None]) -> Server:
+def _server(settings: Settings, service: Service, metrics: Metrics, on_exit: Callable[[], Awaitable[None]]) -> Server:
     documents = DocumentLimits(settings.query_depth_max, settings.query_aliases_max, settings.query_tokens_max)
     options = WebOptions(
         graphiql=settings.graphiql,
@@ -226,7 +251,7 @@ def _server(settings: Settings, service: Service, metrics: Metrics, on_exit: Cal
         connection_init_seconds_max=settings.connection_init_seconds_max,
         subscriptions_per_socket_max=settings.subscriptions_per_socket_max,
     )
-    app: Any = build_app(build_schema(documents), service, metrics, options)
+    app: Any = build_app(build_schema(documents, writes=settings.enable_writes), service, metrics, options)
     limits = ServerLimits(
         message_bytes_max=settings.request_bytes_max,
         head_seconds_max=settings.request_head_seconds_max,

@@ -4,7 +4,7 @@ import asyncio
 import signal
 import socket
 from asyncio import TimerHandle, Transport
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -29,10 +29,11 @@ class ServerLimits:
 class Server(uvicorn.Server):
     """Ends on signals without raising them again: what is to be stopped after it is ours.
 
-    `on_exit` is called as soon as no new connection is taken, before open ones are waited for.
+    `on_exit` is awaited first of all, so that what it answers can still reach its clients; then no new connection is
+    taken, and open ones are waited for.
     """
 
-    def __init__(self, app: Any, limits: ServerLimits, on_exit: Callable[[], None]) -> None:
+    def __init__(self, app: Any, limits: ServerLimits, on_exit: Callable[[], Awaitable[None]]) -> None:
         config = uvicorn.Config(
             app,
             http=_protocol(limits.head_seconds_max),
@@ -50,7 +51,7 @@ class Server(uvicorn.Server):
         self._on_exit = on_exit
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        self._on_exit()
+        await self._on_exit()
         await super().shutdown(sockets)
 
     @contextmanager

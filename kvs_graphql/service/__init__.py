@@ -4,6 +4,7 @@ from kvs_graphql.cursor import Cursor
 from kvs_graphql.service.reads import NO_WAIT, PageRequest, Reads, Wait
 from kvs_graphql.service.service import Service, ServiceLimits
 from kvs_graphql.service.status import PartitionStatus, Status
+from kvs_graphql.service.writes import Headers, Write, Writes
 from kvs_graphql.state import State
 from kvs_graphql.store import Page
 from kvs_graphql.watch import Kind, Start, Update, WatchLimits
@@ -11,6 +12,7 @@ from kvs_graphql.watch import Kind, Start, Update, WatchLimits
 __all__ = [
     "NO_WAIT",
     "Cursor",
+    "Headers",
     "Kind",
     "Page",
     "PageRequest",
@@ -24,4 +26,6 @@ __all__ = [
     "Update",
     "Wait",
     "WatchLimits",
+    "Write",
+    "Writes",
 ]

@@ -12,6 +12,7 @@ from kvs_graphql.feed import Feed
 from kvs_graphql.records import Interest, Positions, Record, position_in
 from kvs_graphql.service.reads import Reads, Wait
 from kvs_graphql.service.status import Readiness, Status, status_of
+from kvs_graphql.service.writes import Producer, Writes
 from kvs_graphql.state import Lifecycle
 from kvs_graphql.store import Query, Sizes, Snapshot, Store, get_many
 from kvs_graphql.watch import Start, Update, Watch, WatchLimits
@@ -28,24 +29,39 @@ class ServiceLimits:
     page_entries_max: int
     wait_seconds_max: float
     interval_seconds_min: float
+    value_bytes_max: int
     watch: WatchLimits
 
 
 class Service:
     """Used by any number of requests at once."""
 
-    def __init__(self, topic: str, store: Store, feed: Feed, lifecycle: Lifecycle, limits: ServiceLimits) -> None:
+    def __init__(
+        self,
+        topic: str,
+        store: Store,
+        feed: Feed,
+        lifecycle: Lifecycle,
+        limits: ServiceLimits,
+        producer: Producer | None = None,
+    ) -> None:
         self._topic = topic
         self._store = store
         self._feed = feed
         self._lifecycle = lifecycle
         self._limits = limits
+        self._producer = producer
         self._entries = 0
         self._counted_at = float("-inf")
 
     def request(self) -> Reads:
         """The reads of one request: all of one snapshot."""
         return Reads(self)
+
+    def writes(self) -> Writes:
+        """The writes of one request, in order. Only where the service takes any."""
+        assert self._producer is not None
+        return Writes(self._producer, self._store, self._feed, value_bytes_max=self._limits.value_bytes_max)
 
     async def updates(self, interest: Interest, start: Start) -> AsyncIterator[Update]:
         """The updates of a subscription, without end; see `Watch.updates`.

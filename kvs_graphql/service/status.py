@@ -16,6 +16,7 @@ class PartitionStatus:
     position: int
     end_offset: int
     lag: int
+    held_back: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,7 @@ class Status:
     """How the service was at one snapshot of its table."""
 
     topic: str
+    compacted: bool | None
     ready: bool
     moment: Moment
     entries: int
@@ -45,7 +47,15 @@ def status_of(topic: str, lifecycle: Lifecycle, cursor: Cursor, sizes: Sizes, en
     """The status at `cursor`; lag is measured from there to what was last heard of Kafka."""
     lags = lifecycle.lag(cursor.positions)
     partitions = [
-        PartitionStatus(number, position_in(cursor.positions, number), end, lags[number])
+        PartitionStatus(
+            number,
+            position_in(cursor.positions, number),
+            end,
+            lags[number],
+            position_in(lifecycle.held_back, number),
+        )
         for number, end in enumerate(lifecycle.end_offsets)
     ]
-    return Status(topic, lifecycle.ready, lifecycle.moment, entries, cursor, sum(lags), partitions, sizes)
+    return Status(
+        topic, lifecycle.compacted, lifecycle.ready, lifecycle.moment, entries, cursor, sum(lags), partitions, sizes
+    )

@@ -14,6 +14,7 @@ from kvs_graphql.store.queries import (
     history,
     log_order,
     page,
+    partitions_of,
     sizes,
 )
 from kvs_graphql.store.store import Snapshot, Source, Store, open_store
@@ -38,5 +39,6 @@ __all__ = [
     "log_order",
     "open_store",
     "page",
+    "partitions_of",
     "sizes",
 ]

@@ -2,19 +2,25 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from sqlite3 import Connection
+from time import time
 from typing import Any
+
+import structlog
 
 from kvs_graphql.cursor import NO_TOPIC_ID, Cursor
 from kvs_graphql.database import Database, open_database
+from kvs_graphql.errors import Damaged
 from kvs_graphql.records import Batch, Commit, Positions
 from kvs_graphql.store import schema, writer
 from kvs_graphql.store.queries import Query
 from kvs_graphql.store.writer import WindowLimits
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +74,7 @@ class Store:
 
         Raises:
             Unwritable: Nothing of the batch was written.
-            DatabaseError: The file is damaged.
+            Damaged: The file is not what was written.
         """
         work = partial(writer.apply, batch=batch, before=self.positions, deletes=self._deletes, limits=self._limits)
         commit, self._deletes = await self._database.transaction(work)
@@ -141,13 +147,31 @@ class Store:
 async def open_store(path: Path, limits: WindowLimits, *, readers: int) -> AsyncIterator[Store]:
     """The store at `path`, made or migrated if need be, and held against other writers.
 
+    A damaged file is put aside, and an empty one begun: Kafka has what was in it.
+
     Raises:
-        DatabaseError: The file is held by another process, was written by a newer version, or is unusable.
+        DatabaseError: The file is held by another process, was written by a newer version, or cannot be opened.
     """
-    async with open_database(path, readers=readers, prepare=schema.prepare) as database:
+    async with AsyncExitStack() as stack:
+        try:
+            database = await stack.enter_async_context(open_database(path, schema.prepare, readers=readers))
+        except Damaged as damage:
+            aside = await asyncio.to_thread(_put_aside, path)
+            log.warning("database put aside, the table is built again", reason=str(damage), kept=str(aside))
+            database = await stack.enter_async_context(open_database(path, schema.prepare, readers=readers))
         store = Store(database, limits, path)
         await store.reload()
         yield store
+
+
+def _put_aside(path: Path) -> Path:
+    aside = path.with_name(f"{path.name}.damaged-{int(time())}")
+    path.replace(aside)
+    for suffix in ("-wal", "-shm"):
+        rest = path.with_name(path.name + suffix)
+        if rest.exists():
+            rest.replace(aside.with_name(aside.name + suffix))
+    return aside
 
 
 def _begin(connection: Connection, source: Source, deletes_known_from: Positions) -> None:

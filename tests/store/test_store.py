@@ -273,8 +273,30 @@ async def test_a_database_of_a_newer_version_is_refused_with_the_way_out(path: P
             pass
 
 
-async def test_a_file_that_is_no_database_is_refused(path: Path) -> None:
+async def test_a_file_that_is_no_database_is_put_aside(path: Path) -> None:
     path.write_bytes(b"not a database, but long enough to be looked at as one" * 100)
+    async with open_store(path, ROOMY, readers=1) as store:
+        assert store.source is None
+    (aside,) = path.parent.glob("kvs.db.damaged-*")
+    assert aside.read_bytes().startswith(b"not a database")
+
+
+async def test_a_damaged_database_is_put_aside_and_one_begun_anew(path: Path) -> None:
+    async with open_store(path, ROOMY, readers=1) as store:
+        await store.begin("topic", TOPIC_ID, (0,))
+        await store.apply(batch(*(record(b"k%04d" % n, bytes(100), n) for n in range(2000))))
+    damaged = bytearray(path.read_bytes())
+    damaged[20_000:60_000] = bytes(40_000)
+    path.write_bytes(damaged)
+    async with open_store(path, ROOMY, readers=1) as store:
+        assert store.source is None
+        assert (await store.read(count_entries())).results == [0]
+    assert len(list(path.parent.glob("kvs.db.damaged-*"))) == 1
+
+
+async def test_a_file_that_cannot_be_made_is_refused_and_nothing_is_put_aside(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
     with pytest.raises(DatabaseError, match="cannot be opened"):
-        async with open_store(path, ROOMY, readers=1):
+        async with open_store(tmp_path / "file" / "kvs.db", ROOMY, readers=1):
             pass
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]

@@ -1,0 +1,129 @@
+"""The mutations. Those of one request are on their way together, in the order of the document."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Annotated, Any
+
+import strawberry
+from graphql import GraphQLError, OperationDefinitionNode, OperationType, ValidationRule
+from strawberry import UNSET
+from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
+
+from kvs_graphql.api.context import OperationInfo
+from kvs_graphql.api.encodings import Encoding, decode_key, decode_value, id_of, show_key
+from kvs_graphql.api.scalars import CursorToken, Long
+from kvs_graphql.api.types import EncodingArgument, calendar_time
+from kvs_graphql.errors import BadInput
+from kvs_graphql.service import Headers
+from kvs_graphql.service import Write as ServiceWrite
+
+
+@strawberry.input(description="A header of a record to be written.")
+class HeaderInput:
+    key: str
+    value: str | None = strawberry.field(default=UNSET, description="Null for a header without a value.")
+    encoding: Encoding = strawberry.field(default=Encoding.UTF8, description="How the value is written as text.")
+
+
+@strawberry.type(description="A write that Kafka has, on all replicas in sync.")
+class Write:
+    write: strawberry.Private[ServiceWrite]
+
+    @strawberry.field(description="The base64url of the key's exact bytes, as `Entry.id`.")
+    def id(self) -> strawberry.ID:
+        return strawberry.ID(id_of(self.write.key))
+
+    @strawberry.field(description="The key; bytes that are not UTF-8 show as \\xNN.")
+    def key(self, encoding: EncodingArgument = Encoding.UTF8) -> str:
+        return show_key(self.write.key, encoding)
+
+    @strawberry.field
+    def partition(self) -> int:
+        return self.write.written.partition
+
+    @strawberry.field
+    def offset(self) -> Long:
+        return Long(self.write.written.offset)
+
+    @strawberry.field(description="The record's time; null where it cannot be represented.")
+    def timestamp(self) -> datetime | None:
+        return calendar_time(self.write.written.timestamp_ms)
+
+    @strawberry.field(
+        description="The place just after this write: as `atLeast` a read sees it, `after` it come later changes."
+    )
+    def cursor(self) -> CursorToken:
+        return CursorToken(self.write.cursor.encode())
+
+
+HeadersArgument = Annotated[
+    list[HeaderInput] | None, strawberry.argument(description="Headers of the record, in order; names may repeat.")
+]
+
+
+@strawberry.type(
+    description="Writes go to Kafka in the order of their fields, on their way together. One that fails is null, has "
+    "an error, and does not stop those after it."
+)
+class Mutation:
+    @strawberry.mutation(name="set", description="Write a value; answered once all replicas in sync have it.")
+    async def set_value(
+        self,
+        info: OperationInfo,
+        key: str,
+        value: str,
+        key_encoding: EncodingArgument = Encoding.UTF8,
+        value_encoding: EncodingArgument = Encoding.UTF8,
+        headers: HeadersArgument = UNSET,
+    ) -> Write | None:
+        target, content = _key(info, key, key_encoding), decode_value(value, value_encoding)
+        return Write(write=await info.context.writes.set(target, content, _headers(headers or ())))
+
+    @strawberry.mutation(
+        description="Delete a key, by a tombstone in every partition that holds it; answered once all replicas in "
+        "sync have it. `partition`, `offset` and `timestamp` are those of the key's own partition."
+    )
+    async def delete(
+        self, info: OperationInfo, key: str, key_encoding: EncodingArgument = Encoding.UTF8
+    ) -> Write | None:
+        return Write(write=await info.context.writes.delete(_key(info, key, key_encoding)))
+
+
+class PipelinedExecution(StrawberryGraphQLCoreExecutionContext):
+    """Starts all root fields of a mutation before the first is answered.
+
+    They begin in the order of the document, and a resolver takes its place in Kafka's order before it first waits:
+    what GraphQL wants of serial execution holds, without a round trip to Kafka a field.
+    """
+
+    def execute_fields_serially(self, *args: Any) -> Any:
+        return self.execute_fields(*args)
+
+
+class WritesDisabled(ValidationRule):
+    """Gives a mutation that meets a schema without any the code that says why."""
+
+    def enter_operation_definition(self, node: OperationDefinitionNode, *_: Any) -> None:
+        if node.operation is OperationType.MUTATION and self.context.schema.mutation_type is None:
+            message = "This service takes no writes: KVS_ENABLE_WRITES is off."
+            self.report_error(GraphQLError(message, node, extensions={"code": "WRITES_DISABLED"}))
+
+
+def _headers(headers: Iterable[HeaderInput]) -> Headers:
+    return tuple((_name(header.key), _header_value(header)) for header in headers)
+
+
+def _name(name: str) -> str:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        raise BadInput("The name of a header is not Unicode text.") from None
+    return name
+
+
+def _header_value(header: HeaderInput) -> bytes | None:
+    return decode_value(header.value, header.encoding) if isinstance(header.value, str) else None
+
+
+def _key(info: OperationInfo, text: str, encoding: Encoding) -> bytes:
+    return info.context.service.key(decode_key(text, encoding))

@@ -1,0 +1,31 @@
+"""The commands that write one key."""
+
+from typing import Any
+
+import click
+import orjson
+
+from kvs_graphql.client import connect
+
+_WRITTEN = "key partition offset timestamp cursor"
+_SET = f"mutation Set($key: String!, $value: String!) {{ write: set(key: $key, value: $value) {{ {_WRITTEN} }} }}"
+_DELETE = f"mutation Delete($key: String!) {{ write: delete(key: $key) {{ {_WRITTEN} }} }}"
+
+
+async def set_value(url: str, key: str, value: str, *, as_json: bool) -> None:
+    """Write a value, and print where it is."""
+    async with connect(url) as client:
+        _show((await client.execute(_SET, {"key": key, "value": value}))["write"], as_json=as_json)
+
+
+async def delete(url: str, key: str, *, as_json: bool) -> None:
+    """Delete a key, and print where its tombstone is."""
+    async with connect(url) as client:
+        _show((await client.execute(_DELETE, {"key": key}))["write"], as_json=as_json)
+
+
+def _show(written: dict[str, Any], *, as_json: bool) -> None:
+    if as_json:
+        click.echo(orjson.dumps(written).decode())
+    else:
+        click.echo("partition {partition}, offset {offset}, cursor {cursor}".format(**written))

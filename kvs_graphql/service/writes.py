@@ -1,0 +1,116 @@
+"""The writes of one request: to Kafka, in the order of its fields, and never straight into the table."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from time import time
+from typing import Protocol
+
+from kvs_graphql.cursor import Cursor
+from kvs_graphql.errors import KvsError, ValueTooLarge, WriteOutcomeUnknown
+from kvs_graphql.feed import Feed
+from kvs_graphql.records import Outgoing, Written, advance
+from kvs_graphql.store import Store, partitions_of
+
+Headers = tuple[tuple[str, bytes | None], ...]
+
+
+class Producer(Protocol):
+    """What writes go through; `kafka.producer` has the contracts."""
+
+    def partition_of(self, key: bytes) -> int: ...
+    def send(self, writes: Sequence[Outgoing]) -> list[asyncio.Future[Written]]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """A record that Kafka has. `after` its cursor come the changes after the write; `at_least` it is seen."""
+
+    key: bytes
+    written: Written
+    cursor: Cursor
+
+
+class Writes:
+    """Made by `Service.writes`, for one request. Writes go to Kafka in the order in which they are called."""
+
+    def __init__(self, producer: Producer, store: Store, feed: Feed, *, value_bytes_max: int) -> None:
+        self._producer = producer
+        self._store = store
+        self._feed = feed
+        self._value_bytes_max = value_bytes_max
+        self._turn = asyncio.Lock()
+
+    async def set(self, key: bytes, value: bytes, headers: Headers = ()) -> Write:
+        """Write a value; return once all replicas in sync have it.
+
+        Raises:
+            ValueTooLarge, LimitExceeded, Forbidden, KafkaUnavailable, WriteOutcomeUnknown, Unavailable: As their
+                classes say. `WriteOutcomeUnknown` carries the cursor from before the write.
+        """
+        async with self._turn:
+            before = self._here()
+            write = Outgoing(key, value, headers, self._producer.partition_of(key), _now_ms())
+            self._check_size(write)
+            (answer,) = self._producer.send([write])
+        try:
+            return self._write(key, before, [await answer])
+        except WriteOutcomeUnknown as unknown:
+            raise _unknown(str(unknown), before, unknown) from unknown
+
+    async def delete(self, key: bytes) -> Write:
+        """Write a tombstone into the key's own partition, which is the one returned, and all others that hold it.
+
+        Raises:
+            LimitExceeded, Forbidden, KafkaUnavailable, WriteOutcomeUnknown, Unavailable: As for `set`;
+                `WriteOutcomeUnknown` too where some of the partitions got theirs and others did not.
+        """
+        async with self._turn:
+            before = self._here()
+            own = self._producer.partition_of(key)
+            (holding,) = (await self._store.read(partitions_of(key))).results
+            now = _now_ms()
+            # Elsewhere a little older: a value written in the same millisecond must not lose to such a tombstone.
+            others = [Outgoing(key, None, (), partition, now - 1) for partition in holding if partition != own]
+            answers = self._producer.send([Outgoing(key, None, (), own, now), *others])
+        results = await asyncio.gather(*answers, return_exceptions=True)
+        written = [result for result in results if isinstance(result, Written)]
+        failures = [result for result in results if isinstance(result, BaseException)]
+        if failures:
+            raise _failure(failures, before, partly=bool(written))
+        return self._write(key, before, written)
+
+    def _here(self) -> Cursor:
+        return Cursor(self._feed.topic_id, self._feed.positions)
+
+    def _check_size(self, write: Outgoing) -> None:
+        if write.size_bytes - len(write.key) > self._value_bytes_max:
+            raise ValueTooLarge(
+                f"A value and its headers have at most {self._value_bytes_max} bytes.", limit=self._value_bytes_max
+            )
+
+    def _write(self, key: bytes, before: Cursor, written: Sequence[Written]) -> Write:
+        # The table may have been begun since, or be of another topic: then everything is after the write.
+        here = self._here()
+        positions = before.positions if before.topic_id == here.topic_id else ()
+        for one in written:
+            positions = advance(positions, one.partition, one.offset + 1)
+        return Write(key, written[0], Cursor(here.topic_id, positions))
+
+
+def _failure(failures: Sequence[BaseException], before: Cursor, *, partly: bool) -> BaseException:
+    """The one error of a delete that did not come through everywhere."""
+    unknown = next((failure for failure in failures if isinstance(failure, WriteOutcomeUnknown)), None)
+    if partly:
+        message = f"Some of the partitions that hold the key got the delete, not all: {unknown or failures[0]}"
+        return _unknown(message, before, unknown or failures[0])
+    return failures[0] if unknown is None else _unknown(str(unknown), before, unknown)
+
+
+def _unknown(message: str, before: Cursor, failure: BaseException) -> WriteOutcomeUnknown:
+    details = failure.details if isinstance(failure, KvsError) else {}
+    return WriteOutcomeUnknown(message, **{**details, "cursor": before.encode()})
+
+
+def _now_ms() -> int:
+    return int(time() * 1000)

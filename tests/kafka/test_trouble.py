@@ -1,0 +1,215 @@
+"""Trouble with the broker, the disk and the log: what goes on, what stops, and what is said of it."""
+
+import asyncio
+import os
+import re
+import resource
+import signal
+import sqlite3
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, closing
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from kvs_graphql.errors import UnreadableRecord
+from kvs_graphql.kafka.session import open_session
+from kvs_graphql.state import State
+from tests.kafka.broker import KafkaBroker
+from tests.kafka.equality import assert_equal_to_the_log
+from tests.kafka.produce import open_transaction, produce
+from tests.serving import serving
+
+pytestmark = pytest.mark.kafka
+
+
+async def test_a_broker_that_hangs_is_noticed_and_read_again_when_it_goes_on(
+    kafka_broker: KafkaBroker, topic: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("kvs_graphql.kafka.connection.REQUEST_TIMEOUT_MS", 2_000)
+    kafka_broker.create_topic(topic, 1)
+    produce(kafka_broker.bootstrap_servers, topic, [(b"a", b"1")])
+    async with serving(kafka_broker.bootstrap_servers, topic, tmp_path) as served:
+        await assert_equal_to_the_log(served, kafka_broker, topic)
+        kafka_broker.pause()
+        try:
+            async with asyncio.timeout(40):
+                await served.state(State.WAITING_FOR_BROKER)
+            assert await served.data('{ value(key: "a") { value } }') == {"value": {"value": "1"}}
+        finally:
+            kafka_broker.resume()
+        produce(kafka_broker.bootstrap_servers, topic, [(b"a", b"2")])
+        async with asyncio.timeout(60):
+            await served.state(State.LIVE)
+        await assert_equal_to_the_log(served, kafka_broker, topic)
+
+
+async def test_a_consumer_without_progress_is_built_again(
+    kafka_broker: KafkaBroker, topic: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sessions = []
+
+    @asynccontextmanager
+    async def first_one_stalls(*arguments: Any, **options: Any) -> AsyncIterator[Any]:
+        async with open_session(*arguments, **options) as session:
+            sessions.append(session)
+            if len(sessions) == 1:
+                session.consumer.pause(*session.partitions)
+            yield session
+
+    monkeypatch.setattr("kvs_graphql.kafka.consumer.open_session", first_one_stalls)
+    kafka_broker.create_topic(topic, 1)
+    produce(kafka_broker.bootstrap_servers, topic, [(b"a", b"1")])
+    async with serving(kafka_broker.bootstrap_servers, topic, tmp_path, stall_seconds_max=2) as served:
+        async with asyncio.timeout(40):
+            await served.state(State.LIVE)
+        await assert_equal_to_the_log(served, kafka_broker, topic)
+    assert len(sessions) == 2
+
+
+async def test_what_an_open_transaction_holds_back_is_told_apart_from_lag(
+    kafka_broker: KafkaBroker, topic: str, tmp_path: Path
+) -> None:
+    kafka_broker.create_topic(topic, 1)
+    produce(kafka_broker.bootstrap_servers, topic, [(b"a", b"1")])
+    async with serving(kafka_broker.bootstrap_servers, topic, tmp_path) as served:
+        await assert_equal_to_the_log(served, kafka_broker, topic)
+        records = [(b"k%d" % n, b"2") for n in range(5)]
+        with open_transaction(kafka_broker.bootstrap_servers, topic, records, transactional_id=f"{topic}-open"):
+            told = {"lag": 0, "heldBack": 0}
+            async with asyncio.timeout(20):
+                while told["heldBack"] == 0:
+                    found = await served.data("{ status { compacted partitions { lag heldBack } } }")
+                    (told,) = found["status"]["partitions"]
+            assert told == {"lag": 0, "heldBack": 5}
+            assert found["status"]["compacted"] is False
+
+
+@pytest.fixture
+def corrupt_topic(kafka_broker: KafkaBroker, topic: str) -> str:
+    """A topic of three batches, of which the second one's bytes were changed on the broker's disk."""
+    kafka_broker.create_topic(topic, 1)
+    for number in range(3):
+        produce(
+            kafka_broker.bootstrap_servers, topic, [(b"k%d-%d" % (number, n), b"batch %d" % number) for n in range(3)]
+        )
+    kafka_broker.stop()
+    (segment,) = kafka_broker.log.parent.rglob(f"{topic}-0/00000000000000000000.log")
+    raw = bytearray(segment.read_bytes())
+    raw[raw.index(b"batch 1")] ^= 0xFF
+    segment.write_bytes(raw)
+    kafka_broker.start()
+    return topic
+
+
+async def test_a_corrupt_batch_stops_the_service_and_says_where_it_is(
+    kafka_broker: KafkaBroker, corrupt_topic: str, tmp_path: Path
+) -> None:
+    place = re.escape(f"topic '{corrupt_topic}', partition 0, offset 3")
+    with pytest.raises(UnreadableRecord, match=place):
+        async with serving(kafka_broker.bootstrap_servers, corrupt_topic, tmp_path) as served, asyncio.timeout(40):
+            await served.run.wait()
+    with closing(sqlite3.connect(tmp_path / "kvs.db")) as connection:
+        state, reason = connection.execute("SELECT state, reason FROM source").fetchone()
+        assert state == "STOPPED"
+        assert re.search(place, reason)
+
+
+async def test_a_corrupt_batch_is_left_out_and_counted_where_the_operator_says_so(
+    kafka_broker: KafkaBroker, corrupt_topic: str, tmp_path: Path
+) -> None:
+    async with serving(kafka_broker.bootstrap_servers, corrupt_topic, tmp_path, unreadable="skip") as served:
+        await served.applied((9,))
+        entries = (await served.data("{ entries { edges { node { key } } } }"))["entries"]["edges"]
+        assert [edge["node"]["key"] for edge in entries] == ["k0-0", "k0-1", "k0-2", "k2-0", "k2-1", "k2-2"]
+        metrics = (await served.http.get("/metrics")).text
+        assert 'kvs_records_skipped_total{reason="unreadable"} 3.0' in metrics
+
+
+async def test_a_database_locked_by_another_process_is_waited_for(
+    kafka_broker: KafkaBroker, topic: str, tmp_path: Path
+) -> None:
+    kafka_broker.create_topic(topic, 1)
+    produce(kafka_broker.bootstrap_servers, topic, [(b"a", b"1")])
+    async with serving(kafka_broker.bootstrap_servers, topic, tmp_path) as served:
+        await assert_equal_to_the_log(served, kafka_broker, topic)
+        with closing(sqlite3.connect(tmp_path / "kvs.db", isolation_level=None)) as intruder:
+            intruder.execute("BEGIN IMMEDIATE")
+            produce(kafka_broker.bootstrap_servers, topic, [(b"a", b"2")])
+            answer = await until_not_ready(served.http)
+            assert "locked" in answer["reason"]
+            assert await served.data('{ value(key: "a") { value } }') == {"value": {"value": "1"}}
+            intruder.execute("ROLLBACK")
+        await assert_equal_to_the_log(served, kafka_broker, topic)
+        await until_ready(served.http)
+
+
+async def test_a_full_disk_stops_writes_while_reads_go_on(
+    kafka_broker: KafkaBroker, topic: str, tmp_path: Path
+) -> None:
+    kafka_broker.create_topic(topic, 1)
+    produce(kafka_broker.bootstrap_servers, topic, [(b"a", b"1")])
+    async with process(kafka_broker.bootstrap_servers, topic, tmp_path) as (service, http):
+        await until_ready(http)
+        wal = (tmp_path / "kvs.db-wal").stat().st_size
+        # What a quota does: files may grow no further, for this process alone.
+        resource.prlimit(service.pid, resource.RLIMIT_FSIZE, (wal + 100_000, resource.RLIM_INFINITY))
+        produce(kafka_broker.bootstrap_servers, topic, [(b"b%d" % n, bytes(50_000)) for n in range(20)])
+        answer = await until_not_ready(http)
+        assert "cannot be written" in answer["reason"]
+        asked = await http.post("/graphql", json={"query": '{ value(key: "a") { value } }'})
+        assert asked.json()["data"] == {"value": {"value": "1"}}
+        resource.prlimit(service.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+        await until_ready(http)
+        asked = await http.post("/graphql", json={"query": '{ value(key: "b19") { size } }'})
+        assert asked.json()["data"] == {"value": {"size": 50_000}}
+
+
+@asynccontextmanager
+async def process(
+    servers: str, topic: str, directory: Path
+) -> AsyncIterator[tuple[asyncio.subprocess.Process, httpx.AsyncClient]]:
+    """The service as a process of its own."""
+    settings = {
+        "KVS_BOOTSTRAP_SERVERS": servers,
+        "KVS_TOPIC": topic,
+        "KVS_DATABASE": str(directory / "kvs.db"),
+        "KVS_PORT": "0",
+        "KVS_RETRY_SECONDS_MAX": "0.5",
+    }
+    service = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "kvs_graphql", "serve", env=os.environ | settings, stderr=asyncio.subprocess.PIPE
+    )
+    assert service.stderr is not None
+    reading = None
+    try:
+        async with asyncio.timeout(30):
+            while (url := re.search(rb"at (http://\S+)/graphql", await service.stderr.readline())) is None:
+                pass
+        reading = asyncio.create_task(service.stderr.read())
+        async with httpx.AsyncClient(base_url=url[1].decode(), timeout=20) as http:
+            yield service, http
+    finally:
+        service.send_signal(signal.SIGTERM)
+        assert await service.wait() == 0
+        if reading is not None:
+            await reading
+
+
+async def until_ready(http: httpx.AsyncClient) -> None:
+    await _until(http, 200)
+
+
+async def until_not_ready(http: httpx.AsyncClient) -> dict[str, Any]:
+    return await _until(http, 503)
+
+
+async def _until(http: httpx.AsyncClient, status: int) -> dict[str, Any]:
+    async with asyncio.timeout(40):
+        while (answer := await http.get("/readyz")).status_code != status:  # noqa: ASYNC110 - nothing to await over HTTP
+            await asyncio.sleep(0.05)
+    found: dict[str, Any] = answer.json()
+    return found

@@ -46,6 +46,13 @@ def test_no_document_names_a_setting_that_does_not_exist() -> None:
     assert {name: variables for name, variables in unknown.items() if variables} == {}
 
 
+def test_every_test_that_the_documentation_names_exists() -> None:
+    named = set(re.findall(r"`(test_[a-z0-9_]+)`", (ROOT / "docs" / "guarantees.md").read_text()))
+    written = set(re.findall(r"def (test_[a-z0-9_]+)", "".join(p.read_text() for p in ROOT.glob("tests/**/*.py"))))
+    assert len(named) > 20
+    assert named - written == set()
+
+
 def test_compose_runs_the_service_with_settings_it_accepts() -> None:
     service = _compose()["services"]["kvs-graphql"]
     settings = Settings(**{name.removeprefix("KVS_").lower(): value for name, value in service["environment"].items()})

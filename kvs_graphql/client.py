@@ -61,7 +61,7 @@ class Client:
             async with self._http.stream(
                 "POST", "/graphql", json=request, headers=headers, timeout=timeout
             ) as response:
-                if not response.headers["content-type"].startswith("text/event-stream"):
+                if not response.headers.get("content-type", "").startswith("text/event-stream"):
                     _data(orjson.loads(await response.aread()))
                 async for event in EventSource(response).aiter_sse():
                     if event.event == "complete":
@@ -106,10 +106,11 @@ async def connect(url: str) -> AsyncIterator[Client]:
 
 
 def _data(answer: Any) -> Any:
-    if not isinstance(answer, dict):
-        raise Unreachable("what answers is not GraphQL")
-    errors = answer.get("errors")
-    if errors:
-        extensions = errors[0].get("extensions", {})
-        raise RemoteError(errors[0].get("message", "error without a message"), remote_code=extensions.get("code"))
-    return answer["data"]
+    match answer:
+        case {"errors": [{"message": str(message), "extensions": {"code": str(code)}}, *_]}:
+            raise RemoteError(message, remote_code=code)
+        case {"errors": [{"message": str(message)}, *_]}:
+            raise RemoteError(message, remote_code=None)
+        case {"data": dict(data)}:
+            return data
+    raise Unreachable("What answers there is not a kvs-graphql service.")

@@ -161,7 +161,13 @@ async def _connect(path: Path, mode: str, pragmas: tuple[str, ...]) -> _Connecti
             raise
         return connection
 
-    connection: _Connection = await _Connection(connect, iter_chunk_size=1)
+    connection = _Connection(connect, iter_chunk_size=1)
+    try:
+        await connection
+    except BaseException:
+        # Its thread has a last word for the event loop, which may be closed by then.
+        await asyncio.to_thread(connection._thread.join)
+        raise
     return connection
 
 

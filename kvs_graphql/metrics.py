@@ -47,6 +47,7 @@ class Metrics:
             ["outcome"],
             registry=registry,
         )
+        self.writes_in_flight = Gauge("kvs_writes_in_flight", "Writes that are not in Kafka yet.", registry=registry)
         self.errors = Counter("kvs_errors", "Errors sent to clients, by code.", ["code"], registry=registry)
 
     def render(self) -> bytes:

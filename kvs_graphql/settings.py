@@ -4,6 +4,8 @@ Values come from flags of `kvs-graphql serve`, then environment variables prefix
 last word of a limit's name is its unit, or what it counts.
 """
 
+import re
+import ssl
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -13,6 +15,8 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from kvs_graphql.errors import BadSetting
 
 PREFIX = "KVS_"
+
+_ORIGIN = re.compile(r"https?://[^/?#@\s]+")
 
 _KIB = 1024
 _MIB = 1024 * _KIB
@@ -31,9 +35,13 @@ class Settings(BaseSettings):
 
     # What to serve, and where.
     bootstrap_servers: str = Field("localhost:9092", description="Kafka brokers, as host:port, comma-separated.")
-    topic: str = Field("kvs-topic", min_length=1, description="The topic that holds the keys and values.")
+    topic: str = Field(
+        "kvs-topic",
+        pattern=r"^([A-Za-z0-9_-]|\.[A-Za-z0-9_-]|\.\.[A-Za-z0-9._-])[A-Za-z0-9._-]{0,246}$",
+        description="The topic that holds the keys and values.",
+    )
     database: Path = Field(Path("kvs.db"), description="The SQLite file that the topic is materialised into.")
-    host: str = Field("127.0.0.1", description="The address to listen on.")
+    host: str = Field("127.0.0.1", min_length=1, description="The address to listen on.")
     port: int = Field(8000, ge=0, le=65535, description="The port to listen on; 0 takes a free one.")
     tombstones: Literal["delete", "empty"] = Field(
         "delete", description="What a record without a value does: delete its key, or store an empty value."
@@ -112,6 +120,23 @@ class Settings(BaseSettings):
     def _split(cls, value: object) -> object:
         return tuple(filter(None, map(str.strip, value.split(",")))) if isinstance(value, str) else value
 
+    @field_validator("bootstrap_servers")
+    @classmethod
+    def _brokers(cls, value: str) -> str:
+        for broker in value.split(","):
+            host, _, port = broker.strip().rpartition(":")
+            if not host or not port.isascii() or not port.isdigit() or not 0 < int(port) < 65536:
+                raise ValueError(f"{broker!r} is not host:port")
+        return value
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _origins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for origin in value:
+            if origin != "*" and not _ORIGIN.fullmatch(origin):
+                raise ValueError(f"{origin!r} is not an origin such as https://example.com")
+        return value
+
     @model_validator(mode="after")
     def _whole(self) -> Self:
         """Settings that only make sense together."""
@@ -126,6 +151,16 @@ class Settings(BaseSettings):
             path: Path | None = getattr(self, name)
             if path is not None and not path.is_file():
                 raise ValueError(f"{variable(name)}={path}: there is no such file")
+        try:
+            context = ssl.create_default_context(cafile=self.kafka_ca_file)
+        except (OSError, ssl.SSLError) as error:
+            raise ValueError(f"KVS_KAFKA_CA_FILE={self.kafka_ca_file}: {error}") from error
+        if self.kafka_certificate_file is not None:
+            try:
+                context.load_cert_chain(self.kafka_certificate_file, self.kafka_key_file)
+            except (OSError, ssl.SSLError) as error:
+                files = f"KVS_KAFKA_CERTIFICATE_FILE={self.kafka_certificate_file} with KVS_KAFKA_KEY_FILE"
+                raise ValueError(f"{files}={self.kafka_key_file}: {error}") from error
         return self
 
 
@@ -150,5 +185,5 @@ def _line(detail: dict[str, Any]) -> str:
     if not detail["loc"]:
         return str(detail["ctx"]["error"])
     name = str(detail["loc"][0])
-    shown = "" if name == "kafka_password" else f"={detail['input']}"
+    shown = "" if name == "kafka_password" else f"={detail['input']!s}".replace("\n", "\\n")
     return f"{variable(name)}{shown}: {detail['msg'][0].lower()}{detail['msg'][1:]}"

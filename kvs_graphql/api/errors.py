@@ -4,30 +4,31 @@ from secrets import token_hex
 
 import structlog
 from graphql import GraphQLError, GraphQLSyntaxError
-from strawberry.schema.exceptions import InvalidOperationTypeError
-from strawberry.types.execution import PreExecutionError
+from strawberry.exceptions import MissingQueryError
+from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
 
 from kvs_graphql.errors import KvsError, OperatorError
 
 log = structlog.get_logger(__name__)
 
+_NOTHING_TO_RUN = (MissingQueryError, CannotGetOperationTypeError, InvalidOperationTypeError)
+"""What Strawberry raises where a request names no operation, or none that may run there."""
 
-def shaped(error: GraphQLError, result: object) -> GraphQLError:
+
+def shaped(error: GraphQLError) -> GraphQLError:
     """The error as a client may see it: with `extensions.code`, and without what is none of its business."""
     original = error.original_error
     if isinstance(original, KvsError) and not isinstance(original, OperatorError):
         return _with(error, str(original), code=original.code, **original.details)
-    if original is None and "code" in (error.extensions or {}):
+    if "code" in (error.extensions or {}):
         return error
     if isinstance(error, GraphQLSyntaxError):
         return _with(error, error.message, code="GRAPHQL_PARSE_FAILED")
+    if isinstance(original, _NOTHING_TO_RUN):
+        return _with(error, "The request names no operation that can run here.", code="BAD_INPUT")
     if original is None or isinstance(original, GraphQLError):
-        # graphql-core's own: of validation before the execution, of a variable's or an argument's value in it.
-        validation = isinstance(result, PreExecutionError)
-        return _with(error, error.message, code="GRAPHQL_VALIDATION_FAILED" if validation else "BAD_INPUT")
-    if isinstance(original, InvalidOperationTypeError):
-        # Over HTTP it became a status before; here a stream was asked for by GET.
-        return _with(error, original.as_http_error_reason("GET"), code="BAD_INPUT")
+        # graphql-core's own, of a variable's or an argument's value: what validation found has its code already.
+        return _with(error, error.message, code="BAD_INPUT")
     return _masked(error, original)
 
 

@@ -6,22 +6,15 @@ from dataclasses import dataclass
 from typing import Any
 
 import strawberry
-from graphql import ASTValidationRule, GraphQLError
-from strawberry.extensions import (
-    AddValidationRules,
-    MaxTokensLimiter,
-    ParserCache,
-    SchemaExtension,
-    ValidationCache,
-    max_aliases,
-    query_depth_limiter,
-)
+from graphql import ASTValidationRule, GraphQLError, OperationDefinitionNode
+from strawberry.extensions import AddValidationRules, MaxTokensLimiter, ParserCache, SchemaExtension, ValidationCache
 from strawberry.schema.config import StrawberryConfig
 from strawberry.types import ExecutionResult
 from strawberry.types.execution import PreExecutionError
 
 from kvs_graphql.api.context import Connection, Operation
-from kvs_graphql.api.errors import shaped
+from kvs_graphql.api.errors import masked, shaped
+from kvs_graphql.api.measures import document_limiter
 from kvs_graphql.api.roots import Query, Subscription
 from kvs_graphql.api.scalars import SCALARS
 from kvs_graphql.api.types import Entry
@@ -69,10 +62,7 @@ class _WritesDisabledFirst(SchemaExtension):
 def build_schema(limits: DocumentLimits, *, writes: bool = False) -> KvsSchema:
     """The schema of the service; without writes it has no mutations at all."""
     # Made once: the cache of validations knows rules by identity.
-    rules: list[type[ASTValidationRule]] = [
-        query_depth_limiter.create_validator(limits.depth_max, None),
-        max_aliases.create_validator(limits.aliases_max),
-    ]
+    rules: list[type[ASTValidationRule]] = [document_limiter(limits.depth_max, limits.aliases_max)]
     return KvsSchema(
         query=Query,
         mutation=Mutation if writes else None,
@@ -86,8 +76,27 @@ def build_schema(limits: DocumentLimits, *, writes: bool = False) -> KvsSchema:
             _WritesDisabledFirst,
             lambda: ParserCache(_DOCUMENTS_CACHED),
             lambda: ValidationCache(_DOCUMENTS_CACHED),
+            _Codes,  # Behind the cache, whose errors it reads.
         ],
     )
+
+
+class _Codes(SchemaExtension):
+    """Gives what validation finds its code, and refuses to choose between several operations."""
+
+    def on_validate(self) -> Iterator[None]:
+        context = self.execution_context
+        errors = list(context.pre_execution_errors or [])
+        document = context.graphql_document
+        assert document is not None
+        operations = [d for d in document.definitions if isinstance(d, OperationDefinitionNode)]
+        if len(operations) > 1 and context._provided_operation_name is None and not errors:
+            message = "The document has several operations: `operationName` says which one to run."
+            errors.append(GraphQLError(message, extensions={"code": "BAD_INPUT"}))
+        for error in errors:
+            error.extensions = {"code": "GRAPHQL_VALIDATION_FAILED", **(error.extensions or {})}
+        context.pre_execution_errors = errors
+        yield
 
 
 def print_schema() -> str:
@@ -110,16 +119,18 @@ async def _finished_stream(
         except GraphQLError as error:
             # A document that cannot be parsed comes as an exception where parsing is cached.
             yield _finished(PreExecutionError(data=None, errors=[error]), operation)
+        except Exception as error:  # noqa: BLE001 - masked and logged
+            yield _finished(PreExecutionError(data=None, errors=[masked(error)]), operation)
 
 
 def _finished(result: ExecutionResult, operation: Operation) -> ExecutionResult:
     if result.errors:
-        result.errors = [shaped(error, result) for error in result.errors]
+        result.errors = [shaped(error) for error in result.errors]
         for error in result.errors:
             operation.connection.metrics.errors.labels((error.extensions or {})["code"]).inc()
     # Of a subscription, only Server-Sent Events carry it beside the data: as the event's id.
-    place = operation.told if operation.connection.transport == "sse" else None
-    cursor = place or operation.reads.cursor
-    if cursor is not None:
-        result.extensions = {"cursor": cursor.encode()}
+    if operation.told is not None and operation.connection.transport == "sse":
+        result.extensions = {"place": operation.told.encode()}
+    elif operation.reads.cursor is not None:
+        result.extensions = {"cursor": operation.reads.cursor.encode()}
     return result

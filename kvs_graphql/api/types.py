@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import orjson
 import strawberry
@@ -79,7 +79,11 @@ class Entry(Node):
             if not pointer.startswith("/") or "~" in pointer:
                 raise BadInput(f"Not a JSON Pointer: {error}") from None
             return None
-        return None if isinstance(found, EndOfList) else found
+        try:
+            # Encoded here, it may be as deep as it likes wherever it is put.
+            return None if isinstance(found, EndOfList) else cast("JSON", orjson.Fragment(orjson.dumps(found)))
+        except orjson.JSONEncodeError:
+            raise NotJson("The value is nested too deep to be sent as JSON: ask for it as text.") from None
 
     @strawberry.field(description="The number of bytes of the value.")
     def size(self) -> int:

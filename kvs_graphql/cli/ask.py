@@ -8,6 +8,7 @@ import click
 import orjson
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from kvs_graphql.client import connect
 from kvs_graphql.errors import Unreachable
@@ -16,7 +17,7 @@ _ENTRY = "id key value(encoding: BASE64) partition offset timestamp"
 _GET = f"query Get($keys: [String!]!) {{ values(keys: $keys) {{ {_ENTRY} }} }}"
 _WATCH = f"""
 subscription Watch($keys: [String!], $prefix: String, $after: Cursor, $snapshot: Boolean!) {{
-  updates(keys: $keys, prefix: $prefix, after: $after, snapshot: $snapshot) {{
+  updates(keys: $keys, prefix: $prefix, after: $after, snapshot: $snapshot, progress: true) {{
     kind cursor key partition offset timestamp entry {{ {_ENTRY} }}
   }}
 }}
@@ -42,7 +43,7 @@ async def get(url: str, keys: Sequence[str], *, as_json: bool) -> int:
     else:
         table = Table("key", "value", "partition", "offset", "time", box=None, header_style="bold")
         for key, entry in zip(keys, entries, strict=True):
-            shown = _row(entry) if entry else (key, "[dim]no value[/dim]", "", "", "")
+            shown = _row(entry) if entry else (Text(key), Text("no value", "dim"), "", "", "")
             table.add_row(*shown)
         Console().print(table)
     return int(None in entries)
@@ -55,6 +56,8 @@ async def watch(url: str, keys: Sequence[str], prefix: str | None, *, snapshot: 
         updates = client.resume(_WATCH, variables, lambda data: str(data["updates"]["cursor"]), _say_lost)
         async for data in updates:
             update = data["updates"]
+            if update["kind"] == "PROGRESS":
+                continue  # It only keeps the place to resume from.
             if as_json:
                 _print_json({**update, "entry": _plain(update["entry"]) if update["entry"] else None})
             else:
@@ -90,10 +93,11 @@ def _line(update: dict[str, Any]) -> str:
     return f"{update['timestamp'] or '':32} {update['kind']:9} {update['key'] or ''} {value}".rstrip()
 
 
-def _row(entry: dict[str, Any]) -> tuple[str, str, str, str, str]:
+def _row(entry: dict[str, Any]) -> tuple[Text, Text, str, str, str]:
+    # As Text, square brackets are no markup.
     return (
-        entry["key"],
-        _text(_value(entry)),
+        Text(_harmless(entry["key"])),
+        Text(_text(_value(entry))),
         str(entry["partition"]),
         str(entry["offset"]),
         entry["timestamp"] or "",
@@ -115,7 +119,12 @@ def _value(entry: dict[str, Any]) -> bytes:
 
 
 def _text(value: bytes) -> str:
-    return value.decode(errors="backslashreplace")
+    return _harmless(value.decode(errors="backslashreplace"))
+
+
+def _harmless(text: str) -> str:
+    """Control characters could command the terminal: they are shown as escapes."""
+    return "".join(c if c.isprintable() or c in "\n\t" else f"\\x{ord(c):02x}" for c in text)
 
 
 def _print_json(value: object) -> None:

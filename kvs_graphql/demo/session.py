@@ -13,9 +13,10 @@ async def figures_topic(topic: str) -> AsyncIterator[str]:
     """The bootstrap servers of a broker whose `topic` fills with figures while the context is open."""
     async with EmbeddedBroker() as broker:
         broker.create_topic(topic, AUTO_CREATED_PARTITIONS)
-        async with asyncio.TaskGroup() as tasks:
-            publishing = tasks.create_task(publish_figures(broker.bootstrap_servers, topic))
-            try:
-                yield broker.bootstrap_servers
-            finally:
-                publishing.cancel()
+        # Not a TaskGroup: it would wrap what the caller raises within.
+        publishing = asyncio.create_task(publish_figures(broker.bootstrap_servers, topic))
+        try:
+            yield broker.bootstrap_servers
+        finally:
+            publishing.cancel()
+            await asyncio.wait([publishing])

@@ -145,6 +145,7 @@ class Producer:
         pending.answer.add_done_callback(partial(self._answered, pending))
         self._held[pending.number] = pending
         self._held_bytes += write.size_bytes
+        self._metrics.writes_in_flight.set(len(self._held))
         self._nothing_held.clear()
         queue = self._queues.get(write.partition)
         if queue is None:
@@ -169,6 +170,7 @@ class Producer:
     def _release(self, pending: Pending) -> None:
         if self._held.pop(pending.number, None) is not None:
             self._held_bytes -= pending.write.size_bytes
+            self._metrics.writes_in_flight.set(len(self._held))
         if not self._held:
             self._nothing_held.set()
 

@@ -114,6 +114,8 @@ async def _consumer(
         enable_auto_commit=False,
         auto_offset_reset="none",
         isolation_level="read_committed",
+        # The embedded broker answers a fetch that waits only when its time is over.
+        fetch_max_wait_ms=100,
         fetch_max_bytes=fetch_bytes_max,
         max_partition_fetch_bytes=fetch_bytes_max,
     )

@@ -10,13 +10,13 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Mount, Route, WebSocketRoute
 
-from kvs_graphql.api import KvsSchema
+from kvs_graphql.api import KvsSchema, masked
 from kvs_graphql.metrics import CONTENT_TYPE, Metrics
 from kvs_graphql.service import Service
 from kvs_graphql.web.graphql import GraphQLEndpoint
 from kvs_graphql.web.health import Health
 from kvs_graphql.web.pages import Assets, Pages
-from kvs_graphql.web.responses import error_response
+from kvs_graphql.web.responses import BodyLimit, error_response
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,12 +68,16 @@ def build_app(schema: KvsSchema, service: Service, metrics: Metrics, options: We
             Route("/schema.graphql", print_schema),
             Mount("/assets", Assets()),
         ],
-        middleware=[cors] if options.cors_origins else [],
-        exception_handlers={HTTPException: _http_error},
-        max_body_size=options.request_bytes_max,
+        middleware=[*([cors] if options.cors_origins else []), Middleware(BodyLimit, options.request_bytes_max)],
+        exception_handlers={HTTPException: _http_error, Exception: _unexpected},
     )
 
 
 async def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    return error_response(request, error.status_code, error.detail)
+    return error_response(request, error.status_code, error.detail, error.headers)
+
+
+async def _unexpected(request: Request, error: Exception) -> Response:
+    shown = masked(error)
+    return error_response(request, 500, shown.message, **(shown.extensions or {}))

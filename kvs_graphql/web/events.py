@@ -14,7 +14,7 @@ class CursorEvents(SSETransport):
 
     def encode_next(self, response: GraphQLHTTPResponse, encode_json: Callable[[object], str]) -> str:
         extensions = dict(response.get("extensions") or {})
-        cursor = extensions.pop("cursor", None)
+        cursor = extensions.pop("place", None)
         if cursor is None:
             return super().encode_next(response, encode_json)
         told: GraphQLHTTPResponse = {**response, "extensions": extensions}

@@ -81,7 +81,8 @@ class GraphQLEndpoint(GraphQL[Connection, None]):
             page = self._pages.graphiql(request)
             response = await self.run(request) if page is None else page
         except HTTPException as error:
-            response = error_response(request, error.status_code, error.reason)
+            allow = {"Allow": "GET, POST"} if error.status_code == 405 else None
+            response = error_response(request, error.status_code, error.reason, allow)
         await response(scope, receive, send)
 
     async def get_context(self, request: Request | WebSocket, response: Response | WebSocket) -> Connection:
@@ -149,6 +150,13 @@ class GraphQLEndpoint(GraphQL[Connection, None]):
 
     def should_render_graphql_ide(self, request: Any) -> bool:
         return False
+
+    def parse_json(self, data: str | bytes) -> Any:
+        parsed = super().parse_json(data)
+        # A body comes as bytes, a parameter of the address as text.
+        if isinstance(data, bytes) and not isinstance(parsed, dict | list):
+            raise HTTPException(400, "The request is not a JSON object.")
+        return parsed
 
     def decode_json(self, data: str | bytes) -> object:
         return orjson.loads(data)

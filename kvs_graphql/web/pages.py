@@ -1,5 +1,6 @@
 """The pages for browsers, built from `web/` when the package is built, and served without another host's help."""
 
+import re
 from pathlib import Path
 
 from starlette.requests import Request
@@ -7,6 +8,7 @@ from starlette.responses import FileResponse, HTMLResponse, RedirectResponse, Re
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
+_GZIP = re.compile(r"\bgzip\b(?!\s*;\s*q=0(\.0*)?\s*(,|$))")
 STATIC = Path(__file__).parent / "static"
 
 CONTENT_SECURITY_POLICY = (
@@ -55,7 +57,7 @@ class Assets(StaticFiles):
 
     async def get_response(self, path: str, scope: Scope) -> Response:
         accepts = Request(scope).headers.get("accept-encoding", "")
-        if "gzip" in accepts and (STATIC / "assets" / f"{path}.gz").is_file():
+        if _GZIP.search(accepts) and (STATIC / "assets" / f"{path}.gz").is_file():
             response = await super().get_response(f"{path}.gz", scope)
             response.headers["Content-Encoding"] = "gzip"
             response.headers["Content-Type"] = _TYPES.get(Path(path).suffix, "application/octet-stream")

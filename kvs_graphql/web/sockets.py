@@ -3,6 +3,7 @@
 from typing import Any
 
 from graphql import GraphQLError
+from strawberry.http.exceptions import WebSocketDisconnected
 from strawberry.subscriptions.protocols.graphql_transport_ws.handlers import BaseGraphQLTransportWSHandler
 
 
@@ -14,6 +15,11 @@ class SocketHandler(BaseGraphQLTransportWSHandler[Any, Any]):
             await super().handle_message(message)
         else:
             await self.handle_invalid_message("Not a message of graphql-transport-ws")
+
+    async def handle_task_exception(self, error: Exception) -> None:
+        """A client that left, or a service that stops, while something is being sent is nobody's fault."""
+        if not isinstance(error, WebSocketDisconnected):
+            await super().handle_task_exception(error)
 
     async def handle_subscribe(self, message: Any) -> None:
         limit = self.max_subscriptions_per_connection

@@ -1,0 +1,45 @@
+"""Keys go where Kafka's own Java producer sends them."""
+
+import os
+import subprocess
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from kvs_graphql.kafka.connection import KafkaConnection
+from kvs_graphql.kafka.producer import Producer, ProducerLimits
+from kvs_graphql.metrics import Metrics
+from kvs_graphql.state import Lifecycle
+from tests.kafka.jars import jars, java
+
+pytestmark = pytest.mark.kafka
+
+SOURCE = Path(__file__).with_name("Partitions.java")
+
+
+def partition_of(key: bytes, partitions: int) -> int:
+    lifecycle = Lifecycle()
+    lifecycle.end_offsets = (0,) * partitions
+    limits = ProducerLimits(writes_max=1, bytes_max=1, write_seconds_max=1, retry_seconds_max=1)
+    return Producer(KafkaConnection("nowhere"), "topic", lifecycle, Metrics(), limits).partition_of(key)
+
+
+def javas_partitions(cases: list[tuple[int, bytes]]) -> list[int]:
+    lines = "".join(f"{partitions} {key.hex()}\n" for partitions, key in cases)
+    command = [java(), "-cp", f"{jars()}{os.sep}*", str(SOURCE)]
+    run = subprocess.run(command, input=lines, capture_output=True, text=True, timeout=60, check=False)
+    assert run.returncode == 0, run.stderr
+    return [int(line) for line in run.stdout.split()]
+
+
+@pytest.mark.usefixtures("kafka_broker")
+def test_every_key_has_the_partition_that_javas_own_partitioner_gives_it() -> None:
+    modules = subprocess.run([java(), "--list-modules"], capture_output=True, text=True, timeout=60, check=True).stdout
+    if "jdk.compiler" not in modules and os.environ.get("KVS_REQUIRE_KAFKA") != "1":
+        pytest.skip("java here is a runtime only: the program that asks it has to be compiled")
+    random = Random(11)
+    keys = [b"", b"a", "clé/ключ/鍵".encode(), bytes(range(256)), b"\xff" * 7, b"\x80\x00\x7f"]
+    keys += [random.randbytes(random.randrange(64)) for _ in range(2_000)]
+    cases = [(random.choice((1, 2, 3, 7, 12, 50, 1_000)), key) for key in keys]
+    assert [partition_of(key, partitions) for partitions, key in cases] == javas_partitions(cases)

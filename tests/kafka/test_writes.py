@@ -1,0 +1,357 @@
+"""Writes on a real Kafka broker: what is acknowledged is there, and what is not has an error that tells the truth."""
+
+import asyncio
+import os
+import signal
+import sys
+from asyncio.subprocess import PIPE
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+import httpx
+import pytest
+from confluent_kafka.admin import (
+    AclBinding,
+    AclOperation,
+    AclPermissionType,
+    AdminClient,
+    ResourcePatternType,
+    ResourceType,
+)
+
+from kvs_graphql.client import connect
+from kvs_graphql.state import State
+from tests.kafka.broker import KafkaBroker
+from tests.kafka.produce import produce
+from tests.kafka.truth import read_truth
+from tests.serving import Served, serving
+
+pytestmark = pytest.mark.kafka
+
+WRITE_SECONDS_MAX = 1.0
+# What an answer may take beyond that on a busy machine.
+SLACK_SECONDS = 5.0
+
+SET = (
+    "mutation ($key: String!, $value: String!) { set(key: $key, value: $value) { partition offset timestamp cursor } }"
+)
+DELETE = "mutation ($key: String!) { delete(key: $key) { partition offset cursor } }"
+VALUE = "query ($key: String!, $at: Cursor) { value(key: $key, atLeast: $at) { value partition offset timestamp } }"
+UPDATES = "subscription ($after: Cursor) { updates(after: $after) { kind key entry { value } } }"
+
+
+@asynccontextmanager
+async def writable(broker: KafkaBroker, topic: str, directory: Path, **settings: Any) -> AsyncIterator[Served]:
+    """A live service that takes writes."""
+    directory.mkdir(exist_ok=True)
+    options = {"enable_writes": True, "write_seconds_max": WRITE_SECONDS_MAX, **settings}
+    async with serving(broker.bootstrap_servers, topic, directory, **options) as served:
+        async with asyncio.timeout(30):
+            await served.state(State.LIVE)
+        yield served
+
+
+async def error_of(served: Served, document: str, **variables: Any) -> dict[str, Any]:
+    """The extensions of the one error of an answer, which came in time."""
+    began = monotonic()
+    answer = await served.query(document, **variables)
+    assert monotonic() - began < WRITE_SECONDS_MAX + SLACK_SECONDS
+    (error,) = answer["errors"]
+    found: dict[str, Any] = error["extensions"]
+    return found
+
+
+async def written(served: Served, key: str, value: str) -> dict[str, Any]:
+    """A write that succeeds, maybe after some that Kafka never got."""
+    async with asyncio.timeout(60):
+        while True:
+            answer = await served.query(SET, key=key, value=value)
+            if "errors" not in answer:
+                found: dict[str, Any] = answer["data"]["set"]
+                return found
+            assert answer["errors"][0]["extensions"]["code"] == "KAFKA_UNAVAILABLE"
+
+
+def log_of(broker: KafkaBroker, topic: str) -> dict[bytes, bytes | None]:
+    """The last value of every key, by an independent reader."""
+    return {key: record.value for key, record in read_truth(broker.bootstrap_servers, topic).table.items()}
+
+
+async def test_500_writes_are_each_read_at_once_on_another_replica(
+    kafka_broker: KafkaBroker, topic: str, tmp_path: Path
+) -> None:
+    kafka_broker.create_topic(topic, 4)
+    async with (
+        writable(kafka_broker, topic, tmp_path / "one") as one,
+        writable(kafka_broker, topic, tmp_path / "two") as two,
+    ):
+        stale = []
+        for number in range(500):
+            key, value = f"key-{number % 50}", f"value-{number}"
+            write = (await one.data(SET, key=key, value=value))["set"]
+            read = (await two.data(VALUE, key=key, at=write["cursor"]))["value"]
+            place = {name: write[name] for name in ("partition", "offset", "timestamp")}
+            if read != {"value": value, **place}:
+                stale.append((number, read))
+        assert stale == []
+
+
+async def test_a_delete_is_a_tombstone_and_a_read_after_it_finds_nothing(
+    kafka_broker: KafkaBroker, topic: str, tmp_path: Path
+) -> None:
+    kafka_broker.create_topic(topic, 2)
+    async with writable(kafka_broker, topic, tmp_path) as served:
+        await served.data(SET, key="a", value="1")
+        deleted = (await served.data(DELETE, key="a"))["delete"]
+        assert await served.data(VALUE, key="a", at=deleted["cursor"]) == {"value": None}
+    assert log_of(kafka_broker, topic) == {b"a": None}
+
+
+async def test_a_delete_reaches_every_partition_that_holds_the_key(
+    kafka_broker: KafkaBroker, topic: str, tmp_path: Path
+) -> None:
+    kafka_broker.create_topic(topic, 3)
+    for partition in range(3):
+        produce(kafka_broker.bootstrap_servers, topic, [(b"a", b"%d" % partition)], partition=partition)
+    async with writable(kafka_broker, topic, tmp_path) as served:
+        answer = await served.data('mutation { delete(key: "a") { cursor } set(key: "a", value: "new") { cursor } }')
+        assert await served.data(VALUE, key="a", at=answer["delete"]["cursor"])
+        read = await served.data(VALUE, key="a", at=answer["set"]["cursor"])
+        assert read["value"]["value"] == "new"
+        ends = await asyncio.to_thread(kafka_broker.end_offsets, topic)
+        assert sorted(ends.values()) == [2, 2, 3]
+    assert log_of(kafka_broker, topic) == {b"a": b"new"}
+
+
+async def test_the_writes_of_one_request_keep_their_order_in_each_partition(
+    kafka_broker: KafkaBroker, topic: str, tmp_path: Path
+) -> None:
+    kafka_broker.create_topic(topic, 3)
+    fields = [
+        f'w{n}: delete(key: "key-{n % 7}") {{ partition offset }}'
+        if n % 5 == 4
+        else f'w{n}: set(key: "key-{n % 7}", value: "{n}") {{ partition offset }}'
+        for n in range(60)
+    ]
+    async with writable(kafka_broker, topic, tmp_path, write_seconds_max=10) as served:
+        answer = await served.data(f"mutation {{ {' '.join(fields)} }}")
+    ends = [0, 0, 0]
+    for number in range(60):
+        write = answer[f"w{number}"]
+        assert write["offset"] == ends[write["partition"]]
+        ends[write["partition"]] += 1
+    expected: dict[bytes, bytes | None] = {}
+    for number in range(60):
+        expected[b"key-%d" % (number % 7)] = None if number % 5 == 4 else b"%d" % number
+    assert log_of(kafka_broker, topic) == expected
+
+
+async def test_with_the_broker_gone_a_write_fails_in_time_and_never_arrives(
+    kafka_broker: KafkaBroker, topic: str, tmp_path: Path
+) -> None:
+    kafka_broker.create_topic(topic, 1)
+    async with writable(kafka_broker, topic, tmp_path) as served:
+        await served.data(SET, key="a", value="before")
+        await asyncio.to_thread(kafka_broker.kill)
+        try:
+            # Before the consumer noticed, and after it has.
+            assert (await error_of(served, SET, key="a", value="lost"))["code"] == "KAFKA_UNAVAILABLE"
+            async with asyncio.timeout(60):
+                await served.state(State.WAITING_FOR_BROKER)
+            error = await error_of(served, SET, key="a", value="lost too")
+            assert (error["code"], error["state"]) == ("KAFKA_UNAVAILABLE", "WAITING_FOR_BROKER")
+            assert kafka_broker.bootstrap_servers in error["reason"]
+        finally:
+            await asyncio.to_thread(kafka_broker.start)
+        assert (await written(served, "b", "after"))["offset"] == 1
+    assert log_of(kafka_broker, topic) == {b"a": b"before", b"b": b"after"}
+
+
+async def test_what_a_hanging_broker_was_handed_is_unknown_and_its_cursor_tells(
+    kafka_broker: KafkaBroker, topic: str, tmp_path: Path
+) -> None:
+    kafka_broker.create_topic(topic, 1)
+    async with writable(kafka_broker, topic, tmp_path) as served, connect(served.run.url) as client:
+        await served.data(SET, key="a", value="before")
+        kafka_broker.pause()
+        try:
+            handed_over, queued = await asyncio.gather(
+                error_of(served, SET, key="a", value="handed over"),
+                error_of(served, SET, key="queued", value="behind it"),
+            )
+        finally:
+            kafka_broker.resume()
+        assert handed_over["code"] == "WRITE_OUTCOME_UNKNOWN"
+        assert queued["code"] == "KAFKA_UNAVAILABLE"
+        await written(served, "last", "after")
+        updates = client.subscribe(UPDATES, {"after": handed_over["cursor"]})
+        seen = []
+        async with asyncio.timeout(30):
+            async for data in updates:
+                if data["updates"]["kind"] == "SET":
+                    seen.append((data["updates"]["key"], data["updates"]["entry"]["value"]))
+                if seen[-1:] == [("last", "after")]:
+                    break
+        assert [update for update in seen if update[1] != "before"] == [("a", "handed over"), ("last", "after")]
+    assert b"queued" not in log_of(kafka_broker, topic)
+
+
+async def test_a_topic_that_is_not_there_is_a_typed_error(
+    kafka_broker: KafkaBroker, topic: str, tmp_path: Path
+) -> None:
+    async with serving(kafka_broker.bootstrap_servers, topic, tmp_path, enable_writes=True) as served:
+        async with asyncio.timeout(30):
+            await served.state(State.WAITING_FOR_TOPIC)
+        error = await error_of(served, SET, key="a", value="1")
+        assert (error["code"], error["state"]) == ("KAFKA_UNAVAILABLE", "WAITING_FOR_TOPIC")
+        assert topic in error["reason"]
+
+
+async def test_a_topic_deleted_meanwhile_is_a_typed_error(
+    kafka_broker: KafkaBroker, topic: str, tmp_path: Path
+) -> None:
+    kafka_broker.create_topic(topic, 1)
+    async with writable(kafka_broker, topic, tmp_path) as served:
+        await served.data(SET, key="a", value="1")
+        kafka_broker.delete_topic(topic)
+        async with asyncio.timeout(30):
+            await served.state(State.WAITING_FOR_TOPIC)
+        error = await error_of(served, SET, key="a", value="2")
+        assert (error["code"], error["state"]) == ("KAFKA_UNAVAILABLE", "WAITING_FOR_TOPIC")
+
+
+async def test_a_record_too_large_for_the_topic_is_refused_and_its_neighbours_are_not(
+    kafka_broker: KafkaBroker, topic: str, tmp_path: Path
+) -> None:
+    kafka_broker.create_topic(topic, 1, max_message_bytes="20000")
+    sizes = [10, 30_000, 10, 19_000, 19_000, 15_000, 30_000, 10]
+    fields = " ".join(f'w{n}: set(key: "{n}", value: "{"x" * size}") {{ offset }}' for n, size in enumerate(sizes))
+    async with writable(kafka_broker, topic, tmp_path, write_seconds_max=10) as served:
+        answer = await served.query(f"mutation {{ {fields} }}")
+        refused = {error["path"][0]: error["extensions"]["code"] for error in answer["errors"]}
+        assert refused == {"w1": "VALUE_TOO_LARGE", "w6": "VALUE_TOO_LARGE"}
+        offsets = [answer["data"][f"w{n}"]["offset"] for n in (0, 2, 3, 4, 5, 7)]
+        assert offsets == [0, 1, 2, 3, 4, 5]
+        assert (await served.data(SET, key="next", value="1"))["set"]["offset"] == 6
+
+
+async def test_what_kafka_does_not_allow_is_forbidden(topic: str, tmp_path: Path, kafka_broker: KafkaBroker) -> None:
+    assert kafka_broker.running
+    settings = {
+        "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+        "allow.everyone.if.no.acl.found": "true",
+    }
+    broker = KafkaBroker(tmp_path / "broker", settings)
+    await asyncio.to_thread(broker.start)
+    try:
+        broker.create_topic(topic, 1)
+        async with writable(broker, topic, tmp_path / "service") as served:
+            await served.data(SET, key="a", value="before")
+            await asyncio.to_thread(_forbid_writing, broker, topic)
+            assert (await error_of(served, SET, key="a", value="2"))["code"] == "FORBIDDEN"
+            assert (await error_of(served, SET, key="a", value="3"))["code"] == "FORBIDDEN"
+            assert (await served.data(VALUE, key="a"))["value"]["value"] == "before"
+    finally:
+        await asyncio.to_thread(broker.stop)
+
+
+async def test_at_sigterm_what_was_taken_is_flushed_and_answered(
+    kafka_broker: KafkaBroker, topic: str, tmp_path: Path
+) -> None:
+    kafka_broker.create_topic(topic, 2)
+    environment = {
+        "KVS_BOOTSTRAP_SERVERS": kafka_broker.bootstrap_servers,
+        "KVS_TOPIC": topic,
+        "KVS_DATABASE": str(tmp_path / "kvs.db"),
+        "KVS_PORT": "0",
+        "KVS_ENABLE_WRITES": "true",
+        "KVS_SHUTDOWN_SECONDS_MAX": "20",
+        "KVS_WRITE_SECONDS_MAX": "60",
+    }
+    service = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "kvs_graphql", "serve", env=os.environ | environment, stderr=PIPE
+    )
+    try:
+        url = await _url(service)
+        many = httpx.Limits(max_connections=300)
+        async with httpx.AsyncClient(base_url=url, timeout=60, limits=many) as http:
+            await _ready(http)
+            assert await _set(http, "first", "1")
+            # The broker hangs until the service is told to stop: by then all of these wait in it.
+            kafka_broker.pause()
+            writes = [asyncio.create_task(_set(http, f"key-{n}", f"{n}")) for n in range(200)]
+            await _taken(http, len(writes))
+            service.send_signal(signal.SIGTERM)
+            kafka_broker.resume()
+            acknowledged = await asyncio.gather(*writes)
+        assert await service.wait() == 0
+    finally:
+        kafka_broker.resume()
+        if service.returncode is None:
+            service.kill()
+        await service.communicate()
+    assert all(acknowledged)
+    assert log_of(kafka_broker, topic) == {b"first": b"1"} | {b"key-%d" % n: b"%d" % n for n in range(200)}
+
+
+async def test_a_stop_with_the_broker_gone_is_bounded(kafka_broker: KafkaBroker, topic: str, tmp_path: Path) -> None:
+    kafka_broker.create_topic(topic, 1)
+    try:
+        async with writable(kafka_broker, topic, tmp_path, write_seconds_max=60) as served:
+            await served.data(SET, key="a", value="before")
+            kafka_broker.pause()
+            writes = [asyncio.create_task(served.query(SET, key=key, value="1")) for key in ("a", "b")]
+            await _taken(served.http, 2)
+            began = monotonic()
+        assert monotonic() - began < 15
+        await asyncio.gather(*writes, return_exceptions=True)
+    finally:
+        kafka_broker.resume()
+
+
+async def _set(http: httpx.AsyncClient, key: str, value: str) -> bool:
+    response = await http.post("/graphql", json={"query": SET, "variables": {"key": key, "value": value}})
+    return "errors" not in response.json()
+
+
+async def _taken(http: httpx.AsyncClient, number: int) -> None:
+    """Return once so many writes are on their way."""
+    async with asyncio.timeout(30):
+        while True:
+            if f"kvs_writes_in_flight {float(number)}" in (await http.get("/metrics")).text:
+                return
+
+
+async def _ready(http: httpx.AsyncClient) -> None:
+    async with asyncio.timeout(30):
+        while True:
+            if (await http.get("/readyz")).status_code == 200:
+                return
+
+
+async def _url(service: asyncio.subprocess.Process) -> str:
+    assert service.stderr is not None
+    async with asyncio.timeout(30):
+        while b"serves topic" not in (line := await service.stderr.readline()):
+            assert line, "the service ended"
+    return line.decode().split()[-1].removesuffix("/graphql")
+
+
+def _forbid_writing(broker: KafkaBroker, topic: str) -> None:
+    def rule(operation: AclOperation, permission: AclPermissionType) -> AclBinding:
+        return AclBinding(
+            ResourceType.TOPIC, topic, ResourcePatternType.LITERAL, "User:ANONYMOUS", "*", operation, permission
+        )
+
+    rules = [
+        rule(AclOperation.WRITE, AclPermissionType.DENY),
+        rule(AclOperation.READ, AclPermissionType.ALLOW),
+        rule(AclOperation.DESCRIBE, AclPermissionType.ALLOW),
+        rule(AclOperation.DESCRIBE_CONFIGS, AclPermissionType.ALLOW),
+    ]
+    with AdminClient({"bootstrap.servers": broker.bootstrap_servers}) as admin:
+        for future in admin.create_acls(rules).values():
+            future.result(20)

@@ -1,0 +1,155 @@
+"""Settings: where they come from, which values are refused and how, and what never shows."""
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kvs_graphql.errors import BadSetting
+from kvs_graphql.settings import Settings, load_settings, variable
+
+UNITS = {"max", "min"}
+COUNTS_AND_UNITS = {"bytes", "seconds", "keys", "entries", "depth", "aliases", "tokens", "records", "changes", "writes"}
+SECRET = "swordfish"  # noqa: S105 - of a broker that is not there
+
+WRONG = {
+    "bootstrap_servers": ["", "host:port", "host:99999", ":9092", ","],
+    "topic": ["", "two words", "x" * 250, ".."],
+    "port": ["http", "-1", "65536", "80.5"],
+    "host": [""],
+    "tombstones": ["keep", "DELETE"],
+    "graphiql": ["perhaps"],
+    "cors_origins": ["pages.example", "https://pages.example/path", "https://ok.example,nonsense"],
+    "log_level": ["loud"],
+    "log_format": ["xml"],
+    "kafka_security_protocol": ["TLS"],
+    "kafka_sasl_mechanism": ["MD5"],
+    "kafka_ca_file": ["/nowhere/ca.pem"],
+    "query_aliases_max": ["-1", "many"],
+}
+
+
+@pytest.fixture(autouse=True)
+def nothing_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Neither variables nor a .env file of whoever runs the tests."""
+    monkeypatch.chdir(tmp_path)
+    for name in Settings.model_fields:
+        monkeypatch.delenv(variable(name), raising=False)
+
+
+def limits() -> list[str]:
+    return [name for name, field in Settings.model_fields.items() if field.annotation in (int, float)]
+
+
+def refusal(**flags: Any) -> str:
+    with pytest.raises(BadSetting) as refused:
+        load_settings(**flags)
+    return str(refused.value)
+
+
+def test_the_defaults_are_those_of_the_documentation() -> None:
+    found = load_settings()
+    assert (found.bootstrap_servers, found.topic, found.database) == ("localhost:9092", "kvs-topic", Path("kvs.db"))
+    assert (found.host, found.port, found.tombstones) == ("127.0.0.1", 8000, "delete")
+    assert (found.page_entries_max, found.keys_per_request_max) == (1_000, 1_000)
+    assert found.subscriptions_per_socket_max >= 100
+    assert found.window_changes_max >= 100_000
+    assert found.topic_check_seconds <= 30
+
+
+def test_flags_win_over_the_environment_which_wins_over_the_file(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / ".env").write_text("KVS_TOPIC=file\nKVS_HOST=file\nKVS_PORT=1\nUNRELATED=x\n")
+    monkeypatch.setenv("KVS_TOPIC", "environment")
+    monkeypatch.setenv("KVS_HOST", "environment")
+    found = load_settings(topic="flag")
+    assert (found.topic, found.host, found.port) == ("flag", "environment", 1)
+
+
+@pytest.mark.parametrize(("name", "value"), [(name, value) for name, values in WRONG.items() for value in values])
+def test_a_wrong_value_is_refused_in_one_line_that_names_its_variable(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    monkeypatch.setenv(variable(name), value)
+    message = refusal()
+    assert variable(name) in message
+    assert "\n" not in message
+
+
+@pytest.mark.parametrize("name", limits())
+@pytest.mark.parametrize("value", ["none", "-1", "nan"])
+def test_a_limit_that_is_no_number_or_below_zero_is_refused_in_one_line(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    monkeypatch.setenv(variable(name), value)
+    assert refusal().startswith(f"{variable(name)}={value}: ")
+
+
+@pytest.mark.parametrize("name", sorted(set(limits()) - {"port", "query_aliases_max"}))
+def test_a_limit_of_nothing_is_refused(name: str) -> None:
+    assert refusal(**{name: "0"}).startswith(f"{variable(name)}=0: ")
+
+
+def test_several_wrong_values_are_all_named_in_one_line() -> None:
+    message = refusal(port="http", tombstones="keep")
+    assert "KVS_PORT=http: " in message
+    assert "KVS_TOMBSTONES=keep: " in message
+    assert "\n" not in message
+
+
+def test_a_value_of_several_lines_is_refused_in_one() -> None:
+    assert "\n" not in refusal(port="80\n80")
+
+
+@pytest.mark.parametrize("missing", ["kafka_username", "kafka_password"])
+def test_logging_in_to_kafka_needs_a_user_and_a_password(missing: str) -> None:
+    flags = {"kafka_username": "ann", "kafka_password": SECRET, "kafka_security_protocol": "SASL_SSL"}
+    load_settings(**flags)
+    del flags[missing]
+    message = refusal(**flags)
+    assert variable(missing) in message
+    assert SECRET not in message
+
+
+def test_a_certificate_and_its_key_go_together(tmp_path: Path) -> None:
+    certificate = tmp_path / "certificate.pem"
+    certificate.touch()
+    message = refusal(kafka_certificate_file=certificate)
+    assert "KVS_KAFKA_CERTIFICATE_FILE" in message
+    assert "KVS_KAFKA_KEY_FILE" in message
+
+
+def test_the_password_never_shows(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    monkeypatch.setenv("KVS_KAFKA_PASSWORD", SECRET)
+    found = load_settings()
+    assert found.kafka_password is not None
+    assert found.kafka_password.get_secret_value() == SECRET
+    shown = [repr(found), str(found), str(found.model_dump()), found.model_dump_json(), caplog.text]
+    assert SECRET not in "".join(shown) + refusal(port="http") + refusal(kafka_password=[SECRET])
+
+
+def test_settings_cannot_be_changed_later() -> None:
+    with pytest.raises(ValueError, match="frozen"):
+        load_settings().port = 1
+
+
+def test_origins_are_separated_by_commas() -> None:
+    found = load_settings(cors_origins="https://one.example, https://two.example,")
+    assert found.cors_origins == ("https://one.example", "https://two.example")
+
+
+@pytest.mark.parametrize("name", Settings.model_fields)
+def test_every_setting_is_described_in_a_line(name: str) -> None:
+    description = Settings.model_fields[name].description
+    assert description is not None
+    assert description.endswith(".")
+    assert "\n" not in description
+
+
+@pytest.mark.parametrize("name", sorted(set(limits()) - {"port", "reader_connections"}))
+def test_the_name_of_every_limit_tells_what_it_counts(name: str) -> None:
+    words = [word for word in name.split("_") if word not in UNITS]
+    assert COUNTS_AND_UNITS.intersection(words) or words[-1] in {"request", "socket", "page", "deletes"}, name

@@ -1,0 +1,146 @@
+"""What an orchestrator and a monitoring system see, from the start without Kafka to the end."""
+
+import asyncio
+from pathlib import Path
+from time import monotonic
+
+import pytest
+from websockets.exceptions import ConnectionClosed
+
+from kvs_graphql.demo.broker import EmbeddedBroker
+from kvs_graphql.state import State
+from tests.api.test_subscriptions import (
+    SECONDS_MAX,
+    UPDATES,
+    Transport,
+    open_socket,
+    receive,
+    sse,
+    subscribe,
+    take,
+    until_active,
+    websocket,
+)
+from tests.api.test_values import Pair, holding
+from tests.serving import Served, serving, write
+
+RECORDS: list[Pair] = [(b"a", b"1"), (None, b"skipped"), (b"b", None)]
+
+
+async def ready(served: Served) -> tuple[int, dict[str, object]]:
+    answer = await served.http.get("/readyz")
+    return answer.status_code, answer.json()
+
+
+async def metrics(served: Served) -> dict[str, float]:
+    """Every sample by its name and labels."""
+    lines = (await served.http.get("/metrics")).text.splitlines()
+    samples = (line.rsplit(" ", 1) for line in lines if not line.startswith("#"))
+    return {name: float(value) for name, value in samples}
+
+
+async def test_a_service_is_alive_at_once_and_ready_only_when_its_topic_was_read(
+    embedded_broker: EmbeddedBroker, tmp_path: Path
+) -> None:
+    servers, topic = embedded_broker.bootstrap_servers, f"late-{tmp_path.name}"
+    async with serving(servers, topic, tmp_path) as served:
+        await served.state(State.WAITING_FOR_TOPIC)
+        alive = await served.http.get("/healthz")
+        assert (alive.status_code, alive.text) == (200, "ok\n")
+        status, body = await ready(served)
+        assert (status, body["ready"], body["state"]) == (503, False, "WAITING_FOR_TOPIC")
+        assert body["reason"] == f"topic '{topic}' does not exist"
+        assert (await metrics(served))['kvs_state{state="WAITING_FOR_TOPIC"}'] == 1
+        embedded_broker.create_topic(topic)
+        await served.state(State.LIVE)
+        await served.applied(await write(servers, topic, RECORDS))
+        status, body = await ready(served)
+        assert (status, body["ready"], body["state"], body["lag"]) == (200, True, "LIVE", 0)
+        assert (await metrics(served))["kvs_ready"] == 1
+
+
+async def test_a_service_without_a_broker_says_so_and_answers_all_the_same(tmp_path: Path) -> None:
+    async with asyncio.timeout(SECONDS_MAX), serving("127.0.0.1:1", "topic", tmp_path) as served:
+        await served.state(State.WAITING_FOR_BROKER)
+        status, body = await ready(served)
+        assert (status, body["ready"], body["state"]) == (503, False, "WAITING_FOR_BROKER")
+        assert str(body["reason"]).startswith("127.0.0.1:1: ")
+        assert await served.data('{ value(key: "a") { value } status { ready state entries } }') == {
+            "value": None,
+            "status": {"ready": False, "state": "WAITING_FOR_BROKER", "entries": 0},
+        }
+
+
+async def test_reads_survive_a_broker_that_goes_away_and_catch_up_when_it_returns(tmp_path: Path) -> None:
+    async with EmbeddedBroker() as broker, holding(broker, tmp_path, (b"a", b"1")) as held:
+        broker.go_down()
+        await held.served.state(State.WAITING_FOR_BROKER)
+        status, body = await ready(held.served)
+        assert (status, body["state"]) == (200, "WAITING_FOR_BROKER")
+        assert await held.served.data('{ value(key: "a") { value } }') == {"value": {"value": "1"}}
+        broker.come_up()
+        await held.served.state(State.LIVE)
+        await held.write((b"a", b"2"))
+        assert await held.served.data('{ value(key: "a") { value } }') == {"value": {"value": "2"}}
+
+
+async def test_metrics_count_what_was_applied_skipped_and_asked(
+    embedded_broker: EmbeddedBroker, tmp_path: Path
+) -> None:
+    async with holding(embedded_broker, tmp_path, *RECORDS) as held:
+        await held.served.query("{ nothing }")
+        answer = await held.served.http.get("/metrics")
+        assert answer.headers["content-type"].startswith("text/plain; version=")
+        found = await metrics(held.served)
+        assert found['kvs_records_skipped_total{reason="no_key"}'] == 1
+        assert found["kvs_records_applied_total"] == 2
+        assert found['kvs_consumer_lag{partition="0"}'] == 0
+        assert found['kvs_errors_total{code="GRAPHQL_VALIDATION_FAILED"}'] == 1
+        assert [name for name in found if not name.startswith(("kvs_", "process_", "python_"))] == []
+
+
+@pytest.mark.parametrize("transport", [websocket, sse])
+async def test_subscriptions_are_counted_by_their_transport_while_they_last(
+    embedded_broker: EmbeddedBroker, tmp_path: Path, transport: Transport
+) -> None:
+    async with holding(embedded_broker, tmp_path) as held:
+        name = f'kvs_subscriptions_active{{transport="{transport.__name__}"}}'
+        async with transport(held.served, UPDATES, progress=True) as first:
+            await take(first, 1)
+            async with transport(held.served, UPDATES, progress=True) as second:
+                await take(second, 1)
+                assert (await metrics(held.served))[name] == 2
+            await until_active(held.served.http, 1)
+        await until_active(held.served.http, 0)
+        assert (await metrics(held.served))[name] == 0
+
+
+async def test_a_service_that_stops_cuts_event_streams_off_within_seconds(
+    embedded_broker: EmbeddedBroker, tmp_path: Path
+) -> None:
+    async with holding(embedded_broker, tmp_path) as held, sse(held.served, UPDATES, progress=True) as results:
+        await take(results, 1)
+        began = monotonic()
+        held.served.run.stop()
+        assert [result async for result in results] == []
+        await held.served.run.wait()
+        assert monotonic() - began < 3
+
+
+async def test_a_service_that_stops_closes_sockets_within_seconds_and_logs_no_error(
+    embedded_broker: EmbeddedBroker, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with holding(embedded_broker, tmp_path) as held:
+        with pytest.raises(ConnectionClosed) as closed:
+            async with open_socket(held.served) as socket:
+                await subscribe(socket, "1", "subscription { updates(progress: true) { kind } }")
+                await receive(socket)
+                began = monotonic()
+                held.served.run.stop()
+                while True:
+                    await socket.recv()
+        await held.served.run.wait()
+        assert monotonic() - began < 3
+    assert closed.value.rcvd is not None
+    assert closed.value.rcvd.code == 1012
+    assert [record.getMessage() for record in caplog.records if record.levelname == "ERROR"] == []

@@ -36,7 +36,7 @@ export default defineConfig({
     // The editor is one large chunk by nature.
     chunkSizeWarningLimit: 4096,
     rolldownOptions: {
-      input: ["graphiql.html"],
+      input: ["dashboard.html", "graphiql.html"],
       onLog(level, log, handle) {
         // "use client" concerns servers that render React; there is none here.
         if (log.code !== "MODULE_LEVEL_DIRECTIVE") handle(level, log);

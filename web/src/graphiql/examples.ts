@@ -46,7 +46,7 @@ query OneValue($key: String!) {
 }
 `,
     variables: `{
-  "key": "a-key"
+  "key": "memory"
 }
 `,
   },

@@ -1,0 +1,87 @@
+/** Keys and values travel as Base64: exact for any bytes, and decoded only where somebody looks. */
+
+const STRICT = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+const ENCODER = new TextEncoder();
+
+export function bytesOf(base64: string): Uint8Array {
+  const binary = atob(base64);
+  const bytes = new Uint8Array(binary.length);
+  for (let i = 0; i < binary.length; i++) bytes[i] = binary.charCodeAt(i);
+  return bytes;
+}
+
+export function base64OfBytes(bytes: Uint8Array): string {
+  let binary = "";
+  for (const byte of bytes) binary += String.fromCharCode(byte);
+  return btoa(binary);
+}
+
+export function base64OfText(text: string): string {
+  return base64OfBytes(ENCODER.encode(text));
+}
+
+export function byteLength(base64: string): number {
+  const padding = base64.endsWith("==") ? 2 : base64.endsWith("=") ? 1 : 0;
+  return (base64.length / 4) * 3 - padding;
+}
+
+/** The bytes as text; null where they are not UTF-8. */
+export function textOf(base64: string): string | null {
+  return textOfBytes(bytesOf(base64));
+}
+
+/** An `Entry.id`: base64url without padding. */
+export function idOf(base64: string): string {
+  return base64.replaceAll("+", "-").replaceAll("/", "_").replace(/=+$/, "");
+}
+
+export function base64OfId(id: string): string {
+  const base64 = id.replaceAll("-", "+").replaceAll("_", "/");
+  return base64 + "=".repeat((4 - (base64.length % 4)) % 4);
+}
+
+/** The key as the service shows it: bytes that are not UTF-8 as \xNN. */
+export function keyOf(base64: string): string {
+  const bytes = bytesOf(base64);
+  const text = textOfBytes(bytes);
+  if (text !== null) return text;
+  let shown = "";
+  for (let i = 0; i < bytes.length;) {
+    const length = sequenceLength(bytes[i] ?? 0);
+    const character =
+      i + length <= bytes.length ? textOfBytes(bytes.subarray(i, i + length)) : null;
+    shown += character ?? `\\x${(bytes[i] ?? 0).toString(16).padStart(2, "0")}`;
+    i += character === null ? 1 : length;
+  }
+  return shown;
+}
+
+/** `48 65 6c 6c 6f`, for values that are not text. */
+export function hexOf(base64: string, bytesMax: number): string {
+  const bytes = bytesOf(base64.slice(0, Math.ceil(bytesMax / 3) * 4));
+  const shown = Array.from(bytes.subarray(0, bytesMax), (byte) =>
+    byte.toString(16).padStart(2, "0"),
+  );
+  return shown.join(" ") + (byteLength(base64) > bytesMax ? " …" : "");
+}
+
+/** Whether it is an id that the service could have written. */
+export function isId(id: string): boolean {
+  try {
+    return id !== "" && idOf(base64OfBytes(bytesOf(base64OfId(id)))) === id;
+  } catch {
+    return false;
+  }
+}
+
+function textOfBytes(bytes: Uint8Array): string | null {
+  try {
+    return STRICT.decode(bytes);
+  } catch {
+    return null;
+  }
+}
+
+function sequenceLength(lead: number): number {
+  return lead < 0x80 ? 1 : lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : 2;
+}

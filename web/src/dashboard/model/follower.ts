@@ -1,0 +1,93 @@
+import type { Failure } from "./health";
+import { type Update, UPDATES, type UpdatesVariables } from "./operations";
+import type { Operation, Sink } from "./session";
+import type { Table } from "./table";
+
+export interface Subscriber {
+  subscribe<T>(operation: Operation, sink: Sink<T>): () => void;
+}
+
+export interface Selection {
+  /** Base64; null for none. */
+  keys: string[] | null;
+  prefix: string | null;
+}
+
+export interface FollowerEvents {
+  update: (update: Update) => void;
+  failed: (failure: Failure | null) => void;
+}
+
+const AGAIN_MS = 1_000;
+const AGAIN_AFTER_ERROR_MS = 5_000;
+
+/** Keeps one table subscribed, from its cursor on, however often the subscription breaks. */
+export class Follower {
+  private variables: UpdatesVariables;
+  private end: () => void = () => undefined;
+  private timer: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(
+    private readonly subscriber: Subscriber,
+    private readonly table: Table,
+    private readonly selection: Selection,
+    private readonly events: FollowerEvents,
+  ) {
+    this.variables = { ...this.selection, ...this.table.place };
+  }
+
+  start(): void {
+    this.stop();
+    let running = true;
+    this.variables = { ...this.selection, ...this.table.place };
+    this.table.resume();
+    const end = this.subscriber.subscribe<{ updates: Update }>(
+      { query: UPDATES, variables: this.variables },
+      {
+        data: ({ updates }) => {
+          if (running) this.take(updates);
+        },
+        failed: (failure) => {
+          if (running) this.recover(failure);
+        },
+        ended: () => {
+          if (running) this.again(AGAIN_MS);
+        },
+      },
+    );
+    this.end = () => {
+      running = false;
+      end();
+    };
+  }
+
+  stop(): void {
+    clearTimeout(this.timer);
+    this.end();
+    this.end = () => undefined;
+  }
+
+  private take(update: Update): void {
+    this.events.update(update);
+    Object.assign(this.variables, this.table.place);
+    if (this.table.phase === "full") this.stop();
+  }
+
+  private recover(failure: Failure): void {
+    if (failure.code === "BAD_CURSOR" && this.table.cursor !== null) {
+      this.table.restart();
+      this.again(AGAIN_MS);
+      return;
+    }
+    this.events.failed(failure);
+    this.again(AGAIN_AFTER_ERROR_MS);
+  }
+
+  private again(delayMs: number): void {
+    this.stop();
+    this.timer = setTimeout(() => {
+      this.events.failed(null);
+      this.start();
+    }, delayMs);
+  }
+}

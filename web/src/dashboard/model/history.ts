@@ -1,0 +1,46 @@
+import type { PastUpdate, Update } from "./operations";
+
+export interface Version {
+  partition: number;
+  offset: number;
+  timestampMs: number | null;
+  /** Base64; null where the key was deleted. */
+  raw: string | null;
+}
+
+export function versionOf(update: PastUpdate | Update): Version {
+  return {
+    partition: update.partition ?? 0,
+    offset: update.offset ?? 0,
+    timestampMs: update.timestamp === null ? null : Date.parse(update.timestamp),
+    raw: update.entry ? (update.entry.value ?? "") : null,
+  };
+}
+
+/** The recent versions of one key, oldest first, without repeats. */
+export class KeyHistory {
+  versions: Version[] = [];
+  state: "loading" | "loaded" | "failed" = "loading";
+
+  constructor(private readonly versionsMax: number) {}
+
+  push(version: Version): void {
+    if (this.has(version)) return;
+    this.versions.push(version);
+    if (this.versions.length > this.versionsMax) this.versions.shift();
+  }
+
+  /** What the service remembers goes before what arrived since it was asked; returns what was not known. */
+  seed(past: Version[]): Version[] {
+    const arrived = this.versions;
+    const fresh = past.filter((version) => !this.has(version));
+    this.versions = [];
+    for (const version of [...past, ...arrived]) this.push(version);
+    this.state = "loaded";
+    return fresh;
+  }
+
+  private has({ partition, offset }: Version): boolean {
+    return this.versions.some((known) => known.partition === partition && known.offset === offset);
+  }
+}

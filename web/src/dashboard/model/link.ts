@@ -1,0 +1,118 @@
+import { base64OfId, base64OfText, idOf, isId, textOf } from "./bytes";
+import { PINS_MAX, SERIES_MAX } from "./limits";
+import type { Sort, SortBy } from "./order";
+import { type Chart, type Plot, samePlot, seriesIn } from "./plots";
+
+export const SPANS_SECONDS = [30, 120, 600, 1800] as const;
+
+/** All that a link carries. Keys are ids. */
+export interface LinkState {
+  prefix: string;
+  sort: Sort;
+  key: string | null;
+  pins: string[];
+  charts: Chart[];
+  spanSeconds: number;
+}
+
+export const EMPTY_LINK: LinkState = {
+  prefix: "",
+  sort: { by: "key", descending: false },
+  key: null,
+  pins: [],
+  charts: [],
+  spanSeconds: 120,
+};
+
+/** No JSON Pointer contains it, so the last one ends the key. */
+const POINTER_MARK = "~~";
+const ID_MARK = "id:";
+
+/**
+ * `?prefix=process/&sort=-rate&key=cpu/0&pin=memory&plot=cpu/0~~/percent&with=cpu/1~~/percent&span=600`: `plot`
+ * starts a chart and `with` adds to it. What cannot be understood is left out.
+ */
+export function parseLink(search: string): LinkState {
+  const parameters = new URLSearchParams(search);
+  const key = parameters.get("key");
+  const span = Number(parameters.get("span"));
+  return {
+    prefix: parameters.get("prefix") ?? "",
+    sort: parseSort(parameters.get("sort") ?? ""),
+    key: key === null ? null : parseKey(key),
+    pins: parsePins(parameters.getAll("pin")),
+    charts: parseCharts(parameters),
+    spanSeconds: SPANS_SECONDS.find((known) => known === span) ?? EMPTY_LINK.spanSeconds,
+  };
+}
+
+/** The query of the address, empty or with its question mark; only what differs from a fresh page. */
+export function formatLink(state: LinkState): string {
+  const pairs: [string, string][] = [];
+  const { by, descending } = state.sort;
+  if (state.prefix !== "") pairs.push(["prefix", state.prefix]);
+  if (by !== "key" || descending) pairs.push(["sort", (descending ? "-" : "") + by]);
+  if (state.key !== null) pairs.push(["key", formatKey(state.key)]);
+  for (const id of state.pins) pairs.push(["pin", formatKey(id)]);
+  for (const chart of state.charts) {
+    chart.forEach((plot, i) => pairs.push([i === 0 ? "plot" : "with", formatPlot(plot)]));
+  }
+  if (state.spanSeconds !== EMPTY_LINK.spanSeconds) pairs.push(["span", String(state.spanSeconds)]);
+  const query = pairs.map(([name, value]) => `${name}=${encode(value)}`).join("&");
+  return query === "" ? "" : `?${query}`;
+}
+
+/** A key as its text where that is exact, else as its id. */
+function formatKey(id: string): string {
+  const text = textOf(base64OfId(id));
+  return text === null || text.startsWith(ID_MARK) ? ID_MARK + id : text;
+}
+
+function parseKey(text: string): string | null {
+  if (!text.startsWith(ID_MARK)) return text === "" ? null : idOf(base64OfText(text));
+  const id = text.slice(ID_MARK.length);
+  return isId(id) ? id : null;
+}
+
+function formatPlot({ id, pointer }: Plot): string {
+  return formatKey(id) + POINTER_MARK + pointer;
+}
+
+function parsePlot(text: string): Plot | null {
+  const mark = text.lastIndexOf(POINTER_MARK);
+  const id = mark < 0 ? null : parseKey(text.slice(0, mark));
+  return id === null ? null : { id, pointer: text.slice(mark + POINTER_MARK.length) };
+}
+
+function parseCharts(parameters: URLSearchParams): Chart[] {
+  const charts: Chart[] = [];
+  for (const [name, value] of parameters) {
+    const plot = name === "plot" || name === "with" ? parsePlot(value) : null;
+    if (!plot || seriesIn(charts) >= SERIES_MAX) continue;
+    if (charts.flat().some((known) => samePlot(known, plot))) continue;
+    const last = charts.at(-1);
+    if (name === "with" && last) last.push(plot);
+    else charts.push([plot]);
+  }
+  return charts;
+}
+
+function parsePins(texts: string[]): string[] {
+  const ids = texts.map(parseKey).filter((id) => id !== null);
+  return [...new Set(ids)].slice(0, PINS_MAX);
+}
+
+function parseSort(text: string): Sort {
+  const descending = text.startsWith("-");
+  const by = text.slice(descending ? 1 : 0);
+  return isSortBy(by) ? { by, descending } : EMPTY_LINK.sort;
+}
+
+function isSortBy(text: string): text is SortBy {
+  return text === "key" || text === "changed" || text === "rate";
+}
+
+/** Slashes and colons are common in keys, and legal in a query. */
+function encode(text: string): string {
+  return encodeURIComponent(text).replaceAll("%2F", "/").replaceAll("%3A", ":");
+}

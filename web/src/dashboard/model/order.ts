@@ -1,0 +1,74 @@
+import type { Row } from "./table";
+
+export type SortBy = "key" | "changed" | "rate";
+
+export interface Sort {
+  by: SortBy;
+  descending: boolean;
+}
+
+/** The rows of a table in the order of their keys, kept by merging what is new into what is sorted. */
+export class KeyOrder {
+  rows: Row[] = [];
+
+  /** Whether anything was to do. Both collections are emptied. */
+  merge(added: Row[], removed: Set<Row>): boolean {
+    if (added.length === 0 && removed.size === 0) return false;
+    const fresh = added.filter((row) => !removed.has(row)).sort(byKey);
+    const merged: Row[] = [];
+    let next = 0;
+    for (const row of this.rows) {
+      if (removed.has(row)) continue;
+      for (let other = fresh[next]; other && byKey(other, row) < 0; other = fresh[++next]) {
+        merged.push(other);
+      }
+      merged.push(row);
+    }
+    this.rows = merged.concat(fresh.slice(next));
+    added.length = 0;
+    removed.clear();
+    return true;
+  }
+
+  /** The rows whose key starts with the prefix, in another order if asked. */
+  select(prefix: string, sort: Sort): Row[] {
+    const [start, end] = this.range(prefix);
+    const rows = this.rows.slice(start, end);
+    if (sort.by === "key") return sort.descending ? rows.reverse() : rows;
+    const order = sort.by === "rate" ? byScore : byTime;
+    // Sorting is stable: rows that are equal stay in the order of their keys.
+    return rows.sort(sort.descending ? (a, b) => order(b, a) : order);
+  }
+
+  private range(prefix: string): [number, number] {
+    if (prefix === "") return [0, this.rows.length];
+    const start = lowerBound(this.rows, (row) => row.key < prefix);
+    return [start, lowerBound(this.rows, (row) => row.key < prefix || row.key.startsWith(prefix))];
+  }
+}
+
+function byKey(one: Row, other: Row): number {
+  if (one.key !== other.key) return one.key < other.key ? -1 : 1;
+  return one.id < other.id ? -1 : one.id > other.id ? 1 : 0;
+}
+
+function byTime(one: Row, other: Row): number {
+  return one.timestampMs - other.timestampMs;
+}
+
+function byScore(one: Row, other: Row): number {
+  // Two that never changed: infinities have no difference.
+  return one.score === other.score ? 0 : one.score - other.score;
+}
+
+function lowerBound(rows: Row[], isBefore: (row: Row) => boolean): number {
+  let low = 0;
+  let high = rows.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    const row = rows[middle];
+    if (row && isBefore(row)) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}

@@ -1,0 +1,235 @@
+import { type Client, createClient } from "graphql-ws";
+import type { Endpoint } from "../../graphiql/endpoint";
+import type { Connection, Failure } from "./health";
+import { PING_INTERVAL_MS, PONG_WAIT_MS, RETRY_MS_MAX } from "./limits";
+
+export interface SessionEvents {
+  changed: () => void;
+  /** The socket is open again; subscriptions have asked to go on. */
+  reconnected: () => void;
+  /** All subscriptions ended with the socket and have to be made anew. */
+  restarted: () => void;
+}
+
+export interface Sink<T> {
+  data: (data: T) => void;
+  failed: (failure: Failure) => void;
+  ended: () => void;
+}
+
+export interface Operation {
+  query: string;
+  variables: Record<string, unknown>;
+}
+
+const UNAUTHORISED_CODES = [4401, 4403];
+const TOKEN_NAME = "kvs-token";
+
+/** The page's one WebSocket, opened at once, and again for as long as it takes. */
+export class Session {
+  connection: Connection = { kind: "connecting", lostMs: null };
+  private client: Client;
+  private lostMs: number | null = null;
+  private opened = false;
+  private wake: () => void = () => undefined;
+  private pongTimer: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(
+    private readonly endpoint: Endpoint,
+    private readonly events: SessionEvents,
+  ) {
+    this.client = this.connect();
+  }
+
+  /**
+   * `operation` is read again at every reconnection: who changes its variables in place resumes where it stopped.
+   * Returns what ends it.
+   */
+  subscribe<T>(operation: Operation, sink: Sink<T>): () => void {
+    return this.client.subscribe<T>(operation, {
+      next: ({ data, errors }) => {
+        guarded(() => {
+          if (errors?.[0] && !hasField(data)) sink.failed(failureOf(errors));
+          else if (data) sink.data(data);
+        });
+      },
+      error: (error) => {
+        // The socket's own troubles are told by `connection`, and followed by `restarted`.
+        if (Array.isArray(error))
+          guarded(() => {
+            sink.failed(failureOf(error));
+          });
+      },
+      complete: () => {
+        guarded(sink.ended);
+      },
+    });
+  }
+
+  query<T>(operation: Operation): Promise<T> {
+    return new Promise((resolve, reject) => {
+      this.subscribe<T>(operation, {
+        data: resolve,
+        failed: ({ message, code }) => {
+          reject(new Error(`${message} (${code})`));
+        },
+        ended: () => {
+          reject(new Error("The service gave no answer."));
+        },
+      });
+    });
+  }
+
+  retryNow(): void {
+    if (this.connection.kind === "refused") this.restart();
+    else this.wake();
+  }
+
+  useToken(token: string): void {
+    sessionStorage.setItem(TOKEN_NAME, token);
+    this.restart();
+  }
+
+  private connect(): Client {
+    return createClient({
+      url: this.endpoint.socket,
+      lazy: false,
+      keepAlive: PING_INTERVAL_MS,
+      connectionAckWaitTimeout: PONG_WAIT_MS,
+      connectionParams: () => {
+        const token = sessionStorage.getItem(TOKEN_NAME);
+        return token === null ? undefined : { authorization: `Bearer ${token}` };
+      },
+      retryAttempts: Number.POSITIVE_INFINITY,
+      retryWait: (retries) => this.wait(retryDelayMs(retries)),
+      shouldRetry: (event) => !UNAUTHORISED_CODES.includes(codeOf(event)),
+      onNonLazyError: (event) => {
+        this.ended(event);
+      },
+      on: {
+        connecting: () => {
+          this.opened = false;
+          this.become({ kind: "connecting", lostMs: this.lostMs });
+        },
+        opened: () => {
+          this.opened = true;
+        },
+        connected: (_socket, _payload, again) => {
+          this.become({ kind: "open" });
+          if (again) this.events.reconnected();
+        },
+        ping: (received) => {
+          if (!received) this.expectPong();
+        },
+        pong: () => {
+          clearTimeout(this.pongTimer);
+        },
+        closed: () => {
+          this.lost();
+        },
+      },
+    });
+  }
+
+  private become(connection: Connection): void {
+    this.connection = connection;
+    this.events.changed();
+  }
+
+  /** A socket whose other end vanished stays open by itself for minutes. */
+  private expectPong(): void {
+    clearTimeout(this.pongTimer);
+    this.pongTimer = setTimeout(() => {
+      this.client.terminate();
+    }, PONG_WAIT_MS);
+  }
+
+  private lost(): void {
+    clearTimeout(this.pongTimer);
+    if (!this.opened) void this.probe();
+    // A failed attempt is already waiting for the next one by now.
+    if (this.connection.kind !== "open") return;
+    this.lostMs = Date.now();
+    this.become({ kind: "connecting", lostMs: this.lostMs });
+  }
+
+  /** A socket that is refused at the door looks like a broken line; a plain request tells the difference. */
+  private async probe(): Promise<void> {
+    try {
+      const body = JSON.stringify({ query: "{ __typename }" });
+      const headers = { "content-type": "application/json" };
+      const { status } = await fetch(this.endpoint.http, { method: "POST", headers, body });
+      if (status === 401 || status === 403)
+        this.refuse(`It answered with status ${String(status)}.`);
+    } catch {
+      // Not reachable either: the retries go on.
+    }
+  }
+
+  private refuse(reason: string): void {
+    void this.client.dispose();
+    this.become({ kind: "refused", reason });
+  }
+
+  private async wait(delayMs: number): Promise<void> {
+    if (this.connection.kind === "refused") return;
+    this.become({ kind: "waiting", lostMs: this.lostMs, retryMs: Date.now() + delayMs });
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, delayMs);
+      this.wake = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+  }
+
+  /** The client gave up: for good where it is not allowed in, else another one takes over. */
+  private ended(event: unknown): void {
+    if (UNAUTHORISED_CODES.includes(codeOf(event))) {
+      this.refuse("It wants to know who you are.");
+      return;
+    }
+    void this.wait(RETRY_MS_MAX).then(() => {
+      this.restart();
+    });
+  }
+
+  private restart(): void {
+    void this.client.dispose();
+    this.become({ kind: "connecting", lostMs: this.lostMs });
+    this.client = this.connect();
+    this.events.restarted();
+  }
+}
+
+/** Exponential, and random so that the pages of a restarted service do not all come back at once. */
+export function retryDelayMs(retries: number, random = Math.random()): number {
+  return Math.min(RETRY_MS_MAX, 500 * 2 ** Math.min(retries, 10)) * (0.5 + random / 2);
+}
+
+/** Whether any root field has an answer: an error beside it concerns a part only. */
+function hasField(data: unknown): boolean {
+  return typeof data === "object" && data !== null && Object.values(data).some((v) => v !== null);
+}
+
+function failureOf(errors: readonly unknown[]): Failure {
+  const error = errors[0] as { message?: string; extensions?: { code?: string } } | undefined;
+  return {
+    message: error?.message ?? "Unknown error",
+    code: error?.extensions?.code ?? "INTERNAL",
+  };
+}
+
+function codeOf(event: unknown): number {
+  const code = typeof event === "object" && event !== null && "code" in event ? event.code : 0;
+  return typeof code === "number" ? code : 0;
+}
+
+/** graphql-ws takes an exception in a sink for a broken message, and gives up the socket. */
+function guarded(action: () => void): void {
+  try {
+    action();
+  } catch (error) {
+    reportError(error);
+  }
+}

@@ -1,0 +1,48 @@
+/** @jsxImportSource preact */
+import { useState } from "preact/hooks";
+import { Banner } from "./Banner";
+import { Board } from "./Board";
+import { Detail } from "./Detail";
+import { Header } from "./Header";
+import { useDashboard } from "./hooks";
+import { Keys, useSearchKey } from "./Keys";
+import { Strip } from "./Strip";
+
+export function App() {
+  const dashboard = useDashboard(250);
+  const [narrowView, setNarrowView] = useState<"keys" | "board">("keys");
+  useSearchKey();
+  const { key, pins, charts } = dashboard.link;
+  const onBoard = pins.length + charts.flat().length;
+  const view = onBoard > 0 ? narrowView : "keys";
+  return (
+    <div class="app" data-stale={dashboard.health(Date.now()).stale} data-view={view}>
+      <Header />
+      <Strip />
+      <Banner />
+      {onBoard > 0 && (
+        <nav class="views" aria-label="View">
+          {(["keys", "board"] as const).map((name) => (
+            <button
+              key={name}
+              type="button"
+              aria-pressed={view === name}
+              onClick={() => {
+                setNarrowView(name);
+              }}
+            >
+              {name === "keys" ? "Keys" : `Pins and plots (${String(onBoard)})`}
+            </button>
+          ))}
+        </nav>
+      )}
+      <main>
+        <div class="work">
+          <Board />
+          <Keys />
+        </div>
+        {key !== null && <Detail key={key} id={key} />}
+      </main>
+    </div>
+  );
+}

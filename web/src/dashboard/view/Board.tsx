@@ -1,0 +1,216 @@
+/** @jsxImportSource preact */
+import { base64OfId, hexOf, keyOf, textOf } from "../model/bytes";
+import type { Dashboard, TimeRange } from "../model/dashboard";
+import { formatSpan, formatValue, unitOf } from "../model/format";
+import { isBranch, type Json, numberIn, parseJson, pointerOf } from "../model/json";
+import { SPANS_SECONDS } from "../model/link";
+import { plotName } from "../model/plots";
+import { useDashboard, useFlash } from "./hooks";
+import { Icon } from "./icons";
+import { togglePin } from "./Keys";
+import { PlotButton } from "./PlotButton";
+import { PlotChart } from "./PlotChart";
+
+const FIELDS_MAX = 6;
+const ZOOM = 2;
+const PAN = 0.5;
+const SPAN_MS_MIN = 1_000;
+
+/** Pinned keys and plots. */
+export function Board() {
+  const dashboard = useDashboard(250);
+  const { pins, charts } = dashboard.link;
+  if (pins.length === 0 && charts.length === 0) return null;
+  return (
+    <section class="board" aria-label="Pinned keys and plots">
+      {pins.length > 0 && (
+        <ul class="pins">
+          {pins.map((id) => (
+            <PinCard key={id} id={id} />
+          ))}
+        </ul>
+      )}
+      {charts.length > 0 && (
+        <>
+          <TimeBar dashboard={dashboard} />
+          <div class="plots">
+            {charts.map((chart, i) => (
+              <PlotChart key={chart.map(plotName).join()} chart={chart} index={i} />
+            ))}
+          </div>
+        </>
+      )}
+    </section>
+  );
+}
+
+function PinCard({ id }: { id: string }) {
+  const dashboard = useDashboard(100);
+  const row = dashboard.row(id);
+  const key = keyOf(base64OfId(id));
+  return (
+    <li class="pin-card">
+      <div class="pin-head">
+        <button
+          type="button"
+          class="text-button"
+          title={`Open ${key}`}
+          onClick={() => {
+            dashboard.change({ key: id }, true);
+          }}
+        >
+          {key || "(empty key)"}
+        </button>
+        <button
+          type="button"
+          class="icon-button"
+          aria-label={`Unpin ${key}`}
+          onClick={() => {
+            togglePin(dashboard, id);
+          }}
+        >
+          <Icon name="close" />
+        </button>
+      </div>
+      {row ? (
+        <PinValue id={id} raw={row.raw} />
+      ) : (
+        <p class="note">{dashboard.knows(id) ? "No value now" : "Loading…"}</p>
+      )}
+    </li>
+  );
+}
+
+function PinValue({ id, raw }: { id: string; raw: string }) {
+  const text = textOf(raw);
+  const json = text === null ? undefined : parseJson(text);
+  if (!isBranch(json)) return <PinLeaf id={id} json={json ?? text ?? hexOf(raw, 16)} pointer="" />;
+  const fields = Object.entries(json);
+  return (
+    <dl>
+      {fields.slice(0, FIELDS_MAX).map(([name, value]) => (
+        <div key={name}>
+          <dt>{name}</dt>
+          <dd>
+            <PinLeaf id={id} json={value} pointer={pointerOf([name])} />
+          </dd>
+        </div>
+      ))}
+      {fields.length > FIELDS_MAX && <div class="rest">{fields.length - FIELDS_MAX} more</div>}
+    </dl>
+  );
+}
+
+function PinLeaf({ id, json, pointer }: { id: string; json: Json; pointer: string }) {
+  const text = isBranch(json) ? "…" : String(json);
+  const flash = useFlash(text);
+  const number = numberIn(json);
+  if (number === null) return <span class={`leaf ${flash}`}>{text}</span>;
+  const unit = unitOf(pointer);
+  return (
+    <PlotButton plot={{ id, pointer }} text={unit === "none" ? text : formatValue(number, unit)} />
+  );
+}
+
+/** The time range that all plots share. */
+function TimeBar({ dashboard }: { dashboard: Dashboard }) {
+  const { range, link } = dashboard;
+  const spanMs = link.spanSeconds * 1000;
+  const now = dashboard.recorder.clock.now(Date.now());
+  const shown = range ?? { fromMs: now - spanMs, toMs: now };
+  const set = (next: TimeRange) => {
+    dashboard.setRange(next);
+  };
+  return (
+    <div class="time-bar" role="group" aria-label="Time range of the plots">
+      <div class="spans">
+        {SPANS_SECONDS.map((seconds) => (
+          <button
+            key={seconds}
+            type="button"
+            aria-pressed={range === null && seconds === link.spanSeconds}
+            onClick={() => {
+              set(null);
+              dashboard.change({ spanSeconds: seconds });
+            }}
+          >
+            {formatSpan(seconds)}
+          </button>
+        ))}
+      </div>
+      <IconButton
+        name="zoomIn"
+        label="Zoom in"
+        act={() => {
+          set(zoomed(shown, 1 / ZOOM, range === null));
+        }}
+      />
+      <IconButton
+        name="zoomOut"
+        label="Zoom out"
+        act={() => {
+          set(zoomed(shown, ZOOM, range === null));
+        }}
+      />
+      <IconButton
+        name="back"
+        label="Earlier"
+        act={() => {
+          set(moved(shown, -PAN));
+        }}
+      />
+      <IconButton
+        name="forth"
+        label="Later"
+        act={() => {
+          set(moved(shown, PAN));
+        }}
+      />
+      <button
+        type="button"
+        class="button"
+        aria-pressed={range !== null}
+        onClick={() => {
+          set(range ? null : shown);
+        }}
+      >
+        <Icon name={range ? "play" : "pause"} />
+        {range ? "Go on" : "Pause"}
+      </button>
+      {range && <span class="note">Standing still; new values are kept</span>}
+      <span class="note hint">Drag across a plot to zoom</span>
+    </div>
+  );
+}
+
+function IconButton(props: {
+  name: "zoomIn" | "zoomOut" | "back" | "forth";
+  label: string;
+  act: () => void;
+}) {
+  return (
+    <button
+      type="button"
+      class="icon-button"
+      aria-label={props.label}
+      title={props.label}
+      onClick={props.act}
+    >
+      <Icon name={props.name} />
+    </button>
+  );
+}
+
+type Range = NonNullable<TimeRange>;
+
+/** Around the middle, or while the plots follow, with the present kept in sight. */
+function zoomed({ fromMs, toMs }: Range, factor: number, following: boolean): Range {
+  const width = Math.max(SPAN_MS_MIN, (toMs - fromMs) * factor);
+  const end = following ? toMs : (fromMs + toMs + width) / 2;
+  return { fromMs: end - width, toMs: end };
+}
+
+function moved({ fromMs, toMs }: Range, share: number): Range {
+  const step = (toMs - fromMs) * share;
+  return { fromMs: fromMs + step, toMs: toMs + step };
+}

@@ -1,0 +1,53 @@
+/** @jsxImportSource preact */
+import { useState } from "preact/hooks";
+import { useDashboard } from "./hooks";
+import { Icon } from "./icons";
+
+const THANKS_MS = 2000;
+
+export function Header() {
+  const { status } = useDashboard(1000);
+  return (
+    <header class="header">
+      <svg class="mark" viewBox="0 0 24 24" aria-hidden="true">
+        <path d="M3 17l5-6 4 3.500 5-8 4 4" />
+        <circle cx="17" cy="6.500" r="2.200" />
+      </svg>
+      <h1>
+        kvs-graphql
+        {status && <span class="topic"> {status.topic}</span>}
+      </h1>
+      <CopyLink />
+      <a class="button" href="./graphql">
+        Playground
+      </a>
+    </header>
+  );
+}
+
+function CopyLink() {
+  const [said, setSaid] = useState("Copy link");
+  const copy = async () => {
+    try {
+      await navigator.clipboard.writeText(location.href);
+      setSaid("Copied");
+    } catch {
+      // Without HTTPS the clipboard is closed to pages.
+      setSaid("See the address bar");
+    }
+    setTimeout(() => {
+      setSaid("Copy link");
+    }, THANKS_MS);
+  };
+  return (
+    <button
+      type="button"
+      class="button"
+      onClick={() => void copy()}
+      title="The link opens this view: search, order, pins, plots"
+    >
+      <Icon name="link" />
+      <span aria-live="polite">{said}</span>
+    </button>
+  );
+}

@@ -1,0 +1,45 @@
+import { createContext } from "preact";
+import { useContext, useEffect, useReducer, useRef, useState } from "preact/hooks";
+import type { Dashboard } from "../model/dashboard";
+
+export const DashboardContext = createContext<Dashboard | null>(null);
+
+/** The dashboard; the component is drawn again when it changed, once in the interval. */
+export function useDashboard(intervalMs: number): Dashboard {
+  const dashboard = useContext(DashboardContext);
+  if (!dashboard) throw new Error("no dashboard around this component");
+  const [, redraw] = useReducer<number, undefined>((count) => count + 1, 0);
+  useEffect(
+    () =>
+      dashboard.scheduler.add(() => {
+        redraw(undefined);
+      }, intervalMs),
+    [dashboard, intervalMs],
+  );
+  return dashboard;
+}
+
+export function useMedia(query: string): boolean {
+  const [matches, setMatches] = useState(() => matchMedia(query).matches);
+  useEffect(() => {
+    const media = matchMedia(query);
+    const follow = () => {
+      setMatches(media.matches);
+    };
+    follow();
+    media.addEventListener("change", follow);
+    return () => {
+      media.removeEventListener("change", follow);
+    };
+  }, [query]);
+  return matches;
+}
+
+/** A class that alternates when the text changes, for an animation that has to start again. */
+export function useFlash(text: string): string {
+  const before = useRef({ text, flash: "" });
+  if (before.current.text !== text) {
+    before.current = { text, flash: before.current.flash === "flash-a" ? "flash-b" : "flash-a" };
+  }
+  return before.current.flash;
+}

@@ -1,0 +1,225 @@
+import { hexOf, textOf } from "../model/bytes";
+import { formatAge, formatRate } from "../model/format";
+import { type Piece, preview } from "../model/json";
+import { NEVER, rateOf } from "../model/rates";
+import { plotName } from "../model/plots";
+import type { Row } from "../model/table";
+
+const OVERSCAN_ROWS = 4;
+const PIECES_MAX = 24;
+const HEX_BYTES_MAX = 24;
+/** How long a changed value glows, the second half of it weaker. */
+const GLOW_MS = 900;
+const GLOW_CHECK_MS = 150;
+const SLOW_MS = 500;
+
+export interface Scene {
+  rows: readonly Row[];
+  activeId: string | null;
+  selectedId: string | null;
+  pinned: ReadonlySet<string>;
+  plotted: ReadonlySet<string>;
+  sinceMs: number;
+}
+
+/** Draws the rows in sight with a fixed stock of elements, without a framework: thousands may change a second. */
+export class Rows {
+  private stock: RowElement[] = [];
+  private paintedMs = 0;
+  private slowMs = 0;
+
+  constructor(
+    private readonly scroller: HTMLElement,
+    private readonly sizer: HTMLElement,
+  ) {}
+
+  /** Returns after how many milliseconds it has to paint again without a change. */
+  paint(scene: Scene, rowPx: number, headPx: number): number | null {
+    const now = Date.now();
+    const slow = now - this.slowMs >= SLOW_MS;
+    if (slow) this.slowMs = now;
+    this.sizer.style.height = `${String(scene.rows.length * rowPx)}px`;
+    const sight = this.scroller.clientHeight - headPx;
+    const first = Math.max(0, Math.floor(this.scroller.scrollTop / rowPx) - OVERSCAN_ROWS);
+    this.provide(Math.ceil(sight / rowPx) + 2 * OVERSCAN_ROWS + 1);
+    let glows = false;
+    for (let i = first; i < first + this.stock.length; i++) {
+      // A row keeps its element while it scrolls.
+      const element = this.stock[i % this.stock.length];
+      const row = scene.rows[i];
+      if (row && element) {
+        element.show(row, i, rowPx, scene, now, this.paintedMs, slow);
+        glows = element.glow(now) || glows;
+      } else element?.hide();
+    }
+    this.paintedMs = now;
+    return glows ? GLOW_CHECK_MS : null;
+  }
+
+  /** Every element has to be written anew. */
+  forget(): void {
+    for (const element of this.stock) element.forget();
+  }
+
+  private provide(count: number): void {
+    while (this.stock.length < count) {
+      const element = new RowElement();
+      this.sizer.append(element.root);
+      this.stock.push(element);
+    }
+    for (const element of this.stock.splice(count)) element.root.remove();
+  }
+}
+
+class RowElement {
+  readonly root = element("div", "row", "row");
+  private readonly pin = document.createElement("button");
+  private readonly head = element("span", "head");
+  private readonly tail = element("span", "tail");
+  private readonly value = element("span", "value", "gridcell");
+  private readonly pieces: HTMLElement[] = [];
+  private readonly rate = element("span", "rate", "gridcell");
+  private readonly age = element("span", "age", "gridcell");
+  private id = "";
+  private raw: string | null = null;
+  private index = -1;
+  private plotted: ReadonlySet<string> | null = null;
+  private litMs = 0;
+
+  constructor() {
+    this.root.hidden = true;
+    const pinCell = element("span", "pin-cell", "gridcell");
+    const key = element("span", "key", "gridcell");
+    this.pin.type = "button";
+    this.pin.tabIndex = -1;
+    this.pin.className = "pin";
+    this.pin.innerHTML =
+      '<svg class="icon icon-pin" viewBox="0 0 24 24" aria-hidden="true"><path d="M10 2h4l-.6 6.2L17 12v2h-4v6l-1 2-1-2v-6H7v-2l3.600-3.800z"/></svg>';
+    pinCell.append(this.pin);
+    key.append(this.head, this.tail);
+    this.root.append(pinCell, key, this.value, this.rate, this.age);
+  }
+
+  show(
+    row: Row,
+    index: number,
+    rowPx: number,
+    scene: Scene,
+    now: number,
+    paintedMs: number,
+    slow: boolean,
+  ): void {
+    const other = row.id !== this.id;
+    if (other) this.become(row);
+    if (index !== this.index) {
+      this.index = index;
+      this.root.style.transform = `translateY(${String(index * rowPx)}px)`;
+      // The head is the first row.
+      this.root.setAttribute("aria-rowindex", String(index + 2));
+    }
+    if (other || row.raw !== this.raw || scene.plotted !== this.plotted) {
+      this.raw = row.raw;
+      this.plotted = scene.plotted;
+      const fresh = row.flashMs > paintedMs;
+      if (fresh) this.litMs = now;
+      this.write(previewOf(row.raw), row.id, scene.plotted, fresh, other);
+    }
+    if (other || slow) {
+      const rate = row.score === NEVER ? 0 : rateOf(row.score, now, scene.sinceMs);
+      setText(this.rate, rate < 0.05 ? "" : formatRate(rate));
+      setText(this.age, formatAge(now - row.timestampMs));
+    }
+    this.mark(row.id, scene);
+  }
+
+  /** Dims what lit up; whether anything still glows. */
+  glow(now: number): boolean {
+    const age = now - this.litMs;
+    const level = age < GLOW_MS / 2 ? 2 : age < GLOW_MS ? 1 : 0;
+    if (this.value.dataset.glow !== String(level)) this.value.dataset.glow = String(level);
+    return level > 0;
+  }
+
+  hide(): void {
+    if (this.index === -1) return;
+    this.index = -1;
+    this.forget();
+    this.root.hidden = true;
+  }
+
+  forget(): void {
+    this.id = "";
+    this.index = -1;
+  }
+
+  private become(row: Row): void {
+    this.id = row.id;
+    this.root.hidden = false;
+    this.root.dataset.id = row.id;
+    this.root.id = `row-${row.id}`;
+    const cut = row.key.lastIndexOf("/", row.key.length - 2) + 1;
+    setText(this.head, row.key.slice(0, cut));
+    setText(this.tail, row.key.slice(cut));
+    this.root.title = row.key;
+    this.pin.setAttribute("aria-label", `Pin ${row.key}`);
+    this.litMs = 0;
+  }
+
+  /** `fresh` lights up what differs from before, or with `other`, which has no before, all of it. */
+  private write(
+    pieces: Piece[],
+    id: string,
+    plotted: ReadonlySet<string>,
+    fresh: boolean,
+    other: boolean,
+  ): void {
+    while (this.pieces.length < pieces.length) {
+      const span = document.createElement("span");
+      this.pieces.push(span);
+      this.value.append(span);
+    }
+    this.pieces.forEach((span, i) => {
+      const piece = pieces[i];
+      span.hidden = !piece;
+      if (!piece) return;
+      const differs = span.textContent !== piece.text;
+      if (differs) span.textContent = piece.text;
+      const lit = fresh && (differs || other) && piece.role !== "name";
+      const name = `piece-${piece.role}${isPlotted(piece, id, plotted) ? " plotted" : ""}${lit ? " lit" : ""}`;
+      if (span.className !== name) span.className = name;
+      if (piece.pointer === undefined) delete span.dataset.pointer;
+      else span.dataset.pointer = piece.pointer;
+    });
+  }
+
+  private mark(id: string, scene: Scene): void {
+    setFlag(this.root, "aria-selected", String(id === scene.selectedId));
+    setFlag(this.root, "data-active", String(id === scene.activeId));
+    setFlag(this.pin, "aria-pressed", String(scene.pinned.has(id)));
+  }
+}
+
+function isPlotted({ pointer }: Piece, id: string, plotted: ReadonlySet<string>): boolean {
+  return pointer !== undefined && plotted.has(plotName({ id, pointer }));
+}
+
+function previewOf(raw: string): Piece[] {
+  const text = textOf(raw);
+  if (text === null) return [{ text: hexOf(raw, HEX_BYTES_MAX), role: "rest" }];
+  return text === "" ? [{ text: "empty", role: "rest" }] : preview(text, PIECES_MAX);
+}
+
+function element(tag: "div" | "span", className: string, role?: string): HTMLElement {
+  const made = document.createElement(tag);
+  made.className = className;
+  if (role) made.setAttribute("role", role);
+  return made;
+}
+
+function setText(target: HTMLElement, text: string): void {
+  if (target.textContent !== text) target.textContent = text;
+}
+
+function setFlag(target: HTMLElement, name: string, value: string): void {
+  if (target.getAttribute(name) !== value) target.setAttribute(name, value);
+}

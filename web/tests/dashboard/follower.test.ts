@@ -1,0 +1,115 @@
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { Follower } from "../../src/dashboard/model/follower";
+import type { Failure } from "../../src/dashboard/model/health";
+import type { Update } from "../../src/dashboard/model/operations";
+import type { Operation, Sink } from "../../src/dashboard/model/session";
+import { Table } from "../../src/dashboard/model/table";
+import { change, marker } from "./support";
+
+class Service {
+  asked: Operation[] = [];
+  running = 0;
+  private sink: Sink<unknown> | null = null;
+
+  subscribe<T>(operation: Operation, sink: Sink<T>): () => void {
+    this.asked.push(operation);
+    this.sink = sink as Sink<unknown>;
+    this.running += 1;
+    return () => {
+      this.running -= 1;
+    };
+  }
+
+  send(update: Update): void {
+    this.sink?.data({ updates: update });
+  }
+
+  fail(code: string): void {
+    this.sink?.failed({ code, message: "no" });
+  }
+
+  end(): void {
+    this.sink?.ended();
+  }
+
+  get variables(): unknown {
+    return this.asked.at(-1)?.variables;
+  }
+}
+
+function follow(keysMax = 10) {
+  const service = new Service();
+  const table = new Table({ keysMax, valueCharactersMax: 1000 });
+  const failures: (Failure | null)[] = [];
+  const selection = { keys: null, prefix: "YQ==" };
+  const follower = new Follower(service, table, selection, {
+    update: (update) => table.apply(update, 0),
+    failed: (failure) => failures.push(failure),
+  });
+  follower.start();
+  return { service, table, failures, follower };
+}
+
+beforeEach(() => {
+  vi.useFakeTimers();
+});
+afterEach(() => {
+  vi.useRealTimers();
+});
+
+test("it starts with a snapshot of its selection", () => {
+  const { service } = follow();
+  expect(service.variables).toEqual({ keys: null, prefix: "YQ==", after: null, snapshot: true });
+});
+
+test("what a reconnection will send stands behind the last update", () => {
+  const { service } = follow();
+  service.send(change("SNAPSHOT", "a", "1", 6));
+  expect(service.variables).toMatchObject({ after: "c7", snapshot: false });
+});
+
+test("a subscription that ended goes on by itself where it was", () => {
+  const { service, table } = follow();
+  service.send(marker("LIVE", "c3"));
+  service.end();
+  vi.advanceTimersByTime(2000);
+  expect(service.asked).toHaveLength(2);
+  expect(service.variables).toMatchObject({ after: "c3", snapshot: false });
+  expect(table.phase).toBe("resuming");
+});
+
+test("a cursor that is not accepted is given up for a snapshot", () => {
+  const { service, table } = follow();
+  service.send(change("SNAPSHOT", "a", "1", 6));
+  service.fail("BAD_CURSOR");
+  vi.advanceTimersByTime(2000);
+  expect(table.rows.size).toBe(0);
+  expect(service.variables).toMatchObject({ after: null, snapshot: true });
+});
+
+test("any other error is told, and tried again later", () => {
+  const { service, failures } = follow();
+  service.fail("UNAVAILABLE");
+  expect(failures).toEqual([{ code: "UNAVAILABLE", message: "no" }]);
+  vi.advanceTimersByTime(10_000);
+  expect(failures.at(-1)).toBeNull();
+  expect(service.asked).toHaveLength(2);
+});
+
+test("a full table needs no more updates", () => {
+  const { service } = follow(1);
+  service.send(change("SNAPSHOT", "a", "1"));
+  expect(service.running).toBe(1);
+  service.send(change("SNAPSHOT", "b", "1"));
+  expect(service.running).toBe(0);
+});
+
+test("nothing is heard after it was stopped", () => {
+  const { service, table, follower } = follow();
+  follower.stop();
+  service.send(change("SNAPSHOT", "a", "1"));
+  service.end();
+  vi.advanceTimersByTime(10_000);
+  expect(table.rows.size).toBe(0);
+  expect(service.asked).toHaveLength(1);
+});

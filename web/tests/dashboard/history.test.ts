@@ -1,0 +1,38 @@
+import { expect, test } from "vitest";
+import { KeyHistory, type Version, versionOf } from "../../src/dashboard/model/history";
+import { change } from "./support";
+
+const version = (offset: number, partition = 0): Version => ({
+  partition,
+  offset,
+  timestampMs: null,
+  raw: "",
+});
+
+test("what is remembered goes before what arrived meanwhile, without repeats", () => {
+  const history = new KeyHistory(10);
+  history.push(version(5));
+  history.push(version(6));
+  const fresh = history.seed([version(3), version(4), version(5)]);
+  expect(fresh.map(({ offset }) => offset)).toEqual([3, 4]);
+  expect(history.versions.map(({ offset }) => offset)).toEqual([3, 4, 5, 6]);
+  expect(history.state).toBe("loaded");
+});
+
+test("the same offset of two partitions is two versions", () => {
+  const history = new KeyHistory(10);
+  history.push(version(1, 0));
+  history.push(version(1, 1));
+  expect(history.versions).toHaveLength(2);
+});
+
+test("the oldest versions leave", () => {
+  const history = new KeyHistory(3);
+  for (let offset = 0; offset < 9; offset++) history.push(version(offset));
+  expect(history.versions.map(({ offset }) => offset)).toEqual([6, 7, 8]);
+});
+
+test("a deleted version has no value, an empty one has", () => {
+  expect(versionOf(change("DELETE", "a", null)).raw).toBeNull();
+  expect(versionOf(change("SET", "a", "")).raw).toBe("");
+});

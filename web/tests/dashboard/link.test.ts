@@ -1,0 +1,93 @@
+import { expect, test } from "vitest";
+import { base64OfText, idOf } from "../../src/dashboard/model/bytes";
+import { SERIES_MAX } from "../../src/dashboard/model/limits";
+import { EMPTY_LINK, formatLink, type LinkState, parseLink } from "../../src/dashboard/model/link";
+import { randomOf } from "./support";
+
+const id = (key: string) => idOf(base64OfText(key));
+
+test("a fresh page has an empty link", () => {
+  expect(formatLink(EMPTY_LINK)).toBe("");
+  expect(parseLink("")).toEqual(EMPTY_LINK);
+});
+
+test("a link is made for people to read and write", () => {
+  const link: LinkState = {
+    prefix: "cpu/",
+    sort: { by: "rate", descending: true },
+    key: id("cpu/0"),
+    pins: [id("memory"), id("a b&c")],
+    charts: [
+      [
+        { id: id("cpu/0"), pointer: "/percent" },
+        { id: id("cpu/1"), pointer: "/percent" },
+      ],
+      [{ id: id("temperature"), pointer: "" }],
+    ],
+    spanSeconds: 600,
+  };
+  const search =
+    "?prefix=cpu/&sort=-rate&key=cpu/0&pin=memory&pin=a%20b%26c" +
+    "&plot=cpu/0~~/percent&with=cpu/1~~/percent&plot=temperature~~&span=600";
+  expect(formatLink(link)).toBe(search);
+  expect(parseLink(search)).toEqual(link);
+});
+
+test("a key that is not text, or looks like an id, goes by its id", () => {
+  const link = { ...EMPTY_LINK, key: "__79", pins: [id("id:x"), ""] };
+  const search = formatLink({ ...link, pins: [id("id:x")] });
+  expect(search).toBe("?key=id:__79&pin=id:aWQ6eA");
+  expect(parseLink(search)).toEqual({ ...link, pins: [id("id:x")] });
+});
+
+test("what cannot be understood is left out", () => {
+  const search = "?sort=-size&key=id:%21&pin=&plot=nothing&with=a~~/b&span=5&other=1";
+  expect(parseLink(search)).toEqual({
+    ...EMPTY_LINK,
+    charts: [[{ id: id("a"), pointer: "/b" }]],
+  });
+});
+
+test("pins and plots do not repeat, and are not without number", () => {
+  const plots = Array.from({ length: 100 }, (_, i) => `plot=k${String(i % 60)}~~/v`).join("&");
+  const { pins, charts } = parseLink(`?pin=a&pin=b&pin=a&${plots}`);
+  expect(pins).toEqual([id("a"), id("b")]);
+  expect(charts).toHaveLength(SERIES_MAX);
+});
+
+test.each(Array.from({ length: 40 }, (_, seed) => [seed]))(
+  "any state survives its link, seed %i",
+  (seed) => {
+    const random = randomOf(seed);
+    const letters = [
+      "a",
+      "/",
+      "~",
+      "~~",
+      "&",
+      "=",
+      "%",
+      "+",
+      " ",
+      "#",
+      "ü",
+      "😀",
+      "id:",
+      "\\",
+      "?",
+    ];
+    const text = (length: number) =>
+      Array.from({ length }, () => letters[Math.floor(random() * letters.length)]).join("");
+    const pointer = () => (random() < 0.3 ? "" : `/${text(2).replaceAll("~", "~0")}`);
+    const plot = (name: string) => ({ id: id(`${name}${text(3)}`), pointer: pointer() });
+    const link: LinkState = {
+      prefix: text(3),
+      sort: { by: "changed", descending: random() < 0.5 },
+      key: id(text(4)),
+      pins: [id(`1${text(2)}`), id(`2${text(2)}`)],
+      charts: [[plot("1"), plot("2")], [plot("3")]],
+      spanSeconds: 1800,
+    };
+    expect(parseLink(formatLink(link))).toEqual(link);
+  },
+);

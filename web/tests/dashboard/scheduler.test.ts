@@ -1,0 +1,96 @@
+import { expect, test } from "vitest";
+import { type Clock, Scheduler } from "../../src/dashboard/model/scheduler";
+
+/** Time that passes only in the test; a frame comes every 16 ms. */
+class FakeClock implements Clock {
+  nowMs = 0;
+  private waiting: { atMs: number; callback: () => void }[] = [];
+
+  now = () => this.nowMs;
+  frame = (callback: () => void) => {
+    this.later(callback, 16 - (this.nowMs % 16));
+  };
+  later = (callback: () => void, delayMs: number) => {
+    this.waiting.push({ atMs: this.nowMs + delayMs, callback });
+  };
+
+  pass(untilMs: number, each?: () => void): void {
+    while (this.nowMs < untilMs) {
+      this.nowMs += 1;
+      each?.();
+      const due = this.waiting.filter(({ atMs }) => atMs <= this.nowMs);
+      this.waiting = this.waiting.filter(({ atMs }) => atMs > this.nowMs);
+      for (const { callback } of due) callback();
+    }
+  }
+}
+
+test("however many changes there are, a painter runs once a frame and once in its interval", () => {
+  const clock = new FakeClock();
+  const scheduler = new Scheduler(clock);
+  let every = 0;
+  let seldom = 0;
+  scheduler.add(() => (every += 1), 0);
+  scheduler.add(() => (seldom += 1), 100);
+  clock.pass(1600, () => {
+    scheduler.invalidate();
+  });
+  expect(every).toBe(100);
+  expect(seldom).toBeGreaterThanOrEqual(14);
+  expect(seldom).toBeLessThanOrEqual(16);
+});
+
+test("the last change is painted, even within the interval", () => {
+  const clock = new FakeClock();
+  const scheduler = new Scheduler(clock);
+  let painted = 0;
+  scheduler.add(() => (painted += 1), 100);
+  scheduler.invalidate();
+  clock.pass(20);
+  scheduler.invalidate();
+  clock.pass(50);
+  expect(painted).toBe(1);
+  clock.pass(200);
+  expect(painted).toBe(2);
+  clock.pass(1000);
+  expect(painted).toBe(2);
+});
+
+test("what the reader waits for does not wait for the interval", () => {
+  const clock = new FakeClock();
+  const scheduler = new Scheduler(clock);
+  let painted = 0;
+  scheduler.add(() => (painted += 1), 500);
+  scheduler.invalidate();
+  clock.pass(40);
+  scheduler.invalidate();
+  clock.pass(60);
+  scheduler.hurry();
+  clock.pass(90);
+  expect(painted).toBe(2);
+});
+
+test("a slow painter rests", () => {
+  const clock = new FakeClock();
+  const scheduler = new Scheduler(clock);
+  let painted = 0;
+  scheduler.add(() => {
+    painted += 1;
+    clock.nowMs += 40;
+  }, 0);
+  clock.pass(1600, () => {
+    scheduler.invalidate();
+  });
+  expect(painted).toBeLessThanOrEqual(11);
+});
+
+test("a painter that was removed is left alone", () => {
+  const clock = new FakeClock();
+  const scheduler = new Scheduler(clock);
+  let painted = 0;
+  const remove = scheduler.add(() => (painted += 1), 0);
+  scheduler.invalidate();
+  remove();
+  clock.pass(100);
+  expect(painted).toBe(0);
+});

@@ -161,6 +161,7 @@ class Consumer:
             gathering,
             self._limits.batch,
             self._metrics,
+            session.verify,
             skip_unreadable=self._skip_unreadable,
         )
         try:

@@ -5,6 +5,7 @@ as it comes; far behind, it is given as much as the limits allow, for a big sort
 """
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from time import monotonic, perf_counter
 from typing import Any
@@ -37,7 +38,10 @@ class BatchLimits:
 
 
 class Pump:
-    """Moves records from one consumer into the store and the feed. `fetch` and `apply` run side by side."""
+    """Moves records from one consumer into the store and the feed. `fetch` and `apply` run side by side.
+
+    `verify` is called between the two, and raises where what was fetched must not be applied.
+    """
 
     def __init__(
         self,
@@ -48,10 +52,12 @@ class Pump:
         gathering: Gathering,
         limits: BatchLimits,
         metrics: Metrics,
+        verify: Callable[[], Awaitable[None]],
         *,
         skip_unreadable: bool = False,
     ) -> None:
         self._consumer = consumer
+        self._verify = verify
         self._unreadable = Unreadable(consumer, partitions, metrics, skip=skip_unreadable)
         self._partitions = partitions
         self._store = store
@@ -86,6 +92,7 @@ class Pump:
         self._due.clear()
         batch = self._gathering.take(self._end_offsets)
         self._room.set()
+        await self._verify()
         started = perf_counter()
         commit = await self._store.apply(batch)
         # No await between these two: whoever reads the store next must find the feed where the store is.

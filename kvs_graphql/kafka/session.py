@@ -56,14 +56,27 @@ class Session:
         """The last stable offset of each partition."""
         return await _end_offsets(self.consumer, self.partitions)
 
-    async def check(self) -> None:
-        """Look whether the topic is still what it was.
+    async def verify(self) -> None:
+        """Make sure that what was fetched until now is of this very topic.
+
+        Fetches go by name, so those after a topic was created again bring records of the new one. The brokers that
+        records come from know the topic's id at least as well as when they sent them: asked afterwards, each of them
+        tells.
+
+        Raises:
+            NoTopic, TopicChanged: It may not be.
+            KafkaError: A broker does not answer.
+        """
+        await asyncio.gather(*(self.check(node) for node in self.identity.leaders))
+
+    async def check(self, node: int | None = None) -> None:
+        """Look whether the topic is still what it was, as that broker or any knows it.
 
         Raises:
             NoTopic, TopicChanged: It is not.
             KafkaError: No broker answers.
         """
-        now = await self.topic.identity()
+        now = await self.topic.identity(node)
         if now is None:
             raise NoTopic(f"topic {self.topic.name!r} was deleted")
         if now.topic_id != self.identity.topic_id:

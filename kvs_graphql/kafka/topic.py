@@ -40,6 +40,8 @@ class TopicIdentity:
     topic_id: bytes
     """16 bytes; `NO_TOPIC_ID` where the broker gives topics no id (before Kafka 2.8)."""
     partitions: int
+    leaders: frozenset[int]
+    """The brokers that its records are fetched from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,23 +72,24 @@ class Topic:
     async def __aexit__(self, *_: object) -> None:
         await self._client.close()
 
-    async def identity(self) -> TopicIdentity | None:
-        """The topic as it is now; None where there is none of that name.
+    async def identity(self, node: int | None = None) -> TopicIdentity | None:
+        """The topic as it is now, as that broker or any knows it; None where there is none of that name.
 
         Raises:
             KafkaError: No broker answers, or it refuses.
         """
-        node = self._client.get_random_node()
-        if node is None:
+        asked = self._client.get_random_node() if node is None else node
+        if asked is None:
             raise KafkaConnectionError("the cluster names no broker")
-        response: Any = await self._client.send(node, _MetadataRequest(self.name))
+        response: Any = await self._client.send(asked, _MetadataRequest(self.name))
         topic = response.to_object()["topics"][0]
         error = for_code(topic["error_code"])
         if error is UnknownTopicOrPartitionError:
             return None
         if error is not NoError:
             raise error(self.name)
-        return TopicIdentity(topic.get("topic_id", NO_TOPIC_ID), len(topic["partitions"]))
+        leaders = frozenset(partition["leader"] for partition in topic["partitions"])
+        return TopicIdentity(topic.get("topic_id", NO_TOPIC_ID), len(topic["partitions"]), leaders)
 
     async def configuration(self) -> TopicConfiguration:
         """The topic's configuration; Kafka's defaults where the broker does not tell it."""

@@ -198,6 +198,7 @@ class Consumer:
     async def _look_after(self, session: Session, store: Store) -> None:
         """Notice in time that the broker is gone, that the topic is another, that deletes were missed."""
         stamped = moved = monotonic()
+        stamp_seconds = min(_CAUGHT_UP_STAMP_SECONDS, session.configuration.delete_retention_ms / 4000)
         reached = store.positions
         while True:
             await asyncio.sleep(self._limits.topic_check_seconds)
@@ -209,7 +210,7 @@ class Consumer:
             elif monotonic() - moved > self._limits.stall_seconds_max:
                 raise Stalled(f"nothing was read for {self._limits.stall_seconds_max} s, though there is more")
             now_ms = int(time() * 1000)
-            if at_end and store.indexed.is_set() and monotonic() - stamped > _CAUGHT_UP_STAMP_SECONDS:
+            if at_end and store.indexed.is_set() and monotonic() - stamped > stamp_seconds:
                 stamped = monotonic()
                 await store.caught_up(now_ms)
             if not at_end and store.source and forgotten(store.source, session.configuration, now_ms):

@@ -4,9 +4,7 @@ import sqlite3
 
 from kvs_graphql.errors import DatabaseError
 
-VERSION = 1
-
-TABLES = """
+_TABLES = """
 -- For each key the record that is shown: the last one, or among several partitions the one with the greatest
 -- (timestamp, partition). A NULL value is a remembered delete.
 CREATE TABLE entry (
@@ -61,6 +59,9 @@ CREATE TABLE source (
 );
 """
 
+MIGRATIONS = (_TABLES,)
+"""What makes a file of version N one of version N + 1; an empty file has version 0."""
+
 # Left out while the first read of a topic fills an empty table: built at once at its end, they cost a sort
 # instead of two random writes a record.
 INDEXES = """
@@ -70,21 +71,21 @@ CREATE INDEX IF NOT EXISTS entry_deleted ON entry (partition, offset) WHERE valu
 
 
 def prepare(connection: sqlite3.Connection) -> None:
-    """Bring the file to `VERSION`, in the caller's transaction.
+    """Bring the file to the newest version, in the caller's transaction.
 
     Raises:
         DatabaseError: The file was written by a newer version of this service.
     """
     (version,) = connection.execute("PRAGMA user_version").fetchone()
-    if version > VERSION:
+    if version > len(MIGRATIONS):
         raise DatabaseError(
-            f"The database has schema version {version}, this program knows {VERSION}: "
+            f"The database has schema version {version}, this program knows {len(MIGRATIONS)}: "
             "run the newer kvs-graphql, or move the file away and let the table be built again from Kafka."
         )
-    if version < VERSION:
-        for statement in _statements(TABLES):
+    for migration in MIGRATIONS[version:]:
+        for statement in _statements(migration):
             connection.execute(statement)
-        connection.execute(f"PRAGMA user_version={VERSION}")
+    connection.execute(f"PRAGMA user_version={len(MIGRATIONS)}")
 
 
 def is_indexed(connection: sqlite3.Connection) -> bool:
@@ -94,7 +95,7 @@ def is_indexed(connection: sqlite3.Connection) -> bool:
 
 
 def build_indexes(connection: sqlite3.Connection) -> None:
-    """End the first read: build what `TABLES` left out."""
+    """End the first read: build what `MIGRATIONS` left out."""
     for statement in _statements(INDEXES):
         connection.execute(statement)
 

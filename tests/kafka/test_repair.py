@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import aclosing
+from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ import pytest
 
 from kvs_graphql.client import connect
 from kvs_graphql.errors import TopicMismatch
+from kvs_graphql.kafka.session import Session, open_session
 from kvs_graphql.state import Moment, State
 from tests.kafka.broker import COMPACTING, KafkaBroker
 from tests.kafka.equality import assert_equal_to_the_log
@@ -100,6 +101,32 @@ async def test_a_delete_that_kafka_has_forgotten_does_not_keep_its_key_alive(
         moments = states_of(served)
         await served.state(State.LIVE)
         truth = await assert_equal_to_the_log(served, kafka_broker, topic)
+        assert set(truth.live) == {b"b", b"c"}
+        assert any(m.state is State.RECONCILING and "remembers deletes" in m.reason for m in moments)
+
+
+async def test_a_delete_that_kafka_forgot_while_the_consumer_stood_still_is_noticed_too(
+    kafka_broker: KafkaBroker, topic: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sessions: list[Session] = []
+
+    @asynccontextmanager
+    async def recorded(*arguments: Any, **options: Any) -> AsyncIterator[Session]:
+        async with open_session(*arguments, **options) as session:
+            sessions.append(session)
+            yield session
+
+    monkeypatch.setattr("kvs_graphql.kafka.consumer.open_session", recorded)
+    kafka_broker.create_topic(topic, 1, **{**COMPACTING, "delete.retention.ms": "500"})
+    produce(kafka_broker.bootstrap_servers, topic, [(b"a", b"1"), (b"b", b"1")])
+    async with serving(kafka_broker.bootstrap_servers, topic, tmp_path, topic_check_seconds=20) as served:
+        await assert_equal_to_the_log(served, kafka_broker, topic)
+        moments = states_of(served)
+        sessions[0].consumer.pause(*sessions[0].partitions)
+        produce(kafka_broker.bootstrap_servers, topic, [(b"a", None), (b"c", b"1")])
+        await forget_tombstones(kafka_broker, topic)
+        async with asyncio.timeout(60):
+            truth = await assert_equal_to_the_log(served, kafka_broker, topic)
         assert set(truth.live) == {b"b", b"c"}
         assert any(m.state is State.RECONCILING and "remembers deletes" in m.reason for m in moments)
 

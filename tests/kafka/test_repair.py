@@ -90,6 +90,26 @@ async def test_records_that_kafka_dropped_before_they_were_read_are_no_reason_to
         assert any("starts at offset 5, past the table's position 1" in m.reason for m in moments)
 
 
+async def test_a_log_that_was_cut_short_takes_its_entries_with_it(
+    kafka_broker: KafkaBroker, topic: str, tmp_path: Path
+) -> None:
+    kafka_broker.create_topic(topic, 1)
+    produce(kafka_broker.bootstrap_servers, topic, [(b"kept", b"1")])
+    (segment,) = kafka_broker.log.parent.rglob(f"{topic}-0/00000000000000000000.log")
+    size = segment.stat().st_size
+    await served_once(kafka_broker, topic, tmp_path, [(b"lost", b"1")])
+    kafka_broker.stop()
+    with segment.open("r+b") as file:
+        file.truncate(size)
+    kafka_broker.start()
+    async with serving(kafka_broker.bootstrap_servers, topic, tmp_path) as served:
+        moments = states_of(served)
+        await served.state(State.LIVE)
+        truth = await assert_equal_to_the_log(served, kafka_broker, topic)
+        assert set(truth.live) == {b"kept"}
+        assert any("ends at offset 1, before the table's position 2" in m.reason for m in moments)
+
+
 async def test_a_delete_that_kafka_has_forgotten_does_not_keep_its_key_alive(
     kafka_broker: KafkaBroker, topic: str, tmp_path: Path
 ) -> None:

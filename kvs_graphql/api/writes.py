@@ -13,7 +13,6 @@ from kvs_graphql.api.context import OperationInfo
 from kvs_graphql.api.encodings import Encoding, decode_key, decode_value, id_of, show_key
 from kvs_graphql.api.scalars import CursorToken, Long
 from kvs_graphql.api.types import EncodingArgument, calendar_time
-from kvs_graphql.errors import BadInput
 from kvs_graphql.service import Headers
 from kvs_graphql.service import Write as ServiceWrite
 
@@ -110,15 +109,7 @@ class WritesDisabled(ValidationRule):
 
 
 def _headers(headers: Iterable[HeaderInput]) -> Headers:
-    return tuple((_name(header.key), _header_value(header)) for header in headers)
-
-
-def _name(name: str) -> str:
-    try:
-        name.encode()
-    except UnicodeEncodeError:
-        raise BadInput("The name of a header is not Unicode text.") from None
-    return name
+    return tuple((header.key, _header_value(header)) for header in headers)
 
 
 def _header_value(header: HeaderInput) -> bytes | None:

@@ -171,8 +171,8 @@ class _Lane:
         if not done:
             self._nothing_done(batch, failed[None])
             return
-        for index, line in enumerate(batch):
-            if error := failed.get(f"w{index}"):
+        for name, line in zip(_names(batch), batch, strict=True):
+            if error := failed.get(name):
                 self._tally.refuse(line.number, str(error))
             else:
                 self._tally.written += 1
@@ -193,16 +193,23 @@ def _deletes(line: Line) -> bool:
     return line.value is None
 
 
+def _names(batch: list[Line]) -> list[str]:
+    """What the fields of a request are called in its answer; one alone needs no alias, of which there are limits."""
+    if len(batch) == 1:
+        return ["delete" if _deletes(batch[0]) else "set"]
+    return [f"w{index}" for index in range(len(batch))]
+
+
 @cache
 def _document(writes: int, deletes: bool) -> str:
-    """A mutation of so many fields, `w0` and on; the values are variables, so that the service parses it once."""
+    """A mutation of so many fields; keys and values are variables, so that the service parses it once."""
+    field, parameter, arguments = "set", "$k{n}: String! $v{n}: String!", "key: $k{n}, value: $v{n}"
     if deletes:
-        variables = "".join(f"$k{n}: String! " for n in range(writes))
-        fields = "".join(f"w{n}: delete(key: $k{n}) {{ offset }} " for n in range(writes))
-    else:
-        variables = "".join(f"$k{n}: String! $v{n}: String! " for n in range(writes))
-        fields = "".join(f"w{n}: set(key: $k{n}, value: $v{n}) {{ offset }} " for n in range(writes))
-    return f"mutation Load({variables}) {{ {fields}}}"
+        field, parameter, arguments = "delete", "$k{n}: String!", "key: $k{n}"
+    aliased = field if writes == 1 else "w{n}: " + field
+    parameters = " ".join(parameter.format(n=n) for n in range(writes))
+    fields = " ".join(f"{aliased}({arguments}) {{{{ offset }}}}".format(n=n) for n in range(writes))
+    return f"mutation Load({parameters}) {{ {fields} }}"
 
 
 def _variables(batch: list[Line]) -> Variables:

@@ -73,8 +73,8 @@ class Handover:
         )
         self.spent = False
         """Whether a batch failed, so that Kafka would refuse the next ones."""
-        self.unanswered = 0
-        """Batches handed over and not answered yet."""
+        self.in_use = 0
+        """How many `ready` and `send` are under way."""
 
     async def open(self) -> None:
         """Connect, and learn of the topic. Where this fails, `close`.
@@ -90,11 +90,15 @@ class Handover:
         """Whether the partition has a leader that can be reached; tries to."""
         client = self._producer.client
         leader = client.cluster.leader_for_partition(TopicPartition(self._topic, partition))
-        if leader is None or leader < 0:
-            await client.force_metadata_update()
-            return False
-        reached: bool = await client.ready(leader)
-        return reached
+        self.in_use += 1
+        try:
+            if leader is None or leader < 0:
+                await client.force_metadata_update()
+                return False
+            reached: bool = await client.ready(leader)
+            return reached
+        finally:
+            self.in_use -= 1
 
     def batch(self, writes: Iterable[Outgoing]) -> Any:
         """aiokafka's batch of as many of the writes, in order, as it has room for: at least the first."""
@@ -115,14 +119,14 @@ class Handover:
         Raises:
             NotHandedOver, Refused, Unanswered: As their classes say; the handover is spent.
         """
-        self.unanswered += 1
+        self.in_use += 1
         try:
             return await self._send(batch, TopicPartition(self._topic, partition))
         except (NotHandedOver, Refused, Unanswered):
             self.spent = True
             raise
         finally:
-            self.unanswered -= 1
+            self.in_use -= 1
 
     async def _send(self, batch: Any, place: TopicPartition) -> Acknowledged:
         try:

@@ -273,7 +273,7 @@ class Producer:
 
     async def _retire_spent(self) -> None:
         """Close the handovers that failed, once all that they were given is answered."""
-        for handover in [h for h in self._handovers if h.spent and not h.unanswered]:
+        for handover in [h for h in self._handovers if h.spent and not h.in_use]:
             self._handovers.discard(handover)
             await handover.close()
 

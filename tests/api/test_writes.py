@@ -1,0 +1,208 @@
+"""Mutations over GraphQL, with the embedded broker, whose answers say 1234 ms for every record."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+from structlog.testing import capture_logs
+
+from kvs_graphql.client import connect
+from kvs_graphql.demo.broker import EmbeddedBroker
+from kvs_graphql.state import State
+from tests.serving import Served, serving
+
+WRITE = "{ id key(encoding: HEX) partition offset timestamp cursor }"
+VALUE = """
+query ($key: String!, $at: Cursor) {
+  value(key: $key, keyEncoding: HEX, atLeast: $at) {
+    value(encoding: HEX) partition offset headers { key value(encoding: HEX) }
+  }
+}
+"""
+
+
+@asynccontextmanager
+async def writable(broker: EmbeddedBroker, topic: str, directory: Path, **settings: Any) -> AsyncIterator[Served]:
+    """A live service that takes writes."""
+    options = {"enable_writes": True, **settings}
+    async with serving(broker.bootstrap_servers, topic, directory, **options) as served:
+        async with asyncio.timeout(30):
+            await served.state(State.LIVE)
+        yield served
+
+
+_JSON = {"content-type": "application/json"}
+
+
+async def codes(served: Served, document: str) -> dict[str, str]:
+    """The code of each field that failed."""
+    answer = await served.query(document)
+    return {error["path"][0]: error["extensions"]["code"] for error in answer.get("errors", ())}
+
+
+async def test_without_writes_the_schema_has_no_mutations_and_an_error_says_why(
+    embedded_broker: EmbeddedBroker, embedded_topic: str, tmp_path: Path
+) -> None:
+    async with serving(embedded_broker.bootstrap_servers, embedded_topic, tmp_path) as served:
+        schema = await served.data("{ __schema { mutationType { name } types { name } } }")
+        assert schema["__schema"]["mutationType"] is None
+        assert not {"Mutation", "Write", "HeaderInput"} & {found["name"] for found in schema["__schema"]["types"]}
+        assert "Mutation" not in (await served.http.get("/schema.graphql")).text
+        errors = (await served.query('mutation { set(key: "a", value: "1") { offset } }'))["errors"]
+        assert errors[0]["extensions"]["code"] == "WRITES_DISABLED"
+        assert "KVS_ENABLE_WRITES" in errors[0]["message"]
+
+
+async def test_keys_and_values_are_written_in_every_encoding(
+    embedded_broker: EmbeddedBroker, embedded_topic: str, tmp_path: Path
+) -> None:
+    async with writable(embedded_broker, embedded_topic, tmp_path) as served:
+        writes = await served.data(
+            f"""mutation {{
+              text: set(key: "clé", value: "wért") {WRITE}
+              hex: set(key: "ff00", keyEncoding: HEX, value: "00ff", valueEncoding: HEX) {WRITE}
+              base64: set(key: "/w==", keyEncoding: BASE64, value: "/wA=", valueEncoding: BASE64) {WRITE}
+              empty: set(key: "", value: "") {WRITE}
+            }}"""
+        )
+        for name, key, value in (
+            ("text", "clé".encode(), "wért".encode()),
+            ("hex", b"\xff\x00", b"\x00\xff"),
+            ("base64", b"\xff", b"\xff\x00"),
+            ("empty", b"", b""),
+        ):
+            write = writes[name]
+            assert (write["key"], write["timestamp"]) == (key.hex(), "1970-01-01T00:00:01.234000+00:00")
+            found = (await served.data(VALUE, key=key.hex(), at=write["cursor"]))["value"]
+            place = {"partition": write["partition"], "offset": write["offset"]}
+            assert found == {"value": value.hex(), **place, "headers": []}
+
+
+async def test_headers_keep_their_order_repeats_and_missing_values(
+    embedded_broker: EmbeddedBroker, embedded_topic: str, tmp_path: Path
+) -> None:
+    document = """mutation ($headers: [HeaderInput!]) {
+      set(key: "a", value: "1", headers: $headers) { cursor }
+    }"""
+    headers = [
+        {"key": "h", "value": "text"},
+        {"key": "h", "value": "/wA=", "encoding": "BASE64"},
+        {"key": "none"},
+        {"key": "null", "value": None},
+        {"key": "", "value": ""},
+    ]
+    async with writable(embedded_broker, embedded_topic, tmp_path) as served:
+        cursor = (await served.data(document, headers=headers))["set"]["cursor"]
+        found = (await served.data(VALUE, key=b"a".hex(), at=cursor))["value"]["headers"]
+        assert found == [
+            {"key": "h", "value": b"text".hex()},
+            {"key": "h", "value": "ff00"},
+            {"key": "none", "value": None},
+            {"key": "null", "value": None},
+            {"key": "", "value": ""},
+        ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        ('key: "xyz", keyEncoding: HEX, value: ""', "BAD_KEY"),
+        ('key: "123456789", value: ""', "BAD_KEY"),
+        ('key: "a", value: "xyz", valueEncoding: HEX', "BAD_INPUT"),
+        ('key: "a", value: "", headers: [{key: "h", value: "x", encoding: HEX}]', "BAD_INPUT"),
+    ],
+)
+async def test_what_cannot_be_written_is_a_typed_error(
+    embedded_broker: EmbeddedBroker, embedded_topic: str, tmp_path: Path, arguments: str, code: str
+) -> None:
+    async with writable(embedded_broker, embedded_topic, tmp_path, key_bytes_max=8) as served:
+        answer = await served.query(f"mutation {{ set({arguments}) {{ offset }} }}")
+        assert [error["extensions"]["code"] for error in answer["errors"]] == [code]
+
+
+async def test_a_failed_write_is_null_and_stops_none_of_its_request(
+    embedded_broker: EmbeddedBroker, embedded_topic: str, tmp_path: Path
+) -> None:
+    async with writable(embedded_broker, embedded_topic, tmp_path, value_bytes_max=1) as served:
+        answer = await served.query(
+            """mutation {
+              one: set(key: "a", value: "1") { offset }
+              large: set(key: "a", value: "22") { offset }
+              header: set(key: "a", value: "", headers: [{key: "h"}]) { offset }
+              two: set(key: "a", value: "2") { offset }
+            }"""
+        )
+        assert answer["data"] == {"one": {"offset": 0}, "large": None, "header": None, "two": {"offset": 1}}
+        assert [(error["path"], error["extensions"]) for error in answer["errors"]] == [
+            ([name], {"code": "VALUE_TOO_LARGE", "limit": 1}) for name in ("large", "header")
+        ]
+
+
+async def test_with_room_for_one_write_the_second_of_a_request_is_refused_at_once(
+    embedded_broker: EmbeddedBroker, embedded_topic: str, tmp_path: Path
+) -> None:
+    document = 'mutation { one: set(key: "a", value: "1") { offset } two: set(key: "b", value: "2") { offset } }'
+    async with writable(embedded_broker, embedded_topic, tmp_path, writes_in_flight_max=1) as served:
+        assert await codes(served, document) == {"two": "LIMIT_EXCEEDED"}
+        # What was answered makes room.
+        assert await codes(served, document) == {"two": "LIMIT_EXCEEDED"}
+
+
+async def test_with_room_for_one_byte_only_one_byte_is_written(
+    embedded_broker: EmbeddedBroker, embedded_topic: str, tmp_path: Path
+) -> None:
+    async with writable(embedded_broker, embedded_topic, tmp_path, write_buffer_bytes_max=1) as served:
+        document = 'mutation { one: set(key: "a", value: "") { offset } two: set(key: "a", value: "2") { offset } }'
+        assert await codes(served, document) == {"two": "LIMIT_EXCEEDED"}
+        assert await codes(served, 'mutation { set(key: "a", value: "2") { offset } }') == {"set": "LIMIT_EXCEEDED"}
+        assert await codes(served, 'mutation { delete(key: "a") { offset } }') == {}
+
+
+async def test_after_a_writes_cursor_come_the_changes_after_it(
+    embedded_broker: EmbeddedBroker, embedded_topic: str, tmp_path: Path
+) -> None:
+    async with writable(embedded_broker, embedded_topic, tmp_path) as served, connect(served.run.url) as client:
+        first = (await served.data('mutation { set(key: "a", value: "1") { cursor } }'))["set"]["cursor"]
+        updates = client.subscribe(
+            "subscription ($after: Cursor) { updates(after: $after) { kind key entry { value } } }", {"after": first}
+        )
+        assert (await anext(updates))["updates"] == {"kind": "LIVE", "key": None, "entry": None}
+        await served.data('mutation { set(key: "a", value: "2") { offset } delete(key: "a") { offset } }')
+        assert (await anext(updates))["updates"] == {"kind": "SET", "key": "a", "entry": {"value": "2"}}
+        assert (await anext(updates))["updates"] == {"kind": "DELETE", "key": "a", "entry": None}
+        await updates.aclose()  # type: ignore[attr-defined]
+
+
+async def test_only_post_and_json_can_write(
+    embedded_broker: EmbeddedBroker, embedded_topic: str, tmp_path: Path
+) -> None:
+    """A page of another site can have a browser send the other kinds without asking this service first."""
+    document = 'mutation { set(key: "a", value: "1") { cursor } }'
+    body = orjson.dumps({"query": document})
+    async with writable(embedded_broker, embedded_topic, tmp_path) as served:
+        assert (await served.http.get("/graphql", params={"query": document})).status_code == 405
+        with capture_logs() as logs:
+            stream = {"accept": "text/event-stream"}
+            answer = (await served.http.get("/graphql", params={"query": document}, headers=stream)).text
+        assert '"code":"BAD_INPUT"' in answer
+        assert not [line for line in logs if line["log_level"] == "error"]
+        for kind in ("text/plain", "application/x-www-form-urlencoded"):
+            answered = await served.http.post("/graphql", content=body, headers={"content-type": kind})
+            assert answered.status_code == 400
+        assert await served.data('{ value(key: "a") { value } }') == {"value": None}
+        answer = (await served.http.post("/graphql", content=body, headers={**_JSON, **stream})).text
+        assert '"set":{"cursor"' in answer
+
+
+async def test_metrics_count_writes_by_outcome(
+    embedded_broker: EmbeddedBroker, embedded_topic: str, tmp_path: Path
+) -> None:
+    async with writable(embedded_broker, embedded_topic, tmp_path) as served:
+        await served.data('mutation { set(key: "a", value: "1") { offset } delete(key: "a") { offset } }')
+        metrics = (await served.http.get("/metrics")).text
+        assert 'kvs_writes_total{outcome="written"} 2.0' in metrics
+        assert "kvs_writes_in_flight 0.0" in metrics

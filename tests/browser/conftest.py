@@ -1,0 +1,30 @@
+"""Fixtures for tests in a real browser."""
+
+import os
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.browser.needs import missing
+
+if TYPE_CHECKING:
+    from tests.browser.visits import Visitor
+
+
+@pytest.fixture
+async def visitor() -> AsyncIterator["Visitor"]:
+    """A browser for one test.
+
+    Skips with the reason where something it needs is missing, and fails instead under KVS_REQUIRE_BROWSER=1. A browser
+    that does not start is always a failure.
+    """
+    reason = missing()
+    if reason and os.environ.get("KVS_REQUIRE_BROWSER") == "1":
+        pytest.fail(f"KVS_REQUIRE_BROWSER=1, but: {reason}", pytrace=False)
+    if reason:
+        pytest.skip(reason)
+    from tests.browser.visits import visiting
+
+    async with visiting() as visitor:
+        yield visitor

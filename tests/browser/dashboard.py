@@ -1,0 +1,101 @@
+"""The dashboard as its readers use it."""
+
+import re
+from importlib.resources import files
+from typing import Any
+
+from playwright.async_api import Locator, Page, expect
+
+# axe-core as axe-playwright-python brings it, of whose own code, untyped, only this file is of use.
+AXE = files("axe_playwright_python").joinpath("axe.min.js")
+
+BEYOND_THE_EDGE = """
+() => [...document.querySelectorAll("button, a, input, select, summary")]
+  .filter((control) => control.checkVisibility() && !control.closest(".unseen"))
+  .filter((control) => {
+    const { left, right } = control.getBoundingClientRect();
+    return left < 0 || right > innerWidth;
+  })
+  .map((control) => control.ariaLabel || control.textContent)
+"""
+
+
+class Dashboard:
+    """An open dashboard. What `shows…` waits for has to come."""
+
+    def __init__(self, page: Page) -> None:
+        self.page = page
+        self.banner = page.get_by_role("region", name="Notice")
+        self.detail = page.get_by_role("complementary", name="Selected key")
+        self.history = self.detail.get_by_role("region", name="History").get_by_role("listitem")
+        self.state = page.get_by_role("region", name="Service").locator(".state .number")
+        self.plots = page.get_by_role("figure")
+
+    @property
+    def link(self) -> str:
+        """What the address carries: its query, with the question mark."""
+        return "".join(self.page.url.partition("?")[1:])
+
+    def row(self, key: str) -> Locator:
+        """The key's line in the table; none when the table has no such key."""
+        return self.page.get_by_role("grid").get_by_title(key, exact=True).filter(visible=True)
+
+    def plot(self, name: str) -> Locator:
+        return self.page.get_by_role("figure", name=f"Plot of {name}")
+
+    async def shows(self, key: str, value: str) -> None:
+        """The key's line has that value, and no other."""
+        await expect(self.row(key).locator(".value")).to_have_accessible_name(value)
+
+    async def shows_no(self, key: str) -> None:
+        await expect(self.row(key)).to_have_count(0)
+
+    async def is_live(self) -> None:
+        """Nothing is wrong, and all there is has arrived."""
+        await expect(self.state).to_have_text("Live")
+        await expect(self.banner).to_be_hidden()
+
+    async def warns(self, text: str) -> None:
+        await expect(self.banner).to_contain_text(text)
+
+    async def open(self, key: str) -> None:
+        await self.row(key).locator(".key").click()
+        await self.has_open(key)
+
+    async def search(self, prefix: str) -> None:
+        await self.page.get_by_role("searchbox").fill(prefix)
+
+    async def has_open(self, key: str) -> None:
+        await expect(self.detail.get_by_role("heading", level=2)).to_have_text(key)
+
+    async def plots_latest(self, name: str, number: str) -> None:
+        """There is a plot of that name, drawn, whose newest number is that."""
+        plot = self.plot(name)
+        await expect(plot.locator(".latest")).to_have_text(number)
+        await expect(plot.locator("canvas")).to_be_visible()
+
+    async def details(self, value: str) -> None:
+        """The open key has that value, which is no JSON."""
+        await expect(self.detail.locator("pre")).to_have_text(value)
+
+    async def remembers(self, *versions: str) -> None:
+        """The history of the open key, the newest first."""
+        await expect(self.history).to_have_count(len(versions))
+        for item, version in zip(await self.history.all(), versions, strict=True):
+            await expect(item).to_contain_text(re.compile(rf"{re.escape(version)}$"))
+
+    async def violations(self) -> list[str]:
+        """What axe-core has against the page as it is: how bad, which rule, and where."""
+        await self.page.evaluate(AXE.read_text())
+        found: dict[str, Any] = await self.page.evaluate("axe.run({ resultTypes: ['violations'] })")
+        return [
+            f"{violation['impact']}: {violation['id']}: {node['target']}"
+            for violation in found["violations"]
+            for node in violation["nodes"]
+        ]
+
+    async def overflow(self) -> tuple[int, list[str]]:
+        """How many pixels the page is wider than the screen, and the controls that are not wholly on it."""
+        pixels: int = await self.page.evaluate("document.documentElement.scrollWidth - innerWidth")
+        controls: list[str] = await self.page.evaluate(BEYOND_THE_EDGE)
+        return pixels, controls

@@ -1,0 +1,77 @@
+"""The dashboard: what it shows of Kafka, what a click opens, and what its address carries."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from kvs_graphql.demo.broker import EmbeddedBroker
+from tests.serving import serving, write
+
+if TYPE_CHECKING:
+    from tests.browser.visits import Visitor
+
+pytestmark = pytest.mark.browser
+
+
+async def test_a_key_appears_changes_and_goes_as_it_does_in_kafka(
+    visitor: "Visitor", embedded_broker: EmbeddedBroker, embedded_topic: str, tmp_path: Path
+) -> None:
+    servers = embedded_broker.bootstrap_servers
+    async with serving(servers, embedded_topic, tmp_path) as served, visitor.dashboard(served.run.url) as dashboard:
+        await dashboard.is_live()
+        await dashboard.shows_no("greeting")
+        for value in (b"hello", b"good evening"):
+            await write(servers, embedded_topic, [(b"greeting", value)])
+            await dashboard.shows("greeting", value.decode())
+        await write(servers, embedded_topic, [(b"greeting", None)])
+        await dashboard.shows_no("greeting")
+
+
+async def test_a_click_on_a_key_opens_its_value_and_its_history(
+    visitor: "Visitor", embedded_broker: EmbeddedBroker, embedded_topic: str, tmp_path: Path
+) -> None:
+    servers = embedded_broker.bootstrap_servers
+    async with serving(servers, embedded_topic, tmp_path) as served:
+        await served.applied(await write(servers, embedded_topic, [(b"door", b"open"), (b"door", b"ajar")]))
+        async with visitor.dashboard(served.run.url) as dashboard:
+            await dashboard.open("door")
+            await dashboard.remembers("ajar", "open")
+            await write(servers, embedded_topic, [(b"door", b"shut")])
+            await dashboard.remembers("shut", "ajar", "open")
+            await dashboard.details("shut")
+
+
+async def test_a_click_on_a_number_plots_it_and_the_plot_goes_on(
+    visitor: "Visitor", embedded_broker: EmbeddedBroker, embedded_topic: str, tmp_path: Path
+) -> None:
+    servers = embedded_broker.bootstrap_servers
+    async with serving(servers, embedded_topic, tmp_path) as served:
+        await served.applied(await write(servers, embedded_topic, [(b"oven", b'{"degrees": 180}')]))
+        async with visitor.dashboard(served.run.url) as dashboard:
+            await dashboard.row("oven").get_by_text("180").click()
+            await dashboard.plots_latest("oven degrees", "180")
+            await write(servers, embedded_topic, [(b"oven", b'{"degrees": 205}')])
+            await dashboard.plots_latest("oven degrees", "205")
+
+
+async def test_its_address_opens_the_same_view_in_another_browser(
+    visitor: "Visitor", embedded_broker: EmbeddedBroker, embedded_topic: str, tmp_path: Path
+) -> None:
+    servers = embedded_broker.bootstrap_servers
+    records = [(b"oven/left", b'{"degrees": 180}'), (b"oven/right", b'{"degrees": 90}'), (b"fridge", b"4")]
+    async with serving(servers, embedded_topic, tmp_path) as served:
+        await served.applied(await write(servers, embedded_topic, records))
+        async with visitor.dashboard(served.run.url) as dashboard:
+            await dashboard.shows("fridge", "4")
+            await dashboard.search("oven/")
+            await dashboard.shows_no("fridge")
+            await dashboard.row("oven/right").get_by_text("90").click()
+            await dashboard.open("oven/left")
+            await dashboard.plots_latest("oven/right degrees", "90")
+            link = dashboard.link
+        async with visitor.dashboard(served.run.url, link) as dashboard:
+            await dashboard.has_open("oven/left")
+            await dashboard.plots_latest("oven/right degrees", "90")
+            await dashboard.shows("oven/right", "degrees 90")
+            await dashboard.shows_no("fridge")

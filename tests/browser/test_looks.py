@@ -1,0 +1,87 @@
+"""The dashboard on small screens, in both colour schemes, and for assistive technology."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from kvs_graphql.demo.broker import EmbeddedBroker
+from tests.serving import Served, serving, write
+
+if TYPE_CHECKING:
+    from tests.browser.visits import ColourScheme, Visitor
+
+pytestmark = pytest.mark.browser
+
+LONG = b"a/long/key/" + b"of-many-letters-" * 20
+RECORDS = [(b"oven", b'{"degrees": 180, "door": "shut"}'), (LONG, b"x" * 1_000), (b"fridge", b"4"), (b"\xff", b"\xfe")]
+VIEW = "?pin=fridge&plot=oven~~/degrees"
+LINKS = ("", VIEW, f"{VIEW}&key=oven")
+PHONE = 390
+
+# WCAG's relative luminance of the page's background, from 0 for black to 1 for white.
+BACKGROUND = """
+() => {
+  const canvas = document.createElement("canvas");
+  canvas.width = canvas.height = 1;
+  const context = canvas.getContext("2d");
+  context.fillStyle = getComputedStyle(document.documentElement).backgroundColor;
+  context.fillRect(0, 0, 1, 1);
+  const linear = (part) => part / 255 <= 0.04045 ? part / 255 / 12.92 : ((part / 255 + 0.055) / 1.055) ** 2.4;
+  const [red, green, blue] = [...context.getImageData(0, 0, 1, 1).data].map(linear);
+  return 0.2126 * red + 0.7152 * green + 0.0722 * blue;
+}
+"""
+
+
+@asynccontextmanager
+async def holding(broker: EmbeddedBroker, topic: str, directory: Path) -> AsyncIterator[Served]:
+    """A service with keys and values of every kind."""
+    async with serving(broker.bootstrap_servers, topic, directory) as served:
+        await served.applied(await write(broker.bootstrap_servers, topic, RECORDS))
+        yield served
+
+
+@pytest.mark.parametrize("colours", ["light", "dark"])
+@pytest.mark.parametrize("width", [PHONE, 1280])
+async def test_assistive_technology_finds_nothing_amiss(
+    visitor: "Visitor",
+    embedded_broker: EmbeddedBroker,
+    embedded_topic: str,
+    tmp_path: Path,
+    colours: "ColourScheme",
+    width: int,
+) -> None:
+    async with holding(embedded_broker, embedded_topic, tmp_path) as served:
+        for link in LINKS:
+            async with visitor.dashboard(served.run.url, link, colours=colours, width=width) as dashboard:
+                await dashboard.is_live()
+                assert await dashboard.violations() == [], link
+
+
+async def test_a_phone_has_nothing_beyond_its_edge(
+    visitor: "Visitor", embedded_broker: EmbeddedBroker, embedded_topic: str, tmp_path: Path
+) -> None:
+    async with holding(embedded_broker, embedded_topic, tmp_path) as served:
+        for link in LINKS:
+            async with visitor.dashboard(served.run.url, link, width=PHONE) as dashboard:
+                await dashboard.is_live()
+                assert await dashboard.overflow() == (0, []), link
+        async with visitor.dashboard(served.run.url, VIEW, width=PHONE) as dashboard:
+            await dashboard.page.get_by_role("button", name="Pins and plots").click()
+            await dashboard.plots_latest("oven degrees", "180")
+            assert await dashboard.overflow() == (0, [])
+
+
+async def test_the_page_is_light_or_dark_as_the_system_is(
+    visitor: "Visitor", embedded_broker: EmbeddedBroker, embedded_topic: str, tmp_path: Path
+) -> None:
+    async with holding(embedded_broker, embedded_topic, tmp_path) as served:
+        async with visitor.dashboard(served.run.url, VIEW, colours="light") as dashboard:
+            await dashboard.plots_latest("oven degrees", "180")
+            assert await dashboard.page.evaluate(BACKGROUND) > 0.7
+        async with visitor.dashboard(served.run.url, VIEW, colours="dark") as dashboard:
+            await dashboard.plots_latest("oven degrees", "180")
+            assert await dashboard.page.evaluate(BACKGROUND) < 0.1

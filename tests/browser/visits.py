@@ -1,0 +1,124 @@
+"""Visits of the pages: a real browser, cut off from every other host, and what it complained about."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Literal
+from urllib.parse import urlsplit
+
+from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, async_playwright, expect
+
+from tests.browser.dashboard import Dashboard
+from tests.browser.graphiql import GraphiQL
+from tests.browser.needs import chromium
+
+SECONDS_MAX = 20.0
+LAUNCH_ARGUMENTS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    # Names and addresses alike: nothing but this machine's loopback is there.
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
+)
+REPORT_VIOLATIONS = """
+addEventListener("securitypolicyviolation", ({ violatedDirective, blockedURI }) => {
+  console.error(`content security policy: ${violatedDirective} refused ${blockedURI}`);
+});
+"""
+
+ColourScheme = Literal["light", "dark"]
+
+
+@dataclass
+class Complaints:
+    """What a page did that it must not do."""
+
+    origin: str
+    allowed: str | None
+    """Part of the errors that the test itself brings about."""
+    elsewhere: list[str] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
+
+    def watch(self, context: BrowserContext) -> None:
+        context.on("request", lambda request: self._asked(request.url))
+        context.on("console", self._said)
+        context.on("weberror", lambda error: self._failed(str(error.error)))
+        context.on("page", lambda page: page.on("websocket", lambda socket: self._asked(socket.url)))
+
+    def _asked(self, url: str) -> None:
+        found = urlsplit(url)
+        if found.scheme not in {"data", "blob"} and found.netloc != urlsplit(self.origin).netloc:
+            self.elsewhere.append(url)
+
+    def _said(self, message: ConsoleMessage) -> None:
+        if message.type == "error":
+            self._failed(f"{message.text} ({message.location['url']})")
+
+    def _failed(self, text: str) -> None:
+        if self.allowed is None or self.allowed not in text:
+            self.errors.append(text)
+
+
+class Visitor:
+    """Someone with a browser. Every visit is a new person: nothing is remembered from one to the next."""
+
+    def __init__(self, browser: Browser) -> None:
+        self._browser = browser
+
+    @asynccontextmanager
+    async def dashboard(
+        self,
+        origin: str,
+        link: str = "",
+        *,
+        allowed: str | None = None,
+        width: int = 1280,
+        colours: ColourScheme = "light",
+    ) -> AsyncIterator[Dashboard]:
+        """The dashboard, with `link` as its query."""
+        async with self._page(origin, allowed, width, colours) as page:
+            await page.goto(f"{origin}/{link}")
+            yield Dashboard(page)
+
+    @asynccontextmanager
+    async def graphiql(
+        self, origin: str, link: str = "", *, width: int = 1280, colours: ColourScheme = "light"
+    ) -> AsyncIterator[GraphiQL]:
+        """The playground, with `link` as its query."""
+        async with self._page(origin, None, width, colours) as page:
+            await page.goto(f"{origin}/graphql{link}")
+            yield GraphiQL(page)
+
+    @asynccontextmanager
+    async def _page(self, origin: str, allowed: str | None, width: int, colours: ColourScheme) -> AsyncIterator[Page]:
+        context = await self._browser.new_context(
+            viewport={"width": width, "height": 800}, device_scale_factor=1, color_scheme=colours
+        )
+        context.set_default_timeout(SECONDS_MAX * 1000)
+        try:
+            complaints = Complaints(origin, allowed)
+            complaints.watch(context)
+            await context.add_init_script(REPORT_VIOLATIONS)
+            yield await context.new_page()
+            assert not complaints.elsewhere, f"the page asked another host: {complaints.elsewhere}"
+            assert not complaints.errors, f"the page had errors: {complaints.errors}"
+        finally:
+            await context.close()
+
+
+@asynccontextmanager
+async def visiting() -> AsyncIterator[Visitor]:
+    """A browser of its own."""
+    expect.set_options(timeout=SECONDS_MAX * 1000)
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(
+            executable_path=chromium(), args=LAUNCH_ARGUMENTS, timeout=SECONDS_MAX * 1000
+        )
+        try:
+            yield Visitor(browser)
+        finally:
+            await browser.close()

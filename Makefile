@@ -17,7 +17,8 @@ $(VENV)/installed: pyproject.toml constraints.txt hatch_build.py web/package-loc
 install: $(VENV)/installed ## Install into .venv
 
 demo: $(VENV)/installed ## Serve this machine's live figures on 127.0.0.1:8000
-	@exec $(BIN)/kvs-graphql demo
+	@# In a process group of its own Ctrl-C reaches the demo alone, and make ends with its exit code.
+	@if [ -t 0 ]; then set -m; fi; $(BIN)/kvs-graphql demo
 
 test: $(VENV)/installed ## Run the tests; those on a real Kafka where Java and Maven are there
 	$(BIN)/python -m pytest -q

@@ -3,6 +3,7 @@
 from typing import Any
 
 from graphql import GraphQLError
+from starlette.websockets import WebSocketDisconnected as SocketClosed
 from strawberry.http.exceptions import WebSocketDisconnected
 from strawberry.subscriptions.protocols.graphql_transport_ws.handlers import BaseGraphQLTransportWSHandler
 
@@ -18,7 +19,7 @@ class SocketHandler(BaseGraphQLTransportWSHandler[Any, Any]):
 
     async def handle_task_exception(self, error: Exception) -> None:
         """A client that left, or a service that stops, while something is being sent is nobody's fault."""
-        if not isinstance(error, WebSocketDisconnected):
+        if not isinstance(error, (WebSocketDisconnected, SocketClosed)):
             await super().handle_task_exception(error)
 
     async def handle_subscribe(self, message: Any) -> None:

@@ -86,6 +86,11 @@ async def test_a_compacted_topic_is_read_over_its_gaps(kafka_broker: KafkaBroker
             await served.state(State.LIVE)
         truth = await assert_equal_to_the_log(served, kafka_broker, topic)
         assert truth.records < 300
+        # And underneath a consumer that is reading.
+        for round_number in range(3, 6):
+            produce(kafka_broker.bootstrap_servers, topic, [(b"k%d" % n, b"%d" % round_number) for n in range(50)])
+            await asyncio.to_thread(kafka_broker.compact, topic)
+        await assert_equal_to_the_log(served, kafka_broker, topic)
 
 
 async def test_a_topic_that_comes_later_is_waited_for(kafka_broker: KafkaBroker, topic: str, tmp_path: Path) -> None:

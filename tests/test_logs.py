@@ -45,9 +45,9 @@ def test_away_from_a_terminal_each_line_is_one_json_object(capsys: pytest.Captur
 
 def test_a_library_is_logged_in_the_same_shape(capsys: pytest.CaptureFixture[str]) -> None:
     configure_logging("info", "json")
-    logging.getLogger("some.library").warning("took %d s", 5)
+    logging.getLogger("some.package").warning("took %d s", 5)
     (line,) = map(orjson.loads, lines(capsys))
-    assert (line["event"], line["level"], line["logger"]) == ("took 5 s", "warning", "some.library")
+    assert (line["event"], line["level"], line["logger"]) == ("took 5 s", "warning", "some.package")
 
 
 def test_an_error_is_one_line_with_its_traceback(capsys: pytest.CaptureFixture[str]) -> None:

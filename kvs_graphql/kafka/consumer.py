@@ -91,7 +91,8 @@ class Consumer:
 
     async def _pause(self, error: Exception) -> None:
         """Say what is waited for, as the state and in a log line, and wait: longer each time in a row."""
-        seconds = min(self._limits.retry_seconds_max, _RETRY_SECONDS_MIN * 2**self._failures)
+        # The exponent is bounded: an outage of hours would make the power too large for a float.
+        seconds = min(self._limits.retry_seconds_max, _RETRY_SECONDS_MIN * 2 ** min(self._failures, 20))
         self._failures += 1
         self._lifecycle.writable = not isinstance(error, Unwritable)
         if isinstance(error, NoTopic):
@@ -184,6 +185,7 @@ class Consumer:
         while not covers(store.positions, target):
             await self._apply(pump, store)
         await store.caught_up(int(time() * 1000))
+        self._went_well()
 
     async def _keep_up(self, pump: Pump, store: Store) -> None:
         while True:
@@ -191,9 +193,12 @@ class Consumer:
 
     async def _apply(self, pump: Pump, store: Store) -> None:
         await pump.apply()
-        self._failures, self._lifecycle.writable = 0, True
+        self._went_well()
         for partition, lag in enumerate(self._lifecycle.lag(store.positions)):
             self._metrics.consumer_lag.labels(str(partition)).set(lag)
+
+    def _went_well(self) -> None:
+        self._failures, self._lifecycle.writable = 0, True
 
     async def _look_after(self, session: Session, store: Store) -> None:
         """Notice in time that the broker is gone, that the topic is another, that deletes were missed."""

@@ -103,6 +103,14 @@ async def test_a_full_disk_refuses_a_batch_whole_and_reads_go_on(store: Store) -
     assert await values(store, b"a") == [b"2"]
 
 
+async def test_a_file_that_became_read_only_refuses_a_batch_and_reads_go_on(store: Store) -> None:
+    await store.apply(batch(record(b"a", b"1", 0)))
+    await store._database.transaction(lambda connection: connection.execute("PRAGMA query_only=ON"))
+    with pytest.raises(Unwritable, match="readonly"):
+        await store.apply(batch(record(b"a", b"2", 1)))
+    assert await values(store, b"a") == [b"1"]
+
+
 async def limit_pages(store: Store, pages: int) -> None:
     """Let the file grow no further: SQLite then says that the disk is full."""
     await store._database.transaction(lambda connection: connection.execute(f"PRAGMA max_page_count={pages}"))

@@ -1,6 +1,7 @@
 """The commands that serve."""
 
 import asyncio
+import shutil
 import sys
 import tempfile
 from pathlib import Path
@@ -53,7 +54,9 @@ async def serve_demo(flags: dict[str, Any]) -> None:
             )
             configure_logging(settings.log_level, settings.log_format)
             async with running(settings) as run:
-                click.echo(_WELCOME.format(url=run.url, broker=bootstrap_servers, topic=_DEMO_TOPIC))
+                click.echo(
+                    _WELCOME.format(url=run.url, broker=bootstrap_servers, topic=_DEMO_TOPIC, command=_command())
+                )
                 await run.wait()
     click.echo("Everything has ended.")
 
@@ -73,6 +76,11 @@ async def _show_progress(run: Running) -> None:
             await asyncio.sleep(_PROGRESS_SECONDS)
 
 
+def _command() -> str:
+    """What to type for this program in another terminal, where its virtual environment may not be active."""
+    return "kvs-graphql" if shutil.which("kvs-graphql") else sys.argv[0]
+
+
 _WELCOME = """
 kvs-graphql shows this machine's live figures, from a Kafka broker of its own ({broker}, topic {topic}).
 
@@ -82,8 +90,8 @@ kvs-graphql shows this machine's live figures, from a Kafka broker of its own ({
 
 Three things to try, in another terminal:
 
-  kvs-graphql get memory load --url {url}
-  kvs-graphql watch --prefix cpu/ --url {url}
+  {command} get memory load --url {url}
+  {command} watch --prefix cpu/ --url {url}
   curl -s {url}/graphql -H 'content-type: application/json' \\
        -d '{{"query": "{{ entries(prefix: \\"process/\\") {{ edges {{ node {{ json(pointer: \\"/name\\") }} }} }} }}"}}'
 

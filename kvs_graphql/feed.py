@@ -162,17 +162,17 @@ class Watcher:
         self._lost = not feed.holds(seen)
         self._number = feed.place_of(seen)
         self._unread = not covers(seen, feed.positions)
-        if self._unread or self._lost:
+        if self.unread:
             self._wakened.set()
 
     @property
     def positions(self) -> Positions:
         """Everything below is delivered, or of no interest here."""
-        return self._seen if self._unread or self._lost else merge(self._seen, self._feed.positions)
+        return self._seen if self.unread else merge(self._seen, self._feed.positions)
 
     def wake(self, number: int) -> None:
         """A commit has something for this watcher (called by the feed)."""
-        if self._unread or self._lost:
+        if self.unread:
             return
         logged = self._feed.logged(number)
         assert logged is not None
@@ -190,6 +190,11 @@ class Watcher:
         """End the watcher's wait with `Unavailable` (called by the feed)."""
         self._closed = True
         self._wakened.set()
+
+    @property
+    def unread(self) -> bool:
+        """Whether there is more to take, or something lost, already."""
+        return self._unread or self._lost
 
     async def wait(self) -> None:
         """Return once `take` has something, or something to say."""

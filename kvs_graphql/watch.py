@@ -53,11 +53,13 @@ class Update:
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """Where a watch begins: at a cursor, with a snapshot, or (neither) from now on."""
+    """Where a watch begins: at a cursor, with a snapshot, or (neither) from now on; and how it goes on."""
 
     after: Cursor | None = None
     snapshot: bool = False
     progress: bool = False
+    interval: float | None = None
+    """Seconds between two pushes of changes, each with the latest change of a key alone; None: every change at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +97,7 @@ class Watch:
                     yield page
                 async for page in self._catch_up():
                     yield page
-                async for page in self._follow(start.progress):
+                async for page in self._follow(start):
                     yield page
             except _TableReplaced:
                 async for page in self._start_over():
@@ -196,7 +198,7 @@ class Watch:
                 return
             sequence = changes.through
 
-    async def _follow(self, progress: bool) -> AsyncIterator[list[Update]]:
+    async def _follow(self, start: Start) -> AsyncIterator[list[Update]]:
         """Follow the feed until it has lost what is not taken yet."""
         # A place ahead of this replica is accepted: LIVE waits until the feed is there too.
         self._target = merge(self._target, self._seen)
@@ -205,6 +207,8 @@ class Watch:
             try:
                 while True:
                     events = watcher.take(self._limits.page_max)
+                    if start.interval is not None and self._conflate(watcher, events):
+                        yield [self._marker(Kind.CONFLATED, told)]
                     if events:
                         yield [self._event(event) for event in events]
                         told = events[-1].positions
@@ -212,11 +216,34 @@ class Watch:
                         self._owes_live = False
                         told = watcher.positions
                         yield [self._marker(Kind.LIVE, told)]
-                    elif not events and await self._idle(watcher, progress) and not covers(told, watcher.positions):
+                    elif (
+                        not events and await self._idle(watcher, start.progress) and not covers(told, watcher.positions)
+                    ):
                         told = watcher.positions
                         yield [self._marker(Kind.PROGRESS, told)]
+                    if events and start.interval is not None and not watcher.unread:
+                        await self._feed.rest(start.interval)
             except Behind:
                 self._seen = watcher.positions
+
+    def _conflate(self, watcher: Watcher, events: list[Event]) -> bool:
+        """Leave of `events`, and of what else can be taken, only the last of each key; whether any was left out.
+
+        What follows is then a run like that of a snapshot, at whose end LIVE is owed.
+        """
+        latest: dict[bytes, Event] = {}
+        taken, number = list(events), 0
+        while taken:
+            number += len(taken)
+            for event in taken:
+                latest.pop(event.record.key, None)
+                latest[event.record.key] = event
+            taken = watcher.take(self._limits.page_max) if len(latest) < self._limits.page_max else []
+        events[:] = latest.values()
+        if len(latest) == number:
+            return False
+        self._target, self._owes_live = merge(self._target, events[-1].positions), True
+        return True
 
     async def _idle(self, watcher: Watcher, progress: bool) -> bool:
         """Wait for something to do; True where time for a PROGRESS marker passed without."""

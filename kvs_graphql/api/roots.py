@@ -96,7 +96,9 @@ class Query:
 class Subscription:
     @strawberry.subscription(
         description="Changes of keys as they arrive from Kafka: of these keys, of those with the prefix, or of all. "
-        "`snapshot` sends the matching entries first; `after` goes on where another subscription stopped."
+        "`snapshot` sends the matching entries first; `after` goes on where another subscription stopped; "
+        "`interval` pushes every so many seconds, of each key only the latest change, between CONFLATED and LIVE "
+        "where others were left out."
     )
     async def updates(
         self,
@@ -107,6 +109,7 @@ class Subscription:
         after: CursorToken | None = UNSET,
         snapshot: bool = False,
         progress: bool = False,
+        interval: float | None = UNSET,
     ) -> AsyncIterator[Update]:
         wanted, within, place = _given(keys), _given(prefix), _given(after)
         if info.context.connection.resume is not None:
@@ -119,7 +122,9 @@ class Subscription:
             None if wanted is None else frozenset(_key(info, key, key_encoding) for key in wanted),
             None if within is None else _key(info, within, key_encoding),
         )
-        start = Start(None if place is None else info.context.service.place(place), snapshot, progress)
+        start = Start(
+            None if place is None else info.context.service.place(place), snapshot, progress, _given(interval)
+        )
         with _counted(info):
             async for update in info.context.service.updates(interest, start):
                 info.context.told = update.cursor

@@ -68,9 +68,12 @@ class Service:
 
         Raises:
             TooManyKeys: The interest names more keys than a request may.
+            BadInput: The interval is shorter than allowed.
             Unavailable: The service is stopping, or its table cannot be read.
         """
         self.check_number_of_keys(len(interest.keys or ()))
+        if start.interval is not None:
+            self._interval(start.interval)
         watch = Watch(self._store, self._feed, interest, self._limits.watch)
         async for page in watch.updates(start):
             for update in page:

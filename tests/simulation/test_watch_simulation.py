@@ -97,13 +97,15 @@ class SimulatedClient:
         self.interest = random.choice((Interest(), Interest(keys, prefix)))
         self.view = ClientView(log, self.interest)
         self._snapshot = random.random() < 0.5
+        self._interval = random.choice((None, None, 0.002))
         self._resume: Cursor | None = None
         self._log = log
 
     async def follow(self, replica: Replica, until: Positions, *, updates_max: float = float("inf")) -> None:
         """Read until the cursor covers `until`, or so many updates came."""
         watch = Watch(replica.store, replica.feed, self.interest, self._limits)
-        start = Start(after=self._resume, snapshot=self._resume is None and self._snapshot, progress=True)
+        snapshot = self._resume is None and self._snapshot
+        start = Start(self._resume, snapshot, progress=True, interval=self._interval)
         if self._resume is None and not self._snapshot:
             self.view.begin(replica.feed.positions)
         seen = 0

@@ -1,0 +1,93 @@
+"""A watch that conflates, beside one that loses nothing."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from pathlib import Path
+
+import pytest
+
+from kvs_graphql.cursor import NO_TOPIC_ID, Cursor
+from kvs_graphql.feed import Feed
+from kvs_graphql.records import Batch, Interest, Record
+from kvs_graphql.store import Store, WindowLimits, open_store
+from kvs_graphql.watch import Kind, Start, Update, Watch, WatchLimits
+
+_INTERVAL_SECONDS = 0.01
+_LIMITS = WatchLimits(page_max=7, progress_seconds=60)
+
+
+class Table:
+    """A store and its feed, at the live end of a topic of one partition."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self.feed = Feed(Cursor(NO_TOPIC_ID, (0,)), changes_max=10_000, bytes_max=1_000_000)
+
+    async def change(self, *pairs: tuple[bytes, bytes]) -> None:
+        """All of them in one batch."""
+        (position,) = self.feed.positions
+        run = [Record(key, value, 0, position + n, None, None) for n, (key, value) in enumerate(pairs)]
+        batch = Batch((run,), (position + len(run),), sum(r.size_bytes for r in run), 0)
+        self.feed.publish(await self.store.apply(batch))
+
+    async def watch(self, interval: float | None, after: Cursor | None = None) -> AsyncIterator[Update]:
+        watch = Watch(self.store, self.feed, Interest(), _LIMITS)
+        start = Start(after or Cursor(NO_TOPIC_ID, self.feed.positions), interval=interval)
+        async with aclosing(watch.updates(start)) as pages:  # type: ignore[type-var]
+            async for page in pages:
+                for update in page:
+                    yield update
+
+
+@pytest.fixture
+async def table(tmp_path: Path) -> AsyncIterator[Table]:
+    async with open_store(tmp_path / "kvs.db", WindowLimits(10_000, 1_000_000, 10_000), readers=1) as store:
+        await store.begin("topic", NO_TOPIC_ID, (0,))
+        await store.caught_up(0)
+        yield Table(store)
+
+
+async def until_live(updates: AsyncIterator[Update]) -> list[tuple[Kind, bytes | None]]:
+    """Kind and value of each update until a run ends."""
+    told = []
+    async for update in updates:
+        told.append((update.kind, update.record and update.record.value))
+        if update.kind is Kind.LIVE:
+            break
+    return told
+
+
+async def test_a_thousand_changes_in_one_batch_are_all_told_or_conflated_as_the_watcher_asked(table: Table) -> None:
+    async with (
+        asyncio.timeout(10),
+        aclosing(table.watch(None)) as lossless,  # type: ignore[type-var]
+        aclosing(table.watch(_INTERVAL_SECONDS)) as conflating,  # type: ignore[type-var]
+    ):
+        assert await until_live(lossless) == await until_live(conflating) == [(Kind.LIVE, None)]
+        await table.change(*((b"key", b"%d" % n) for n in range(1_000)))
+        assert [(await anext(lossless)).record.value for _ in range(1_000)] == [b"%d" % n for n in range(1_000)]  # type: ignore[union-attr]
+        assert await until_live(conflating) == [(Kind.CONFLATED, None), (Kind.SET, b"999"), (Kind.LIVE, None)]
+
+
+async def test_where_nothing_is_left_out_a_conflating_watcher_is_told_plain_changes(table: Table) -> None:
+    async with asyncio.timeout(10), aclosing(table.watch(_INTERVAL_SECONDS)) as updates:  # type: ignore[type-var]
+        await until_live(updates)
+        await table.change((b"a", b"1"), (b"b", b"1"))
+        assert [((u := await anext(updates)).kind, u.record and u.record.key) for _ in range(2)] == [
+            (Kind.SET, b"a"),
+            (Kind.SET, b"b"),
+        ]
+
+
+async def test_who_leaves_within_a_conflated_run_goes_on_without_a_loss(table: Table) -> None:
+    async with asyncio.timeout(10):
+        async with aclosing(table.watch(_INTERVAL_SECONDS)) as updates:  # type: ignore[type-var]
+            await until_live(updates)
+            await table.change((b"a", b"1"), (b"b", b"1"), (b"a", b"2"))
+            assert (await anext(updates)).kind is Kind.CONFLATED
+            within = await anext(updates)
+            assert within.record is not None
+            assert within.record.key == b"b"
+        async with aclosing(table.watch(None, within.cursor)) as updates:  # type: ignore[type-var]
+            assert await until_live(updates) == [(Kind.SET, b"2"), (Kind.LIVE, None)]

@@ -14,12 +14,11 @@ resume from the empty cursor: a partition at 0 holds nothing yet, so deletes are
 
 import asyncio
 from collections.abc import AsyncIterator, Coroutine
-from dataclasses import dataclass
-from enum import Enum
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from kvs_graphql.cursor import Cursor
-from kvs_graphql.feed import Behind, Event, Feed, Watcher
+from kvs_graphql.feed import Behind, Feed, Kind, Update, Watcher
 from kvs_graphql.records import Interest, Positions, Record, advance, covers, merge, position_in
 from kvs_graphql.store import Coverage, Query, Store, changes_after, coverage, log_order
 
@@ -28,27 +27,6 @@ T = TypeVar("T")
 
 class _TableReplaced(Exception):
     """The table is of another topic, or was built again in the middle of a run: what was read does not add up."""
-
-
-class Kind(Enum):
-    """What an update says: of a key (SET, DELETE, SNAPSHOT), or of the subscription (the others)."""
-
-    SET = "SET"
-    DELETE = "DELETE"
-    SNAPSHOT = "SNAPSHOT"
-    CONFLATED = "CONFLATED"
-    RESET = "RESET"
-    LIVE = "LIVE"
-    PROGRESS = "PROGRESS"
-
-
-@dataclass(frozen=True, slots=True)
-class Update:
-    """One event of a watch; `record` is None in markers. `cursor` stands just after it."""
-
-    kind: Kind
-    cursor: Cursor
-    record: Record | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,11 +163,12 @@ class Watch:
 
     async def _walk_window(self) -> AsyncIterator[list[Update]]:
         """Every change since what was seen, until the window's end or as far as the window still holds them."""
-        sequence = 0
+        sequence, generation = 0, self._generation
         while True:
             query = changes_after(self._interest, self._seen, sequence, limit=self._limits.page_max)
             known, changes = await self._read(query)
-            if not covers(self._seen, known.window_start):
+            # Sequence numbers of another file mean nothing in this one.
+            if self._generation != generation or not covers(self._seen, known.window_start):
                 return
             if changes.records:
                 yield [self._passed(record) for record in changes.records]
@@ -206,43 +185,44 @@ class Watch:
             told = self._seen
             try:
                 while True:
-                    events = watcher.take(self._limits.page_max)
-                    if start.interval is not None and self._conflate(watcher, events):
+                    taken = watcher.take(self._limits.page_max)
+                    if start.interval is not None and self._conflate(watcher, taken):
                         yield [self._marker(Kind.CONFLATED, told)]
-                    if events:
-                        yield [self._event(event) for event in events]
-                        told = events[-1].positions
+                    if taken:
+                        yield [self._before_live(update) for update in taken] if self._owes_live else taken
+                        told = taken[-1].cursor.positions
                     if self._owes_live and self._reached_by(watcher):
                         self._owes_live = False
                         told = watcher.positions
                         yield [self._marker(Kind.LIVE, told)]
                     elif (
-                        not events and await self._idle(watcher, start.progress) and not covers(told, watcher.positions)
+                        not taken and await self._idle(watcher, start.progress) and not covers(told, watcher.positions)
                     ):
                         told = watcher.positions
                         yield [self._marker(Kind.PROGRESS, told)]
-                    if events and start.interval is not None and not watcher.unread:
+                    if taken and start.interval is not None and not watcher.unread:
                         await self._feed.rest(start.interval)
             except Behind:
                 self._seen = watcher.positions
 
-    def _conflate(self, watcher: Watcher, events: list[Event]) -> bool:
-        """Leave of `events`, and of what else can be taken, only the last of each key; whether any was left out.
+    def _conflate(self, watcher: Watcher, taken: list[Update]) -> bool:
+        """Leave of `taken`, and of what else can be taken, only the last of each key; whether any was left out.
 
         What follows is then a run like that of a snapshot, at whose end LIVE is owed.
         """
-        latest: dict[bytes, Event] = {}
-        taken, number = list(events), 0
-        while taken:
-            number += len(taken)
-            for event in taken:
-                latest.pop(event.record.key, None)
-                latest[event.record.key] = event
-            taken = watcher.take(self._limits.page_max) if len(latest) < self._limits.page_max else []
-        events[:] = latest.values()
+        latest: dict[bytes, Update] = {}
+        more, number = list(taken), 0
+        while more:
+            number += len(more)
+            for update in more:
+                assert update.record is not None
+                latest.pop(update.record.key, None)
+                latest[update.record.key] = update
+            more = watcher.take(self._limits.page_max) if len(latest) < self._limits.page_max else []
+        taken[:] = latest.values()
         if len(latest) == number:
             return False
-        self._target, self._owes_live = merge(self._target, events[-1].positions), True
+        self._target, self._owes_live = merge(self._target, taken[-1].cursor.positions), True
         return True
 
     async def _idle(self, watcher: Watcher, progress: bool) -> bool:
@@ -250,8 +230,11 @@ class Watch:
         if self._owes_live:
             await _first(watcher.wait(), self._feed.reached(self._target))
             return False
+        if not progress:
+            await watcher.wait()
+            return False
         try:
-            async with asyncio.timeout(self._limits.progress_seconds if progress else None):
+            async with asyncio.timeout(self._limits.progress_seconds):
                 await watcher.wait()
         except TimeoutError:
             return True
@@ -298,8 +281,8 @@ class Watch:
         self._seen = advance(self._seen, record.partition, record.offset + 1)
         return Update(kind or _kind(record), self._cursor(self._seen), record)
 
-    def _event(self, event: Event) -> Update:
-        return Update(_kind(event.record), self._cursor(event.positions), event.record)
+    def _before_live(self, update: Update) -> Update:
+        return replace(update, cursor=self._cursor(update.cursor.positions))
 
     def _cursor(self, positions: Positions) -> Cursor:
         return Cursor(self._topic_id, positions, self._target if self._owes_live else ())

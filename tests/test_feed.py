@@ -34,7 +34,11 @@ class Source:
 
 
 def taken(watcher: Watcher, limit: int = 100) -> list[tuple[bytes, Positions]]:
-    return [(event.record.key, event.positions) for event in watcher.take(limit)]
+    found = []
+    for update in watcher.take(limit):
+        assert update.record is not None
+        found.append((update.record.key, update.cursor.positions))
+    return found
 
 
 async def test_a_watcher_gets_every_change_with_the_positions_just_after_it() -> None:

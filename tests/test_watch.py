@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from kvs_graphql.cursor import NO_TOPIC_ID, Cursor
-from kvs_graphql.feed import Feed
+from kvs_graphql.feed import Feed, Kind, Update
 from kvs_graphql.records import Batch, Interest, Record
 from kvs_graphql.store import Store, WindowLimits, open_store
-from kvs_graphql.watch import Kind, Start, Update, Watch, WatchLimits
+from kvs_graphql.watch import Start, Watch, WatchLimits
 
 _INTERVAL_SECONDS = 0.01
 _LIMITS = WatchLimits(page_max=7, progress_seconds=60)

@@ -1,13 +1,14 @@
 """The use cases: read keys, read pages, watch changes, tell how things are. Everything a client can ask for."""
 
 from kvs_graphql.cursor import Cursor
+from kvs_graphql.feed import Kind, Update
 from kvs_graphql.service.reads import NO_WAIT, PageRequest, Reads, Wait
 from kvs_graphql.service.service import Service, ServiceLimits
 from kvs_graphql.service.status import PartitionStatus, Status
 from kvs_graphql.service.writes import Headers, Write, Writes
 from kvs_graphql.state import State
 from kvs_graphql.store import Page
-from kvs_graphql.watch import Kind, Start, Update, WatchLimits
+from kvs_graphql.watch import Start, WatchLimits
 
 __all__ = [
     "NO_WAIT",

@@ -11,11 +11,11 @@ from typing import Any, Protocol
 
 from kvs_graphql.cursor import Cursor
 from kvs_graphql.errors import BadInput, NotCaughtUp
+from kvs_graphql.feed import Kind, Update
 from kvs_graphql.records import Positions, Record, advance, covers, merge, position_in
 from kvs_graphql.service.status import Status
 from kvs_graphql.service.together import Together
 from kvs_graphql.store import History, Page, Query, Sizes, Snapshot, count_entries, get_many, history, page, sizes
-from kvs_graphql.watch import Kind, Update
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,14 +8,14 @@ from typing import Any
 
 from kvs_graphql.cursor import Cursor, decode_cursor
 from kvs_graphql.errors import BadCursor, BadInput, BadKey, NotCaughtUp, TooManyKeys
-from kvs_graphql.feed import Feed
+from kvs_graphql.feed import Feed, Update
 from kvs_graphql.records import Interest, Positions, Record, position_in
 from kvs_graphql.service.reads import Reads, Wait
 from kvs_graphql.service.status import Readiness, Status, status_of
 from kvs_graphql.service.writes import Producer, Writes
 from kvs_graphql.state import Lifecycle
 from kvs_graphql.store import Query, Sizes, Snapshot, Store, get_many
-from kvs_graphql.watch import Start, Update, Watch, WatchLimits
+from kvs_graphql.watch import Start, Watch, WatchLimits
 
 _COUNT_SECONDS = 1.0
 

@@ -4,8 +4,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from random import Random
 
+from kvs_graphql.feed import Kind, Update
 from kvs_graphql.records import Batch, Interest, Positions, Record, position_in
-from kvs_graphql.watch import Kind, Update
 
 Table = dict[bytes, bytes]
 TOPIC_ID = b"simulated-topic!"

@@ -7,25 +7,19 @@ they are behind. (etcd parts its watchers into synced and unsynced ones for the 
 """
 
 import asyncio
-from collections import defaultdict, deque
-from collections.abc import Iterable, Iterator
+from collections import deque
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
-from functools import cached_property
-from heapq import heappop, heappush
-from itertools import count
+from dataclasses import replace
 
 from kvs_graphql.cursor import Cursor
 from kvs_graphql.errors import Unavailable
-from kvs_graphql.records import Commit, Interest, Positions, Record, advance, covers, merge, position_in
+from kvs_graphql.feed.interests import Interests
+from kvs_graphql.feed.updates import Logged, Update
+from kvs_graphql.feed.waits import Waits
+from kvs_graphql.records import Commit, Interest, Positions, covers, merge, position_in
 
-
-@dataclass(frozen=True, slots=True)
-class Event:
-    """A change, and the positions just after it."""
-
-    record: Record
-    positions: Positions
+_SHARED_CHANGES_MAX = 4_096
 
 
 class Behind(Exception):
@@ -40,28 +34,32 @@ class Feed:
         self.positions = cursor.positions
         self._changes_max = changes_max
         self._bytes_max = bytes_max
-        self._log: deque[_Logged] = deque()
+        self._log: deque[Logged] = deque()
+        self._shared: deque[Logged] = deque()
+        self._shared_changes = 0
         self._first = 0
         self._changes = 0
         self._bytes = 0
-        self._interests = _Interests()
-        self._waits = _Waits()
+        self._interests = Interests[Watcher]()
+        self._waits = Waits()
         self._closing = asyncio.Event()
 
     def begin(self, cursor: Cursor) -> None:
         """Start over with an empty log: the store stands at `cursor`, by commits that were not published."""
+        for watcher in self._interests.all():
+            watcher.lose()
         self.topic_id, self.positions = cursor.topic_id, cursor.positions
         self._first += len(self._log)
         self._log.clear()
         self._changes = self._bytes = 0
-        for watcher in self._interests.all():
-            watcher.lose()
         self._waits.reached(self.positions)
 
     def publish(self, commit: Commit) -> None:
         """Append a commit and wake whoever it concerns; positions without changes wake waiters only."""
         number = self._first + len(self._log)
-        self._log.append(_Logged(commit))
+        logged = Logged(self.topic_id, commit)
+        self._log.append(logged)
+        self._share(logged)
         self._changes += len(commit.changes)
         self._bytes += commit.size_bytes
         self.positions = commit.after
@@ -73,6 +71,15 @@ class Feed:
             self._first += 1
             self._changes -= len(dropped.changes)
             self._bytes -= dropped.size_bytes
+
+    def _share(self, logged: "Logged") -> None:
+        """Keep the updates of the newest commits, for all who are synced to be told the very same ones."""
+        self._shared.append(logged)
+        self._shared_changes += len(logged.commit.changes)
+        while self._shared_changes > _SHARED_CHANGES_MAX and len(self._shared) > 1:
+            old = self._shared.popleft()
+            self._shared_changes -= len(old.commit.changes)
+            old.unshare()
 
     @contextmanager
     def watch(self, interest: Interest, seen: Positions) -> Iterator["Watcher"]:
@@ -137,7 +144,7 @@ class Feed:
                 high = middle
         return self._first + low
 
-    def logged(self, number: int) -> "_Logged | None":
+    def logged(self, number: int) -> "Logged | None":
         """The commit of that number; None past the end of the log.
 
         Raises:
@@ -156,19 +163,20 @@ class Watcher:
         self.interest = interest
         self._feed = feed
         self._seen = seen
+        self._ahead = not covers(feed.positions, seen)
         self._skipped = 0
         self._closed = False
-        self._wakened = asyncio.Event()
+        self._waiting: asyncio.Future[None] | None = None
         self._lost = not feed.holds(seen)
         self._number = feed.place_of(seen)
         self._unread = not covers(seen, feed.positions)
-        if self.unread:
-            self._wakened.set()
 
     @property
     def positions(self) -> Positions:
         """Everything below is delivered, or of no interest here."""
-        return self._seen if self.unread else merge(self._seen, self._feed.positions)
+        if self.unread:
+            return self._seen
+        return merge(self._seen, self._feed.positions) if self._ahead else self._feed.positions
 
     def wake(self, number: int) -> None:
         """A commit has something for this watcher (called by the feed)."""
@@ -177,19 +185,25 @@ class Watcher:
         logged = self._feed.logged(number)
         assert logged is not None
         # Nothing before this commit concerned the watcher: that much it has seen.
-        self._seen = merge(self._seen, logged.commit.before)
+        self._seen = merge(self._seen, logged.commit.before) if self._ahead else logged.commit.before
         self._number, self._skipped, self._unread = number, 0, True
-        self._wakened.set()
+        self._wake_up()
 
     def lose(self) -> None:
         """There were changes that the log never had: `take` raises `Behind` (called by the feed)."""
+        # What it was told to have reached stays reached.
+        self._seen = self.positions
         self._lost = True
-        self._wakened.set()
+        self._wake_up()
 
     def close(self) -> None:
         """End the watcher's wait with `Unavailable` (called by the feed)."""
         self._closed = True
-        self._wakened.set()
+        self._wake_up()
+
+    def _wake_up(self) -> None:
+        if self._waiting is not None and not self._waiting.done():
+            self._waiting.set_result(None)
 
     @property
     def unread(self) -> bool:
@@ -198,7 +212,9 @@ class Watcher:
 
     async def wait(self) -> None:
         """Return once `take` has something, or something to say."""
-        await self._wakened.wait()
+        if not (self._unread or self._lost or self._closed):
+            self._waiting = asyncio.get_running_loop().create_future()
+            await self._waiting
 
     def skip(self) -> None:
         """Leave out everything up to now, taken or lost: who only wants the latest state reads the store for it.
@@ -210,9 +226,8 @@ class Watcher:
             raise Unavailable("The service is stopping.")
         self._seen = merge(self._seen, self._feed.positions)
         self._unread = self._lost = False
-        self._wakened.clear()
 
-    def take(self, limit: int) -> list[Event]:
+    def take(self, limit: int) -> list[Update]:
         """Up to `limit` of the changes not taken yet, in order; empty when there is none.
 
         Raises:
@@ -223,141 +238,32 @@ class Watcher:
             raise Unavailable("The service is stopping.")
         if self._lost:
             raise Behind
-        taken: list[Event] = []
+        taken: list[Update] = []
         while self._unread and len(taken) < limit:
             logged = self._feed.logged(self._number)
             if logged is None:
                 self._unread = False
-                self._wakened.clear()
             else:
                 self._take_from(logged, taken, limit)
         return taken
 
-    def _take_from(self, logged: "_Logged", taken: list[Event], limit: int) -> None:
+    def _take_from(self, logged: "Logged", taken: list[Update], limit: int) -> None:
         matching = logged.matching(self.interest)
+        if not self._skipped:
+            self._ahead = not covers(logged.commit.before, self._seen)
         while self._skipped < len(matching) and len(taken) < limit:
-            index = matching[self._skipped]
-            record = logged.commit.changes[index]
+            update = logged.update(matching[self._skipped])
             self._skipped += 1
-            if record.offset < position_in(self._seen, record.partition):
-                continue
-            self._seen = merge(self._seen, logged.positions_after(index))
-            taken.append(Event(record, self._seen))
+            if self._ahead:
+                record = logged.commit.changes[matching[self._skipped - 1]]
+                if record.offset < position_in(self._seen, record.partition):
+                    continue
+                # Ahead in other partitions: this one's cursor is its own.
+                positions = merge(self._seen, update.cursor.positions)
+                update = replace(update, cursor=Cursor(update.cursor.topic_id, positions))
+            self._seen = update.cursor.positions
+            taken.append(update)
         if self._skipped == len(matching):
-            self._seen = merge(self._seen, logged.commit.after)
+            self._seen = merge(self._seen, logged.commit.after) if self._ahead else logged.commit.after
+            self._ahead = self._ahead and not covers(logged.commit.after, self._seen)
             self._number, self._skipped = self._number + 1, 0
-
-
-class _Logged:
-    """A commit in the log, and what is worked out of it once for all watchers that ask."""
-
-    def __init__(self, commit: Commit) -> None:
-        self.commit = commit
-
-    @cached_property
-    def _by_key(self) -> dict[bytes, list[int]]:
-        by_key: dict[bytes, list[int]] = defaultdict(list)
-        for index, record in enumerate(self.commit.changes):
-            by_key[record.key].append(index)
-        return by_key
-
-    def matching(self, interest: Interest) -> range | list[int]:
-        """The indexes of the changes that match, ascending."""
-        if interest.everything:
-            return range(len(self.commit.changes))
-        if interest.prefix is None and interest.keys is not None:
-            found = (self._by_key[key] for key in interest.keys & self._by_key.keys())
-            return sorted(index for indexes in found for index in indexes)
-        return [index for index, record in enumerate(self.commit.changes) if interest.matches(record.key)]
-
-    def positions_after(self, index: int) -> Positions:
-        """The positions just after a change: runs of partitions ascend, so lower ones are done, higher ones not."""
-        record = self.commit.changes[index]
-        before, after = self.commit.before, self.commit.after
-        done = after[: record.partition] + before[record.partition :]
-        return advance(done, record.partition, record.offset + 1)
-
-
-class _Interests:
-    """Who is interested in which key: a change costs a look-up, and a step for each watcher that matches."""
-
-    def __init__(self) -> None:
-        self._everything: set[Watcher] = set()
-        self._by_key: dict[bytes, set[Watcher]] = {}
-        self._by_prefix: dict[bytes, set[Watcher]] = {}
-        self._prefix_lengths: list[int] = []
-
-    def add(self, watcher: Watcher) -> None:
-        for index, term in self._terms(watcher):
-            index.setdefault(term, set()).add(watcher)
-        if watcher.interest.everything:
-            self._everything.add(watcher)
-        self._prefix_lengths = sorted(set(map(len, self._by_prefix)))
-
-    def remove(self, watcher: Watcher) -> None:
-        for index, term in self._terms(watcher):
-            index[term].discard(watcher)
-            if not index[term]:
-                del index[term]
-        self._everything.discard(watcher)
-        self._prefix_lengths = sorted(set(map(len, self._by_prefix)))
-
-    def all(self) -> set[Watcher]:
-        return self._everything.union(*self._by_key.values(), *self._by_prefix.values())
-
-    def concerned(self, changes: Iterable[Record]) -> set[Watcher]:
-        """The watchers that any of the changes matches."""
-        concerned: set[Watcher] = set()
-        if changes:
-            concerned |= self._everything
-        if self._by_key:
-            for record in changes:
-                if watchers := self._by_key.get(record.key):
-                    concerned |= watchers
-        for length in self._prefix_lengths:
-            for prefix in {record.key[:length] for record in changes}:
-                concerned |= self._by_prefix.get(prefix, set())
-        return concerned
-
-    def _terms(self, watcher: Watcher) -> Iterator[tuple[dict[bytes, set[Watcher]], bytes]]:
-        for key in watcher.interest.keys or ():
-            yield self._by_key, key
-        if watcher.interest.prefix is not None:
-            yield self._by_prefix, watcher.interest.prefix
-
-
-class _Waits:
-    """Who waits for which positions. A wait is kept under one partition it still lacks, so that a commit looks
-    only at waits it may end."""
-
-    def __init__(self) -> None:
-        self._by_partition: dict[int, list[tuple[int, int, Positions, asyncio.Future[None]]]] = {}
-        self._order = count()
-
-    def add(self, reached: Positions, wanted: Positions) -> asyncio.Future[None]:
-        future = asyncio.get_running_loop().create_future()
-        self._keep(reached, wanted, future)
-        return future
-
-    def reached(self, positions: Positions) -> None:
-        for partition, waits in list(self._by_partition.items()):
-            while waits and (waits[0][3].done() or waits[0][0] <= position_in(positions, partition)):
-                _, _, wanted, future = heappop(waits)
-                if not future.done():
-                    self._keep(positions, wanted, future)
-            if not waits:
-                del self._by_partition[partition]
-
-    def close(self) -> None:
-        for waits in self._by_partition.values():
-            for *_, future in waits:
-                if not future.done():
-                    future.set_exception(Unavailable("The service is stopping."))
-        self._by_partition.clear()
-
-    def _keep(self, reached: Positions, wanted: Positions, future: asyncio.Future[None]) -> None:
-        for partition, offset in enumerate(wanted):
-            if position_in(reached, partition) < offset:
-                heappush(self._by_partition.setdefault(partition, []), (offset, next(self._order), wanted, future))
-                return
-        future.set_result(None)

@@ -1,0 +1,82 @@
+"""What a watcher is told, and the commits in the feed's log that it is told from."""
+
+from collections import defaultdict
+from dataclasses import dataclass
+from enum import Enum
+from functools import cached_property
+
+from kvs_graphql.cursor import Cursor
+from kvs_graphql.records import Commit, Interest, Positions, Record, advance
+
+
+class Kind(Enum):
+    """What an update says: of a key (SET, DELETE, SNAPSHOT), or of the subscription (the others)."""
+
+    SET = "SET"
+    DELETE = "DELETE"
+    SNAPSHOT = "SNAPSHOT"
+    CONFLATED = "CONFLATED"
+    RESET = "RESET"
+    LIVE = "LIVE"
+    PROGRESS = "PROGRESS"
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """One event of a watch; `record` is None in markers. `cursor` stands just after it."""
+
+    kind: Kind
+    cursor: Cursor
+    record: Record | None = None
+
+
+class Logged:
+    """A commit in the log, and what is worked out of it once for all watchers that ask."""
+
+    def __init__(self, topic_id: bytes, commit: Commit) -> None:
+        self.commit = commit
+        self._updates: dict[int, Update] | None = {}
+        self._topic_id = topic_id
+
+    @cached_property
+    def _by_key(self) -> dict[bytes, list[int]]:
+        by_key: dict[bytes, list[int]] = defaultdict(list)
+        for index, record in enumerate(self.commit.changes):
+            by_key[record.key].append(index)
+        return by_key
+
+    def matching(self, interest: Interest) -> range | list[int]:
+        """The indexes of the changes that match, ascending."""
+        if interest.everything:
+            return range(len(self.commit.changes))
+        if interest.prefix is None and interest.keys is not None:
+            by_key = self._by_key
+            fewer, more = sorted((interest.keys, by_key.keys()), key=len)
+            found = [by_key[key] for key in fewer if key in more]
+            return found[0] if len(found) == 1 else sorted(index for indexes in found for index in indexes)
+        return [index for index, record in enumerate(self.commit.changes) if interest.matches(record.key)]
+
+    def update(self, index: int) -> Update:
+        """The update of a change, the same object for all who ask while the commit is new."""
+        if self._updates is None:
+            return self._told(index)
+        update = self._updates.get(index)
+        if update is None:
+            update = self._updates[index] = self._told(index)
+        return update
+
+    def unshare(self) -> None:
+        """Keep updates no longer: who asks gets one of its own."""
+        self._updates = None
+
+    def _told(self, index: int) -> Update:
+        record = self.commit.changes[index]
+        kind = Kind.DELETE if record.value is None else Kind.SET
+        return Update(kind, Cursor(self._topic_id, self._positions_after(index)), record)
+
+    def _positions_after(self, index: int) -> Positions:
+        """The positions just after a change: runs of partitions ascend, so lower ones are done, higher ones not."""
+        record = self.commit.changes[index]
+        before, after = self.commit.before, self.commit.after
+        done = after[: record.partition] + before[record.partition :]
+        return advance(done, record.partition, record.offset + 1)

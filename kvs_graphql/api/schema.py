@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import strawberry
-from graphql import ASTValidationRule, GraphQLError, OperationDefinitionNode
+from graphql import ASTValidationRule, GraphQLError, OperationDefinitionNode, OperationType
 from strawberry.extensions import AddValidationRules, MaxTokensLimiter, ParserCache, SchemaExtension, ValidationCache
 from strawberry.schema.config import StrawberryConfig
 from strawberry.types import ExecutionResult
@@ -15,10 +15,12 @@ from strawberry.types.execution import PreExecutionError
 from kvs_graphql.api.context import Connection, Operation
 from kvs_graphql.api.errors import masked, shaped
 from kvs_graphql.api.measures import document_limiter
+from kvs_graphql.api.plans import NotPlain, Plans
 from kvs_graphql.api.roots import Query, Subscription
 from kvs_graphql.api.scalars import SCALARS
 from kvs_graphql.api.types import Entry
 from kvs_graphql.api.writes import Mutation, PipelinedExecution, WritesDisabled
+from kvs_graphql.errors import KvsError
 
 _DOCUMENTS_CACHED = 512
 
@@ -35,11 +37,30 @@ class DocumentLimits:
 class KvsSchema(strawberry.Schema):
     """Strawberry's schema, whose `execute` and `stream` take a `Connection` as their context value."""
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.plans = Plans(self._schema, documents_max=_DOCUMENTS_CACHED)
+
     async def execute(self, *args: Any, **kwargs: Any) -> ExecutionResult:
         """Run a query. Its errors have codes, its extensions the cursor of what it read."""
         operation = _operation(kwargs)
         result = await super().execute(*args, **kwargs | {"context_value": operation})
         return _finished(result, operation)
+
+    async def read(
+        self, query: str | None, variables: dict[str, Any] | None, operation_name: str | None, connection: Connection
+    ) -> dict[str, Any] | None:
+        """The answer to a query by its plan, to be encoded; None where it has none, or `execute` has to run it."""
+        plan = self.plans.get(query, operation_name)
+        if plan is None or plan.type is not OperationType.QUERY:
+            return None
+        operation = Operation(connection, connection.service.request())
+        try:
+            data = await plan.read(operation, plan.bind(variables))
+        except (NotPlain, KvsError):
+            return None
+        cursor = operation.reads.cursor
+        return {"data": data} if cursor is None else {"data": data, "extensions": {"cursor": cursor.encode()}}
 
     async def stream(self, *args: Any, **kwargs: Any) -> AsyncGenerator[Any, None]:
         """Run any operation over a streaming transport: a query gives one result, a subscription many."""
@@ -96,6 +117,10 @@ class _Codes(SchemaExtension):
         for error in errors:
             error.extensions = {"code": "GRAPHQL_VALIDATION_FAILED", **(error.extensions or {})}
         context.pre_execution_errors = errors
+        if not errors and context.query is not None:
+            schema = context.schema
+            assert isinstance(schema, KvsSchema)
+            schema.plans.learn(context.query, context._provided_operation_name, document)
         yield
 
 

@@ -21,6 +21,7 @@ from kvs_graphql.service import Status as ServiceStatus
 from kvs_graphql.service import Update as ServiceUpdate
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND = timedelta(milliseconds=1)
 
 strawberry.enum(Kind, name="UpdateKind", description="What an update says.")
 strawberry.enum(State, description="What the service's consumer is doing.")
@@ -30,7 +31,7 @@ EncodingArgument = Annotated[Encoding, strawberry.argument(description="How the 
 def calendar_time(timestamp_ms: int | None) -> datetime | None:
     """A record's time; None where Kafka has none, or one that a calendar does not."""
     try:
-        return None if timestamp_ms is None else _EPOCH + timedelta(milliseconds=timestamp_ms)
+        return None if timestamp_ms is None else _EPOCH + timestamp_ms * _MILLISECOND
     except OverflowError:
         return None
 

@@ -120,6 +120,7 @@ async def running(settings: Settings) -> AsyncIterator[Running]:
                 work = [
                     tasks.create_task(_consume(consumer, run)),
                     tasks.create_task(producer.run()),
+                    tasks.create_task(service.run()),
                     tasks.create_task(_note_states(lifecycle, store)),
                 ]
                 try:

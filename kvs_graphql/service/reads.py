@@ -48,7 +48,7 @@ class Reader(Protocol):
     @property
     def entries_known(self) -> bool: ...
     def check_number_of_keys(self, number: int) -> None: ...
-    async def read(self, *queries: Query[Any]) -> Snapshot: ...
+    async def read(self, *queries: Query[Any], shared: bool) -> Snapshot: ...
     async def wait_until_applied(self, wanted: Positions, seconds_max: float) -> Positions: ...
     def wanted(self, wait: "Wait") -> tuple[Positions, float]: ...
     def not_caught_up(self, wanted: Positions) -> NotCaughtUp: ...
@@ -74,7 +74,7 @@ class Reads:
         """
         self._keys += len(keys)
         self._reader.check_number_of_keys(self._keys)
-        (records,) = await self._run(wait, get_many(keys))
+        (records,) = await self._run(wait, get_many(keys), shared=True)
         found: list[Record | None] = records
         return found
 
@@ -132,8 +132,8 @@ class Reads:
             )
         return limit
 
-    async def _run(self, wait: Wait, *queries: Query[Any]) -> list[Any]:
-        return await self._fields.ask(_Asked(queries, *self._reader.wanted(wait)))
+    async def _run(self, wait: Wait, *queries: Query[Any], shared: bool = False) -> list[Any]:
+        return await self._fields.ask(_Asked(queries, shared, *self._reader.wanted(wait)))
 
     async def _answer(self, asked: "Sequence[_Asked]") -> list[list[Any] | Exception]:
         """Wait for what all fields of the request want, then run the queries of those that got it."""
@@ -142,7 +142,8 @@ class Reads:
         served = [field for field in asked if covers(reached, field.wanted)]
         results: Iterator[Any] = iter(())
         if served:
-            snapshot = await self._reader.read(*(query for field in served for query in field.queries))
+            queries = [query for field in served for query in field.queries]
+            snapshot = await self._reader.read(*queries, shared=all(field.shared for field in served))
             self.cursor = snapshot.cursor
             results = iter(snapshot.results)
         return [
@@ -156,7 +157,7 @@ class Reads:
         """Look through the window once for all keys, as far as anybody wants; each takes its part."""
         until = reduce(merge, (one.until for one in asked))
         query = history([one.key for one in asked], until, max(one.last for one in asked))
-        (found,) = (await self._reader.read(query)).results
+        (found,) = (await self._reader.read(query, shared=False)).results
         return [found] * len(asked)
 
 
@@ -171,6 +172,8 @@ class _Asked:
     """What one field of the request asks for, at which positions, and how long it waits for them."""
 
     queries: tuple[Query[Any], ...]
+    shared: bool
+    """Whether they are short, and may share a snapshot with other requests."""
     wanted: Positions
     seconds_max: float
 

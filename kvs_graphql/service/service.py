@@ -11,6 +11,7 @@ from kvs_graphql.errors import BadCursor, BadInput, BadKey, NotCaughtUp, TooMany
 from kvs_graphql.feed import Feed, Update
 from kvs_graphql.records import Interest, Positions, Record, position_in
 from kvs_graphql.service.reads import Reads, Wait
+from kvs_graphql.service.shared import SharedReads
 from kvs_graphql.service.status import Readiness, Status, status_of
 from kvs_graphql.service.writes import Producer, Writes
 from kvs_graphql.state import Lifecycle
@@ -51,8 +52,13 @@ class Service:
         self._lifecycle = lifecycle
         self._limits = limits
         self._producer = producer
+        self._shared = SharedReads(store)
         self._entries = 0
         self._counted_at = float("-inf")
+
+    async def run(self) -> None:
+        """Answer the reads that requests share, until cancelled."""
+        await self._shared.run()
 
     def request(self) -> Reads:
         """The reads of one request: all of one snapshot."""
@@ -157,13 +163,13 @@ class Service:
     def entries_known(self) -> bool:
         return monotonic() - self._counted_at < _COUNT_SECONDS
 
-    async def read(self, *queries: Query[Any]) -> Snapshot:
-        """Run queries in one snapshot.
+    async def read(self, *queries: Query[Any], shared: bool) -> Snapshot:
+        """Run queries in one snapshot; a `shared` one is that of other requests too.
 
         Raises:
             Unavailable: The table cannot be read.
         """
-        return await self._store.read(*queries)
+        return await (self._shared.read(queries) if shared else self._store.read(*queries))
 
     def wanted(self, wait: Wait) -> tuple[Positions, float]:
         """The positions that a read waits for, and for how many seconds at most.

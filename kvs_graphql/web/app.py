@@ -9,6 +9,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Mount, Route, WebSocketRoute
+from starlette.types import ASGIApp
 
 from kvs_graphql.api import KvsSchema, masked
 from kvs_graphql.metrics import CONTENT_TYPE, Metrics
@@ -16,6 +17,7 @@ from kvs_graphql.service import Service
 from kvs_graphql.web.graphql import GraphQLEndpoint
 from kvs_graphql.web.health import Health
 from kvs_graphql.web.pages import Assets, Pages
+from kvs_graphql.web.queries import PlannedQueries
 from kvs_graphql.web.responses import BodyLimit, error_response
 
 
@@ -30,7 +32,7 @@ class WebOptions:
     subscriptions_per_socket_max: int
 
 
-def build_app(schema: KvsSchema, service: Service, metrics: Metrics, options: WebOptions) -> Starlette:
+def build_app(schema: KvsSchema, service: Service, metrics: Metrics, options: WebOptions) -> ASGIApp:
     """The ASGI application of one service."""
     pages = Pages(graphiql=options.graphiql)
     health = Health(service)
@@ -51,13 +53,7 @@ def build_app(schema: KvsSchema, service: Service, metrics: Metrics, options: We
     async def print_metrics(_: Request) -> Response:
         return Response(metrics.render(), media_type=CONTENT_TYPE)
 
-    cors = Middleware(
-        CORSMiddleware,
-        allow_origins=options.cors_origins,
-        allow_methods=("GET", "POST"),
-        allow_headers=("content-type", "authorization", "last-event-id"),
-    )
-    return Starlette(
+    app: ASGIApp = Starlette(
         routes=[
             Route("/", pages.front),
             Route("/graphql", graphql, name="graphql"),
@@ -68,8 +64,17 @@ def build_app(schema: KvsSchema, service: Service, metrics: Metrics, options: We
             Route("/schema.graphql", print_schema),
             Mount("/assets", Assets()),
         ],
-        middleware=[*([cors] if options.cors_origins else []), Middleware(BodyLimit, options.request_bytes_max)],
+        middleware=[Middleware(BodyLimit, options.request_bytes_max)],
         exception_handlers={HTTPException: _http_error, Exception: _unexpected},
+    )
+    app = PlannedQueries(app, schema, service, metrics, bytes_max=options.request_bytes_max)
+    if not options.cors_origins:
+        return app
+    return CORSMiddleware(
+        app,
+        allow_origins=options.cors_origins,
+        allow_methods=("GET", "POST"),
+        allow_headers=("content-type", "authorization", "last-event-id"),
     )
 
 

@@ -1,5 +1,6 @@
 """Errors that nobody expected, made to happen in a service that is broken at one edge: masked, and logged once."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -41,7 +42,7 @@ class Opened:
 
 
 class UnreadableService(Service):
-    async def read(self, *queries: Query[Any]) -> Snapshot:
+    async def read(self, *queries: Query[Any], shared: bool) -> Snapshot:
         raise RuntimeError(CAUSE)
 
 
@@ -79,7 +80,9 @@ async def opened(directory: Path, *records: Record, service: type[Service] = Ser
         app = build_app(build_schema(DocumentLimits(5, 5, 100)), edge, metrics, options)
         transport = httpx.ASGITransport(app, raise_app_exceptions=False)
         async with httpx.AsyncClient(transport=transport, base_url="http://test") as http:
+            shared = asyncio.create_task(edge.run())
             yield Opened(http, metrics)
+            shared.cancel()
 
 
 def only_error(logged: list[EventDict], answer: httpx.Response) -> dict[str, Any]:

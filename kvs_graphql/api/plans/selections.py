@@ -1,0 +1,175 @@
+"""What a document selects of an object, compiled into one function from the object to what JSON shows of it.
+
+The fields' own resolvers are called, as graphql-core would, but without looking anything up again for each object.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from operator import attrgetter
+from typing import Any
+
+from graphql import (
+    FieldNode,
+    FragmentDefinitionNode,
+    FragmentSpreadNode,
+    GraphQLField,
+    GraphQLList,
+    GraphQLNonNull,
+    GraphQLObjectType,
+    GraphQLSchema,
+    InlineFragmentNode,
+    SelectionNode,
+    SelectionSetNode,
+    VariableNode,
+    is_leaf_type,
+)
+from strawberry.schema.schema_converter import GraphQLCoreConverter
+
+from kvs_graphql.api.plans.arguments import NotPlain, Values, arguments_of, called_with
+
+Show = Callable[[Any], Any]
+"""From an object to what JSON shows of it."""
+Fields = dict[str, list[FieldNode]]
+"""The fields to show, by the name that the answer gives them."""
+
+_PLAIN_TYPES = frozenset({"Entry", "Header", "Update", "EntryConnection", "EntryEdge", "PageInfo"})
+# The encoder writes a time as DateTime does.
+_AS_THEY_ARE = frozenset({"String", "ID", "Cursor", "Boolean", "Int", "Long", "JSON", "DateTime"})
+
+
+class Selections:
+    """What one document selects, whatever of it may be compiled."""
+
+    def __init__(self, schema: GraphQLSchema, fragments: Mapping[str, FragmentDefinitionNode]) -> None:
+        self._schema = schema
+        self._fragments = fragments
+
+    def collect(self, kind: GraphQLObjectType, selections: Sequence[SelectionSetNode]) -> Fields:
+        """The fields of a type, in the order in which they are first named.
+
+        Raises:
+            NotPlain: There are directives, of which graphql-core knows what they mean.
+        """
+        fields: Fields = {}
+        for selection in selections:
+            for node in self._flat(kind, selection):
+                fields.setdefault(node.alias.value if node.alias else node.name.value, []).append(node)
+        return fields
+
+    def variables(self, kind: Any, nodes: Sequence[FieldNode]) -> frozenset[str]:
+        """The variables that the arguments within a field's selection use."""
+        used: set[str] = set()
+        inner = _named(kind)
+        if isinstance(inner, GraphQLObjectType):
+            for below in self.collect(inner, _selections(nodes)).values():
+                values = [argument.value for argument in below[0].arguments or ()]
+                used.update(value.name.value for value in values if isinstance(value, VariableNode))
+                if below[0].name.value in inner.fields:
+                    used |= self.variables(inner.fields[below[0].name.value].type, below)
+        return frozenset(used)
+
+    def compile(self, kind: Any, nodes: Sequence[FieldNode], values: Values) -> Show | None:
+        """How a value of that type is shown; None: as it is.
+
+        Raises:
+            NotPlain: Something of it is left to graphql-core.
+        """
+        if isinstance(kind, GraphQLNonNull):
+            return self._compile_present(kind.of_type, nodes, values)
+        show = self._compile_present(kind, nodes, values)
+        return None if show is None else _or_null(show)
+
+    def _compile_present(self, kind: Any, nodes: Sequence[FieldNode], values: Values) -> Show | None:
+        if isinstance(kind, GraphQLList):
+            show = self.compile(kind.of_type, nodes, values)
+            return None if show is None else _each(show)
+        if isinstance(kind, GraphQLObjectType):
+            return self._compile_object(kind, nodes, values)
+        if kind.name in _AS_THEY_ARE:
+            return None
+        if not is_leaf_type(kind):
+            raise NotPlain
+        serialize: Show = kind.serialize
+        return serialize
+
+    def _compile_object(self, kind: GraphQLObjectType, nodes: Sequence[FieldNode], values: Values) -> Show:
+        if kind.name not in _PLAIN_TYPES:
+            raise NotPlain
+        shown: list[tuple[str, Show]] = []
+        for name, below in self.collect(kind, _selections(nodes)).items():
+            if below[0].name.value == "__typename":
+                shown.append((name, _constant(kind.name)))
+                continue
+            field = kind.fields[below[0].name.value]
+            read = reader(field, below[0], values)
+            show = self.compile(field.type, below, values)
+            shown.append((name, read if show is None else _composed(show, read)))
+        return _fields(shown)
+
+    def _flat(self, kind: GraphQLObjectType, selection: SelectionSetNode) -> Iterator[FieldNode]:
+        for node in selection.selections:
+            if node.directives:
+                raise NotPlain
+            if isinstance(node, FieldNode):
+                yield node
+            else:
+                yield from self._of_fragment(kind, node)
+
+    def _of_fragment(self, kind: GraphQLObjectType, node: SelectionNode) -> Iterator[FieldNode]:
+        if isinstance(node, FragmentSpreadNode):
+            fragment: FragmentDefinitionNode | InlineFragmentNode = self._fragments[node.name.value]
+        else:
+            assert isinstance(node, InlineFragmentNode)
+            fragment = node
+        condition = fragment.type_condition
+        if fragment.directives:
+            raise NotPlain
+        if condition is None or condition.name.value in {kind.name, *(i.name for i in kind.interfaces)}:
+            yield from self._flat(kind, fragment.selection_set)
+
+
+def reader(field: GraphQLField, node: FieldNode, values: Values) -> Show:
+    """How a field is read from its object: by its resolver, or as an attribute.
+
+    Raises:
+        NotPlain: Its resolver is a coroutine, or wants more than the object and plain arguments.
+    """
+    definition = field.extensions[GraphQLCoreConverter.DEFINITION_BACKREF]
+    resolver = definition.base_resolver
+    if resolver is None:
+        return attrgetter(definition.python_name)
+    if resolver.is_async or resolver.info_parameter is not None:
+        raise NotPlain
+    arguments = called_with(arguments_of(field, node), values)
+    function: Show = resolver.wrapped_func
+    return partial(function, **arguments) if arguments else function
+
+
+def _named(kind: Any) -> Any:
+    while isinstance(kind, GraphQLNonNull | GraphQLList):
+        kind = kind.of_type
+    return kind
+
+
+def _selections(nodes: Sequence[FieldNode]) -> list[SelectionSetNode]:
+    return [node.selection_set for node in nodes if node.selection_set is not None]
+
+
+def _constant(value: str) -> Show:
+    return lambda _: value
+
+
+def _composed(show: Show, read: Show) -> Show:
+    return lambda source: show(read(source))
+
+
+def _or_null(show: Show) -> Show:
+    return lambda value: None if value is None else show(value)
+
+
+def _each(show: Show) -> Show:
+    return lambda values: [show(value) for value in values]
+
+
+def _fields(shown: list[tuple[str, Show]]) -> Show:
+    return lambda source: {name: read(source) for name, read in shown}

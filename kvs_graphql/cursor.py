@@ -10,6 +10,7 @@ import binascii
 from base64 import b64decode, urlsafe_b64encode
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from zlib import crc32
 
 from kvs_graphql.errors import BadCursor
@@ -22,6 +23,8 @@ _VERSION = b"\x01"
 _CHECKSUM_BYTES = 4
 _HEAD_BYTES = len(_VERSION) + len(NO_TOPIC_ID)
 _OFFSET_MAX = 2**63 - 1
+# Many requests and many subscriptions stand at the same few places.
+_TOKENS_KEPT = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +40,7 @@ class Cursor:
 
     def encode(self) -> str:
         """The token: URL-safe, without padding."""
-        numbers = (len(self.positions), *self.positions, *self.pending)
-        body = _VERSION + self.topic_id + b"".join(map(_leb128, numbers))
-        token = body + crc32(body).to_bytes(_CHECKSUM_BYTES, "big")
-        return urlsafe_b64encode(token).rstrip(b"=").decode()
+        return _token(self.topic_id, self.positions, self.pending)
 
 
 def decode_cursor(token: str) -> Cursor:
@@ -62,6 +62,13 @@ def decode_cursor(token: str) -> Cursor:
     if count > len(offsets):
         raise BadCursor("The cursor lacks some of its offsets.")
     return Cursor(body[1:_HEAD_BYTES], tuple(offsets[:count]), tuple(offsets[count:]))
+
+
+@lru_cache(_TOKENS_KEPT)
+def _token(topic_id: bytes, positions: Positions, pending: Positions) -> str:
+    body = _VERSION + topic_id + b"".join(map(_leb128, (len(positions), *positions, *pending)))
+    token = body + crc32(body).to_bytes(_CHECKSUM_BYTES, "big")
+    return urlsafe_b64encode(token).rstrip(b"=").decode()
 
 
 def _leb128(number: int) -> bytes:

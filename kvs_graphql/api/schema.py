@@ -54,7 +54,7 @@ class KvsSchema(strawberry.Schema):
         plan = self.plans.get(query, operation_name)
         if plan is None or plan.type is not OperationType.QUERY:
             return None
-        operation = Operation(connection, connection.service.request())
+        operation = Operation(connection, connection.service.request(alone=len(plan.roots) == 1))
         try:
             data = await plan.read(operation, plan.bind(variables))
         except (NotPlain, KvsError):

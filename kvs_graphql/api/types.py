@@ -68,7 +68,7 @@ class Entry(Node):
 
     @strawberry.field(description="The value; null with the error NOT_UTF8 where its bytes are not.")
     def value(self, encoding: EncodingArgument = Encoding.UTF8) -> str | None:
-        return show_value(self._value, encoding)
+        return show_value(self.record.value or b"", encoding)
 
     @strawberry.field(description="The value, or the part of it at a JSON Pointer (RFC 6901); null where nothing is.")
     def json(self, pointer: str = "") -> JSON | None:
@@ -146,15 +146,14 @@ class EntryConnection:
 
 def connection(page: Page, asked: PageRequest) -> EntryConnection:
     """The page as Relay wants it. What lies on the side it came from is told by whether there was a bound."""
-    keys = [id_of(record.key) for record in page.records]
     backwards = asked.last is not None
     return EntryConnection(
         edges=[EntryEdge(node=Entry(record=record)) for record in page.records],
         page_info=PageInfo(
             has_next_page=asked.before is not None if backwards else page.has_more,
             has_previous_page=page.has_more if backwards else asked.after is not None,
-            start_cursor=keys[0] if keys else None,
-            end_cursor=keys[-1] if keys else None,
+            start_cursor=id_of(page.records[0].key) if page.records else None,
+            end_cursor=id_of(page.records[-1].key) if page.records else None,
         ),
     )
 

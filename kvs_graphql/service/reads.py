@@ -48,7 +48,8 @@ class Reader(Protocol):
     @property
     def entries_known(self) -> bool: ...
     def check_number_of_keys(self, number: int) -> None: ...
-    async def read(self, *queries: Query[Any], shared: bool) -> Snapshot: ...
+    async def read(self, *queries: Query[Any]) -> Snapshot: ...
+    async def get_many(self, keys: Sequence[bytes]) -> tuple[Cursor, list[Record | None]]: ...
     async def wait_until_applied(self, wanted: Positions, seconds_max: float) -> Positions: ...
     def wanted(self, wait: "Wait") -> tuple[Positions, float]: ...
     def not_caught_up(self, wanted: Positions) -> NotCaughtUp: ...
@@ -56,9 +57,10 @@ class Reader(Protocol):
 
 
 class Reads:
-    """Made by `Service.request`, for one request."""
+    """Made by `Service.request`, for one request; `alone` where it has one field, which need not wait for others."""
 
-    def __init__(self, reader: Reader) -> None:
+    def __init__(self, reader: Reader, *, alone: bool = False) -> None:
+        self._alone = alone
         self._reader = reader
         self._fields = Together(self._answer)
         self._histories = Together(self._look_back)
@@ -74,9 +76,11 @@ class Reads:
         """
         self._keys += len(keys)
         self._reader.check_number_of_keys(self._keys)
-        (records,) = await self._run(wait, get_many(keys), shared=True)
-        found: list[Record | None] = records
-        return found
+        if self._alone and wait.at_least is None:
+            self.cursor, found = await self._reader.get_many(keys)
+            return found
+        (records,) = await self._run(wait, get_many(keys))
+        return list(records)
 
     async def page(self, asked: PageRequest, wait: Wait = NO_WAIT) -> Page:
         """A page of entries by key.
@@ -132,8 +136,8 @@ class Reads:
             )
         return limit
 
-    async def _run(self, wait: Wait, *queries: Query[Any], shared: bool = False) -> list[Any]:
-        return await self._fields.ask(_Asked(queries, shared, *self._reader.wanted(wait)))
+    async def _run(self, wait: Wait, *queries: Query[Any]) -> list[Any]:
+        return await self._fields.ask(_Asked(queries, *self._reader.wanted(wait)))
 
     async def _answer(self, asked: "Sequence[_Asked]") -> list[list[Any] | Exception]:
         """Wait for what all fields of the request want, then run the queries of those that got it."""
@@ -142,8 +146,7 @@ class Reads:
         served = [field for field in asked if covers(reached, field.wanted)]
         results: Iterator[Any] = iter(())
         if served:
-            queries = [query for field in served for query in field.queries]
-            snapshot = await self._reader.read(*queries, shared=all(field.shared for field in served))
+            snapshot = await self._reader.read(*(query for field in served for query in field.queries))
             self.cursor = snapshot.cursor
             results = iter(snapshot.results)
         return [
@@ -157,7 +160,7 @@ class Reads:
         """Look through the window once for all keys, as far as anybody wants; each takes its part."""
         until = reduce(merge, (one.until for one in asked))
         query = history([one.key for one in asked], until, max(one.last for one in asked))
-        (found,) = (await self._reader.read(query, shared=False)).results
+        (found,) = (await self._reader.read(query)).results
         return [found] * len(asked)
 
 
@@ -172,8 +175,6 @@ class _Asked:
     """What one field of the request asks for, at which positions, and how long it waits for them."""
 
     queries: tuple[Query[Any], ...]
-    shared: bool
-    """Whether they are short, and may share a snapshot with other requests."""
     wanted: Positions
     seconds_max: float
 

@@ -60,9 +60,9 @@ class Service:
         """Answer the reads that requests share, until cancelled."""
         await self._shared.run()
 
-    def request(self) -> Reads:
-        """The reads of one request: all of one snapshot."""
-        return Reads(self)
+    def request(self, *, alone: bool = False) -> Reads:
+        """The reads of one request: all of one snapshot; `alone` where only one field reads."""
+        return Reads(self, alone=alone)
 
     def writes(self) -> Writes:
         """The writes of one request, in order. Only where the service takes any."""
@@ -163,13 +163,21 @@ class Service:
     def entries_known(self) -> bool:
         return monotonic() - self._counted_at < _COUNT_SECONDS
 
-    async def read(self, *queries: Query[Any], shared: bool) -> Snapshot:
-        """Run queries in one snapshot; a `shared` one is that of other requests too.
+    async def read(self, *queries: Query[Any]) -> Snapshot:
+        """Run queries in one snapshot.
 
         Raises:
             Unavailable: The table cannot be read.
         """
-        return await (self._shared.read(queries) if shared else self._store.read(*queries))
+        return await self._store.read(*queries)
+
+    async def get_many(self, keys: Sequence[bytes]) -> tuple[Cursor, list[Record | None]]:
+        """The entry of each key, in a snapshot that other requests share, and where it stands.
+
+        Raises:
+            Unavailable: The table cannot be read.
+        """
+        return await self._shared.get_many(keys)
 
     def wanted(self, wait: Wait) -> tuple[Positions, float]:
         """The positions that a read waits for, and for how many seconds at most.

@@ -42,12 +42,12 @@ class Opened:
 
 
 class UnreadableService(Service):
-    async def read(self, *queries: Query[Any], shared: bool) -> Snapshot:
+    async def read(self, *queries: Query[Any]) -> Snapshot:
         raise RuntimeError(CAUSE)
 
 
 class BrokenService(Service):
-    def request(self) -> Reads:
+    def request(self, *, alone: bool = False) -> Reads:
         raise RuntimeError(CAUSE)
 
 

@@ -131,7 +131,7 @@ def _root(selections: Selections, kind: GraphQLObjectType, name: str, nodes: lis
 
     @lru_cache(_SELECTIONS_MAX)
     def compiled(*given: tuple[str, Any]) -> Show:
-        return selections.compile(field.type, nodes, dict(given)) or _as_it_is
+        return selections.compile(field.type, nodes, dict(given))
 
     def show(values: Values) -> Show:
         return compiled(*((name, values[name]) for name in used if name in values))
@@ -140,10 +140,6 @@ def _root(selections: Selections, kind: GraphQLObjectType, name: str, nodes: lis
     always = compiled()
     resolve = definition.base_resolver.wrapped_func
     return Root(name, nodes[0].name.value, resolve, arguments, show if used else lambda _: always)
-
-
-def _as_it_is(value: Any) -> Any:
-    return value
 
 
 class Plans:

@@ -4,8 +4,6 @@ The fields' own resolvers are called, as graphql-core would, but without looking
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import partial
-from operator import attrgetter
 from typing import Any
 
 from graphql import (
@@ -68,43 +66,49 @@ class Selections:
                     used |= self.variables(inner.fields[below[0].name.value].type, below)
         return frozenset(used)
 
-    def compile(self, kind: Any, nodes: Sequence[FieldNode], values: Values) -> Show | None:
-        """How a value of that type is shown; None: as it is.
+    def compile(self, kind: Any, nodes: Sequence[FieldNode], values: Values) -> Show:
+        """How a value of that type is shown.
 
         Raises:
             NotPlain: Something of it is left to graphql-core.
         """
-        if isinstance(kind, GraphQLNonNull):
-            return self._compile_present(kind.of_type, nodes, values)
-        show = self._compile_present(kind, nodes, values)
-        return None if show is None else _or_null(show)
+        names = _Names()
+        shown = self._value(names, kind, nodes, values, "value")
+        show: Show = eval(f"lambda value: {shown}", names.given)  # noqa: S307 - of names made here, and a schema's
+        return show
 
-    def _compile_present(self, kind: Any, nodes: Sequence[FieldNode], values: Values) -> Show | None:
+    def _value(self, names: "_Names", kind: Any, nodes: Sequence[FieldNode], values: Values, source: str) -> str:
+        """A Python expression for a value of that type; `source` is the expression that the value comes from."""
+        kind = kind.of_type if isinstance(kind, GraphQLNonNull) else kind
+        if is_leaf_type(kind) and kind.name in _AS_THEY_ARE:
+            return source
+        value = names.new()
+        return f"(None if ({value} := {source}) is None else {self._present(names, kind, nodes, values, value)})"
+
+    def _present(self, names: "_Names", kind: Any, nodes: Sequence[FieldNode], values: Values, value: str) -> str:
         if isinstance(kind, GraphQLList):
-            show = self.compile(kind.of_type, nodes, values)
-            return None if show is None else _each(show)
+            item = names.new()
+            return f"[{self._value(names, kind.of_type, nodes, values, item)} for {item} in {value}]"
         if isinstance(kind, GraphQLObjectType):
-            return self._compile_object(kind, nodes, values)
-        if kind.name in _AS_THEY_ARE:
-            return None
+            return self._object(names, kind, nodes, values, value)
         if not is_leaf_type(kind):
             raise NotPlain
-        serialize: Show = kind.serialize
-        return serialize
+        return f"{names.of(kind.serialize)}({value})"
 
-    def _compile_object(self, kind: GraphQLObjectType, nodes: Sequence[FieldNode], values: Values) -> Show:
+    def _object(
+        self, names: "_Names", kind: GraphQLObjectType, nodes: Sequence[FieldNode], values: Values, value: str
+    ) -> str:
         if kind.name not in _PLAIN_TYPES:
             raise NotPlain
-        shown: list[tuple[str, Show]] = []
+        shown = []
         for name, below in self.collect(kind, _selections(nodes)).items():
             if below[0].name.value == "__typename":
-                shown.append((name, _constant(kind.name)))
+                shown.append(f"{name!r}: {kind.name!r}")
                 continue
             field = kind.fields[below[0].name.value]
-            read = reader(field, below[0], values)
-            show = self.compile(field.type, below, values)
-            shown.append((name, read if show is None else _composed(show, read)))
-        return _fields(shown)
+            read = _read(names, field, below[0], values, value)
+            shown.append(f"{name!r}: {self._value(names, field.type, below, values, read)}")
+        return f"{{{', '.join(shown)}}}"
 
     def _flat(self, kind: GraphQLObjectType, selection: SelectionSetNode) -> Iterator[FieldNode]:
         for node in selection.selections:
@@ -128,7 +132,24 @@ class Selections:
             yield from self._flat(kind, fragment.selection_set)
 
 
-def reader(field: GraphQLField, node: FieldNode, values: Values) -> Show:
+class _Names:
+    """The names in a compiled expression."""
+
+    def __init__(self) -> None:
+        self.given: dict[str, Any] = {"__builtins__": {}}
+        self._count = 0
+
+    def new(self) -> str:
+        self._count += 1
+        return f"_{self._count}"
+
+    def of(self, value: Any) -> str:
+        name = self.new()
+        self.given[name] = value
+        return name
+
+
+def _read(names: _Names, field: GraphQLField, node: FieldNode, values: Values, source: str) -> str:
     """How a field is read from its object: by its resolver, or as an attribute.
 
     Raises:
@@ -137,12 +158,12 @@ def reader(field: GraphQLField, node: FieldNode, values: Values) -> Show:
     definition = field.extensions[GraphQLCoreConverter.DEFINITION_BACKREF]
     resolver = definition.base_resolver
     if resolver is None:
-        return attrgetter(definition.python_name)
+        return f"{source}.{definition.python_name}"
     if resolver.is_async or resolver.info_parameter is not None:
         raise NotPlain
     arguments = called_with(arguments_of(field, node), values)
-    function: Show = resolver.wrapped_func
-    return partial(function, **arguments) if arguments else function
+    given = "".join(f", {name}={names.of(value)}" for name, value in arguments.items())
+    return f"{names.of(resolver.wrapped_func)}({source}{given})"
 
 
 def _named(kind: Any) -> Any:
@@ -153,23 +174,3 @@ def _named(kind: Any) -> Any:
 
 def _selections(nodes: Sequence[FieldNode]) -> list[SelectionSetNode]:
     return [node.selection_set for node in nodes if node.selection_set is not None]
-
-
-def _constant(value: str) -> Show:
-    return lambda _: value
-
-
-def _composed(show: Show, read: Show) -> Show:
-    return lambda source: show(read(source))
-
-
-def _or_null(show: Show) -> Show:
-    return lambda value: None if value is None else show(value)
-
-
-def _each(show: Show) -> Show:
-    return lambda values: [show(value) for value in values]
-
-
-def _fields(shown: list[tuple[str, Show]]) -> Show:
-    return lambda source: {name: read(source) for name, read in shown}

@@ -13,7 +13,7 @@ resume from the empty cursor: a partition at 0 holds nothing yet, so deletes are
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncGenerator, AsyncIterator, Coroutine
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
@@ -62,7 +62,7 @@ class Watch:
         self._target: Positions = ()
         self._owes_live = False
 
-    async def updates(self, start: Start) -> AsyncIterator[list[Update]]:
+    async def updates(self, start: Start) -> AsyncGenerator[list[Update], None]:
         """The updates from `start` on, a few at a time, without end.
 
         Raises:

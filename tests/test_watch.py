@@ -34,7 +34,7 @@ class Table:
     async def watch(self, interval: float | None, after: Cursor | None = None) -> AsyncIterator[Update]:
         watch = Watch(self.store, self.feed, Interest(), _LIMITS)
         start = Start(after or Cursor(NO_TOPIC_ID, self.feed.positions), interval=interval)
-        async with aclosing(watch.updates(start)) as pages:  # type: ignore[type-var]
+        async with aclosing(watch.updates(start)) as pages:
             async for page in pages:
                 for update in page:
                     yield update

@@ -28,6 +28,8 @@ class Operation:
 
     connection: Connection
     reads: Reads
+    plannable: bool = False
+    """Whether a subscription that has a plan is left to it."""
     told: Cursor | None = None
     """Where a subscription stands with the event it is telling."""
     _writes: Writes | None = field(default=None, init=False)

@@ -1,7 +1,7 @@
 """The root fields: each decodes its arguments, calls the service, and wraps what comes back."""
 
-from collections.abc import AsyncIterator
-from contextlib import AbstractContextManager
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import AbstractContextManager, aclosing
 from typing import Annotated, TypeVar
 
 import strawberry
@@ -24,6 +24,7 @@ from kvs_graphql.api.types import (
 from kvs_graphql.errors import BadCursor, BadInput, BadKey
 from kvs_graphql.records import Interest
 from kvs_graphql.service import PageRequest, Start, Wait
+from kvs_graphql.service import Update as ServiceUpdate
 
 T = TypeVar("T")
 
@@ -92,6 +93,35 @@ class Query:
         return status(await info.context.reads.status())
 
 
+async def update_pages(
+    info: OperationInfo,
+    keys: list[str] | None = UNSET,
+    prefix: str | None = UNSET,
+    key_encoding: Encoding = Encoding.UTF8,
+    after: CursorToken | None = UNSET,
+    snapshot: bool = False,
+    progress: bool = False,
+    interval: float | None = UNSET,
+) -> AsyncGenerator[list[ServiceUpdate], None]:
+    """The updates of the subscription of that name, a few at a time."""
+    wanted, within, place = _given(keys), _given(prefix), _given(after)
+    if info.context.connection.resume is not None:
+        place, snapshot = CursorToken(info.context.connection.resume), False
+    if wanted == []:
+        raise BadInput("`keys` is empty: leave it out to watch every key.")
+    if snapshot and place is not None:
+        raise BadInput("`after` and `snapshot` exclude each other.")
+    interest = Interest(
+        None if wanted is None else frozenset(_key(info, key, key_encoding) for key in wanted),
+        None if within is None else _key(info, within, key_encoding),
+    )
+    start = Start(None if place is None else info.context.service.place(place), snapshot, progress, _given(interval))
+    with _counted(info):
+        async with aclosing(info.context.service.updates(interest, start)) as pages:
+            async for page in pages:
+                yield page
+
+
 @strawberry.type
 class Subscription:
     @strawberry.subscription(
@@ -111,24 +141,12 @@ class Subscription:
         progress: bool = False,
         interval: float | None = UNSET,
     ) -> AsyncIterator[Update]:
-        wanted, within, place = _given(keys), _given(prefix), _given(after)
-        if info.context.connection.resume is not None:
-            place, snapshot = CursorToken(info.context.connection.resume), False
-        if wanted == []:
-            raise BadInput("`keys` is empty: leave it out to watch every key.")
-        if snapshot and place is not None:
-            raise BadInput("`after` and `snapshot` exclude each other.")
-        interest = Interest(
-            None if wanted is None else frozenset(_key(info, key, key_encoding) for key in wanted),
-            None if within is None else _key(info, within, key_encoding),
-        )
-        start = Start(
-            None if place is None else info.context.service.place(place), snapshot, progress, _given(interval)
-        )
-        with _counted(info):
-            async for update in info.context.service.updates(interest, start):
-                info.context.told = update.cursor
-                yield Update(update=update)
+        pages = update_pages(info, keys, prefix, key_encoding, after, snapshot, progress, interval)
+        async with aclosing(pages):
+            async for page in pages:
+                for update in page:
+                    info.context.told = update.cursor
+                    yield Update(update=update)
 
     @strawberry.subscription(description="The entry of a key: now, and whenever it changed; always the latest.")
     async def value(

@@ -5,6 +5,7 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
 
+import orjson
 import strawberry
 from graphql import ASTValidationRule, GraphQLError, OperationDefinitionNode, OperationType
 from strawberry.extensions import AddValidationRules, MaxTokensLimiter, ParserCache, SchemaExtension, ValidationCache
@@ -15,14 +16,17 @@ from strawberry.types.execution import PreExecutionError
 from kvs_graphql.api.context import Connection, Operation
 from kvs_graphql.api.errors import masked, shaped
 from kvs_graphql.api.measures import document_limiter
-from kvs_graphql.api.plans import NotPlain, Plans
-from kvs_graphql.api.roots import Query, Subscription
+from kvs_graphql.api.plans import NotPlain, Payload, Plans, Streams
+from kvs_graphql.api.roots import Query, Subscription, update_pages
 from kvs_graphql.api.scalars import SCALARS
 from kvs_graphql.api.types import Entry
 from kvs_graphql.api.writes import Mutation, PipelinedExecution, WritesDisabled
 from kvs_graphql.errors import KvsError
 
 _DOCUMENTS_CACHED = 512
+_PLANNED = GraphQLError("This has a plan.")
+"""Stands where graphql-core would run what is not to be run by it."""
+_SHARED_BYTES_MAX = 8 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +43,9 @@ class KvsSchema(strawberry.Schema):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.plans = Plans(self._schema, documents_max=_DOCUMENTS_CACHED)
+        pages = {"updates": update_pages}
+        self.plans = Plans(self._schema, pages, documents_max=_DOCUMENTS_CACHED)
+        self._streams = Streams(self._schema, shared_bytes_max=_SHARED_BYTES_MAX)
 
     async def execute(self, *args: Any, **kwargs: Any) -> ExecutionResult:
         """Run a query. Its errors have codes, its extensions the cursor of what it read."""
@@ -64,9 +70,53 @@ class KvsSchema(strawberry.Schema):
 
     async def stream(self, *args: Any, **kwargs: Any) -> AsyncGenerator[Any, None]:
         """Run any operation over a streaming transport: a query gives one result, a subscription many."""
-        operation = _operation(kwargs)
-        results = await super().stream(*args, **kwargs | {"context_value": operation})
-        return _finished_stream(results, operation)
+        return _flat(self.pages(*args, **kwargs), with_places=kwargs["context_value"].transport == "sse")
+
+    async def pages(
+        self,
+        query: str | None,
+        variable_values: dict[str, Any] | None = None,
+        operation_name: str | None = None,
+        **kwargs: Any,
+    ) -> AsyncGenerator[ExecutionResult | list[Payload], None]:
+        """As `stream`; but what is told by a plan comes a few events at a time, encoded already."""
+        arguments = kwargs | {"variable_values": variable_values, "operation_name": operation_name}
+        if self.plans.get(query, operation_name) is None:
+            # graphql-core looks at the document; where it can be planned, nothing of it is run.
+            operation = _operation(arguments, plannable=True)
+            async with aclosing(await self._plain(query, arguments, operation)) as results:
+                async for result in results:
+                    if result.errors == [_PLANNED]:
+                        break
+                    yield result
+                else:
+                    return
+        async with aclosing(self._by_plan(query, arguments)) as pages:
+            async for page in pages:
+                yield page
+
+    async def _by_plan(
+        self, query: str | None, arguments: dict[str, Any]
+    ) -> AsyncGenerator[ExecutionResult | list[Payload], None]:
+        plan = self.plans.get(query, arguments["operation_name"])
+        operation, variables = _operation(arguments), arguments["variable_values"]
+        try:
+            values = None if plan is None or plan.type is OperationType.QUERY else plan.bind(variables)
+        except NotPlain:
+            values = None
+        if plan is None or values is None:
+            async with aclosing(await self._plain(query, arguments, operation)) as results:
+                async for result in results:
+                    yield result
+            return
+        async with aclosing(self._streams.pages(plan, operation, variables, values)) as pages:
+            async for page in pages:
+                yield [_with_codes(payload, operation) for payload in page]
+
+    async def _plain(
+        self, query: str | None, arguments: dict[str, Any], operation: Operation
+    ) -> AsyncGenerator[ExecutionResult, None]:
+        return _finished_stream(await super().stream(query, **arguments | {"context_value": operation}), operation)
 
     def process_errors(self, *args: Any, **kwargs: Any) -> None:
         """Nothing: errors are logged where they are shaped."""
@@ -121,6 +171,10 @@ class _Codes(SchemaExtension):
             schema = context.schema
             assert isinstance(schema, KvsSchema)
             schema.plans.learn(context.query, context._provided_operation_name, document)
+            plan = schema.plans.get(context.query, context._provided_operation_name)
+            operation: Operation = context.context
+            if operation.plannable and plan is not None and plan.type is OperationType.SUBSCRIPTION:
+                context.pre_execution_errors = [_PLANNED]
         yield
 
 
@@ -129,9 +183,36 @@ def print_schema() -> str:
     return build_schema(DocumentLimits(depth_max=1, aliases_max=1, tokens_max=1), writes=True).as_str() + "\n"
 
 
-def _operation(arguments: dict[str, Any]) -> Operation:
+def _operation(arguments: dict[str, Any], *, plannable: bool = False) -> Operation:
     connection: Connection = arguments["context_value"]
-    return Operation(connection, connection.service.request())
+    return Operation(connection, connection.service.request(), plannable)
+
+
+async def _flat(
+    pages: AsyncGenerator[ExecutionResult | list[Payload], None], *, with_places: bool
+) -> AsyncGenerator[ExecutionResult, None]:
+    async with aclosing(pages):
+        async for page in pages:
+            if isinstance(page, ExecutionResult):
+                yield page
+                continue
+            for payload in page:
+                data = None if payload.data is None else orjson.Fragment(payload.data)
+                place = {"place": payload.cursor.encode()} if with_places and payload.cursor else None
+                yield ExecutionResult(data, payload.errors, place)  # type: ignore[arg-type]
+
+
+def _with_codes(payload: Payload, operation: Operation) -> Payload:
+    if payload.errors is None:
+        return payload
+    return payload._replace(errors=_coded(payload.errors, operation))
+
+
+def _coded(errors: list[GraphQLError], operation: Operation) -> list[GraphQLError]:
+    told = [shaped(error) for error in errors]
+    for error in told:
+        operation.connection.metrics.errors.labels((error.extensions or {})["code"]).inc()
+    return told
 
 
 async def _finished_stream(
@@ -149,10 +230,8 @@ async def _finished_stream(
 
 
 def _finished(result: ExecutionResult, operation: Operation) -> ExecutionResult:
-    if result.errors:
-        result.errors = [shaped(error) for error in result.errors]
-        for error in result.errors:
-            operation.connection.metrics.errors.labels((error.extensions or {})["code"]).inc()
+    if result.errors and result.errors != [_PLANNED]:
+        result.errors = _coded(result.errors, operation)
     # Of a subscription, only Server-Sent Events carry it beside the data: as the event's id.
     if operation.told is not None and operation.connection.transport == "sse":
         result.extensions = {"place": operation.told.encode()}

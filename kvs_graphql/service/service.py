@@ -1,7 +1,7 @@
 """One topic's table, as clients may use it."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from dataclasses import dataclass
 from time import monotonic
 from typing import Any
@@ -69,8 +69,8 @@ class Service:
         assert self._producer is not None
         return Writes(self._producer, self._store, self._feed, value_bytes_max=self._limits.value_bytes_max)
 
-    async def updates(self, interest: Interest, start: Start) -> AsyncIterator[Update]:
-        """The updates of a subscription, without end; see `Watch.updates`.
+    def updates(self, interest: Interest, start: Start) -> AsyncGenerator[list[Update], None]:
+        """The updates of a subscription, a few at a time, without end; see `Watch.updates`.
 
         Raises:
             TooManyKeys: The interest names more keys than a request may.
@@ -80,10 +80,7 @@ class Service:
         self.check_number_of_keys(len(interest.keys or ()))
         if start.interval is not None:
             self._interval(start.interval)
-        watch = Watch(self._store, self._feed, interest, self._limits.watch)
-        async for page in watch.updates(start):
-            for update in page:
-                yield update
+        return Watch(self._store, self._feed, interest, self._limits.watch).updates(start)
 
     async def latest(
         self, keys: Sequence[bytes], interval: float | None = None

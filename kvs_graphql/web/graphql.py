@@ -30,13 +30,14 @@ from kvs_graphql.service import Service
 from kvs_graphql.web.events import CursorEvents, is_over, resumed_from
 from kvs_graphql.web.pages import Pages
 from kvs_graphql.web.responses import error_response, graphql_response
-from kvs_graphql.web.sockets import SocketHandler
+from kvs_graphql.web.sockets import SocketAdapter, SocketHandler
 
 
 class GraphQLEndpoint(GraphQL[Connection, None]):
     """Queries by POST and GET; subscriptions by WebSocket, Server-Sent Events and multipart; a page for browsers."""
 
     graphql_transport_ws_handler_class = SocketHandler
+    websocket_adapter_class = SocketAdapter
     stream_transport_classes_by_protocol = {  # noqa: RUF012 - as Strawberry declares it
         **GraphQL.stream_transport_classes_by_protocol,
         GRAPHQL_SSE_PROTOCOL: CursorEvents,

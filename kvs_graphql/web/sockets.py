@@ -1,11 +1,33 @@
-"""graphql-transport-ws, on top of Strawberry's: malformed messages are refused by the protocol's own close code."""
+"""graphql-transport-ws, on top of Strawberry's: malformed messages are refused by the protocol's own close code.
 
+What a plan tells goes to the socket as it is: the envelope with the operation's id is put around what was encoded
+once for all subscribers.
+"""
+
+from contextlib import aclosing, suppress
 from typing import Any
 
+import orjson
 from graphql import GraphQLError
+from starlette.websockets import WebSocketDisconnect
 from starlette.websockets import WebSocketDisconnected as SocketClosed
+from strawberry.asgi import ASGIWebSocketAdapter
 from strawberry.http.exceptions import WebSocketDisconnected
-from strawberry.subscriptions.protocols.graphql_transport_ws.handlers import BaseGraphQLTransportWSHandler
+from strawberry.subscriptions.protocols.graphql_transport_ws.handlers import BaseGraphQLTransportWSHandler, Operation
+from strawberry.types import ExecutionResult
+from strawberry.types.execution import PreExecutionError
+
+from kvs_graphql.api import KvsSchema, Payload
+
+
+class SocketAdapter(ASGIWebSocketAdapter):
+    """Strawberry's view of a WebSocket, and a way to send what is encoded already."""
+
+    async def send_text(self, text: str) -> None:
+        try:
+            await self.ws.send_text(text)
+        except WebSocketDisconnect as error:
+            raise WebSocketDisconnected from error
 
 
 class SocketHandler(BaseGraphQLTransportWSHandler[Any, Any]):
@@ -31,6 +53,55 @@ class SocketHandler(BaseGraphQLTransportWSHandler[Any, Any]):
             f"This socket has {limit} operations open, as many as are allowed.", extensions={"code": "LIMIT_EXCEEDED"}
         )
         await self.send_message({"id": message["id"], "type": "error", "payload": [error.formatted]})
+
+    async def run_operation(self, operation: Operation[Any, Any]) -> None:
+        """Send what an operation gives, until it ends."""
+        try:
+            await self._run(operation)
+        except Exception as error:
+            await self.handle_task_exception(error)
+            with suppress(Exception):
+                await operation.send_operation_message({"id": operation.id, "type": "complete"})
+            self.operations.pop(operation.id, None)
+            raise
+
+    async def _run(self, operation: Operation[Any, Any]) -> None:
+        assert isinstance(self.schema, KvsSchema)
+        pages = self.schema.pages(
+            operation.query, operation.variables, operation.operation_name, context_value=self.context
+        )
+        before = f'{{"id":{orjson.dumps(operation.id).decode()},"type":"next","payload":'
+        first = True
+        async with aclosing(pages):
+            async for page in pages:
+                if not isinstance(page, ExecutionResult):
+                    for payload in page:
+                        await self._tell(before, payload)
+                elif first and isinstance(page, PreExecutionError):
+                    await self._refuse(operation, page)
+                    return
+                else:
+                    await operation.send_next(page)
+                first = False
+        await operation.send_operation_message({"id": operation.id, "type": "complete"})
+
+    async def _refuse(self, operation: Operation[Any, Any], result: PreExecutionError) -> None:
+        assert result.errors
+        reason = self._get_pre_execution_close_reason(result.errors[0])
+        if reason is None:
+            await operation.send_initial_errors(result.errors)
+            return
+        await self.websocket.close(code=4400, reason=reason)
+        self.operations.pop(operation.id, None)
+
+    async def _tell(self, before: str, payload: Payload) -> None:
+        if payload.errors is None:
+            text = f'{before}{{"data":{payload.data}}}}}'
+        else:
+            errors = orjson.dumps([error.formatted for error in payload.errors]).decode()
+            text = f'{before}{{"data":{payload.data or "null"},"errors":{errors}}}}}'
+        assert isinstance(self.websocket, SocketAdapter)
+        await self.websocket.send_text(text)
 
 
 def _is_well_formed(message: object) -> bool:

@@ -109,7 +109,7 @@ class SimulatedClient:
         if self._resume is None and not self._snapshot:
             self.view.begin(replica.feed.positions)
         seen = 0
-        async with aclosing(watch.updates(start)) as pages:  # type: ignore[type-var]
+        async with aclosing(watch.updates(start)) as pages:
             async for page in pages:
                 for update in page:
                     self.view.see(update)

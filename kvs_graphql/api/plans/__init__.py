@@ -1,7 +1,7 @@
 """Operations that need no executor: compiled once, run many times."""
 
 from kvs_graphql.api.plans.arguments import NotPlain, Values
-from kvs_graphql.api.plans.plans import Plan, Plans, Root
-from kvs_graphql.api.plans.selections import Show
+from kvs_graphql.api.plans.plans import Plan, Plans
+from kvs_graphql.api.plans.streams import Payload, Streams
 
-__all__ = ["NotPlain", "Plan", "Plans", "Root", "Show", "Values"]
+__all__ = ["NotPlain", "Payload", "Plan", "Plans", "Streams", "Values"]

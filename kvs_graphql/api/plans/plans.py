@@ -8,7 +8,7 @@ graphql-core has run it once, and an operation that fails is run again by it.
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -36,6 +36,10 @@ from kvs_graphql.api.plans.arguments import (
     variables_of,
 )
 from kvs_graphql.api.plans.selections import Selections, Show
+from kvs_graphql.service import Update
+
+Pages = Mapping[str, Callable[..., AsyncGenerator[list[Update], None]]]
+"""For root fields that are streams of updates, how to get these a few at a time."""
 
 _SELECTIONS_MAX = 16
 _WAITING = frozenset({"at_least", "max_wait"})
@@ -57,11 +61,16 @@ class Root:
 
     name: str
     """As the answer names it."""
-    field: str
-    """As the schema names it."""
     resolve: Callable[..., Any]
     arguments: tuple[Argument, ...]
     show: Callable[[Values], Show]
+    pages: Callable[..., AsyncGenerator[list[Update], None]] | None
+    """Its updates, a few at a time, where it is a stream of them."""
+
+    def update_pages(self, operation: Operation, values: Values) -> AsyncGenerator[list[Update], None]:
+        """The updates of a stream of them."""
+        assert self.pages is not None
+        return self.pages(PlanInfo(operation), **called_with(self.arguments, values))
 
     def call(self, operation: Operation, values: Values) -> Any:
         """What the resolver returns: a coroutine, or the stream of a subscription."""
@@ -72,6 +81,8 @@ class Root:
 class Plan:
     """One operation of one document."""
 
+    document: DocumentNode
+    operation_name: str | None
     type: OperationType
     variables: tuple[Variable, ...]
     roots: tuple[Root, ...]
@@ -98,7 +109,7 @@ class Plan:
         return {root.name: root.show(values)(one) for root, one in zip(self.roots, found, strict=True)}
 
 
-def plan(schema: GraphQLSchema, document: DocumentNode, operation_name: str | None) -> Plan:
+def plan(schema: GraphQLSchema, document: DocumentNode, operation_name: str | None, pages: Pages) -> Plan:
     """The plan of a valid document's operation.
 
     Raises:
@@ -115,12 +126,14 @@ def plan(schema: GraphQLSchema, document: DocumentNode, operation_name: str | No
     fragments = {d.name.value: d for d in document.definitions if isinstance(d, FragmentDefinitionNode)}
     selections = Selections(schema, fragments)
     fields = selections.collect(kind, [operation.selection_set])
-    roots = tuple(_root(selections, kind, name, nodes) for name, nodes in fields.items())
-    return Plan(operation.operation, variables_of(schema, operation.variable_definitions or ()), roots)
+    roots = tuple(_root(selections, kind, name, nodes, pages) for name, nodes in fields.items())
+    variables = variables_of(schema, operation.variable_definitions or ())
+    return Plan(document, operation_name, operation.operation, variables, roots)
 
 
-def _root(selections: Selections, kind: GraphQLObjectType, name: str, nodes: list[FieldNode]) -> Root:
-    field = kind.fields.get(nodes[0].name.value)
+def _root(selections: Selections, kind: GraphQLObjectType, name: str, nodes: list[FieldNode], pages: Pages) -> Root:
+    named = nodes[0].name.value
+    field = kind.fields.get(named)
     if field is None:
         raise NotPlain
     definition = field.extensions[GraphQLCoreConverter.DEFINITION_BACKREF]
@@ -139,14 +152,21 @@ def _root(selections: Selections, kind: GraphQLObjectType, name: str, nodes: lis
     # Without values, to know now whether there is a way.
     always = compiled()
     resolve = definition.base_resolver.wrapped_func
-    return Root(name, nodes[0].name.value, resolve, arguments, show if used else lambda _: always)
+    return Root(
+        name,
+        resolve,
+        arguments,
+        show if used else lambda _: always,
+        pages.get(named) if kind.name == "Subscription" else None,
+    )
 
 
 class Plans:
     """The plans of the documents seen last; None for those that have none."""
 
-    def __init__(self, schema: GraphQLSchema, *, documents_max: int) -> None:
+    def __init__(self, schema: GraphQLSchema, pages: Pages, *, documents_max: int) -> None:
         self._schema = schema
+        self._pages = pages
         self._documents_max = documents_max
         self._plans: OrderedDict[tuple[str, str | None], Plan | None] = OrderedDict()
 
@@ -159,7 +179,7 @@ class Plans:
         if (query, operation_name) in self._plans:
             return
         try:
-            found = plan(self._schema, document, operation_name)
+            found = plan(self._schema, document, operation_name, self._pages)
         except NotPlain:
             found = None
         self._plans[query, operation_name] = found

@@ -1,0 +1,128 @@
+"""Subscriptions by their plans: what an update shows is worked out and encoded once for all who are told of it.
+
+What is shown depends on the selection and on the update alone, not on which keys a subscriber asked for. So all that
+are synced and select the same share one payload, and a change costs each of them little more than a write to its
+socket. Whoever is still in its backlog is told updates of its own, and so served alone.
+"""
+
+from collections import OrderedDict
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import Any, NamedTuple
+
+import orjson
+from graphql import ExecutionResult, GraphQLError, GraphQLSchema, execute
+
+from kvs_graphql.api.context import Operation
+from kvs_graphql.api.plans.arguments import Values
+from kvs_graphql.api.plans.plans import Plan, Root
+from kvs_graphql.api.plans.selections import Show
+from kvs_graphql.api.types import Update
+from kvs_graphql.errors import KvsError
+from kvs_graphql.service import Cursor
+from kvs_graphql.service import Update as ServiceUpdate
+
+
+class Payload(NamedTuple):
+    """One event of a subscription."""
+
+    data: str | None
+    """JSON; None where nothing can be told."""
+    errors: list[GraphQLError] | None
+    cursor: Cursor | None
+    """Just after it; None where events have no cursor."""
+
+
+class Streams:
+    """Runs subscriptions that have a plan."""
+
+    def __init__(self, schema: GraphQLSchema, *, shared_bytes_max: int) -> None:
+        self._schema = schema
+        self._shared = _SharedData(shared_bytes_max)
+
+    async def pages(
+        self, plan: Plan, operation: Operation, variables: dict[str, Any] | None, values: Values
+    ) -> AsyncGenerator[list[Payload], None]:
+        """The events of a subscription, a few at a time; an error that ends it is its last event."""
+        (root,) = plan.roots
+        event = _Event(self._schema, plan, root, root.show(values), operation, variables)
+        try:
+            if root.pages is None:
+                async with aclosing(root.call(operation, values)) as found:
+                    async for value in found:
+                        yield [event.payload(value)]
+                return
+            async with aclosing(root.update_pages(operation, values)) as pages:
+                async for page in pages:
+                    yield [self._update(event, update) for update in page]
+        except Exception as error:  # noqa: BLE001 - it is told to the client
+            yield [Payload(None, [GraphQLError(str(error), original_error=error)], None)]
+
+    def _update(self, event: "_Event", update: ServiceUpdate) -> Payload:
+        data = self._shared.get(event.show, update)
+        if data is not None:
+            return Payload(data, None, update.cursor)
+        payload = event.payload(Update(update=update))._replace(cursor=update.cursor)
+        if payload.errors is None and payload.data is not None and update.record is not None:
+            self._shared.keep(event.show, update, payload.data)
+        return payload
+
+
+class _Event:
+    """How one subscriber is shown what happens."""
+
+    def __init__(
+        self,
+        schema: GraphQLSchema,
+        plan: Plan,
+        root: Root,
+        show: Show,
+        operation: Operation,
+        variables: dict[str, Any] | None,
+    ) -> None:
+        self.show = show
+        self._schema = schema
+        self._plan = plan
+        self._name = root.name
+        self._operation = operation
+        self._variables = variables
+
+    def payload(self, value: Any) -> Payload:
+        try:
+            shown = {self._name: self.show(value)}
+            return Payload(orjson.dumps(shown).decode(), None, None)
+        except KvsError:
+            return self._by_graphql_core(value)
+
+    def _by_graphql_core(self, value: Any) -> Payload:
+        result = execute(
+            self._schema,
+            self._plan.document,
+            root_value=value,
+            context_value=self._operation,
+            variable_values=self._variables,
+            operation_name=self._plan.operation_name,
+        )
+        assert isinstance(result, ExecutionResult), "only plain fields have a plan"
+        return Payload(orjson.dumps(result.data).decode(), result.errors, None)
+
+
+class _SharedData:
+    """The encoded data of the newest updates, by selection; the oldest go when there are too many bytes."""
+
+    def __init__(self, bytes_max: int) -> None:
+        self._bytes_max = bytes_max
+        self._bytes = 0
+        # Held with what they belong to: an identity is only one as long as its object lives.
+        self._kept: OrderedDict[tuple[int, int], tuple[Show, ServiceUpdate, str]] = OrderedDict()
+
+    def get(self, show: Show, update: ServiceUpdate) -> str | None:
+        kept = self._kept.get((id(show), id(update)))
+        return None if kept is None else kept[2]
+
+    def keep(self, show: Show, update: ServiceUpdate, data: str) -> None:
+        self._kept[id(show), id(update)] = show, update, data
+        self._bytes += len(data)
+        while self._bytes > self._bytes_max:
+            _, (_, _, dropped) = self._kept.popitem(last=False)
+            self._bytes -= len(dropped)

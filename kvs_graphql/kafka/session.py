@@ -42,6 +42,8 @@ class Session:
     partitions: list[TopicPartition]
     bounds: LogBounds
     started_ms: int
+    sources: set[int]
+    """Every broker that the consumer has taken for a leader: what was fetched comes from one of them."""
 
     async def begin(self, store: Store, feed: Feed) -> None:
         """Start an empty table for this topic: what was deleted longer ago than Kafka remembers is not known."""
@@ -67,14 +69,16 @@ class Session:
             NoTopic, TopicChanged: It may not be.
             KafkaError: A broker does not answer.
         """
-        await asyncio.gather(*(self.check(node) for node in self.identity.leaders))
+        leaders = map(self.consumer._client.cluster.leader_for_partition, self.partitions)
+        self.sources.update(leader for leader in leaders if leader is not None and leader >= 0)
+        await asyncio.gather(*(self.check(node) for node in self.sources))
 
     async def check(self, node: int | None = None) -> None:
         """Look whether the topic is still what it was, as that broker or any knows it.
 
         Raises:
             NoTopic, TopicChanged: It is not.
-            KafkaError: No broker answers.
+            KafkaError: No broker answers, or a partition has no leader.
         """
         now = await self.topic.identity(node)
         if now is None:
@@ -103,7 +107,7 @@ async def open_session(connection: KafkaConnection, name: str, *, fetch_bytes_ma
 
     Raises:
         NoTopic: There is none of that name.
-        KafkaError: No broker answers, or it refuses.
+        KafkaError: No broker answers, or it refuses, or a partition has no leader.
     """
     async with Topic(connection, name) as topic:
         identity = await topic.identity()
@@ -114,7 +118,8 @@ async def open_session(connection: KafkaConnection, name: str, *, fetch_bytes_ma
         async with _consumer(connection, partitions, fetch_bytes_max) as consumer:
             start: dict[TopicPartition, int] = await consumer.beginning_offsets(partitions)
             bounds = LogBounds(tuple(start[p] for p in partitions), await _end_offsets(consumer, partitions))
-            yield Session(topic, identity, configuration, consumer, partitions, bounds, int(time() * 1000))
+            started_ms, sources = int(time() * 1000), set(identity.leaders)
+            yield Session(topic, identity, configuration, consumer, partitions, bounds, started_ms, sources)
 
 
 @asynccontextmanager

@@ -10,6 +10,7 @@ from aiokafka.errors import (
     IncompatibleBrokerVersion,
     KafkaConnectionError,
     KafkaError,
+    LeaderNotAvailableError,
     NoError,
     UnknownTopicOrPartitionError,
     for_code,
@@ -31,6 +32,7 @@ from kvs_graphql.kafka.connection import KafkaConnection
 
 DELETE_RETENTION_MS = 86_400_000
 """Kafka's default, for brokers that do not tell."""
+_NO_LEADER = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +78,7 @@ class Topic:
         """The topic as it is now, as that broker or any knows it; None where there is none of that name.
 
         Raises:
-            KafkaError: No broker answers, or it refuses.
+            KafkaError: No broker answers, or it refuses, or a partition has no leader.
         """
         asked = self._client.get_random_node() if node is None else node
         if asked is None:
@@ -88,8 +90,11 @@ class Topic:
             return None
         if error is not NoError:
             raise error(self.name)
-        leaders = frozenset(partition["leader"] for partition in topic["partitions"])
-        return TopicIdentity(topic.get("topic_id", NO_TOPIC_ID), len(topic["partitions"]), leaders)
+        leaders = {partition["partition"]: partition["leader"] for partition in topic["partitions"]}
+        unled = sorted(number for number, leader in leaders.items() if leader == _NO_LEADER)
+        if unled:
+            raise LeaderNotAvailableError(f"no broker leads partition {unled[0]} of topic {self.name!r}")
+        return TopicIdentity(topic.get("topic_id", NO_TOPIC_ID), len(leaders), frozenset(leaders.values()))
 
     async def configuration(self) -> TopicConfiguration:
         """The topic's configuration; Kafka's defaults where the broker does not tell it."""

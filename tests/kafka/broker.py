@@ -1,11 +1,11 @@
-"""A real Apache Kafka broker for tests and benchmarks: one KRaft node, a process in a directory of its own."""
+"""Real Apache Kafka brokers for tests and benchmarks: KRaft nodes, each a process in a directory of its own."""
 
 import os
 import random
 import socket
 import subprocess
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from confluent_kafka.admin import AdminClient
@@ -27,6 +27,9 @@ FORMAT_SECONDS_MAX = 60.0
 STOP_SECONDS_MAX = 30.0
 COMPACT_SECONDS_MAX = 30.0
 LOG_TAIL_CHARACTERS = 4_000
+
+# Java options of a broker that starts often and works little: a start takes two thirds of the processor time.
+QUICK_START = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")
 
 # What makes a topic compact within a second of `KafkaBroker.compact`, and all the time while it is written to.
 # The cleaner never touches the segment being written, so that one must end soon: 2 MB hold a record of 1 MB, and
@@ -51,16 +54,29 @@ class KafkaBrokerError(Exception):
 class KafkaBroker(Topics):
     """A real broker in `directory`, which keeps its data, its settings and its log (`broker.log`).
 
-    Its address is chosen once and stays the same over restarts. `settings`, by Kafka's names, overrule the ones chosen
-    here. The process never outlives this one. Every call blocks: in asynchronous code use `asyncio.to_thread`. Not
-    for use by two threads at once.
+    It is the controller of a cluster of its own, where it is node 1, or with `joins` the only other broker, node 2, of
+    that one's cluster. Its address is chosen once and stays the same over restarts. `settings`, by Kafka's names,
+    overrule the ones chosen here. The process never outlives this one. Every call blocks: in asynchronous code use
+    `asyncio.to_thread`. Not for use by two threads at once.
     """
 
-    def __init__(self, directory: Path, settings: Mapping[str, str] | None = None, heap_megabytes: int = 512) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        settings: Mapping[str, str] | None = None,
+        heap_megabytes: int = 512,
+        *,
+        java_options: Sequence[str] = (),
+        joins: "KafkaBroker | None" = None,
+    ) -> None:
         self._directory = directory
-        self._port, controller_port = _free_ports(2)
-        self._settings = {**_settings(directory / "data", self._port, controller_port), **(settings or {})}
-        self._heap_megabytes = heap_megabytes
+        self._port, unused_port = _free_ports(2)
+        self._controller_port: int = unused_port if joins is None else joins._controller_port
+        roles = _controlling(self._port, unused_port) if joins is None else _controlled(self._port)
+        self.node = int(roles["node.id"])
+        chosen = _settings(directory / "data", self._controller_port) | roles
+        self._settings = {**chosen, **(settings or {})}
+        self._java_options = [f"-Xmx{heap_megabytes}m", *java_options]
         self._process: GuardedProcess | None = None
         super().__init__(f"{HOST}:{self._port}")
 
@@ -75,7 +91,7 @@ class KafkaBroker(Topics):
         return self._process is not None and self._process.exit_status() is None
 
     def start(self, timeout_seconds: float = 60) -> None:
-        """Starts the broker on its directory; returns once it leads every partition that it holds.
+        """Starts the broker on its directory; returns once it takes part and every partition of its cluster is led.
 
         Raises KafkaUnavailable without Java or the jars, KafkaBrokerError when it ends or is not ready in time.
         """
@@ -165,7 +181,7 @@ class KafkaBroker(Topics):
     def _java(self) -> list[str]:
         return [
             java(),
-            f"-Xmx{self._heap_megabytes}m",
+            *self._java_options,
             "-Djava.net.preferIPv4Stack=true",
             f"-Dlog4j2.configurationFile={LOG_CONFIGURATION}",
             "-cp",
@@ -205,7 +221,7 @@ class KafkaBroker(Topics):
         with AdminClient({"bootstrap.servers": self.bootstrap_servers, "log_level": 0}) as admin:
             metadata = admin.list_topics(timeout=5)
         partitions = [partition for topic in metadata.topics.values() for partition in topic.partitions.values()]
-        return len(metadata.brokers) == 1 and all(partition.leader in metadata.brokers for partition in partitions)
+        return self.node in metadata.brokers and all(partition.leader in metadata.brokers for partition in partitions)
 
     def _running_process(self) -> GuardedProcess:
         assert self._process is not None, "the broker does not run"
@@ -215,13 +231,24 @@ class KafkaBroker(Topics):
         return self.log.read_text(errors="replace")[-LOG_TAIL_CHARACTERS:]
 
 
-def _settings(data: Path, port: int, controller_port: int) -> dict[str, str]:
-    """One node that is broker and controller, on the loopback only, and that waits for nothing."""
+def _controlling(port: int, controller_port: int) -> dict[str, str]:
+    """What makes a node broker and controller, on the loopback only."""
     return {
         "process.roles": "broker,controller",
         "node.id": "1",
-        "controller.quorum.voters": f"1@{HOST}:{controller_port}",
         "listeners": f"PLAINTEXT://{HOST}:{port},CONTROLLER://{HOST}:{controller_port}",
+    }
+
+
+def _controlled(port: int) -> dict[str, str]:
+    """What makes a node a broker alone."""
+    return {"process.roles": "broker", "node.id": "2", "listeners": f"PLAINTEXT://{HOST}:{port}"}
+
+
+def _settings(data: Path, controller_port: int) -> dict[str, str]:
+    """A node that waits for nothing."""
+    return {
+        "controller.quorum.voters": f"1@{HOST}:{controller_port}",
         "controller.listener.names": "CONTROLLER",
         "log.dirs": str(data),
         "auto.create.topics.enable": "false",
@@ -236,6 +263,8 @@ def _settings(data: Path, port: int, controller_port: int) -> dict[str, str]:
         "share.coordinator.state.topic.min.isr": "1",
         "share.coordinator.state.topic.num.partitions": "1",
         "group.initial.rebalance.delay.ms": "0",
+        # Leaders move when a test says so, or a broker goes.
+        "auto.leader.rebalance.enable": "false",
         # After a kill the controller admits the broker again only when the session of the old one is over.
         "broker.heartbeat.interval.ms": "400",
         "broker.session.timeout.ms": "2000",

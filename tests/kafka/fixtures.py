@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.kafka.broker import KafkaBroker
+from tests.kafka.broker import QUICK_START, KafkaBroker
 from tests.kafka.jars import KafkaUnavailable, jars, java
 
 
@@ -23,7 +23,7 @@ def kafka_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaBrok
         pytest.fail(f"KVS_REQUIRE_KAFKA=1, but: {missing}", pytrace=False)
     if missing:
         pytest.skip(missing)
-    broker = KafkaBroker(tmp_path_factory.mktemp("kafka"))
+    broker = KafkaBroker(tmp_path_factory.mktemp("kafka"), java_options=QUICK_START)
     broker.start()
     try:
         yield broker

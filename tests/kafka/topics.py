@@ -1,11 +1,11 @@
 """Administration of topics at one address, for tests: every call returns when its effect can be seen."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from typing import Any, TypeVar
 
-from confluent_kafka import IsolationLevel, KafkaError, KafkaException, TopicCollection, TopicPartition
+from confluent_kafka import ElectionType, IsolationLevel, KafkaError, KafkaException, TopicCollection, TopicPartition
 from confluent_kafka.admin import (
     AdminClient,
     AlterConfigOpType,
@@ -79,6 +79,24 @@ class Topics:
         with self._admin() as admin:
             once_led(lambda: _result(admin.create_topics([topic])))
             wait_until(lambda: _serves(admin, name, partitions), f"topic {name} with {partitions} partitions")
+
+    def place_topic(self, name: str, replicas: Sequence[Sequence[int]], **config: str) -> None:
+        """Creates a topic whose partitions are on these nodes; returns once the first of each leads it."""
+        placed = [list(nodes) for nodes in replicas]
+        topic = NewTopic(name, num_partitions=len(placed), replica_assignment=placed, config=_dotted(config))
+        with self._admin() as admin:
+            once_led(lambda: _result(admin.create_topics([topic])))
+            wait_until(lambda: _serves(admin, name, len(replicas)), f"topic {name} on {replicas}")
+
+    def leaders(self, name: str) -> dict[int, int]:
+        """The node that leads each partition; -1 where none does."""
+        with self._admin() as admin:
+            return _leaders(admin, name)
+
+    def lead_by(self, name: str, node: int) -> None:
+        """Has partitions whose preferred leader is that node led by it again; returns once it leads all of them."""
+        with self._admin() as admin:
+            wait_until(lambda: _elect(admin, name, node), f"topic {name} led by {node}")
 
     def delete_topic(self, name: str) -> None:
         """Deletes a topic; returns once the metadata no longer shows it."""
@@ -157,6 +175,18 @@ def _offsets(
         raise KafkaException(KafkaError(KafkaError.UNKNOWN_TOPIC_OR_PART, f"there is no topic {topic}"))
     answers = admin.list_offsets(wanted, isolation_level=isolation, request_timeout=REQUEST_SECONDS_MAX)
     return {partition.partition: future.result().offset for partition, future in answers.items()}
+
+
+def _leaders(admin: AdminClient, topic: str) -> dict[int, int]:
+    partitions = admin.list_topics(topic, timeout=REQUEST_SECONDS_MAX).topics[topic].partitions
+    return {number: partition.leader for number, partition in partitions.items()}
+
+
+def _elect(admin: AdminClient, topic: str, node: int) -> bool:
+    """Asks for the preferred leaders, who are not elected before they have all that the present ones have."""
+    places = [TopicPartition(topic, partition) for partition in _leaders(admin, topic)]
+    admin.elect_leaders(ElectionType.PREFERRED, places).result(REQUEST_SECONDS_MAX)
+    return set(_leaders(admin, topic).values()) == {node}
 
 
 def _delete_records(admin: AdminClient, requests: list[TopicPartition]) -> dict[int, int]:

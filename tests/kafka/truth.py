@@ -38,6 +38,15 @@ class LastRecord:
     headers: tuple[tuple[str, bytes | None], ...]
 
 
+@dataclass(frozen=True, slots=True)
+class LogRecord:
+    """A committed record; `key` None is none, `value` None a tombstone."""
+
+    offset: int
+    key: bytes | None
+    value: bytes | None
+
+
 @dataclass(frozen=True)
 class Truth:
     """A topic as it stood at `end_offsets`, the last stable offset of each partition when the reading began.
@@ -75,6 +84,18 @@ def read_truth(bootstrap_servers: str, topic: str) -> Truth:
         else:
             last[partition][key] = message
     return Truth(table=_shown(last), end_offsets=ends, records=records, keyless=keyless)
+
+
+def read_log(bootstrap_servers: str, topic: str) -> dict[int, list[LogRecord]]:
+    """Of each partition every committed record that the log still holds, by offset, up to where it ends now.
+
+    Raises as `read_truth` does.
+    """
+    ends = Topics(bootstrap_servers).stable_end_offsets(topic)
+    log: dict[int, list[LogRecord]] = {partition: [] for partition in ends}
+    for partition, message in _messages(bootstrap_servers, topic, ends):
+        log[partition].append(LogRecord(cast("int", message.offset()), message.key(), message.value()))
+    return log
 
 
 def _messages(bootstrap_servers: str, topic: str, ends: dict[int, int]) -> Iterator[tuple[int, Message]]:

@@ -1,0 +1,218 @@
+"""A cluster of two brokers: partitions whose leaders move, and leaders that are gone."""
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, closing
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from time import monotonic
+
+import pytest
+
+from kvs_graphql.kafka.connection import KafkaConnection
+from kvs_graphql.kafka.session import open_session
+from kvs_graphql.state import State
+from tests.kafka.broker import QUICK_START, KafkaBroker
+from tests.kafka.equality import assert_equal_to_the_log
+from tests.kafka.load import loading
+from tests.kafka.produce import produce
+from tests.kafka.test_writes import SET, VALUE
+from tests.kafka.truth import read_log
+from tests.serving import Served, serving
+
+pytestmark = pytest.mark.kafka
+
+ANSWER_SECONDS_MAX = 5.0
+# What a write gets while leaders move: longer than a crashed leader is missed.
+WRITE_SECONDS_MAX = 20.0
+HEAP_MEGABYTES = 256
+STATUS = "{ status { ready state reason since lag partitions { position endOffset lag } } }"
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """Two brokers, of which the first is the controller."""
+
+    first: KafkaBroker
+    second: KafkaBroker
+
+    @property
+    def servers(self) -> str:
+        return f"{self.first.bootstrap_servers},{self.second.bootstrap_servers}"
+
+
+@pytest.fixture(scope="module")
+def two_brokers(kafka_broker: KafkaBroker, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """A cluster of its own: what other tests look for on their broker's disk, this one's other broker might hold."""
+    assert kafka_broker.running
+    directory = tmp_path_factory.mktemp("cluster")
+    first = KafkaBroker(directory / "first", heap_megabytes=HEAP_MEGABYTES, java_options=QUICK_START)
+    second = KafkaBroker(directory / "second", heap_megabytes=HEAP_MEGABYTES, java_options=QUICK_START, joins=first)
+    try:
+        first.start()
+        second.start()
+        yield Cluster(first, second)
+    finally:
+        second.stop()
+        first.stop()
+
+
+@pytest.fixture
+def cluster(two_brokers: Cluster) -> Cluster:
+    """Both brokers running, whatever became of them in the test before."""
+    if not two_brokers.second.running:
+        two_brokers.second.start()
+    return two_brokers
+
+
+@dataclass
+class Visitor:
+    """Somebody who reads and writes one key all the time."""
+
+    served: Served
+    acknowledged: dict[tuple[int, int], str] = field(default_factory=dict)
+    """By partition and offset."""
+    refused: list[str] = field(default_factory=list)
+    slowest_read_seconds: float = 0.0
+
+    async def write(self) -> None:
+        for number in range(10_000):
+            value = f"{number}"
+            answer = await self.served.query(SET, key="own", value=value)
+            if "errors" not in answer:
+                place = answer["data"]["set"]
+                self.acknowledged[place["partition"], place["offset"]] = value
+            elif answer["errors"][0]["extensions"]["code"] == "KAFKA_UNAVAILABLE":
+                self.refused.append(value)
+            else:
+                assert answer["errors"][0]["extensions"]["code"] == "WRITE_OUTCOME_UNKNOWN"
+            await asyncio.sleep(0.02)
+
+    async def read(self) -> None:
+        while True:
+            began = monotonic()
+            await self.served.data(VALUE, key="own")
+            self.slowest_read_seconds = max(self.slowest_read_seconds, monotonic() - began)
+            await asyncio.sleep(0.02)
+
+    async def wrote_more(self) -> None:
+        """Return once one more write was acknowledged."""
+        before = len(self.acknowledged)
+        async with asyncio.timeout(2 * WRITE_SECONDS_MAX):
+            while len(self.acknowledged) == before:  # noqa: ASYNC110 - the answers of others tell nobody
+                await asyncio.sleep(0.02)
+
+
+@asynccontextmanager
+async def visiting(served: Served) -> AsyncIterator[Visitor]:
+    visitor = Visitor(served)
+    async with asyncio.TaskGroup() as tasks:
+        work = [tasks.create_task(visitor.write()), tasks.create_task(visitor.read())]
+        yield visitor
+        for task in work:
+            task.cancel()
+
+
+async def told(served: Served, reason: str) -> None:
+    """Return once the service says so."""
+    said = asyncio.Event()
+    served.run.lifecycle.listen(lambda moment: said.set() if reason in moment.reason else None)
+    await said.wait()
+
+
+async def test_leaders_that_move_are_followed_while_records_and_writes_go_on(
+    cluster: Cluster, topic: str, tmp_path: Path
+) -> None:
+    cluster.first.place_topic(topic, [[2, 1]] * 3)
+    options = {"enable_writes": True, "write_seconds_max": WRITE_SECONDS_MAX, "window_changes_max": 10**6}
+    async with serving(cluster.servers, topic, tmp_path, **options) as served:
+        async with loading(cluster.servers, topic, seed=1) as load, visiting(served) as visitor:
+
+            async def goes_on() -> None:
+                await load.more(200)
+                await visitor.wrote_more()
+                await served.applied(tuple((await asyncio.to_thread(cluster.first.stable_end_offsets, topic)).values()))
+
+            await goes_on()
+            await asyncio.to_thread(cluster.second.stop)
+            assert set(cluster.first.leaders(topic).values()) == {1}
+            await goes_on()
+            await asyncio.to_thread(cluster.second.start)
+            await asyncio.to_thread(cluster.first.lead_by, topic, 2)
+            await goes_on()
+            await asyncio.to_thread(cluster.second.kill)
+            await goes_on()
+            assert set(cluster.first.leaders(topic).values()) == {1}
+            await asyncio.to_thread(cluster.second.start)
+        await assert_equal_to_the_log(served, cluster.first, topic)
+        async with asyncio.timeout(30):
+            await served.state(State.LIVE)
+    log = await asyncio.to_thread(read_log, cluster.servers, topic)
+    assert visitor.slowest_read_seconds < ANSWER_SECONDS_MAX
+    written = {
+        (p, r.offset): (r.value or b"").decode() for p, records in log.items() for r in records if r.key == b"own"
+    }
+    assert visitor.acknowledged.items() <= written.items()
+    assert not {*visitor.refused} & {*written.values()}
+    with closing(sqlite3.connect(tmp_path / "kvs.db")) as connection:
+        applied = connection.execute("SELECT count(*), count(DISTINCT partition << 40 | offset) FROM change").fetchone()
+    records = sum(map(len, log.values()))
+    assert applied == (records, records)
+
+
+async def test_a_leader_that_is_gone_is_named_with_the_lag_and_since_when_and_waited_for(
+    cluster: Cluster, topic: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("kvs_graphql.kafka.connection.REQUEST_TIMEOUT_MS", 2_000)
+    cluster.first.place_topic(topic, [[2]])
+    produce(cluster.servers, topic, [(b"a", b"1")])
+    # Read so slowly that the leader is gone before the end is reached.
+    slow = {"batch_records_max": 10, "fetch_bytes_max": 1_000}
+    async with serving(cluster.servers, topic, tmp_path, **slow) as served:
+        await assert_equal_to_the_log(served, cluster.first, topic)
+        assert (await served.http.get("/readyz")).json()["lag"] == 0
+        produce(cluster.servers, topic, [(b"b%d" % number, b"2") for number in range(5_000)])
+        async with asyncio.timeout(30):
+            while served.run.progress.end < 5_001:  # noqa: ASYNC110 - an end that was heard of tells nobody
+                await asyncio.sleep(0)
+        gone_at = datetime.now(UTC)
+        await asyncio.to_thread(cluster.second.kill)
+        async with asyncio.timeout(60):
+            await told(served, f"no broker leads partition 0 of topic '{topic}'")
+        told_at = datetime.now(UTC)
+        found = (await served.data(STATUS))["status"]
+        readyz = await served.http.get("/readyz")
+        assert (readyz.status_code, readyz.json()["ready"], found["ready"]) == (200, True, True)
+        for answer in (found, readyz.json()):
+            assert answer["state"] == "WAITING_FOR_BROKER"
+            assert answer["lag"] == 5_001 - found["partitions"][0]["position"] > 0
+            assert gone_at <= datetime.fromisoformat(answer["since"]) <= told_at
+        assert await served.data('{ value(key: "a") { value } }') == {"value": {"value": "1"}}
+        await asyncio.to_thread(cluster.second.start)
+        await assert_equal_to_the_log(served, cluster.first, topic)
+        async with asyncio.timeout(30):
+            await served.state(State.LIVE)
+        assert (await served.http.get("/readyz")).json()["lag"] == 0
+
+
+async def test_a_broker_that_leads_later_is_asked_too_whether_the_topic_is_still_the_same(
+    cluster: Cluster, topic: str
+) -> None:
+    cluster.first.place_topic(topic, [[2, 1]])
+    await asyncio.to_thread(cluster.second.stop)
+    await asyncio.to_thread(cluster.second.start)
+    async with open_session(KafkaConnection(cluster.servers), topic, fetch_bytes_max=1_000_000) as session:
+        session.consumer.seek(session.partitions[0], 0)
+        await session.verify()
+        assert session.sources == {1}
+        await asyncio.to_thread(cluster.first.lead_by, topic, 2)
+        produce(cluster.servers, topic, [(b"a", b"1")])
+        # What the consumer does every few minutes; until then a follower serves it.
+        await session.consumer._client.force_metadata_update()
+        async with asyncio.timeout(30):
+            while not await session.consumer.getmany(timeout_ms=100):
+                pass
+        await session.verify()
+        assert session.sources == {1, 2}

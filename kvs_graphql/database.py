@@ -97,7 +97,7 @@ class Database:
             async with self._writing:
                 return await self._open[0].run(lambda connection: _committed(connection, "BEGIN IMMEDIATE", work))
         except sqlite3.OperationalError as error:
-            raise Unwritable(f"The database cannot be written: {error}.") from error
+            raise Unwritable(f"The database cannot be written: {error} ({error.sqlite_errorname}).") from error
         except sqlite3.DatabaseError as error:
             raise Damaged(f"The database is damaged: {error}.") from error
 

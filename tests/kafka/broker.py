@@ -70,7 +70,7 @@ class KafkaBroker(Topics):
         joins: "KafkaBroker | None" = None,
     ) -> None:
         self._directory = directory
-        self._port, unused_port = _free_ports(2)
+        self._port, unused_port = free_ports(2)
         self._controller_port: int = unused_port if joins is None else joins._controller_port
         roles = _controlling(self._port, unused_port) if joins is None else _controlled(self._port)
         self.node = int(roles["node.id"])
@@ -279,7 +279,7 @@ def _settings(data: Path, controller_port: int) -> dict[str, str]:
     }
 
 
-def _free_ports(count: int) -> list[int]:
+def free_ports(count: int) -> list[int]:
     """Different ports of the loopback that nobody listens on."""
     ports: list[int] = []
     for port in random.SystemRandom().sample(PORTS, len(PORTS)):

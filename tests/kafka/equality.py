@@ -1,10 +1,11 @@
 """The table against the log, key by key: the answers of the service, and an independent reading of the topic."""
 
 import asyncio
+from typing import Any, Protocol
 
+from kvs_graphql.records import Positions
 from tests.kafka.broker import KafkaBroker
 from tests.kafka.truth import Truth, read_truth
-from tests.serving import Served
 
 _ENTRIES = """
 query Page($after: String) {
@@ -16,7 +17,17 @@ query Page($after: String) {
 """
 
 
-async def table(served: Served) -> dict[bytes, tuple[bytes, int, int]]:
+class Service(Protocol):
+    """A running service, in this process or in one of its own."""
+
+    async def data(self, document: str, **variables: Any) -> Any:
+        """The data of an answer without errors."""
+
+    async def applied(self, positions: Positions) -> None:
+        """Return once everything below those positions is applied."""
+
+
+async def table(served: Service) -> dict[bytes, tuple[bytes, int, int]]:
     """Every entry, read through GraphQL: key to value, partition, offset."""
     found: dict[bytes, tuple[bytes, int, int]] = {}
     after = None
@@ -36,7 +47,7 @@ def expected(truth: Truth) -> dict[bytes, tuple[bytes, int, int]]:
     }
 
 
-async def assert_equal_to_the_log(served: Served, broker: KafkaBroker, topic: str) -> Truth:
+async def assert_equal_to_the_log(served: Service, broker: KafkaBroker, topic: str) -> Truth:
     """Wait for the end of the topic, then compare key by key with the independent reader."""
     truth = await asyncio.to_thread(read_truth, broker.bootstrap_servers, topic)
     await served.applied(tuple(truth.end_offsets[p] for p in sorted(truth.end_offsets)))

@@ -4,11 +4,11 @@ import asyncio
 import os
 import re
 import resource
-import signal
+import shutil
 import sqlite3
-import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, closing
+import subprocess
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from kvs_graphql.state import State
 from tests.kafka.broker import KafkaBroker
 from tests.kafka.equality import assert_equal_to_the_log
 from tests.kafka.produce import open_transaction, produce
+from tests.kafka.replica import replica
 from tests.serving import serving
 
 pytestmark = pytest.mark.kafka
@@ -152,51 +153,68 @@ async def test_a_full_disk_stops_writes_while_reads_go_on(
 ) -> None:
     kafka_broker.create_topic(topic, 1)
     produce(kafka_broker.bootstrap_servers, topic, [(b"a", b"1")])
-    async with process(kafka_broker.bootstrap_servers, topic, tmp_path) as (service, http):
-        await until_ready(http)
+    async with replica(kafka_broker.bootstrap_servers, topic, tmp_path) as service:
+        await until_ready(service.http)
         wal = (tmp_path / "kvs.db-wal").stat().st_size
         # What a quota does: files may grow no further, for this process alone.
         resource.prlimit(service.pid, resource.RLIMIT_FSIZE, (wal + 100_000, resource.RLIM_INFINITY))
         produce(kafka_broker.bootstrap_servers, topic, [(b"b%d" % n, bytes(50_000)) for n in range(20)])
-        answer = await until_not_ready(http)
+        answer = await until_not_ready(service.http)
         assert "cannot be written" in answer["reason"]
-        asked = await http.post("/graphql", json={"query": '{ value(key: "a") { value } }'})
-        assert asked.json()["data"] == {"value": {"value": "1"}}
+        assert await service.data('{ value(key: "a") { value } }') == {"value": {"value": "1"}}
         resource.prlimit(service.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
-        await until_ready(http)
-        asked = await http.post("/graphql", json={"query": '{ value(key: "b19") { size } }'})
-        assert asked.json()["data"] == {"value": {"size": 50_000}}
+        await until_ready(service.http)
+        assert await service.data('{ value(key: "b19") { size } }') == {"value": {"size": 50_000}}
 
 
-@asynccontextmanager
-async def process(
-    servers: str, topic: str, directory: Path
-) -> AsyncIterator[tuple[asyncio.subprocess.Process, httpx.AsyncClient]]:
-    """The service as a process of its own."""
-    settings = {
-        "KVS_BOOTSTRAP_SERVERS": servers,
-        "KVS_TOPIC": topic,
-        "KVS_DATABASE": str(directory / "kvs.db"),
-        "KVS_PORT": "0",
-        "KVS_RETRY_SECONDS_MAX": "0.5",
-    }
-    service = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "kvs_graphql", "serve", env=os.environ | settings, stderr=asyncio.subprocess.PIPE
-    )
-    assert service.stderr is not None
-    reading = None
-    try:
-        async with asyncio.timeout(30):
-            while (url := re.search(rb"at (http://\S+)/graphql", await service.stderr.readline())) is None:
-                pass
-        reading = asyncio.create_task(service.stderr.read())
-        async with httpx.AsyncClient(base_url=url[1].decode(), timeout=20) as http:
-            yield service, http
-    finally:
-        service.send_signal(signal.SIGTERM)
-        assert await service.wait() == 0
-        if reading is not None:
-            await reading
+async def test_a_file_system_that_becomes_read_only_stops_writes_while_reads_go_on(
+    kafka_broker: KafkaBroker, topic: str, tmp_path: Path
+) -> None:
+    kafka_broker.create_topic(topic, 2)
+    produce(kafka_broker.bootstrap_servers, topic, [(b"a", b"1"), (b"b", b"1")])
+    async with replica(kafka_broker.bootstrap_servers, topic, tmp_path) as service:
+        await assert_equal_to_the_log(service, kafka_broker, topic)
+        before = await service.positions()
+        with read_only(service.pid, service.database, tmp_path / "calls") as refused:
+            produce(kafka_broker.bootstrap_servers, topic, [(b"a", b"2"), (b"b", None), (b"c", b"1")])
+            answer = await until_not_ready(service.http)
+            assert re.search("database cannot be written: .*SQLITE_IOERR_WRITE", answer["reason"])
+            assert answer["lag"] > 0
+            assert await service.data('{ value(key: "a") { value } }') == {"value": {"value": "1"}}
+            produce(kafka_broker.bootstrap_servers, topic, [(b"d%d" % n, b"1") for n in range(500)])
+            async with asyncio.timeout(40):
+                while refused() < 10:  # noqa: ASYNC110 - another process does not tell
+                    await asyncio.sleep(0.05)
+            assert await service.positions() == before
+            assert (await service.http.get("/readyz")).status_code == 503
+        await until_ready(service.http)
+        await assert_equal_to_the_log(service, kafka_broker, topic)
+
+
+@contextmanager
+def read_only(pid: int, database: Path, calls: Path) -> Iterator[Callable[[], int]]:
+    """What a file system does that became read-only: the process's writes to the database are answered with EROFS.
+
+    Gives how many were until now; they are noted in the file `calls`. (A real file system becomes read-only underneath
+    open files only by an error, and does not become writable again then.)
+    """
+    strace = shutil.which("strace")
+    if strace is None and os.environ.get("KVS_REQUIRE_KAFKA") == "1":
+        pytest.fail("KVS_REQUIRE_KAFKA=1, but there is no strace", pytrace=False)
+    if strace is None:
+        pytest.skip("strace is not on the PATH")
+    writes = "write,pwrite64,pwritev,ftruncate,fallocate"
+    files = [f"--trace-path={database}{suffix}" for suffix in ("", "-wal", "-shm", "-journal")]
+    answers = [f"--trace={writes}", f"--inject={writes}:error=EROFS", f"--output={calls}", *files]
+    command = [strace, "--follow-forks", *answers, f"--attach={pid}"]
+    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as tracer:
+        try:
+            assert tracer.stderr is not None
+            first = tracer.stderr.readline()
+            assert "attached" in first, first
+            yield lambda: calls.read_text().count("EROFS")
+        finally:
+            tracer.terminate()
 
 
 async def until_ready(http: httpx.AsyncClient) -> None:

@@ -1,0 +1,54 @@
+"""A start on a file system that is read-only."""
+
+import asyncio
+import sys
+from asyncio.subprocess import DEVNULL, PIPE
+from pathlib import Path
+
+import pytest
+
+from kvs_graphql.demo.broker import EmbeddedBroker
+from kvs_graphql.state import State
+from tests.serving import serving
+
+# In a mount namespace of its own, so that nothing is left to unmount: put the files of one directory into a file system
+# mounted on another, make that read-only, and run the rest of the arguments.
+MOUNTED = """
+mount -t tmpfs -o size=8m tmpfs "$2" && cp -r "$1/." "$2" && mount -o remount,ro "$2" || exit 125
+shift 2 && exec "$@"
+"""
+NOT_ALLOWED = 125
+
+
+async def serve_read_only(files: Path, directory: Path) -> tuple[int | None, str]:
+    """Exit code and standard error of `serve` with its database in `directory`, which is read-only there."""
+    directory.mkdir()
+    serve = [sys.executable, "-m", "kvs_graphql", "serve", "--port=0", f"--database={directory / 'kvs.db'}"]
+    namespace = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", MOUNTED, "sh"]
+    try:
+        process = await asyncio.create_subprocess_exec(
+            *namespace, str(files), str(directory), *serve, stdin=DEVNULL, stdout=DEVNULL, stderr=PIPE
+        )
+    except FileNotFoundError:
+        pytest.skip("unshare is not on the PATH")
+    async with asyncio.timeout(30):
+        _, errors = await process.communicate()
+    if process.returncode == NOT_ALLOWED or errors.startswith(b"unshare:"):
+        pytest.skip(f"mounting is not allowed here: {errors.decode().strip()}")
+    return process.returncode, errors.decode()
+
+
+@pytest.mark.parametrize("begun", [True, False])
+async def test_a_start_on_a_read_only_file_system_ends_with_3_and_one_line_that_names_the_database(
+    embedded_broker: EmbeddedBroker, embedded_topic: str, tmp_path: Path, begun: bool
+) -> None:
+    files, directory = tmp_path / "files", tmp_path / "read-only"
+    files.mkdir()
+    if begun:
+        async with serving(embedded_broker.bootstrap_servers, embedded_topic, files) as served:
+            await served.state(State.LIVE)
+    code, errors = await serve_read_only(files, directory)
+    assert code == 3, errors
+    assert errors.startswith(f"kvs-graphql: {directory / 'kvs.db'} ")
+    assert errors.count("\n") == 1
+    assert "Read-only file system" in errors

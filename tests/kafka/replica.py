@@ -1,0 +1,104 @@
+"""The service as a process of its own, which can be killed, stopped and started again at one address."""
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from kvs_graphql.records import Positions, covers
+from tests.kafka.broker import HOST, free_ports
+from tests.kafka.process import GuardedProcess
+
+POLL_SECONDS = 0.02
+WAIT_SECONDS_MAX = 40.0
+STOP_SECONDS_MAX = 20.0
+POSITIONS = "{ status { partitions { position } } }"
+
+
+class Replica:
+    """A service of a topic with its database in `directory`, which also keeps what it logs. Made by `replica`."""
+
+    def __init__(self, servers: str, topic: str, directory: Path, **settings: object) -> None:
+        (port,) = free_ports(1)
+        directory.mkdir(exist_ok=True)
+        self.database = directory / "kvs.db"
+        self.url = f"http://{HOST}:{port}"
+        self.http = httpx.AsyncClient(base_url=self.url, timeout=20)
+        self._log = directory / "service.log"
+        found = {"retry_seconds_max": 0.5, "topic_check_seconds": 1, "log_format": "json", **settings}
+        found |= {"bootstrap_servers": servers, "topic": topic, "database": self.database, "port": port}
+        self._flags = [f"--{name.replace('_', '-')}={value}" for name, value in found.items()]
+        self._process: GuardedProcess | None = None
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None, "the service does not run"
+        return self._process.pid
+
+    async def start(self) -> None:
+        """Start it; return once it listens."""
+        assert self._process is None, "the service runs already"
+        self._process = GuardedProcess([sys.executable, "-m", "kvs_graphql", "serve", *self._flags], self._log)
+        async with asyncio.timeout(WAIT_SECONDS_MAX):
+            while not await self._listens():
+                assert self._process.exit_status() is None, self._log.read_text()
+                await asyncio.sleep(POLL_SECONDS)
+
+    async def stop(self) -> None:
+        """End it in order. Nothing to do where it does not run."""
+        process, self._process = self._process, None
+        if process is not None:
+            assert await asyncio.to_thread(process.terminate, STOP_SECONDS_MAX) == 0, self._log.read_text()
+
+    def kill(self) -> None:
+        """End it at once, as a power cut would. Nothing to do where it does not run."""
+        process, self._process = self._process, None
+        if process is not None:
+            process.kill()
+
+    def forget(self) -> None:
+        """Delete the database of a service that does not run."""
+        assert self._process is None, "the service runs"
+        for file in self.database.parent.glob(f"{self.database.name}*"):
+            file.unlink()
+
+    async def data(self, document: str, **variables: Any) -> Any:
+        """The data of an answer without errors."""
+        response = await self.http.post("/graphql", json={"query": document, "variables": variables})
+        answer: dict[str, Any] = response.json()
+        assert "errors" not in answer, answer["errors"]
+        return answer["data"]
+
+    async def positions(self) -> Positions:
+        """How far the table is."""
+        partitions = (await self.data(POSITIONS))["status"]["partitions"]
+        return tuple(partition["position"] for partition in partitions)
+
+    async def applied(self, positions: Positions) -> None:
+        """Return once everything below those positions is applied."""
+        async with asyncio.timeout(WAIT_SECONDS_MAX):
+            while not covers(await self.positions(), positions):  # noqa: ASYNC110 - nothing to await over HTTP
+                await asyncio.sleep(POLL_SECONDS)
+
+    async def _listens(self) -> bool:
+        try:
+            return (await self.http.get("/healthz")).status_code == 200
+        except httpx.TransportError:
+            return False
+
+
+@asynccontextmanager
+async def replica(servers: str, topic: str, directory: Path, **settings: object) -> AsyncIterator[Replica]:
+    """A service that runs, and is stopped in order at the end unless it does not run then."""
+    service = Replica(servers, topic, directory, **settings)
+    try:
+        await service.start()
+        yield service
+        await service.stop()
+    finally:
+        service.kill()
+        await service.http.aclose()

@@ -3,10 +3,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help install demo test check format lint types coverage schema web clean
+.PHONY: help install demo test check bench bench-short format lint types coverage schema web clean
 
 help: ## Say what there is
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/ \t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/ \t/' | expand -t 14
 
 $(VENV)/installed: pyproject.toml constraints.txt hatch_build.py web/package-lock.json
 	$(PYTHON) -m venv $(VENV)
@@ -24,6 +24,12 @@ test: $(VENV)/installed ## Run the tests; those on a real Kafka where Java and M
 	$(BIN)/python -m pytest -q
 
 check: lint types coverage ## Everything that has to hold before a change lands
+
+bench: $(VENV)/installed ## Measure beside the bare limits and a plain version (ONLY=reads ROUNDS=3 SECONDS=4)
+	$(BIN)/python -m bench run $(if $(ONLY),--only $(ONLY)) $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(SECONDS),--seconds $(SECONDS))
+
+bench-short: $(VENV)/installed ## The same in under two minutes
+	$(BIN)/python -m bench run --short $(if $(ONLY),--only $(ONLY)) $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(SECONDS),--seconds $(SECONDS))
 
 format: $(VENV)/installed ## Format the code
 	$(BIN)/ruff check --fix --quiet .

@@ -1,0 +1,61 @@
+"""What the figures are called, their units, and what this project aims at."""
+
+from dataclasses import dataclass
+
+from bench.measure import OURS, Row
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """How a figure is shown; `more_is_better` says how its ratio to the limit reads: as a share, or as a multiple."""
+
+    label: str
+    digits: int = 0
+    more_is_better: bool = False
+
+
+FIGURES = {
+    "requests_per_s": Figure("requests/s", more_is_better=True),
+    "cpu_us_per_request": Figure("server CPU µs a request", 1),
+    "p50_ms": Figure("p50 ms", 2),
+    "p99_ms": Figure("p99 ms", 2),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Aim:
+    """A bound of our ratio to the limit, or (`absolute`) of our figure itself."""
+
+    at_least: float | None = None
+    at_most: float | None = None
+    absolute: bool = False
+
+    def met(self, row: Row) -> bool | None:
+        """Whether the median of a row keeps the bound; None where it was not measured."""
+        spread = (row.spreads if self.absolute else row.ratios).get(OURS)
+        if spread is None:
+            return None
+        return (self.at_least is None or spread.median >= self.at_least) and (
+            self.at_most is None or spread.median <= self.at_most
+        )
+
+    def text(self, figure: Figure) -> str:
+        """The bound in words."""
+        bounds = (("≥", self.at_least), ("≤", self.at_most))
+        shown = (f"{sign} {self._number(bound, figure)}" for sign, bound in bounds if bound is not None)
+        return ", ".join(shown)
+
+    def _number(self, bound: float, figure: Figure) -> str:
+        return f"{bound:,g}" if self.absolute else ratio(bound, figure)
+
+
+AIMS = {
+    ("one key", "requests_per_s"): Aim(at_least=0.45),
+    ("100 keys", "requests_per_s"): Aim(at_least=0.55),
+    ("a page of 1,000", "requests_per_s"): Aim(at_least=0.40),
+}
+
+
+def ratio(value: float, figure: Figure) -> str:
+    """A ratio to the limit: `45 %` of it, or `1.7 ×` as much."""
+    return f"{value:.0%}".replace("%", " %") if figure.more_is_better else f"{value:.2f} ×"

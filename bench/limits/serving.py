@@ -1,0 +1,21 @@
+"""How the bare limits are served: uvicorn, with the parts that the service uses."""
+
+import uvicorn
+from starlette.types import ASGIApp
+
+
+def serve(app: ASGIApp, port: int) -> None:
+    """Serve on the loopback until a signal."""
+    uvicorn.run(
+        app,
+        host="127.0.0.1",
+        port=port,
+        loop="uvloop",
+        http="httptools",
+        ws="websockets-sansio",
+        ws_per_message_deflate=False,
+        lifespan="off",
+        access_log=False,
+        log_level="warning",
+        server_header=False,
+    )

@@ -1,0 +1,91 @@
+"""What was measured, and what several rounds of it say: medians, how far they spread, and ratios to the limit."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from statistics import median
+
+LIMIT, OURS, NEWCOMER = "limit", "ours", "newcomer"
+SUBJECTS = (LIMIT, OURS, NEWCOMER)
+
+_BUSY = 0.85
+_EXHAUSTED = 0.90
+LOAD_WAS_THE_BOTTLENECK = "the load generator was the bottleneck"
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """One subject under one shape of load in one round; `figures` by name, `remarks` on what to make of them."""
+
+    shape: str
+    subject: str
+    round: int
+    figures: Mapping[str, float]
+    remarks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """The median of several rounds, the least and the greatest."""
+
+    median: float
+    least: float
+    greatest: float
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A figure of a shape: what it came to for each subject, and its ratio to the limit's, round by round."""
+
+    shape: str
+    figure: str
+    spreads: Mapping[str, Spread]
+    ratios: Mapping[str, Spread] = field(default_factory=dict)
+
+
+def spread(values: Iterable[float]) -> Spread:
+    """Of at least one value."""
+    found = list(values)
+    return Spread(median(found), min(found), max(found))
+
+
+def rows(measurements: Iterable[Measurement]) -> list[Row]:
+    """A row for each figure of each shape, in the order in which they first appear."""
+    by_figure: dict[tuple[str, str], dict[str, dict[int, float]]] = {}
+    for one in measurements:
+        for figure, value in one.figures.items():
+            subjects = by_figure.setdefault((one.shape, figure), {})
+            subjects.setdefault(one.subject, {})[one.round] = value
+    return [
+        Row(
+            shape,
+            figure,
+            {subject: spread(rounds.values()) for subject, rounds in subjects.items()},
+            {
+                subject: spread(ratios)
+                for subject, rounds in subjects.items()
+                if subject != LIMIT and (ratios := _ratios(rounds, subjects.get(LIMIT, {})))
+            },
+        )
+        for (shape, figure), subjects in by_figure.items()
+    ]
+
+
+def remarks(measurements: Iterable[Measurement]) -> dict[tuple[str, str], dict[str, int]]:
+    """For each shape and subject the remarks made, and in how many rounds."""
+    found: dict[tuple[str, str], dict[str, int]] = {}
+    for one in measurements:
+        for remark in one.remarks:
+            counts = found.setdefault((one.shape, one.subject), {})
+            counts[remark] = counts.get(remark, 0) + 1
+    return found
+
+
+def bottleneck(wall_seconds: float, server_cpu_seconds: float, load_cpu_seconds: float) -> tuple[str, ...]:
+    """A remark where the server waited for the load generator, which had no more to give."""
+    if server_cpu_seconds < _BUSY * wall_seconds and load_cpu_seconds > _EXHAUSTED * wall_seconds:
+        return (LOAD_WAS_THE_BOTTLENECK,)
+    return ()
+
+
+def _ratios(rounds: Mapping[int, float], limits: Mapping[int, float]) -> list[float]:
+    return [value / limits[number] for number, value in rounds.items() if limits.get(number)]

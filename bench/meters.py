@@ -1,0 +1,50 @@
+"""What a process used: processor time and memory, read from outside of it."""
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+_KIB = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Used:
+    """Over a stretch of time: how long it was, and the processor seconds of the server and of the load generator."""
+
+    wall_seconds: float
+    server_cpu_seconds: float
+    load_cpu_seconds: float
+
+
+class Meter:
+    """Measures another process and this one, from now on."""
+
+    def __init__(self, pid: int) -> None:
+        self._server = psutil.Process(pid)
+        self._began = (time.perf_counter(), cpu_seconds(self._server), time.process_time())
+
+    def read(self) -> Used:
+        """What was used since this meter was made."""
+        wall, server, own = self._began
+        return Used(time.perf_counter() - wall, cpu_seconds(self._server) - server, time.process_time() - own)
+
+
+def cpu_seconds(process: psutil.Process) -> float:
+    """Processor time of all threads, in user and kernel mode; it moves in steps of 10 ms."""
+    times = process.cpu_times()
+    return float(times.user + times.system)
+
+
+def rss_bytes(pid: int) -> int:
+    """Memory that the process holds now."""
+    return int(psutil.Process(pid).memory_info().rss)
+
+
+def peak_rss_bytes(pid: int) -> int:
+    """The most memory that the process ever held (VmHWM)."""
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) * _KIB
+    raise ProcessLookupError(pid)

@@ -1,0 +1,1 @@
+"""What is measured: each shape of load, for every subject in turn."""

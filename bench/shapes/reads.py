@@ -1,0 +1,85 @@
+"""Reads, keys drawn uniformly at random: one key, many keys, a page."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+from bench.ground import Ground, say, wait_until_applied, wait_until_listening, wait_until_ready
+from bench.measure import LIMIT, NEWCOMER, OURS, Measurement, bottleneck
+from bench.plan import Plan
+from bench.processes import Server, Worker
+
+WARM_SECONDS = 0.5
+_ANSWER_SECONDS_MAX = 60.0
+_US = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """A shape: the kind of request, how many keys or entries in one, over how many connections."""
+
+    shape: str
+    kind: str
+    size: int
+    connections: int
+
+
+ONE = Read("one key", "one", 1, 16)
+MANY = Read("100 keys", "many", 100, 4)
+PAGE = Read("a page of 1,000", "page", 1_000, 4)
+
+
+def measure(ground: Ground, plan: Plan) -> Iterator[Measurement]:
+    """Every read of every subject, in turn, so many rounds."""
+    with ExitStack() as stack:
+        subjects = start(ground, plan, stack)
+        for number in range(1, plan.rounds + 1):
+            for read in (ONE, MANY, PAGE):
+                for subject, server in subjects.items():
+                    say(f"round {number}: {read.shape}, {subject}")
+                    yield measure_one(server, subject, read, number, plan)
+
+
+def start(ground: Ground, plan: Plan, stack: ExitStack, name: str = "reads") -> dict[str, Server]:
+    """The three subjects with the same table, ready. The limit reads the file that the service writes."""
+    topic = ground.topic(name, plan.keys, plan.keys)
+    database = ground.fresh(name) / "kvs.db"
+    ours = stack.enter_context(ground.ours(topic, database))
+    wait_until_ready(ours)
+    newcomer = stack.enter_context(ground.newcomer(topic, ground.fresh(name) / "newcomer.db"))
+    wait_until_applied(newcomer, plan.keys)
+    limit = stack.enter_context(ground.limit("reads", database=database))
+    wait_until_listening(limit)
+    return {LIMIT: limit, OURS: ours, NEWCOMER: newcomer}
+
+
+def measure_one(server: Server, subject: str, read: Read, number: int, plan: Plan) -> Measurement:
+    """One subject under one read for so many seconds."""
+    specification = {
+        "port": server.port,
+        "server_pid": server.pid,
+        "kind": read.kind,
+        "size": read.size,
+        "keys_total": plan.keys,
+        "connections": read.connections,
+        "warm_seconds": WARM_SECONDS,
+        "seconds": plan.seconds,
+        "check": True,
+        # The same requests for every subject of a round.
+        "seed": number,
+    }
+    with Worker("bench.load.http", **specification) as worker:
+        found = worker.hear(plan.seconds + _ANSWER_SECONDS_MAX)
+    requests = max(1, found["requests"])
+    used = {name: found[name] for name in ("wall_seconds", "server_cpu_seconds", "load_cpu_seconds")}
+    return Measurement(
+        read.shape,
+        subject,
+        number,
+        {
+            "requests_per_s": found["requests"] / found["wall_seconds"],
+            "cpu_us_per_request": found["server_cpu_seconds"] / requests * _US,
+            **{name: found[name] for name in ("p50_ms", "p99_ms") if name in found},
+        },
+        bottleneck(**used),
+    )

@@ -1,0 +1,39 @@
+"""What several rounds say."""
+
+from bench.measure import LIMIT, LOAD_WAS_THE_BOTTLENECK, OURS, Measurement, Spread, bottleneck, remarks, rows
+
+
+def _measured(subject: str, number: int, value: float, *remarked: str) -> Measurement:
+    return Measurement("one key", subject, number, {"requests_per_s": value}, remarked)
+
+
+def test_a_ratio_is_taken_within_each_round_and_then_the_median_of_them() -> None:
+    # The machine was half as fast in the second round, for both of them.
+    measured = [
+        _measured(LIMIT, 1, 10_000),
+        _measured(OURS, 1, 5_000),
+        _measured(LIMIT, 2, 5_000),
+        _measured(OURS, 2, 2_500),
+        _measured(LIMIT, 3, 10_000),
+        _measured(OURS, 3, 6_000),
+    ]
+    (row,) = rows(measured)
+    assert row.spreads[OURS] == Spread(5_000, 2_500, 6_000)
+    assert row.ratios[OURS] == Spread(0.5, 0.5, 0.6)
+    assert LIMIT not in row.ratios
+
+
+def test_a_round_without_a_limit_has_no_ratio() -> None:
+    (row,) = rows([_measured(OURS, 1, 5_000), _measured(LIMIT, 2, 10_000)])
+    assert row.ratios == {}
+
+
+def test_the_load_generator_was_the_bottleneck_where_it_was_busy_and_the_server_was_not() -> None:
+    assert bottleneck(10, 6, 9.5) == (LOAD_WAS_THE_BOTTLENECK,)
+    assert bottleneck(10, 9.5, 9.5) == ()
+    assert bottleneck(10, 6, 5) == ()
+
+
+def test_remarks_are_counted_over_the_rounds() -> None:
+    measured = [_measured(OURS, 1, 1, "odd"), _measured(OURS, 2, 1, "odd"), _measured(OURS, 3, 1)]
+    assert remarks(measured) == {("one key", OURS): {"odd": 2}}

@@ -1,0 +1,45 @@
+"""The tables of the benchmark."""
+
+from bench.measure import LIMIT, NEWCOMER, OURS, Measurement
+from bench.report import HEAD, lines, markdown, notes, text
+
+MEASURED = [
+    Measurement("one key", LIMIT, 1, {"requests_per_s": 10_000, "p99_ms": 2}),
+    Measurement("one key", OURS, 1, {"requests_per_s": 5_000, "p99_ms": 5}, ("odd",)),
+    Measurement("one key", NEWCOMER, 1, {"requests_per_s": 400, "p99_ms": 50}),
+]
+
+
+def test_rates_are_shares_of_the_limit_and_times_are_multiples_of_it() -> None:
+    rate, time = (dict(zip(HEAD, cells, strict=True)) for cells in lines(MEASURED))
+    assert (rate["limit"], rate["ours"], rate["ours / limit"], rate["newcomer / limit"]) == (
+        "10,000",
+        "5,000",
+        "50 %",
+        "4 %",
+    )
+    assert (time["ours"], time["ours / limit"]) == ("5.00", "2.50 ×")
+
+
+def test_a_line_says_whether_the_aim_was_met() -> None:
+    assert lines(MEASURED)[0][-1] == "≥ 45 %: met"
+    slower = Measurement("one key", OURS, 1, {"requests_per_s": 4_000})
+    assert lines([MEASURED[0], slower])[0][-1] == "≥ 45 %: not met"
+
+
+def test_several_rounds_show_how_far_they_spread() -> None:
+    again = Measurement("one key", LIMIT, 2, {"requests_per_s": 12_000})
+    assert lines([MEASURED[0], again])[0][2] == "11,000 (10,000–12,000)"
+
+
+def test_notes_say_of_whom_and_how_often() -> None:
+    assert notes(MEASURED) == ["one key, ours: odd (in 1 of 1 rounds)"]
+
+
+def test_text_and_markdown_hold_the_same_cells() -> None:
+    document, terminal = markdown({"python": "3.11"}, MEASURED), text(MEASURED)
+    assert document.startswith("Machine: python: 3.11.\n")
+    for cells in lines(MEASURED):
+        assert f"| {' | '.join(cells)} |" in document
+        assert all(cell in terminal for cell in cells)
+    assert "- one key, ours: odd (in 1 of 1 rounds)" in document

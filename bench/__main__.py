@@ -9,9 +9,9 @@ from bench.machine import describe, divide, settle
 from bench.measure import Measurement
 from bench.plan import FULL, SHORT
 from bench.report import text, write_results
-from bench.shapes import reads
+from bench.shapes import fanout, reads
 
-PARTS = {"reads": reads.measure}
+PARTS = {"reads": reads.measure, "fanout": fanout.measure}
 
 
 @click.group()

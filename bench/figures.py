@@ -17,6 +17,9 @@ class Figure:
 FIGURES = {
     "requests_per_s": Figure("requests/s", more_is_better=True),
     "cpu_us_per_request": Figure("server CPU µs a request", 1),
+    "deliveries_per_s": Figure("deliveries/s", more_is_better=True),
+    "cpu_us_per_delivery": Figure("server CPU µs a delivery", 1),
+    "undelivered_percent": Figure("undelivered %", 1),
     "p50_ms": Figure("p50 ms", 2),
     "p99_ms": Figure("p99 ms", 2),
 }
@@ -53,6 +56,15 @@ AIMS = {
     ("one key", "requests_per_s"): Aim(at_least=0.45),
     ("100 keys", "requests_per_s"): Aim(at_least=0.55),
     ("a page of 1,000", "requests_per_s"): Aim(at_least=0.40),
+    ("1,000 subscribers, same keys, flat out", "cpu_us_per_delivery"): Aim(at_most=1.7),
+    ("1,000 subscribers, same keys, half the limit's rate", "cpu_us_per_delivery"): Aim(at_most=1.7),
+    ("1,000 subscribers, same keys, half the limit's rate", "undelivered_percent"): Aim(at_most=0, absolute=True),
+    ("1,000 subscribers, same keys, half the limit's rate", "p99_ms"): Aim(at_most=2.0),
+    ("1,000 subscribers, own keys, 10 updates/s each", "cpu_us_per_delivery"): Aim(at_most=2.5),
+    ("100 subscribers, same keys, 50 updates/s", "p50_ms"): Aim(at_most=8, absolute=True),
+    ("100 subscribers, same keys, 50 updates/s", "p99_ms"): Aim(at_most=20, absolute=True),
+    ("5,000 subscriptions, own keys, 1 update/s each", "p99_ms"): Aim(at_most=1_000, absolute=True),
+    ("5,000 subscriptions, own keys, 1 update/s each", "undelivered_percent"): Aim(at_most=0, absolute=True),
 }
 
 

@@ -113,9 +113,11 @@ class Worker:
         output = self._process.stdout
         assert output is not None
         ready, _, _ = select.select([output], [], [], seconds_max)
-        line = output.readline() if ready else b""
+        if not ready:
+            raise ProcessFailed(f"{self._module} said nothing for {seconds_max} s")
+        line = output.readline()
         if not line:
-            raise ProcessFailed(f"{self._module} said nothing in {seconds_max} s, status {self._process.poll()}")
+            raise ProcessFailed(f"{self._module} ended, with status {self._process.wait()}")
         heard: dict[str, Any] = orjson.loads(line)
         return heard
 

@@ -18,6 +18,7 @@ _PAGE = f"SELECT {_COLUMNS} FROM entry WHERE key > ? ORDER BY key LIMIT ?"
 _CACHE_KIB = 32 * 1024
 # As long as the service's, so that answers are of the same size.
 _CURSOR = "c" * 44
+_NOTHING_ASKED = b'{"variables": {"keys": []}}'
 
 
 class BareReads:
@@ -28,7 +29,7 @@ class BareReads:
         self._connection.execute(f"PRAGMA cache_size=-{_CACHE_KIB}")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        asked = orjson.loads(await _body(receive))
+        asked = orjson.loads(await _body(receive) or _NOTHING_ASKED)
         answer = orjson.dumps({"data": self._data(asked["variables"]), "extensions": {"cursor": _CURSOR}})
         headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(answer))]
         await send({"type": "http.response.start", "status": 200, "headers": headers})

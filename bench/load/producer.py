@@ -1,0 +1,75 @@
+"""Writes stamped records to Kafka by a timetable."""
+
+import time
+from dataclasses import asdict
+
+from confluent_kafka import KafkaError, Message, Producer
+
+from bench.data import key, stamped
+from bench.load.worker import Harness, Specification, percentiles_ms, run
+from bench.timetable import Timetable
+from tests.kafka.produce import PARTITIONER
+
+_FLUSH_SECONDS = 60.0
+_LATE_SECONDS = 0.1
+
+
+class Writer:
+    """A librdkafka producer that sends at once, and notes when each record was acknowledged."""
+
+    def __init__(self, bootstrap_servers: str, topic: str) -> None:
+        self._topic = topic
+        self._failures = 0
+        self.acknowledged_seconds: list[float] = []
+        self._producer = Producer(
+            {
+                "bootstrap.servers": bootstrap_servers,
+                "partitioner": PARTITIONER,
+                "linger.ms": 0,
+                "queue.buffering.max.messages": 1_000_000,
+                "log_level": 3,
+            }
+        )
+
+    def write(self, timetable: Timetable, *, note: bool) -> float:
+        """Write by the timetable; how many seconds late it was at worst. `note` has acknowledgements timed."""
+        began, late = time.perf_counter(), 0.0
+        self.acknowledged_seconds = []
+        for second, updates in timetable.ticks():
+            while (early := began + second - time.perf_counter()) > 0:
+                self._producer.poll(early)
+            late = max(late, -early)
+            for key_number, number in updates:
+                self._write(timetable.run, key_number, number, note=note)
+        left = self._producer.flush(_FLUSH_SECONDS)
+        assert left == 0, f"{left} records are not written"
+        assert self._failures == 0, f"{self._failures} records were refused"
+        return late
+
+    def _write(self, run_number: int, key_number: int, number: int, *, note: bool) -> None:
+        began = time.perf_counter()
+
+        def delivered(error: KafkaError | None, _: Message) -> None:
+            self._failures += error is not None
+            if note:
+                self.acknowledged_seconds.append(time.perf_counter() - began)
+
+        self._producer.produce(
+            self._topic, stamped(run_number, key_number, number), key(key_number), on_delivery=delivered
+        )
+
+
+async def work(harness: Harness, specification: Specification) -> None:
+    """Write one timetable after the other, as they come."""
+    writer = Writer(specification["bootstrap_servers"], specification["topic"])
+    harness.say(event="ready")
+    while True:
+        command = await harness.hear()
+        timetable = Timetable(**command["timetable"])
+        late = writer.write(timetable, note=command["note"])
+        acknowledged = percentiles_ms(writer.acknowledged_seconds)
+        harness.say(late=late > _LATE_SECONDS, late_seconds=late, acknowledged=acknowledged, **asdict(timetable))
+
+
+if __name__ == "__main__":
+    run(work)

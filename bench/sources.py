@@ -1,0 +1,60 @@
+"""Where updates come from: Kafka, by a producer of its own, or the timer of a bare application."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from typing import Any, Protocol
+
+import httpx
+
+from bench.processes import Server, Worker
+from bench.timetable import Timetable
+
+_START_SECONDS_MAX = 30.0
+_EXTRA_SECONDS_MAX = 90.0
+
+
+class Source(Protocol):
+    """Something that goes by a timetable."""
+
+    def go(self, timetable: Timetable) -> None:
+        """Begin; returns at once."""
+
+    def done(self) -> dict[str, Any]:
+        """Wait until all of it is sent; what there is to say of it."""
+
+
+class KafkaSource:
+    """A producer process; see `bench.load.producer`."""
+
+    def __init__(self, producer: Worker) -> None:
+        self._producer = producer
+        self._seconds_max = 0.0
+
+    def go(self, timetable: Timetable) -> None:
+        self._seconds_max = timetable.seconds + _EXTRA_SECONDS_MAX
+        self._producer.tell(timetable=asdict(timetable), note=False)
+
+    def done(self) -> dict[str, Any]:
+        return self._producer.hear(self._seconds_max)
+
+
+class BareSource:
+    """The timer in `bench.limits.sends`."""
+
+    def __init__(self, server: Server) -> None:
+        self._url = f"{server.url}/go"
+
+    def go(self, timetable: Timetable) -> None:
+        httpx.post(self._url, json=asdict(timetable)).raise_for_status()
+
+    def done(self) -> dict[str, Any]:
+        return {"late": False}
+
+
+@contextmanager
+def kafka_source(bootstrap_servers: str, topic: str) -> Iterator[KafkaSource]:
+    """A producer for a topic, ready to go."""
+    with Worker("bench.load.producer", bootstrap_servers=bootstrap_servers, topic=topic) as producer:
+        producer.hear(_START_SECONDS_MAX)
+        yield KafkaSource(producer)

@@ -2,17 +2,19 @@ import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { Follower } from "../../src/dashboard/model/follower";
 import type { Failure } from "../../src/dashboard/model/health";
 import type { Update } from "../../src/dashboard/model/operations";
-import type { Operation, Sink } from "../../src/dashboard/model/session";
+import type { Sink } from "../../src/dashboard/model/session";
 import { Table } from "../../src/dashboard/model/table";
 import { change, marker } from "./support";
 
 class Service {
-  asked: Operation[] = [];
+  asked: unknown[] = [];
+  variables: unknown;
   running = 0;
   private sink: Sink<unknown> | null = null;
 
-  subscribe<T>(operation: Operation, sink: Sink<T>): () => void {
+  subscribe<T>(operation: { variables: unknown }, sink: Sink<T>): () => void {
     this.asked.push(operation);
+    this.variables = operation.variables;
     this.sink = sink as Sink<unknown>;
     this.running += 1;
     return () => {
@@ -30,10 +32,6 @@ class Service {
 
   end(): void {
     this.sink?.ended();
-  }
-
-  get variables(): unknown {
-    return this.asked.at(-1)?.variables;
   }
 }
 

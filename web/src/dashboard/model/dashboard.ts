@@ -5,7 +5,7 @@ import { type Failure, type Health, healthOf } from "./health";
 import { KeyHistory, versionOf } from "./history";
 import * as limits from "./limits";
 import { type LinkState, parseLink } from "./link";
-import { HISTORY, type Past, type Status, STATUS, type Update } from "./operations";
+import { HISTORY, type Status, STATUS, type Update } from "./operations";
 import { KeyOrder } from "./order";
 import { SecondCounter } from "./rates";
 import { Recorder } from "./recorder";
@@ -234,8 +234,8 @@ export class Dashboard {
         this.followStatus();
       }, limits.STATUS_SILENCE_MS);
     };
-    const end = this.session.subscribe<{ status: Status }>(
-      { query: STATUS, variables },
+    const end = this.session.subscribe(
+      { document: STATUS, variables },
       {
         data: ({ status }) => {
           if (running) this.takeStatus(status);
@@ -343,7 +343,7 @@ export class Dashboard {
 
   private async past(id: string) {
     const variables = { key: base64OfId(id), last: limits.HISTORY_ASKED };
-    const { value } = await this.session.query<Past>({ query: HISTORY, variables });
+    const { value } = await this.session.query({ document: HISTORY, variables });
     return (value?.history ?? []).map(versionOf);
   }
 

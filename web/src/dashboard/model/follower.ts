@@ -1,11 +1,9 @@
 import type { Failure } from "./health";
 import { type Update, UPDATES, type UpdatesVariables } from "./operations";
-import type { Operation, Sink } from "./session";
+import type { Session } from "./session";
 import type { Table } from "./table";
 
-export interface Subscriber {
-  subscribe<T>(operation: Operation, sink: Sink<T>): () => void;
-}
+export type Subscriber = Pick<Session, "subscribe">;
 
 export interface Selection {
   /** Base64; null for none. */
@@ -41,8 +39,8 @@ export class Follower {
     let running = true;
     this.variables = { ...this.selection, ...this.table.place };
     this.table.resume();
-    const end = this.subscriber.subscribe<{ updates: Update }>(
-      { query: UPDATES, variables: this.variables },
+    const end = this.subscriber.subscribe(
+      { document: UPDATES, variables: this.variables },
       {
         data: ({ updates }) => {
           if (running) this.take(updates);

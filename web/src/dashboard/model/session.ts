@@ -1,5 +1,6 @@
 import { type Client, createClient } from "graphql-ws";
 import type { Endpoint } from "../../graphiql/endpoint";
+import type { TypedDocumentString } from "../api/operations";
 import type { Connection, Failure } from "./health";
 import { PING_INTERVAL_MS, PONG_WAIT_MS, RETRY_MS_MAX } from "./limits";
 
@@ -17,9 +18,10 @@ export interface Sink<T> {
   ended: () => void;
 }
 
-export interface Operation {
-  query: string;
-  variables: Record<string, unknown>;
+/** A document of this page, with what it is asked with. */
+export interface Operation<Result, Variables extends Record<string, unknown>> {
+  document: TypedDocumentString<Result, Variables>;
+  variables: Variables;
 }
 
 const UNAUTHORISED_CODES = [4401, 4403];
@@ -42,33 +44,41 @@ export class Session {
   }
 
   /**
-   * `operation` is read again at every reconnection: who changes its variables in place resumes where it stopped.
+   * The variables are read again at every reconnection: who changes them in place resumes where it stopped.
    * Returns what ends it.
    */
-  subscribe<T>(operation: Operation, sink: Sink<T>): () => void {
-    return this.client.subscribe<T>(operation, {
-      next: ({ data, errors }) => {
-        guarded(() => {
-          if (errors?.[0] && !hasField(data)) sink.failed(failureOf(errors));
-          else if (data) sink.data(data);
-        });
-      },
-      error: (error) => {
-        // The socket's own troubles are told by `connection`, and followed by `restarted`.
-        if (Array.isArray(error))
+  subscribe<Result, Variables extends Record<string, unknown>>(
+    { document, variables }: Operation<Result, Variables>,
+    sink: Sink<Result>,
+  ): () => void {
+    return this.client.subscribe<Result>(
+      { query: document.toString(), variables },
+      {
+        next: ({ data, errors }) => {
           guarded(() => {
-            sink.failed(failureOf(error));
+            if (errors?.[0] && !hasField(data)) sink.failed(failureOf(errors));
+            else if (data) sink.data(data);
           });
+        },
+        error: (error) => {
+          // The socket's own troubles are told by `connection`, and followed by `restarted`.
+          if (Array.isArray(error))
+            guarded(() => {
+              sink.failed(failureOf(error));
+            });
+        },
+        complete: () => {
+          guarded(sink.ended);
+        },
       },
-      complete: () => {
-        guarded(sink.ended);
-      },
-    });
+    );
   }
 
-  query<T>(operation: Operation): Promise<T> {
+  query<Result, Variables extends Record<string, unknown>>(
+    operation: Operation<Result, Variables>,
+  ): Promise<Result> {
     return new Promise((resolve, reject) => {
-      this.subscribe<T>(operation, {
+      this.subscribe(operation, {
         data: resolve,
         failed: ({ message, code }) => {
           reject(new Error(`${message} (${code})`));

@@ -1,13 +1,10 @@
 """The dashboard as its readers use it."""
 
 import re
-from importlib.resources import files
-from typing import Any
 
 from playwright.async_api import Locator, Page, expect
 
-# axe-core as axe-playwright-python brings it, of whose own code, untyped, only this file is of use.
-AXE = files("axe_playwright_python").joinpath("axe.min.js")
+from tests.browser.axe import violations
 
 BEYOND_THE_EDGE = """
 () => [...document.querySelectorAll("button, a, input, select, summary")]
@@ -85,14 +82,8 @@ class Dashboard:
             await expect(item).to_contain_text(re.compile(rf"{re.escape(version)}$"))
 
     async def violations(self) -> list[str]:
-        """What axe-core has against the page as it is: how bad, which rule, and where."""
-        await self.page.evaluate(AXE.read_text())
-        found: dict[str, Any] = await self.page.evaluate("axe.run({ resultTypes: ['violations'] })")
-        return [
-            f"{violation['impact']}: {violation['id']}: {node['target']}"
-            for violation in found["violations"]
-            for node in violation["nodes"]
-        ]
+        """What axe-core has against the page as it is."""
+        return await violations(self.page)
 
     async def overflow(self) -> tuple[int, list[str]]:
         """How many pixels the page is wider than the screen, and the controls that are not wholly on it."""

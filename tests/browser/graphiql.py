@@ -1,23 +1,80 @@
 """The playground as its visitors use it."""
 
-from playwright.async_api import Page, expect
+import json
+import re
+from typing import Any
+
+from playwright.async_api import Locator, Page, Request, WebSocket, expect
+
+STORED = """
+(text) => {
+  const { tabs, activeTabIndex } = JSON.parse(localStorage.getItem("graphiql:tabState") ?? '{ "tabs": [] }');
+  return tabs[activeTabIndex]?.query?.includes(text);
+}
+"""
+CLICK_ALL = "(elements) => elements.forEach((element) => element.click())"
 
 
 class GraphiQL:
-    """An open playground."""
+    """An open playground, and what it sent."""
 
     def __init__(self, page: Page) -> None:
         self.page = page
+        self.posted: list[Request] = []
+        self.frames: list[Any] = []
+        """What went out over WebSockets."""
         self._document = page.get_by_role("region", name="Operation Editor")
         self._answer = page.get_by_role("region", name="Result Window")
+        self._execute = page.get_by_role("button", name=re.compile("(Execute|Stop) query"))
+        page.on("request", lambda request: self.posted.append(request) if request.method == "POST" else None)
+        page.on("websocket", self._listen)
+
+    def _tab(self, name: str) -> Locator:
+        return self.page.get_by_role("tab").get_by_role("button", name=name, exact=True)
+
+    def _listen(self, socket: WebSocket) -> None:
+        socket.on("framesent", lambda frame: self.frames.append(json.loads(frame)))
 
     async def has_open(self, operation: str) -> None:
         await expect(self._document).to_contain_text(operation)
 
     async def run(self) -> None:
         """Run the operation that is open."""
-        await self.page.get_by_role("button", name="Execute query").click()
+        await self._execute.click()
 
     async def answers(self, text: str) -> None:
         """The answer contains that text."""
         await expect(self._answer).to_contain_text(text)
+
+    async def open_tab(self, name: str) -> None:
+        await self._tab(name).click()
+
+    async def open_tab_and_run_at_once(self, name: str) -> None:
+        """Faster than any hand: both within one task of the page."""
+        await self._tab(name).or_(self._execute).evaluate_all(CLICK_ALL)
+
+    async def append(self, text: str) -> None:
+        """Write at the end of the document."""
+        await self._document.locator(".view-lines").click()
+        await self.page.keyboard.press("ControlOrMeta+End")
+        await self.page.keyboard.insert_text(text)
+
+    async def stop(self) -> None:
+        """End the subscription that runs."""
+        await self._execute.click()
+
+    async def send_headers(self, headers: dict[str, str]) -> None:
+        """Write the Headers editor."""
+        await self.page.get_by_role("button", name="Headers").click()
+        await self.page.get_by_role("region", name="Headers").locator(".view-lines").filter(visible=True).click()
+        await self.page.keyboard.insert_text(json.dumps(headers))
+
+    async def subscribe_over(self, transport: str) -> None:
+        await self.page.get_by_role("radio", name=transport).check()
+
+    async def remembers(self, text: str) -> None:
+        """The browser has written down that the tab in front holds that text."""
+        await self.page.wait_for_function(STORED, arg=text)
+
+    async def reload(self) -> None:
+        await self.page.reload()

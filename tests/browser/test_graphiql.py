@@ -7,15 +7,18 @@ from urllib.parse import urlencode
 import pytest
 
 from kvs_graphql.demo.broker import EmbeddedBroker
+from tests.browser.axe import violations
 from tests.serving import serving, write
 
 if TYPE_CHECKING:
-    from tests.browser.visits import Visitor
+    from tests.browser.visits import ColourScheme, Visitor
 
 pytestmark = pytest.mark.browser
 
 
 WATCH = "subscription Watch { updates(snapshot: true) { kind key entry { value } } }"
+
+READ = 'query Read($cursor: Cursor) { value(key: "written", atLeast: $cursor) { value } }'
 
 
 async def test_the_first_example_runs_and_shows_its_answer(
@@ -62,3 +65,123 @@ async def test_a_link_opens_with_its_query_and_variables(
             await graphiql.run()
             await graphiql.answers('"key": "linked-key"')
             await graphiql.answers(f'"topic": "{embedded_topic}"')
+
+
+async def test_subscriptions_go_over_server_sent_events_where_chosen_also_after_a_reload(
+    visitor: "Visitor", embedded_broker: EmbeddedBroker, embedded_topic: str, tmp_path: Path
+) -> None:
+    servers = embedded_broker.bootstrap_servers
+    async with (
+        serving(servers, embedded_topic, tmp_path) as served,
+        visitor.graphiql(served.run.url, f"?{urlencode({'query': WATCH})}") as graphiql,
+    ):
+        await graphiql.has_open("subscription Watch")
+        await graphiql.subscribe_over("Server-Sent Events")
+        await graphiql.remembers("subscription Watch")
+        await graphiql.reload()
+        await graphiql.has_open("subscription Watch")
+        await graphiql.run()
+        await graphiql.answers('"kind": "LIVE"')
+        for value in (b"before", b"after"):
+            await write(servers, embedded_topic, [(b"watched", value)])
+            await graphiql.answers(f'"value": "{value.decode()}"')
+        assert graphiql.posted[-1].headers["accept"] == "text/event-stream"
+        assert graphiql.frames == []
+
+
+async def test_a_mutation_writes_to_kafka(
+    visitor: "Visitor", embedded_broker: EmbeddedBroker, embedded_topic: str, tmp_path: Path
+) -> None:
+    link = {"query": 'mutation Write { set(key: "written", value: "by hand") { key cursor } }'}
+    async with (
+        serving(embedded_broker.bootstrap_servers, embedded_topic, tmp_path, enable_writes=True) as served,
+        visitor.graphiql(served.run.url, f"?{urlencode(link)}") as graphiql,
+    ):
+        await graphiql.has_open("mutation Write")
+        async with graphiql.page.expect_response("**/graphql") as response:
+            await graphiql.run()
+        await graphiql.answers('"key": "written"')
+        cursor = (await (await response.value).json())["data"]["set"]["cursor"]
+        assert (await served.data(READ, cursor=cursor))["value"] == {"value": "by hand"}
+
+
+async def test_a_tab_runs_its_own_operation_from_the_moment_it_is_opened(
+    visitor: "Visitor", embedded_broker: EmbeddedBroker, embedded_topic: str, tmp_path: Path
+) -> None:
+    servers = embedded_broker.bootstrap_servers
+    async with serving(servers, embedded_topic, tmp_path) as served:
+        await served.applied(await write(servers, embedded_topic, [(b"first", b"1")]))
+        async with visitor.graphiql(served.run.url) as graphiql:
+            await graphiql.has_open("query Status")
+            await graphiql.open_tab_and_run_at_once("FirstEntries")
+            await graphiql.answers('"key": "first"')
+            await graphiql.open_tab_and_run_at_once("Watch")
+            await graphiql.answers('"kind": "LIVE"')
+
+
+async def test_tabs_and_what_was_written_in_them_are_there_after_a_reload(
+    visitor: "Visitor", embedded_broker: EmbeddedBroker, embedded_topic: str, tmp_path: Path
+) -> None:
+    async with (
+        serving(embedded_broker.bootstrap_servers, embedded_topic, tmp_path) as served,
+        visitor.graphiql(served.run.url) as graphiql,
+    ):
+        await graphiql.has_open("query Status")
+        await graphiql.open_tab("OneValue")
+        await graphiql.append("# mine")
+        await graphiql.remembers("# mine")
+        await graphiql.open_tab("Watch")
+        await graphiql.remembers("subscription Watch")
+        await graphiql.reload()
+        await graphiql.has_open("subscription Watch")
+        await graphiql.open_tab("OneValue")
+        await graphiql.has_open("# mine")
+        await graphiql.open_tab("Status")
+        await graphiql.has_open("query Status")
+
+
+async def test_headers_go_with_requests_events_and_as_parameters_of_the_connection(
+    visitor: "Visitor", embedded_broker: EmbeddedBroker, embedded_topic: str, tmp_path: Path
+) -> None:
+    secret = {"authorization": "Bearer secret"}
+    async with (
+        serving(embedded_broker.bootstrap_servers, embedded_topic, tmp_path) as served,
+        visitor.graphiql(served.run.url) as graphiql,
+    ):
+        await graphiql.has_open("query Status")
+        await graphiql.send_headers(secret)
+        await graphiql.run()
+        await graphiql.answers(f'"topic": "{embedded_topic}"')
+        assert graphiql.posted[-1].headers.items() >= secret.items()
+        await graphiql.open_tab("Watch")
+        await graphiql.send_headers(secret)
+        await graphiql.run()
+        await graphiql.answers('"kind": "LIVE"')
+        assert graphiql.frames[0] == {"type": "connection_init", "payload": secret}
+        await graphiql.stop()
+        await graphiql.subscribe_over("Server-Sent Events")
+        await graphiql.run()
+        await graphiql.answers('"kind": "LIVE"')
+        assert graphiql.posted[-1].headers.items() >= {**secret, "accept": "text/event-stream"}.items()
+
+
+@pytest.mark.parametrize("colours", ["light", "dark"])
+@pytest.mark.parametrize("width", [390, 1280])
+async def test_assistive_technology_finds_nothing_serious(
+    visitor: "Visitor",
+    embedded_broker: EmbeddedBroker,
+    embedded_topic: str,
+    tmp_path: Path,
+    colours: "ColourScheme",
+    width: int,
+) -> None:
+    async with (
+        serving(embedded_broker.bootstrap_servers, embedded_topic, tmp_path) as served,
+        visitor.graphiql(served.run.url, width=width, colours=colours) as graphiql,
+    ):
+        await graphiql.has_open("query Status")
+        await graphiql.run()
+        await graphiql.answers('"state": "LIVE"')
+        found = await violations(graphiql.page)
+        # A close button inside of each tab is how GraphiQL makes its tabs.
+        assert [line for line in found if "nested-interactive" not in line] == []

@@ -3,7 +3,7 @@ import type { GraphiQLProps } from "graphiql";
 /** The tabs a first-time visitor finds. */
 export const EXAMPLES: NonNullable<GraphiQLProps["defaultTabs"]> = [
   {
-    query: `# Is the service ready, and how far behind Kafka is it?
+    query: `# Is the service ready, and how far behind Kafka?
 query Status {
   status {
     topic
@@ -16,7 +16,7 @@ query Status {
 `,
   },
   {
-    query: `# The first page of entries, in the order of their keys.
+    query: `# The first entries, in the order of their keys.
 query FirstEntries {
   entries(first: 10) {
     edges {
@@ -34,7 +34,7 @@ query FirstEntries {
 `,
   },
   {
-    query: `# One key, or null. Its name is in the Variables below.
+    query: `# One key, or null. It is named in Variables, below.
 query OneValue($key: String!) {
   value(key: $key) {
     key
@@ -51,7 +51,7 @@ query OneValue($key: String!) {
 `,
   },
   {
-    query: `# Every entry now, then every change as it arrives.
+    query: `# All entries, then every change as it arrives.
 subscription Watch {
   updates(snapshot: true) {
     kind

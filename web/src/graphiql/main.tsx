@@ -1,4 +1,4 @@
-import { createGraphiQLFetcher, StorageAPI } from "@graphiql/toolkit";
+import { StorageAPI } from "@graphiql/toolkit";
 import { GraphiQL } from "graphiql";
 import { createRoot } from "react-dom/client";
 import "graphiql/setup-workers/vite";
@@ -7,15 +7,13 @@ import "./main.css";
 import { parseDeepLink, withoutDeepLink } from "./deepLink";
 import { endpointBeside } from "./endpoint";
 import { EXAMPLES } from "./examples";
+import { createFetcher } from "./fetcher";
 import { SelectOperation } from "./SelectOperation";
 import { SystemTheme } from "./SystemTheme";
+import { readTransport } from "./transport";
+import { TransportChoice } from "./TransportChoice";
 
-const endpoint = endpointBeside(location.href);
-const fetcher = createGraphiQLFetcher({
-  url: endpoint.http,
-  subscriptionUrl: endpoint.socket,
-  enableIncrementalDelivery: false,
-});
+const fetcher = createFetcher(endpointBeside(location.href), readTransport);
 
 const link = parseDeepLink(location.search);
 if (link) {
@@ -30,14 +28,24 @@ if (link) {
 const root = document.getElementById("root");
 if (!root) throw new Error("no #root in the page");
 createRoot(root).render(
-  <GraphiQL
-    fetcher={fetcher}
-    defaultTabs={link ? [link, ...EXAMPLES] : EXAMPLES}
-    defaultEditorToolsVisibility="variables"
-    {...(link && { initialQuery: link.query, initialVariables: link.variables })}
-  >
-    <GraphiQL.Logo>kvs-graphql</GraphiQL.Logo>
-    <SystemTheme />
-    {link?.operationName && <SelectOperation name={link.operationName} />}
-  </GraphiQL>,
+  <>
+    <h1 className="unseen">GraphiQL of kvs-graphql</h1>
+    <GraphiQL
+      fetcher={fetcher}
+      defaultTabs={link ? [link, ...EXAMPLES] : EXAMPLES}
+      defaultEditorToolsVisibility="variables"
+      {...(link && { initialQuery: link.query, initialVariables: link.variables })}
+    >
+      <GraphiQL.Logo>
+        <a className="graphiql-logo-link" href="./" title="To the live dashboard">
+          kvs-graphql
+        </a>
+      </GraphiQL.Logo>
+      <GraphiQL.Footer>
+        <TransportChoice />
+      </GraphiQL.Footer>
+      <SystemTheme />
+      {link?.operationName && <SelectOperation name={link.operationName} />}
+    </GraphiQL>
+  </>,
 );

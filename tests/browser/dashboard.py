@@ -1,8 +1,11 @@
 """The dashboard as its readers use it."""
 
+import json
 import re
+from collections import Counter
+from typing import Any
 
-from playwright.async_api import Locator, Page, expect
+from playwright.async_api import Locator, Page, WebSocket, expect
 
 from tests.browser.axe import violations
 
@@ -17,6 +20,15 @@ BEYOND_THE_EDGE = """
 """
 
 
+KEEP_BANNERS = """
+() => {
+  const banners = (globalThis.banners = []);
+  const look = () => document.querySelectorAll(".banner strong").forEach((title) => banners.push(title.textContent));
+  new MutationObserver(look).observe(document.body, { childList: true, subtree: true, characterData: true });
+}
+"""
+
+
 class Dashboard:
     """An open dashboard. What `shows…` waits for has to come."""
 
@@ -27,6 +39,17 @@ class Dashboard:
         self.history = self.detail.get_by_role("region", name="History").get_by_role("listitem")
         self.state = page.get_by_role("region", name="Service").locator(".state .number")
         self.plots = page.get_by_role("figure")
+        self.kinds: Counter[str] = Counter()
+        """How many updates of each kind arrived."""
+        page.on("websocket", self._listen)
+
+    def _listen(self, socket: WebSocket) -> None:
+        socket.on("framereceived", lambda frame: self._count(json.loads(frame)))
+
+    def _count(self, message: Any) -> None:
+        update = ((message.get("payload") or {}).get("data") or {}).get("updates")
+        if update:
+            self.kinds[update["kind"]] += 1
 
     @property
     def link(self) -> str:
@@ -51,6 +74,15 @@ class Dashboard:
         """Nothing is wrong, and all there is has arrived."""
         await expect(self.state).to_have_text("Live")
         await expect(self.banner).to_be_hidden()
+
+    async def keep_banners(self) -> None:
+        """From now on write down every banner, however short it is shown."""
+        await self.page.evaluate(KEEP_BANNERS)
+
+    async def banners(self) -> list[str]:
+        """The titles that were written down."""
+        titles: list[str] = await self.page.evaluate("globalThis.banners")
+        return titles
 
     async def warns(self, text: str) -> None:
         await expect(self.banner).to_contain_text(text)

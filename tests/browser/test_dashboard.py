@@ -42,6 +42,24 @@ async def test_a_click_on_a_key_opens_its_value_and_its_history(
             await dashboard.details("shut")
 
 
+async def test_what_changes_faster_than_the_table_leaves_no_gap_in_its_history_and_raises_no_banner(
+    visitor: "Visitor", embedded_broker: EmbeddedBroker, embedded_topic: str, tmp_path: Path
+) -> None:
+    servers = embedded_broker.bootstrap_servers
+    values = [str(number) for number in range(120)]
+    async with serving(servers, embedded_topic, tmp_path) as served:
+        await served.applied(await write(servers, embedded_topic, [(b"fast", b"start"), (b"other", b"start")]))
+        async with visitor.dashboard(served.run.url) as dashboard:
+            await dashboard.open("fast")
+            await dashboard.remembers("start")
+            await dashboard.keep_banners()
+            await write(servers, embedded_topic, [(key, v.encode()) for v in values for key in (b"fast", b"other")])
+            await dashboard.shows("other", values[-1])
+            await dashboard.remembers(*reversed(values), "start")
+            assert dashboard.kinds["CONFLATED"] > 0
+            assert await dashboard.banners() == []
+
+
 async def test_a_click_on_a_number_plots_it_and_the_plot_goes_on(
     visitor: "Visitor", embedded_broker: EmbeddedBroker, embedded_topic: str, tmp_path: Path
 ) -> None:

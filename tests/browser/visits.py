@@ -81,8 +81,9 @@ class Visitor:
     ) -> AsyncIterator[Dashboard]:
         """The dashboard, with `link` as its query."""
         async with self._page(origin, allowed, width, colours) as page:
+            dashboard = Dashboard(page)
             await page.goto(f"{origin}/{link}")
-            yield Dashboard(page)
+            yield dashboard
 
     @asynccontextmanager
     async def graphiql(
@@ -90,8 +91,9 @@ class Visitor:
     ) -> AsyncIterator[GraphiQL]:
         """The playground, with `link` as its query."""
         async with self._page(origin, None, width, colours) as page:
+            graphiql = GraphiQL(page)
             await page.goto(f"{origin}/graphql{link}")
-            yield GraphiQL(page)
+            yield graphiql
 
     @asynccontextmanager
     async def _page(self, origin: str, allowed: str | None, width: int, colours: ColourScheme) -> AsyncIterator[Page]:

@@ -1,45 +1,14 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { Follower } from "../../src/dashboard/model/follower";
 import type { Failure } from "../../src/dashboard/model/health";
-import type { Update } from "../../src/dashboard/model/operations";
-import type { Sink } from "../../src/dashboard/model/session";
 import { Table } from "../../src/dashboard/model/table";
-import { change, marker } from "./support";
-
-class Service {
-  asked: unknown[] = [];
-  variables: unknown;
-  running = 0;
-  private sink: Sink<unknown> | null = null;
-
-  subscribe<T>(operation: { variables: unknown }, sink: Sink<T>): () => void {
-    this.asked.push(operation);
-    this.variables = operation.variables;
-    this.sink = sink as Sink<unknown>;
-    this.running += 1;
-    return () => {
-      this.running -= 1;
-    };
-  }
-
-  send(update: Update): void {
-    this.sink?.data({ updates: update });
-  }
-
-  fail(code: string): void {
-    this.sink?.failed({ code, message: "no" });
-  }
-
-  end(): void {
-    this.sink?.ended();
-  }
-}
+import { change, FakeService, marker } from "./support";
 
 function follow(keysMax = 10) {
-  const service = new Service();
+  const service = new FakeService();
   const table = new Table({ keysMax, valueCharactersMax: 1000 });
   const failures: (Failure | null)[] = [];
-  const selection = { keys: null, prefix: "YQ==" };
+  const selection = { keys: null, prefix: "YQ==", interval: 0.25 };
   const follower = new Follower(service, table, selection, {
     update: (update) => table.apply(update, 0),
     failed: (failure) => failures.push(failure),
@@ -57,7 +26,13 @@ afterEach(() => {
 
 test("it starts with a snapshot of its selection", () => {
   const { service } = follow();
-  expect(service.variables).toEqual({ keys: null, prefix: "YQ==", after: null, snapshot: true });
+  expect(service.variables).toEqual({
+    keys: null,
+    prefix: "YQ==",
+    interval: 0.25,
+    after: null,
+    snapshot: true,
+  });
 });
 
 test("what a reconnection will send stands behind the last update", () => {
@@ -92,6 +67,15 @@ test("any other error is told, and tried again later", () => {
   vi.advanceTimersByTime(10_000);
   expect(failures.at(-1)).toBeNull();
   expect(service.asked).toHaveLength(2);
+});
+
+test("an interval that is refused for being too short becomes the shortest allowed", () => {
+  const { service, failures } = follow();
+  service.fail("BAD_INPUT", 2);
+  expect(service.variables).toMatchObject({ interval: 2 });
+  expect(failures).toEqual([]);
+  service.fail("BAD_INPUT", 2);
+  expect(failures).toMatchObject([{ code: "BAD_INPUT" }]);
 });
 
 test("a full table needs no more updates", () => {

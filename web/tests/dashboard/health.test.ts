@@ -22,9 +22,11 @@ function statusOf(state: ServiceState): Status {
 const WELL: Symptoms = {
   connection: { kind: "open" },
   phase: "live",
+  behindMs: null,
   failure: null,
   status: statusOf("LIVE"),
   statusMs: NOW,
+  silenceMs: 5_000,
 };
 
 test("all is well", () => {
@@ -80,6 +82,14 @@ test("silence is noticed", () => {
 test("updates that stopped are noticed, with the code", () => {
   const failure = { code: "LIMIT_EXCEEDED", message: "Too many." };
   expect(healthOf({ ...WELL, failure }, NOW).banner?.text).toBe("Too many. (LIMIT_EXCEEDED)");
+});
+
+test("telling only the latest changes is no trouble, unless it takes long", () => {
+  expect(healthOf({ ...WELL, behindMs: NOW - 500 }, NOW).banner).toBeNull();
+  expect(healthOf({ ...WELL, behindMs: NOW - 5_000 }, NOW)).toMatchObject({
+    stale: true,
+    banner: { title: "Catching up" },
+  });
 });
 
 test("resuming is catching up, and a first load is not stale", () => {

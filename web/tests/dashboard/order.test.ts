@@ -13,6 +13,8 @@ function keys(rows: Row[]): string {
   return rows.map(({ key }) => key).join(" ");
 }
 
+const ANY_RATE = Number.POSITIVE_INFINITY;
+
 test("new rows are merged into their places, and removed ones leave", () => {
   const order = new KeyOrder();
   const b = row("b");
@@ -44,17 +46,24 @@ test("a prefix selects its keys", () => {
     ["a", "cpu", "cpu/0", "cpu/1", "cpv", "\u{1f600}"].map((key) => row(key)),
     new Set(),
   );
-  expect(keys(order.select("cpu/", BY_KEY))).toBe("cpu/0 cpu/1");
-  expect(keys(order.select("cpu", BY_KEY))).toBe("cpu cpu/0 cpu/1");
-  expect(keys(order.select("z", BY_KEY))).toBe("");
-  expect(order.select("", BY_KEY)).toHaveLength(6);
+  expect(keys(order.select("cpu/", BY_KEY, ANY_RATE))).toBe("cpu/0 cpu/1");
+  expect(keys(order.select("cpu", BY_KEY, ANY_RATE))).toBe("cpu cpu/0 cpu/1");
+  expect(keys(order.select("z", BY_KEY, ANY_RATE))).toBe("");
+  expect(order.select("", BY_KEY, ANY_RATE)).toHaveLength(6);
+});
+
+test("rates that cannot be told apart leave the rows in the order of their keys", () => {
+  const order = new KeyOrder();
+  order.merge([row("b", 0, 8), row("a", 0, 7), row("c", 0, 1)], new Set());
+  expect(keys(order.select("", { by: "rate", descending: true }, 5))).toBe("a b c");
+  expect(keys(order.select("", { by: "rate", descending: true }, ANY_RATE))).toBe("b a c");
 });
 
 test("rows sort by key, last change and rate, in both directions", () => {
   const order = new KeyOrder();
   order.merge([row("a", 2, 1), row("b", 3), row("c", 1, 5), row("d", 3)], new Set());
-  expect(keys(order.select("", { by: "key", descending: true }))).toBe("d c b a");
-  expect(keys(order.select("", { by: "changed", descending: true }))).toBe("b d a c");
-  expect(keys(order.select("", { by: "changed", descending: false }))).toBe("c a b d");
-  expect(keys(order.select("", { by: "rate", descending: true }))).toBe("c a b d");
+  expect(keys(order.select("", { by: "key", descending: true }, ANY_RATE))).toBe("d c b a");
+  expect(keys(order.select("", { by: "changed", descending: true }, ANY_RATE))).toBe("b d a c");
+  expect(keys(order.select("", { by: "changed", descending: false }, ANY_RATE))).toBe("c a b d");
+  expect(keys(order.select("", { by: "rate", descending: true }, ANY_RATE))).toBe("c a b d");
 });

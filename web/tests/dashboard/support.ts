@@ -1,3 +1,4 @@
+import type { Sink } from "../../src/dashboard/model/session";
 import { base64OfText } from "../../src/dashboard/model/bytes";
 import type { Update, UpdateKind } from "../../src/dashboard/model/operations";
 
@@ -26,4 +27,34 @@ export function randomOf(seed: number): () => number {
     mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
     return ((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296;
   };
+}
+
+/** The service's end of one subscription, the last that was asked for. */
+export class FakeService {
+  asked: unknown[] = [];
+  variables: unknown;
+  running = 0;
+  private sink: Sink<unknown> | null = null;
+
+  subscribe<T>(operation: { variables: unknown }, sink: Sink<T>): () => void {
+    this.asked.push(operation);
+    this.variables = operation.variables;
+    this.sink = sink as Sink<unknown>;
+    this.running += 1;
+    return () => {
+      this.running -= 1;
+    };
+  }
+
+  send(update: Update): void {
+    this.sink?.data({ updates: update });
+  }
+
+  fail(code: string, limit?: number): void {
+    this.sink?.failed({ code, message: "no", limit });
+  }
+
+  end(): void {
+    this.sink?.ended();
+  }
 }

@@ -54,16 +54,18 @@ test("PROGRESS moves the place and nothing else", () => {
   expect(table.phase).toBe("live");
 });
 
-test("CONFLATED keeps what is held and is not live until LIVE", () => {
+test("CONFLATED keeps what is held, and its changes flash as others do", () => {
   const table = new Table(LIMITS);
   table.apply(change("SNAPSHOT", "a", "1", 0), 0);
   table.apply(marker("LIVE", "c1"), 0);
-  table.apply(marker("CONFLATED", "c1"), 0);
-  expect(table.phase).toBe("resuming");
-  table.apply(change("SET", "a", "3", 8), 0);
-  table.apply(marker("LIVE", "c9"), 0);
+  table.apply(marker("CONFLATED", "c1"), 5);
+  table.apply(marker("CONFLATED", "c1"), 6);
+  expect(table).toMatchObject({ phase: "live", behindMs: 5 });
+  const row = table.apply(change("SET", "a", "3", 8), 7);
+  expect(row?.flashMs).toBe(7);
+  table.apply(marker("LIVE", "c9"), 8);
   expect(held(table)).toEqual({ a: "3" });
-  expect(table.phase).toBe("live");
+  expect(table).toMatchObject({ phase: "live", behindMs: null });
 });
 
 test("RESET forgets what is held", () => {

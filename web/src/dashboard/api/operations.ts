@@ -32,6 +32,7 @@ export type UpdatesSubscriptionVariables = Exact<{
   prefix: string | null | undefined;
   after: string | null | undefined;
   snapshot: boolean;
+  interval: number | null | undefined;
 }>;
 
 export type UpdatesSubscription = {
@@ -115,7 +116,7 @@ export const ChangeFragmentDoc = new TypedDocumentString(
   { fragmentName: "Change" },
 ) as unknown as TypedDocumentString<ChangeFragment, unknown>;
 export const UpdatesDocument = new TypedDocumentString(`
-    subscription Updates($keys: [String!], $prefix: String, $after: Cursor, $snapshot: Boolean!) {
+    subscription Updates($keys: [String!], $prefix: String, $after: Cursor, $snapshot: Boolean!, $interval: Float) {
   updates(
     keys: $keys
     prefix: $prefix
@@ -123,6 +124,7 @@ export const UpdatesDocument = new TypedDocumentString(`
     after: $after
     snapshot: $snapshot
     progress: true
+    interval: $interval
   ) {
     ...Change
     cursor

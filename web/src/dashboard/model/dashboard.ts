@@ -5,21 +5,18 @@ import { type Failure, type Health, healthOf } from "./health";
 import { KeyHistory, versionOf } from "./history";
 import * as limits from "./limits";
 import { type LinkState, parseLink } from "./link";
-import { HISTORY, type Status, STATUS, type Update } from "./operations";
-import { KeyOrder } from "./order";
+import { Listing } from "./listing";
+import { HISTORY, type Status, type Update } from "./operations";
 import { SecondCounter } from "./rates";
 import { Recorder } from "./recorder";
 import { Scheduler } from "./scheduler";
 import { nextScope, suggestPrefixes, type Suggestion } from "./scope";
+import { Service } from "./service";
 import { Session } from "./session";
 import { type Row, Table } from "./table";
+import { Watches } from "./watches";
 
 const COUNTED_SECONDS = 60;
-const REORDER_MS = 1_000;
-const MERGE_MS = 100;
-/** Reordering rests this many times as long as it took. */
-const REORDER_REST = 15;
-const BACKGROUND_ROWS_MAX = 10_000;
 const SUGGESTIONS_MAX = 12;
 
 /** The key in the detail panel. */
@@ -42,31 +39,20 @@ export class Dashboard {
   readonly received = new SecondCounter(COUNTED_SECONDS);
   readonly session: Session;
   main = newTable();
-  /** The rows to show, in their order. */
-  view: Row[] = [];
-  /** Counts the times `view` changed. */
-  viewVersion = 0;
-  /** While it is set, rows keep their places. */
-  held = false;
+  readonly listing = new Listing();
   suggestions: Suggestion[] = [];
   selected: Selected | null = null;
   range: TimeRange = null;
-  status: Status | null = null;
-  /** Records a second that the service read from Kafka, a number for each status. */
-  consumed: number[] = [];
-  private statusMs = 0;
+  readonly service: Service;
   private failure: Failure | null = null;
   private extras = newTable();
   /** Shown until the new `extras` is complete. */
   private fading: Table | null = null;
-  private order = new KeyOrder();
   private scope: string;
   private extraKeys = "";
   private mainFollower: Follower | null = null;
   private extraFollower: Follower | null = null;
-  private endStatus: () => void = () => undefined;
-  private reorderDueMs = 0;
-  private reorderAsked = true;
+  private readonly watches: Watches;
 
   constructor(
     endpoint: Endpoint,
@@ -79,13 +65,33 @@ export class Dashboard {
         this.scheduler.hurry();
       },
       reconnected: () => {
-        this.statusMs = Date.now();
+        this.service.heardMs = Date.now();
         this.main.resume();
         this.extras.resume();
+        this.watches.resume();
       },
       restarted: () => {
         this.start();
-        if (this.selected) void this.loadHistory(this.selected);
+        this.watches.restart();
+      },
+    });
+    this.service = new Service(this.session, COUNTED_SECONDS, () => {
+      this.scheduler.invalidate();
+    });
+    this.watches = new Watches(this.session, {
+      changed: (id, update, live) => {
+        this.record(id, update, live);
+      },
+      missed: (id) => {
+        this.recorder.gap(id, Date.now());
+      },
+      complete: (id) => {
+        if (this.selected?.id === id) void this.loadHistory(this.selected);
+        this.scheduler.invalidate();
+      },
+      failed: (id) => {
+        if (this.selected?.id === id) this.selected.history.state = "failed";
+        this.scheduler.invalidate();
       },
     });
     this.start();
@@ -97,17 +103,24 @@ export class Dashboard {
 
   health(nowMs: number): Health {
     const { connection } = this.session;
-    const { phase } = this.main;
-    const { failure, status, statusMs } = this;
-    return healthOf({ connection, phase, failure, status, statusMs }, nowMs);
+    const { phase, behindMs } = this.main;
+    const { status, heardMs: statusMs, silenceMs } = this.service;
+    const { failure } = this;
+    return healthOf({ connection, phase, behindMs, failure, status, statusMs, silenceMs }, nowMs);
+  }
+
+  get status(): Status | null {
+    return this.service.status;
   }
 
   row(id: string): Row | undefined {
+    if (this.watches.knows(id)) return this.watches.row(id);
     return this.main.rows.get(id) ?? this.extras.rows.get(id) ?? this.fading?.rows.get(id);
   }
 
   /** Whether the value of a key is known, so that a missing row means that there is none. */
   knows(id: string): boolean {
+    if (this.watches.has(id)) return this.watches.knows(id);
     const table = this.covers(keyOf(base64OfId(id))) ? this.main : this.extras;
     return table.phase === "live" || table.phase === "resuming";
   }
@@ -130,26 +143,15 @@ export class Dashboard {
     this.scheduler.hurry();
   }
 
-  /** Brings `view` up to date, no more often than it can afford. */
+  /** Brings the listing up to date, no more often than it can afford. */
   refresh(nowMs: number): void {
-    const holding = this.held && this.link.sort.by !== "key";
-    const moving = this.link.sort.by !== "key" && !holding;
-    const waiting = this.main.added.length > 0 || this.main.removed.size > 0;
-    if (!this.reorderAsked && ((!moving && !waiting) || nowMs < this.reorderDueMs)) return;
-    const start = performance.now();
-    this.order.merge(this.main.added, this.main.removed);
-    const selected = this.order.select(this.link.prefix, this.link.sort);
-    this.view = holding && !this.reorderAsked ? inPlace(this.view, selected) : selected;
-    this.viewVersion += 1;
-    this.reorderAsked = false;
-    const rest = (performance.now() - start) * REORDER_REST;
-    this.reorderDueMs = nowMs + Math.max(moving ? REORDER_MS : MERGE_MS, rest);
+    this.listing.refresh(this.main, this.link.prefix, this.link.sort, nowMs);
   }
 
   private start(): void {
     this.follow();
     this.followExtras(true);
-    this.followStatus();
+    this.service.follow();
   }
 
   /** Makes everything fit the link. */
@@ -158,14 +160,13 @@ export class Dashboard {
     if (scope !== this.scope) {
       this.scope = scope;
       this.main = newTable();
-      this.order = new KeyOrder();
+      this.listing.restart();
       this.failure = null;
       this.follow();
     }
     this.followExtras(false);
-    for (const id of this.recorder.keep(this.link.charts)) void this.seedPlots(id);
-    if (this.selected?.id !== (this.link.key ?? undefined)) this.select(this.link.key);
-    this.reorderAsked = true;
+    this.watch();
+    this.listing.ask();
     this.scheduler.hurry();
   }
 
@@ -176,7 +177,7 @@ export class Dashboard {
     this.mainFollower = new Follower(
       this.session,
       table,
-      { keys: null, prefix },
+      { keys: null, prefix, interval: limits.TABLE_INTERVAL_SECONDS },
       {
         update: (update) => {
           this.take(table, update);
@@ -190,15 +191,20 @@ export class Dashboard {
     this.mainFollower.start();
   }
 
-  /** Pinned, plotted and selected keys outside of the scope have a subscription of their own. */
+  /** Plotted keys and the selected one: each of their changes is a point, or a line of the history. */
+  private watch(): void {
+    const { charts, key } = this.link;
+    const fresh = this.recorder.keep(charts);
+    this.watches.keep(
+      new Set([...charts.flat().map(({ id }) => id), ...(key === null ? [] : [key])]),
+    );
+    for (const id of fresh) void this.seedPlots(id);
+    if (this.selected?.id !== (key ?? undefined)) this.select(key);
+  }
+
+  /** Pinned keys outside of the scope have a subscription of their own. */
   private followExtras(force: boolean): void {
-    const { pins, charts, key } = this.link;
-    const ids = new Set([
-      ...pins,
-      ...charts.flat().map(({ id }) => id),
-      ...(key === null ? [] : [key]),
-    ]);
-    const keys = [...ids].map(base64OfId).filter((base64) => !this.covers(keyOf(base64)));
+    const keys = this.link.pins.map(base64OfId).filter((base64) => !this.covers(keyOf(base64)));
     const name = keys.join();
     if (name === this.extraKeys && !force) return;
     this.extraKeys = name;
@@ -210,7 +216,7 @@ export class Dashboard {
     this.extraFollower = new Follower(
       this.session,
       table,
-      { keys, prefix: null },
+      { keys, prefix: null, interval: limits.TABLE_INTERVAL_SECONDS },
       {
         update: (update) => {
           this.take(table, update);
@@ -222,65 +228,32 @@ export class Dashboard {
     this.extraFollower.start();
   }
 
-  private followStatus(): void {
-    this.endStatus();
-    this.statusMs = Date.now();
-    const variables = { interval: limits.STATUS_INTERVAL_SECONDS };
-    let running = true;
-    const again = () => {
-      if (!running) return;
-      running = false;
-      setTimeout(() => {
-        this.followStatus();
-      }, limits.STATUS_SILENCE_MS);
-    };
-    const end = this.session.subscribe(
-      { document: STATUS, variables },
-      {
-        data: ({ status }) => {
-          if (running) this.takeStatus(status);
-        },
-        failed: again,
-        ended: again,
-      },
-    );
-    this.endStatus = () => {
-      running = false;
-      end();
-    };
-  }
-
   private covers(key: string): boolean {
     return this.main.phase !== "full" && key.startsWith(this.scope);
   }
 
   private take(table: Table, update: Update): void {
     const nowMs = Date.now();
-    const incomplete = table.phase === "loading" || update.kind === "CONFLATED";
     const row = table.apply(update, nowMs);
-    if (row) this.record(table, row, update, nowMs);
-    else this.takeMarker(table, update, incomplete, nowMs);
+    if (table === this.main) {
+      if (table.phase === "full") this.giveUp();
+      else if (row && update.kind !== "SNAPSHOT") this.received.add(nowMs);
+    }
+    if (row && update.kind !== "SNAPSHOT" && table.phase === "live") {
+      this.recorder.clock.place(row.timestampMs, nowMs);
+    }
     this.scheduler.invalidate();
   }
 
-  private record(table: Table, row: Row, update: Update, nowMs: number): void {
-    if (update.kind !== "SNAPSHOT" && table === this.main) this.received.add(nowMs);
-    if (table === this.extras && this.covers(row.key)) return;
-    const live = update.kind !== "SNAPSHOT" && table.phase === "live";
-    if (live) this.recorder.clock.place(row.timestampMs, nowMs);
-    if (!this.recorder.has(row.id) && this.selected?.id !== row.id) return;
+  private record(id: string, update: Update, live: boolean): void {
+    const nowMs = Date.now();
     const version = versionOf(update);
-    this.recorder.record(row.id, version, nowMs, live);
-    if (this.selected?.id !== row.id) return;
-    this.selected.history.push(version);
-    if (live) this.selected.changes.add(nowMs);
-  }
-
-  private takeMarker(table: Table, update: Update, incomplete: boolean, nowMs: number): void {
-    if (table.phase === "full" && table === this.main) this.giveUp();
-    if (update.kind === "RESET" || update.kind === "CONFLATED") this.recorder.gap(nowMs);
-    // What was conflated is missing in the history.
-    if (update.kind === "LIVE" && incomplete && this.selected) void this.loadHistory(this.selected);
+    this.recorder.record(id, version, nowMs, live);
+    if (this.selected?.id === id) {
+      this.selected.history.push(version);
+      if (live) this.selected.changes.add(nowMs);
+    }
+    this.scheduler.invalidate();
   }
 
   /** More keys than can be held: let go of all, and offer parts of them. */
@@ -290,27 +263,16 @@ export class Dashboard {
     this.main.rows.clear();
     this.main.added.length = 0;
     this.main.removed.clear();
-    this.order = new KeyOrder();
+    this.listing.restart();
     this.followExtras(false);
-    this.reorderAsked = true;
-  }
-
-  private takeStatus(status: Status): void {
-    const nowMs = Date.now();
-    if (this.status) {
-      const seconds = Math.max(0.2, (nowMs - this.statusMs) / 1000);
-      const read = positionOf(status) - positionOf(this.status);
-      this.consumed.push(Math.max(0, read / seconds));
-      if (this.consumed.length > COUNTED_SECONDS) this.consumed.shift();
-    }
-    this.status = status;
-    this.statusMs = nowMs;
-    this.scheduler.invalidate();
   }
 
   private select(id: string | null): void {
     this.selected = id === null ? null : newSelected(id);
-    if (this.selected) void this.loadHistory(this.selected);
+    // What is not complete yet is read when it is.
+    if (this.selected && this.watches.isComplete(this.selected.id)) {
+      void this.loadHistory(this.selected);
+    }
   }
 
   private async loadHistory(selected: Selected): Promise<void> {
@@ -350,11 +312,7 @@ export class Dashboard {
   private tick(): void {
     this.extras.added.length = 0;
     this.extras.removed.clear();
-    // No frame comes while the page is hidden.
-    if (this.main.added.length + this.main.removed.size > BACKGROUND_ROWS_MAX) {
-      this.order.merge(this.main.added, this.main.removed);
-      this.reorderAsked = true;
-    }
+    this.listing.keepUp(this.main);
     this.scheduler.invalidate();
   }
 }
@@ -369,15 +327,4 @@ function newTable(): Table {
 function newSelected(id: string): Selected {
   const history = new KeyHistory(limits.HISTORY_MAX);
   return { id, history, changes: new SecondCounter(COUNTED_SECONDS) };
-}
-
-/** What is still there stays where it was; what is new comes after it. */
-function inPlace(view: Row[], selected: Row[]): Row[] {
-  const wanted = new Set(selected);
-  const kept = view.filter((row) => wanted.delete(row));
-  return [...kept, ...wanted];
-}
-
-function positionOf({ partitions }: Status): number {
-  return partitions.reduce((sum, { position }) => sum + position, 0);
 }

@@ -9,6 +9,8 @@ export interface Selection {
   /** Base64; null for none. */
   keys: string[] | null;
   prefix: string | null;
+  /** Seconds between two pushes, of each key only the latest change; null for every change. */
+  interval: number | null;
 }
 
 export interface FollowerEvents {
@@ -77,6 +79,12 @@ export class Follower {
       this.again(AGAIN_MS);
       return;
     }
+    const interval = longerInterval(this.selection.interval, failure);
+    if (interval !== null) {
+      this.selection.interval = interval;
+      this.start();
+      return;
+    }
     this.events.failed(failure);
     this.again(AGAIN_AFTER_ERROR_MS);
   }
@@ -88,4 +96,11 @@ export class Follower {
       this.start();
     }, delayMs);
   }
+}
+
+/** The least that this service allows, where an interval was refused for being shorter; else null. */
+export function longerInterval(asked: number | null, { code, limit }: Failure): number | null {
+  return code === "BAD_INPUT" && asked !== null && limit !== undefined && limit > asked
+    ? limit
+    : null;
 }

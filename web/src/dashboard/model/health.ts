@@ -1,5 +1,5 @@
 import { formatCount, formatTime } from "./format";
-import { STATUS_SILENCE_MS } from "./limits";
+import { BEHIND_MS_MAX } from "./limits";
 import type { Status } from "./operations";
 import type { Phase } from "./table";
 
@@ -13,14 +13,20 @@ export type Connection =
 export interface Failure {
   code: string;
   message: string;
+  /** The least or the most that is allowed, where the failure is about that. */
+  limit?: number | undefined;
 }
 
 export interface Symptoms {
   connection: Connection;
   phase: Phase;
+  /** Since when the latest of many changes are being told; null while each is. */
+  behindMs: number | null;
   failure: Failure | null;
   status: Status | null;
   statusMs: number;
+  /** How long the service may say nothing. */
+  silenceMs: number;
 }
 
 export interface Health {
@@ -39,7 +45,7 @@ export function healthOf(symptoms: Symptoms, nowMs: number): Health {
     ofConnection(symptoms.connection, nowMs) ??
     ofFailure(symptoms.failure) ??
     ofService(symptoms, nowMs) ??
-    ofFeed(symptoms.phase)
+    ofFeed(symptoms, nowMs)
   );
 }
 
@@ -70,9 +76,9 @@ function ofFailure(failure: Failure | null): Health | null {
   return trouble("bad", "No updates", "Updates stopped", `${failure.message} (${failure.code})`);
 }
 
-function ofService({ status, statusMs }: Symptoms, nowMs: number): Health | null {
+function ofService({ status, statusMs, silenceMs }: Symptoms, nowMs: number): Health | null {
   if (!status) return null;
-  if (nowMs - statusMs > STATUS_SILENCE_MS) {
+  if (nowMs - statusMs > silenceMs) {
     const seconds = Math.round((nowMs - statusMs) / 1000);
     const text = `What you see is as of ${formatTime(statusMs, nowMs)}.`;
     return trouble("bad", "Silent", `No word from the service for ${String(seconds)} s`, text);
@@ -99,8 +105,8 @@ function ofService({ status, statusMs }: Symptoms, nowMs: number): Health | null
   }
 }
 
-function ofFeed(phase: Phase): Health {
-  if (phase === "resuming") {
+function ofFeed({ phase, behindMs }: Symptoms, nowMs: number): Health {
+  if (phase === "resuming" || (behindMs !== null && nowMs - behindMs > BEHIND_MS_MAX)) {
     return trouble("busy", "Catching up", "Catching up", "Fetching what changed meanwhile.");
   }
   if (phase === "loading") return { level: "busy", word: "Loading", banner: null, stale: false };

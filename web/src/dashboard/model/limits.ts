@@ -10,6 +10,12 @@ export const POINTS_MAX = 36_000;
 export const POINT_SPACING_MS = 50;
 export const HISTORY_MAX = 200;
 export const HISTORY_ASKED = 50;
+/** How often the table gets the latest change of each key that changed. */
+export const TABLE_INTERVAL_SECONDS = 0.25;
+/** Rates in the table are counted from those, so nothing above can be told apart. */
+export const TABLE_RATE_MAX = 3;
+/** Catching up for longer than this between two of those is worth a warning. */
+export const BEHIND_MS_MAX = 2_000;
 export const STATUS_INTERVAL_SECONDS = 1;
 /** The service sends a status every second; silence longer than this is worth a warning. */
 export const STATUS_SILENCE_MS = 5_000;

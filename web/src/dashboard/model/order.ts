@@ -30,12 +30,12 @@ export class KeyOrder {
     return true;
   }
 
-  /** The rows whose key starts with the prefix, in another order if asked. */
-  select(prefix: string, sort: Sort): Row[] {
+  /** The rows whose key starts with the prefix, in another order if asked. Scores count up to `scoreMax`. */
+  select(prefix: string, sort: Sort, scoreMax: number): Row[] {
     const [start, end] = this.range(prefix);
     const rows = this.rows.slice(start, end);
     if (sort.by === "key") return sort.descending ? rows.reverse() : rows;
-    const order = sort.by === "rate" ? byScore : byTime;
+    const order = sort.by === "rate" ? byScore(scoreMax) : byTime;
     // Sorting is stable: rows that are equal stay in the order of their keys.
     return rows.sort(sort.descending ? (a, b) => order(b, a) : order);
   }
@@ -56,9 +56,13 @@ function byTime(one: Row, other: Row): number {
   return one.timestampMs - other.timestampMs;
 }
 
-function byScore(one: Row, other: Row): number {
-  // Two that never changed: infinities have no difference.
-  return one.score === other.score ? 0 : one.score - other.score;
+/** What is above the maximum is equal: rows that cannot be told apart must not change places all the time. */
+function byScore(scoreMax: number) {
+  return (one: Row, other: Row): number => {
+    const [a, b] = [Math.min(one.score, scoreMax), Math.min(other.score, scoreMax)];
+    // Two that never changed: infinities have no difference.
+    return a === b ? 0 : a - b;
+  };
 }
 
 function lowerBound(rows: Row[], isBefore: (row: Row) => boolean): number {

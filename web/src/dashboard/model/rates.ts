@@ -11,6 +11,11 @@ export function scoreAfter(score: number, nowMs: number): number {
   return Math.log(Math.exp(score - elapsed) + 1000 / TIME_CONSTANT_MS) + elapsed;
 }
 
+/** The score of what happens that often, forever. */
+export function scoreOf(perSecond: number, nowMs: number): number {
+  return Math.log(perSecond) + nowMs / TIME_CONSTANT_MS;
+}
+
 /** Events a second; `sinceMs` is when counting began, so that a young meter does not read too low. */
 export function rateOf(score: number, nowMs: number, sinceMs: number): number {
   const seen = 1 - Math.exp(-Math.max(nowMs - sinceMs, 1000) / TIME_CONSTANT_MS);

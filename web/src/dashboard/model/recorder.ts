@@ -77,9 +77,9 @@ export class Recorder {
     }
   }
 
-  /** Changes were missed. */
-  gap(arrivalMs: number): void {
-    for (const { series } of this.byName.values()) series.gap(this.clock.now(arrivalMs));
+  /** Changes of a key were missed. */
+  gap(id: string, arrivalMs: number): void {
+    for (const { series } of this.byId.get(id) ?? []) series.gap(this.clock.now(arrivalMs));
   }
 }
 

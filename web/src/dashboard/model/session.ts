@@ -223,10 +223,11 @@ function hasField(data: unknown): boolean {
 }
 
 function failureOf(errors: readonly unknown[]): Failure {
-  const error = errors[0] as { message?: string; extensions?: { code?: string } } | undefined;
+  const error = errors[0] as { message?: string; extensions?: Partial<Failure> } | undefined;
   return {
     message: error?.message ?? "Unknown error",
     code: error?.extensions?.code ?? "INTERNAL",
+    limit: error?.extensions?.limit,
   };
 }
 

@@ -43,6 +43,8 @@ export class Table {
   cursor: string | null = null;
   /** When it last became live. */
   liveMs = 0;
+  /** While live, since when only the latest of many changes are told; null while each is. */
+  behindMs: number | null = null;
   private characters = 0;
 
   constructor(private readonly limits: TableLimits) {}
@@ -68,11 +70,13 @@ export class Table {
         this.phase = "loading";
         return undefined;
       case "CONFLATED":
-        this.phase = "resuming";
+        // With an interval this is the usual course of a busy table: it is as live as it is asked to be.
+        this.behindMs ??= nowMs;
         return undefined;
       case "LIVE":
         if (this.phase !== "live") this.liveMs = nowMs;
         this.phase = "live";
+        this.behindMs = null;
         return undefined;
       case "PROGRESS":
         return undefined;
@@ -134,6 +138,7 @@ export class Table {
     for (const row of this.rows.values()) this.removed.add(row);
     this.rows.clear();
     this.characters = 0;
+    this.behindMs = null;
   }
 }
 

@@ -34,7 +34,8 @@ export function Keys() {
 
 function Toolbar() {
   const dashboard = useDashboard(250);
-  const { link, main, view, held } = dashboard;
+  const { link, main } = dashboard;
+  const { rows: view, held } = dashboard.listing;
   const [text, setText] = useState(link.prefix);
   const timer = useRef<ReturnType<typeof setTimeout> | undefined>(undefined);
   const typed = useRef(link.prefix);
@@ -167,7 +168,7 @@ function Grid() {
         tabIndex={0}
         aria-label="Keys and their values"
         aria-describedby="grid-help"
-        aria-rowcount={dashboard.view.length + 1}
+        aria-rowcount={dashboard.listing.rows.length + 1}
         aria-colcount={COLUMNS.length}
         onScroll={() => {
           paint.current();
@@ -180,17 +181,17 @@ function Grid() {
           if (moved === undefined) return;
           event.preventDefault();
           active.current = moved;
-          dashboard.held = true;
+          dashboard.listing.held = true;
           paint.current();
         }}
         onBlur={() => {
-          dashboard.held = false;
+          dashboard.listing.held = false;
         }}
         onPointerEnter={() => {
-          dashboard.held = true;
+          dashboard.listing.held = true;
         }}
         onPointerLeave={() => {
-          dashboard.held = false;
+          dashboard.listing.held = false;
         }}
       >
         <div class="grid-head" role="row" aria-rowindex={1}>
@@ -253,7 +254,14 @@ function sceneOf(dashboard: Dashboard) {
       pinned = new Set(link.pins);
     }
     const sinceMs = dashboard.main.liveMs;
-    return { rows: dashboard.view, activeId, selectedId: link.key, pinned, plotted, sinceMs };
+    return {
+      rows: dashboard.listing.rows,
+      activeId,
+      selectedId: link.key,
+      pinned,
+      plotted,
+      sinceMs,
+    };
   };
 }
 
@@ -286,7 +294,7 @@ function pressed(
   if (event.ctrlKey || event.altKey || event.metaKey || event.target !== event.currentTarget) {
     return undefined;
   }
-  const { view } = dashboard;
+  const view = dashboard.listing.rows;
   const at = activeId === null ? -1 : view.findIndex(({ id }) => id === activeId);
   if (event.key === "Enter" && activeId !== null) {
     dashboard.change({ key: activeId }, true);

@@ -12,7 +12,8 @@ export function Strip() {
   const dashboard = useDashboard(500);
   const now = Date.now();
   const health = dashboard.health(now);
-  const { status, consumed, received, main } = dashboard;
+  const { status, received, main } = dashboard;
+  const { consumed } = dashboard.service;
   return (
     <section class="strip" aria-label="Service">
       <div class={`figure state state-${health.level}`}>

@@ -1,6 +1,7 @@
 import { hexOf, textOf } from "../model/bytes";
 import { formatAge, formatRate } from "../model/format";
 import { type Piece, preview } from "../model/json";
+import { TABLE_RATE_MAX } from "../model/limits";
 import { NEVER, rateOf } from "../model/rates";
 import { plotName } from "../model/plots";
 import type { Row } from "../model/table";
@@ -126,7 +127,7 @@ class RowElement {
     }
     if (other || slow) {
       const rate = row.score === NEVER ? 0 : rateOf(row.score, now, scene.sinceMs);
-      setText(this.rate, rate < 0.05 ? "" : formatRate(rate));
+      setText(this.rate, formatSeenRate(rate));
       setText(this.age, formatAge(now - row.timestampMs));
     }
     this.mark(row.id, scene);
@@ -197,6 +198,12 @@ class RowElement {
     setFlag(this.root, "data-active", String(id === scene.activeId));
     setFlag(this.pin, "aria-pressed", String(scene.pinned.has(id)));
   }
+}
+
+/** Changes are seen a few times a second at most: what is faster looks alike. */
+function formatSeenRate(perSecond: number): string {
+  if (perSecond < 0.05) return "";
+  return perSecond > TABLE_RATE_MAX ? `> ${String(TABLE_RATE_MAX)}/s` : formatRate(perSecond);
 }
 
 function isPlotted({ pointer }: Piece, id: string, plotted: ReadonlySet<string>): boolean {

@@ -8,11 +8,11 @@ import { useDashboard } from "./hooks";
 /** What stands in the table's place while there are no rows. */
 export function EmptyState() {
   const dashboard = useDashboard(250);
-  const { main, view, link, session, status } = dashboard;
+  const { main, listing, link, session, status } = dashboard;
   const { connection } = session;
   if (connection.kind === "refused") return <Refused dashboard={dashboard} />;
   if (main.phase === "full") return <TooMany dashboard={dashboard} />;
-  if (view.length > 0) return null;
+  if (listing.rows.length > 0) return null;
   const unreachable = connection.kind !== "open" && dashboard.health(Date.now()).banner !== null;
   if (unreachable && main.rows.size === 0) {
     return (

@@ -1,0 +1,101 @@
+import { base64OfId } from "./bytes";
+import { Follower, type Subscriber } from "./follower";
+import type { Failure } from "./health";
+import type { Update } from "./operations";
+import { type Row, Table } from "./table";
+
+export interface WatchEvents {
+  /** A value or its end, and whether it is new: not what a snapshot tells. */
+  changed: (id: string, update: Update, live: boolean) => void;
+  /** Changes may have been missed. */
+  missed: (id: string) => void;
+  /** From here on no change is missed; before it some may have been. */
+  complete: (id: string) => void;
+  failed: (id: string, failure: Failure) => void;
+}
+
+interface Watch {
+  table: Table;
+  follower: Follower;
+  missing: boolean;
+}
+
+const ONE_KEY = { keysMax: 1, valueCharactersMax: Number.POSITIVE_INFINITY };
+
+/** Keys of which every single change counts, each with a subscription of its own, so that none disturbs another. */
+export class Watches {
+  private readonly watches = new Map<string, Watch>();
+
+  constructor(
+    private readonly subscriber: Subscriber,
+    private readonly events: WatchEvents,
+  ) {}
+
+  /** Watches exactly these. */
+  keep(ids: ReadonlySet<string>): void {
+    for (const [id, { follower }] of this.watches) {
+      if (ids.has(id)) continue;
+      follower.stop();
+      this.watches.delete(id);
+    }
+    for (const id of ids) if (!this.watches.has(id)) this.begin(id);
+  }
+
+  /** The connection is another one. */
+  restart(): void {
+    for (const { follower } of this.watches.values()) follower.start();
+  }
+
+  /** The connection is there again, and the subscriptions go on by themselves. */
+  resume(): void {
+    for (const { table } of this.watches.values()) table.resume();
+  }
+
+  has(id: string): boolean {
+    return this.watches.has(id);
+  }
+
+  row(id: string): Row | undefined {
+    return this.watches.get(id)?.table.rows.get(id);
+  }
+
+  /** Whether the value of the key is known, so that a missing row means that there is none. */
+  knows(id: string): boolean {
+    const phase = this.watches.get(id)?.table.phase;
+    return phase === "live" || phase === "resuming";
+  }
+
+  /** Whether no change has been missed since `complete`. */
+  isComplete(id: string): boolean {
+    return this.watches.get(id)?.missing === false;
+  }
+
+  private begin(id: string): void {
+    const table = new Table(ONE_KEY);
+    const selection = { keys: [base64OfId(id)], prefix: null, interval: null };
+    const follower = new Follower(this.subscriber, table, selection, {
+      update: (update) => {
+        this.take(id, watch, update);
+      },
+      failed: (failure) => {
+        if (failure) this.events.failed(id, failure);
+      },
+    });
+    const watch: Watch = { table, follower, missing: true };
+    this.watches.set(id, watch);
+    follower.start();
+  }
+
+  private take(id: string, watch: Watch, update: Update): void {
+    const live = watch.table.phase === "live" && update.kind !== "SNAPSHOT";
+    watch.table.apply(update, Date.now());
+    if (update.key !== null) this.events.changed(id, update, live);
+    else if (update.kind === "RESET" || update.kind === "CONFLATED") {
+      watch.missing = true;
+      this.events.missed(id);
+    } else if (update.kind === "LIVE" && watch.missing) {
+      watch.missing = false;
+      this.events.complete(id);
+    }
+  }
+}

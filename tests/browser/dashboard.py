@@ -1,11 +1,8 @@
 """The dashboard as its readers use it."""
 
-import json
 import re
-from collections import Counter
-from typing import Any
 
-from playwright.async_api import Locator, Page, WebSocket, expect
+from playwright.async_api import Locator, Page, expect
 
 from tests.browser.axe import violations
 
@@ -39,17 +36,6 @@ class Dashboard:
         self.history = self.detail.get_by_role("region", name="History").get_by_role("listitem")
         self.state = page.get_by_role("region", name="Service").locator(".state .number")
         self.plots = page.get_by_role("figure")
-        self.kinds: Counter[str] = Counter()
-        """How many updates of each kind arrived."""
-        page.on("websocket", self._listen)
-
-    def _listen(self, socket: WebSocket) -> None:
-        socket.on("framereceived", lambda frame: self._count(json.loads(frame)))
-
-    def _count(self, message: Any) -> None:
-        update = ((message.get("payload") or {}).get("data") or {}).get("updates")
-        if update:
-            self.kinds[update["kind"]] += 1
 
     @property
     def link(self) -> str:
@@ -83,6 +69,11 @@ class Dashboard:
         """The titles that were written down."""
         titles: list[str] = await self.page.evaluate("globalThis.banners")
         return titles
+
+    async def figure(self, label: str) -> str:
+        """What the strip says under that label."""
+        figures = self.page.get_by_role("region", name="Service").locator(".figure")
+        return await figures.filter(has_text=label).locator(".number").inner_text()
 
     async def warns(self, text: str) -> None:
         await expect(self.banner).to_contain_text(text)

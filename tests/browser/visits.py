@@ -78,9 +78,11 @@ class Visitor:
         allowed: str | None = None,
         width: int = 1280,
         colours: ColourScheme = "light",
+        script: str = "",
     ) -> AsyncIterator[Dashboard]:
-        """The dashboard, with `link` as its query."""
+        """The dashboard, with `link` as its query; `script` runs before the page's own."""
         async with self._page(origin, allowed, width, colours) as page:
+            await page.add_init_script(script)
             dashboard = Dashboard(page)
             await page.goto(f"{origin}/{link}")
             yield dashboard

@@ -1,0 +1,109 @@
+"""A topic that changes thousands of times a second, and a service over it, each in a process of its own."""
+
+import asyncio
+import os
+import random
+import sys
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+
+import httpx
+from confluent_kafka import Producer
+
+from kvs_graphql.demo.broker import EmbeddedBroker
+
+TOPIC = "load"
+# The embedded broker keeps a few MB of each.
+PARTITIONS = 16
+HOT_KEY = b"hot"
+# How many of the changes are the hot key's.
+HOT_SHARE = 0.01
+STEPS_A_SECOND = 50
+START_SECONDS_MAX = 60.0
+
+
+def value_of(number: int) -> bytes:
+    return b'{"value":%.3f,"count":%d,"state":"%s"}' % (random.gauss(50, 20), number, random.choice([b"open", b"shut"]))
+
+
+def key_of(number: int) -> bytes:
+    return b"sensor/%02d/%06d" % (number % 40, number)
+
+
+def produce(bootstrap_servers: str, keys: int, rate: float) -> None:
+    """Change `rate` random keys a second, until killed."""
+    producer = Producer({"bootstrap.servers": bootstrap_servers, "linger.ms": 5, "compression.type": "lz4"})
+    sent, began = 0, time.monotonic()
+    while True:
+        due = int((time.monotonic() - began) * rate)
+        for number in range(sent, due):
+            key = HOT_KEY if random.random() < HOT_SHARE else key_of(random.randrange(keys))
+            producer.produce(TOPIC, value_of(number), key)
+        sent = due
+        producer.poll(1 / STEPS_A_SECOND)
+
+
+@asynccontextmanager
+async def changing(bootstrap_servers: str, keys: int, rate: float) -> AsyncIterator[None]:
+    """Change `rate` random keys a second while the context is open."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "tests.browser.load", bootstrap_servers, str(keys), str(rate)
+    )
+    try:
+        yield
+    finally:
+        process.kill()
+        await process.wait()
+
+
+def fill(bootstrap_servers: str, keys: int) -> None:
+    """Give every key a value."""
+    producer = Producer({"bootstrap.servers": bootstrap_servers, "compression.type": "lz4"})
+    producer.produce(TOPIC, value_of(0), HOT_KEY)
+    for number in range(keys):
+        producer.produce(TOPIC, value_of(0), key_of(number))
+        producer.poll(0)
+    producer.flush()
+
+
+@asynccontextmanager
+async def service(bootstrap_servers: str, directory: Path, port: int) -> AsyncIterator[str]:
+    """The URL of `kvs-graphql serve`, once it has caught up."""
+    flags = ("--bootstrap-servers", bootstrap_servers, "--topic", TOPIC, "--port", str(port), "--log-level", "error")
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("KVS_")}
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "kvs_graphql", "serve", *flags, cwd=directory, env=environment
+    )
+    url = f"http://127.0.0.1:{port}"
+    try:
+        async with asyncio.timeout(START_SECONDS_MAX), httpx.AsyncClient(base_url=url) as http:
+            while not await is_ready(http):  # noqa: ASYNC110 - another process has no event to wait for
+                await asyncio.sleep(0.2)
+        yield url
+    finally:
+        with suppress(ProcessLookupError):
+            process.terminate()
+        await process.wait()
+
+
+async def is_ready(http: httpx.AsyncClient) -> bool:
+    try:
+        return (await http.get("/readyz")).status_code == httpx.codes.OK
+    except httpx.TransportError:
+        return False
+
+
+@asynccontextmanager
+async def serving_many(keys: int, directory: Path, port: int) -> AsyncIterator[tuple[str, str]]:
+    """A service over that many keys: the brokers' addresses, and its URL."""
+    async with EmbeddedBroker() as broker:
+        broker.create_topic(TOPIC, PARTITIONS)
+        await asyncio.to_thread(fill, broker.bootstrap_servers, keys)
+        async with service(broker.bootstrap_servers, directory, port) as url:
+            yield broker.bootstrap_servers, url
+
+
+if __name__ == "__main__":
+    produce(sys.argv[1], int(sys.argv[2]), float(sys.argv[3]))

@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help install demo test check bench bench-short format lint types coverage schema web clean
+.PHONY: help install demo test check bench bench-short format lint types coverage schema web clients clean
 
 help: ## Say what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/ \t/' | expand -t 14
@@ -49,6 +49,10 @@ web: ## Check and build the pages for browsers (needs Node.js 20.19 or newer)
 	npm --prefix web ci --no-audit --no-fund
 	npm --prefix web run check
 	npm --prefix web run build
+
+clients: ## Check the package for JavaScript clients (needs Node.js 20.19 or newer)
+	npm --prefix clients/javascript ci --no-audit --no-fund
+	npm --prefix clients/javascript run check
 
 schema: $(VENV)/installed ## Print the schema into schema.graphql, and the settings into README.md
 	$(BIN)/kvs-graphql schema > schema.graphql

@@ -7,7 +7,7 @@ import pytest
 
 from kvs_graphql.demo.broker import EmbeddedBroker
 
-pytest_plugins = ["tests.kafka.fixtures"]
+pytest_plugins = ["tests.kafka.fixtures", "tests.clients.fixtures"]
 
 
 @pytest.fixture(scope="session")

@@ -86,3 +86,8 @@ def test_every_dependency_is_constrained_exactly_and_explained() -> None:
     for name, comment in asked:
         assert f"\n{name}==" in constraints, name
         assert comment.strip().startswith("#"), name
+
+
+def test_no_lock_of_npm_says_where_its_packages_were_fetched() -> None:
+    locks = [ROOT / path / "package-lock.json" for path in ("web", "clients/javascript", "tests/clients")]
+    assert [str(path) for path in locks if re.search(r'"resolved": "https?:', path.read_text())] == []

@@ -1,0 +1,29 @@
+"""Node.js with the real clients, for whoever wants them."""
+
+import os
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from tests.clients.node import HERE, Node, missing, running_node
+
+
+@pytest.fixture(scope="session")
+def npm_clients() -> Path:
+    """The folder in which the real clients are installed.
+
+    Skips with the reason where they cannot be, and fails instead under KVS_REQUIRE_NODE=1.
+    """
+    reason = missing()
+    if reason and os.environ.get("KVS_REQUIRE_NODE") == "1":
+        pytest.fail(f"KVS_REQUIRE_NODE=1, but: {reason}", pytrace=False)
+    if reason:
+        pytest.skip(reason)
+    return HERE
+
+
+@pytest.fixture
+async def node(npm_clients: Path) -> AsyncIterator[Node]:
+    async with running_node(npm_clients) as node:
+        yield node

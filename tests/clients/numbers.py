@@ -1,0 +1,67 @@
+"""0, 1, 2, … written to a few keys, and whether somebody who watched them was told each of them once."""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from aiokafka import AIOKafkaProducer
+
+KEYS = 7
+PAUSE_SECONDS = 0.005
+
+
+class Numbers:
+    """Written one after another until `stop`."""
+
+    def __init__(self) -> None:
+        self.written = 0
+        self._changed = asyncio.Condition()
+        self._stopping = self._stopped = False
+
+    async def run(self, producer: AIOKafkaProducer, topic: str) -> None:
+        while not self._stopping:
+            await producer.send_and_wait(topic, b"%d" % self.written, b"n/%d" % (self.written % KEYS))
+            self.written += 1
+            await self._notify()
+            await asyncio.sleep(PAUSE_SECONDS)
+        self._stopped = True
+        await self._notify()
+
+    async def more(self, number: int) -> None:
+        """Return when so many more have been written."""
+        wanted = self.written + number
+        async with self._changed:
+            await self._changed.wait_for(lambda: self.written >= wanted)
+
+    async def stop(self) -> int:
+        """No more are written; how many there are."""
+        self._stopping = True
+        async with self._changed:
+            await self._changed.wait_for(lambda: self._stopped)
+        return self.written
+
+    async def _notify(self) -> None:
+        async with self._changed:
+            self._changed.notify_all()
+
+
+@asynccontextmanager
+async def numbers(bootstrap_servers: str, topic: str) -> AsyncIterator[Numbers]:
+    """Begun at once."""
+    numbers = Numbers()
+    async with AIOKafkaProducer(bootstrap_servers=bootstrap_servers) as producer, asyncio.TaskGroup() as tasks:
+        tasks.create_task(numbers.run(producer, topic))
+        try:
+            yield numbers
+        finally:
+            await numbers.stop()
+
+
+def assert_whole(told: list[int], written: int) -> None:
+    """Each number was told once, and those of each key in order."""
+    assert sorted(told) == list(range(written))
+    by_key: dict[int, list[int]] = defaultdict(list)
+    for number in told:
+        by_key[number % KEYS].append(number)
+    assert all(of_key == sorted(of_key) for of_key in by_key.values())

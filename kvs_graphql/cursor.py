@@ -66,18 +66,14 @@ def decode_cursor(token: str) -> Cursor:
 
 @lru_cache(_TOKENS_KEPT)
 def _token(topic_id: bytes, positions: Positions, pending: Positions) -> str:
-    body = _VERSION + topic_id + b"".join(map(_leb128, (len(positions), *positions, *pending)))
-    token = body + crc32(body).to_bytes(_CHECKSUM_BYTES, "big")
-    return urlsafe_b64encode(token).rstrip(b"=").decode()
-
-
-def _leb128(number: int) -> bytes:
-    encoded = bytearray()
-    while number > 0x7F:
-        encoded.append(number & 0x7F | 0x80)
-        number >>= 7
-    encoded.append(number)
-    return bytes(encoded)
+    encoded = bytearray(_VERSION + topic_id)
+    for number in (len(positions), *positions, *pending):
+        while number > 0x7F:
+            encoded.append(number & 0x7F | 0x80)
+            number >>= 7  # noqa: PLW2901 - what is left of it
+        encoded.append(number)
+    encoded += crc32(encoded).to_bytes(_CHECKSUM_BYTES, "big")
+    return urlsafe_b64encode(encoded).rstrip(b"=").decode()
 
 
 def _numbers(encoded: bytes) -> Iterator[int]:

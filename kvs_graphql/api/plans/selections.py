@@ -10,6 +10,7 @@ from graphql import (
     FieldNode,
     FragmentDefinitionNode,
     FragmentSpreadNode,
+    GraphQLEnumType,
     GraphQLField,
     GraphQLList,
     GraphQLNonNull,
@@ -93,6 +94,8 @@ class Selections:
             return self._object(names, kind, nodes, values, value)
         if not is_leaf_type(kind):
             raise NotPlain
+        if isinstance(kind, GraphQLEnumType):
+            return f"{names.of({kind.parse_value(name): name for name in kind.values})}[{value}]"
         return f"{names.of(kind.serialize)}({value})"
 
     def _object(

@@ -62,7 +62,7 @@ class Streams:
         data = self._shared.get(event.show, update)
         if data is not None:
             return Payload(data, None, update.cursor)
-        payload = event.payload(Update(update=update))._replace(cursor=update.cursor)
+        payload = event.payload(Update(update=update), update.cursor)
         if payload.errors is None and payload.data is not None and update.record is not None:
             self._shared.keep(event.show, update, payload.data)
         return payload
@@ -87,14 +87,13 @@ class _Event:
         self._operation = operation
         self._variables = variables
 
-    def payload(self, value: Any) -> Payload:
+    def payload(self, value: Any, cursor: Cursor | None = None) -> Payload:
         try:
-            shown = {self._name: self.show(value)}
-            return Payload(orjson.dumps(shown).decode(), None, None)
+            return Payload(orjson.dumps({self._name: self.show(value)}).decode(), None, cursor)
         except KvsError:
-            return self._by_graphql_core(value)
+            return self._by_graphql_core(value, cursor)
 
-    def _by_graphql_core(self, value: Any) -> Payload:
+    def _by_graphql_core(self, value: Any, cursor: Cursor | None) -> Payload:
         result = execute(
             self._schema,
             self._plan.document,
@@ -104,7 +103,7 @@ class _Event:
             operation_name=self._plan.operation_name,
         )
         assert isinstance(result, ExecutionResult), "only plain fields have a plan"
-        return Payload(orjson.dumps(result.data).decode(), result.errors, None)
+        return Payload(orjson.dumps(result.data).decode(), result.errors, cursor)
 
 
 class _SharedData:

@@ -9,8 +9,8 @@ numbers as unsigned LEB128.
 import binascii
 from base64 import b64decode, urlsafe_b64encode
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 from zlib import crc32
 
 from kvs_graphql.errors import BadCursor
@@ -25,11 +25,14 @@ _HEAD_BYTES = len(_VERSION) + len(NO_TOPIC_ID)
 _OFFSET_MAX = 2**63 - 1
 # Many requests and many subscriptions stand at the same few places.
 _TOKENS_KEPT = 256
+_NUMBERS_KEPT = 1_024
 
 
-@dataclass(frozen=True, slots=True)
-class Cursor:
-    """A place in a topic: everything below `positions` has been seen. A partition left out counts as 0."""
+class Cursor(NamedTuple):
+    """A place in a topic: everything below `positions` has been seen. A partition left out counts as 0.
+
+    A named tuple, as updates are, because every change makes one.
+    """
 
     topic_id: bytes
     positions: Positions
@@ -66,14 +69,20 @@ def decode_cursor(token: str) -> Cursor:
 
 @lru_cache(_TOKENS_KEPT)
 def _token(topic_id: bytes, positions: Positions, pending: Positions) -> str:
-    encoded = bytearray(_VERSION + topic_id)
-    for number in (len(positions), *positions, *pending):
-        while number > 0x7F:
-            encoded.append(number & 0x7F | 0x80)
-            number >>= 7  # noqa: PLW2901 - what is left of it
-        encoded.append(number)
-    encoded += crc32(encoded).to_bytes(_CHECKSUM_BYTES, "big")
-    return urlsafe_b64encode(encoded).rstrip(b"=").decode()
+    body = _VERSION + topic_id + b"".join(map(_leb128, (len(positions), *positions, *pending)))
+    token = body + crc32(body).to_bytes(_CHECKSUM_BYTES, "big")
+    return urlsafe_b64encode(token).rstrip(b"=").decode()
+
+
+# From one change to the next, one partition's number is another.
+@lru_cache(_NUMBERS_KEPT)
+def _leb128(number: int) -> bytes:
+    encoded = bytearray()
+    while number > 0x7F:
+        encoded.append(number & 0x7F | 0x80)
+        number >>= 7
+    encoded.append(number)
+    return bytes(encoded)
 
 
 def _numbers(encoded: bytes) -> Iterator[int]:

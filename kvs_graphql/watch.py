@@ -14,7 +14,7 @@ resume from the empty cursor: a partition at 0 holds nothing yet, so deletes are
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Coroutine
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from kvs_graphql.cursor import Cursor
@@ -282,7 +282,7 @@ class Watch:
         return Update(kind or _kind(record), self._cursor(self._seen), record)
 
     def _before_live(self, update: Update) -> Update:
-        return replace(update, cursor=self._cursor(update.cursor.positions))
+        return update._replace(cursor=self._cursor(update.cursor.positions))
 
     def _cursor(self, positions: Positions) -> Cursor:
         return Cursor(self._topic_id, positions, self._target if self._owes_live else ())

@@ -10,7 +10,6 @@ import asyncio
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import replace
 
 from kvs_graphql.cursor import Cursor
 from kvs_graphql.errors import Unavailable
@@ -260,7 +259,7 @@ class Watcher:
                     continue
                 # Ahead in other partitions: this one's cursor is its own.
                 positions = merge(self._seen, update.cursor.positions)
-                update = replace(update, cursor=Cursor(update.cursor.topic_id, positions))
+                update = update._replace(cursor=Cursor(update.cursor.topic_id, positions))
             self._seen = update.cursor.positions
             taken.append(update)
         if self._skipped == len(matching):

@@ -1,9 +1,9 @@
 """What a watcher is told, and the commits in the feed's log that it is told from."""
 
 from collections import defaultdict
-from dataclasses import dataclass
 from enum import Enum
 from functools import cached_property
+from typing import NamedTuple
 
 from kvs_graphql.cursor import Cursor
 from kvs_graphql.records import Commit, Interest, Positions, Record, advance
@@ -21,8 +21,7 @@ class Kind(Enum):
     PROGRESS = "PROGRESS"
 
 
-@dataclass(frozen=True, slots=True)
-class Update:
+class Update(NamedTuple):
     """One event of a watch; `record` is None in markers. `cursor` stands just after it."""
 
     kind: Kind
@@ -72,11 +71,11 @@ class Logged:
     def _told(self, index: int) -> Update:
         record = self.commit.changes[index]
         kind = Kind.DELETE if record.value is None else Kind.SET
-        return Update(kind, Cursor(self._topic_id, self._positions_after(index)), record)
+        return Update(kind, Cursor(self._topic_id, self._positions_after(record)), record)
 
-    def _positions_after(self, index: int) -> Positions:
+    def _positions_after(self, record: Record) -> Positions:
         """The positions just after a change: runs of partitions ascend, so lower ones are done, higher ones not."""
-        record = self.commit.changes[index]
-        before, after = self.commit.before, self.commit.after
-        done = after[: record.partition] + before[record.partition :]
-        return advance(done, record.partition, record.offset + 1)
+        partition, before, after = record.partition, self.commit.before, self.commit.after
+        if partition >= len(before):
+            return advance(after[:partition], partition, record.offset + 1)
+        return (*after[:partition], record.offset + 1, *before[partition + 1 :])

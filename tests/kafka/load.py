@@ -9,9 +9,9 @@ from random import Random
 from tests.kafka.produce import produce
 from tests.kafka.topics import wait_until
 
-RECORDS_A_CALL = 50
-RECORDS_MAX = 20_000
-PAUSE_SECONDS = 0.05
+RECORDS_A_CALL = 20
+RECORDS_MAX = 10_000
+PAUSE_SECONDS = 0.1
 
 
 @dataclass

@@ -16,7 +16,8 @@ from kvs_graphql.feed import Feed
 from kvs_graphql.records import Interest, Positions, covers
 from kvs_graphql.store import Store, WindowLimits
 from kvs_graphql.watch import Start, Watch, WatchLimits
-from tests.simulation.model import TOPIC_ID, ClientView, Log, covers_all
+from tests.checkers import ClientView, covers_all
+from tests.simulation.model import TOPIC_ID, SimulatedLog
 from tests.simulation.world import open_inline_store, run
 
 _FIRST, _LAST = map(int, os.environ.get("KVS_SIMULATION_SEEDS", "0-150").split("-"))
@@ -26,7 +27,7 @@ _PROGRESS_SECONDS = 0.005
 class Replica:
     """One store and one feed, fed from the log in its own batches."""
 
-    def __init__(self, random: Random, log: Log, path: Path, limits: WindowLimits) -> None:
+    def __init__(self, random: Random, log: SimulatedLog, path: Path, limits: WindowLimits) -> None:
         self._random = random
         self._log = log
         self._path = path
@@ -89,7 +90,7 @@ class Replica:
 class SimulatedClient:
     """Subscribes, reads at its own pace, is cut off, and resumes after its last cursor, wherever it lands."""
 
-    def __init__(self, random: Random, log: Log, limits: WatchLimits) -> None:
+    def __init__(self, random: Random, log: SimulatedLog, limits: WatchLimits) -> None:
         self._random = random
         self._limits = limits
         prefix = random.choice((None, b"a"))
@@ -129,7 +130,9 @@ def test_clients_see_what_the_log_says_whatever_happens(seed: int, tmp_path: Pat
 
 
 async def _world(random: Random, tmp_path: Path) -> None:
-    log = Log.random(random, partitions=random.randint(1, 3), records=random.randint(1, 60), keys=random.randint(1, 6))
+    log = SimulatedLog.random(
+        random, partitions=random.randint(1, 3), records=random.randint(1, 60), keys=random.randint(1, 6)
+    )
     limits = WindowLimits(random.choice((1, 3, 10, 1000)), random.choice((1, 50, 100_000)), random.choice((1, 3, 1000)))
     replicas = [Replica(random, log, tmp_path / f"{n}.db", limits) for n in range(2)]
     async with AsyncExitStack() as stack:
@@ -139,7 +142,7 @@ async def _world(random: Random, tmp_path: Path) -> None:
         await _simulate(random, log, replicas)
 
 
-async def _simulate(random: Random, log: Log, replicas: list[Replica]) -> None:
+async def _simulate(random: Random, log: SimulatedLog, replicas: list[Replica]) -> None:
     watch_limits = WatchLimits(page_max=random.choice((1, 2, 100)), progress_seconds=_PROGRESS_SECONDS)
     clients = [SimulatedClient(random, log, watch_limits) for _ in range(3)]
 

@@ -1,0 +1,143 @@
+"""Subscriptions on real services and a real broker, under a load, held to the checkers of the simulation."""
+
+import asyncio
+from base64 import urlsafe_b64decode
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from kvs_graphql.cursor import Cursor
+from kvs_graphql.feed import Kind
+from kvs_graphql.records import Interest, covers
+from tests.checkers import Log
+from tests.kafka.broker import KafkaBroker
+from tests.kafka.load import loading
+from tests.kafka.replica import replica
+from tests.kafka.truth import read_truth
+from tests.kafka.watching import LiveClient, checked, log_of, watching
+
+pytestmark = pytest.mark.kafka
+
+# One client of everything, and one of a few of the keys of the load.
+INTERESTS = (Interest(), Interest(frozenset((b"key-1", b"key-7", b"key-33"))))
+PARTITIONS = 3
+# Small batches, so that there is a moment between two of them to be caught in.
+SETTINGS = {"batch_records_max": 20, "progress_seconds": 0.3}
+
+
+def id_of(broker: KafkaBroker, topic: str) -> bytes:
+    """The topic's id as cursors have it."""
+    return urlsafe_b64decode(broker.topic_id(topic) + "==")
+
+
+def send(clients: list[LiveClient], url: str | None) -> None:
+    for client in clients:
+        client.go_to(url)
+
+
+async def assert_told_the_truth(
+    broker: KafkaBroker, topic: str, clients: list[LiveClient], earlier: Mapping[bytes, Log] | None = None
+) -> None:
+    """Each client comes to the end; all that it was told is right; what it holds is what the independent reader has."""
+    servers, topic_id = broker.bootstrap_servers, id_of(broker, topic)
+    log, truth = await asyncio.to_thread(log_of, servers, topic), await asyncio.to_thread(read_truth, servers, topic)
+    for client in clients:
+        await client.reached(Cursor(topic_id, log.end))
+        held = checked(client, {**(earlier or {}), topic_id: log})
+        assert held == {key: value for key, value in truth.live.items() if client.interest.matches(key)}
+
+
+async def test_nothing_is_missed_or_repeated_while_the_service_is_killed_again_and_again(
+    kafka_broker: KafkaBroker, topic: str, tmp_path: Path
+) -> None:
+    kafka_broker.create_topic(topic, PARTITIONS)
+    servers = kafka_broker.bootstrap_servers
+    async with (
+        replica(servers, topic, tmp_path, **SETTINGS) as service,
+        watching(service.url, *INTERESTS) as clients,
+    ):
+        async with loading(servers, topic, seed=1) as load:
+            for _ in range(3):
+                await clients[0].told_more(100)
+                service.kill()
+                await load.more(50)
+                await service.start()
+            await clients[0].told_more(100)
+        await assert_told_the_truth(kafka_broker, topic, clients)
+    assert clients[0].count(Kind.LIVE) > 3
+    assert clients[0].count(Kind.CONFLATED) == clients[0].count(Kind.RESET) == 0
+
+
+async def test_nothing_is_missed_or_repeated_between_replicas_that_are_behind_and_ahead(
+    kafka_broker: KafkaBroker, topic: str, tmp_path: Path
+) -> None:
+    kafka_broker.create_topic(topic, PARTITIONS)
+    servers = kafka_broker.bootstrap_servers
+    behind = ahead = 0
+    async with (
+        replica(servers, topic, tmp_path / "one", **SETTINGS) as one,
+        watching(one.url, *INTERESTS) as clients,
+    ):
+        async with loading(servers, topic, seed=2) as load:
+            await clients[0].told_more(200)
+            for _ in range(2):
+                async with replica(servers, topic, tmp_path / "two", **SETTINGS) as two:
+                    behind += not covers(await two.positions(), clients[0].positions)
+                    send(clients, two.url)
+                    await clients[0].told_more(50)
+                await load.more(100)
+                ahead += not covers(clients[0].positions, await one.positions())
+                send(clients, one.url)
+                await clients[0].told_more(50)
+        await assert_told_the_truth(kafka_broker, topic, clients)
+    assert behind
+    assert ahead
+    assert clients[0].count(Kind.CONFLATED) == clients[0].count(Kind.RESET) == 0
+
+
+@pytest.mark.parametrize(("window_changes_max", "conflated"), [(100_000, False), (50, True)])
+async def test_after_a_replicas_database_was_deleted_its_clients_go_on_or_are_told_that_changes_are_left_out(
+    kafka_broker: KafkaBroker, topic: str, tmp_path: Path, window_changes_max: int, conflated: bool
+) -> None:
+    kafka_broker.create_topic(topic, PARTITIONS)
+    servers = kafka_broker.bootstrap_servers
+    window = {"window_changes_max": window_changes_max, "feed_changes_max": window_changes_max}
+    async with (
+        replica(servers, topic, tmp_path / "one", **SETTINGS) as one,
+        replica(servers, topic, tmp_path / "two", **SETTINGS, **window) as two,
+        watching(one.url, *INTERESTS) as clients,
+    ):
+        async with loading(servers, topic, seed=3) as load:
+            await clients[0].told_more(200)
+            await two.applied(clients[0].positions)
+            two.kill()
+            two.forget()
+            send(clients, None)
+            await load.more(200)
+            await two.start()
+            send(clients, two.url)
+            await clients[0].told_more(50)
+        await assert_told_the_truth(kafka_broker, topic, clients)
+    assert (clients[0].count(Kind.CONFLATED) > 0) is conflated
+    assert clients[0].count(Kind.RESET) == 0
+
+
+async def test_of_a_topic_created_again_clients_are_reset_and_then_told_all_of_the_new_one(
+    kafka_broker: KafkaBroker, topic: str, tmp_path: Path
+) -> None:
+    kafka_broker.create_topic(topic, PARTITIONS)
+    servers = kafka_broker.bootstrap_servers
+    async with (
+        replica(servers, topic, tmp_path, **SETTINGS) as service,
+        watching(service.url, *INTERESTS) as clients,
+    ):
+        async with loading(servers, topic, seed=4):
+            await clients[0].told_more(200)
+        earlier = {id_of(kafka_broker, topic): await asyncio.to_thread(log_of, servers, topic)}
+        await asyncio.to_thread(kafka_broker.delete_topic, topic)
+        await asyncio.to_thread(kafka_broker.create_topic, topic, PARTITIONS)
+        async with loading(servers, topic, seed=5) as load:
+            await load.more(200)
+        await assert_told_the_truth(kafka_broker, topic, clients, earlier)
+    assert all(client.count(Kind.RESET) for client in clients)

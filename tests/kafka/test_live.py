@@ -1,21 +1,26 @@
 """Subscriptions on real services and a real broker, under a load, held to the checkers of the simulation."""
 
 import asyncio
+import re
 from base64 import urlsafe_b64decode
 from collections.abc import Mapping
+from contextlib import aclosing
 from pathlib import Path
 
 import pytest
 
+from kvs_graphql.client import connect
 from kvs_graphql.cursor import Cursor
 from kvs_graphql.feed import Kind
 from kvs_graphql.records import Interest, covers
 from tests.checkers import Log
 from tests.kafka.broker import KafkaBroker
 from tests.kafka.load import loading
+from tests.kafka.produce import produce
 from tests.kafka.replica import replica
 from tests.kafka.truth import read_truth
 from tests.kafka.watching import LiveClient, checked, log_of, watching
+from tests.serving import Served, serving
 
 pytestmark = pytest.mark.kafka
 
@@ -141,3 +146,38 @@ async def test_of_a_topic_created_again_clients_are_reset_and_then_told_all_of_t
             await load.more(200)
         await assert_told_the_truth(kafka_broker, topic, clients, earlier)
     assert all(client.count(Kind.RESET) for client in clients)
+
+
+async def test_a_key_that_changes_1000_times_in_one_batch_is_told_1000_times_and_a_live_query_ends_at_the_last(
+    kafka_broker: KafkaBroker, topic: str, tmp_path: Path
+) -> None:
+    kafka_broker.create_topic(topic, 1)
+    servers = kafka_broker.bootstrap_servers
+    changes = [(b"hot", b"%d" % number) for number in range(1_000)]
+    async with (
+        serving(servers, topic, tmp_path) as served,
+        watching(served.run.url, Interest(frozenset((b"hot",)))) as (client,),
+        connect(served.run.url) as asking,
+        aclosing(asking.subscribe('subscription { value(key: "hot") { value } }')) as pushes,  # type: ignore[type-var]
+        asyncio.timeout(60),
+    ):
+        assert await anext(pushes) == {"value": None}
+        await client.reached(Cursor(id_of(kafka_broker, topic), (0,)))
+        before = await commits(served)
+        # One transaction, so that all of them become readable at once.
+        await asyncio.to_thread(produce, servers, topic, changes, transactional_id=topic)
+        await client.reached(Cursor(id_of(kafka_broker, topic), (1_000,)))
+        assert [(b"hot", u.record.value) for u in client.updates if u.record is not None] == changes
+        assert [u.record.offset for u in client.updates if u.record is not None] == list(range(1_000))
+        while await anext(pushes) != {"value": {"value": "999"}}:
+            pass
+        # The other one is of the end of the transaction, at most.
+        assert await commits(served) - before <= 2
+
+
+async def commits(served: Served) -> float:
+    """How many transactions the table has had."""
+    metrics = (await served.http.get("/metrics")).text
+    found = re.search(r"^kvs_commit_seconds_count (\S+)$", metrics, re.MULTILINE)
+    assert found is not None
+    return float(found[1])

@@ -1,17 +1,25 @@
 """The command: `python -m bench`."""
 
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import click
 
-from bench.ground import open_ground
+from bench.ground import Ground, open_ground
 from bench.machine import describe, divide, settle
 from bench.measure import Measurement
-from bench.plan import FULL, SHORT
+from bench.plan import FULL, SHORT, Plan
 from bench.report import text, write_results
-from bench.shapes import fanout, reads
+from bench.shapes import catchup, fanout, live, memory, reads, restart
 
-PARTS = {"reads": reads.measure, "fanout": fanout.measure}
+PARTS: dict[str, Callable[[Ground, Plan], Iterator[Measurement]]] = {
+    "reads": reads.measure,
+    "fanout": fanout.measure,
+    "catchup": catchup.measure,
+    "live": live.measure,
+    "restart": restart.measure,
+    "memory": memory.measure,
+}
 
 
 @click.group()

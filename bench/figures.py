@@ -19,6 +19,16 @@ FIGURES = {
     "cpu_us_per_request": Figure("server CPU µs a request", 1),
     "deliveries_per_s": Figure("deliveries/s", more_is_better=True),
     "cpu_us_per_delivery": Figure("server CPU µs a delivery", 1),
+    "records_per_s": Figure("records/s", more_is_better=True),
+    "cpu_us_per_record": Figure("CPU µs a record", 1),
+    "peak_rss_mib": Figure("peak RSS MiB"),
+    "rss_before_mib": Figure("RSS before, MiB"),
+    "rss_after_mib": Figure("RSS after, MiB"),
+    "kib_a_subscription": Figure("RSS KiB each", 1),
+    "answers_after_s": Figure("answers after s", 2),
+    "ready_after_s": Figure("ready after s", 2),
+    "acknowledged_p50_ms": Figure("record to acknowledgement, p50 ms", 2),
+    "after_acknowledgement_ms": Figure("acknowledgement to subscriber, ms", 2),
     "undelivered_percent": Figure("undelivered %", 1),
     "p50_ms": Figure("p50 ms", 2),
     "p99_ms": Figure("p99 ms", 2),
@@ -49,13 +59,24 @@ class Aim:
         return ", ".join(shown)
 
     def _number(self, bound: float, figure: Figure) -> str:
-        return f"{bound:,g}" if self.absolute else ratio(bound, figure)
+        return f"{bound:,.0f}" if self.absolute else ratio(bound, figure)
 
 
 AIMS = {
     ("one key", "requests_per_s"): Aim(at_least=0.45),
     ("100 keys", "requests_per_s"): Aim(at_least=0.55),
     ("a page of 1,000", "requests_per_s"): Aim(at_least=0.40),
+    ("catch up, empty table", "records_per_s"): Aim(at_least=0.60),
+    ("catch up, empty table", "peak_rss_mib"): Aim(at_most=300, absolute=True),
+    ("catch up, empty table, all processors", "records_per_s"): Aim(at_least=140_000, absolute=True),
+    ("catch up, far behind", "records_per_s"): Aim(at_least=0.60),
+    ("catch up, far behind", "peak_rss_mib"): Aim(at_most=300, absolute=True),
+    ("one key, 100/s, while catching up", "p99_ms"): Aim(at_most=25, absolute=True),
+    ("live end, 20 records/s", "after_acknowledgement_ms"): Aim(at_most=5, absolute=True),
+    ("restart", "answers_after_s"): Aim(at_most=1, absolute=True),
+    ("restart", "ready_after_s"): Aim(at_most=2, absolute=True),
+    ("idle subscriptions, 100 a socket", "kib_a_subscription"): Aim(at_most=10, absolute=True),
+    ("idle subscriptions, one a socket", "kib_a_subscription"): Aim(at_most=30, absolute=True),
     ("1,000 subscribers, same keys, flat out", "cpu_us_per_delivery"): Aim(at_most=1.7),
     ("1,000 subscribers, same keys, half the limit's rate", "cpu_us_per_delivery"): Aim(at_most=1.7),
     ("1,000 subscribers, same keys, half the limit's rate", "undelivered_percent"): Aim(at_most=0, absolute=True),

@@ -3,6 +3,7 @@
 import shutil
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from pathlib import Path
 from bench.data import PARTITIONS, records
 from bench.machine import Processors
 from bench.measure import LIMIT, NEWCOMER, OURS
-from bench.processes import Server, flags, free_port
+from bench.processes import Server, Worker, flags, free_port
 from tests.kafka.broker import KafkaBroker
 from tests.kafka.produce import produce
 
@@ -24,8 +25,11 @@ _BROKER = {
 }
 _HEAP_MEGABYTES = 1024
 READY_SECONDS_MAX = 300.0
+# A look costs the newcomer several milliseconds.
+_NEWCOMER_POLL_SECONDS = 0.2
 _LISTENING = "listening"
 _NUMBERS = count(1)
+_BEGAN = time.monotonic()
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +49,10 @@ class Ground:
     def add(self, topic: str, count: int, keys: int, seed: int) -> None:
         """More records for a topic."""
         produce(self.broker.bootstrap_servers, topic, records(count, keys, seed))
+
+    def worker(self, module: str, **specification: object) -> Worker:
+        """A bare limit without a server, where servers run that are measured."""
+        return Worker(f"bench.limits.{module}", processors=self.processors.server, **specification)
 
     def fresh(self, name: str) -> Path:
         """A new directory."""
@@ -76,6 +84,8 @@ class Ground:
             "bootstrap_servers": self.broker.bootstrap_servers,
             "topic": topic,
             "database": database,
+            # It goes by the group's offsets, and so by whatever another process of the group has read.
+            "group": f"newcomer-{port}-{next(_NUMBERS)}",
         }
         return self._server(NEWCOMER, ["-m", "bench.newcomer", *flags(settings)], port)
 
@@ -118,7 +128,7 @@ def wait_until_applied(server: Server, records: int) -> None:
         answer = server.ask("{ applied }")
         return answer is not None and answer["data"]["applied"] >= records
 
-    server.wait_until(applied, f"{records} records applied by the newcomer", READY_SECONDS_MAX)
+    server.wait_until(applied, f"{records} records applied by the newcomer", READY_SECONDS_MAX, _NEWCOMER_POLL_SECONDS)
 
 
 def wait_until_listening(server: Server) -> None:
@@ -127,5 +137,5 @@ def wait_until_listening(server: Server) -> None:
 
 
 def say(text: str) -> None:
-    """Tell what is going on."""
-    print(text, file=sys.stderr, flush=True)
+    """Tell what is going on, and since when this process runs."""
+    print(f"{time.monotonic() - _BEGAN:6.1f} s  {text}", file=sys.stderr, flush=True)

@@ -7,6 +7,8 @@ from pathlib import Path
 import psutil
 
 _KIB = 1024
+# See proc(5), clear_refs.
+_FORGET_PEAK = "5"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +44,13 @@ def rss_bytes(pid: int) -> int:
     return int(psutil.Process(pid).memory_info().rss)
 
 
+def forget_peak_rss(pid: int) -> None:
+    """Have the process' peak memory start again from what it holds now."""
+    Path(f"/proc/{pid}/clear_refs").write_text(_FORGET_PEAK)
+
+
 def peak_rss_bytes(pid: int) -> int:
-    """The most memory that the process ever held (VmHWM)."""
+    """The most memory that the process held (VmHWM), ever or since `forget_peak_rss`."""
     for line in Path(f"/proc/{pid}/status").read_text().splitlines():
         if line.startswith("VmHWM:"):
             return int(line.split()[1]) * _KIB

@@ -110,10 +110,10 @@ class Subscription:
             State.subscribers.discard(subscriber)
 
 
-async def consume(bootstrap_servers: str, topic: str) -> None:
+async def consume(bootstrap_servers: str, topic: str, group: str) -> None:
     """Read the topic into the table, a commit each COMMIT_RECORDS, and tell the subscribers."""
     consumer = AIOKafkaConsumer(
-        topic, bootstrap_servers=bootstrap_servers, group_id="newcomer", auto_offset_reset="earliest"
+        topic, bootstrap_servers=bootstrap_servers, group_id=group, auto_offset_reset="earliest"
     )
     await consumer.start()
     try:
@@ -154,14 +154,15 @@ def _time(milliseconds: int) -> datetime:
 @click.option("--bootstrap-servers", required=True)
 @click.option("--topic", required=True)
 @click.option("--database", required=True)
-def main(port: int, bootstrap_servers: str, topic: str, database: str) -> None:
+@click.option("--group", required=True)
+def main(port: int, bootstrap_servers: str, topic: str, database: str, group: str) -> None:
     """Serve a topic."""
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         async with aiosqlite.connect(database) as State.database:
             await State.database.execute(CREATE)
-            consuming = asyncio.create_task(consume(bootstrap_servers, topic))
+            consuming = asyncio.create_task(consume(bootstrap_servers, topic, group))
             yield
             consuming.cancel()
             with suppress(asyncio.CancelledError):

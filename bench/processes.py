@@ -57,7 +57,13 @@ class Server:
         answer: dict[str, Any] | None = None if response is None else response.json()
         return answer
 
-    def wait_until(self, seen: Callable[[], bool], what: str, seconds_max: float = _START_SECONDS_MAX) -> None:
+    def wait_until(
+        self,
+        seen: Callable[[], bool],
+        what: str,
+        seconds_max: float = _START_SECONDS_MAX,
+        poll_seconds: float = _POLL_SECONDS,
+    ) -> None:
         """Return once it is seen.
 
         Raises:
@@ -69,7 +75,7 @@ class Server:
             if status is not None or time.monotonic() > deadline:
                 tail = self._log.read_text(errors="replace")[-2_000:]
                 raise ProcessFailed(f"{what}: not seen in {seconds_max} s, exit status {status}\n{tail}")
-            time.sleep(_POLL_SECONDS)
+            time.sleep(poll_seconds)
 
     def stop(self) -> None:
         """End the server in order."""
@@ -90,13 +96,15 @@ class Server:
 
 
 class Worker:
-    """A load generator: a module of `bench.load` in a process of its own. It ends when this process does."""
+    """A module of `bench.load` or `bench.limits` in a process of its own. It ends when this process does."""
 
-    def __init__(self, module: str, **specification: object) -> None:
+    def __init__(self, module: str, *, processors: Iterable[int] | None = None, **specification: object) -> None:
         self._module = module
         self._process = subprocess.Popen(
             [sys.executable, "-m", module], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0
         )
+        if processors is not None:
+            os.sched_setaffinity(self._process.pid, processors)
         self.tell(**specification)
 
     def tell(self, **said: object) -> None:

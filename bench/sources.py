@@ -33,7 +33,7 @@ class KafkaSource:
 
     def go(self, timetable: Timetable) -> None:
         self._seconds_max = timetable.seconds + _EXTRA_SECONDS_MAX
-        self._producer.tell(timetable=asdict(timetable), note=False)
+        self._producer.tell(timetable=asdict(timetable))
 
     def done(self) -> dict[str, Any]:
         return self._producer.hear(self._seconds_max)
@@ -49,7 +49,7 @@ class BareSource:
         httpx.post(self._url, json=asdict(timetable)).raise_for_status()
 
     def done(self) -> dict[str, Any]:
-        return {"late": False}
+        return {"late": False, "acknowledged": {}}
 
 
 @contextmanager

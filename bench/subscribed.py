@@ -1,7 +1,7 @@
 """Subscribers of one server, and the runs they take."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from itertools import count
@@ -22,11 +22,16 @@ _WARM_SILENCE_SECONDS = 3.0
 _WARM_TICKS_A_SECOND = 50.0
 _WARM_UPDATES_A_TICK = 100
 _SILENCE_SECONDS_MAX = 15.0
-_EXTRA_SECONDS_MAX = 10.0
+# A run that is not complete after so many times its length, and a few seconds, is cut off.
+_PATIENCE = 3.0
+_EXTRA_SECONDS_MAX = 5.0
 _ANSWER_SECONDS_MAX = 30.0
 _IDLE = 0.1
 _LOOK_SECONDS = 0.25
 _SETTLE_SECONDS_MAX = 60.0
+_STALLED_UPDATES_A_TICK = 200
+_STALLED_TICKS_A_SECOND = 100.0
+_STALLED_SECONDS_MAX = 120.0
 _RUNS = count(1)
 
 
@@ -40,51 +45,53 @@ class Subscribed:
         self.keys = wanted.keys if wanted.same else wanted.subscriptions
 
     def warm(self) -> None:
-        """Update every key until every subscription has had one.
+        """Update a key of every subscription until each has had an update.
 
         Raises:
             ProcessFailed: Some get nothing.
         """
-        once = self._timetable(self.keys, _WARM_UPDATES_A_TICK, _WARM_TICKS_A_SECOND)
+        keys = 1 if self.wanted.same else self.keys
         seen = 0
         for _ in range(_WARM_ATTEMPTS_MAX):
+            once = self._timetable(keys, _WARM_UPDATES_A_TICK, _WARM_TICKS_A_SECOND)
             limits = {"seconds_max": once.seconds + _WARM_SECONDS, "silence_seconds_max": _WARM_SILENCE_SECONDS}
-            seen = self._take("warm", once, self.wanted.places, limits)["seen"]
-            if seen == self.wanted.places:
+            seen = self._take(once, self.wanted.subscriptions, limits)["seen"]
+            if seen == self.wanted.subscriptions:
                 return
-        raise ProcessFailed(f"only {seen} of {self.wanted.places} subscriptions get updates")
+        raise ProcessFailed(f"only {seen} of {self.wanted.subscriptions} subscriptions get updates")
 
     def take(self, updates: int, updates_a_tick: int, ticks_a_second: float) -> dict[str, Any]:
         """A run of so many updates at that pace, and what came of it; see `bench.load.sockets`."""
         timetable = self._timetable(updates, updates_a_tick, ticks_a_second)
         expected = updates * (self.wanted.subscriptions if self.wanted.same else 1)
         limits = {
-            "seconds_max": timetable.seconds + _EXTRA_SECONDS_MAX,
+            "seconds_max": _PATIENCE * timetable.seconds + _EXTRA_SECONDS_MAX,
             "silence_seconds_max": _SILENCE_SECONDS_MAX,
         }
-        return self._take("run", timetable, expected, limits)
+        return self._take(timetable, expected, limits)
 
-    def stall(self) -> None:
-        """Have the first socket read nothing any more."""
-        self._command("stall")
-
-    def go_on(self) -> None:
-        """Have it read again."""
-        self._command("go on")
-
-    def _command(self, command: str) -> None:
-        self._worker.tell(command=command)
+    def take_stalled(self, updates: int, meanwhile: Callable[[], None]) -> dict[str, Any]:
+        """A run, all at once, of which the first socket reads nothing until `meanwhile` has returned."""
+        timetable = self._timetable(updates, _STALLED_UPDATES_A_TICK, _STALLED_TICKS_A_SECOND)
+        limits = {"seconds_max": _STALLED_SECONDS_MAX, "silence_seconds_max": _WARM_SILENCE_SECONDS}
+        self._worker.tell(command="stalled run", run=timetable.run, expected=updates, **limits)
         self._worker.hear(_ANSWER_SECONDS_MAX)
+        self._source.go(timetable)
+        self._source.done()
+        meanwhile()
+        self._worker.tell(command="go on")
+        return self._worker.hear(_STALLED_SECONDS_MAX + _ANSWER_SECONDS_MAX)
 
     def _timetable(self, updates: int, updates_a_tick: int, ticks_a_second: float) -> Timetable:
         return Timetable(next(_RUNS), self.wanted.first_key, self.keys, updates, updates_a_tick, ticks_a_second)
 
-    def _take(self, command: str, timetable: Timetable, expected: int, limits: dict[str, float]) -> dict[str, Any]:
-        self._worker.tell(command=command, run=timetable.run, expected=expected, **limits)
+    def _take(self, timetable: Timetable, expected: int, limits: dict[str, float]) -> dict[str, Any]:
+        self._worker.tell(command="run", run=timetable.run, expected=expected, **limits)
         self._worker.hear(_ANSWER_SECONDS_MAX)
         self._source.go(timetable)
         taken = self._worker.hear(limits["seconds_max"] + _ANSWER_SECONDS_MAX)
-        return {**taken, "late": self._source.done()["late"]}
+        sent = self._source.done()
+        return {**taken, "late": sent["late"], "acknowledged": sent["acknowledged"]}
 
 
 @contextmanager
@@ -92,7 +99,7 @@ def subscribed(
     server: Server, source: Source, wanted: Wanted, *, graphql: bool = True, subscriptions_a_socket: int = 1
 ) -> Iterator[Subscribed]:
     """Subscriptions at a server, for as long as the context is open; afterwards the server has come to rest."""
-    specification = {
+    specification: dict[str, Any] = {
         "wanted": asdict(wanted),
         "port": server.port,
         "path": "/graphql" if graphql else "/",

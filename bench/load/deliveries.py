@@ -77,8 +77,10 @@ class Deliveries:
             self._first_at = self.last_at
 
     def seen(self) -> int:
-        """How many pairs of a subscription and its key have had an update."""
-        return sum(latest != _NOTHING for latest in self._latest)
+        """How many subscriptions have had an update."""
+        each = self._wanted.keys if self._wanted.same else 1
+        latest = self._latest
+        return sum(max(latest[place : place + each]) != _NOTHING for place in range(0, len(latest), each))
 
     def told(self) -> dict[str, Any]:
         """What came of it."""
@@ -88,6 +90,7 @@ class Deliveries:
             "lost": self.lost,
             "repeated": self.repeated,
             "strays": self.strays,
+            "least_latest": min(self._latest),
             "seconds": self.last_at - self._first_at,
             **percentiles_ms(self._latencies),
         }

@@ -31,8 +31,8 @@ class Writer:
             }
         )
 
-    def write(self, timetable: Timetable, *, note: bool) -> float:
-        """Write by the timetable; how many seconds late it was at worst. `note` has acknowledgements timed."""
+    def write(self, timetable: Timetable) -> float:
+        """Write by the timetable; how many seconds late it was at worst."""
         began, late = time.perf_counter(), 0.0
         self.acknowledged_seconds = []
         for second, updates in timetable.ticks():
@@ -40,19 +40,18 @@ class Writer:
                 self._producer.poll(early)
             late = max(late, -early)
             for key_number, number in updates:
-                self._write(timetable.run, key_number, number, note=note)
+                self._write(timetable.run, key_number, number)
         left = self._producer.flush(_FLUSH_SECONDS)
         assert left == 0, f"{left} records are not written"
         assert self._failures == 0, f"{self._failures} records were refused"
         return late
 
-    def _write(self, run_number: int, key_number: int, number: int, *, note: bool) -> None:
+    def _write(self, run_number: int, key_number: int, number: int) -> None:
         began = time.perf_counter()
 
         def delivered(error: KafkaError | None, _: Message) -> None:
             self._failures += error is not None
-            if note:
-                self.acknowledged_seconds.append(time.perf_counter() - began)
+            self.acknowledged_seconds.append(time.perf_counter() - began)
 
         self._producer.produce(
             self._topic, stamped(run_number, key_number, number), key(key_number), on_delivery=delivered
@@ -66,7 +65,7 @@ async def work(harness: Harness, specification: Specification) -> None:
     while True:
         command = await harness.hear()
         timetable = Timetable(**command["timetable"])
-        late = writer.write(timetable, note=command["note"])
+        late = writer.write(timetable)
         acknowledged = percentiles_ms(writer.acknowledged_seconds)
         harness.say(late=late > _LATE_SECONDS, late_seconds=late, acknowledged=acknowledged, **asdict(timetable))
 

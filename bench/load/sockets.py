@@ -174,26 +174,21 @@ async def work(harness: Harness, specification: Specification) -> None:
     await subscribers.open()
     harness.say(event="subscribed")
     while True:
-        command = await harness.hear()
-        if command["command"] == "stall":
-            subscribers.sockets[0].stall()
-            harness.say(event="stalled")
-        elif command["command"] == "go on":
-            subscribers.sockets[0].go_on()
-            harness.say(event="reading")
-        else:
-            await _run(harness, subscribers, command, specification["server_pid"])
+        await _run(harness, subscribers, await harness.hear(), specification["server_pid"])
 
 
 async def _run(harness: Harness, subscribers: Subscribers, command: dict[str, Any], server_pid: int) -> None:
-    """Take a run; `warm` ones end when every subscription has had an update, however often."""
-    warm = command["command"] == "warm"
-    deliveries = subscribers.deliveries
-    if not warm or deliveries.run != command["run"]:
-        deliveries = subscribers.deliveries = Deliveries(subscribers.wanted, command["run"], command["expected"])
-    deliveries.last_at = perf_counter()
+    """Take a run; in a stalled one the first socket reads nothing until the harness says so."""
+    deliveries = subscribers.deliveries = Deliveries(subscribers.wanted, command["run"], command["expected"])
+    stalled = subscribers.sockets[0] if command["command"] == "stalled run" else None
+    if stalled is not None:
+        stalled.stall()
     meter = Meter(server_pid)
     harness.say(event="ready")
+    if stalled is not None:
+        await harness.hear()
+        stalled.go_on()
+    deliveries.last_at = perf_counter()
     deadline = perf_counter() + command["seconds_max"]
     while not deliveries.complete and perf_counter() < deadline:
         await asyncio.sleep(_LOOK_SECONDS)

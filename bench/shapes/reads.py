@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
+from typing import Any
 
 from bench.ground import Ground, say, wait_until_applied, wait_until_listening, wait_until_ready
 from bench.measure import LIMIT, NEWCOMER, OURS, Measurement, bottleneck
@@ -55,7 +56,7 @@ def start(ground: Ground, plan: Plan, stack: ExitStack, name: str = "reads") -> 
 
 def measure_one(server: Server, subject: str, read: Read, number: int, plan: Plan) -> Measurement:
     """One subject under one read for so many seconds."""
-    specification = {
+    specification: dict[str, Any] = {
         "port": server.port,
         "server_pid": server.pid,
         "kind": read.kind,

@@ -1,0 +1,53 @@
+"""SQLite alone: the service's own store, given the same batches, with no Kafka and nothing else at work.
+
+On an empty file, or on one that the service left: then what is in the topic after its positions is applied.
+"""
+
+import asyncio
+import gc
+import time
+from pathlib import Path
+
+from bench.limits.log import batches, read_from
+from bench.load.worker import Harness, Specification, run
+from kvs_graphql.records import Batch
+from kvs_graphql.settings import load_settings
+from kvs_graphql.store import Store, WindowLimits, open_store
+
+_TOPIC_ID = bytes(15) + b"\x01"
+
+
+async def work(harness: Harness, specification: Specification) -> None:
+    """Say how long it took to apply what is missing, with the indexes at the end where there were none."""
+    settings = load_settings()
+    limits = WindowLimits(settings.window_changes_max, settings.window_bytes_max, settings.deletes_max)
+    async with open_store(Path(specification["database"]), limits, readers=1) as store:
+        runs = await asyncio.to_thread(
+            read_from, specification["bootstrap_servers"], specification["topic"], store.positions
+        )
+        prepared = list(batches(runs, store.positions, settings))
+        # What is prepared is nothing that the collector should look through time and again.
+        gc.collect()
+        gc.freeze()
+        began, cpu_began = time.perf_counter(), time.process_time()
+        records = await _apply(store, specification["topic"], prepared)
+        harness.say(
+            records=records,
+            seconds=time.perf_counter() - began,
+            cpu_seconds=time.process_time() - cpu_began,
+        )
+
+
+async def _apply(store: Store, topic: str, prepared: list[Batch]) -> int:
+    if store.source is None:
+        await store.begin(topic, _TOPIC_ID, tuple(0 for _ in prepared[0].positions))
+    records = 0
+    for batch in prepared:
+        commit = await store.apply(batch)
+        records += len(commit.changes)
+    await store.caught_up(int(time.time() * 1000))
+    return records
+
+
+if __name__ == "__main__":
+    run(work)

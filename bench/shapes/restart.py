@@ -1,0 +1,47 @@
+"""A restart over a table that is there, with nothing new to read."""
+
+import time
+from collections.abc import Callable, Iterator
+
+from bench.data import key
+from bench.documents import ONE
+from bench.ground import Ground, say, wait_until_applied, wait_until_ready
+from bench.measure import LIMIT, NEWCOMER, OURS, Measurement
+from bench.plan import Plan
+from bench.processes import Server
+
+RESTART = "restart"
+
+
+def measure(ground: Ground, plan: Plan) -> Iterator[Measurement]:
+    """Each subject in turn, from the start of its process, so many rounds."""
+    say(f"restart: a table of {plan.restart_keys:,} keys")
+    topic = ground.topic("restart", plan.restart_keys, plan.restart_keys)
+    ours, newcomers = ground.fresh("restart") / "kvs.db", ground.fresh("restart") / "newcomer.db"
+    with ground.ours(topic, ours, all_processors=True) as server:
+        wait_until_ready(server)
+    if plan.thorough:
+        with ground.newcomer(topic, newcomers) as server:
+            wait_until_applied(server, plan.restart_keys)
+    for number in range(1, plan.rounds + 1):
+        yield _answering(LIMIT, number, lambda: ground.limit("reads", database=ours))
+        yield _answering(OURS, number, lambda: ground.ours(topic, ours))
+        if plan.thorough:
+            yield _answering(NEWCOMER, number, lambda: ground.newcomer(topic, newcomers))
+
+
+def _answering(subject: str, number: int, start: Callable[[], Server]) -> Measurement:
+    say(f"round {number}: {RESTART}, {subject}")
+    began = time.perf_counter()
+    with start() as server:
+        server.wait_until(lambda: _answers(server), "an answer")
+        figures = {"answers_after_s": time.perf_counter() - began}
+        if subject == OURS:
+            wait_until_ready(server)
+            figures["ready_after_s"] = time.perf_counter() - began
+    return Measurement(RESTART, subject, number, figures)
+
+
+def _answers(server: Server) -> bool:
+    answer = server.ask(ONE, key=key(0).decode())
+    return answer is not None and answer["data"]["value"] is not None

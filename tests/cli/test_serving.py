@@ -18,9 +18,9 @@ from kvs_graphql.demo.broker import EmbeddedBroker
 from kvs_graphql.runtime import running
 from kvs_graphql.settings import load_settings
 from kvs_graphql.state import State
-from tests.api.test_subscriptions import until_active
 from tests.cli.test_asking import Ended, command, ended, line_of
 from tests.serving import serving, write
+from tests.transports import until_active
 
 SECRET = "swordfish"  # noqa: S105 - of a broker that is not there
 SERVES = r"serves topic \S+ at (http://\S+)/graphql"

@@ -114,7 +114,7 @@ class Node:
         """`resumable`: by the helper of clients/javascript."""
         name = next(self._names)
         subscription = self._subscriptions[name] = NodeSubscription(partial(self._tell, subscription=name))
-        request = {"query": document, "variables": variables, **({"operationName": operation} if operation else {})}
+        request = {"query": document, "variables": variables, "operationName": operation}
         await self._tell("subscribe", client=client, subscription=name, resumable=resumable, **request)
         try:
             async with asyncio.timeout(SECONDS_MAX):

@@ -11,11 +11,11 @@ import pytest
 
 from kvs_graphql.demo.broker import EmbeddedBroker
 from kvs_graphql.state import State
-from tests.api.test_subscriptions import until_active
 from tests.clients.node import Event, Node, NodeSubscription
 from tests.clients.numbers import assert_whole, numbers
 from tests.clients.proxy import line_to
 from tests.serving import Served, serving, write
+from tests.transports import until_active
 
 pytestmark = pytest.mark.parametrize("kind", ["graphql-ws", "graphql-sse"])
 

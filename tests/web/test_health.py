@@ -9,20 +9,9 @@ from websockets.exceptions import ConnectionClosed
 
 from kvs_graphql.demo.broker import EmbeddedBroker
 from kvs_graphql.state import State
-from tests.api.test_subscriptions import (
-    SECONDS_MAX,
-    UPDATES,
-    Transport,
-    open_socket,
-    receive,
-    sse,
-    subscribe,
-    take,
-    until_active,
-    websocket,
-)
 from tests.api.test_values import Pair, holding
 from tests.serving import Served, serving, write
+from tests.transports import SECONDS_MAX, SSE, UPDATES, open_socket, receive, subscribe, take
 
 RECORDS: list[Pair] = [(b"a", b"1"), (None, b"skipped"), (b"b", None)]
 
@@ -99,26 +88,10 @@ async def test_metrics_count_what_was_applied_skipped_and_asked(
         assert [name for name in found if not name.startswith(("kvs_", "process_", "python_"))] == []
 
 
-@pytest.mark.parametrize("transport", [websocket, sse])
-async def test_subscriptions_are_counted_by_their_transport_while_they_last(
-    embedded_broker: EmbeddedBroker, tmp_path: Path, transport: Transport
-) -> None:
-    async with holding(embedded_broker, tmp_path) as held:
-        name = f'kvs_subscriptions_active{{transport="{transport.__name__}"}}'
-        async with transport(held.served, UPDATES, progress=True) as first:
-            await take(first, 1)
-            async with transport(held.served, UPDATES, progress=True) as second:
-                await take(second, 1)
-                assert (await metrics(held.served))[name] == 2
-            await until_active(held.served.http, 1)
-        await until_active(held.served.http, 0)
-        assert (await metrics(held.served))[name] == 0
-
-
 async def test_a_service_that_stops_cuts_event_streams_off_within_seconds(
     embedded_broker: EmbeddedBroker, tmp_path: Path
 ) -> None:
-    async with holding(embedded_broker, tmp_path) as held, sse(held.served, UPDATES, progress=True) as results:
+    async with holding(embedded_broker, tmp_path) as held, SSE(held.served, UPDATES, progress=True) as results:
         await take(results, 1)
         began = monotonic()
         held.served.run.stop()

@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -12,12 +11,12 @@ from structlog.testing import capture_logs
 from kvs_graphql.demo.broker import EmbeddedBroker
 from tests.api.test_values import Holding, holding
 from tests.serving import Served
+from tests.transports import MULTIPART_ACCEPT
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 NEW = "application/graphql-response+json"
 OLD = "application/json"
-MULTIPART = 'multipart/mixed;subscriptionSpec="1.0", application/json'
 ALLOWED = "https://pages.example"
 SDL = Path(__file__).parents[2] / "schema.graphql"
 
@@ -72,7 +71,7 @@ async def test_a_request_of_which_nothing_was_run_is_400_only_in_the_new_media_t
     assert ("data" in new.json()) == (status == 200)
 
 
-@pytest.mark.parametrize("accept", [OLD, NEW, "text/event-stream", MULTIPART])
+@pytest.mark.parametrize("accept", [OLD, NEW, "text/event-stream", MULTIPART_ACCEPT])
 @pytest.mark.parametrize(
     "body",
     [
@@ -177,19 +176,6 @@ async def test_the_schema_is_served_as_it_stands_in_the_repository(served: Serve
     assert "type Query {\n" in answer.text
     if SDL.is_file() and "type Mutation" in answer.text:
         assert answer.text == SDL.read_text()
-
-
-async def test_a_subscription_by_multipart_gives_its_updates_in_parts(held: Holding) -> None:
-    cursor = (await held.served.data("{ status { cursor } }"))["status"]["cursor"]
-    document = f'subscription {{ updates(after: "{cursor}") {{ kind key }} }}'
-    request: dict[str, Any] = {"json": {"query": document}, "headers": {"accept": MULTIPART}}
-    async with held.served.http.stream("POST", "/graphql", **request) as answer:
-        assert answer.headers["content-type"].startswith("multipart/mixed;boundary=graphql;subscriptionSpec=1.0")
-        parts = (line async for line in answer.aiter_lines() if line.startswith("{"))
-        assert await anext(parts) == "{}"
-        assert await anext(parts) == '{"payload":{"data":{"updates":{"kind":"LIVE","key":null}}}}'
-        await held.write((b"part", b"1"))
-        assert await anext(parts) == '{"payload":{"data":{"updates":{"kind":"SET","key":"part"}}}}'
 
 
 async def test_a_stream_of_events_is_neither_cached_nor_buffered_on_its_way(served: Served) -> None:

@@ -9,9 +9,9 @@ import pytest_asyncio
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from kvs_graphql.demo.broker import EmbeddedBroker
-from tests.api.test_subscriptions import open_socket, receive, send, subscribe, until_active
 from tests.api.test_values import Holding, holding
 from tests.serving import Served
+from tests.transports import open_socket, receive, send, subscribe, until_active
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -19,7 +19,6 @@ ALLOWED = "https://pages.example"
 INIT_SECONDS_MAX = 0.3
 REQUEST_BYTES_MAX = 10_000
 EVERYTHING = "subscription { updates(progress: true) { kind key } }"
-KEY = "subscription($key: String!) { updates(keys: [$key], progress: true) { kind key } }"
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -56,16 +55,6 @@ async def closing(served: Served, *frames: str | bytes, **options: Any) -> tuple
     return closed.value.rcvd.code, closed.value.rcvd.reason
 
 
-async def test_two_subscriptions_on_one_socket_each_get_their_own(held: Holding) -> None:
-    async with open_socket(held.served) as socket:
-        for key in ("x", "y"):
-            await subscribe(socket, f"of {key}", KEY, key=key)
-            assert await receive(socket) == told(f"of {key}", "LIVE", None)
-        await held.write((b"y", b"1"), (b"x", b"1"))
-        assert await receive(socket) == told("of y", "SET", "y")
-        assert await receive(socket) == told("of x", "SET", "x")
-
-
 async def test_a_subscription_that_is_completed_ends_and_its_id_is_free_again(served: Served) -> None:
     async with open_socket(served) as socket:
         await subscribe(socket, "1", EVERYTHING)
@@ -91,15 +80,6 @@ async def test_a_document_that_fails_ends_nothing_else_on_its_socket(served: Ser
         await until_active(served.http, 1)
         await send(socket, type="ping")
         assert await receive(socket) == {"type": "pong"}
-
-
-@pytest.mark.parametrize("name", ["Other", ""])
-async def test_an_operation_that_the_document_does_not_have_is_bad_input(served: Served, name: str) -> None:
-    async with open_socket(served) as socket:
-        payload = {"query": "query One { __typename }", "operationName": name}
-        await send(socket, type="subscribe", id="1", payload=payload)
-        answer = await receive(socket)
-        assert [error["extensions"]["code"] for error in answer["payload"]] == ["BAD_INPUT"]
 
 
 async def test_an_operation_beyond_the_limit_of_a_socket_is_refused_until_another_ends(served: Served) -> None:

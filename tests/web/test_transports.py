@@ -1,113 +1,34 @@
-"""Subscriptions, the same over every transport; and the clients of them that other tests here use."""
+"""Subscriptions, the same over every transport and with the npm clients."""
 
-import asyncio
-import re
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
+from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
-import httpx
-import orjson
 import pytest
 import pytest_asyncio
-from httpx_sse import aconnect_sse
-from websockets.asyncio.client import ClientConnection, connect
-from websockets.typing import Origin, Subprotocol
 
 from kvs_graphql.cursor import NO_TOPIC_ID, Cursor, decode_cursor
 from kvs_graphql.demo.broker import EmbeddedBroker
 from tests.api.test_values import Holding, holding
-from tests.serving import Served
+from tests.clients.node import Node, running_node
+from tests.transports import MULTIPART, SSE, UPDATES, WEBSOCKET, Transport, npm_transport, take, until_active
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-TRANSPORT_WS = "graphql-transport-ws"
-SECONDS_MAX = 15.0
-UPDATES = """
-subscription($keys: [String!], $prefix: String, $encoding: Encoding! = UTF8, $after: Cursor,
-             $snapshot: Boolean! = false, $progress: Boolean! = false) {
-  updates(keys: $keys, prefix: $prefix, keyEncoding: $encoding, after: $after, snapshot: $snapshot,
-          progress: $progress) { kind key cursor partition offset timestamp entry { key value offset } }
-}
-"""
-
-Message = dict[str, Any]
-Result = dict[str, Any]
-Results = AsyncGenerator[Result, None]
-Transport = Callable[..., AbstractAsyncContextManager[Results]]
+OURS = {"websocket": WEBSOCKET, "sse": SSE, "multipart": MULTIPART}
+NPM = ["graphql-ws", "graphql-sse"]
 
 
-@asynccontextmanager
-async def open_socket(
-    served: Served, *, subprotocol: str | None = TRANSPORT_WS, origin: str | None = None, init: bool = True
-) -> AsyncIterator[ClientConnection]:
-    """A WebSocket to the service; with `init` it is acknowledged already."""
-    url = served.run.url.replace("http", "ws", 1) + "/graphql"
-    subprotocols = None if subprotocol is None else [Subprotocol(subprotocol)]
-    async with (
-        asyncio.timeout(SECONDS_MAX),
-        connect(
-            url, subprotocols=subprotocols, origin=None if origin is None else Origin(origin), proxy=None
-        ) as socket,
-    ):
-        if init:
-            await send(socket, type="connection_init")
-            assert await receive(socket) == {"type": "connection_ack"}
-        yield socket
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def node(npm_clients: Path) -> AsyncIterator[Node]:
+    async with running_node(npm_clients) as node:
+        yield node
 
 
-async def send(socket: ClientConnection, **message: Any) -> None:
-    await socket.send(orjson.dumps(message).decode())
-
-
-async def subscribe(socket: ClientConnection, identity: str, document: str, **variables: Any) -> None:
-    await send(socket, type="subscribe", id=identity, payload={"query": document, "variables": variables})
-
-
-async def receive(socket: ClientConnection) -> Message:
-    message: Message = orjson.loads(await socket.recv())
-    return message
-
-
-@asynccontextmanager
-async def websocket(served: Served, document: str, **variables: Any) -> AsyncIterator[Results]:
-    async with open_socket(served) as socket:
-        await subscribe(socket, "1", document, **variables)
-
-        async def results() -> Results:
-            while (message := await receive(socket))["type"] != "complete":
-                failed = message["type"] == "error"
-                yield {"errors": message["payload"]} if failed else message["payload"]
-                if failed:
-                    return
-
-        async with aclosing(results()) as found:
-            yield found
-
-
-@asynccontextmanager
-async def sse(served: Served, document: str, **variables: Any) -> AsyncIterator[Results]:
-    request = {"query": document, "variables": variables}
-    async with (
-        asyncio.timeout(SECONDS_MAX),
-        aconnect_sse(served.http, "POST", "/graphql", json=request) as source,
-    ):
-
-        async def results() -> Results:
-            async with aclosing(source.aiter_sse()) as events:
-                async for event in events:
-                    if event.event == "complete":
-                        return
-                    yield event.json()
-
-        async with aclosing(results()) as found:
-            yield found
-
-
-@pytest.fixture(params=[websocket, sse], ids=["websocket", "sse"])
+@pytest.fixture(params=[*OURS, *NPM])
 def transport(request: pytest.FixtureRequest) -> Transport:
-    chosen: Transport = request.param
-    return chosen
+    name: str = request.param
+    return OURS[name] if name in OURS else npm_transport(request.getfixturevalue("node"), name)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -116,26 +37,6 @@ async def held(embedded_broker: EmbeddedBroker, tmp_path_factory: pytest.TempPat
     records = [(b"a", b"0"), (b"a", b"1"), (b"b/1", b"1"), (b"b/2", b"1"), (b"b/2", None), (b"c", b"1")]
     async with holding(embedded_broker, directory, *records, progress_seconds=0.1, keys_per_request_max=3) as held:
         yield held
-
-
-async def until_active(http: httpx.AsyncClient, subscriptions: int) -> None:
-    """Return once so many subscriptions are open, over all transports, as /metrics tells it."""
-    async with asyncio.timeout(SECONDS_MAX):
-        while True:
-            metrics = (await http.get("/metrics")).text
-            active = re.findall(r"^kvs_subscriptions_active{.*} (.*)$", metrics, re.MULTILINE)
-            if sum(map(float, active)) == subscriptions:
-                return
-
-
-async def take(results: Results, number: int) -> list[dict[str, Any]]:
-    """The updates of the next so many results, none of which has errors."""
-    updates = []
-    for _ in range(number):
-        result = await anext(results)
-        assert "errors" not in result, result
-        updates.append(result["data"]["updates"])
-    return updates
 
 
 def short(updates: list[dict[str, Any]]) -> list[tuple[str, str | None, str | None]]:
@@ -283,10 +184,63 @@ async def codes(held: Holding, transport: Transport, document: str, **variables:
 
 
 async def test_a_query_over_a_stream_gives_one_result_with_its_cursor(held: Holding, transport: Transport) -> None:
-    cursor = await now(held)
-    async with transport(held.served, '{ value(key: "a") { value } }') as results:
+    document, cursor = '{ value(key: "a") { value } }', await now(held)
+    if not transport.queries:
+        assert await codes(held, transport, document) == ["BAD_INPUT"]
+        return
+    async with transport(held.served, document) as results:
         told = [result async for result in results]
     assert told == [{"data": {"value": {"value": "1"}}, "extensions": {"cursor": cursor}}]
+
+
+async def test_a_document_of_several_operations_is_run_by_name(held: Holding, transport: Transport) -> None:
+    document = "subscription One { one: status { topic } } subscription Two { two: status { topic } }"
+    async with transport(held.served, document, operation="Two") as results:
+        assert await anext(results) == {"data": {"two": {"topic": held.topic}}}
+    for unknown in ("Three", ""):
+        assert await codes(held, transport, document, operation=unknown) == ["BAD_INPUT"]
+    assert await codes(held, transport, document) == ["BAD_INPUT"]
+
+
+async def test_a_live_query_tells_the_latest_now_and_whenever_it_changed(held: Holding, transport: Transport) -> None:
+    document = 'subscription { value(key: "live") { value } }'
+    await held.write((b"live", None))
+    async with transport(held.served, document) as results:
+        assert await anext(results) == {"data": {"value": None}}
+        await held.write((b"live", b"1"))
+        assert await anext(results) == {"data": {"value": {"value": "1"}}}
+        await held.write((b"other", b"1"), (b"live", None))
+        assert await anext(results) == {"data": {"value": None}}
+
+
+async def test_two_subscriptions_of_a_client_each_get_their_own(held: Holding, transport: Transport) -> None:
+    start = await now(held)
+    async with (
+        transport.linked(held.served) as link,
+        link.subscribed(UPDATES, keys=["x"], after=start) as of_x,
+        link.subscribed(UPDATES, keys=["y"], after=start) as of_y,
+    ):
+        for results in (of_x, of_y):
+            assert short(await take(results, 1)) == [("LIVE", None, None)]
+        await held.write((b"y", b"1"), (b"x", b"2"))
+        assert short(await take(of_y, 1)) == [("SET", "y", "1")]
+        assert short(await take(of_x, 1)) == [("SET", "x", "2")]
+
+
+async def test_a_subscription_counts_for_its_transport_until_it_is_unsubscribed(
+    held: Holding, transport: Transport
+) -> None:
+    start = await now(held)
+    async with transport.linked(held.served) as link:
+        async with link.subscribed(UPDATES, after=start) as stays:
+            await take(stays, 1)
+            async with link.subscribed(UPDATES, after=start) as goes:
+                await take(goes, 1)
+                await until_active(held.served.http, 2, transport.metric)
+            await until_active(held.served.http, 1, transport.metric)
+            await held.write((b"still", b"told"))
+            assert short(await take(stays, 1)) == [("SET", "still", "told")]
+        await until_active(held.served.http, 0)
 
 
 async def test_a_connection_that_is_dropped_ends_its_subscription(held: Holding, transport: Transport) -> None:

@@ -1,0 +1,253 @@
+"""Every way to subscribe, behind one face: our own clients of the three transports, and the npm clients."""
+
+import asyncio
+import re
+from collections import deque
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
+from dataclasses import dataclass
+from itertools import count
+from typing import Any, Protocol
+
+import httpx
+import orjson
+from httpx_sse import EventSource
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.typing import Origin, Subprotocol
+
+from tests.clients.node import Node, NodeClient, NodeSubscription
+from tests.serving import Served
+
+TRANSPORT_WS = "graphql-transport-ws"
+MULTIPART_ACCEPT = 'multipart/mixed;subscriptionSpec="1.0", application/json'
+HEARTBEAT = "{}"
+SECONDS_MAX = 15.0
+
+UPDATES = """
+subscription($keys: [String!], $prefix: String, $encoding: Encoding! = UTF8, $after: Cursor,
+             $snapshot: Boolean! = false, $progress: Boolean! = false) {
+  updates(keys: $keys, prefix: $prefix, keyEncoding: $encoding, after: $after, snapshot: $snapshot,
+          progress: $progress) { kind key cursor partition offset timestamp entry { key value offset } }
+}
+"""
+
+Message = dict[str, Any]
+Result = dict[str, Any]
+Results = AsyncGenerator[Result, None]
+
+
+class Link(Protocol):
+    """A client, and its connection where it has one for all its subscriptions."""
+
+    def subscribed(
+        self, document: str, *, operation: str | None = None, **variables: Any
+    ) -> AbstractAsyncContextManager[Results]:
+        """The results of an operation, until it ends by itself; the end of the context ends it."""
+        ...
+
+
+@dataclass(frozen=True)
+class Transport:
+    """`metric`: its label in /metrics. `queries`: whether it carries them too."""
+
+    linked: Callable[[Served], AbstractAsyncContextManager[Link]]
+    metric: str
+    queries: bool = True
+
+    @asynccontextmanager
+    async def __call__(self, served: Served, document: str, **variables: Any) -> AsyncIterator[Results]:
+        """One operation on a connection of its own."""
+        async with self.linked(served) as link, link.subscribed(document, **variables) as results:
+            yield results
+
+
+def request_of(document: str, operation: str | None, variables: dict[str, Any]) -> dict[str, Any]:
+    named = {} if operation is None else {"operationName": operation}
+    return {"query": document, "variables": variables, **named}
+
+
+@asynccontextmanager
+async def open_socket(
+    served: Served, *, subprotocol: str | None = TRANSPORT_WS, origin: str | None = None, init: bool = True
+) -> AsyncIterator[ClientConnection]:
+    """A WebSocket to the service; with `init` it is acknowledged already."""
+    url = served.run.url.replace("http", "ws", 1) + "/graphql"
+    subprotocols = None if subprotocol is None else [Subprotocol(subprotocol)]
+    async with (
+        asyncio.timeout(SECONDS_MAX),
+        connect(
+            url,
+            subprotocols=subprotocols,
+            origin=None if origin is None else Origin(origin),
+            proxy=None,
+            # What is not read must not hold up the close.
+            max_queue=None,
+        ) as socket,
+    ):
+        if init:
+            await send(socket, type="connection_init")
+            assert await receive(socket) == {"type": "connection_ack"}
+        yield socket
+
+
+async def send(socket: ClientConnection, **message: Any) -> None:
+    await socket.send(orjson.dumps(message).decode())
+
+
+async def subscribe(socket: ClientConnection, identity: str, document: str, **variables: Any) -> None:
+    await send(socket, type="subscribe", id=identity, payload=request_of(document, None, variables))
+
+
+async def receive(socket: ClientConnection) -> Message:
+    message: Message = orjson.loads(await socket.recv())
+    return message
+
+
+class _SocketLink:
+    """graphql-transport-ws: all operations on one socket."""
+
+    def __init__(self, socket: ClientConnection) -> None:
+        self._socket = socket
+        self._messages: dict[str, deque[Message]] = {}
+        self._identities = map(str, count(1))
+
+    @asynccontextmanager
+    async def subscribed(
+        self, document: str, *, operation: str | None = None, **variables: Any
+    ) -> AsyncIterator[Results]:
+        identity = next(self._identities)
+        self._messages[identity] = deque()
+        await send(self._socket, type="subscribe", id=identity, payload=request_of(document, operation, variables))
+        async with aclosing(self._results(identity)) as results:
+            yield results
+        if identity in self._messages:
+            await send(self._socket, type="complete", id=identity)
+
+    async def _results(self, identity: str) -> Results:
+        while (message := await self._message(identity))["type"] == "next":
+            yield message["payload"]
+        del self._messages[identity]
+        if message["type"] == "error":
+            yield {"errors": message["payload"]}
+
+    async def _message(self, identity: str) -> Message:
+        while not self._messages[identity]:
+            message = await receive(self._socket)
+            self._messages[message["id"]].append(message)
+        return self._messages[identity].popleft()
+
+
+@asynccontextmanager
+async def _websocket(served: Served) -> AsyncIterator[Link]:
+    async with open_socket(served) as socket:
+        yield _SocketLink(socket)
+
+
+@dataclass(frozen=True)
+class _HttpLink:
+    """One response a subscription."""
+
+    served: Served
+    accept: str
+    results: Callable[[httpx.Response], Results]
+
+    @asynccontextmanager
+    async def subscribed(
+        self, document: str, *, operation: str | None = None, **variables: Any
+    ) -> AsyncIterator[Results]:
+        request = self.served.http.stream(
+            "POST",
+            "/graphql",
+            json=request_of(document, operation, variables),
+            headers={"accept": self.accept},
+        )
+        async with asyncio.timeout(SECONDS_MAX), request as response, aclosing(self.results(response)) as results:
+            assert response.status_code == 200
+            yield results
+
+
+async def _events(response: httpx.Response) -> Results:
+    async with aclosing(EventSource(response).aiter_sse()) as events:
+        async for event in events:
+            if event.event == "complete":
+                return
+            yield event.json()
+
+
+async def _parts(response: httpx.Response) -> Results:
+    assert response.headers["content-type"].startswith("multipart/mixed;boundary=graphql;subscriptionSpec=1.0")
+    async for line in response.aiter_lines():
+        if line == "--graphql--":
+            return
+        if line.startswith("{") and line != HEARTBEAT:
+            yield orjson.loads(line)["payload"]
+
+
+@asynccontextmanager
+async def _sse(served: Served) -> AsyncIterator[Link]:
+    yield _HttpLink(served, "text/event-stream", _events)
+
+
+@asynccontextmanager
+async def _multipart(served: Served) -> AsyncIterator[Link]:
+    yield _HttpLink(served, MULTIPART_ACCEPT, _parts)
+
+
+@dataclass(frozen=True)
+class _NodeLink:
+    """A client of npm."""
+
+    client: NodeClient
+
+    @asynccontextmanager
+    async def subscribed(self, document: str, **arguments: Any) -> AsyncIterator[Results]:
+        async with (
+            asyncio.timeout(SECONDS_MAX),
+            self.client.subscribed(document, **arguments) as subscription,
+            aclosing(self._results(subscription)) as results,
+        ):
+            yield results
+
+    async def _results(self, subscription: NodeSubscription) -> Results:
+        while (event := await subscription.event()).name == "next":
+            yield event.told
+        if event.name == "error":
+            yield {"errors": event.told}
+
+
+WEBSOCKET = Transport(_websocket, "websocket")
+SSE = Transport(_sse, "sse")
+MULTIPART = Transport(_multipart, "multipart", queries=False)
+
+
+def npm_transport(node: Node, package: str) -> Transport:
+    """That of the real client in `package`."""
+
+    @asynccontextmanager
+    async def linked(served: Served) -> AsyncIterator[Link]:
+        async with node.client(package, served.run.url) as client:
+            yield _NodeLink(client)
+
+    return Transport(linked, {"graphql-ws": "websocket", "graphql-sse": "sse"}[package])
+
+
+async def take(results: Results, number: int) -> list[dict[str, Any]]:
+    """The updates of the next so many results, none of which has errors."""
+    updates = []
+    for _ in range(number):
+        result = await anext(results)
+        assert "errors" not in result, result
+        updates.append(result["data"]["updates"])
+    return updates
+
+
+async def until_active(http: httpx.AsyncClient, subscriptions: int, transport: str = "") -> None:
+    """Return once so many subscriptions are open, over that transport or over all, as /metrics tells it."""
+    async with asyncio.timeout(SECONDS_MAX):
+        while True:
+            metrics = (await http.get("/metrics")).text
+            active = re.findall(
+                rf'^kvs_subscriptions_active{{transport="{transport or ".*"}"}} (.*)$', metrics, re.MULTILINE
+            )
+            if sum(map(float, active)) == subscriptions:
+                return

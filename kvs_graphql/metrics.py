@@ -50,6 +50,10 @@ class Metrics:
         self.writes_in_flight = Gauge("kvs_writes_in_flight", "Writes that are not in Kafka yet.", registry=registry)
         self.errors = Counter("kvs_errors", "Errors sent to clients, by code.", ["code"], registry=registry)
 
+    def open_subscriptions(self) -> int:
+        """Over all transports."""
+        return round(sum(sample.value for gauge in self.subscriptions_active.collect() for sample in gauge.samples))
+
     def render(self) -> bytes:
         """All metrics in Prometheus' text format."""
         return generate_latest(self._registry)

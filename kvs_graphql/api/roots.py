@@ -90,7 +90,7 @@ class Query:
 
     @strawberry.field(description="How the service is, and how far behind Kafka.")
     async def status(self, info: OperationInfo) -> Status:
-        return status(await info.context.reads.status())
+        return status(await info.context.reads.status(), info.context.connection.metrics.open_subscriptions())
 
 
 async def update_pages(
@@ -177,7 +177,7 @@ class Subscription:
     async def status(self, info: OperationInfo, interval: float = 1) -> AsyncIterator[Status]:
         with _counted(info):
             async for found in info.context.service.statuses(interval):
-                yield status(found)
+                yield status(found, info.context.connection.metrics.open_subscriptions())
 
 
 def _counted(info: OperationInfo) -> AbstractContextManager[None]:

@@ -228,10 +228,11 @@ class Status:
     lag: Long
     partitions: list[PartitionStatus]
     sizes: Sizes
+    subscribers: int = strawberry.field(description="Open subscriptions of all clients, over all transports.")
     version: str
 
 
-def status(found: ServiceStatus) -> Status:
+def status(found: ServiceStatus, subscribers: int) -> Status:
     """The status as clients see it."""
     return Status(
         topic=found.topic,
@@ -245,6 +246,7 @@ def status(found: ServiceStatus) -> Status:
         lag=Long(found.lag),
         partitions=list(_partitions(found.partitions)),
         sizes=Sizes(database_bytes=Long(found.sizes.database_bytes), window_changes=found.sizes.window_changes),
+        subscribers=subscribers,
         version=__version__,
     )
 

@@ -237,6 +237,7 @@ async def test_a_subscription_counts_for_its_transport_until_it_is_unsubscribed(
             async with link.subscribed(UPDATES, after=start) as goes:
                 await take(goes, 1)
                 await until_active(held.served.http, 2, transport.metric)
+                assert await held.served.data("{ status { subscribers } }") == {"status": {"subscribers": 2}}
             await until_active(held.served.http, 1, transport.metric)
             await held.write((b"still", b"told"))
             assert short(await take(stays, 1)) == [("SET", "still", "told")]

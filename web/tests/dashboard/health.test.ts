@@ -15,6 +15,7 @@ function statusOf(state: ServiceState): Status {
     lag: 12_345,
     partitions: [],
     sizes: { databaseBytes: 0, windowChanges: 0 },
+    subscribers: 1,
     version: "1",
   };
 }

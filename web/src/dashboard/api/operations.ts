@@ -60,6 +60,7 @@ export type StatusSubscription = {
     since: string;
     entries: number;
     lag: number;
+    subscribers: number;
     version: string;
     partitions: Array<{ partition: number; position: number; endOffset: number; lag: number }>;
     sizes: { databaseBytes: number; windowChanges: number };
@@ -160,6 +161,7 @@ export const StatusDocument = new TypedDocumentString(`
       databaseBytes
       windowChanges
     }
+    subscribers
     version
   }
 }

@@ -33,9 +33,9 @@ export function Strip() {
         <Sparkline values={consumed} slots={SLOTS} />
       </Figure>
       <Figure
-        label="Changes here"
+        label="To this page"
         value={formatRate(received.rate(now, RATE_SECONDS))}
-        title="Changes a second that this page receives"
+        title="Changes a second that this page gets: of each key the latest, four times a second"
       >
         <Sparkline values={received.read(now)} slots={SLOTS} />
       </Figure>
@@ -43,6 +43,11 @@ export function Strip() {
         label="Entries"
         value={status ? formatCount(status.entries) : formatCount(main.rows.size)}
         title="Keys that have a value"
+      />
+      <Figure
+        label="Subscribers"
+        value={status ? formatCount(status.subscribers) : "–"}
+        title="Open subscriptions of all clients, those of this page among them"
       />
       {status && <Partitions />}
     </section>

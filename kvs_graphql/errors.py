@@ -31,7 +31,7 @@ Codes are stable: clients may switch on them. `INTERNAL`, `WRITES_DISABLED`, `GR
 `GRAPHQL_VALIDATION_FAILED` belong to no class here: they are given to errors of other origin.
 """
 
-from typing import ClassVar
+from typing import ClassVar, Self
 
 
 class KvsError(Exception):
@@ -88,6 +88,11 @@ class LimitExceeded(ClientError):
     """A limit of the service was reached; the message names it."""
 
     code = "LIMIT_EXCEEDED"
+
+    @classmethod
+    def of(cls, setting: str, limit: int, what: str) -> Self:
+        """The error of a setting that limits how many there may be of what."""
+        return cls(f"There are {limit} {what}, as many as are allowed.", limit=limit, setting=setting)
 
 
 class ValueTooLarge(ClientError):

@@ -4,6 +4,7 @@ Values come from flags of `kvs-graphql serve`, then environment variables prefix
 last word of a limit's name is its unit, or what it counts.
 """
 
+import ipaddress
 import re
 import ssl
 from pathlib import Path
@@ -53,6 +54,10 @@ class Settings(BaseSettings):
     cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="Origins of other sites whose pages may use this service, comma-separated."
     )
+    forwarded_allow_ips: Annotated[tuple[str, ...], NoDecode] = Field(
+        ("127.0.0.1", "::1"),
+        description="Proxies whose X-Forwarded-For tells a client's address: IPs, networks or *, comma-separated.",
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="The least level logged.")
     log_format: Literal["auto", "console", "json"] = Field(
         "auto", description="Log lines for people or for machines; auto: for people on a terminal."
@@ -91,6 +96,9 @@ class Settings(BaseSettings):
 
     # Limits on subscriptions.
     subscriptions_per_socket_max: Count = Field(100, description="Operations open at once on one WebSocket.")
+    subscriptions_per_client_max: Count = Field(10_000, description="Subscriptions open at once from one address.")
+    subscriptions_max: Count = Field(50_000, description="Subscriptions open at once, over all clients.")
+    sockets_max: Count = Field(20_000, description="WebSockets open at once, over all clients.")
     connection_init_seconds_max: Seconds = Field(10.0, description="Seconds a WebSocket has to send connection_init.")
     progress_seconds: Seconds = Field(10.0, description="Seconds between two PROGRESS updates while nothing matches.")
     interval_seconds_min: Seconds = Field(0.1, description="Seconds between two pushes of a live query, at least.")
@@ -115,7 +123,7 @@ class Settings(BaseSettings):
     )
     shutdown_seconds_max: Seconds = Field(5.0, description="Seconds that open requests get to end at shutdown.")
 
-    @field_validator("cors_origins", mode="before")
+    @field_validator("cors_origins", "forwarded_allow_ips", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(filter(None, map(str.strip, value.split(",")))) if isinstance(value, str) else value
@@ -135,6 +143,13 @@ class Settings(BaseSettings):
         for origin in value:
             if origin != "*" and not _ORIGIN.fullmatch(origin):
                 raise ValueError(f"{origin!r} is not an origin such as https://example.com")
+        return value
+
+    @field_validator("forwarded_allow_ips")
+    @classmethod
+    def _networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for network in () if value == ("*",) else value:
+            ipaddress.ip_network(network)
         return value
 
     @model_validator(mode="after")

@@ -11,6 +11,7 @@ from kvs_graphql.settings import Settings, load_settings, variable
 
 UNITS = {"max", "min"}
 COUNTS_AND_UNITS = {"bytes", "seconds", "keys", "entries", "depth", "aliases", "tokens", "records", "changes", "writes"}
+COUNTS_AND_UNITS |= {"subscriptions", "sockets"}
 SECRET = "swordfish"  # noqa: S105 - of a broker that is not there
 
 WRONG = {
@@ -21,6 +22,7 @@ WRONG = {
     "tombstones": ["keep", "DELETE"],
     "graphiql": ["perhaps"],
     "cors_origins": ["pages.example", "https://pages.example/path", "https://ok.example,nonsense"],
+    "forwarded_allow_ips": ["proxy.example", "10.0.0.1/8", "*,10.0.0.0/8"],
     "log_level": ["loud"],
     "log_format": ["xml"],
     "kafka_security_protocol": ["TLS"],
@@ -54,6 +56,8 @@ def test_the_defaults_are_those_of_the_documentation() -> None:
     assert (found.host, found.port, found.tombstones) == ("127.0.0.1", 8000, "delete")
     assert (found.page_entries_max, found.keys_per_request_max) == (1_000, 1_000)
     assert found.subscriptions_per_socket_max >= 100
+    assert found.subscriptions_max >= 20_000
+    assert found.sockets_max >= 20_000
     assert found.window_changes_max >= 100_000
     assert found.topic_check_seconds <= 30
 
@@ -136,9 +140,14 @@ def test_settings_cannot_be_changed_later() -> None:
         load_settings().port = 1
 
 
-def test_origins_are_separated_by_commas() -> None:
-    found = load_settings(cors_origins="https://one.example, https://two.example,")
+def test_origins_and_proxies_are_separated_by_commas() -> None:
+    found = load_settings(
+        cors_origins="https://one.example, https://two.example,", forwarded_allow_ips="::1, 10.0.0.0/8"
+    )
     assert found.cors_origins == ("https://one.example", "https://two.example")
+    assert found.forwarded_allow_ips == ("::1", "10.0.0.0/8")
+    assert load_settings(forwarded_allow_ips="*").forwarded_allow_ips == ("*",)
+    assert load_settings(forwarded_allow_ips="").forwarded_allow_ips == ()
 
 
 @pytest.mark.parametrize("name", Settings.model_fields)

@@ -1,5 +1,7 @@
 """What resolvers have at hand: the service, who asks, and the reads and writes of this one operation."""
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 
 from strawberry import Info
@@ -18,6 +20,8 @@ class Connection:
     transport: str
     """`http`, `websocket`, `sse` or `multipart`."""
     metrics: Metrics
+    place: Callable[[], AbstractContextManager[None]]
+    """What each subscription holds while it is open; taking it raises LimitExceeded where none is left."""
     resume: str | None = None
     """The cursor that the client's EventSource saw last: it overrides `after` and `snapshot` of `updates`."""
 

@@ -181,8 +181,7 @@ class Subscription:
 
 
 def _counted(info: OperationInfo) -> AbstractContextManager[None]:
-    connection = info.context.connection
-    return connection.metrics.subscriptions_active.labels(connection.transport).track_inprogress()
+    return info.context.connection.place()
 
 
 def _given(argument: T | None) -> T | None:

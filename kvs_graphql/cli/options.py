@@ -57,4 +57,6 @@ def _default(field: FieldInfo) -> str:
         return "unset"
     if isinstance(field.default, bool):
         return str(field.default).lower()
+    if isinstance(field.default, tuple):
+        return ",".join(field.default)
     return str(field.default)

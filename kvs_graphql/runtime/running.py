@@ -23,12 +23,13 @@ from kvs_graphql.kafka.consumer import Consumer, ConsumerLimits
 from kvs_graphql.kafka.producer import Producer, ProducerLimits
 from kvs_graphql.kafka.pump import BatchLimits
 from kvs_graphql.metrics import Metrics
-from kvs_graphql.runtime.server import Server, ServerLimits, listen, url_of
+from kvs_graphql.runtime.connections import ServerLimits
+from kvs_graphql.runtime.server import Server, listen, url_of
 from kvs_graphql.service import Service, ServiceLimits, WatchLimits
 from kvs_graphql.settings import Settings
 from kvs_graphql.state import Lifecycle, Moment, State
 from kvs_graphql.store import Store, WindowLimits, open_store
-from kvs_graphql.web import WebOptions, build_app
+from kvs_graphql.web import PlaceLimits, WebOptions, build_app
 
 log = structlog.get_logger(__name__)
 
@@ -251,11 +252,13 @@ def _server(settings: Settings, service: Service, metrics: Metrics, on_exit: Cal
         request_bytes_max=settings.request_bytes_max,
         connection_init_seconds_max=settings.connection_init_seconds_max,
         subscriptions_per_socket_max=settings.subscriptions_per_socket_max,
+        places=PlaceLimits(settings.subscriptions_per_client_max, settings.subscriptions_max),
     )
     app: Any = build_app(build_schema(documents, writes=settings.enable_writes), service, metrics, options)
     limits = ServerLimits(
+        sockets_max=settings.sockets_max,
         message_bytes_max=settings.request_bytes_max,
         head_seconds_max=settings.request_head_seconds_max,
         shutdown_seconds_max=settings.shutdown_seconds_max,
     )
-    return Server(app, limits, on_exit)
+    return Server(app, limits, on_exit, forwarded_allow_ips=settings.forwarded_allow_ips)

@@ -17,6 +17,7 @@ from kvs_graphql.service import Service
 from kvs_graphql.web.graphql import GraphQLEndpoint
 from kvs_graphql.web.health import Health
 from kvs_graphql.web.pages import Assets, Pages
+from kvs_graphql.web.places import PlaceLimits, Places
 from kvs_graphql.web.queries import PlannedQueries
 from kvs_graphql.web.responses import BodyLimit, error_response
 
@@ -30,6 +31,7 @@ class WebOptions:
     request_bytes_max: int
     connection_init_seconds_max: float
     subscriptions_per_socket_max: int
+    places: PlaceLimits
 
 
 def build_app(schema: KvsSchema, service: Service, metrics: Metrics, options: WebOptions) -> ASGIApp:
@@ -41,6 +43,7 @@ def build_app(schema: KvsSchema, service: Service, metrics: Metrics, options: We
         service,
         metrics,
         pages,
+        Places(metrics, options.places),
         connection_init_seconds_max=options.connection_init_seconds_max,
         subscriptions_per_socket_max=options.subscriptions_per_socket_max,
         origins=options.cors_origins,

@@ -3,6 +3,7 @@
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import orjson
@@ -29,6 +30,7 @@ from kvs_graphql.metrics import Metrics
 from kvs_graphql.service import Service
 from kvs_graphql.web.events import CursorEvents, is_over, resumed_from
 from kvs_graphql.web.pages import Pages
+from kvs_graphql.web.places import Places
 from kvs_graphql.web.responses import error_response, graphql_response
 from kvs_graphql.web.sockets import SocketAdapter, SocketHandler
 
@@ -49,6 +51,7 @@ class GraphQLEndpoint(GraphQL[Connection, None]):
         service: Service,
         metrics: Metrics,
         pages: Pages,
+        places: Places,
         *,
         connection_init_seconds_max: float,
         subscriptions_per_socket_max: int,
@@ -69,6 +72,7 @@ class GraphQLEndpoint(GraphQL[Connection, None]):
         self._service = service
         self._metrics = metrics
         self._pages = pages
+        self._places = places
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -89,7 +93,8 @@ class GraphQLEndpoint(GraphQL[Connection, None]):
     async def get_context(self, request: Request | WebSocket, response: Response | WebSocket) -> Connection:
         transport = self._transport(request)
         resume = resumed_from(request) if isinstance(request, Request) and transport == "sse" else None
-        return Connection(self._service, ANYONE, transport, self._metrics, resume)
+        place = partial(self._places.taken, request.client.host if request.client else "", transport)
+        return Connection(self._service, ANYONE, transport, self._metrics, place, resume)
 
     async def get_sub_response(self, request: Request | WebSocket) -> Response:
         # Strawberry hands this on to `create_response`, which is not told of the request.

@@ -29,8 +29,11 @@ class SocketAdapter(ASGIWebSocketAdapter):
         except WebSocketDisconnect as error:
             raise WebSocketDisconnected from error
 
+from kvs_graphql.api import Connection
+from kvs_graphql.errors import LimitExceeded
 
-class SocketHandler(BaseGraphQLTransportWSHandler[Any, Any]):
+
+class SocketHandler(BaseGraphQLTransportWSHandler[Connection, None]):
     """One WebSocket."""
 
     async def handle_message(self, message: Any) -> None:
@@ -49,10 +52,10 @@ class SocketHandler(BaseGraphQLTransportWSHandler[Any, Any]):
         if limit is None or len(self.operations) < limit or not self.connection_acknowledged:
             await super().handle_subscribe(message)
             return
-        error = GraphQLError(
-            f"This socket has {limit} operations open, as many as are allowed.", extensions={"code": "LIMIT_EXCEEDED"}
-        )
-        await self.send_message({"id": message["id"], "type": "error", "payload": [error.formatted]})
+        error = LimitExceeded.of("KVS_SUBSCRIPTIONS_PER_SOCKET_MAX", limit, "operations open on this socket")
+        shown = GraphQLError(str(error), extensions={"code": error.code, **error.details})
+        self.context.metrics.errors.labels(error.code).inc()
+        await self.send_message({"id": message["id"], "type": "error", "payload": [shown.formatted]})
 
     async def run_operation(self, operation: Operation[Any, Any]) -> None:
         """Send what an operation gives, until it ends."""

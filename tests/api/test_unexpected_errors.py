@@ -22,7 +22,7 @@ from kvs_graphql.records import Batch, Record
 from kvs_graphql.service import Reads, Service, ServiceLimits, WatchLimits
 from kvs_graphql.state import Lifecycle
 from kvs_graphql.store import Query, Snapshot, WindowLimits, open_store
-from kvs_graphql.web import WebOptions, build_app
+from kvs_graphql.web import PlaceLimits, WebOptions, build_app
 from tests.api.test_values import Pair, holding
 
 TOPIC_ID = bytes(range(16))
@@ -70,6 +70,7 @@ async def opened(directory: Path, *records: Record, service: type[Service] = Ser
         request_bytes_max=10_000,
         connection_init_seconds_max=1.0,
         subscriptions_per_socket_max=1,
+        places=PlaceLimits(per_client_max=1, in_all_max=1),
     )
     metrics = Metrics()
     async with open_store(directory / "kvs.db", window, readers=1) as store:

@@ -90,7 +90,8 @@ async def test_an_operation_beyond_the_limit_of_a_socket_is_refused_until_anothe
         await subscribe(socket, "3", EVERYTHING)
         refused = await receive(socket)
         assert (refused["id"], refused["type"]) == ("3", "error")
-        assert [error["extensions"] for error in refused["payload"]] == [{"code": "LIMIT_EXCEEDED"}]
+        told_limit = {"code": "LIMIT_EXCEEDED", "limit": 2, "setting": "KVS_SUBSCRIPTIONS_PER_SOCKET_MAX"}
+        assert [error["extensions"] for error in refused["payload"]] == [told_limit]
         await send(socket, type="complete", id="2")
         await subscribe(socket, "3", EVERYTHING)
         assert await receive(socket) == told("3", "LIVE", None)

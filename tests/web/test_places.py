@@ -1,0 +1,194 @@
+"""How many subscriptions and sockets may be open at once, each limit at 1; and that what ends gives its place back."""
+
+import re
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import orjson
+import pytest
+import pytest_asyncio
+from websockets.asyncio.client import connect
+from websockets.exceptions import InvalidStatus
+from websockets.typing import Subprotocol
+
+from kvs_graphql.demo.broker import EmbeddedBroker
+from tests.api.test_subscriptions import (
+    TRANSPORT_WS,
+    Results,
+    Transport,
+    open_socket,
+    receive,
+    send,
+    sse,
+    subscribe,
+    until_active,
+    websocket,
+)
+from tests.api.test_values import Holding, holding
+from tests.serving import Served
+from tests.web.test_http import MULTIPART
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+EVERYTHING = "subscription { updates(progress: true) { kind } }"
+LIVE = {"data": {"updates": {"kind": "LIVE"}}}
+PER_CLIENT = {"code": "LIMIT_EXCEEDED", "limit": 1, "setting": "KVS_SUBSCRIPTIONS_PER_CLIENT_MAX"}
+IN_ALL = {"code": "LIMIT_EXCEEDED", "limit": 2, "setting": "KVS_SUBSCRIPTIONS_MAX"}
+PER_SOCKET = {"code": "LIMIT_EXCEEDED", "limit": 1, "setting": "KVS_SUBSCRIPTIONS_PER_SOCKET_MAX"}
+SOCKETS = {"code": "LIMIT_EXCEEDED", "limit": 1, "setting": "KVS_SOCKETS_MAX"}
+PROXY = "127.0.0.1"
+
+
+@asynccontextmanager
+async def multipart(served: Served, document: str, *, address: str = "") -> AsyncIterator[Results]:
+    headers = {"accept": MULTIPART} | ({"x-forwarded-for": address} if address else {})
+    async with served.http.stream("POST", "/graphql", json={"query": document}, headers=headers) as response:
+
+        async def results() -> Results:
+            async for line in response.aiter_lines():
+                if line.startswith('{"payload"'):
+                    yield orjson.loads(line)["payload"]
+
+        async with aclosing(results()) as found:
+            yield found
+
+
+TRANSPORTS: list[Transport] = [websocket, sse, multipart]
+
+
+@pytest.fixture(params=TRANSPORTS)
+def transport(request: pytest.FixtureRequest) -> Transport:
+    chosen: Transport = request.param
+    return chosen
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def held(embedded_broker: EmbeddedBroker, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Holding]:
+    limits: dict[str, Any] = {
+        "subscriptions_per_client_max": 1,
+        "subscriptions_max": 2,
+        "forwarded_allow_ips": (PROXY,),
+    }
+    async with holding(embedded_broker, tmp_path_factory.mktemp("places"), **limits) as held:
+        yield held
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def served(held: Holding) -> Served:
+    await until_active(held.served.http, 0)
+    return held.served
+
+
+async def refusal(subscription: AbstractAsyncContextManager[Results]) -> dict[str, Any]:
+    """The extensions of the one error with which a subscription is refused."""
+    async with subscription as results:
+        (error,) = (await anext(results))["errors"]
+        extensions: dict[str, Any] = error["extensions"]
+        return extensions
+
+
+@pytest.mark.parametrize("second", TRANSPORTS)
+async def test_a_client_beyond_its_limit_is_refused_over_any_transport_until_a_place_is_free(
+    served: Served, transport: Transport, second: Transport
+) -> None:
+    async with transport(served, EVERYTHING) as results:
+        assert await anext(results) == LIVE
+        assert await refusal(second(served, EVERYTHING)) == PER_CLIENT
+    await until_active(served.http, 0)
+    async with second(served, EVERYTHING) as results:
+        assert await anext(results) == LIVE
+
+
+async def test_clients_behind_a_trusted_proxy_have_limits_of_their_own_and_one_in_all(served: Served) -> None:
+    async with (
+        multipart(served, EVERYTHING, address="10.0.0.1") as first,
+        multipart(served, EVERYTHING, address="10.0.0.2") as second,
+    ):
+        assert await anext(first) == await anext(second) == LIVE
+        assert await refusal(multipart(served, EVERYTHING, address="10.0.0.2")) == PER_CLIENT
+        assert await refusal(multipart(served, EVERYTHING, address="10.0.0.3")) == IN_ALL
+
+
+async def test_who_is_not_trusted_cannot_choose_its_address(embedded_broker: EmbeddedBroker, tmp_path: Path) -> None:
+    limits: dict[str, Any] = {"subscriptions_per_client_max": 1, "forwarded_allow_ips": ("10.0.0.9",)}
+    async with (
+        holding(embedded_broker, tmp_path, **limits) as held,
+        multipart(held.served, EVERYTHING, address="10.0.0.1") as results,
+    ):
+        assert await anext(results) == LIVE
+        assert await refusal(multipart(held.served, EVERYTHING, address="10.0.0.2")) == PER_CLIENT
+
+
+async def test_a_socket_whose_subscription_was_refused_goes_on(served: Served) -> None:
+    async with open_socket(served) as socket:
+        await subscribe(socket, "1", EVERYTHING)
+        assert (await receive(socket))["payload"] == LIVE
+        await subscribe(socket, "2", EVERYTHING)
+        refused = await receive(socket)
+        assert [error["extensions"] for error in refused["payload"]["errors"]] == [PER_CLIENT]
+        assert await receive(socket) == {"id": "2", "type": "complete"}
+        await send(socket, type="complete", id="1")
+        await until_active(served.http, 0)
+        await subscribe(socket, "2", EVERYTHING)
+        assert (await receive(socket))["payload"] == LIVE
+
+
+async def test_limits_of_one_for_each_socket_and_in_all_are_told_apart(
+    embedded_broker: EmbeddedBroker, tmp_path: Path
+) -> None:
+    limits: dict[str, Any] = {"subscriptions_per_socket_max": 1, "subscriptions_max": 1}
+    async with holding(embedded_broker, tmp_path, **limits) as held, open_socket(held.served) as socket:
+        await subscribe(socket, "1", EVERYTHING)
+        assert (await receive(socket))["payload"] == LIVE
+        await subscribe(socket, "2", EVERYTHING)
+        refused = await receive(socket)
+        assert (refused["id"], refused["type"]) == ("2", "error")
+        assert [error["extensions"] for error in refused["payload"]] == [PER_SOCKET]
+        for other in TRANSPORTS:
+            assert await refusal(other(held.served, EVERYTHING)) == IN_ALL | {"limit": 1}
+
+
+async def test_queries_take_no_place(served: Served) -> None:
+    async with open_socket(served) as socket:
+        await subscribe(socket, "1", EVERYTHING)
+        assert (await receive(socket))["payload"] == LIVE
+        await subscribe(socket, "2", "{ __typename }")
+        assert (await receive(socket))["payload"] == {"data": {"__typename": "Query"}}
+        assert await served.data("{ __typename }") == {"__typename": "Query"}
+
+
+async def test_a_refusal_is_counted_by_its_code(served: Served) -> None:
+    async def refused() -> float:
+        found = re.search(r'kvs_errors_total{code="LIMIT_EXCEEDED"} (.*)', (await served.http.get("/metrics")).text)
+        return float(found.group(1)) if found else 0
+
+    before = await refused()
+    async with sse(served, EVERYTHING) as results:
+        await anext(results)
+        await refusal(sse(served, EVERYTHING))
+    assert await refused() == before + 1
+
+
+async def test_a_socket_beyond_the_limit_is_refused_with_a_code_until_another_ends(
+    embedded_broker: EmbeddedBroker, tmp_path: Path
+) -> None:
+    async with holding(embedded_broker, tmp_path, sockets_max=1) as held:
+        async with open_socket(held.served):
+            with pytest.raises(InvalidStatus) as refused:
+                async with open_socket(held.served):
+                    pass
+            response = refused.value.response
+            assert (response.status_code, response.headers["retry-after"]) == (503, "10")
+            assert response.body is not None
+            assert [error["extensions"] for error in orjson.loads(response.body)["errors"]] == [SOCKETS]
+            assert (await held.served.http.get("/healthz")).status_code == 200
+        async for socket in connect(_address(held.served), subprotocols=[Subprotocol(TRANSPORT_WS)], proxy=None):
+            await socket.close()
+            break
+
+
+def _address(served: Served) -> str:
+    return str(httpx.URL(served.run.url).copy_with(scheme="ws", path="/graphql"))

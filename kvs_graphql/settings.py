@@ -100,6 +100,13 @@ class Settings(BaseSettings):
     subscriptions_max: Count = Field(50_000, description="Subscriptions open at once, over all clients.")
     sockets_max: Count = Field(20_000, description="WebSockets open at once, over all clients.")
     connection_init_seconds_max: Seconds = Field(10.0, description="Seconds a WebSocket has to send connection_init.")
+    send_buffer_bytes_max: Bytes = Field(
+        64 * _KIB,
+        description="Bytes that wait for a client in this process, and as many in the kernel, before sending waits.",
+    )
+    slow_client_seconds_max: Seconds = Field(
+        60.0, description="Seconds that sending may wait for a client before it is cut off."
+    )
     progress_seconds: Seconds = Field(10.0, description="Seconds between two PROGRESS updates while nothing matches.")
     interval_seconds_min: Seconds = Field(0.1, description="Seconds between two pushes of a live query, at least.")
     watch_page_max: Count = Field(500, description="Updates that a subscription takes in hand at once.")

@@ -1,92 +1,187 @@
-"""uvicorn's connections, made to wait for no client for ever, and to be no more than are allowed."""
+"""uvicorn's connections, made to be no more than are allowed, and to wait for no client for ever.
+
+What is sent to a client waits for it in the kernel and in the transport, each bounded; then whoever sends waits too
+(uvicorn's `send` returns when the transport takes more), and reads its next page only after that. So a client that
+stops reading costs its buffers, and delays nobody. One that goes on like that is cut off; its last cursor is enough
+to go on from.
+"""
 
 import asyncio
+import socket
 from asyncio import TimerHandle, Transport
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
 
 import orjson
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.http11 import Request
+from websockets.protocol import State
 
 from kvs_graphql.errors import LimitExceeded
+from kvs_graphql.metrics import Metrics
+
+_TRY_AGAIN_LATER = 1013
+"""The close code after which clients connect again; graphql-ws takes most others below 2000 for final."""
 
 _RETRY_SECONDS = 10
+_FAREWELL_SECONDS = 2.0
+_MILLISECONDS_MAX = 2**31 - 1
 
 
 @dataclass(frozen=True, slots=True)
 class ServerLimits:
-    """How many, how large and how long: of WebSockets and their messages, of a request's head, of the shutdown."""
+    """How many, how large and how long: of WebSockets and their messages, of a request's head, of what a client was
+    sent and has not taken, of the shutdown."""
 
     sockets_max: int
     message_bytes_max: int
     head_seconds_max: float
+    send_buffer_bytes_max: int
+    slow_client_seconds_max: float
     shutdown_seconds_max: float
 
 
-def http_protocol(limits: ServerLimits) -> type[asyncio.Protocol]:
-    """HTTP, over connections within these limits."""
+class _Mixed(asyncio.Protocol if TYPE_CHECKING else object):  # type: ignore[misc]
+    """What the classes below have from uvicorn."""
 
-    class HeadLimitedProtocol(HttpToolsProtocol):
-        """Closes a connection whose request head does not end; uvicorn itself would wait for ever."""
-
-        _head_timer: TimerHandle | None = None
-
-        def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
-            super().connection_made(transport)
-            self._begin_head()
-
-        def on_message_begin(self) -> None:
-            super().on_message_begin()
-            self._begin_head()
-
-        def on_headers_complete(self) -> None:
-            self._end_head()
-            super().on_headers_complete()
-
-        def connection_lost(self, exc: Exception | None) -> None:
-            self._end_head()
-            super().connection_lost(exc)
-
-        def _begin_head(self) -> None:
-            self._end_head()
-            self._head_timer = self.loop.call_later(limits.head_seconds_max, self.transport.close)
-
-        def _end_head(self) -> None:
-            if self._head_timer is not None:
-                self._head_timer.cancel()
-                self._head_timer = None
-
-    return HeadLimitedProtocol
+    loop: asyncio.AbstractEventLoop
+    transport: Transport
 
 
-def socket_protocol(limits: ServerLimits) -> type[asyncio.Protocol]:
-    """WebSockets, over connections within these limits."""
-    opened: set[asyncio.Protocol] = set()
+class _Patience(_Mixed):
+    """Ends a connection on which sending has waited for too long."""
 
-    class LimitedSocketProtocol(WebSocketsSansIOProtocol):
-        """Refuses a socket beyond the limit; `limit_concurrency` of uvicorn refuses health checks, but no sockets."""
+    limits: ClassVar[ServerLimits]
+    metrics: ClassVar[Metrics]
+    _slow_timer: TimerHandle | None = None
 
-        def handle_connect(self, event: Request) -> None:
-            if len(opened) >= limits.sockets_max:
-                self._refuse(LimitExceeded.of("KVS_SOCKETS_MAX", limits.sockets_max, "WebSockets open"))
-            else:
-                opened.add(self)
-                super().handle_connect(event)
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._slow_timer = self.loop.call_later(self.limits.slow_client_seconds_max, self._too_slow)
 
-        def connection_lost(self, exc: Exception | None) -> None:
-            opened.discard(self)
-            super().connection_lost(exc)
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._end_patience()
 
-        def _refuse(self, error: LimitExceeded) -> None:
-            """Answer instead of opening, with 503 and what a refused subscription is told."""
-            shown = {"message": str(error), "extensions": {"code": error.code, **error.details}}
-            response = self.conn.reject(503, orjson.dumps({"errors": [shown]}).decode())
-            del response.headers["Content-Type"]
-            response.headers.update({"Content-Type": "application/json", "Retry-After": str(_RETRY_SECONDS)})
-            self.conn.send_response(response)
-            self.handshake_complete = self.close_sent = True
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._end_patience()
+        super().connection_lost(exc)
+
+    def cut_off(self) -> None:
+        """End the connection: what the client has not taken will not reach it."""
+        self.transport.abort()
+
+    def _too_slow(self) -> None:
+        self.metrics.clients_dropped.labels("slow").inc()
+        self.cut_off()
+
+    def _end_patience(self) -> None:
+        if self._slow_timer is not None:
+            self._slow_timer.cancel()
+            self._slow_timer = None
+
+
+class _HttpConnection(_Patience, HttpToolsProtocol):
+    """Closes a connection whose request head does not end, too; uvicorn itself would wait for ever."""
+
+    _head_timer: TimerHandle | None = None
+
+    def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
+        transport.set_write_buffer_limits(high=self.limits.send_buffer_bytes_max)
+        _bound_kernel(transport.get_extra_info("socket"), self.limits)
+        super().connection_made(transport)
+        self._begin_head()
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self._begin_head()
+
+    def on_headers_complete(self) -> None:
+        self._end_head()
+        super().on_headers_complete()
+
+    def handle_websocket_upgrade(self) -> None:
+        self._end_patience()
+        super().handle_websocket_upgrade()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._end_head()
+        super().connection_lost(exc)
+
+    def _begin_head(self) -> None:
+        self._end_head()
+        self._head_timer = self.loop.call_later(self.limits.head_seconds_max, self.transport.close)
+
+    def _end_head(self) -> None:
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
+
+
+class _SocketConnection(_Patience, WebSocketsSansIOProtocol):
+    """Refuses a socket beyond the limit; `limit_concurrency` of uvicorn refuses health checks, but no sockets."""
+
+    opened: ClassVar[set[asyncio.Protocol]]
+    _farewell_timer: TimerHandle | None = None
+
+    def handle_connect(self, event: Request) -> None:
+        if len(self.opened) >= self.limits.sockets_max:
+            self._refuse(LimitExceeded.of("KVS_SOCKETS_MAX", self.limits.sockets_max, "WebSockets open"))
+        else:
+            self.opened.add(self)
+            super().handle_connect(event)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.opened.discard(self)
+        if self._farewell_timer is not None:
+            self._farewell_timer.cancel()
+        super().connection_lost(exc)
+
+    def cut_off(self) -> None:
+        seconds = self.limits.slow_client_seconds_max
+        self._say_farewell(_TRY_AGAIN_LATER, f"Too slow: nothing could be sent for {seconds:g} s.")
+
+    def _say_farewell(self, code: int, reason: str) -> None:
+        """Close, telling why if the client still listens; it may not."""
+        self.stop_keepalive()
+        if self.conn.state is State.OPEN:
+            self.queue.put_nowait({"type": "websocket.disconnect", "code": code, "reason": reason})
+            self.conn.send_close(code, reason)
             self.transport.write(b"".join(self.conn.data_to_send()))
-            self.transport.close()
+            self.close_sent = True
+        if self._farewell_timer is None:
+            self._farewell_timer = self.loop.call_later(_FAREWELL_SECONDS, self.transport.abort)
 
-    return LimitedSocketProtocol
+    def _refuse(self, error: LimitExceeded) -> None:
+        """Answer instead of opening, with 503 and what a refused subscription is told."""
+        shown = {"message": str(error), "extensions": {"code": error.code, **error.details}}
+        response = self.conn.reject(503, orjson.dumps({"errors": [shown]}).decode())
+        del response.headers["Content-Type"]
+        response.headers.update({"Content-Type": "application/json", "Retry-After": str(_RETRY_SECONDS)})
+        self.conn.send_response(response)
+        self.handshake_complete = self.close_sent = True
+        self.transport.write(b"".join(self.conn.data_to_send()))
+        self.transport.close()
+
+
+def http_protocol(limits: ServerLimits, metrics: Metrics) -> type[asyncio.Protocol]:
+    """HTTP, over connections within these limits."""
+    return type("HttpConnection", (_HttpConnection,), {"limits": limits, "metrics": metrics})
+
+
+def socket_protocol(limits: ServerLimits, metrics: Metrics) -> type[asyncio.Protocol]:
+    """WebSockets, over connections within these limits."""
+    return type("SocketConnection", (_SocketConnection,), {"limits": limits, "metrics": metrics, "opened": set()})
+
+
+def _bound_kernel(connection: socket.socket, limits: ServerLimits) -> None:
+    """Bound what the kernel holds for a client, in bytes and in time: it would take megabytes, and wait for ever.
+
+    Of what the client's window has room for it holds more: that is on its way, and fast clients need it.
+    """
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, limits.send_buffer_bytes_max)
+    if hasattr(socket, "TCP_USER_TIMEOUT"):
+        # After ours, which says why.
+        milliseconds = round(1000 * (limits.slow_client_seconds_max + _FAREWELL_SECONDS))
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, min(milliseconds, _MILLISECONDS_MAX))

@@ -259,6 +259,8 @@ def _server(settings: Settings, service: Service, metrics: Metrics, on_exit: Cal
         sockets_max=settings.sockets_max,
         message_bytes_max=settings.request_bytes_max,
         head_seconds_max=settings.request_head_seconds_max,
+        send_buffer_bytes_max=settings.send_buffer_bytes_max,
+        slow_client_seconds_max=settings.slow_client_seconds_max,
         shutdown_seconds_max=settings.shutdown_seconds_max,
     )
-    return Server(app, limits, on_exit, forwarded_allow_ips=settings.forwarded_allow_ips)
+    return Server(app, limits, metrics, on_exit, forwarded_allow_ips=settings.forwarded_allow_ips)

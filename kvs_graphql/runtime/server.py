@@ -10,6 +10,7 @@ from typing import Any
 import uvicorn
 
 from kvs_graphql.errors import BadSetting
+from kvs_graphql.metrics import Metrics
 from kvs_graphql.runtime.connections import ServerLimits, http_protocol, socket_protocol
 
 _BACKLOG = 2048
@@ -26,14 +27,15 @@ class Server(uvicorn.Server):
         self,
         app: Any,
         limits: ServerLimits,
+        metrics: Metrics,
         on_exit: Callable[[], Awaitable[None]],
         *,
         forwarded_allow_ips: tuple[str, ...],
     ) -> None:
         config = uvicorn.Config(
             app,
-            http=http_protocol(limits),
-            ws=socket_protocol(limits),
+            http=http_protocol(limits, metrics),
+            ws=socket_protocol(limits, metrics),
             ws_max_size=limits.message_bytes_max,
             # It costs 50 KB a socket.
             ws_per_message_deflate=False,

@@ -3,6 +3,7 @@
 Everything else, whatever is wrong with it, goes on to the application as if it had not been looked at.
 """
 
+from contextlib import nullcontext
 from typing import Any
 
 import orjson
@@ -23,7 +24,7 @@ class PlannedQueries:
     def __init__(self, app: ASGIApp, schema: KvsSchema, service: Service, metrics: Metrics, *, bytes_max: int) -> None:
         self._app = app
         self._schema = schema
-        self._connection = Connection(service, ANYONE, "http", metrics)
+        self._connection = Connection(service, ANYONE, "http", metrics, nullcontext)
         self._bytes_max = bytes_max
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -17,7 +17,8 @@ from strawberry.subscriptions.protocols.graphql_transport_ws.handlers import Bas
 from strawberry.types import ExecutionResult
 from strawberry.types.execution import PreExecutionError
 
-from kvs_graphql.api import KvsSchema, Payload
+from kvs_graphql.api import Connection, KvsSchema, Payload
+from kvs_graphql.errors import LimitExceeded
 
 
 class SocketAdapter(ASGIWebSocketAdapter):
@@ -28,9 +29,6 @@ class SocketAdapter(ASGIWebSocketAdapter):
             await self.ws.send_text(text)
         except WebSocketDisconnect as error:
             raise WebSocketDisconnected from error
-
-from kvs_graphql.api import Connection
-from kvs_graphql.errors import LimitExceeded
 
 
 class SocketHandler(BaseGraphQLTransportWSHandler[Connection, None]):

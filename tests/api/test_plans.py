@@ -24,7 +24,7 @@ from kvs_graphql.records import Batch, Record, encode_headers
 from kvs_graphql.service import Service, ServiceLimits, WatchLimits
 from kvs_graphql.state import Lifecycle
 from kvs_graphql.store import WindowLimits, open_store
-from kvs_graphql.web import WebOptions, build_app
+from kvs_graphql.web import PlaceLimits, WebOptions, build_app
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -93,6 +93,7 @@ def _client(schema: KvsSchema, service: Service) -> httpx.AsyncClient:
         request_bytes_max=10_000,
         connection_init_seconds_max=1.0,
         subscriptions_per_socket_max=1,
+        places=PlaceLimits(per_client_max=1, in_all_max=1),
     )
     transport = httpx.ASGITransport(build_app(schema, service, Metrics(), options))
     return httpx.AsyncClient(transport=transport, base_url="http://test")

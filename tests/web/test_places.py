@@ -15,21 +15,22 @@ from websockets.exceptions import InvalidStatus
 from websockets.typing import Subprotocol
 
 from kvs_graphql.demo.broker import EmbeddedBroker
-from tests.api.test_subscriptions import (
+from tests.api.test_values import Holding, holding
+from tests.serving import Served
+from tests.transports import (
+    MULTIPART,
+    MULTIPART_ACCEPT,
+    SSE,
     TRANSPORT_WS,
+    WEBSOCKET,
     Results,
     Transport,
     open_socket,
     receive,
     send,
-    sse,
     subscribe,
     until_active,
-    websocket,
 )
-from tests.api.test_values import Holding, holding
-from tests.serving import Served
-from tests.web.test_http import MULTIPART
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -44,7 +45,7 @@ PROXY = "127.0.0.1"
 
 @asynccontextmanager
 async def multipart(served: Served, document: str, *, address: str = "") -> AsyncIterator[Results]:
-    headers = {"accept": MULTIPART} | ({"x-forwarded-for": address} if address else {})
+    headers = {"accept": MULTIPART_ACCEPT} | ({"x-forwarded-for": address} if address else {})
     async with served.http.stream("POST", "/graphql", json={"query": document}, headers=headers) as response:
 
         async def results() -> Results:
@@ -56,7 +57,7 @@ async def multipart(served: Served, document: str, *, address: str = "") -> Asyn
             yield found
 
 
-TRANSPORTS: list[Transport] = [websocket, sse, multipart]
+TRANSPORTS: list[Transport] = [WEBSOCKET, SSE, MULTIPART]
 
 
 @pytest.fixture(params=TRANSPORTS)
@@ -166,9 +167,9 @@ async def test_a_refusal_is_counted_by_its_code(served: Served) -> None:
         return float(found.group(1)) if found else 0
 
     before = await refused()
-    async with sse(served, EVERYTHING) as results:
+    async with SSE(served, EVERYTHING) as results:
         await anext(results)
-        await refusal(sse(served, EVERYTHING))
+        await refusal(SSE(served, EVERYTHING))
     assert await refused() == before + 1
 
 

@@ -17,10 +17,9 @@ from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
 from kvs_graphql.demo.broker import EmbeddedBroker
-from tests.api.test_subscriptions import TRANSPORT_WS, send, subscribe, until_active
-from tests.api.test_subscriptions import websocket as quick
 from tests.api.test_values import Holding, Pair, holding
 from tests.serving import Served
+from tests.transports import TRANSPORT_WS, WEBSOCKET, send, subscribe, until_active
 
 DOCUMENT = """subscription($after: Cursor, $snapshot: Boolean! = false) {
   updates(after: $after, snapshot: $snapshot) { kind key cursor entry { value } }
@@ -140,7 +139,7 @@ async def test_who_stops_reading_delays_nobody_and_converges_when_it_reads_again
         asyncio.timeout(60),
         holding(embedded_broker, tmp_path, **SMALL) as held,
         client(held.served, snapshot=True) as stalled,
-        quick(held.served, "subscription { updates(progress: true) { offset } }") as others,
+        WEBSOCKET(held.served, "subscription { updates(progress: true) { offset } }") as others,
     ):
         await live(stalled)
         assert await anext(others) == {"data": {"updates": {"offset": None}}}

@@ -20,6 +20,7 @@ from kvs_graphql.state import State
 
 _DEMO_TOPIC = "figures"
 _PROGRESS_SECONDS = 0.2
+_SWITCH_SECONDS = 0.001
 _YOUNG_OBJECTS, _YOUNG_COLLECTIONS, _MIDDLE_COLLECTIONS = 50_000, 20, 100
 
 
@@ -42,11 +43,15 @@ async def serve_topic(settings: Settings) -> None:
 
 
 def _settle() -> None:
-    """Collect garbage seldom, and never look again at what lives as long as the process.
+    """Let threads take turns often, collect garbage seldom, and never look again at what lives as long as the process.
+
+    A read goes from the event loop to SQLite's thread and back; while a batch is written in another thread, each of
+    these turns would wait 5 ms.
 
     Cycles are rare here, and a full collection goes through every object of every subscription: as it comes, that
     is a third of the time of a page of 1,000 entries, and pauses of 100 ms.
     """
+    sys.setswitchinterval(_SWITCH_SECONDS)
     gc.collect()
     gc.freeze()
     gc.set_threshold(_YOUNG_OBJECTS, _YOUNG_COLLECTIONS, _MIDDLE_COLLECTIONS)

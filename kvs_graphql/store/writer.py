@@ -1,9 +1,10 @@
 """How a batch becomes durable: entries, changes and positions in one transaction."""
 
 import sqlite3
-from collections.abc import Sequence
+from bisect import bisect_left
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, islice
 from typing import Any
 
 from kvs_graphql.records import Batch, Commit, Positions, Record, position_in
@@ -18,6 +19,7 @@ WHERE partition = excluded.partition
 """
 _INSERT_CHANGE = "INSERT INTO change (key, value, partition, offset, timestamp, headers, sequence) VALUES "
 _ROWS_A_STATEMENT = 500
+_SORTED_AT_ONCE = 2_000
 _MOVE_POSITION = """
 INSERT INTO position (partition, next_offset, window_start, deletes_known_from) VALUES (?1, ?2, ?3, 0)
 ON CONFLICT (partition) DO UPDATE SET next_offset = ?2
@@ -83,7 +85,7 @@ def _write_entries(connection: sqlite3.Connection, batch: Batch) -> tuple[list[R
     if len(merged) == sum(map(len, latest)) and not _has_rivals(connection):
         connection.execute("SAVEPOINT entries")
         # Sorted by key, neighbours land on the same pages.
-        written = _write_rows(connection, _INSERT_ENTRY, sorted(merged.values()), _OR_UPDATE)
+        written = _write_rows(connection, _INSERT_ENTRY, _sorted(merged), _OR_UPDATE)
         if written == len(merged):
             connection.execute("RELEASE entries")
             return changes, batch.size_bytes
@@ -92,6 +94,17 @@ def _write_entries(connection: sqlite3.Connection, batch: Batch) -> tuple[list[R
         connection.execute("RELEASE entries")
     changes = apply_with_rivals(connection, changes)
     return changes, sum(change.size_bytes for change in changes)
+
+
+def _sorted(records: Mapping[bytes, Record]) -> list[Record]:
+    """The records by key, sorted a few at a time: a sort holds the interpreter's lock, and with it every reader."""
+    if len(records) <= _SORTED_AT_ONCE:
+        return sorted(records.values())
+    pivots = sorted(islice(records, 0, None, _SORTED_AT_ONCE))
+    between: list[list[Record]] = [[] for _ in range(len(pivots) + 1)]
+    for key, record in records.items():
+        between[bisect_left(pivots, key)].append(record)
+    return [record for some in between for record in sorted(some)]
 
 
 def _write_rows(

@@ -3,10 +3,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help install demo test check bench bench-short format lint types coverage schema web clients clean
+.PHONY: help install demo test check bench bench-short format lint types coverage schema web clients bench-scaling bench-document clean
 
 help: ## Say what there is
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/ \t/' | expand -t 14
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/ \t/' | expand -t 16
 
 $(VENV)/installed: pyproject.toml constraints.txt hatch_build.py web/package-lock.json
 	$(PYTHON) -m venv $(VENV)
@@ -25,11 +25,24 @@ test: $(VENV)/installed ## Run the tests; those on a real Kafka where Java and M
 
 check: lint types coverage ## Everything that has to hold before a change lands
 
-bench: $(VENV)/installed ## Measure beside the bare limits and a plain version (ONLY=reads ROUNDS=3 SECONDS=4)
-	$(BIN)/python -m bench run $(if $(ONLY),--only $(ONLY)) $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(SECONDS),--seconds $(SECONDS))
+$(VENV)/installed-bench: $(VENV)/installed
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt --group bench
+	@touch $@
 
-bench-short: $(VENV)/installed ## The same in under two minutes
-	$(BIN)/python -m bench run --short $(if $(ONLY),--only $(ONLY)) $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(SECONDS),--seconds $(SECONDS))
+# ONLY is a part (reads, fanout, catchup, live, restart, memory), ROUNDS and SECONDS say how much of it.
+BENCH_OPTIONS = $(addprefix --only ,$(ONLY)) $(addprefix --rounds ,$(ROUNDS)) $(addprefix --seconds ,$(SECONDS))
+
+bench: $(VENV)/installed-bench ## Measure beside the bare limits (ONLY=reads ROUNDS=3 SECONDS=4)
+	$(BIN)/python -m bench run $(BENCH_OPTIONS)
+
+bench-short: $(VENV)/installed-bench ## The same in under two minutes
+	$(BIN)/python -m bench run --short $(BENCH_OPTIONS)
+
+bench-scaling: $(VENV)/installed-bench ## Measure how cost grows with keys, connections and watches
+	$(BIN)/python -m bench scaling $(addprefix --rounds ,$(ROUNDS)) $(addprefix --seconds ,$(SECONDS))
+
+bench-document: $(VENV)/installed-bench ## Write what was measured last into docs/performance.md
+	$(BIN)/python -m bench document
 
 format: $(VENV)/installed ## Format the code
 	$(BIN)/ruff check --fix --quiet .

@@ -5,12 +5,13 @@ from dataclasses import replace
 
 import click
 
+from bench.document import write_document
 from bench.ground import Ground, open_ground
 from bench.machine import describe, divide, settle
 from bench.measure import Measurement
 from bench.plan import FULL, SHORT, Plan
-from bench.report import text, write_results
-from bench.shapes import catchup, fanout, live, memory, reads, restart
+from bench.report import growth_lines, text, write_growths, write_results
+from bench.shapes import catchup, fanout, live, memory, reads, restart, scaling
 
 PARTS: dict[str, Callable[[Ground, Plan], Iterator[Measurement]]] = {
     "reads": reads.measure,
@@ -27,15 +28,23 @@ def main() -> None:
     """Measure the service beside the bare limits and a newcomer's version."""
 
 
+def _options(command: Callable[..., None]) -> Callable[..., None]:
+    """What both kinds of measurement take."""
+    for option in (
+        click.option("--short", is_flag=True, help="Under two minutes."),
+        click.option("--seconds", type=click.FloatRange(min=0.1), help="Seconds of one measurement."),
+        click.option("--rounds", type=click.IntRange(min=1), help="How many rounds."),
+    ):
+        command = option(command)
+    return command
+
+
 @main.command()
 @click.option("--only", type=click.Choice(list(PARTS)), multiple=True, help="Measure this part alone; may be repeated.")
-@click.option("--rounds", type=click.IntRange(min=1), help="How many rounds.")
-@click.option("--seconds", type=click.FloatRange(min=0.1), help="Seconds of one measurement.")
-@click.option("--short", is_flag=True, help="Under two minutes.")
+@_options
 def run(only: tuple[str, ...], rounds: int | None, seconds: float | None, short: bool) -> None:
     """Measure, print a table, and leave Markdown and JSON in bench/results."""
-    plan = SHORT if short else FULL
-    plan = replace(plan, rounds=rounds or plan.rounds, seconds=seconds or plan.seconds)
+    plan = _plan(rounds, seconds, short=short)
     machine, processors = describe(), divide()
     settle(processors)
     measurements: list[Measurement] = []
@@ -44,6 +53,31 @@ def run(only: tuple[str, ...], rounds: int | None, seconds: float | None, short:
             measurements.extend(PARTS[part](ground, plan))
     click.echo(text(measurements))
     write_results(machine, measurements)
+
+
+@main.command("scaling")
+@_options
+def measure_scaling(rounds: int | None, seconds: float | None, short: bool) -> None:
+    """Measure how cost grows with keys, connections and watches."""
+    plan = _plan(rounds, seconds, short=short)
+    machine, processors = describe(), divide()
+    settle(processors)
+    with open_ground(processors) as ground:
+        growths = list(scaling.measure(ground, plan))
+    click.echo("\n".join(growth_lines(growths)))
+    write_growths(machine, growths)
+
+
+@main.command()
+def document() -> None:
+    """Write what was measured last into docs/performance.md, with plots."""
+    for path in write_document():
+        click.echo(path)
+
+
+def _plan(rounds: int | None, seconds: float | None, *, short: bool) -> Plan:
+    plan = SHORT if short else FULL
+    return replace(plan, rounds=rounds or plan.rounds, seconds=seconds or plan.seconds)
 
 
 if __name__ == "__main__":

@@ -92,3 +92,11 @@ AIMS = {
 def ratio(value: float, figure: Figure) -> str:
     """A ratio to the limit: `45 %` of it, or `1.7 ×` as much."""
     return f"{value:.0%}".replace("%", " %") if figure.more_is_better else f"{value:.2f} ×"
+
+
+def share_percent(row: Row, subject: str) -> float | None:
+    """How much of the limit a subject reaches, in percent; of a cost, how much of it the limit would need."""
+    found = row.ratios.get(subject)
+    if found is None or not found.median:
+        return None
+    return 100 * (found.median if FIGURES[row.figure].more_is_better else 1 / found.median)

@@ -54,9 +54,13 @@ class Ground:
         """A bare limit without a server, where servers run that are measured."""
         return Worker(f"bench.limits.{module}", processors=self.processors.server, **specification)
 
+    def number(self) -> int:
+        """A number that nothing else has."""
+        return next(_NUMBERS)
+
     def fresh(self, name: str) -> Path:
         """A new directory."""
-        directory = self.directory / f"{next(_NUMBERS):03d}-{name}"
+        directory = self.directory / f"{self.number():03d}-{name}"
         directory.mkdir()
         return directory
 
@@ -76,16 +80,15 @@ class Ground:
         command = ["-m", "kvs_graphql", "serve", *flags(settings)]
         return self._server(OURS, command, port, all_processors=all_processors)
 
-    def newcomer(self, topic: str, database: Path) -> Server:
-        """The plain version; returns at once."""
+    def newcomer(self, topic: str, database: Path, group: str | None = None) -> Server:
+        """The plain version; returns at once. It goes by its group's offsets: of a group of its own, from the start."""
         port = free_port()
         settings = {
             "port": port,
             "bootstrap_servers": self.broker.bootstrap_servers,
             "topic": topic,
             "database": database,
-            # It goes by the group's offsets, and so by whatever another process of the group has read.
-            "group": f"newcomer-{port}-{next(_NUMBERS)}",
+            "group": group or f"newcomer-{self.number()}",
         }
         return self._server(NEWCOMER, ["-m", "bench.newcomer", *flags(settings)], port)
 

@@ -80,6 +80,11 @@ def remarks(measurements: Iterable[Measurement]) -> dict[tuple[str, str], dict[s
     return found
 
 
+def shares(wall_seconds: float, server_cpu_seconds: float, load_cpu_seconds: float) -> dict[str, float]:
+    """How much of a processor each of the two used."""
+    return {"server_busy": server_cpu_seconds / wall_seconds, "load_busy": load_cpu_seconds / wall_seconds}
+
+
 def bottleneck(wall_seconds: float, server_cpu_seconds: float, load_cpu_seconds: float) -> tuple[str, ...]:
     """A remark where the server waited for the load generator, which had no more to give."""
     if server_cpu_seconds < _BUSY * wall_seconds and load_cpu_seconds > _EXHAUSTED * wall_seconds:

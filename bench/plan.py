@@ -17,7 +17,7 @@ class Plan:
     restart_keys: int
     """Of the table that a process starts with."""
     thorough: bool
-    """Whether what takes longest is measured too: 5,000 subscriptions, and the newcomer where it is slow to start."""
+    """Whether what takes longest is measured too: 5,000 subscriptions, and the newcomer where it is slow."""
     idle_subscriptions: int
     """At 100 a socket."""
     idle_sockets: int
@@ -46,5 +46,5 @@ SHORT = Plan(
     thorough=False,
     idle_subscriptions=1_000,
     idle_sockets=300,
-    stalled_updates=50_000,
+    stalled_updates=20_000,
 )

@@ -1,5 +1,6 @@
 """The tables: as text for a terminal, as Markdown, and everything measured as JSON."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -10,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.figures import AIMS, FIGURES, ratio
+from bench.growth import Growth
 from bench.measure import NEWCOMER, OURS, SUBJECTS, Measurement, Row, Spread, remarks, rows
 
 RESULTS = Path(__file__).parent / "results"
@@ -18,8 +20,8 @@ _TEXT_COLUMNS = 180
 
 
 def lines(measurements: Sequence[Measurement]) -> list[tuple[str, ...]]:
-    """The cells of the table, a line for each figure of each shape."""
-    return [_line(row) for row in rows(measurements)]
+    """The cells of the table, a line for each figure of each shape; some figures are only in the JSON."""
+    return [_line(row) for row in rows(measurements) if row.figure in FIGURES]
 
 
 def notes(measurements: Sequence[Measurement]) -> list[str]:
@@ -50,18 +52,69 @@ def text(measurements: Sequence[Measurement]) -> str:
 
 def markdown(machine: Mapping[str, str], measurements: Sequence[Measurement]) -> str:
     """The same as a Markdown document."""
-    told = "; ".join(f"{name}: {value}" for name, value in machine.items())
     table = [f"| {' | '.join(cells)} |" for cells in (HEAD, ["---"] * len(HEAD), *lines(measurements))]
     remarked = [f"- {note}" for note in notes(measurements)]
-    return "\n".join([f"Machine: {told}.", "", *table, "", *remarked]).rstrip() + "\n"
+    return "\n".join([_told(machine), "", *table, "", *remarked]).rstrip() + "\n"
 
 
-def write_results(machine: Mapping[str, str], measurements: Sequence[Measurement], name: str = "latest") -> None:
-    """Leave `name`.json and `name`.md in the results' directory."""
+def growth_lines(growths: Sequence[Growth]) -> list[str]:
+    """A Markdown table of how costs grow, one for each thing that they grow with."""
+    found: list[str] = []
+    for of in dict.fromkeys(growth.of for growth in growths):
+        alike = [growth for growth in growths if growth.of == of]
+        sizes = sorted(alike[0].costs)
+        head = [f"with {of}", *(f"{size:,}" for size in sizes), "exponent", "that is"]
+        cells = [
+            [one.cost, *(f"{one.costs[size]:,.1f}" for size in sizes), f"{one.exponent:.2f}", one.verdict]
+            for one in alike
+        ]
+        found += [*(f"| {' | '.join(row)} |" for row in (head, ["---"] * len(head), *cells)), ""]
+    return found
+
+
+def write_growths(machine: Mapping[str, str], growths: Sequence[Growth]) -> None:
+    """Leave scaling.json and scaling.md in the results' directory."""
+    RESULTS.mkdir(exist_ok=True)
+    found = {"machine": machine, "growths": [asdict(one) for one in growths]}
+    (RESULTS / "scaling.json").write_bytes(orjson.dumps(found, option=orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS))
+    (RESULTS / "scaling.md").write_text("\n".join([_told(machine), "", *growth_lines(growths)]))
+
+
+def write_results(machine: Mapping[str, str], measurements: Sequence[Measurement]) -> None:
+    """Leave latest.json and latest.md in the results' directory."""
     RESULTS.mkdir(exist_ok=True)
     found = {"machine": machine, "measurements": [asdict(one) for one in measurements]}
-    (RESULTS / f"{name}.json").write_bytes(orjson.dumps(found, option=orjson.OPT_INDENT_2))
-    (RESULTS / f"{name}.md").write_text(markdown(machine, measurements))
+    (RESULTS / "latest.json").write_bytes(orjson.dumps(found, option=orjson.OPT_INDENT_2))
+    (RESULTS / "latest.md").write_text(markdown(machine, measurements))
+
+
+def read_results() -> tuple[dict[str, str], list[Measurement]]:
+    """What `write_results` left last: the machine, and everything measured."""
+    found = orjson.loads((RESULTS / "latest.json").read_bytes())
+    return found["machine"], [Measurement(**one) for one in found["measurements"]]
+
+
+def read_growths() -> list[Growth]:
+    """What `write_growths` left last; nothing where there is nothing."""
+    path = RESULTS / "scaling.json"
+    found = orjson.loads(path.read_bytes())["growths"] if path.exists() else []
+    return [Growth(one["cost"], one["of"], {int(size): cost for size, cost in one["costs"].items()}) for one in found]
+
+
+def with_part(page: str, name: str, text: str) -> str:
+    """The page with another text between its marks of that name.
+
+    Raises:
+        ValueError: It has none.
+    """
+    start, end = f"<!-- {name} -->", f"<!-- /{name} -->"
+    if start not in page or end not in page:
+        raise ValueError(f"the page has no place for {name}")
+    return re.sub(f"{start}.*{end}", lambda _: f"{start}\n{text.strip()}\n{end}", page, flags=re.DOTALL)
+
+
+def _told(machine: Mapping[str, str]) -> str:
+    return f"Machine: {'; '.join(f'{name}: {value}' for name, value in machine.items())}."
 
 
 def _line(row: Row) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from bench.ground import Ground, say, wait_until_applied, wait_until_listening, wait_until_ready
 from bench.load.deliveries import Wanted
-from bench.measure import LIMIT, NEWCOMER, OURS, Measurement, bottleneck
+from bench.measure import LIMIT, NEWCOMER, OURS, Measurement, bottleneck, shares
 from bench.plan import Plan
 from bench.processes import ProcessFailed, Server
 from bench.sources import BareSource, KafkaSource, Source, kafka_source
@@ -62,7 +62,8 @@ def measure(ground: Ground, plan: Plan) -> Iterator[Measurement]:
                         limit_rate = measured.figures.get("deliveries_per_s", limit_rate)
                     yield measured
             for subject in subjects:
-                yield from _own_keys(subject, number, plan)
+                if plan.thorough or subject.name != NEWCOMER:
+                    yield from _own_keys(subject, number, plan)
             for subject in subjects:
                 yield from _hundred(subject, number, plan)
             for subject in subjects if plan.thorough else ():
@@ -104,6 +105,8 @@ def _same_keys(subject: Subject, number: int, plan: Plan, limit_rate: float) -> 
         flat_out = watching.take(updates, 1, _AT_ONCE_TICKS_A_SECOND)
         figures = {"deliveries_per_s": _rate(flat_out), "cpu_us_per_delivery": _cpu_us(flat_out)}
         yield _measurement(FLAT_OUT, subject, number, flat_out, figures)
+        if subject.name == NEWCOMER and not plan.thorough:
+            return
         say(f"round {number}: {HALF_RATE}, {subject.name}")
         come_to_rest(subject.server)
         updates_a_second = (limit_rate or figures["deliveries_per_s"]) / 2 / _SUBSCRIBERS
@@ -148,10 +151,10 @@ def _subscribed(subject: Subject, wanted: Wanted, a_socket: int = 1) -> Iterator
 def _measurement(
     shape: str, subject: Subject, number: int, taken: Mapping[str, Any], figures: dict[str, float]
 ) -> Measurement:
-    remarks = bottleneck(taken["wall_seconds"], taken["server_cpu_seconds"], taken["load_cpu_seconds"])
+    used = {name: taken[name] for name in ("wall_seconds", "server_cpu_seconds", "load_cpu_seconds")}
     odd = [f"{taken[name]:,} {name}" for name in ("lost", "repeated", "strays") if taken[name]]
     late = ["the producer was late"] if taken["late"] else []
-    return Measurement(shape, subject.name, number, figures, (*remarks, *odd, *late))
+    return Measurement(shape, subject.name, number, {**figures, **shares(**used)}, (*bottleneck(**used), *odd, *late))
 
 
 def _paced_figures(taken: Mapping[str, Any]) -> dict[str, float]:

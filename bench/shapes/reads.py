@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bench.ground import Ground, say, wait_until_applied, wait_until_listening, wait_until_ready
-from bench.measure import LIMIT, NEWCOMER, OURS, Measurement, bottleneck
+from bench.measure import LIMIT, NEWCOMER, OURS, Measurement, bottleneck, shares
 from bench.plan import Plan
 from bench.processes import Server, Worker
 
@@ -81,6 +81,7 @@ def measure_one(server: Server, subject: str, read: Read, number: int, plan: Pla
             "requests_per_s": found["requests"] / found["wall_seconds"],
             "cpu_us_per_request": found["server_cpu_seconds"] / requests * _US,
             **{name: found[name] for name in ("p50_ms", "p99_ms") if name in found},
+            **shares(**used),
         },
         bottleneck(**used),
     )

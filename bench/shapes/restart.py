@@ -21,13 +21,13 @@ def measure(ground: Ground, plan: Plan) -> Iterator[Measurement]:
     with ground.ours(topic, ours, all_processors=True) as server:
         wait_until_ready(server)
     if plan.thorough:
-        with ground.newcomer(topic, newcomers) as server:
+        with ground.newcomer(topic, newcomers, RESTART) as server:
             wait_until_applied(server, plan.restart_keys)
     for number in range(1, plan.rounds + 1):
         yield _answering(LIMIT, number, lambda: ground.limit("reads", database=ours))
         yield _answering(OURS, number, lambda: ground.ours(topic, ours))
         if plan.thorough:
-            yield _answering(NEWCOMER, number, lambda: ground.newcomer(topic, newcomers))
+            yield _answering(NEWCOMER, number, lambda: ground.newcomer(topic, newcomers, RESTART))
 
 
 def _answering(subject: str, number: int, start: Callable[[], Server]) -> Measurement:

@@ -1,7 +1,11 @@
 """The tables of the benchmark."""
 
-from bench.measure import LIMIT, NEWCOMER, OURS, Measurement
-from bench.report import HEAD, lines, markdown, notes, text
+import pytest
+
+from bench.figures import share_percent
+from bench.growth import Growth
+from bench.measure import LIMIT, NEWCOMER, OURS, Measurement, rows
+from bench.report import HEAD, growth_lines, lines, markdown, notes, text, with_part
 
 MEASURED = [
     Measurement("one key", LIMIT, 1, {"requests_per_s": 10_000, "p99_ms": 2}),
@@ -43,3 +47,34 @@ def test_text_and_markdown_hold_the_same_cells() -> None:
         assert f"| {' | '.join(cells)} |" in document
         assert all(cell in terminal for cell in cells)
     assert "- one key, ours: odd (in 1 of 1 rounds)" in document
+
+
+def test_growth_is_a_table_for_each_thing_that_costs_grow_with() -> None:
+    growths = [
+        Growth("one key", "connections", {1: 10.0, 16: 10.0}),
+        Growth("a change", "watches", {10: 1.0, 100: 10.0}),
+    ]
+    assert growth_lines(growths) == [
+        "| with connections | 1 | 16 | exponent | that is |",
+        "| --- | --- | --- | --- | --- |",
+        "| one key | 10.0 | 10.0 | 0.00 | flat |",
+        "",
+        "| with watches | 10 | 100 | exponent | that is |",
+        "| --- | --- | --- | --- | --- |",
+        "| a change | 1.0 | 10.0 | 1.00 | linear |",
+        "",
+    ]
+
+
+def test_the_share_of_a_cost_is_what_the_limit_would_need_of_it() -> None:
+    rate, time = rows(MEASURED)
+    assert share_percent(rate, OURS) == 50
+    assert share_percent(time, OURS) == 40
+    assert share_percent(rate, LIMIT) is None
+
+
+def test_a_part_of_a_page_is_replaced_and_the_rest_stays() -> None:
+    page = "before\n<!-- results -->\nold\n<!-- /results -->\nafter"
+    assert with_part(page, "results", "new\n") == "before\n<!-- results -->\nnew\n<!-- /results -->\nafter"
+    with pytest.raises(ValueError, match="growth"):
+        with_part(page, "growth", "new")

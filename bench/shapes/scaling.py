@@ -1,0 +1,108 @@
+"""How cost grows: with the keys of the table, the connections, the keys of a request, and the watches."""
+
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import replace
+from statistics import median
+
+from bench.data import key, value
+from bench.ground import Ground, say, wait_until_listening, wait_until_ready
+from bench.growth import Growth
+from bench.measure import LIMIT, OURS
+from bench.plan import Plan
+from bench.processes import Server
+from bench.shapes.reads import ONE, Read, measure_one
+from kvs_graphql.cursor import NO_TOPIC_ID, Cursor
+from kvs_graphql.feed import Feed
+from kvs_graphql.records import Commit, Interest, Record
+
+TABLE_KEYS = (10_000, 100_000, 1_000_000)
+CONNECTIONS = (1, 16, 256)
+REQUEST_KEYS = (10, 100, 1_000)
+WATCHES = (10, 1_000, 100_000)
+
+Costs = dict[str, dict[int, float]]
+
+_MANY_CONNECTIONS = 4
+_CPU = "cpu_us_per_request"
+_COMMITS = 2_000
+_CHANGES_A_COMMIT = 10
+_LOG_CHANGES_MAX = 1_000
+_BYTES_MAX = 2**24
+_US = 1_000_000
+
+
+def measure(ground: Ground, plan: Plan) -> Iterator[Growth]:
+    """Every growth, of ours and of the bare limit where there is one."""
+    yield from _with_table(ground, plan)
+    middle = replace(plan, keys=TABLE_KEYS[1])
+    with ExitStack() as stack:
+        subjects = _start(ground, middle, stack)
+        connections = {count: Read("one key", "one", 1, count) for count in CONNECTIONS}
+        yield from _growths("one key", "connections", _costs(subjects, middle, "connections", connections))
+        requests = {count: Read("many keys", "many", count, _MANY_CONNECTIONS) for count in REQUEST_KEYS}
+        yield from _growths("many keys", "keys a request", _costs(subjects, middle, "keys a request", requests))
+    costs = {count: median(_publish(count) for _ in range(plan.rounds)) for count in WATCHES}
+    yield Growth("a change that nobody watches, µs (in process)", "watches", costs)
+
+
+def _with_table(ground: Ground, plan: Plan) -> Iterator[Growth]:
+    costs: Costs = {LIMIT: {}, OURS: {}}
+    for keys in TABLE_KEYS:
+        sized = replace(plan, keys=keys)
+        with ExitStack() as stack:
+            subjects = _start(ground, sized, stack)
+            found = _costs(subjects, sized, "keys in the table", {keys: ONE})
+            for subject, by_size in found.items():
+                costs[subject].update(by_size)
+    yield from _growths("one key", "keys in the table", costs)
+
+
+def _growths(what: str, of: str, costs: Costs) -> Iterator[Growth]:
+    for subject, by_size in costs.items():
+        yield Growth(f"{what}, server CPU µs a request, {subject}", of, by_size)
+
+
+def _costs(subjects: dict[str, Server], plan: Plan, of: str, reads: Mapping[int, Read]) -> Costs:
+    """The median processor time of a request at each size, ours and the limit's in turn."""
+    found: dict[str, dict[int, list[float]]] = {subject: {size: [] for size in reads} for subject in subjects}
+    for number in range(1, plan.rounds + 1):
+        for size, read in reads.items():
+            for subject, server in subjects.items():
+                say(f"round {number}: {read.shape}, {size:,} {of}, {subject}")
+                found[subject][size].append(measure_one(server, subject, read, number, plan).figures[_CPU])
+    return {subject: {size: median(values) for size, values in by_size.items()} for subject, by_size in found.items()}
+
+
+def _start(ground: Ground, plan: Plan, stack: ExitStack) -> dict[str, Server]:
+    """The limit and ours over one table."""
+    name = f"scaling-{ground.number()}"
+    topic = ground.topic(name, plan.keys, plan.keys)
+    database = ground.fresh(name) / "kvs.db"
+    ours = stack.enter_context(ground.ours(topic, database))
+    wait_until_ready(ours)
+    limit = stack.enter_context(ground.limit("reads", database=database))
+    wait_until_listening(limit)
+    return {LIMIT: limit, OURS: ours}
+
+
+def _publish(watches: int) -> float:
+    """Microseconds that a published change costs while so many keys are watched, none of which changes."""
+    say(f"publishing past {watches:,} watches")
+    feed = Feed(Cursor(NO_TOPIC_ID, (0,)), changes_max=_LOG_CHANGES_MAX, bytes_max=_BYTES_MAX)
+    with ExitStack() as stack:
+        for number in range(watches):
+            stack.enter_context(feed.watch(Interest(keys=frozenset([b"watched-" + key(number)])), (0,)))
+        commits = [_commit(number) for number in range(_COMMITS)]
+        began = time.process_time()
+        for commit in commits:
+            feed.publish(commit)
+        return (time.process_time() - began) / (_COMMITS * _CHANGES_A_COMMIT) * _US
+
+
+def _commit(number: int) -> Commit:
+    start = number * _CHANGES_A_COMMIT
+    end = start + _CHANGES_A_COMMIT
+    changes = [Record(key(offset), value(offset), 0, offset, None, None) for offset in range(start, end)]
+    return Commit((start,), (end,), changes, sum(change.size_bytes for change in changes))

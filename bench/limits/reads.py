@@ -1,4 +1,4 @@
-"""The least that a read can cost in Python: bare ASGI, orjson, and one SQLite read a key on the service's own table."""
+"""The least that a read can cost in Python: bare ASGI, orjson, and one SQLite statement on the service's own table."""
 
 import sqlite3
 from base64 import urlsafe_b64decode
@@ -14,6 +14,7 @@ from bench.limits.serving import serve
 
 _COLUMNS = "key, value, partition, offset, timestamp"
 _ONE = f"SELECT {_COLUMNS} FROM entry WHERE key = ?"
+_MANY = f"SELECT {_COLUMNS} FROM entry WHERE key IN ({{}})"
 _PAGE = f"SELECT {_COLUMNS} FROM entry WHERE key > ? ORDER BY key LIMIT ?"
 _CACHE_KIB = 32 * 1024
 # As long as the service's, so that answers are of the same size.
@@ -40,7 +41,10 @@ class BareReads:
         if "key" in variables:
             return {"value": _entry(execute(_ONE, (variables["key"].encode(),)).fetchone())}
         if "keys" in variables:
-            return {"values": [_entry(execute(_ONE, (key.encode(),)).fetchone()) for key in variables["keys"]]}
+            keys = [key.encode() for key in variables["keys"]]
+            # A statement for each of them takes twice as long.
+            found = {row[0]: row for row in execute(_MANY.format(", ".join("?" * len(keys))), keys)}
+            return {"values": [_entry(found.get(key)) for key in keys]}
         after = variables["after"]
         rows = execute(_PAGE, (urlsafe_b64decode(after + "=" * (-len(after) % 4)), variables["first"]))
         return {"entries": {"edges": [{"node": _entry(row)} for row in rows]}}

@@ -33,7 +33,8 @@ class Load:
         self._requests = cycle(requests)
         self._check = check
         self.due: deque[float] | None = None
-        self.idle: list[Connection] = []
+        # The one that has rested longest is next: a server closes what rests for seconds.
+        self.idle: deque[Connection] = deque()
         self.measuring = False
         self.stopping = False
         self.answered = 0
@@ -57,7 +58,7 @@ class Load:
         assert self.due is not None
         self.due.append(moment)
         if self.idle:
-            self.next_request(self.idle.pop())
+            self.next_request(self.idle.popleft())
 
     def answer(self, latency: float) -> None:
         if self.measuring:

@@ -49,7 +49,7 @@ class Metrics:
         )
         self.writes_in_flight = Gauge("kvs_writes_in_flight", "Writes that are not in Kafka yet.", registry=registry)
         self.clients_dropped = Counter(
-            "kvs_clients_dropped", "Connections cut off, by reason: slow.", ["reason"], registry=registry
+            "kvs_clients_dropped", "Connections cut off, by reason: slow, silent.", ["reason"], registry=registry
         )
         self.errors = Counter("kvs_errors", "Errors sent to clients, by code.", ["code"], registry=registry)
 

@@ -107,6 +107,8 @@ class Settings(BaseSettings):
     slow_client_seconds_max: Seconds = Field(
         60.0, description="Seconds that sending may wait for a client before it is cut off."
     )
+    ping_seconds: Seconds = Field(20.0, description="Seconds between two pings of a WebSocket or an event stream.")
+    pong_seconds_max: Seconds = Field(20.0, description="Seconds a WebSocket has to answer a ping.")
     progress_seconds: Seconds = Field(10.0, description="Seconds between two PROGRESS updates while nothing matches.")
     interval_seconds_min: Seconds = Field(0.1, description="Seconds between two pushes of a live query, at least.")
     watch_page_max: Count = Field(500, description="Updates that a subscription takes in hand at once.")

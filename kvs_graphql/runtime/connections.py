@@ -32,13 +32,15 @@ _MILLISECONDS_MAX = 2**31 - 1
 @dataclass(frozen=True, slots=True)
 class ServerLimits:
     """How many, how large and how long: of WebSockets and their messages, of a request's head, of what a client was
-    sent and has not taken, of the shutdown."""
+    sent and has not taken, of the silence of sockets, of the shutdown."""
 
     sockets_max: int
     message_bytes_max: int
     head_seconds_max: float
     send_buffer_bytes_max: int
     slow_client_seconds_max: float
+    ping_seconds: float
+    pong_seconds_max: float
     shutdown_seconds_max: float
 
 
@@ -137,6 +139,27 @@ class _SocketConnection(_Patience, WebSocketsSansIOProtocol):
         if self._farewell_timer is not None:
             self._farewell_timer.cancel()
         super().connection_lost(exc)
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        if self.pong_timer is not None:
+            self._await_pong()
+
+    def keepalive_timeout(self) -> None:
+        """Close, for there was no pong in time: with uvicorn's own 1011, graphql-ws would not connect again."""
+        if self.conn.state is not State.OPEN:
+            return
+        if not self.writable.is_set():
+            # It may not have got the ping yet, and is judged by how long sending waits for it.
+            self._await_pong()
+            return
+        self.metrics.clients_dropped.labels("silent").inc()
+        self._say_farewell(_TRY_AGAIN_LATER, f"Silent: no pong for {self.limits.pong_seconds_max:g} s.")
+
+    def _await_pong(self) -> None:
+        if self.pong_timer is not None:
+            self.pong_timer.cancel()
+        self.pong_timer = self.loop.call_later(self.limits.pong_seconds_max, self.keepalive_timeout)
 
     def cut_off(self) -> None:
         seconds = self.limits.slow_client_seconds_max

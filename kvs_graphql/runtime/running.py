@@ -252,6 +252,7 @@ def _server(settings: Settings, service: Service, metrics: Metrics, on_exit: Cal
         request_bytes_max=settings.request_bytes_max,
         connection_init_seconds_max=settings.connection_init_seconds_max,
         subscriptions_per_socket_max=settings.subscriptions_per_socket_max,
+        ping_seconds=settings.ping_seconds,
         places=PlaceLimits(settings.subscriptions_per_client_max, settings.subscriptions_max),
     )
     app: Any = build_app(build_schema(documents, writes=settings.enable_writes), service, metrics, options)
@@ -261,6 +262,8 @@ def _server(settings: Settings, service: Service, metrics: Metrics, on_exit: Cal
         head_seconds_max=settings.request_head_seconds_max,
         send_buffer_bytes_max=settings.send_buffer_bytes_max,
         slow_client_seconds_max=settings.slow_client_seconds_max,
+        ping_seconds=settings.ping_seconds,
+        pong_seconds_max=settings.pong_seconds_max,
         shutdown_seconds_max=settings.shutdown_seconds_max,
     )
     return Server(app, limits, metrics, on_exit, forwarded_allow_ips=settings.forwarded_allow_ips)

@@ -37,6 +37,8 @@ class Server(uvicorn.Server):
             http=http_protocol(limits, metrics),
             ws=socket_protocol(limits, metrics),
             ws_max_size=limits.message_bytes_max,
+            ws_ping_interval=limits.ping_seconds,
+            ws_ping_timeout=limits.pong_seconds_max,
             # It costs 50 KB a socket.
             ws_per_message_deflate=False,
             lifespan="off",

@@ -31,6 +31,7 @@ class WebOptions:
     request_bytes_max: int
     connection_init_seconds_max: float
     subscriptions_per_socket_max: int
+    ping_seconds: float
     places: PlaceLimits
 
 
@@ -47,6 +48,7 @@ def build_app(schema: KvsSchema, service: Service, metrics: Metrics, options: We
         connection_init_seconds_max=options.connection_init_seconds_max,
         subscriptions_per_socket_max=options.subscriptions_per_socket_max,
         origins=options.cors_origins,
+        ping_seconds=options.ping_seconds,
     )
     sdl = schema.as_str() + "\n"
 

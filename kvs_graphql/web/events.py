@@ -26,6 +26,16 @@ class CursorEvents(SSETransport):
         return f"id: {_END}\r\n{super().encode_complete()}"
 
 
+def cursor_events(ping_seconds: float) -> type[CursorEvents]:
+    """Events with a comment every so many seconds: proxies see that the stream lives, TCP whether its client does."""
+
+    class PingedCursorEvents(CursorEvents):
+        def __init__(self) -> None:
+            super().__init__(ping_seconds)
+
+    return PingedCursorEvents
+
+
 def resumed_from(request: Request) -> str | None:
     """The cursor of the last event that a reconnecting EventSource got."""
     return request.headers.get("last-event-id") or None

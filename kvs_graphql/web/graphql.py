@@ -28,7 +28,7 @@ from kvs_graphql.access import ANYONE
 from kvs_graphql.api import Connection, KvsSchema
 from kvs_graphql.metrics import Metrics
 from kvs_graphql.service import Service
-from kvs_graphql.web.events import CursorEvents, is_over, resumed_from
+from kvs_graphql.web.events import cursor_events, is_over, resumed_from
 from kvs_graphql.web.pages import Pages
 from kvs_graphql.web.places import Places
 from kvs_graphql.web.responses import error_response, graphql_response
@@ -40,10 +40,6 @@ class GraphQLEndpoint(GraphQL[Connection, None]):
 
     graphql_transport_ws_handler_class = SocketHandler
     websocket_adapter_class = SocketAdapter
-    stream_transport_classes_by_protocol = {  # noqa: RUF012 - as Strawberry declares it
-        **GraphQL.stream_transport_classes_by_protocol,
-        GRAPHQL_SSE_PROTOCOL: CursorEvents,
-    }
 
     def __init__(
         self,
@@ -56,6 +52,7 @@ class GraphQLEndpoint(GraphQL[Connection, None]):
         connection_init_seconds_max: float,
         subscriptions_per_socket_max: int,
         origins: tuple[str, ...],
+        ping_seconds: float,
     ) -> None:
         super().__init__(
             schema,
@@ -69,6 +66,10 @@ class GraphQLEndpoint(GraphQL[Connection, None]):
             max_subscriptions_per_connection=subscriptions_per_socket_max,
             allowed_origins=origins,
         )
+        self.stream_transport_classes_by_protocol = {
+            **GraphQL.stream_transport_classes_by_protocol,
+            GRAPHQL_SSE_PROTOCOL: cursor_events(ping_seconds),
+        }
         self._service = service
         self._metrics = metrics
         self._pages = pages

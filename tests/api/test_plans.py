@@ -92,6 +92,7 @@ def _client(schema: KvsSchema, service: Service) -> httpx.AsyncClient:
         cors_origins=(),
         request_bytes_max=10_000,
         connection_init_seconds_max=1.0,
+        ping_seconds=1.0,
         subscriptions_per_socket_max=1,
         places=PlaceLimits(per_client_max=1, in_all_max=1),
     )

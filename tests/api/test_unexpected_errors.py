@@ -70,6 +70,7 @@ async def opened(directory: Path, *records: Record, service: type[Service] = Ser
         request_bytes_max=10_000,
         connection_init_seconds_max=1.0,
         subscriptions_per_socket_max=1,
+        ping_seconds=1.0,
         places=PlaceLimits(per_client_max=1, in_all_max=1),
     )
     metrics = Metrics()

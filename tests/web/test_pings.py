@@ -1,0 +1,123 @@
+"""Connections on which nothing happens: pinged, and dropped where nobody is at the other end."""
+
+import asyncio
+import re
+from asyncio import StreamReader
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from kvs_graphql.demo.broker import EmbeddedBroker
+from tests.api.test_values import holding
+from tests.serving import Served
+from tests.transports import open_socket, receive, subscribe, until_active
+from tests.web.test_slow_clients import SMALL, change_much, converged, live, sse, websocket
+
+PING, PONG, CLOSE = 0x89, 0x8A, 0x88
+PING_SECONDS = 0.05
+PINGED: dict[str, Any] = {"ping_seconds": PING_SECONDS, "pong_seconds_max": 0.2}
+HANDSHAKE = """GET /graphql HTTP/1.1\r\nhost: {host}\r\nconnection: upgrade\r\nupgrade: websocket\r
+sec-websocket-version: 13\r\nsec-websocket-key: AAAAAAAAAAAAAAAAAAAAAA==\r
+sec-websocket-protocol: graphql-transport-ws\r\n\r\n"""
+
+
+@asynccontextmanager
+async def bare_socket(served: Served) -> AsyncIterator[StreamReader]:
+    """A WebSocket that answers nothing, of which every frame can be seen."""
+    url = httpx.URL(served.run.url)
+    reader, writer = await asyncio.open_connection(url.host, url.port)
+    try:
+        writer.write(HANDSHAKE.format(host=url.host).encode())
+        assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 101 ")
+        yield reader
+    finally:
+        writer.transport.abort()
+
+
+async def frame(reader: StreamReader) -> tuple[int, bytes]:
+    """The kind and content of the next frame; those of the service are short here, and not masked."""
+    kind, size = await reader.readexactly(2)
+    return kind, await reader.readexactly(size)
+
+
+async def dropped(served: Served, reason: str) -> float:
+    metrics = (await served.http.get("/metrics")).text
+    found = re.search(rf'kvs_clients_dropped_total{{reason="{reason}"}} (.*)', metrics)
+    return float(found.group(1)) if found else 0
+
+
+async def test_a_socket_that_never_answers_a_ping_is_told_so_and_dropped(
+    embedded_broker: EmbeddedBroker, tmp_path: Path
+) -> None:
+    async with (
+        asyncio.timeout(20),
+        holding(embedded_broker, tmp_path, **PINGED) as held,
+        bare_socket(held.served) as reader,
+    ):
+        assert (await frame(reader))[0] == PING
+        code = (1013).to_bytes(2, "big")
+        assert await frame(reader) == (CLOSE, code + b"Silent: no pong for 0.2 s.")
+        assert await reader.read() == b""
+        assert await dropped(held.served, "silent") == 1
+
+
+async def test_a_socket_on_which_nothing_happens_lives_as_long_as_it_answers(
+    embedded_broker: EmbeddedBroker, tmp_path: Path
+) -> None:
+    async with (
+        asyncio.timeout(20),
+        holding(embedded_broker, tmp_path, **PINGED) as held,
+        open_socket(held.served) as socket,
+        bare_socket(held.served) as silent,
+    ):
+        await subscribe(socket, "1", 'subscription { updates(keys: ["a"]) { key } }')
+        await until_active(held.served.http, 1)
+        while (await frame(silent))[0] != CLOSE:
+            pass
+        await held.write((b"a", b"1"))
+        assert (await receive(socket))["payload"] == {"data": {"updates": {"key": "a"}}}
+
+
+async def test_a_socket_that_takes_time_to_read_is_not_taken_for_dead(
+    embedded_broker: EmbeddedBroker, tmp_path: Path
+) -> None:
+    async with (
+        asyncio.timeout(40),
+        holding(embedded_broker, tmp_path, **SMALL, ping_seconds=PING_SECONDS, pong_seconds_max=1.5) as held,
+        websocket(held.served, snapshot=True) as stalled,
+    ):
+        await live(stalled)
+        await change_much(held)
+        async with bare_socket(held.served) as silent:
+            while (await frame(silent))[0] != CLOSE:
+                pass
+        await converged(stalled, {})
+        assert await dropped(held.served, "silent") == 1
+
+
+async def test_an_event_stream_is_pinged_with_comments(embedded_broker: EmbeddedBroker, tmp_path: Path) -> None:
+    async with (
+        asyncio.timeout(20),
+        holding(embedded_broker, tmp_path, ping_seconds=PING_SECONDS) as held,
+        held.served.http.stream(
+            "GET",
+            "/graphql",
+            params={"query": "subscription { updates { key } }"},
+            headers={"accept": "text/event-stream"},
+        ) as response,
+    ):
+        lines = response.aiter_lines()
+        assert [await anext(lines) for _ in range(4)] == [": ping", "", ": ping", ""]
+
+
+async def test_an_event_stream_that_nobody_takes_is_dropped_though_its_buffers_have_room(
+    embedded_broker: EmbeddedBroker, tmp_path: Path
+) -> None:
+    often: dict[str, Any] = {"ping_seconds": 0.001, "slow_client_seconds_max": 0.1}
+    async with asyncio.timeout(40), holding(embedded_broker, tmp_path, **often) as held, sse(held.served):
+        await until_active(held.served.http, 1)
+        await until_active(held.served.http, 0)
+        assert await dropped(held.served, "slow") == 0

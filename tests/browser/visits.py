@@ -30,6 +30,9 @@ addEventListener("securitypolicyviolation", ({ violatedDirective, blockedURI }) 
 });
 """
 
+# With an icon of its own, for the browser would ask the service for one.
+BLANK = '<!doctype html><link rel="icon" href="data:,">'
+
 ColourScheme = Literal["light", "dark"]
 
 
@@ -96,6 +99,14 @@ class Visitor:
             graphiql = GraphiQL(page)
             await page.goto(f"{origin}/graphql{link}")
             yield graphiql
+
+    @asynccontextmanager
+    async def blank(self, origin: str, *, allowed: str | None = None) -> AsyncIterator[Page]:
+        """An empty page of the service's origin."""
+        async with self._page(origin, allowed, 1280, "light") as page:
+            await page.route(f"{origin}/blank", lambda route: route.fulfill(content_type="text/html", body=BLANK))
+            await page.goto(f"{origin}/blank")
+            yield page
 
     @asynccontextmanager
     async def _page(self, origin: str, allowed: str | None, width: int, colours: ColourScheme) -> AsyncIterator[Page]:

@@ -67,6 +67,3 @@ export function resumableUpdates<Data = Record<string, unknown>>(
  * something at least every 15 seconds.
  */
 export function fetchUntilSilent(silenceMsMax?: number): typeof fetch;
-
-/** Whether asking again may help after an error that a client of graphql-ws or graphql-sse reported. */
-export function mayPass(reason: unknown): boolean;

@@ -1,3 +1,2 @@
 export { fetchUntilSilent } from "./events.js";
-export { mayPass } from "./losses.js";
 export { resumableUpdates } from "./updates.js";

@@ -4,20 +4,30 @@ const RETRY_MS_MAX = 10_000;
 /** Of a breach of the protocol, or of a refusal: another socket would be closed with the same. */
 const FINAL_CLOSE_CODES = [1002, 1003, 1007, 1008, 1009, 1010, 4400, 4401, 4403, 4406, 4409, 4429];
 const PASSING_STATUSES = [408, 425, 429];
-const PASSING_ERROR_CODES = ["UNAVAILABLE"];
 
-/** @type {typeof import("./index.d.ts").mayPass} */
-export function mayPass(reason) {
-  if (Array.isArray(reason)) return reason.every(isPassing);
+/**
+ * Whether asking again may help after what a client reported.
+ *
+ * @param {unknown} reason errors of GraphQL, the close event of a socket, graphql-sse's NetworkError, or anything else
+ * @param {boolean} accepted whether the operation was accepted before: a limit that it meets now is one of numbers,
+ *   when all clients of a restarted service come back
+ */
+export function mayPass(reason, accepted) {
+  if (Array.isArray(reason)) {
+    const passing = accepted ? ["UNAVAILABLE", "LIMIT_EXCEEDED"] : ["UNAVAILABLE"];
+    return codesOf(reason).every((code) => passing.includes(code));
+  }
   /** @type {{ code?: number, response?: { status: number } }} */
   const { code, response } = reason ?? {};
   if (response) return response.status >= 500 || PASSING_STATUSES.includes(response.status);
   return code === undefined || !FINAL_CLOSE_CODES.includes(code);
 }
 
-/** @param {{ extensions?: { code?: string } }} error of GraphQL */
-function isPassing({ extensions }) {
-  return PASSING_ERROR_CODES.includes(extensions?.code ?? "");
+/** @param {readonly unknown[]} errors */
+function codesOf(errors) {
+  return /** @type {{ extensions?: { code?: string } }[]} */ (errors).map(
+    ({ extensions }) => extensions?.code ?? "",
+  );
 }
 
 /**

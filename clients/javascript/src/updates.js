@@ -64,7 +64,7 @@ export function resumableUpdates(client, operation, sink) {
 
   /** @param {unknown} reason */
   function interrupted(reason) {
-    if (!mayPass(reason)) {
+    if (!mayPass(reason, state !== "connecting")) {
       fail(reason);
       return;
     }

@@ -1,11 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { fetchUntilSilent } from "../src/events.js";
-import { mayPass } from "../src/losses.js";
 import { resumableUpdates } from "../src/updates.js";
 
 test("what index.d.ts declares is there, as it declares it", async () => {
   /** @satisfies {typeof import("../src/index.d.ts")} */
-  const declared = { fetchUntilSilent, mayPass, resumableUpdates };
+  const declared = { fetchUntilSilent, resumableUpdates };
   assert.deepEqual({ ...(await import("../src/index.js")) }, declared);
 });

@@ -4,30 +4,32 @@ import { mayPass, retryDelayMs } from "../src/losses.js";
 
 for (const code of [1000, 1001, 1005, 1006, 1011, 1012, 1013, 4408, 4499, 4500, 4504]) {
   test(`a socket closed with ${String(code)} may be opened again`, () => {
-    assert.equal(mayPass({ code, reason: "" }), true);
+    assert.equal(mayPass({ code, reason: "" }, false), true);
   });
 }
 
 for (const code of [1002, 1008, 1009, 4400, 4401, 4403, 4406, 4409, 4429]) {
   test(`a socket closed with ${String(code)} would be closed again`, () => {
-    assert.equal(mayPass({ code, reason: "" }), false);
+    assert.equal(mayPass({ code, reason: "" }, false), false);
   });
 }
 
 test("a service that is overloaded or away may come back, one that refuses does not", () => {
   for (const status of [408, 429, 500, 502, 503])
-    assert.equal(mayPass({ response: { status } }), true);
+    assert.equal(mayPass({ response: { status } }, false), true);
   for (const status of [400, 401, 403, 404, 413])
-    assert.equal(mayPass({ response: { status } }), false);
+    assert.equal(mayPass({ response: { status } }, false), false);
 });
 
-test("of the service's errors only UNAVAILABLE passes", () => {
+test("of the service's errors UNAVAILABLE passes, and a limit for what was accepted before", () => {
   const errors = (/** @type {string[]} */ ...codes) =>
     codes.map((code) => ({ extensions: { code } }));
-  assert.equal(mayPass(errors("UNAVAILABLE")), true);
-  assert.equal(mayPass(errors("UNAVAILABLE", "BAD_CURSOR")), false);
-  assert.equal(mayPass(errors("INTERNAL")), false);
-  assert.equal(mayPass([{ message: "without a code" }]), false);
+  assert.equal(mayPass(errors("UNAVAILABLE"), false), true);
+  assert.equal(mayPass(errors("UNAVAILABLE", "BAD_CURSOR"), false), false);
+  assert.equal(mayPass(errors("LIMIT_EXCEEDED"), false), false);
+  assert.equal(mayPass(errors("LIMIT_EXCEEDED"), true), true);
+  assert.equal(mayPass(errors("INTERNAL"), true), false);
+  assert.equal(mayPass([{ message: "without a code" }], true), false);
 });
 
 test("whatever else breaks a connection may pass", () => {
@@ -37,7 +39,7 @@ test("whatever else breaks a connection may pass", () => {
     { code: "ECONNREFUSED" },
     undefined,
   ]) {
-    assert.equal(mayPass(reason), true);
+    assert.equal(mayPass(reason, false), true);
   }
 });
 

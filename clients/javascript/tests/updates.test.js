@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { test } from "node:test";
-import { buildSchema } from "graphql";
+import { GraphQLError, buildSchema } from "graphql";
 import { createClient } from "graphql-ws";
 import { useServer } from "graphql-ws/use/ws";
 import { WebSocket, WebSocketServer } from "ws";
@@ -15,15 +15,30 @@ const schema = buildSchema(`
 `);
 const query = "subscription ($after: String) { updates(after: $after) { cursor } }";
 
-async function* updates() {
-  for (const cursor of ["1", "2"]) yield await Promise.resolve({ updates: { cursor } });
+const first = { updates: { cursor: "1" } };
+const second = { updates: { cursor: "2" } };
+
+/** @param {object[]} told */
+async function* updates(...told) {
+  for (const update of told) yield await Promise.resolve(update);
 }
 
-/** @param {import("node:test").TestContext} context */
-async function clientOfAService(context) {
+/** @param {WebSocket} socket */
+async function* firstAndGone(socket) {
+  yield first;
+  socket.close(1012);
+  await once(socket, "close");
+}
+
+/**
+ * @param {import("node:test").TestContext} context
+ * @param {(variables: object, socket: WebSocket) => unknown} answer what a subscription is told
+ */
+async function clientOfAService(context, answer = () => updates(first, second)) {
   const server = new WebSocketServer({ host: "127.0.0.1", port: 0 });
   await once(server, "listening");
-  const { dispose } = useServer({ schema, roots: { subscription: { updates } } }, server);
+  const roots = { subscription: { updates: answer } };
+  const { dispose } = useServer({ schema, roots, context: ({ extra }) => extra.socket }, server);
   context.after(dispose);
   const { port } = /** @type {import("node:net").AddressInfo} */ (server.address());
   return createClient({ url: `ws://127.0.0.1:${String(port)}`, webSocketImpl: WebSocket });
@@ -58,9 +73,6 @@ function toldBy(client, next = () => {}) {
   });
 }
 
-const first = { updates: { cursor: "1" } };
-const second = { updates: { cursor: "2" } };
-
 test("what the service ends is not begun again", async (context) => {
   const client = await clientOfAService(context);
   assert.deepEqual(await toldBy(client), [first, second, "complete"]);
@@ -79,4 +91,17 @@ test("what `next` throws ends its subscription and no other of the socket", asyn
     [first, second, "complete"],
   ]);
   assert.equal(sockets, 1);
+});
+
+test("refused for a limit when it comes back, it asks again behind its last update", async (context) => {
+  /** @type {object[]} */
+  const asked = [];
+  const client = await clientOfAService(context, (variables, socket) => {
+    asked.push({ ...variables });
+    if (asked.length === 1) return firstAndGone(socket);
+    if (asked.length === 3) return updates(second);
+    throw new GraphQLError("all places are taken", { extensions: { code: "LIMIT_EXCEEDED" } });
+  });
+  assert.deepEqual(await toldBy(client), [first, second, "complete"]);
+  assert.deepEqual(asked, [{}, { after: "1" }, { after: "1" }]);
 });

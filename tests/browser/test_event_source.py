@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from kvs_graphql.demo.broker import EmbeddedBroker
+from tests.readme import javascript
 from tests.serving import serving, write
 
 if TYPE_CHECKING:
@@ -96,3 +97,20 @@ async def test_told_that_there_is_no_more_it_asks_once_again_and_gives_up(
         assert (error["errors"][0]["extensions"]["code"], end) == ("BAD_INPUT", "complete")
         await source.closed()
         assert statuses == [200, 204]
+
+
+async def test_the_snippet_of_the_readme_tells_every_update(
+    visitor: "Visitor", embedded_broker: EmbeddedBroker, embedded_topic: str, tmp_path: Path
+) -> None:
+    servers = embedded_broker.bootstrap_servers
+    async with (
+        serving(servers, embedded_topic, tmp_path) as served,
+        visitor.blank(served.run.url) as page,
+    ):
+        await served.applied(await write(servers, embedded_topic, [(b"cpu/0", b"1")]))
+        async with page.expect_console_message(lambda said: "LIVE" in said.text):
+            await page.add_script_tag(content=javascript("new EventSource", served.run.url))
+        async with page.expect_console_message() as said:
+            await write(servers, embedded_topic, [(b"cpu/0", b"2")])
+        update = await (await said.value).args[0].json_value()
+    assert update == {"kind": "SET", "key": "cpu/0", "entry": {"json": 2}}

@@ -21,8 +21,9 @@ from websockets.protocol import State
 from kvs_graphql.errors import LimitExceeded
 from kvs_graphql.metrics import Metrics
 
+_GOING_AWAY = 1001
 _TRY_AGAIN_LATER = 1013
-"""The close code after which clients connect again; graphql-ws takes most others below 2000 for final."""
+"""With these clients connect again; graphql-ws takes most other close codes below 2000 for final."""
 
 _RETRY_SECONDS = 10
 _FAREWELL_SECONDS = 2.0
@@ -42,6 +43,11 @@ class ServerLimits:
     ping_seconds: float
     pong_seconds_max: float
     shutdown_seconds_max: float
+
+    @property
+    def shutdown_farewell_seconds(self) -> float:
+        """How long a shutdown waits for a client that takes nothing: less than for others, whose answers are due."""
+        return min(_FAREWELL_SECONDS, self.shutdown_seconds_max / 2)
 
 
 class _Mixed(asyncio.Protocol if TYPE_CHECKING else object):  # type: ignore[misc]
@@ -69,6 +75,13 @@ class _Patience(_Mixed):
     def connection_lost(self, exc: Exception | None) -> None:
         self._end_patience()
         super().connection_lost(exc)
+
+    def shutdown(self) -> None:
+        """The service stops: what is being sent may end, unless the client does not take it."""
+        super().shutdown()
+        if self._slow_timer is not None:
+            self._slow_timer.cancel()
+            self._slow_timer = self.loop.call_later(self.limits.shutdown_farewell_seconds, self.transport.abort)
 
     def cut_off(self) -> None:
         """End the connection: what the client has not taken will not reach it."""
@@ -165,16 +178,28 @@ class _SocketConnection(_Patience, WebSocketsSansIOProtocol):
         seconds = self.limits.slow_client_seconds_max
         self._say_farewell(_TRY_AGAIN_LATER, f"Too slow: nothing could be sent for {seconds:g} s.")
 
-    def _say_farewell(self, code: int, reason: str) -> None:
-        """Close, telling why if the client still listens; it may not."""
+    def shutdown(self) -> None:
+        """The service stops: uvicorn's own 1012 promises that it comes back."""
+        if self.conn.state is State.OPEN:
+            self._say_farewell(_GOING_AWAY, "The service stops.", self.limits.shutdown_farewell_seconds)
+            self.transport.close()
+        elif self.handshake_complete:
+            self.transport.close()
+        else:
+            super().shutdown()
+
+    def _say_farewell(self, code: int, reason: str, seconds: float = _FAREWELL_SECONDS) -> None:
+        """Close, telling why if the client listens within so many seconds; it may not.
+
+        `close_sent` stays as it is: it says that the application closed, and turns what it still sends into errors.
+        """
         self.stop_keepalive()
         if self.conn.state is State.OPEN:
             self.queue.put_nowait({"type": "websocket.disconnect", "code": code, "reason": reason})
             self.conn.send_close(code, reason)
             self.transport.write(b"".join(self.conn.data_to_send()))
-            self.close_sent = True
         if self._farewell_timer is None:
-            self._farewell_timer = self.loop.call_later(_FAREWELL_SECONDS, self.transport.abort)
+            self._farewell_timer = self.loop.call_later(seconds, self.transport.abort)
 
     def _refuse(self, error: LimitExceeded) -> None:
         """Answer instead of opening, with 503 and what a refused subscription is told."""

@@ -46,11 +46,12 @@ class Progress:
 class Running:
     """A running service."""
 
-    def __init__(self, url: str, feed: Feed, lifecycle: Lifecycle, server: Server) -> None:
+    def __init__(self, url: str, feed: Feed, lifecycle: Lifecycle, metrics: Metrics, server: Server) -> None:
         self.url = url
         self.lifecycle = lifecycle
         self.failure: OperatorError | None = None
         self.feed = feed
+        self.metrics = metrics
         self._server = server
         self._ended = asyncio.Event()
 
@@ -113,7 +114,7 @@ async def running(settings: Settings) -> AsyncIterator[Running]:
                 await producer.flush(settings.shutdown_seconds_max)
 
             server = _server(settings, service, metrics, on_exit)
-            run = Running(url_of(listener), feed, lifecycle, server)
+            run = Running(url_of(listener), feed, lifecycle, metrics, server)
             consumer = _consumer(settings, store, feed, lifecycle, metrics)
             lifecycle.listen(lambda moment: _report(moment, lifecycle, metrics))
             async with _plain_task_group() as tasks:

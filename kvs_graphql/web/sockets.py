@@ -1,4 +1,5 @@
-"""graphql-transport-ws, on top of Strawberry's: malformed messages are refused by the protocol's own close code.
+"""graphql-transport-ws, on top of Strawberry's: malformed messages are refused by the protocol's own close code, and
+what a stopping service ends is not told to be over.
 
 What a plan tells goes to the socket as it is: the envelope with the operation's id is put around what was encoded
 once for all subscribers.
@@ -18,7 +19,9 @@ from strawberry.types import ExecutionResult
 from strawberry.types.execution import PreExecutionError
 
 from kvs_graphql.api import Connection, KvsSchema, Payload
-from kvs_graphql.errors import LimitExceeded
+from kvs_graphql.errors import LimitExceeded, Unavailable
+
+_GOING_AWAY = 1001
 
 
 class SocketAdapter(ASGIWebSocketAdapter):
@@ -77,7 +80,7 @@ class SocketHandler(BaseGraphQLTransportWSHandler[Connection, None]):
             async for page in pages:
                 if not isinstance(page, ExecutionResult):
                     for payload in page:
-                        await self._tell(before, payload)
+                        await self._tell(operation, before, payload)
                 elif first and isinstance(page, PreExecutionError):
                     await self._refuse(operation, page)
                     return
@@ -95,14 +98,38 @@ class SocketHandler(BaseGraphQLTransportWSHandler[Connection, None]):
         await self.websocket.close(code=4400, reason=reason)
         self.operations.pop(operation.id, None)
 
-    async def _tell(self, before: str, payload: Payload) -> None:
+    async def _tell(self, operation: Operation[Any, Any], before: str, payload: Payload) -> None:
         if payload.errors is None:
-            text = f'{before}{{"data":{payload.data}}}}}'
+            assert isinstance(self.websocket, SocketAdapter)
+            await self.websocket.send_text(f'{before}{{"data":{payload.data}}}}}')
         else:
-            errors = orjson.dumps([error.formatted for error in payload.errors]).decode()
-            text = f'{before}{{"data":{payload.data or "null"},"errors":{errors}}}}}'
-        assert isinstance(self.websocket, SocketAdapter)
-        await self.websocket.send_text(text)
+            data: Any = None if payload.data is None else orjson.Fragment(payload.data)
+            await operation.send_next(ExecutionResult(data, payload.errors))
+
+    async def send_message(self, message: Any) -> None:
+        if self.context.service.stopping and _is_refusal(message):
+            await self._leave(message["id"])
+        else:
+            await super().send_message(message)
+
+    async def _leave(self, identity: str) -> None:
+        """End an operation without a word, and the socket when it has no other: its client asks again elsewhere.
+
+        It would not if it was told of an error or of the end.
+        """
+        if identity in self.operations:
+            self.operations[identity].completed = True
+        if all(operation.completed for operation in self.operations.values()):
+            await self.websocket.close(_GOING_AWAY, "The service stops.")
+
+
+def _is_refusal(message: Any) -> bool:
+    """Whether nothing was done, for the service is stopping."""
+    if message["type"] == "next":
+        errors = [] if message["payload"]["data"] is not None else message["payload"].get("errors", [])
+    else:
+        errors = message["payload"] if message["type"] == "error" else []
+    return bool(errors) and all(error["extensions"]["code"] == Unavailable.code for error in errors)
 
 
 def _is_well_formed(message: object) -> bool:

@@ -337,7 +337,7 @@ async def test_a_stop_flushes_writes_of_websockets_before_it_closes_them(
             kafka_broker.resume()
         async with asyncio.timeout(30):
             await socket.wait_closed()
-        assert socket.close_code == 1012
+        assert socket.close_code == 1001
     assert set(log_of(kafka_broker, topic)) == {b"a", b"handed over", b"queued"}
 
 

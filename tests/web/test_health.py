@@ -115,5 +115,5 @@ async def test_a_service_that_stops_closes_sockets_within_seconds_and_logs_no_er
         await held.served.run.wait()
         assert monotonic() - began < 3
     assert closed.value.rcvd is not None
-    assert closed.value.rcvd.code == 1012
+    assert closed.value.rcvd.code == 1001
     assert [record.getMessage() for record in caplog.records if record.levelname == "ERROR"] == []

@@ -111,6 +111,9 @@ class Settings(BaseSettings):
     pong_seconds_max: Seconds = Field(20.0, description="Seconds a WebSocket has to answer a ping.")
     progress_seconds: Seconds = Field(10.0, description="Seconds between two PROGRESS updates while nothing matches.")
     interval_seconds_min: Seconds = Field(0.1, description="Seconds between two pushes of a live query, at least.")
+    shared_bytes_max: Bytes = Field(
+        8 * _MIB, description="Bytes of encoded updates kept for subscribers that are told the same."
+    )
     watch_page_max: Count = Field(500, description="Updates that a subscription takes in hand at once.")
 
     # Limits on what is kept.

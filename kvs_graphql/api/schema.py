@@ -26,7 +26,6 @@ from kvs_graphql.errors import KvsError
 _DOCUMENTS_CACHED = 512
 _PLANNED = GraphQLError("This has a plan.")
 """Stands where graphql-core would run what is not to be run by it."""
-_SHARED_BYTES_MAX = 8 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +40,11 @@ class DocumentLimits:
 class KvsSchema(strawberry.Schema):
     """Strawberry's schema, whose `execute` and `stream` take a `Connection` as their context value."""
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, shared_bytes_max: int, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         pages = {"updates": update_pages}
         self.plans = Plans(self._schema, pages, documents_max=_DOCUMENTS_CACHED)
-        self._streams = Streams(self._schema, shared_bytes_max=_SHARED_BYTES_MAX)
+        self._streams = Streams(self._schema, shared_bytes_max=shared_bytes_max)
 
     async def execute(self, *args: Any, **kwargs: Any) -> ExecutionResult:
         """Run a query. Its errors have codes, its extensions the cursor of what it read."""
@@ -130,11 +129,15 @@ class _WritesDisabledFirst(SchemaExtension):
         yield
 
 
-def build_schema(limits: DocumentLimits, *, writes: bool = False) -> KvsSchema:
-    """The schema of the service; without writes it has no mutations at all."""
+def build_schema(limits: DocumentLimits, *, writes: bool = False, shared_bytes_max: int = 0) -> KvsSchema:
+    """The schema of the service; without writes it has no mutations at all.
+
+    Of what subscribers are told, so many bytes are kept for others who are told the same.
+    """
     # Made once: the cache of validations knows rules by identity.
     rules: list[type[ASTValidationRule]] = [document_limiter(limits.depth_max, limits.aliases_max)]
     return KvsSchema(
+        shared_bytes_max=shared_bytes_max,
         query=Query,
         mutation=Mutation if writes else None,
         subscription=Subscription,

@@ -256,7 +256,8 @@ def _server(settings: Settings, service: Service, metrics: Metrics, on_exit: Cal
         ping_seconds=settings.ping_seconds,
         places=PlaceLimits(settings.subscriptions_per_client_max, settings.subscriptions_max),
     )
-    app: Any = build_app(build_schema(documents, writes=settings.enable_writes), service, metrics, options)
+    schema = build_schema(documents, writes=settings.enable_writes, shared_bytes_max=settings.shared_bytes_max)
+    app: Any = build_app(schema, service, metrics, options)
     limits = ServerLimits(
         sockets_max=settings.sockets_max,
         message_bytes_max=settings.request_bytes_max,

@@ -42,6 +42,7 @@ Pages = Mapping[str, Callable[..., AsyncGenerator[list[Update], None]]]
 """For root fields that are streams of updates, how to get these a few at a time."""
 
 _SELECTIONS_MAX = 16
+_DOCUMENT_CHARACTERS_MAX = 16 * 1024
 _WAITING = frozenset({"at_least", "max_wait"})
 """Arguments that make a read wait: run again, it would wait twice."""
 
@@ -176,7 +177,7 @@ class Plans:
 
     def learn(self, query: str, operation_name: str | None, document: DocumentNode) -> None:
         """Plan the operation of a document that graphql-core found valid."""
-        if (query, operation_name) in self._plans:
+        if (query, operation_name) in self._plans or len(query) > _DOCUMENT_CHARACTERS_MAX:
             return
         try:
             found = plan(self._schema, document, operation_name, self._pages)

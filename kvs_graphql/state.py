@@ -11,6 +11,7 @@ RECONCILING: the table is built again beside the old one, which is served meanwh
 The same words stand in `status`, `/readyz`, the metrics, the log and the database.
 """
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -40,6 +41,37 @@ class Moment:
     since: datetime
 
 
+class Looks:
+    """Looks at where Kafka's log ends, one at a time; numbered, so that what one found can be told from older news."""
+
+    def __init__(self) -> None:
+        self.begun = 0
+        """How many looks have begun."""
+        self._ended = 0
+        self._found: Positions = ()
+        self._news = asyncio.Event()
+
+    def begin(self) -> int:
+        """The number of a look that begins now; whatever was committed before, it finds."""
+        self.begun += 1
+        return self.begun
+
+    def end(self, number: int, found: Positions) -> None:
+        """That look found the end of what is committed of each partition there. One that failed never ends."""
+        self._ended, self._found = number, found
+        news, self._news = self._news, asyncio.Event()
+        news.set()
+
+    def found_since(self, begun: int) -> Positions | None:
+        """The end that a look found of those that began after so many had; None before there is one."""
+        return self._found if self._ended > begun else None
+
+    async def until_found_since(self, begun: int) -> None:
+        """Return once there is such a look: not while Kafka is away."""
+        while self._ended <= begun:
+            await self._news.wait()
+
+
 class Lifecycle:
     """The current moment, and whoever wants to hear of the next.
 
@@ -52,6 +84,7 @@ class Lifecycle:
         self.moment = Moment(State.STARTING, "the service is starting", datetime.now(UTC))
         self.end_offsets: Positions = ()
         """Of each partition the end of what is committed (the last stable offset), as last heard."""
+        self.looks = Looks()
         self.held_back: Positions = ()
         """Of each partition how many offsets past that open transactions hold back."""
         self.compacted: bool | None = None

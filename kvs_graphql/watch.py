@@ -15,7 +15,7 @@ resume from the empty cursor: a partition at 0 holds nothing yet, so deletes are
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Coroutine
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from kvs_graphql.cursor import Cursor
 from kvs_graphql.feed import Behind, Feed, Kind, Update, Watcher
@@ -26,7 +26,7 @@ T = TypeVar("T")
 
 
 class _TableReplaced(Exception):
-    """The table is of another topic, or was built again in the middle of a run: what was read does not add up."""
+    """The table is another topic's or log's, or was built again within a run: what was told does not add up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,14 +48,33 @@ class WatchLimits:
     progress_seconds: float
 
 
+class Looks(Protocol):
+    """Looks at where Kafka's log ends, each with a number; whatever was committed before it began, a look finds."""
+
+    @property
+    def begun(self) -> int: ...
+    def found_since(self, begun: int) -> Positions | None: ...
+    async def until_found_since(self, begun: int) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Claim:
+    """A place that a client says it has been at, ahead of this replica; and how many looks had begun by then."""
+
+    positions: Positions
+    looks_begun: int
+
+
 class Watch:
     """One subscription to changes; used by one task."""
 
-    def __init__(self, store: Store, feed: Feed, interest: Interest, limits: WatchLimits) -> None:
+    def __init__(self, store: Store, feed: Feed, interest: Interest, limits: WatchLimits, looks: Looks) -> None:
         self._store = store
         self._feed = feed
         self._interest = interest
         self._limits = limits
+        self._looks = looks
+        self._claim: _Claim | None = None
         self._topic_id = feed.topic_id
         self._generation = store.generation
         self._seen: Positions = ()
@@ -89,6 +108,9 @@ class Watch:
         self._topic_id, self._generation = self._feed.topic_id, self._store.generation
         if start.after is not None and start.after.topic_id == self._topic_id:
             self._seen, self._target = start.after.positions, start.after.pending
+            claimed = merge(self._seen, self._target)
+            if not covers(self._feed.positions, claimed):
+                self._claim = _Claim(claimed, self._looks.begun)
         elif start.after is not None:
             async for page in self._start_over():
                 yield page
@@ -103,7 +125,7 @@ class Watch:
         """What was told so far cannot be gone on from: RESET, and a snapshot."""
         while True:
             self._topic_id, self._generation = self._feed.topic_id, self._store.generation
-            self._seen, self._target, self._owes_live = (), (), True
+            self._seen, self._target, self._owes_live, self._claim = (), (), True, None
             yield [self._marker(Kind.RESET)]
             try:
                 async for page in self._snapshot():
@@ -179,12 +201,13 @@ class Watch:
 
     async def _follow(self, start: Start) -> AsyncIterator[list[Update]]:
         """Follow the feed until it has lost what is not taken yet."""
-        # A place ahead of this replica is accepted: LIVE waits until the feed is there too.
+        # A place ahead of this replica is accepted, if Kafka has it: LIVE waits until the feed is there too.
         self._target = merge(self._target, self._seen)
         with self._feed.watch(self._interest, self._seen) as watcher:
             told = self._seen
             try:
                 while True:
+                    self._check_claim()
                     taken = watcher.take(self._limits.page_max)
                     if start.interval is not None and self._conflate(watcher, taken):
                         yield [self._marker(Kind.CONFLATED, told)]
@@ -192,7 +215,7 @@ class Watch:
                         yield [self._before_live(update) for update in taken] if self._owes_live else taken
                         told = taken[-1].cursor.positions
                     if self._owes_live and self._reached_by(watcher):
-                        self._owes_live = False
+                        self._owes_live, self._claim = False, None
                         told = watcher.positions
                         yield [self._marker(Kind.LIVE, told)]
                     elif (
@@ -228,7 +251,10 @@ class Watch:
     async def _idle(self, watcher: Watcher, progress: bool) -> bool:
         """Wait for something to do; True where time for a PROGRESS marker passed without."""
         if self._owes_live:
-            await _first(watcher.wait(), self._feed.reached(self._target))
+            waits = [watcher.wait(), self._feed.reached(self._target)]
+            if self._claim is not None:
+                waits.append(self._looks.until_found_since(self._claim.looks_begun))
+            await _first(*waits)
             return False
         if not progress:
             await watcher.wait()
@@ -239,6 +265,17 @@ class Watch:
         except TimeoutError:
             return True
         return False
+
+    def _check_claim(self) -> None:
+        """Judge by a look at Kafka's end that began after the client came: an older one may not know its place yet.
+
+        Raises:
+            _TableReplaced: The place is past the end: of a log that was cut short since, or of no log there ever was.
+        """
+        if self._claim is not None and (end := self._looks.found_since(self._claim.looks_begun)) is not None:
+            if not covers(end, self._claim.positions):
+                raise _TableReplaced
+            self._claim = None
 
     def _reached_by(self, watcher: Watcher) -> bool:
         return covers(self._feed.positions, self._target) and covers(watcher.positions, self._target)

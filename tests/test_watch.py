@@ -1,4 +1,4 @@
-"""A watch that conflates, beside one that loses nothing."""
+"""A watch that conflates, beside one that loses nothing; and places that nobody can have been at."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -10,6 +10,7 @@ import pytest
 from kvs_graphql.cursor import NO_TOPIC_ID, Cursor
 from kvs_graphql.feed import Feed, Kind, Update
 from kvs_graphql.records import Batch, Interest, Record
+from kvs_graphql.state import Looks
 from kvs_graphql.store import Store, WindowLimits, open_store
 from kvs_graphql.watch import Start, Watch, WatchLimits
 
@@ -23,6 +24,7 @@ class Table:
     def __init__(self, store: Store) -> None:
         self.store = store
         self.feed = Feed(Cursor(NO_TOPIC_ID, (0,)), changes_max=10_000, bytes_max=1_000_000)
+        self.looks = Looks()
 
     async def change(self, *pairs: tuple[bytes, bytes]) -> None:
         """All of them in one batch."""
@@ -32,7 +34,7 @@ class Table:
         self.feed.publish(await self.store.apply(batch))
 
     async def watch(self, interval: float | None, after: Cursor | None = None) -> AsyncIterator[Update]:
-        watch = Watch(self.store, self.feed, Interest(), _LIMITS)
+        watch = Watch(self.store, self.feed, Interest(), _LIMITS, self.looks)
         start = Start(after or Cursor(NO_TOPIC_ID, self.feed.positions), interval=interval)
         async with aclosing(watch.updates(start)) as pages:
             async for page in pages:
@@ -91,3 +93,64 @@ async def test_who_leaves_within_a_conflated_run_goes_on_without_a_loss(table: T
             assert within.record.key == b"b"
         async with aclosing(table.watch(None, within.cursor)) as updates:  # type: ignore[type-var]
             assert await until_live(updates) == [(Kind.SET, b"2"), (Kind.LIVE, None)]
+
+
+async def told_until_live(updates: AsyncIterator[Update]) -> list[Kind]:
+    return [kind for kind, _ in await until_live(updates)]
+
+
+def place(offset: int, pending: int = 0) -> Cursor:
+    return Cursor(NO_TOPIC_ID, (offset,), (pending,) if pending else ())
+
+
+@pytest.mark.parametrize("claimed", [place(9), place(1, pending=9), Cursor(NO_TOPIC_ID, (3, 1))])
+async def test_a_place_past_the_end_of_kafka_is_told_anew(table: Table, claimed: Cursor) -> None:
+    await table.change((b"a", b"1"), (b"b", b"1"), (b"c", b"1"))
+    async with asyncio.timeout(10), aclosing(table.watch(None, claimed)) as updates:  # type: ignore[type-var]
+        told = asyncio.create_task(told_until_live(updates))
+        await ticks()
+        table.looks.end(table.looks.begin(), (3,))
+        assert (await told)[-5:] == [Kind.RESET, Kind.SNAPSHOT, Kind.SNAPSHOT, Kind.SNAPSHOT, Kind.LIVE]
+
+
+async def test_a_place_past_what_was_known_of_kafka_before_is_waited_for(table: Table) -> None:
+    await table.change((b"a", b"1"))
+    earlier = table.looks.begin()
+    table.looks.end(earlier, (1,))
+    under_way = table.looks.begin()
+    async with asyncio.timeout(10), aclosing(table.watch(None, place(3))) as updates:  # type: ignore[type-var]
+        told = asyncio.create_task(until_live(updates))
+        await ticks()
+        table.looks.end(under_way, (1,))
+        await ticks()
+        await table.change((b"a", b"2"), (b"a", b"3"))
+        assert await told == [(Kind.LIVE, None)]
+
+
+async def test_a_place_that_kafka_has_is_waited_for_however_far_this_replica_is_behind(table: Table) -> None:
+    async with asyncio.timeout(10), aclosing(table.watch(None, place(2))) as updates:  # type: ignore[type-var]
+        told = asyncio.create_task(until_live(updates))
+        await ticks()
+        table.looks.end(table.looks.begin(), (2,))
+        await ticks()
+        # As after the log was cut short: what was certain stays so.
+        table.looks.end(table.looks.begin(), (1,))
+        await ticks()
+        await table.change((b"a", b"1"), (b"a", b"2"))
+        assert await told == [(Kind.LIVE, None)]
+
+
+async def test_while_kafka_is_away_a_place_ahead_is_neither_taken_nor_refused(table: Table) -> None:
+    async with asyncio.timeout(10), aclosing(table.watch(None, place(2))) as updates:  # type: ignore[type-var]
+        told = asyncio.create_task(until_live(updates))
+        table.looks.begin()
+        await ticks()
+        assert not told.done()
+        table.looks.end(table.looks.begin(), (0,))
+        assert await told == [(Kind.RESET, None), (Kind.LIVE, None)]
+
+
+async def ticks() -> None:
+    """Let every task do all that it can without news."""
+    for _ in range(20):
+        await asyncio.sleep(0.001)

@@ -108,7 +108,9 @@ class Consumer:
     async def _session(self) -> None:
         await self._read_back()
         fetch_bytes_max = self._limits.fetch_bytes_max
+        look = self._lifecycle.looks.begin()
         async with open_session(self._connection, self._topic, fetch_bytes_max=fetch_bytes_max) as session:
+            self._lifecycle.looks.end(look, session.bounds.end)
             self._lifecycle.compacted = session.configuration.compacted
             if self._store.source is None:
                 await session.begin(self._store, self._feed)
@@ -207,8 +209,10 @@ class Consumer:
         reached = store.positions
         while True:
             await asyncio.sleep(self._limits.topic_check_seconds)
+            look = self._lifecycle.looks.begin()
             await session.check()
             self._lifecycle.end_offsets = await session.end_offsets()
+            self._lifecycle.looks.end(look, self._lifecycle.end_offsets)
             at_end = covers(store.positions, self._lifecycle.end_offsets)
             if at_end or store.positions != reached:
                 reached, moved = store.positions, monotonic()

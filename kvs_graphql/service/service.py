@@ -80,7 +80,7 @@ class Service:
         self.check_number_of_keys(len(interest.keys or ()))
         if start.interval is not None:
             self._interval(start.interval)
-        return Watch(self._store, self._feed, interest, self._limits.watch).updates(start)
+        return Watch(self._store, self._feed, interest, self._limits.watch, self._lifecycle.looks).updates(start)
 
     async def latest(
         self, keys: Sequence[bytes], interval: float | None = None

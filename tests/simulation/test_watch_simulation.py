@@ -13,7 +13,8 @@ import pytest
 
 from kvs_graphql.cursor import Cursor
 from kvs_graphql.feed import Feed
-from kvs_graphql.records import Interest, Positions, covers
+from kvs_graphql.records import Interest, Positions, advance, covers, merge
+from kvs_graphql.state import Looks
 from kvs_graphql.store import Store, WindowLimits
 from kvs_graphql.watch import Start, Watch, WatchLimits
 from tests.checkers import ClientView, covers_all
@@ -24,12 +25,32 @@ _FIRST, _LAST = map(int, os.environ.get("KVS_SIMULATION_SEEDS", "0-150").split("
 _PROGRESS_SECONDS = 0.005
 
 
+class Kafka:
+    """Where the log ends for those who look: no further than anybody has read, so that every place was told in time."""
+
+    def __init__(self, random: Random) -> None:
+        self.looks = Looks()
+        self._end: Positions = ()
+        self._random = random
+
+    def was_read(self, positions: Positions) -> None:
+        self._end = merge(self._end, positions)
+
+    async def be_looked_at(self) -> None:
+        """Again and again, each time telling late what was the end when the look began."""
+        while True:
+            number, end = self.looks.begin(), self._end
+            await asyncio.sleep(self._random.choice((0, 0.001, 0.01)))
+            self.looks.end(number, end)
+
+
 class Replica:
     """One store and one feed, fed from the log in its own batches."""
 
-    def __init__(self, random: Random, log: SimulatedLog, path: Path, limits: WindowLimits) -> None:
+    def __init__(self, random: Random, log: SimulatedLog, kafka: Kafka, path: Path, limits: WindowLimits) -> None:
         self._random = random
         self._log = log
+        self.kafka = kafka
         self._path = path
         self._limits = limits
         self._stack = AsyncExitStack()
@@ -62,6 +83,7 @@ class Replica:
         batch = self._log.batch(self._random, self.store.positions, records_max=records_max)
         if batch.positions != self.store.positions:
             self.feed.publish(await self.store.apply(batch))
+            self.kafka.was_read(self.store.positions)
         if not self.store.indexed.is_set() and (self._random.random() < 0.2 or self.at_end):
             await self.store.caught_up(0)
 
@@ -76,6 +98,7 @@ class Replica:
             await fresh.caught_up(0)
         await self.store.replace()
         self.feed.begin(Cursor(TOPIC_ID, self.store.positions))
+        self.kafka.was_read(self.store.positions)
 
     @property
     def at_end(self) -> bool:
@@ -102,9 +125,15 @@ class SimulatedClient:
         self._resume: Cursor | None = None
         self._log = log
 
+    def be_mistaken(self) -> None:
+        """Come back from a place that the log never reached."""
+        if self._resume is not None:
+            self._resume = Cursor(TOPIC_ID, advance(self._resume.positions, 0, 1_000_000), self._resume.pending)
+            self.view.live = self.view.lossless = False
+
     async def follow(self, replica: Replica, until: Positions, *, updates_max: float = float("inf")) -> None:
         """Read until the cursor covers `until`, or so many updates came."""
-        watch = Watch(replica.store, replica.feed, self.interest, self._limits)
+        watch = Watch(replica.store, replica.feed, self.interest, self._limits, replica.kafka.looks)
         snapshot = self._resume is None and self._snapshot
         start = Start(self._resume, snapshot, progress=True, interval=self._interval)
         if self._resume is None and not self._snapshot:
@@ -134,8 +163,10 @@ async def _world(random: Random, tmp_path: Path) -> None:
         random, partitions=random.randint(1, 3), records=random.randint(1, 60), keys=random.randint(1, 6)
     )
     limits = WindowLimits(random.choice((1, 3, 10, 1000)), random.choice((1, 50, 100_000)), random.choice((1, 3, 1000)))
-    replicas = [Replica(random, log, tmp_path / f"{n}.db", limits) for n in range(2)]
+    kafka = Kafka(random)
+    replicas = [Replica(random, log, kafka, tmp_path / f"{n}.db", limits) for n in range(2)]
     async with AsyncExitStack() as stack:
+        stack.callback(asyncio.create_task(kafka.be_looked_at()).cancel)
         for replica in replicas:
             await replica.start()
             stack.push_async_callback(replica.stop)
@@ -158,6 +189,8 @@ async def _simulate(random: Random, log: SimulatedLog, replicas: list[Replica]) 
                     await replica.rebuild()
         if random.random() < 0.3:
             await random.choice(replicas).forget()
+        if random.random() < 0.1:
+            random.choice(clients).be_mistaken()
 
     for replica in replicas:
         await replica.finish()

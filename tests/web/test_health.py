@@ -7,11 +7,12 @@ from time import monotonic
 import pytest
 from websockets.exceptions import ConnectionClosed
 
+from kvs_graphql.cursor import Cursor
 from kvs_graphql.demo.broker import EmbeddedBroker
 from kvs_graphql.state import State
 from tests.api.test_values import Pair, holding
 from tests.serving import Served, serving, write
-from tests.transports import SECONDS_MAX, SSE, UPDATES, open_socket, receive, subscribe, take
+from tests.transports import SECONDS_MAX, SSE, UPDATES, WEBSOCKET, open_socket, receive, subscribe, take, until_active
 
 RECORDS: list[Pair] = [(b"a", b"1"), (None, b"skipped"), (b"b", None)]
 
@@ -71,6 +72,17 @@ async def test_reads_survive_a_broker_that_goes_away_and_catch_up_when_it_return
         await held.served.state(State.LIVE)
         await held.write((b"a", b"2"))
         assert await held.served.data('{ value(key: "a") { value } }') == {"value": {"value": "2"}}
+
+
+async def test_a_cursor_ahead_of_a_service_without_its_broker_waits_for_it_to_be_judged(tmp_path: Path) -> None:
+    async with EmbeddedBroker() as broker, holding(broker, tmp_path, (b"a", b"1")) as held:
+        broker.go_down()
+        await held.served.state(State.WAITING_FOR_BROKER)
+        past = Cursor(held.served.run.feed.topic_id, (2,)).encode()
+        async with WEBSOCKET(held.served, UPDATES, after=past) as results:
+            await until_active(held.served.http, 1)
+            broker.come_up()
+            assert [update["kind"] for update in await take(results, 3)] == ["RESET", "SNAPSHOT", "LIVE"]
 
 
 async def test_metrics_count_what_was_applied_skipped_and_asked(

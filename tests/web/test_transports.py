@@ -127,6 +127,15 @@ async def test_after_a_cursor_of_another_topic_everything_is_told_anew(held: Hol
         assert short(await take(results, 3)) == [("RESET", None, None), ("SNAPSHOT", "a", "1"), ("LIVE", None, None)]
 
 
+async def test_after_a_cursor_past_the_end_of_the_topic_everything_is_told_anew(
+    held: Holding, transport: Transport
+) -> None:
+    feed = held.served.run.feed
+    past = Cursor(feed.topic_id, (feed.positions[0] + 1,)).encode()
+    async with transport(held.served, UPDATES, keys=["a", "gone"], after=past) as results:
+        assert short(await take(results, 3)) == [("RESET", None, None), ("SNAPSHOT", "a", "1"), ("LIVE", None, None)]
+
+
 async def test_progress_tells_when_it_starts_and_how_far_it_is_while_nothing_matches(
     held: Holding, transport: Transport
 ) -> None:

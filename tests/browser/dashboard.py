@@ -34,7 +34,8 @@ class Dashboard:
         self.banner = page.get_by_role("region", name="Notice")
         self.detail = page.get_by_role("complementary", name="Selected key")
         self.history = self.detail.get_by_role("region", name="History").get_by_role("listitem")
-        self.state = page.get_by_role("region", name="Service").locator(".state .number")
+        # Not by its role: a key that is open on a small screen covers it.
+        self.state = page.locator(".strip .state .number")
         self.plots = page.get_by_role("figure")
 
     @property
@@ -107,6 +108,24 @@ class Dashboard:
     async def violations(self) -> list[str]:
         """What axe-core has against the page as it is."""
         return await violations(self.page)
+
+    async def has_in_sight(self, part: Locator) -> None:
+        """All of it can be seen."""
+        await expect(part).to_be_in_viewport(ratio=1)
+
+    async def move_border(self, *keys: str) -> None:
+        """Press those keys at the border between the plots and the table."""
+        border = self.page.get_by_role("separator")
+        for key in keys:
+            await border.press(key)
+
+    async def board_height(self) -> float:
+        box = await self.page.get_by_role("region", name="Pinned keys and plots").bounding_box()
+        assert box is not None
+        return box["height"]
+
+    async def resize(self, width: int, height: int) -> None:
+        await self.page.set_viewport_size({"width": width, "height": height})
 
     async def overflow(self) -> tuple[int, list[str]]:
         """How many pixels the page is wider than the screen, and the controls that are not wholly on it."""

@@ -1,9 +1,15 @@
-"""The pictures of the documentation, taken of the real demo: `python -m tests.browser.screenshots`."""
+"""Pictures of the pages, taken of real services.
 
+`python -m tests.browser.screenshots` takes those of the documentation, of the demo. With `--states DIRECTORY` it takes
+one of each state of the dashboard instead, light and dark, on a large and a small screen, to be looked at.
+"""
+
+import argparse
 import asyncio
-import sys
 import tempfile
+from functools import partial
 from pathlib import Path
+from typing import get_args
 from urllib.parse import urlencode
 
 from playwright.async_api import expect
@@ -12,10 +18,12 @@ from kvs_graphql.demo.session import figures_topic
 from kvs_graphql.runtime import running
 from kvs_graphql.settings import load_settings
 from tests.browser.needs import missing
+from tests.browser.states import STATES
 from tests.browser.visits import ColourScheme, Visitor, visiting
 
 IMAGES = Path(__file__).parents[2] / "docs" / "images"
 TOPIC = "figures"
+SCREENS = ((1280, 800), (390, 844))
 SECONDS_MAX = 180.0
 # A plot of half a minute is full after as many changes of the key, one a second.
 SPAN_SECONDS = 30
@@ -58,10 +66,21 @@ async def take_graphiql(visitor: Visitor, url: str) -> None:
         await graphiql.page.screenshot(path=IMAGES / "graphiql.png")
 
 
-async def main() -> None:
-    """Run the demo and take all pictures."""
-    if reason := missing():
-        sys.exit(reason)
+async def take_states(directory: Path) -> None:
+    """Each state of the dashboard."""
+    directory.mkdir(parents=True, exist_ok=True)
+    async with visiting() as visitor:
+        for name, state in STATES.items():
+            for colours in get_args(ColourScheme):
+                with tempfile.TemporaryDirectory() as database:
+                    async with state(partial(visitor.dashboard, colours=colours), Path(database)) as dashboard:
+                        for width, height in SCREENS:
+                            await dashboard.resize(width, height)
+                            await dashboard.page.screenshot(path=directory / f"{name}, {colours}, {width}.png")
+
+
+async def take_documentation() -> None:
+    """Run the demo and take all pictures of it."""
     IMAGES.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as directory:
         async with asyncio.timeout(SECONDS_MAX), figures_topic(TOPIC) as bootstrap_servers:
@@ -75,5 +94,15 @@ async def main() -> None:
                 await take_graphiql(visitor, run.url)
 
 
+def main() -> None:
+    """Take what the command line asks for."""
+    parser = argparse.ArgumentParser(description="Take pictures of the pages.")
+    parser.add_argument("--states", type=Path, metavar="DIRECTORY", help="take one of each state into a directory")
+    states: Path | None = parser.parse_args().states
+    if reason := missing():
+        parser.exit(1, f"{reason}\n")
+    asyncio.run(take_documentation() if states is None else take_states(states))
+
+
 if __name__ == "__main__":
-    asyncio.run(main())
+    main()

@@ -1,5 +1,6 @@
 """The dashboard: what it shows of Kafka, what a click opens, and what its address carries."""
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -97,9 +98,13 @@ async def test_its_address_opens_the_same_view_in_another_browser(
             await dashboard.row("oven/right").get_by_text("90").click()
             await dashboard.open("oven/left")
             await dashboard.plots_latest("oven/right degrees", "90")
+            await dashboard.move_border("ArrowDown", "ArrowDown")
+            assert re.search(r"[?&]board=\d+", dashboard.link)
+            height = await dashboard.board_height()
             link = dashboard.link
         async with visitor.dashboard(served.run.url, link) as dashboard:
             await dashboard.has_open("oven/left")
             await dashboard.plots_latest("oven/right degrees", "90")
+            assert await dashboard.board_height() == height
             await dashboard.shows("oven/right", "degrees 90")
             await dashboard.shows_no("fridge")

@@ -73,6 +73,25 @@ async def test_a_phone_has_nothing_beyond_its_edge(
             await dashboard.page.get_by_role("button", name="Pins and plots").click()
             await dashboard.plots_latest("oven degrees", "180")
             assert await dashboard.overflow() == (0, [])
+            buttons = [dashboard.page.get_by_role("button", name=name) for name in ("Zoom in", "Later", "Pause")]
+            boxes = [await button.bounding_box() for button in buttons]
+            assert len({box["y"] for box in boxes if box}) == 1, "the plots' buttons stand in one line"
+
+
+async def test_many_pins_leave_the_plots_and_the_table_in_sight(
+    visitor: "Visitor", embedded_broker: EmbeddedBroker, embedded_topic: str, tmp_path: Path
+) -> None:
+    fields = ", ".join(f'"field_{number}": {number}' for number in range(12))
+    keys = [f"oven/{number:02}" for number in range(12)]
+    async with serving(embedded_broker.bootstrap_servers, embedded_topic, tmp_path) as served:
+        records = [(key.encode(), f"{{{fields}}}".encode()) for key in keys]
+        await served.applied(await write(embedded_broker.bootstrap_servers, embedded_topic, records))
+        link = "?" + "&".join([f"pin={key}" for key in keys] + [f"plot={key}~~/field_3" for key in keys[:3]])
+        async with visitor.dashboard(served.run.url, link) as dashboard:
+            await dashboard.plots_latest("oven/00 field_3", "3")
+            for key in keys[:3]:
+                await dashboard.has_in_sight(dashboard.plots.filter(has_text=key))
+                await dashboard.has_in_sight(dashboard.row(key))
 
 
 async def test_the_page_is_light_or_dark_as_the_system_is(

@@ -1,6 +1,6 @@
 """Visits of the pages: a real browser, cut off from every other host, and what it complained about."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Literal
@@ -82,10 +82,13 @@ class Visitor:
         width: int = 1280,
         colours: ColourScheme = "light",
         script: str = "",
+        prepare: Callable[[Page], Awaitable[None]] | None = None,
     ) -> AsyncIterator[Dashboard]:
-        """The dashboard, with `link` as its query; `script` runs before the page's own."""
+        """The dashboard, with `link` as its query; first comes `prepare`, and `script` before the page's scripts."""
         async with self._page(origin, allowed, width, colours) as page:
             await page.add_init_script(script)
+            if prepare is not None:
+                await prepare(page)
             dashboard = Dashboard(page)
             await page.goto(f"{origin}/{link}")
             yield dashboard

@@ -5,6 +5,7 @@ import { Dashboard } from "./model/dashboard";
 import { formatLink, parseLink } from "./model/link";
 import { App } from "./view/App";
 import { DashboardContext } from "./view/hooks";
+import "@fontsource-variable/inter";
 import "./style.css";
 
 const dashboard = new Dashboard(

@@ -25,10 +25,11 @@ test("a link is made for people to read and write", () => {
       [{ id: id("temperature"), pointer: "" }],
     ],
     spanSeconds: 600,
+    boardPercent: 45,
   };
   const search =
     "?prefix=cpu/&sort=-rate&key=cpu/0&pin=memory&pin=a%20b%26c" +
-    "&plot=cpu/0~~/percent&with=cpu/1~~/percent&plot=temperature~~&span=600";
+    "&plot=cpu/0~~/percent&with=cpu/1~~/percent&plot=temperature~~&span=600&board=45";
   expect(formatLink(link)).toBe(search);
   expect(parseLink(search)).toEqual(link);
 });
@@ -41,7 +42,7 @@ test("a key that is not text, or looks like an id, goes by its id", () => {
 });
 
 test("what cannot be understood is left out", () => {
-  const search = "?sort=-size&key=id:%21&pin=&plot=nothing&with=a~~/b&span=5&other=1";
+  const search = "?sort=-size&key=id:%21&pin=&plot=nothing&with=a~~/b&span=5&board=99&other=1";
   expect(parseLink(search)).toEqual({
     ...EMPTY_LINK,
     charts: [[{ id: id("a"), pointer: "/b" }]],
@@ -87,6 +88,7 @@ test.each(Array.from({ length: 40 }, (_, seed) => [seed]))(
       pins: [id(`1${text(2)}`), id(`2${text(2)}`)],
       charts: [[plot("1"), plot("2")], [plot("3")]],
       spanSeconds: 1800,
+      boardPercent: null,
     };
     expect(parseLink(formatLink(link))).toEqual(link);
   },

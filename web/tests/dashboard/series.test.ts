@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { gridOf, resample, Series, timesOf } from "../../src/dashboard/model/series";
+import { gridOf, isolated, resample, Series, timesOf } from "../../src/dashboard/model/series";
 import { randomOf } from "./support";
 
 const LIMITS = { pointsMax: 1000, spacingMs: 1 };
@@ -147,4 +147,10 @@ test("however values fall, resampling keeps their least and greatest", () => {
     expect(Math.min(...samples)).toBe(Math.min(...values));
     expect(Math.max(...samples)).toBe(Math.max(...values));
   }
+});
+
+test("a sample is isolated where nothing or a gap is on both of its sides", () => {
+  expect(isolated([undefined, 1, undefined])).toEqual([1]);
+  expect(isolated([1, undefined, 2, null, undefined, 3, null, 4])).toEqual([5, 7]);
+  expect(isolated([null, undefined])).toEqual([]);
 });

@@ -44,7 +44,7 @@ export class Dashboard {
   selected: Selected | null = null;
   range: TimeRange = null;
   readonly service: Service;
-  private failure: Failure | null = null;
+  failure: Failure | null = null;
   private extras = newTable();
   /** Shown until the new `extras` is complete. */
   private fading: Table | null = null;

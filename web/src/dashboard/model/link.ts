@@ -5,6 +5,10 @@ import { type Chart, type Plot, samePlot, seriesIn } from "./plots";
 
 export const SPANS_SECONDS = [30, 120, 600, 1800] as const;
 
+/** How much of the space above the table the pins and plots may be given. */
+export const BOARD_PERCENT_MIN = 15;
+export const BOARD_PERCENT_MAX = 85;
+
 /** All that a link carries. Keys are ids. */
 export interface LinkState {
   prefix: string;
@@ -13,6 +17,8 @@ export interface LinkState {
   pins: string[];
   charts: Chart[];
   spanSeconds: number;
+  /** The height of pins and plots; null for what they need. */
+  boardPercent: number | null;
 }
 
 export const EMPTY_LINK: LinkState = {
@@ -22,6 +28,7 @@ export const EMPTY_LINK: LinkState = {
   pins: [],
   charts: [],
   spanSeconds: 120,
+  boardPercent: null,
 };
 
 /** No JSON Pointer contains it, so the last one ends the key. */
@@ -29,8 +36,8 @@ const POINTER_MARK = "~~";
 const ID_MARK = "id:";
 
 /**
- * `?prefix=process/&sort=-rate&key=cpu/0&pin=memory&plot=cpu/0~~/percent&with=cpu/1~~/percent&span=600`: `plot`
- * starts a chart and `with` adds to it. What cannot be understood is left out.
+ * `?prefix=process/&sort=-rate&key=cpu/0&pin=memory&plot=cpu/0~~/percent&with=cpu/1~~/percent&span=600&board=45`:
+ * `plot` starts a chart and `with` adds to it. What cannot be understood is left out.
  */
 export function parseLink(search: string): LinkState {
   const parameters = new URLSearchParams(search);
@@ -43,6 +50,7 @@ export function parseLink(search: string): LinkState {
     pins: parsePins(parameters.getAll("pin")),
     charts: parseCharts(parameters),
     spanSeconds: SPANS_SECONDS.find((known) => known === span) ?? EMPTY_LINK.spanSeconds,
+    boardPercent: parsePercent(parameters.get("board") ?? ""),
   };
 }
 
@@ -58,6 +66,7 @@ export function formatLink(state: LinkState): string {
     chart.forEach((plot, i) => pairs.push([i === 0 ? "plot" : "with", formatPlot(plot)]));
   }
   if (state.spanSeconds !== EMPTY_LINK.spanSeconds) pairs.push(["span", String(state.spanSeconds)]);
+  if (state.boardPercent !== null) pairs.push(["board", String(state.boardPercent)]);
   const query = pairs.map(([name, value]) => `${name}=${encode(value)}`).join("&");
   return query === "" ? "" : `?${query}`;
 }
@@ -100,6 +109,11 @@ function parseCharts(parameters: URLSearchParams): Chart[] {
 function parsePins(texts: string[]): string[] {
   const ids = texts.map(parseKey).filter((id) => id !== null);
   return [...new Set(ids)].slice(0, PINS_MAX);
+}
+
+function parsePercent(text: string): number | null {
+  const percent = /^\d+$/.test(text) ? Number(text) : Number.NaN;
+  return percent >= BOARD_PERCENT_MIN && percent <= BOARD_PERCENT_MAX ? percent : null;
 }
 
 function parseSort(text: string): Sort {

@@ -143,6 +143,15 @@ function hold(
   if (at > 0) samples[at] ??= series.valueAt(last);
 }
 
+/** The samples that no line leads to or from. */
+export function isolated(samples: readonly Sample[]): number[] {
+  const said = samples.flatMap((sample, i) => (sample === undefined ? [] : [i]));
+  return said.filter((at, i) => {
+    const [before, after] = [said[i - 1], said[i + 1]].map((other) => samples[other ?? -1] ?? null);
+    return samples[at] !== null && before === null && after === null;
+  });
+}
+
 function orGap(value: number): number | null {
   return Number.isNaN(value) ? null : value;
 }

@@ -177,8 +177,13 @@ export class Session {
   }
 
   private refuse(reason: string): void {
-    void this.client.dispose();
+    this.abandon();
     this.become({ kind: "refused", reason });
+  }
+
+  /** An attempt to connect that is under way fails with it, which is what is wanted. */
+  private abandon(): void {
+    this.client.dispose()?.catch(() => undefined);
   }
 
   private async wait(delayMs: number): Promise<void> {
@@ -205,7 +210,7 @@ export class Session {
   }
 
   private restart(): void {
-    void this.client.dispose();
+    this.abandon();
     this.become({ kind: "connecting", lostMs: this.lostMs });
     this.client = this.connect();
     this.events.restarted();

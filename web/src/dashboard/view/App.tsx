@@ -6,17 +6,23 @@ import { Detail } from "./Detail";
 import { Header } from "./Header";
 import { useDashboard } from "./hooks";
 import { Keys, useSearchKey } from "./Keys";
+import { Splitter } from "./Splitter";
 import { Strip } from "./Strip";
 
 export function App() {
   const dashboard = useDashboard(250);
   const [narrowView, setNarrowView] = useState<"keys" | "board">("keys");
   useSearchKey();
-  const { key, pins, charts } = dashboard.link;
+  const { key, pins, charts, boardPercent } = dashboard.link;
   const onBoard = pins.length + charts.flat().length;
   const view = onBoard > 0 ? narrowView : "keys";
   return (
-    <div class="app" data-stale={dashboard.health(Date.now()).stale} data-view={view}>
+    <div
+      class="app"
+      data-stale={dashboard.health(Date.now()).stale}
+      data-view={view}
+      data-detail={key !== null}
+    >
       <Header />
       <Strip />
       <Banner />
@@ -37,8 +43,13 @@ export function App() {
         </nav>
       )}
       <main>
-        <div class="work">
+        <div
+          class="work"
+          data-split={boardPercent !== null}
+          style={{ "--board-percent": boardPercent ?? "" }}
+        >
           <Board />
+          {onBoard > 0 && <Splitter />}
           <Keys />
         </div>
         {key !== null && <Detail key={key} id={key} />}

@@ -11,7 +11,9 @@ import { togglePin } from "./Keys";
 import { PlotButton } from "./PlotButton";
 import { PlotChart } from "./PlotChart";
 
-const FIELDS_MAX = 6;
+const LINES_MAX = 5;
+/** More plots than this need a second row on most screens, and are lower for it. */
+const ONE_ROW_MAX = 3;
 const ZOOM = 2;
 const PAN = 0.5;
 const SPAN_MS_MIN = 1_000;
@@ -33,7 +35,7 @@ export function Board() {
       {charts.length > 0 && (
         <>
           <TimeBar dashboard={dashboard} />
-          <div class="plots">
+          <div class="plots" data-many={charts.length > ONE_ROW_MAX}>
             {charts.map((chart, i) => (
               <PlotChart key={chart.map(plotName).join()} chart={chart} index={i} />
             ))}
@@ -86,9 +88,10 @@ function PinValue({ id, raw }: { id: string; raw: string }) {
   const json = text === null ? undefined : parseJson(text);
   if (!isBranch(json)) return <PinLeaf id={id} json={json ?? text ?? hexOf(raw, 16)} pointer="" />;
   const fields = Object.entries(json);
+  const shown = fields.length > LINES_MAX ? LINES_MAX - 1 : fields.length;
   return (
     <dl>
-      {fields.slice(0, FIELDS_MAX).map(([name, value]) => (
+      {fields.slice(0, shown).map(([name, value]) => (
         <div key={name}>
           <dt>{name}</dt>
           <dd>
@@ -96,7 +99,7 @@ function PinValue({ id, raw }: { id: string; raw: string }) {
           </dd>
         </div>
       ))}
-      {fields.length > FIELDS_MAX && <div class="rest">{fields.length - FIELDS_MAX} more</div>}
+      {fields.length > shown && <div class="rest">{fields.length - shown} more</div>}
     </dl>
   );
 }

@@ -98,7 +98,10 @@ function Facts(props: { dashboard: Dashboard; selected: Selected; row: Row | und
       <div class="activity">
         <Bars values={selected.changes.read(now)} />
         <p>
-          <strong>{formatRate(rate)}</strong> changes, over the last minute
+          <span>
+            <strong>{formatRate(rate)}</strong> changes, mean of {RATE_SECONDS} s
+          </span>
+          <span>the last minute</span>
         </p>
       </div>
       <dl class="facts">

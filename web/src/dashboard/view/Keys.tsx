@@ -74,7 +74,7 @@ function Toolbar() {
         />
         <kbd aria-hidden="true">/</kbd>
       </label>
-      <span class="count">{main.phase === "full" ? "" : count}</span>
+      <span class="count">{main.phase === "live" || main.rows.size > 0 ? count : ""}</span>
       {main.phase === "loading" && <LoadProgress dashboard={dashboard} />}
       {held && link.sort.by !== "key" && (
         <span class="note">Order held while you are in the table</span>

@@ -6,13 +6,14 @@ import { base64OfId, keyOf } from "../model/bytes";
 import type { Dashboard } from "../model/dashboard";
 import { formatMoment, formatTick, formatValue, type Unit, unitOf } from "../model/format";
 import { type Chart, joined, type Plot, plotName, split, without } from "../model/plots";
-import { gridOf, resample, timesOf } from "../model/series";
+import { gridOf, isolated, resample, type Sample, timesOf } from "../model/series";
 import { DashboardContext, useDashboard, useMedia } from "./hooks";
 import { Icon } from "./icons";
 
-const HEIGHT_PX = 150;
 const SLOTS_MAX = 600;
 const COLOURS = 8;
+/** Binary sizes read best between powers of two. */
+const BYTES_STEPS = Array.from({ length: 63 }, (_, i) => 2 ** i);
 const PAINT_MS = 66;
 const ZOOM_PX_MIN = 6;
 
@@ -123,7 +124,7 @@ function draw(holder: HTMLElement, dashboard: Dashboard, chart: Chart): () => vo
   };
   const remove = dashboard.scheduler.add(paint, PAINT_MS);
   const size = new ResizeObserver(() => {
-    plot.setSize({ width: holder.clientWidth, height: HEIGHT_PX });
+    plot.setSize({ width: holder.clientWidth, height: holder.clientHeight });
   });
   const sight = new IntersectionObserver(([entry]) => {
     seen = entry?.isIntersecting ?? true;
@@ -160,17 +161,17 @@ function fill(plot: uPlot, dashboard: Dashboard, chart: Chart): void {
 
 function optionsOf(holder: HTMLElement, dashboard: Dashboard, chart: Chart): uPlot.Options {
   const unit = sharedUnit(chart);
-  const muted = colourOf(holder, "--muted");
-  const line = colourOf(holder, "--line");
+  const muted = colourOf(holder, "var(--muted)");
+  const line = colourOf(holder, "var(--line)");
   const axis = {
     stroke: muted,
     grid: { stroke: line, width: 1 },
     ticks: { stroke: line, width: 1, size: 4 },
-    font: "11px system-ui, sans-serif",
+    font: `11px ${getComputedStyle(holder).fontFamily}`,
   };
   return {
     width: holder.clientWidth,
-    height: HEIGHT_PX,
+    height: holder.clientHeight,
     ms: 1,
     padding: [10, 26, 0, 0],
     legend: { show: false },
@@ -188,15 +189,23 @@ function optionsOf(holder: HTMLElement, dashboard: Dashboard, chart: Chart): uPl
         ...axis,
         size: unit === "bytes a second" ? 84 : 64,
         space: 34,
+        ...(unit.startsWith("bytes") && { incrs: BYTES_STEPS }),
         values: (_plot, ticks) => ticks.map((tick) => formatTick(tick, unit)),
       },
     ],
     series: [
       {},
       ...chart.map((_one, i) => ({
-        stroke: colourOf(holder, `--series-${String(i % COLOURS)}`),
+        stroke: colourOf(holder, `var(--series-${String(i % COLOURS)})`),
+        // One line stands on a ground of its own; several would cover each other.
+        ...(chart.length === 1 && { fill: colourOf(holder, "var(--plot-ground)") }),
         width: 1.5,
-        points: { show: false },
+        points: {
+          show: true,
+          size: 5,
+          filter: (plot: uPlot, seriesIndex: number) =>
+            isolated((plot.data[seriesIndex] ?? []) as readonly Sample[]),
+        },
       })),
     ],
     hooks: { setSelect: [zoomInto(dashboard)], ready: [followAgainOnDoubleClick(dashboard)] },
@@ -252,9 +261,9 @@ function describe(dashboard: Dashboard, chart: Chart): string {
 }
 
 /** Canvas knows no custom properties: let the browser compute the colour. */
-function colourOf(holder: HTMLElement, property: string): string {
+function colourOf(holder: HTMLElement, colour: string): string {
   const probe = document.createElement("span");
-  probe.style.color = `var(${property})`;
+  probe.style.color = colour;
   holder.append(probe);
   const { color } = getComputedStyle(probe);
   probe.remove();

@@ -12,7 +12,7 @@ export function Strip() {
   const dashboard = useDashboard(500);
   const now = Date.now();
   const health = dashboard.health(now);
-  const { status, received, main } = dashboard;
+  const { status, received } = dashboard;
   const { consumed } = dashboard.service;
   return (
     <section class="strip" aria-label="Service">
@@ -41,7 +41,7 @@ export function Strip() {
       </Figure>
       <Figure
         label="Entries"
-        value={status ? formatCount(status.entries) : formatCount(main.rows.size)}
+        value={status ? formatCount(status.entries) : "–"}
         title="Keys that have a value"
       />
       <Figure

@@ -15,9 +15,16 @@ const PATHS = {
   search: "M11 4a7 7 0 1 0 0 14 7 7 0 0 0 0-14M16 16l5 5",
   join: "M4 6h16M4 18h16M12 9v6",
   split: "M4 12h16M8 6l4-3 4 3M8 18l4 3 4-3",
+  inbox: "M3 13l3-8h12l3 8v6H3zM3 13h5l1.500 3h5l1.500-3h5",
+  plug: "M9 3v5M15 3v5M6 8h12v3a6 6 0 0 1-12 0zM12 17v4",
+  alert: "M12 4l9 16H3zM12 10v4M12 17v.1",
+  lock: "M5 11h14v9H5zM8 11V8a4 4 0 0 1 8 0v3M12 15v2",
+  layers: "M12 4l9 5-9 5-9-5zM3 14l9 5 9-5",
 } as const;
 
-export function Icon({ name }: { name: keyof typeof PATHS }) {
+export type IconName = keyof typeof PATHS;
+
+export function Icon({ name }: { name: IconName }) {
   return (
     <svg class={`icon icon-${name}`} viewBox="0 0 24 24" aria-hidden="true">
       <path d={PATHS[name]} />

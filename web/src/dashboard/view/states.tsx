@@ -1,13 +1,15 @@
 /** @jsxImportSource preact */
+import type { ComponentChildren } from "preact";
 import { useState } from "preact/hooks";
 import type { Dashboard } from "../model/dashboard";
 import { formatCount } from "../model/format";
 import { KEYS_MAX } from "../model/limits";
 import { useDashboard } from "./hooks";
+import { Icon, type IconName } from "./icons";
 
 /** What stands in the table's place while there are no rows. */
 export function EmptyState() {
-  const dashboard = useDashboard(250);
+  const dashboard = useDashboard(50);
   const { main, listing, link, session, status } = dashboard;
   const { connection } = session;
   if (connection.kind === "refused") return <Refused dashboard={dashboard} />;
@@ -16,48 +18,76 @@ export function EmptyState() {
   const unreachable = connection.kind !== "open" && dashboard.health(Date.now()).banner !== null;
   if (unreachable && main.rows.size === 0) {
     return (
-      <div class="empty">
-        <h2>The service cannot be reached</h2>
+      <Notice icon="plug" title="The service cannot be reached">
         <p>This page keeps trying, and fills as soon as the service answers.</p>
-      </div>
+      </Notice>
     );
   }
+  if (dashboard.failure && main.rows.size === 0) return <Failed dashboard={dashboard} />;
   if (main.phase === "loading" && main.rows.size === 0) return <Skeleton />;
   if (link.prefix !== "") return <NoMatch dashboard={dashboard} />;
   return (
-    <div class="empty">
-      <h2>No keys yet</h2>
+    <Notice icon="inbox" title="No keys yet">
       <p>
         Keys appear here as soon as records arrive
         {status ? ` on the topic ${status.topic}` : ""}.
       </p>
+    </Notice>
+  );
+}
+
+function Notice(props: { icon: IconName; title: string; children: ComponentChildren }) {
+  return (
+    <div class="empty">
+      <span class="emblem">
+        <Icon name={props.icon} />
+      </span>
+      <h2>{props.title}</h2>
+      {props.children}
     </div>
+  );
+}
+
+function Failed({ dashboard }: { dashboard: Dashboard }) {
+  const { failure, link } = dashboard;
+  return (
+    <Notice icon="alert" title="The service sent an error instead of keys">
+      <p>
+        {failure?.message} <code>{failure?.code}</code>
+      </p>
+      <p>This page asks again every few seconds.</p>
+      {link.prefix !== "" && <ShowAll dashboard={dashboard} />}
+    </Notice>
+  );
+}
+
+function ShowAll({ dashboard }: { dashboard: Dashboard }) {
+  return (
+    <button
+      type="button"
+      class="button"
+      onClick={() => {
+        dashboard.change({ prefix: "" });
+      }}
+    >
+      Show all keys
+    </button>
   );
 }
 
 function NoMatch({ dashboard }: { dashboard: Dashboard }) {
   return (
-    <div class="empty">
-      <h2>No key starts with “{dashboard.link.prefix}”</h2>
+    <Notice icon="search" title={`No key starts with “${dashboard.link.prefix}”`}>
       <p>A key that does will show up here by itself.</p>
-      <button
-        type="button"
-        class="button"
-        onClick={() => {
-          dashboard.change({ prefix: "" });
-        }}
-      >
-        Show all keys
-      </button>
-    </div>
+      <ShowAll dashboard={dashboard} />
+    </Notice>
   );
 }
 
 function TooMany({ dashboard }: { dashboard: Dashboard }) {
   const { status, suggestions } = dashboard;
   return (
-    <div class="empty">
-      <h2>Too much to show at once</h2>
+    <Notice icon="layers" title="Too much to show at once">
       <p>
         This page holds up to {formatCount(KEYS_MAX)} keys
         {status ? `, and the topic has ${formatCount(status.entries)}` : ""}. Search by a prefix to
@@ -78,15 +108,14 @@ function TooMany({ dashboard }: { dashboard: Dashboard }) {
           </li>
         ))}
       </ul>
-    </div>
+    </Notice>
   );
 }
 
 function Refused({ dashboard }: { dashboard: Dashboard }) {
   const [token, setToken] = useState("");
   return (
-    <div class="empty">
-      <h2>You need access to see this</h2>
+    <Notice icon="lock" title="You need access to see this">
       <p>Sign in where your organisation lets you, then reload. Or use a token for this service.</p>
       <form
         class="token"
@@ -110,7 +139,7 @@ function Refused({ dashboard }: { dashboard: Dashboard }) {
           Use token
         </button>
       </form>
-    </div>
+    </Notice>
   );
 }
 

@@ -1,0 +1,31 @@
+"""The dashboard in each of its states: it says what is the matter, and everybody can read it."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.browser.needs import missing
+
+if missing():
+    NAMES = ["none of them"]
+else:
+    from tests.browser.states import STATES
+
+    NAMES = list(STATES)
+
+if TYPE_CHECKING:
+    from tests.browser.visits import Visitor
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.mark.parametrize("name", NAMES)
+async def test_each_state_is_told_and_can_be_read_on_any_screen(visitor: "Visitor", tmp_path: Path, name: str) -> None:
+    async with STATES[name](visitor.dashboard, tmp_path) as dashboard:
+        for width, height in ((1280, 800), (390, 844)):
+            await dashboard.resize(width, height)
+            assert await dashboard.overflow() == (0, [])
+            for colours in ("light", "dark"):
+                await dashboard.page.emulate_media(color_scheme=colours)
+                assert await dashboard.violations() == [], (width, colours)

@@ -17,6 +17,11 @@ BEYOND_THE_EDGE = """
 """
 
 
+TRANSFERRED = """
+() => performance.getEntries()
+  .filter(({ transferSize }) => transferSize > 0)
+  .map(({ name, transferSize }) => [name, transferSize])
+"""
 KEEP_BANNERS = """
 () => {
   const banners = (globalThis.banners = []);
@@ -104,6 +109,10 @@ class Dashboard:
         await expect(self.history).to_have_count(len(versions))
         for item, version in zip(await self.history.all(), versions, strict=True):
             await expect(item).to_contain_text(re.compile(rf"{re.escape(version)}$"))
+
+    async def transferred(self) -> dict[str, int]:
+        """The bytes that came over the line so far, headers and all, by address."""
+        return dict(await self.page.evaluate(TRANSFERRED))
 
     async def violations(self) -> list[str]:
         """What axe-core has against the page as it is."""

@@ -20,6 +20,7 @@ RECORDS = [(b"oven", b'{"degrees": 180, "door": "shut"}'), (LONG, b"x" * 1_000),
 VIEW = "?pin=fridge&plot=oven~~/degrees"
 LINKS = ("", VIEW, f"{VIEW}&key=oven")
 PHONE = 390
+FIRST_LOAD_BYTES_MAX = 150_000
 
 # WCAG's relative luminance of the page's background, from 0 for black to 1 for white.
 BACKGROUND = """
@@ -76,6 +77,20 @@ async def test_a_phone_has_nothing_beyond_its_edge(
             buttons = [dashboard.page.get_by_role("button", name=name) for name in ("Zoom in", "Later", "Pause")]
             boxes = [await button.bounding_box() for button in buttons]
             assert len({box["y"] for box in boxes if box}) == 1, "the plots' buttons stand in one line"
+
+
+async def test_the_first_load_is_small_and_brings_nothing_of_graphiql(
+    visitor: "Visitor", embedded_broker: EmbeddedBroker, embedded_topic: str, tmp_path: Path
+) -> None:
+    async with (
+        holding(embedded_broker, embedded_topic, tmp_path) as served,
+        visitor.dashboard(served.run.url, f"{VIEW}&key=oven") as dashboard,
+    ):
+        await dashboard.is_live()
+        loaded = await dashboard.transferred()
+        assert len(loaded) > 3
+        assert sum(loaded.values()) < FIRST_LOAD_BYTES_MAX, loaded
+        assert [address for address in loaded if "graphiql" in address or "monaco" in address] == []
 
 
 async def test_many_pins_leave_the_plots_and_the_table_in_sight(

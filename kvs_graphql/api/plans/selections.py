@@ -50,8 +50,9 @@ class Selections:
             NotPlain: There are directives, of which graphql-core knows what they mean.
         """
         fields: Fields = {}
+        spread: set[str] = set()
         for selection in selections:
-            for node in self._flat(kind, selection):
+            for node in self._flat(kind, selection, spread):
                 fields.setdefault(node.alias.value if node.alias else node.name.value, []).append(node)
         return fields
 
@@ -113,17 +114,20 @@ class Selections:
             shown.append(f"{name!r}: {self._value(names, field.type, below, values, read)}")
         return f"{{{', '.join(shown)}}}"
 
-    def _flat(self, kind: GraphQLObjectType, selection: SelectionSetNode) -> Iterator[FieldNode]:
+    def _flat(self, kind: GraphQLObjectType, selection: SelectionSetNode, spread: set[str]) -> Iterator[FieldNode]:
         for node in selection.selections:
             if node.directives:
                 raise NotPlain
             if isinstance(node, FieldNode):
                 yield node
             else:
-                yield from self._of_fragment(kind, node)
+                yield from self._of_fragment(kind, node, spread)
 
-    def _of_fragment(self, kind: GraphQLObjectType, node: SelectionNode) -> Iterator[FieldNode]:
+    def _of_fragment(self, kind: GraphQLObjectType, node: SelectionNode, spread: set[str]) -> Iterator[FieldNode]:
         if isinstance(node, FragmentSpreadNode):
+            if node.name.value in spread:
+                return
+            spread.add(node.name.value)
             fragment: FragmentDefinitionNode | InlineFragmentNode = self._fragments[node.name.value]
         else:
             assert isinstance(node, InlineFragmentNode)
@@ -132,7 +136,7 @@ class Selections:
         if fragment.directives:
             raise NotPlain
         if condition is None or condition.name.value in {kind.name, *(i.name for i in kind.interfaces)}:
-            yield from self._flat(kind, fragment.selection_set)
+            yield from self._flat(kind, fragment.selection_set, spread)
 
 
 class _Names:

@@ -22,6 +22,7 @@ TRANSFERRED = """
   .filter(({ transferSize }) => transferSize > 0)
   .map(({ name, transferSize }) => [name, transferSize])
 """
+TABS_MAX = 40
 KEEP_BANNERS = """
 () => {
   const banners = (globalThis.banners = []);
@@ -109,6 +110,63 @@ class Dashboard:
         await expect(self.history).to_have_count(len(versions))
         for item, version in zip(await self.history.all(), versions, strict=True):
             await expect(item).to_contain_text(re.compile(rf"{re.escape(version)}$"))
+
+    async def press(self, name: str) -> None:
+        """Press the button of that name."""
+        await self.page.get_by_role("button", name=name, exact=True).click()
+
+    async def type(self, *keys: str) -> None:
+        """Press single keys, or write whole words, where the focus is."""
+        for key in keys:
+            if len(key) == 1 or key[0].isupper():
+                await self.page.keyboard.press(key)
+            else:
+                await self.page.keyboard.type(key)
+
+    async def tab_to(self, name: str) -> None:
+        """Press the tabulator until what has that name has the focus."""
+        for _ in range(TABS_MAX):
+            await self.page.keyboard.press("Tab")
+            if await self.page.evaluate("document.activeElement.ariaLabel") == name:
+                return
+        raise AssertionError(f"{name!r} is not reached by {TABS_MAX} tabulators")
+
+    async def drag_over_plot(self) -> None:
+        """Draw the mouse over the middle of the first plot."""
+        box = await self.plots.first.locator(".u-over").bounding_box()
+        assert box is not None
+        y = box["y"] + box["height"] / 2
+        await self.page.mouse.move(box["x"] + box["width"] / 4, y)
+        await self.page.mouse.down()
+        await self.page.mouse.move(box["x"] + box["width"] / 2, y, steps=4)
+        await self.page.mouse.up()
+
+    async def says_that_plots_stand_still(self) -> None:
+        await expect(self.page.get_by_text("Standing still")).to_be_visible()
+
+    async def says_that_plots_follow(self) -> None:
+        await expect(self.page.get_by_text("Standing still")).to_be_hidden()
+        await expect(self.page.get_by_role("button", name="Pause")).to_be_visible()
+
+    async def shows_tree(self, *lines: str) -> None:
+        """The open key's value has those lines, each the name and what it is."""
+        for line in lines:
+            await expect(self._line(line)).to_be_visible()
+
+    async def shows_no_tree(self, line: str) -> None:
+        await expect(self._line(line)).to_have_count(0)
+
+    def _line(self, line: str) -> Locator:
+        name, _, rest = line.partition(" ")
+        text = re.compile(rf"^{re.escape(name)}\s*{re.escape(rest)}")
+        return self.detail.locator(".tree").get_by_role("listitem").filter(has_text=text)
+
+    async def has_pinned(self, key: str, value: str) -> None:
+        card = self.page.locator(".pin-card").filter(has=self.page.get_by_title(f"Open {key}", exact=True))
+        await expect(card).to_contain_text(value)
+
+    async def has_nothing_open(self) -> None:
+        await expect(self.detail).to_be_hidden()
 
     async def transferred(self) -> dict[str, int]:
         """The bytes that came over the line so far, headers and all, by address."""

@@ -108,3 +108,61 @@ async def test_its_address_opens_the_same_view_in_another_browser(
             assert await dashboard.board_height() == height
             await dashboard.shows("oven/right", "degrees 90")
             await dashboard.shows_no("fridge")
+
+
+async def test_plots_stand_still_while_paused_or_zoomed_and_then_go_on(
+    visitor: "Visitor", embedded_broker: EmbeddedBroker, embedded_topic: str, tmp_path: Path
+) -> None:
+    servers = embedded_broker.bootstrap_servers
+    async with serving(servers, embedded_topic, tmp_path) as served:
+        await served.applied(await write(servers, embedded_topic, [(b"oven", b"180")]))
+        async with visitor.dashboard(served.run.url, "?plot=oven~~") as dashboard:
+            await dashboard.plots_latest("oven", "180")
+            for stop in ("Pause", "Zoom in", "Earlier", "drag"):
+                await (dashboard.drag_over_plot() if stop == "drag" else dashboard.press(stop))
+                await dashboard.says_that_plots_stand_still()
+                await dashboard.press("Go on")
+                await dashboard.says_that_plots_follow()
+            await dashboard.press("Pause")
+            await write(servers, embedded_topic, [(b"oven", b"205")])
+            await dashboard.plots_latest("oven", "205")
+
+
+async def test_json_is_a_tree_whose_branches_open_and_close(
+    visitor: "Visitor", embedded_broker: EmbeddedBroker, embedded_topic: str, tmp_path: Path
+) -> None:
+    servers = embedded_broker.bootstrap_servers
+    value = b'{"kitchen": {"oven": {"degrees": 180, "door": null}, "lamps": [true, "dim", []]}}'
+    async with serving(servers, embedded_topic, tmp_path) as served:
+        await served.applied(await write(servers, embedded_topic, [(b"house", value)]))
+        async with visitor.dashboard(served.run.url, "?key=house") as dashboard:
+            await dashboard.shows_tree("kitchen 2 fields", "oven 2 fields", "lamps 3 items")
+            await dashboard.shows_no_tree("degrees 180")
+            await dashboard.press("oven 2 fields")
+            await dashboard.shows_tree("degrees 180", "door null")
+            await dashboard.press("kitchen 2 fields")
+            await dashboard.shows_no_tree("lamps 3 items")
+
+
+async def test_all_of_it_is_within_reach_of_the_keyboard(
+    visitor: "Visitor", embedded_broker: EmbeddedBroker, embedded_topic: str, tmp_path: Path
+) -> None:
+    servers = embedded_broker.bootstrap_servers
+    records = [(b"fridge", b"4"), (b"oven/left", b"180"), (b"oven/right", b"90")]
+    async with serving(servers, embedded_topic, tmp_path) as served:
+        await served.applied(await write(servers, embedded_topic, records))
+        async with visitor.dashboard(served.run.url) as dashboard:
+            await dashboard.shows("fridge", "4")
+            await dashboard.type("/", "oven/")
+            await dashboard.shows_no("fridge")
+            await dashboard.tab_to("Keys and their values")
+            await dashboard.type("ArrowDown", "ArrowDown", "p", "Enter")
+            await dashboard.has_open("oven/right")
+            await dashboard.has_pinned("oven/right", "90")
+            await dashboard.tab_to("90, plot oven/right")
+            await dashboard.type("Enter")
+            await dashboard.plots_latest("oven/right", "90")
+            await dashboard.type("Escape")
+            await dashboard.has_nothing_open()
+            await dashboard.type("ArrowUp", "Enter")
+            await dashboard.has_open("oven/left")

@@ -54,8 +54,8 @@ function Toolbar() {
   };
   const count =
     view.length === main.rows.size
-      ? `${formatCount(view.length)} keys`
-      : `${formatCount(view.length)} of ${formatCount(main.rows.size)} keys`;
+      ? countOf(view.length)
+      : `${formatCount(view.length)} of ${countOf(main.rows.size)}`;
   return (
     <div class="toolbar">
       <label class="search">
@@ -82,6 +82,10 @@ function Toolbar() {
       <SortSelect dashboard={dashboard} />
     </div>
   );
+}
+
+function countOf(keys: number): string {
+  return `${formatCount(keys)} ${keys === 1 ? "key" : "keys"}`;
 }
 
 function LoadProgress({ dashboard }: { dashboard: Dashboard }) {

@@ -1,14 +1,16 @@
 """The command: `python -m bench`."""
 
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import click
 
+from bench.attempts import attempt
 from bench.document import write_document
 from bench.ground import Ground, open_ground
 from bench.machine import describe, divide, settle
-from bench.measure import Measurement
+from bench.measure import Measurement, failed
 from bench.plan import FULL, SHORT, Plan
 from bench.report import growth_lines, text, write_growths, write_results
 from bench.shapes import catchup, fanout, live, memory, reads, restart, scaling
@@ -43,16 +45,17 @@ def _options(command: Callable[..., None]) -> Callable[..., None]:
 @click.option("--only", type=click.Choice(list(PARTS)), multiple=True, help="Measure this part alone; may be repeated.")
 @_options
 def run(only: tuple[str, ...], rounds: int | None, seconds: float | None, short: bool) -> None:
-    """Measure, print a table, and leave Markdown and JSON in bench/results."""
+    """Measure, print a table, and leave Markdown and JSON in bench/results. Ends with 1 if something failed."""
     plan = _plan(rounds, seconds, short=short)
     machine, processors = describe(), divide()
     settle(processors)
     measurements: list[Measurement] = []
     with open_ground(processors) as ground:
         for part in only or PARTS:
-            measurements.extend(PARTS[part](ground, plan))
+            measurements.extend(attempt(part, "what was left of it", 0, PARTS[part](ground, plan)))
     click.echo(text(measurements))
     write_results(machine, measurements)
+    sys.exit(int(failed(measurements)))
 
 
 @main.command("scaling")

@@ -9,6 +9,7 @@ SUBJECTS = (LIMIT, OURS, NEWCOMER)
 
 _BUSY = 0.85
 _EXHAUSTED = 0.90
+FAILED = "failed"
 LOAD_WAS_THE_BOTTLENECK = "the load generator was the bottleneck"
 
 
@@ -78,6 +79,11 @@ def remarks(measurements: Iterable[Measurement]) -> dict[tuple[str, str], dict[s
             counts = found.setdefault((one.shape, one.subject), {})
             counts[remark] = counts.get(remark, 0) + 1
     return found
+
+
+def failed(measurements: Iterable[Measurement]) -> bool:
+    """Whether anything could not be measured."""
+    return any(remark.startswith(FAILED) for one in measurements for remark in one.remarks)
 
 
 def shares(wall_seconds: float, server_cpu_seconds: float, load_cpu_seconds: float) -> dict[str, float]:

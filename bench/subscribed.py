@@ -15,10 +15,10 @@ from bench.processes import ProcessFailed, Server, Worker
 from bench.sources import Source
 from bench.timetable import Timetable
 
-_SUBSCRIBE_SECONDS_MAX = 120.0
-_WARM_ATTEMPTS_MAX = 20
-_WARM_SECONDS = 20.0
-_WARM_SILENCE_SECONDS = 3.0
+_SUBSCRIBE_SECONDS_MAX = 300.0
+_WARM_ATTEMPTS_MAX = 5
+_WARM_SECONDS = 60.0
+_WARM_SILENCE_SECONDS = 10.0
 _WARM_TICKS_A_SECOND = 50.0
 _WARM_UPDATES_A_TICK = 100
 _SILENCE_SECONDS_MAX = 15.0
@@ -27,11 +27,14 @@ _PATIENCE = 3.0
 _EXTRA_SECONDS_MAX = 5.0
 _ANSWER_SECONDS_MAX = 30.0
 _IDLE = 0.1
-_LOOK_SECONDS = 0.25
+# A server that is kept waiting for its processor seems to rest for a moment.
+_CALM_LOOKS = 2
+_LOOK_SECONDS = 0.2
 _SETTLE_SECONDS_MAX = 60.0
 _STALLED_UPDATES_A_TICK = 200
 _STALLED_TICKS_A_SECOND = 100.0
 _STALLED_SECONDS_MAX = 120.0
+_STALLED_SILENCE_SECONDS = 3.0
 _RUNS = count(1)
 
 
@@ -51,9 +54,9 @@ class Subscribed:
             ProcessFailed: Some get nothing.
         """
         keys = 1 if self.wanted.same else self.keys
+        once = self._timetable(keys, _WARM_UPDATES_A_TICK, _WARM_TICKS_A_SECOND)
         seen = 0
         for _ in range(_WARM_ATTEMPTS_MAX):
-            once = self._timetable(keys, _WARM_UPDATES_A_TICK, _WARM_TICKS_A_SECOND)
             limits = {"seconds_max": once.seconds + _WARM_SECONDS, "silence_seconds_max": _WARM_SILENCE_SECONDS}
             seen = self._take(once, self.wanted.subscriptions, limits)["seen"]
             if seen == self.wanted.subscriptions:
@@ -73,7 +76,7 @@ class Subscribed:
     def take_stalled(self, updates: int, meanwhile: Callable[[], None]) -> dict[str, Any]:
         """A run, all at once, of which the first socket reads nothing until `meanwhile` has returned."""
         timetable = self._timetable(updates, _STALLED_UPDATES_A_TICK, _STALLED_TICKS_A_SECOND)
-        limits = {"seconds_max": _STALLED_SECONDS_MAX, "silence_seconds_max": _WARM_SILENCE_SECONDS}
+        limits = {"seconds_max": _STALLED_SECONDS_MAX, "silence_seconds_max": _STALLED_SILENCE_SECONDS}
         self._worker.tell(command="stalled run", run=timetable.run, expected=updates, **limits)
         self._worker.hear(_ANSWER_SECONDS_MAX)
         self._source.go(timetable)
@@ -109,6 +112,8 @@ def subscribed(
     }
     with Worker("bench.load.sockets", **specification) as worker:
         worker.hear(_SUBSCRIBE_SECONDS_MAX)
+        # It has read them all, and may still be at work on them.
+        come_to_rest(server)
         yield Subscribed(worker, source, wanted)
     come_to_rest(server)
 
@@ -117,8 +122,9 @@ def come_to_rest(server: Server) -> None:
     """Wait until a server has worked off what it was left with."""
     process = psutil.Process(server.pid)
     deadline = time.monotonic() + _SETTLE_SECONDS_MAX
-    while time.monotonic() < deadline:
+    calm = 0
+    while calm < _CALM_LOOKS and time.monotonic() < deadline:
         before, began = cpu_seconds(process), time.monotonic()
         time.sleep(_LOOK_SECONDS)
-        if cpu_seconds(process) - before < _IDLE * (time.monotonic() - began):
-            return
+        busy = cpu_seconds(process) - before > _IDLE * (time.monotonic() - began)
+        calm = 0 if busy else calm + 1

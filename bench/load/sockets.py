@@ -178,8 +178,10 @@ async def work(harness: Harness, specification: Specification) -> None:
 
 
 async def _run(harness: Harness, subscribers: Subscribers, command: dict[str, Any], server_pid: int) -> None:
-    """Take a run; in a stalled one the first socket reads nothing until the harness says so."""
-    deliveries = subscribers.deliveries = Deliveries(subscribers.wanted, command["run"], command["expected"])
+    """Take a run, or more of the last one; in a stalled one the first socket reads nothing until told."""
+    if subscribers.deliveries.run != command["run"]:
+        subscribers.deliveries = Deliveries(subscribers.wanted, command["run"], command["expected"])
+    deliveries = subscribers.deliveries
     stalled = subscribers.sockets[0] if command["command"] == "stalled run" else None
     if stalled is not None:
         stalled.stall()

@@ -5,6 +5,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from bench.attempts import attempt
 from bench.ground import Ground, say, wait_until_applied, wait_until_listening, wait_until_ready
 from bench.load.deliveries import Wanted
 from bench.measure import LIMIT, NEWCOMER, OURS, Measurement, bottleneck, shares
@@ -57,17 +58,18 @@ def measure(ground: Ground, plan: Plan) -> Iterator[Measurement]:
         for number in range(1, plan.rounds + 1):
             limit_rate = 0.0
             for subject in subjects:
-                for measured in _same_keys(subject, number, plan, limit_rate):
+                found = _same_keys(subject, number, plan, limit_rate)
+                for measured in attempt(FLAT_OUT, subject.name, number, found):
                     if measured.subject == LIMIT:
                         limit_rate = measured.figures.get("deliveries_per_s", limit_rate)
                     yield measured
             for subject in subjects:
                 if plan.thorough or subject.name != NEWCOMER:
-                    yield from _own_keys(subject, number, plan)
+                    yield from attempt(OWN_KEYS, subject.name, number, _own_keys(subject, number, plan))
             for subject in subjects:
-                yield from _hundred(subject, number, plan)
+                yield from attempt(HUNDRED, subject.name, number, _hundred(subject, number, plan))
             for subject in subjects if plan.thorough else ():
-                yield from _many(subject, number, plan)
+                yield from attempt(MANY, subject.name, number, _many(subject, number, plan))
 
 
 def _start(ground: Ground, plan: Plan, stack: ExitStack) -> list[Subject]:

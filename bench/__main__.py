@@ -1,5 +1,6 @@
 """The command: `python -m bench`."""
 
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -28,6 +29,8 @@ PARTS: dict[str, Callable[[Ground, Plan], Iterator[Measurement]]] = {
 @click.group()
 def main() -> None:
     """Measure the service beside the bare limits and a newcomer's version."""
+    # So that files and processes are cleaned up as after Ctrl-C.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
 
 
 def _options(command: Callable[..., None]) -> Callable[..., None]:

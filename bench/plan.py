@@ -35,7 +35,7 @@ FULL = Plan(
     thorough=True,
     idle_subscriptions=10_000,
     idle_sockets=2_000,
-    stalled_updates=200_000,
+    stalled_updates=100_000,
 )
 SHORT = Plan(
     rounds=1,

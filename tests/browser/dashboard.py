@@ -22,6 +22,12 @@ TRANSFERRED = """
   .filter(({ transferSize }) => transferSize > 0)
   .map(({ name, transferSize }) => [name, transferSize])
 """
+IN_ORDER = """
+(order) => [...document.querySelectorAll(".row:not([hidden])")]
+  .sort((one, other) => one.getBoundingClientRect().top - other.getBoundingClientRect().top)
+  .map(({ title }) => title)
+  .join(", ") === order
+"""
 TABS_MAX = 40
 KEEP_BANNERS = """
 () => {
@@ -42,6 +48,7 @@ class Dashboard:
         self.history = self.detail.get_by_role("region", name="History").get_by_role("listitem")
         # Not by its role: a key that is open on a small screen covers it.
         self.state = page.locator(".strip .state .number")
+        self.rows = page.get_by_role("grid").locator(".row")
         self.plots = page.get_by_role("figure")
 
     @property
@@ -59,6 +66,14 @@ class Dashboard:
     async def shows(self, key: str, value: str) -> None:
         """The key's line has that value, and no other."""
         await expect(self.row(key).locator(".value")).to_have_accessible_name(value)
+
+    async def has_in_order(self, *keys: str) -> None:
+        """The table's rows from top to bottom, all of them in sight."""
+        order = ", ".join(keys)
+        await self.page.wait_for_function(IN_ORDER, arg=order)
+
+    async def lights_up(self, key: str) -> None:
+        await expect(self.row(key).locator(".value[data-glow='1'], .value[data-glow='2']")).to_be_visible()
 
     async def shows_no(self, key: str) -> None:
         await expect(self.row(key)).to_have_count(0)

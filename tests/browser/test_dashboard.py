@@ -166,3 +166,37 @@ async def test_all_of_it_is_within_reach_of_the_keyboard(
             await dashboard.has_nothing_open()
             await dashboard.type("ArrowUp", "Enter")
             await dashboard.has_open("oven/left")
+
+
+async def test_a_long_table_holds_only_the_rows_in_sight(
+    visitor: "Visitor", embedded_broker: EmbeddedBroker, embedded_topic: str, tmp_path: Path
+) -> None:
+    servers = embedded_broker.bootstrap_servers
+    async with serving(servers, embedded_topic, tmp_path) as served:
+        records = [(b"key/%04d" % number, b"1") for number in range(1_000)]
+        await served.applied(await write(servers, embedded_topic, records))
+        async with visitor.dashboard(served.run.url) as dashboard:
+            await dashboard.shows("key/0000", "1")
+            await dashboard.shows_no("key/0999")
+            await dashboard.tab_to("Keys and their values")
+            await dashboard.type("End")
+            await dashboard.shows("key/0999", "1")
+            await dashboard.shows_no("key/0000")
+            assert await dashboard.rows.count() < 60
+
+
+async def test_rows_come_in_the_order_asked_for_and_light_up_when_they_change(
+    visitor: "Visitor", embedded_broker: EmbeddedBroker, embedded_topic: str, tmp_path: Path
+) -> None:
+    servers = embedded_broker.bootstrap_servers
+    async with serving(servers, embedded_topic, tmp_path) as served:
+        await served.applied(await write(servers, embedded_topic, [(b"a", b"1"), (b"b", b"1"), (b"c", b"1")]))
+        async with visitor.dashboard(served.run.url) as dashboard:
+            await dashboard.has_in_order("a", "b", "c")
+            await dashboard.press("Key")
+            await dashboard.has_in_order("c", "b", "a")
+            await dashboard.press("Changed")
+            await dashboard.page.mouse.move(0, 0)
+            await write(servers, embedded_topic, [(b"b", b"2")])
+            await dashboard.lights_up("b")
+            await dashboard.has_in_order("b", "c", "a")

@@ -1,5 +1,7 @@
 """How to reach the brokers, and what their failures mean."""
 
+import asyncio
+from collections.abc import Coroutine
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,7 @@ from aiokafka.helpers import create_ssl_context
 
 REQUEST_TIMEOUT_MS = 10_000
 CLIENT_ID = "kvs-graphql"
+_START_SECONDS_MAX = 2.0
 
 TRANSIENT = (KafkaError, OSError, TimeoutError)
 """What passes by itself: caught, shown as a state, and tried again with growing pauses."""
@@ -69,3 +72,19 @@ class KafkaConnection:
             certfile=None if self.certificate_file is None else str(self.certificate_file),
             keyfile=None if self.key_file is None else str(self.key_file),
         )
+
+
+async def started(starting: Coroutine[Any, Any, Any]) -> None:
+    """Start a client of aiokafka.
+
+    Cancelled while a broker is asked for the first time, aiokafka forgets the connection without closing it: so it
+    gets a moment to come to an end before the cancellation goes on.
+    """
+    task = asyncio.ensure_future(starting)
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait([task], timeout=_START_SECONDS_MAX)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        raise

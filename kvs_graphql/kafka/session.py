@@ -14,7 +14,7 @@ from aiokafka.errors import UnsupportedVersionError
 from kvs_graphql.cursor import Cursor
 from kvs_graphql.errors import ServiceError
 from kvs_graphql.feed import Feed
-from kvs_graphql.kafka.connection import KafkaConnection
+from kvs_graphql.kafka.connection import KafkaConnection, started
 from kvs_graphql.kafka.recovery import LogBounds
 from kvs_graphql.kafka.topic import Topic, TopicConfiguration, TopicIdentity
 from kvs_graphql.records import Positions
@@ -139,7 +139,7 @@ async def _consumer(
     )
     consumer.assign(partitions)
     try:
-        await consumer.start()
+        await started(consumer.start())
         yield consumer
     finally:
         await _stop(consumer)

@@ -28,7 +28,7 @@ from aiokafka.protocol.types import (
 )
 
 from kvs_graphql.cursor import NO_TOPIC_ID
-from kvs_graphql.kafka.connection import KafkaConnection
+from kvs_graphql.kafka.connection import KafkaConnection, started
 
 DELETE_RETENTION_MS = 86_400_000
 """Kafka's default, for brokers that do not tell."""
@@ -65,7 +65,7 @@ class Topic:
     async def __aenter__(self) -> "Topic":
         """Raises: KafkaError: No broker can be reached."""
         try:
-            await self._client.bootstrap()
+            await started(self._client.bootstrap())
         except BaseException:
             await self._client.close()
             raise
@@ -100,7 +100,7 @@ class Topic:
         """The topic's configuration; Kafka's defaults where the broker does not tell it."""
         admin = AIOKafkaAdminClient(**self._connection.arguments())
         try:
-            await admin.start()
+            await started(admin.start())
             responses = await admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, self.name)])
             values = {entry[0]: entry[1] for response in responses for entry in response.resources[0][4]}
         except (KafkaError, IncompatibleBrokerVersion, NotImplementedError):

@@ -34,9 +34,10 @@ def measure(ground: Ground, plan: Plan) -> Iterator[Measurement]:
             with ground.ours(topic, _database(ground)) as server:
                 wait_until_ready(server)
                 yield _subscriber(OURS, server, source, updates, number)
-            with ground.newcomer(topic, _database(ground)) as server:
-                wait_until_applied(server, plan.keys)
-                yield _subscriber(NEWCOMER, server, source, updates, number)
+            if plan.thorough:
+                with ground.newcomer(topic, _database(ground)) as server:
+                    wait_until_applied(server, plan.keys)
+                    yield _subscriber(NEWCOMER, server, source, updates, number)
 
 
 def _aiokafka(ground: Ground, topic: str, source: Source, updates: int, number: int) -> Measurement:

@@ -110,7 +110,9 @@ class Settings(BaseSettings):
     ping_seconds: Seconds = Field(20.0, description="Seconds between two pings of a WebSocket or an event stream.")
     pong_seconds_max: Seconds = Field(20.0, description="Seconds a WebSocket has to answer a ping.")
     progress_seconds: Seconds = Field(10.0, description="Seconds between two PROGRESS updates while nothing matches.")
-    interval_seconds_min: Seconds = Field(0.1, description="Seconds between two pushes of a live query, or of `interval`, at least.")
+    interval_seconds_min: Seconds = Field(
+        0.1, description="Seconds between two pushes of a live query, or of `interval`, at least."
+    )
     shared_bytes_max: Bytes = Field(
         8 * _MIB, description="Bytes of encoded updates kept for subscribers that are told the same."
     )

@@ -11,7 +11,7 @@ def _run(partition: int, first: int, count: int) -> list[Record]:
 
 def test_batches_hold_every_record_once_in_order_and_keep_to_the_limits() -> None:
     runs = {0: _run(0, 10, 12_000), 1: _run(1, 0, 3_000)}
-    found = list(batches(runs, (10, 0), load_settings(batch_records_max=6_000)))
+    found = list(batches(runs, (10, 0), load_settings(batch_records_max=8_000)))
     assert [one.positions for one in found] == [(5_010, 3_000), (12_010, 3_000)]
     assert [one.remaining for one in found] == [7_000, 0]
     for partition, records in runs.items():

@@ -1,0 +1,22 @@
+"""A measurement that fails in the middle of a run."""
+
+from collections.abc import Iterator
+
+from bench.attempts import attempt
+from bench.measure import OURS, Measurement, failed
+from bench.processes import ProcessFailed
+
+FIRST = Measurement("one key", OURS, 1, {"requests_per_s": 1})
+
+
+def _fails() -> Iterator[Measurement]:
+    yield FIRST
+    raise ProcessFailed("it ended\nwith a long log")
+
+
+def test_what_was_measured_before_a_failure_is_kept_and_the_failure_told() -> None:
+    first, failure = attempt("100 keys", OURS, 1, _fails())
+    assert first == FIRST
+    assert (failure.shape, failure.figures, failure.remarks) == ("100 keys", {}, ("failed: it ended",))
+    assert failed([first, failure])
+    assert not failed([first])

@@ -3,3 +3,7 @@ import WebSocket from "ws";
 
 globalThis.WebSocket = WebSocket;
 console.log = (...said) => process.stdout.write(`${JSON.stringify(said)}\n`);
+
+// It ends with whoever runs it.
+process.stdin.on("end", () => process.exit()).resume();
+process.stdin.unref();

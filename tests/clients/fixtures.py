@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 
 from tests.clients.node import HERE, Node, missing, running_node
 
@@ -23,7 +24,8 @@ def npm_clients() -> Path:
     return HERE
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def node(npm_clients: Path) -> AsyncIterator[Node]:
+    """One process for all tests of a module, which run in the module's loop."""
     async with running_node(npm_clients) as node:
         yield node

@@ -14,14 +14,16 @@ PAUSE_SECONDS = 0.005
 class Numbers:
     """Written one after another until `stop`."""
 
-    def __init__(self) -> None:
+    def __init__(self, prefix: str) -> None:
         self.written = 0
+        self._prefix = prefix.encode()
         self._changed = asyncio.Condition()
         self._stopping = self._stopped = False
 
     async def run(self, producer: AIOKafkaProducer, topic: str) -> None:
         while not self._stopping:
-            await producer.send_and_wait(topic, b"%d" % self.written, b"n/%d" % (self.written % KEYS))
+            key = self._prefix + b"%d" % (self.written % KEYS)
+            await producer.send_and_wait(topic, b"%d" % self.written, key)
             self.written += 1
             await self._notify()
             await asyncio.sleep(PAUSE_SECONDS)
@@ -47,9 +49,9 @@ class Numbers:
 
 
 @asynccontextmanager
-async def numbers(bootstrap_servers: str, topic: str) -> AsyncIterator[Numbers]:
-    """Begun at once."""
-    numbers = Numbers()
+async def numbers(bootstrap_servers: str, topic: str, prefix: str) -> AsyncIterator[Numbers]:
+    """Begun at once, to keys of that prefix."""
+    numbers = Numbers(prefix)
     async with AIOKafkaProducer(bootstrap_servers=bootstrap_servers) as producer, asyncio.TaskGroup() as tasks:
         tasks.create_task(numbers.run(producer, topic))
         try:

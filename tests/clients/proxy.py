@@ -18,15 +18,22 @@ class Line:
         self._service = urlsplit(service)
         self._cuts = iter(cut_after_bytes)
         self._dead = 0
+        self._ends: set[StreamWriter] = set()
 
     def go_dead(self) -> None:
         """The connections there are stay open, and carry nothing from now on."""
         self._dead = self.connections
 
+    def cut(self) -> None:
+        """Reset every connection."""
+        for end in self._ends:
+            end.transport.abort()
+
     async def connect(self, reader: StreamReader, writer: StreamWriter) -> None:
         self.connections += 1
         number, bytes_max = self.connections, next(self._cuts, None)
         from_service, to_service = await asyncio.open_connection(self._service.hostname, self._service.port)
+        self._ends |= {writer, to_service}
         with closing(writer), closing(to_service):
             ways = [
                 asyncio.create_task(self._carry(number, reader, to_service, None)),
@@ -37,6 +44,7 @@ class Line:
                 way.cancel()
             # A reset, not an end: that is how a killed process or a dropped network looks.
             writer.transport.abort()
+        self._ends -= {writer, to_service}
 
     async def _carry(self, number: int, reader: StreamReader, writer: StreamWriter, bytes_max: int | None) -> None:
         carried = 0
@@ -59,4 +67,7 @@ async def line_to(service: str, cut_after_bytes: Iterable[int] = ()) -> AsyncIte
     async with await asyncio.start_server(line.connect, "127.0.0.1", 0) as server:
         host, port = server.sockets[0].getsockname()
         line.url = f"http://{host}:{port}"
-        yield line
+        try:
+            yield line
+        finally:
+            line.cut()

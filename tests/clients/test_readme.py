@@ -56,14 +56,12 @@ class Page:
 async def running(directory: Path, code: str) -> AsyncIterator[Page]:
     """That code, with the clients that are installed there."""
     command = ("node", "--import", "./browser.js", "--input-type=module", "--eval", code)
-    process = await asyncio.create_subprocess_exec(*command, cwd=directory, stdout=PIPE)
+    process = await asyncio.create_subprocess_exec(*command, cwd=directory, stdin=PIPE, stdout=PIPE)
     try:
         async with asyncio.timeout(SECONDS_MAX):
             yield Page(process)
     finally:
-        if process.returncode is None:
-            process.kill()
-        await process.wait()
+        await process.communicate(b"")  # Closes its stdin.
 
 
 @pytest.fixture

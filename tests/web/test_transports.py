@@ -1,7 +1,6 @@
 """Subscriptions, the same over every transport and with the npm clients."""
 
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,19 +9,12 @@ import pytest_asyncio
 from kvs_graphql.cursor import NO_TOPIC_ID, Cursor, decode_cursor
 from kvs_graphql.demo.broker import EmbeddedBroker
 from tests.api.test_values import Holding, holding
-from tests.clients.node import Node, running_node
 from tests.transports import MULTIPART, SSE, UPDATES, WEBSOCKET, Transport, npm_transport, take, until_active
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 OURS = {"websocket": WEBSOCKET, "sse": SSE, "multipart": MULTIPART}
 NPM = ["graphql-ws", "graphql-sse"]
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def node(npm_clients: Path) -> AsyncIterator[Node]:
-    async with running_node(npm_clients) as node:
-        yield node
 
 
 @pytest.fixture(params=[*OURS, *NPM])

@@ -1,7 +1,6 @@
 """The GraphQL endpoint: Strawberry's view, with this service's context, encoder, media types and errors."""
 
-from collections.abc import AsyncGenerator, Mapping
-from contextlib import aclosing
+from collections.abc import Mapping
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -9,7 +8,7 @@ from typing import Any
 import orjson
 from cross_web import HTTPException
 from starlette.requests import Request
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket
 from strawberry.asgi import GraphQL
@@ -33,6 +32,7 @@ from kvs_graphql.web.pages import Pages
 from kvs_graphql.web.places import Places
 from kvs_graphql.web.responses import error_response, graphql_response
 from kvs_graphql.web.sockets import SocketAdapter, SocketHandler
+from kvs_graphql.web.streams import ResultStream
 
 
 class GraphQLEndpoint(GraphQL[Connection, None]):
@@ -145,15 +145,15 @@ class GraphQLEndpoint(GraphQL[Connection, None]):
     async def create_streaming_response(
         self, request: Request | WebSocket, stream: Any, sub_response: Response, headers: Mapping[str, str]
     ) -> Response:
-        return StreamingResponse(self._while_running(stream()), headers=headers)
+        return ResultStream(stream(), self._service, headers)
 
-    async def _while_running(self, chunks: AsyncGenerator[str, None]) -> AsyncGenerator[str, None]:
-        """Cut the stream off when the service stops: an end that was announced would keep clients from coming back."""
-        async with aclosing(chunks):
-            async for chunk in chunks:
-                if self._service.stopping:
-                    return
-                yield chunk
+    async def _create_streaming_response(
+        self, request: Request, result: Any, protocol: Any, sub_response: Response
+    ) -> Response:
+        response = await super()._create_streaming_response(request, result, protocol, sub_response)
+        assert isinstance(response, ResultStream)
+        response.results = result
+        return response
 
     def should_render_graphql_ide(self, request: Any) -> bool:
         return False

@@ -117,6 +117,9 @@ class Settings(BaseSettings):
         8 * _MIB, description="Bytes of encoded updates kept for subscribers that are told the same."
     )
     watch_page_max: Count = Field(500, description="Updates that a subscription takes in hand at once.")
+    watch_page_bytes_max: Bytes = Field(
+        256 * _KIB, description="Bytes after which a subscription reads no more from the table at once."
+    )
 
     # Limits on what is kept.
     window_changes_max: Count = Field(131_072, description="Recent changes kept in the database for resuming.")

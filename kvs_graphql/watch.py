@@ -42,9 +42,13 @@ class Start:
 
 @dataclass(frozen=True, slots=True)
 class WatchLimits:
-    """`page_max`: updates read or taken at once. `progress_seconds`: the time between two PROGRESS markers."""
+    """`page_max`: updates read or taken at once. `page_bytes_max`: bytes after which no more are read at once.
+
+    `progress_seconds`: the time between two PROGRESS markers.
+    """
 
     page_max: int
+    page_bytes_max: int
     progress_seconds: float
 
 
@@ -174,20 +178,27 @@ class Watch:
                     end[partition],
                     deletes=deletes,
                     limit=self._limits.page_max,
+                    bytes_max=self._limits.page_bytes_max,
                 )
-                known, records = await self._read(query)
+                known, run = await self._read(query)
                 if deletes and self._forgot_deletes(known, partition):
                     return
-                if records:
-                    yield [self._passed(record, None if deletes else Kind.SNAPSHOT) for record in records]
-                complete = len(records) < self._limits.page_max
+                if run.records:
+                    yield [self._passed(record, None if deletes else Kind.SNAPSHOT) for record in run.records]
+                complete = run.complete
             self._seen = advance(self._seen, partition, end[partition])
 
     async def _walk_window(self) -> AsyncIterator[list[Update]]:
         """Every change since what was seen, until the window's end or as far as the window still holds them."""
         sequence, generation = 0, self._generation
         while True:
-            query = changes_after(self._interest, self._seen, sequence, limit=self._limits.page_max)
+            query = changes_after(
+                self._interest,
+                self._seen,
+                sequence,
+                limit=self._limits.page_max,
+                bytes_max=self._limits.page_bytes_max,
+            )
             known, changes = await self._read(query)
             # Sequence numbers of another file mean nothing in this one.
             if self._generation != generation or not covers(self._seen, known.window_start):

@@ -15,7 +15,7 @@ from kvs_graphql.store import Store, WindowLimits, open_store
 from kvs_graphql.watch import Start, Watch, WatchLimits
 
 _INTERVAL_SECONDS = 0.01
-_LIMITS = WatchLimits(page_max=7, progress_seconds=60)
+_LIMITS = WatchLimits(page_max=7, page_bytes_max=10_000, progress_seconds=60)
 
 
 class Table:

@@ -196,7 +196,7 @@ def _service_limits(settings: Settings) -> ServiceLimits:
         wait_seconds_max=settings.wait_seconds_max,
         interval_seconds_min=settings.interval_seconds_min,
         value_bytes_max=settings.value_bytes_max,
-        watch=WatchLimits(settings.watch_page_max, settings.progress_seconds),
+        watch=WatchLimits(settings.watch_page_max, settings.watch_page_bytes_max, settings.progress_seconds),
     )
 
 

@@ -3,8 +3,7 @@
 import sqlite3
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from itertools import islice
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from kvs_graphql.records import Interest, Positions, Record, position_in
 
@@ -34,6 +33,14 @@ class Coverage:
     """From here on every delete is remembered."""
     indexed: bool
     """False during the first read of a topic: log order cannot be read yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A page of entries in the order of the log; `complete` where there are no more."""
+
+    records: list[Record]
+    complete: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,9 +129,9 @@ def coverage() -> Query[Coverage]:
 
 
 def log_order(
-    interest: Interest, partition: int, start: int, end: int, *, deletes: bool, limit: int
-) -> Query[list[Record]]:
-    """Up to `limit` entries of one partition with `start <= offset < end`, by offset."""
+    interest: Interest, partition: int, start: int, end: int, *, deletes: bool, limit: int, bytes_max: int
+) -> Query[Run]:
+    """Entries of one partition with `start <= offset < end`, by offset: until they are `limit`, or of so many bytes."""
     condition, parameters = _matching(interest)
     kept = "" if deletes else " AND value IS NOT NULL"
     statement = (
@@ -132,26 +139,31 @@ def log_order(
         "ORDER BY offset LIMIT ?"
     )
 
-    def query(connection: sqlite3.Connection) -> list[Record]:
-        rows = connection.execute(statement, (partition, start, end, *parameters, limit))
-        return [Record._make(row) for row in rows]
+    def query(connection: sqlite3.Connection) -> Run:
+        rows, complete = _fitting(
+            connection.execute(statement, (partition, start, end, *parameters, limit)), limit, bytes_max
+        )
+        return Run([Record._make(row) for row in rows], complete)
 
     return query
 
 
-def changes_after(interest: Interest, seen: Positions, sequence: int, *, limit: int) -> Query[Changes]:
-    """Up to `limit` changes past `sequence` in the window (0: from its start) that are not below `seen`."""
+def changes_after(interest: Interest, seen: Positions, sequence: int, *, limit: int, bytes_max: int) -> Query[Changes]:
+    """Changes past `sequence` in the window (0: from its start) that are not below `seen`: until they are `limit`, or
+    of so many bytes."""
     condition, parameters = _matching(interest)
     unseen, offsets = _unseen(seen)
     statement = (
-        f"SELECT sequence, {_RECORD} FROM change WHERE sequence > ? AND {unseen} AND {condition} "
+        f"SELECT {_RECORD}, sequence FROM change WHERE sequence > ? AND {unseen} AND {condition} "
         "ORDER BY sequence LIMIT ?"
     )
 
     def query(connection: sqlite3.Connection) -> Changes:
-        rows = connection.execute(statement, (sequence, *offsets, *parameters, limit)).fetchall()
-        records = [Record._make(islice(row, 1, None)) for row in rows]
-        return Changes(records, rows[-1][0] if rows else sequence, complete=len(rows) < limit)
+        rows, complete = _fitting(
+            connection.execute(statement, (sequence, *offsets, *parameters, limit)), limit, bytes_max
+        )
+        records = [Record._make(row[:-1]) for row in rows]
+        return Changes(records, rows[-1][-1] if rows else sequence, complete)
 
     return query
 
@@ -211,6 +223,17 @@ def sizes() -> Query[Sizes]:
         return Sizes(pages * page_bytes, window or 0)
 
     return query
+
+
+def _fitting(rows: Iterable[tuple[Any, ...]], limit: int, bytes_max: int) -> tuple[list[tuple[Any, ...]], bool]:
+    """Rows that begin as records do, until they are `limit` or of so many bytes; and whether they are all."""
+    fitting, size = [], 0
+    for row in rows:
+        fitting.append(row)
+        size += len(row[0]) + len(row[1] or b"") + len(row[5] or b"")
+        if size >= bytes_max or len(fitting) == limit:
+            return fitting, False
+    return fitting, True
 
 
 def _matching(interest: Interest) -> tuple[str, list[bytes]]:

@@ -64,7 +64,7 @@ async def both(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Both]:
         wait_seconds_max=1.0,
         interval_seconds_min=0.1,
         value_bytes_max=100,
-        watch=WatchLimits(page_max=10, progress_seconds=1.0),
+        watch=WatchLimits(page_max=10, page_bytes_max=10_000, progress_seconds=1.0),
     )
     async with AsyncExitStack() as stack:
         store = await stack.enter_async_context(open_store(path, WindowLimits(100, 100_000, 100), readers=2))

@@ -57,7 +57,7 @@ class World:
             wait_seconds_max=1.0,
             interval_seconds_min=0.1,
             value_bytes_max=100,
-            watch=WatchLimits(page_max=3, progress_seconds=60.0),
+            watch=WatchLimits(page_max=3, page_bytes_max=10_000, progress_seconds=60.0),
         )
         self._service = Service("topic", store, self._feed, Lifecycle(), limits)
 

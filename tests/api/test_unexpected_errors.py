@@ -62,7 +62,7 @@ async def opened(directory: Path, *records: Record, service: type[Service] = Ser
         wait_seconds_max=1.0,
         interval_seconds_min=0.1,
         value_bytes_max=100,
-        watch=WatchLimits(page_max=10, progress_seconds=1.0),
+        watch=WatchLimits(page_max=10, page_bytes_max=10_000, progress_seconds=1.0),
     )
     options = WebOptions(
         graphiql=False,

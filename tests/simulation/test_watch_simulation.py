@@ -174,7 +174,7 @@ async def _world(random: Random, tmp_path: Path) -> None:
 
 
 async def _simulate(random: Random, log: SimulatedLog, replicas: list[Replica]) -> None:
-    watch_limits = WatchLimits(page_max=random.choice((1, 2, 100)), progress_seconds=_PROGRESS_SECONDS)
+    watch_limits = WatchLimits(random.choice((1, 2, 100)), random.choice((1, 8, 1_000_000)), _PROGRESS_SECONDS)
     clients = [SimulatedClient(random, log, watch_limits) for _ in range(3)]
 
     for _ in range(random.randint(1, 6)):

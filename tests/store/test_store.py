@@ -75,7 +75,7 @@ async def test_the_last_record_of_a_key_in_a_batch_wins_and_every_record_is_a_ch
     commit = await store.apply(batch(*records))
     assert commit.changes == records
     assert await values(store, b"a") == [b"999"]
-    (changes,) = (await store.read(changes_after(EVERYTHING, (), 0, limit=2000))).results
+    (changes,) = (await store.read(changes_after(EVERYTHING, (), 0, limit=2000, bytes_max=10**6))).results
     assert changes.records == records
 
 
@@ -83,10 +83,12 @@ async def test_a_tombstone_hides_the_key_and_is_remembered(store: Store) -> None
     await store.apply(batch(record(b"a", b"1", 0), record(b"b", b"", 1)))
     await store.apply(batch(record(b"a", None, 2)))
     assert await values(store, b"a", b"b") == [None, b""]
-    snapshot = await store.read(count_entries(), log_order(EVERYTHING, 0, 0, 9, deletes=True, limit=9), page(10))
+    snapshot = await store.read(
+        count_entries(), log_order(EVERYTHING, 0, 0, 9, deletes=True, limit=9, bytes_max=10**6), page(10)
+    )
     count, remembered, entries = snapshot.results
     assert count == 1
-    assert remembered == [record(b"b", b"", 1), record(b"a", None, 2)]
+    assert remembered.records == [record(b"b", b"", 1), record(b"a", None, 2)]
     assert [r.key for r in entries.records] == [b"b"]
 
 
@@ -176,7 +178,7 @@ async def test_the_window_keeps_to_its_limits(path: Path, limits: WindowLimits, 
         await store.begin("topic", TOPIC_ID, (0,))
         for offset in range(10):
             await store.apply(batch(record(b"k", b"v", offset)))
-        snapshot = await store.read(changes_after(EVERYTHING, (), 0, limit=100), coverage(), sizes())
+        snapshot = await store.read(changes_after(EVERYTHING, (), 0, limit=100, bytes_max=10**6), coverage(), sizes())
         changes, known, stored = snapshot.results
         assert [r.offset for r in changes.records] == kept
         assert known.window_start == (kept[0] if kept else 10,)
@@ -190,7 +192,9 @@ async def test_changes_far_behind_the_end_are_not_written_to_the_window(path: Pa
         await store.begin("topic", TOPIC_ID, (0, 0))
         await store.apply(batch(record(b"a", b"1", 0), positions=(1, 0), remaining=100))
         await store.apply(batch(record(b"b", b"2", 1), positions=(2, 0), remaining=99))
-        changes, known = (await store.read(changes_after(EVERYTHING, (), 0, limit=9), coverage())).results
+        changes, known = (
+            await store.read(changes_after(EVERYTHING, (), 0, limit=9, bytes_max=10**6), coverage())
+        ).results
         assert [r.key for r in changes.records] == [b"b"]
         assert known.window_start == (1, 0)
 
@@ -203,10 +207,10 @@ async def test_remembered_deletes_keep_to_their_limit_and_say_from_where(path: P
         for offset in range(40):
             await store.apply(batch(record(b"k%d" % offset, None, offset)))
             remembered, known = (
-                await store.read(log_order(EVERYTHING, 0, 0, 99, deletes=True, limit=99), coverage())
+                await store.read(log_order(EVERYTHING, 0, 0, 99, deletes=True, limit=99, bytes_max=10**6), coverage())
             ).results
-            assert len(remembered) <= deletes_max
-            assert [r.offset for r in remembered] == list(range(known.deletes_known_from[0], offset + 1))
+            assert len(remembered.records) <= deletes_max
+            assert [r.offset for r in remembered.records] == list(range(known.deletes_known_from[0], offset + 1))
 
 
 async def test_deletes_of_the_first_read_keep_to_their_limit_once_it_is_over(path: Path) -> None:
@@ -238,10 +242,30 @@ async def test_changes_and_log_order_tell_what_is_of_interest(
         batch(record(b"a", b"1", 0), record(b"b", b"2", 1), record(b"aa", b"3", 2), record(b"b", b"4", 4))
     )
     changes, latest = (
-        await store.read(changes_after(interest, (), 0, limit=9), log_order(interest, 0, 0, 9, deletes=True, limit=9))
+        await store.read(
+            changes_after(interest, (), 0, limit=9, bytes_max=10**6),
+            log_order(interest, 0, 0, 9, deletes=True, limit=9, bytes_max=10**6),
+        )
     ).results
     assert [r.offset for r in changes.records] == offsets
-    assert [r.offset for r in latest] == [o for o in offsets if o != 1]
+    assert [r.offset for r in latest.records] == [o for o in offsets if o != 1]
+
+
+@pytest.mark.parametrize(
+    ("bytes_max", "offsets"), [(1, [0]), (12, [0]), (13, [0, 1]), (24, [0, 1]), (10**6, [0, 1, 2])]
+)
+async def test_a_page_of_changes_or_entries_ends_where_it_weighs_enough_and_says_that_there_is_more(
+    store: Store, bytes_max: int, offsets: list[int]
+) -> None:
+    await store.apply(batch(*(record(b"k%d" % n, b"0123456789", n) for n in range(3))))
+    changes, run = (
+        await store.read(
+            changes_after(EVERYTHING, (), 0, limit=9, bytes_max=bytes_max),
+            log_order(EVERYTHING, 0, 0, 9, deletes=True, limit=9, bytes_max=bytes_max),
+        )
+    ).results
+    assert [r.offset for r in changes.records] == [r.offset for r in run.records] == offsets
+    assert changes.complete == run.complete == (len(offsets) == 3)
 
 
 async def test_pages_go_by_the_bytes_of_keys_both_ways(store: Store) -> None:

@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from kvs_graphql.client import connect
 from kvs_graphql.errors import TopicMismatch
 from kvs_graphql.kafka.session import Session, open_session
 from kvs_graphql.state import Moment, State
 from tests.kafka.broker import COMPACTING, KafkaBroker
-from tests.kafka.equality import assert_equal_to_the_log
+from tests.kafka.equality import assert_equal_to_the_log, table
 from tests.kafka.produce import produce
 from tests.kafka.truth import read_truth
 from tests.serving import Served, serving
@@ -88,6 +89,24 @@ async def test_records_that_kafka_dropped_before_they_were_read_are_no_reason_to
         truth = await assert_equal_to_the_log(served, kafka_broker, topic)
         assert b"a" not in truth.live
         assert any("starts at offset 5, past the table's position 1" in m.reason for m in moments)
+
+
+async def test_where_kafka_drops_records_by_age_entries_stay_until_their_key_is_written_or_deleted(
+    kafka_broker: KafkaBroker, topic: str, tmp_path: Path
+) -> None:
+    kafka_broker.create_topic(topic, 1, **{"cleanup.policy": "delete"})
+    with capture_logs() as logged:
+        await served_once(kafka_broker, topic, tmp_path, [(b"stays", b"1"), (b"changes", b"1"), (b"goes", b"1")])
+        # All that the table has read already: nothing was missed.
+        kafka_broker.delete_records(topic, {0: 3})
+        produce(kafka_broker.bootstrap_servers, topic, [(b"changes", b"2"), (b"goes", None)])
+        async with serving(kafka_broker.bootstrap_servers, topic, tmp_path) as served:
+            await served.applied((5,))
+            held = {key: value for key, (value, _, _) in (await table(served)).items()}
+            assert held == {b"stays": b"1", b"changes": b"2"}
+            assert await served.data("{ status { compacted } }") == {"status": {"compacted": False}}
+    told = [line["event"] for line in logged if "not compacted" in line["event"]]
+    assert told == ["topic is not compacted: keys that Kafka drops by age stay"], "once for a table"
 
 
 async def test_a_log_that_was_cut_short_takes_its_entries_with_it(

@@ -15,7 +15,6 @@ from typing import Any
 import httpx
 import pytest
 
-from kvs_graphql.errors import UnreadableRecord
 from kvs_graphql.kafka.session import open_session
 from kvs_graphql.state import State
 from tests.kafka.broker import KafkaBroker
@@ -87,47 +86,6 @@ async def test_what_an_open_transaction_holds_back_is_told_apart_from_lag(
                     (told,) = found["status"]["partitions"]
             assert told == {"lag": 0, "heldBack": 5}
             assert found["status"]["compacted"] is False
-
-
-@pytest.fixture
-def corrupt_topic(kafka_broker: KafkaBroker, topic: str) -> str:
-    """A topic of three batches, of which the second one's bytes were changed on the broker's disk."""
-    kafka_broker.create_topic(topic, 1)
-    for number in range(3):
-        produce(
-            kafka_broker.bootstrap_servers, topic, [(b"k%d-%d" % (number, n), b"batch %d" % number) for n in range(3)]
-        )
-    kafka_broker.stop()
-    (segment,) = kafka_broker.log.parent.rglob(f"{topic}-0/00000000000000000000.log")
-    raw = bytearray(segment.read_bytes())
-    raw[raw.index(b"batch 1")] ^= 0xFF
-    segment.write_bytes(raw)
-    kafka_broker.start()
-    return topic
-
-
-async def test_a_corrupt_batch_stops_the_service_and_says_where_it_is(
-    kafka_broker: KafkaBroker, corrupt_topic: str, tmp_path: Path
-) -> None:
-    place = re.escape(f"topic '{corrupt_topic}', partition 0, offset 3")
-    with pytest.raises(UnreadableRecord, match=place):
-        async with serving(kafka_broker.bootstrap_servers, corrupt_topic, tmp_path) as served, asyncio.timeout(40):
-            await served.run.wait()
-    with closing(sqlite3.connect(tmp_path / "kvs.db")) as connection:
-        state, reason = connection.execute("SELECT state, reason FROM source").fetchone()
-        assert state == "STOPPED"
-        assert re.search(place, reason)
-
-
-async def test_a_corrupt_batch_is_left_out_and_counted_where_the_operator_says_so(
-    kafka_broker: KafkaBroker, corrupt_topic: str, tmp_path: Path
-) -> None:
-    async with serving(kafka_broker.bootstrap_servers, corrupt_topic, tmp_path, unreadable="skip") as served:
-        await served.applied((9,))
-        entries = (await served.data("{ entries { edges { node { key } } } }"))["entries"]["edges"]
-        assert [edge["node"]["key"] for edge in entries] == ["k0-0", "k0-1", "k0-2", "k2-0", "k2-1", "k2-2"]
-        metrics = (await served.http.get("/metrics")).text
-        assert 'kvs_records_skipped_total{reason="unreadable"} 3.0' in metrics
 
 
 async def test_a_database_locked_by_another_process_is_waited_for(

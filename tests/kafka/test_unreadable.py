@@ -1,0 +1,108 @@
+"""Poison: batches that cannot be read, and records larger than any limit. Nothing is left out silently."""
+
+import asyncio
+import re
+import sqlite3
+import struct
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from aiokafka.record.util import calc_crc32c
+
+from kvs_graphql.errors import UnreadableRecord
+from tests.kafka.broker import KafkaBroker
+from tests.kafka.equality import assert_equal_to_the_log
+from tests.kafka.produce import produce
+from tests.serving import serving
+
+pytestmark = pytest.mark.kafka
+
+_SECOND_BATCH = 3
+"""Its base offset."""
+_LENGTH_AT, _CRC_AT, _ATTRIBUTES_AT = 8, 17, 21
+_UNKNOWN_CODEC = 7
+
+Poison = Callable[[bytearray], None]
+
+
+def corrupt(batch: bytearray) -> None:
+    batch[-10] ^= 0xFF
+
+
+def compress_in_an_unknown_way(batch: bytearray) -> None:
+    """All of it is in order, its checksum too, but for the codec that its attributes name."""
+    batch[_ATTRIBUTES_AT + 1] |= _UNKNOWN_CODEC
+    struct.pack_into(">I", batch, _CRC_AT, calc_crc32c(bytes(batch[_ATTRIBUTES_AT:])))
+
+
+@pytest.fixture(params=[corrupt, compress_in_an_unknown_way])
+def poisoned_topic(request: pytest.FixtureRequest, kafka_broker: KafkaBroker, topic: str) -> str:
+    """A topic of three batches of three records, of which the second one was changed on the broker's disk."""
+    poison: Poison = request.param
+    kafka_broker.create_topic(topic, 1)
+    for number in range(3):
+        produce(
+            kafka_broker.bootstrap_servers, topic, [(b"k%d-%d" % (number, n), b"batch %d" % number) for n in range(3)]
+        )
+    kafka_broker.stop()
+    (segment,) = kafka_broker.log.parent.rglob(f"{topic}-0/00000000000000000000.log")
+    raw = bytearray(segment.read_bytes())
+    start, end = _place(raw, _SECOND_BATCH)
+    batch = raw[start:end]
+    poison(batch)
+    raw[start:end] = batch
+    segment.write_bytes(raw)
+    kafka_broker.start()
+    return topic
+
+
+async def test_a_batch_that_cannot_be_read_stops_the_service_and_says_where_it_is(
+    kafka_broker: KafkaBroker, poisoned_topic: str, tmp_path: Path
+) -> None:
+    place = re.escape(f"topic '{poisoned_topic}', partition 0, offset {_SECOND_BATCH}")
+    with pytest.raises(UnreadableRecord, match=place):
+        async with serving(kafka_broker.bootstrap_servers, poisoned_topic, tmp_path) as served, asyncio.timeout(40):
+            await served.run.wait()
+    with closing(sqlite3.connect(tmp_path / "kvs.db")) as connection:
+        state, reason = connection.execute("SELECT state, reason FROM source").fetchone()
+        assert state == "STOPPED"
+        assert re.search(place, reason)
+
+
+async def test_a_batch_that_cannot_be_read_is_left_out_and_counted_where_the_operator_says_so(
+    kafka_broker: KafkaBroker, poisoned_topic: str, tmp_path: Path
+) -> None:
+    async with serving(kafka_broker.bootstrap_servers, poisoned_topic, tmp_path, unreadable="skip") as served:
+        await served.applied((9,))
+        entries = (await served.data("{ entries { edges { node { key } } } }"))["entries"]["edges"]
+        assert [edge["node"]["key"] for edge in entries] == ["k0-0", "k0-1", "k0-2", "k2-0", "k2-1", "k2-2"]
+        metrics = (await served.http.get("/metrics")).text
+        assert 'kvs_records_skipped_total{reason="unreadable"} 3.0' in metrics
+
+
+async def test_a_record_larger_than_every_limit_is_read_whole(
+    kafka_broker: KafkaBroker, topic: str, tmp_path: Path
+) -> None:
+    kafka_broker.create_topic(topic, 2)
+    records = [(b"k%d" % n, bytes([n]) * 900_000) for n in range(4)]
+    produce(kafka_broker.bootstrap_servers, topic, records)
+    smallest = {"fetch_bytes_max": 1, "batch_bytes_max": 1, "window_bytes_max": 1, "feed_bytes_max": 1}
+    async with serving(kafka_broker.bootstrap_servers, topic, tmp_path, **smallest) as served:
+        async with asyncio.timeout(40):
+            truth = await assert_equal_to_the_log(served, kafka_broker, topic)
+        assert len(truth.live) == len(records)
+
+
+def _place(raw: bytearray, base_offset: int) -> tuple[int, int]:
+    """Where the batch that begins with this offset is: its first byte, and the one after its last."""
+    start = 0
+    while start < len(raw):
+        (offset,) = struct.unpack_from(">q", raw, start)
+        (length,) = struct.unpack_from(">i", raw, start + _LENGTH_AT)
+        end: int = start + _LENGTH_AT + 4 + length
+        if offset == base_offset:
+            return start, end
+        start = end
+    raise AssertionError(f"no batch begins at {base_offset}")

@@ -92,11 +92,6 @@ class Dashboard:
         titles: list[str] = await self.page.evaluate("globalThis.banners")
         return titles
 
-    async def figure(self, label: str) -> str:
-        """What the strip says under that label."""
-        figures = self.page.get_by_role("region", name="Service").locator(".figure")
-        return await figures.filter(has_text=label).locator(".number").inner_text()
-
     async def warns(self, text: str) -> None:
         await expect(self.banner).to_contain_text(text)
 

@@ -27,7 +27,10 @@ SCREENS = ((1280, 800), (390, 844))
 SECONDS_MAX = 180.0
 # A plot of half a minute is full after as many changes of the key, one a second.
 SPAN_SECONDS = 30
-BOARD = f"?pin=load&plot=cpu/0~~/percent&plot=memory~~/used_bytes&key=cpu/0&span={SPAN_SECONDS}"
+BOARD = (
+    "?pin=load&pin=memory&pin=cpu/1&pin=filesystem/&plot=cpu/0~~/percent&with=cpu/1~~/percent"
+    f"&plot=memory~~/used_bytes&key=cpu/0&span={SPAN_SECONDS}"
+)
 QUERY = """query Memory {
   value(key: "memory") {
     percent: json(pointer: "/percent")

@@ -1,5 +1,5 @@
 /** @jsxImportSource preact */
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { base64OfId, byteLength, hexOf, keyOf, textOf } from "../model/bytes";
 import type { Dashboard, Selected } from "../model/dashboard";
 import { formatBytes, formatCount, formatRate, formatTime } from "../model/format";
@@ -14,10 +14,12 @@ import { togglePin } from "./Keys";
 const HEX_BYTES_MAX = 512;
 const PIECES_MAX = 12;
 const RATE_SECONDS = 10;
+/** Nobody reads a list that grows faster. */
+const PAINT_MS = 200;
 
 /** Everything about the selected key. */
 export function Detail({ id }: { id: string }) {
-  const dashboard = useDashboard(100);
+  const dashboard = useDashboard(PAINT_MS);
   const panel = useRef<HTMLElement>(null);
   const [past, setPast] = useState<Version | null>(null);
   useEffect(() => {
@@ -167,22 +169,42 @@ function History(props: {
       )}
       <ol>
         {versions.toReversed().map((version) => (
-          <li key={`${String(version.partition)}-${String(version.offset)}`}>
-            <button
-              type="button"
-              class="version"
-              aria-pressed={version === past}
-              onClick={() => {
-                choose(version === past ? null : version);
-              }}
-            >
-              <time>{timeOf(version)}</time>
-              <span class="preview">{summaryOf(version)}</span>
-            </button>
-          </li>
+          <HistoryItem
+            key={`${String(version.partition)}-${String(version.offset)}`}
+            version={version}
+            chosen={version === past}
+            choose={choose}
+          />
         ))}
       </ol>
     </section>
+  );
+}
+
+/** Versions never change, and the list is drawn often: only what is new in it is. */
+function HistoryItem(props: {
+  version: Version;
+  chosen: boolean;
+  choose: (version: Version | null) => void;
+}) {
+  const { version, chosen, choose } = props;
+  return useMemo(
+    () => (
+      <li>
+        <button
+          type="button"
+          class="version"
+          aria-pressed={chosen}
+          onClick={() => {
+            choose(chosen ? null : version);
+          }}
+        >
+          <time>{timeOf(version)}</time>
+          <span class="preview">{summarise(version)}</span>
+        </button>
+      </li>
+    ),
+    [version, chosen, choose],
   );
 }
 
@@ -190,17 +212,6 @@ function timeOf({ timestampMs, offset }: Version): string {
   return timestampMs === null
     ? `offset ${formatCount(offset)}`
     : formatTime(timestampMs, Date.now(), true);
-}
-
-const summaries = new WeakMap<Version, string>();
-
-/** Versions never change, and the list is drawn many times a second. */
-function summaryOf(version: Version): string {
-  const known = summaries.get(version);
-  if (known !== undefined) return known;
-  const summary = summarise(version);
-  summaries.set(version, summary);
-  return summary;
 }
 
 function summarise({ raw }: Version): string {

@@ -67,6 +67,11 @@ class Dashboard:
         """The key's line has that value, and no other."""
         await expect(self.row(key).locator(".value")).to_have_accessible_name(value)
 
+    async def has_all(self, count: str) -> None:
+        """The table says that it has so many, and nothing more is on its way."""
+        await expect(self.page.locator(".count")).to_have_text(count)
+        await self.is_live()
+
     async def has_in_order(self, *keys: str) -> None:
         """The table's rows from top to bottom, all of them in sight."""
         order = ", ".join(keys)

@@ -176,6 +176,7 @@ async def test_a_long_table_holds_only_the_rows_in_sight(
         records = [(b"key/%04d" % number, b"1") for number in range(1_000)]
         await served.applied(await write(servers, embedded_topic, records))
         async with visitor.dashboard(served.run.url) as dashboard:
+            await dashboard.has_all("1,000 keys")
             await dashboard.shows("key/0000", "1")
             await dashboard.shows_no("key/0999")
             await dashboard.tab_to("Keys and their values")

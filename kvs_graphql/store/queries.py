@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from kvs_graphql.records import Interest, Positions, Record, position_in
+from kvs_graphql.store.schema import window_changes
 
 T = TypeVar("T")
 Query = Callable[[sqlite3.Connection], T]
@@ -219,8 +220,7 @@ def sizes() -> Query[Sizes]:
     def query(connection: sqlite3.Connection) -> Sizes:
         (pages,) = connection.execute("PRAGMA page_count").fetchone()
         (page_bytes,) = connection.execute("PRAGMA page_size").fetchone()
-        window = connection.execute("SELECT max(sequence) - min(sequence) + 1 FROM change").fetchone()[0]
-        return Sizes(pages * page_bytes, window or 0)
+        return Sizes(pages * page_bytes, window_changes(connection))
 
     return query
 

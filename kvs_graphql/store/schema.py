@@ -94,6 +94,15 @@ def is_indexed(connection: sqlite3.Connection) -> bool:
     return found is not None
 
 
+def window_changes(connection: sqlite3.Connection) -> int:
+    """How many changes the window holds: they have consecutive numbers, so only its ends are looked at."""
+    # Asked for the least and the greatest in one SELECT, SQLite goes through the whole table.
+    found = connection.execute(
+        "SELECT next_sequence - (SELECT min(sequence) FROM change) FROM source WHERE EXISTS (SELECT 1 FROM change)"
+    ).fetchone()
+    return 0 if found is None else int(found[0])
+
+
 def build_indexes(connection: sqlite3.Connection) -> None:
     """End the first read: build what `MIGRATIONS` left out."""
     for statement in _statements(INDEXES):

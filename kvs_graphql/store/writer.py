@@ -9,7 +9,7 @@ from typing import Any
 
 from kvs_graphql.records import Batch, Commit, Positions, Record, position_in
 from kvs_graphql.store.rivals import apply_with_rivals
-from kvs_graphql.store.schema import is_indexed
+from kvs_graphql.store.schema import is_indexed, window_changes
 
 _INSERT_ENTRY = "INSERT INTO entry (key, value, partition, offset, timestamp, headers) VALUES "
 _OR_UPDATE = """
@@ -148,15 +148,14 @@ def _skip_window(connection: sqlite3.Connection, positions: Positions) -> None:
 
 def _trim_window(connection: sqlite3.Connection, limits: WindowLimits) -> None:
     """Past a limit, drop the oldest changes until an eighth of it is free again."""
-    first, last = connection.execute("SELECT min(sequence), max(sequence) FROM change").fetchone()
+    held = window_changes(connection)
     (held_bytes,) = connection.execute("SELECT window_bytes FROM source").fetchone()
-    held = 0 if first is None else last - first + 1
     if held <= limits.changes_max and held_bytes <= limits.bytes_max:
         return
     keep = limits.changes_max - limits.changes_max // 8
     keep_bytes = limits.bytes_max - limits.bytes_max // 8 if held_bytes > limits.bytes_max else held_bytes
     window_start: dict[int, int] = {}
-    through = first
+    through = 0
     for sequence, partition, offset, size in connection.execute(
         "SELECT sequence, partition, offset, length(key) + ifnull(length(value), 0) + ifnull(length(headers), 0) "
         "FROM change ORDER BY sequence"

@@ -118,6 +118,33 @@ async def limit_pages(store: Store, pages: int) -> None:
     await store._database.transaction(lambda connection: connection.execute(f"PRAGMA max_page_count={pages}"))
 
 
+async def test_one_more_record_costs_the_same_however_many_changes_and_deletes_are_held(store: Store) -> None:
+    costs = []
+    for first in (0, 900):
+        for offset in range(first, first + 5):
+            await store.apply(batch(record(b"first %d" % offset, b"v", offset), record(b"gone", None, offset + 1)))
+        costs.append(await steps_of(store, batch(record(b"one more", b"v", first + 10))))
+        held = [record(b"k%d" % n, None if n % 2 else b"v", n) for n in range(first + 11, 900)]
+        await store.apply(batch(*held, positions=(900, 0)))
+    few, many = costs
+    assert few <= many < few * 1.2
+
+
+async def steps_of(store: Store, batch: Batch) -> int:
+    """How many steps SQLite's machine takes for a batch."""
+    steps = 0
+
+    def count() -> int:
+        nonlocal steps
+        steps += 1
+        return 0
+
+    await store._database.transaction(lambda connection: connection.set_progress_handler(count, 1))
+    await store.apply(batch)
+    await store._database.transaction(lambda connection: connection.set_progress_handler(None, 1))
+    return steps
+
+
 async def test_a_cancelled_apply_is_whole_or_not_there(store: Store) -> None:
     records = [record(b"k%d" % n, b"v", n) for n in range(5000)]
     applying = asyncio.create_task(store.apply(batch(*records)))

@@ -15,6 +15,7 @@ from kvs_graphql.cursor import Cursor
 from kvs_graphql.errors import ServiceError
 from kvs_graphql.feed import Feed
 from kvs_graphql.kafka.connection import KafkaConnection, started
+from kvs_graphql.kafka.origins import Origins
 from kvs_graphql.kafka.recovery import LogBounds
 from kvs_graphql.kafka.topic import Topic, TopicConfiguration, TopicIdentity
 from kvs_graphql.records import Positions
@@ -42,8 +43,7 @@ class Session:
     partitions: list[TopicPartition]
     bounds: LogBounds
     started_ms: int
-    sources: set[int]
-    """Every broker that the consumer has taken for a leader: what was fetched comes from one of them."""
+    origins: Origins
 
     async def begin(self, store: Store, feed: Feed) -> None:
         """Start an empty table for this topic: what was deleted longer ago than Kafka remembers is not known."""
@@ -61,26 +61,23 @@ class Session:
     async def verify(self) -> None:
         """Make sure that what was fetched until now is of this very topic.
 
-        Fetches go by name, so those after a topic was created again bring records of the new one. The brokers that
-        records come from know the topic's id at least as well as when they sent them: asked afterwards, each of them
-        tells.
-
         Raises:
             NoTopic, TopicChanged: It may not be.
-            KafkaError: A broker does not answer.
+            KafkaError: A broker did not answer, or a partition has no leader.
         """
-        leaders = map(self.consumer._client.cluster.leader_for_partition, self.partitions)
-        self.sources.update(leader for leader in leaders if leader is not None and leader >= 0)
-        await asyncio.gather(*(self.check(node) for node in self.sources))
+        for identity in (await self.origins.identities()).values():
+            self._compare(identity)
 
-    async def check(self, node: int | None = None) -> None:
-        """Look whether the topic is still what it was, as that broker or any knows it.
+    async def check(self) -> None:
+        """Look whether the topic is still what it was.
 
         Raises:
             NoTopic, TopicChanged: It is not.
             KafkaError: No broker answers, or a partition has no leader.
         """
-        now = await self.topic.identity(node)
+        self._compare(await self.topic.identity())
+
+    def _compare(self, now: TopicIdentity | None) -> None:
         if now is None:
             raise NoTopic(f"topic {self.topic.name!r} was deleted")
         if now.topic_id != self.identity.topic_id:
@@ -115,17 +112,16 @@ async def open_session(connection: KafkaConnection, name: str, *, fetch_bytes_ma
             raise NoTopic(f"topic {name!r} does not exist")
         configuration = await topic.configuration()
         partitions = [TopicPartition(name, number) for number in range(identity.partitions)]
-        async with _consumer(connection, partitions, fetch_bytes_max) as consumer:
+        async with _consumer(connection, partitions, fetch_bytes_max) as (consumer, origins):
             start: dict[TopicPartition, int] = await consumer.beginning_offsets(partitions)
             bounds = LogBounds(tuple(start[p] for p in partitions), await _end_offsets(consumer, partitions))
-            started_ms, sources = int(time() * 1000), set(identity.leaders)
-            yield Session(topic, identity, configuration, consumer, partitions, bounds, started_ms, sources)
+            yield Session(topic, identity, configuration, consumer, partitions, bounds, int(time() * 1000), origins)
 
 
 @asynccontextmanager
 async def _consumer(
     connection: KafkaConnection, partitions: list[TopicPartition], fetch_bytes_max: int
-) -> AsyncIterator[AIOKafkaConsumer]:
+) -> AsyncIterator[tuple[AIOKafkaConsumer, Origins]]:
     consumer = AIOKafkaConsumer(
         **connection.arguments(),
         group_id=None,
@@ -138,9 +134,10 @@ async def _consumer(
         max_partition_fetch_bytes=fetch_bytes_max,
     )
     consumer.assign(partitions)
+    origins = Origins(consumer._client, partitions[0].topic)
     try:
         await started(consumer.start())
-        yield consumer
+        yield consumer, origins
     finally:
         await _stop(consumer)
 

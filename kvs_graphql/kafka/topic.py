@@ -42,8 +42,6 @@ class TopicIdentity:
     topic_id: bytes
     """16 bytes; `NO_TOPIC_ID` where the broker gives topics no id (before Kafka 2.8)."""
     partitions: int
-    leaders: frozenset[int]
-    """The brokers that its records are fetched from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,27 +72,16 @@ class Topic:
     async def __aexit__(self, *_: object) -> None:
         await self._client.close()
 
-    async def identity(self, node: int | None = None) -> TopicIdentity | None:
-        """The topic as it is now, as that broker or any knows it; None where there is none of that name.
+    async def identity(self) -> TopicIdentity | None:
+        """The topic as it is now, as any broker knows it; None where there is none of that name.
 
         Raises:
             KafkaError: No broker answers, or it refuses, or a partition has no leader.
         """
-        asked = self._client.get_random_node() if node is None else node
+        asked = self._client.get_random_node()
         if asked is None:
             raise KafkaConnectionError("the cluster names no broker")
-        response: Any = await self._client.send(asked, _MetadataRequest(self.name))
-        topic = response.to_object()["topics"][0]
-        error = for_code(topic["error_code"])
-        if error is UnknownTopicOrPartitionError:
-            return None
-        if error is not NoError:
-            raise error(self.name)
-        leaders = {partition["partition"]: partition["leader"] for partition in topic["partitions"]}
-        unled = sorted(number for number, leader in leaders.items() if leader == _NO_LEADER)
-        if unled:
-            raise LeaderNotAvailableError(f"no broker leads partition {unled[0]} of topic {self.name!r}")
-        return TopicIdentity(topic.get("topic_id", NO_TOPIC_ID), len(leaders), frozenset(leaders.values()))
+        return identity_in(await self._client.send(asked, identity_request(self.name)), self.name)
 
     async def configuration(self) -> TopicConfiguration:
         """The topic's configuration; Kafka's defaults where the broker does not tell it."""
@@ -111,6 +98,30 @@ class Topic:
             compacted="compact" in values.get("cleanup.policy", "compact"),
             delete_retention_ms=int(values.get("delete.retention.ms", DELETE_RETENTION_MS)),
         )
+
+
+def identity_request(name: str) -> Request[Any]:
+    """What to ask a broker for the identity of the topic of that name."""
+    return _MetadataRequest(name)
+
+
+def identity_in(response: Any, name: str) -> TopicIdentity | None:
+    """What a broker answered to `identity_request`; None where it knows no topic of that name.
+
+    Raises:
+        KafkaError: It refuses, or a partition has no leader.
+    """
+    topic = response.to_object()["topics"][0]
+    error = for_code(topic["error_code"])
+    if error is UnknownTopicOrPartitionError:
+        return None
+    if error is not NoError:
+        raise error(name)
+    leaders = {partition["partition"]: partition["leader"] for partition in topic["partitions"]}
+    unled = sorted(number for number, leader in leaders.items() if leader == _NO_LEADER)
+    if unled:
+        raise LeaderNotAvailableError(f"no broker leads partition {unled[0]} of topic {name!r}")
+    return TopicIdentity(topic.get("topic_id", NO_TOPIC_ID), len(leaders))
 
 
 class _Uuid:

@@ -1,5 +1,5 @@
 /** @jsxImportSource preact */
-import { useEffect, useMemo, useRef, useState } from "preact/hooks";
+import { useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import { base64OfId, byteLength, hexOf, keyOf, textOf } from "../model/bytes";
 import type { Dashboard, Selected } from "../model/dashboard";
 import { formatBytes, formatCount, formatRate, formatTime } from "../model/format";
@@ -22,7 +22,8 @@ export function Detail({ id }: { id: string }) {
   const dashboard = useDashboard(PAINT_MS);
   const panel = useRef<HTMLElement>(null);
   const [past, setPast] = useState<Version | null>(null);
-  useEffect(() => {
+  // Not after the next frame: by then the focus may have gone on, and would be taken away from there.
+  useLayoutEffect(() => {
     const before = document.activeElement;
     panel.current?.focus({ preventScroll: true });
     return () => {

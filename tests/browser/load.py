@@ -1,4 +1,7 @@
-"""A topic that changes thousands of times a second, and a service over it, each in a process of its own."""
+"""A topic that changes thousands of times a second, and a service over it, each in a process of its own.
+
+The broker is a real one: the embedded one needs ever more time to find a record, and is not read so fast for minutes.
+"""
 
 import asyncio
 import os
@@ -12,11 +15,10 @@ from pathlib import Path
 import httpx
 from confluent_kafka import Producer
 
-from kvs_graphql.demo.broker import EmbeddedBroker
+from tests.kafka.broker import KafkaBroker
 
 TOPIC = "load"
-# The embedded broker keeps a few MB of each.
-PARTITIONS = 16
+PARTITIONS = 4
 HOT_KEY = b"hot"
 # How many of the changes are the hot key's.
 HOT_SHARE = 0.01
@@ -97,12 +99,19 @@ async def is_ready(http: httpx.AsyncClient) -> bool:
 
 @asynccontextmanager
 async def serving_many(keys: int, directory: Path, port: int) -> AsyncIterator[tuple[str, str]]:
-    """A service over that many keys: the brokers' addresses, and its URL."""
-    async with EmbeddedBroker() as broker:
-        broker.create_topic(TOPIC, PARTITIONS)
+    """A service over that many keys: the broker's address, and the service's URL.
+
+    Raises KafkaUnavailable without Java or Kafka's jars.
+    """
+    broker = KafkaBroker(directory / "kafka")
+    await asyncio.to_thread(broker.start)
+    try:
+        await asyncio.to_thread(broker.create_topic, TOPIC, PARTITIONS)
         await asyncio.to_thread(fill, broker.bootstrap_servers, keys)
         async with service(broker.bootstrap_servers, directory, port) as url:
             yield broker.bootstrap_servers, url
+    finally:
+        await asyncio.to_thread(broker.stop)
 
 
 if __name__ == "__main__":

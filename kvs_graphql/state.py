@@ -16,6 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import Enum
+from typing import NamedTuple
 
 from kvs_graphql.records import Positions, position_in
 
@@ -41,14 +42,23 @@ class Moment:
     since: datetime
 
 
+class Sight(NamedTuple):
+    """What a look at Kafka found."""
+
+    topic_id: bytes
+    end: Positions
+    """Of what is committed of each partition."""
+
+
 class Looks:
-    """Looks at where Kafka's log ends, one at a time; numbered, so that what one found can be told from older news."""
+    """Looks at the topic and where its log ends, one at a time; numbered, so that what one found can be told from
+    older news."""
 
     def __init__(self) -> None:
         self.begun = 0
         """How many looks have begun."""
         self._ended = 0
-        self._found: Positions = ()
+        self._found: Sight | None = None
         self._news = asyncio.Event()
 
     def begin(self) -> int:
@@ -56,14 +66,14 @@ class Looks:
         self.begun += 1
         return self.begun
 
-    def end(self, number: int, found: Positions) -> None:
-        """That look found the end of what is committed of each partition there. One that failed never ends."""
+    def end(self, number: int, found: Sight) -> None:
+        """That look found this. One that failed never ends."""
         self._ended, self._found = number, found
         news, self._news = self._news, asyncio.Event()
         news.set()
 
-    def found_since(self, begun: int) -> Positions | None:
-        """The end that a look found of those that began after so many had; None before there is one."""
+    def found_since(self, begun: int) -> Sight | None:
+        """What a look found of those that began after so many had; None before there is one."""
         return self._found if self._ended > begun else None
 
     async def until_found_since(self, begun: int) -> None:

@@ -13,10 +13,11 @@ resume from the empty cursor: a partition at 0 holds nothing yet, so deletes are
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Coroutine
+from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
+from typing import TypeVar
 
+from kvs_graphql.claims import Claim, Claims
 from kvs_graphql.cursor import Cursor
 from kvs_graphql.feed import Behind, Feed, Kind, Update, Watcher
 from kvs_graphql.records import Interest, Positions, Record, advance, covers, merge, position_in
@@ -52,33 +53,16 @@ class WatchLimits:
     progress_seconds: float
 
 
-class Looks(Protocol):
-    """Looks at where Kafka's log ends, each with a number; whatever was committed before it began, a look finds."""
-
-    @property
-    def begun(self) -> int: ...
-    def found_since(self, begun: int) -> Positions | None: ...
-    async def until_found_since(self, begun: int) -> None: ...
-
-
-@dataclass(frozen=True, slots=True)
-class _Claim:
-    """A place that a client says it has been at, ahead of this replica; and how many looks had begun by then."""
-
-    positions: Positions
-    looks_begun: int
-
-
 class Watch:
     """One subscription to changes; used by one task."""
 
-    def __init__(self, store: Store, feed: Feed, interest: Interest, limits: WatchLimits, looks: Looks) -> None:
+    def __init__(self, store: Store, feed: Feed, interest: Interest, limits: WatchLimits, claims: Claims) -> None:
         self._store = store
         self._feed = feed
         self._interest = interest
         self._limits = limits
-        self._looks = looks
-        self._claim: _Claim | None = None
+        self._claims = claims
+        self._claim: Claim | None = None
         self._topic_id = feed.topic_id
         self._generation = store.generation
         self._seen: Positions = ()
@@ -109,12 +93,11 @@ class Watch:
         if start.after is not None or start.snapshot:
             await self._store.indexed.wait()
             self._owes_live = True
+        known = start.after is not None and await self._claims.is_this_topic(start.after.topic_id)
         self._topic_id, self._generation = self._feed.topic_id, self._store.generation
-        if start.after is not None and start.after.topic_id == self._topic_id:
-            self._seen, self._target = start.after.positions, start.after.pending
-            claimed = merge(self._seen, self._target)
-            if not covers(self._feed.positions, claimed):
-                self._claim = _Claim(claimed, self._looks.begun)
+        if start.after is not None and known:
+            self._topic_id, self._seen, self._target = start.after
+            self._claim = self._claims.of(merge(self._seen, self._target))
         elif start.after is not None:
             async for page in self._start_over():
                 yield page
@@ -264,8 +247,8 @@ class Watch:
         if self._owes_live:
             waits = [watcher.wait(), self._feed.reached(self._target)]
             if self._claim is not None:
-                waits.append(self._looks.until_found_since(self._claim.looks_begun))
-            await _first(*waits)
+                waits.append(self._claim.until_known())
+            await self._feed.first_of(*waits)
             return False
         if not progress:
             await watcher.wait()
@@ -283,8 +266,8 @@ class Watch:
         Raises:
             _TableReplaced: The place is past the end: of a log that was cut short since, or of no log there ever was.
         """
-        if self._claim is not None and (end := self._looks.found_since(self._claim.looks_begun)) is not None:
-            if not covers(end, self._claim.positions):
+        if self._claim is not None and (holds := self._claim.holds()) is not None:
+            if not holds:
                 raise _TableReplaced
             self._claim = None
 
@@ -334,18 +317,6 @@ class Watch:
 
     def _cursor(self, positions: Positions) -> Cursor:
         return Cursor(self._topic_id, positions, self._target if self._owes_live else ())
-
-
-async def _first(*waits: Coroutine[Any, Any, None]) -> None:
-    """Return, or raise, as the first of them does."""
-    tasks = [asyncio.ensure_future(wait) for wait in waits]
-    try:
-        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for task in tasks:
-            task.cancel()
-    for task in done:
-        task.result()
 
 
 def _kind(record: Record) -> Kind:

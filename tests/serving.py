@@ -1,8 +1,9 @@
 """Services for tests: the real thing, on a free port, over a broker that the test owns."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
+import sqlite3
+from collections.abc import AsyncIterator, Iterable, Iterator
+from contextlib import asynccontextmanager, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -64,6 +65,14 @@ async def serving(bootstrap_servers: str, topic: str, directory: Path, **setting
     )
     async with running(found) as run, httpx.AsyncClient(base_url=run.url, timeout=30) as http:
         yield Served(run, http)
+
+
+@contextmanager
+def nothing_applied(directory: Path) -> Iterator[None]:
+    """While the context is open, the service with its database there writes nothing: somebody else holds the lock."""
+    with closing(sqlite3.connect(directory / "kvs.db", isolation_level=None)) as intruder:
+        intruder.execute("BEGIN IMMEDIATE")
+        yield
 
 
 async def write(

@@ -8,8 +8,9 @@ they are behind. (etcd parts its watchers into synced and unsynced ones for the 
 
 import asyncio
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager, suppress
+from typing import Any
 
 from kvs_graphql.cursor import Cursor
 from kvs_graphql.errors import Unavailable
@@ -42,6 +43,7 @@ class Feed:
         self._interests = Interests[Watcher]()
         self._waits = Waits()
         self._closing = asyncio.Event()
+        self._beginning = asyncio.Event()
 
     def begin(self, cursor: Cursor) -> None:
         """Start over with an empty log: the store stands at `cursor`, by commits that were not published."""
@@ -52,6 +54,8 @@ class Feed:
         self._log.clear()
         self._changes = self._bytes = 0
         self._waits.reached(self.positions)
+        beginning, self._beginning = self._beginning, asyncio.Event()
+        beginning.set()
 
     def publish(self, commit: Commit) -> None:
         """Append a commit and wake whoever it concerns; positions without changes wake waiters only."""
@@ -99,6 +103,26 @@ class Feed:
         self._check_open()
         if not covers(self.positions, positions):
             await self._waits.add(self.positions, positions)
+
+    async def begun_again(self) -> None:
+        """Return once the feed starts over."""
+        await self._beginning.wait()
+
+    async def first_of(self, *waits: Coroutine[Any, Any, Any]) -> None:
+        """Return, or raise, as the first of them does.
+
+        Raises:
+            Unavailable: The feed was closed before.
+        """
+        tasks = [asyncio.ensure_future(wait) for wait in (*waits, self._closing.wait())]
+        try:
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in tasks:
+                task.cancel()
+        for task in done:
+            task.result()
+        self._check_open()
 
     async def rest(self, seconds: float) -> None:
         """Let time pass.

@@ -22,7 +22,7 @@ from kvs_graphql.kafka.recovery import first_positions, forgotten, why_not
 from kvs_graphql.kafka.session import NoTopic, Session, TopicChanged, open_session
 from kvs_graphql.metrics import Metrics
 from kvs_graphql.records import Positions, covers
-from kvs_graphql.state import Lifecycle, State
+from kvs_graphql.state import Lifecycle, Sight, State
 from kvs_graphql.store import Store
 
 log = structlog.get_logger(__name__)
@@ -110,7 +110,7 @@ class Consumer:
         fetch_bytes_max = self._limits.fetch_bytes_max
         look = self._lifecycle.looks.begin()
         async with open_session(self._connection, self._topic, fetch_bytes_max=fetch_bytes_max) as session:
-            self._lifecycle.looks.end(look, session.bounds.end)
+            self._lifecycle.looks.end(look, Sight(session.identity.topic_id, session.bounds.end))
             self._lifecycle.compacted = session.configuration.compacted
             if self._store.source is None:
                 await session.begin(self._store, self._feed)
@@ -212,7 +212,7 @@ class Consumer:
             look = self._lifecycle.looks.begin()
             await session.check()
             self._lifecycle.end_offsets = await session.end_offsets()
-            self._lifecycle.looks.end(look, self._lifecycle.end_offsets)
+            self._lifecycle.looks.end(look, Sight(session.identity.topic_id, self._lifecycle.end_offsets))
             at_end = covers(store.positions, self._lifecycle.end_offsets)
             if at_end or store.positions != reached:
                 reached, moved = store.positions, monotonic()

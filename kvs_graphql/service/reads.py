@@ -4,18 +4,20 @@ The first field to read lets its siblings start, waits for the cursors that all 
 queries at once. No read is left open while a request waits, for a client or for Kafka.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from typing import Any, Protocol
 
 from kvs_graphql.cursor import Cursor
-from kvs_graphql.errors import BadInput, NotCaughtUp
+from kvs_graphql.errors import BadCursor, BadInput, NotCaughtUp
 from kvs_graphql.feed import Kind, Update
 from kvs_graphql.records import Positions, Record, advance, covers, merge, position_in
 from kvs_graphql.service.status import Status
 from kvs_graphql.service.together import Together
 from kvs_graphql.store import History, Page, Query, Sizes, Snapshot, count_entries, get_many, history, page, sizes
+
+_STRANGER = "The cursor belongs to another topic, or to this one before it was created again."
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +52,9 @@ class Reader(Protocol):
     def check_number_of_keys(self, number: int) -> None: ...
     async def read(self, *queries: Query[Any]) -> Snapshot: ...
     async def get_many(self, keys: Sequence[bytes]) -> tuple[Cursor, list[Record | None]]: ...
-    async def wait_until_applied(self, wanted: Positions, seconds_max: float) -> Positions: ...
-    def wanted(self, wait: "Wait") -> tuple[Positions, float]: ...
-    def not_caught_up(self, wanted: Positions) -> NotCaughtUp: ...
+    async def wait_until_applied(self, wanted: Iterable[Cursor], seconds_max: float) -> set[bytes]: ...
+    def wanted(self, wait: "Wait") -> tuple[Cursor | None, float]: ...
+    def not_caught_up(self, wanted: Cursor, reached: Cursor) -> NotCaughtUp: ...
     def status(self, cursor: Cursor, sizes: Sizes, entries: int | None) -> Status: ...
 
 
@@ -140,21 +142,21 @@ class Reads:
         return await self._fields.ask(_Asked(queries, *self._reader.wanted(wait)))
 
     async def _answer(self, asked: "Sequence[_Asked]") -> list[list[Any] | Exception]:
-        """Wait for what all fields of the request want, then run the queries of those that got it."""
-        wanted = reduce(merge, (field.wanted for field in asked))
-        reached = await self._reader.wait_until_applied(wanted, max(field.seconds_max for field in asked))
-        served = [field for field in asked if covers(reached, field.wanted)]
-        results: Iterator[Any] = iter(())
-        if served:
-            snapshot = await self._reader.read(*(query for field in served for query in field.queries))
-            self.cursor = snapshot.cursor
-            results = iter(snapshot.results)
-        return [
-            [next(results) for _ in field.queries]
-            if covers(reached, field.wanted)
-            else self._reader.not_caught_up(field.wanted)
-            for field in asked
-        ]
+        """Wait for what all fields of the request want, then run their queries; who waited in vain gets an error."""
+        wanted = [field.wanted for field in asked if field.wanted is not None]
+        strangers = await self._reader.wait_until_applied(wanted, max(field.seconds_max for field in asked))
+        snapshot = await self._reader.read(*(query for field in asked for query in field.queries))
+        self.cursor, results = snapshot.cursor, iter(snapshot.results)
+        answers: list[list[Any] | Exception] = []
+        for field in asked:
+            found = [next(results) for _ in field.queries]
+            if field.wanted is None or _is_at_least(snapshot.cursor, field.wanted):
+                answers.append(found)
+            elif field.wanted.topic_id in strangers:
+                answers.append(BadCursor(_STRANGER))
+            else:
+                answers.append(self._reader.not_caught_up(field.wanted, snapshot.cursor))
+        return answers
 
     async def _look_back(self, asked: "Sequence[_LookBack]") -> list[History | Exception]:
         """Look through the window once for all keys, as far as anybody wants; each takes its part."""
@@ -162,6 +164,10 @@ class Reads:
         query = history([one.key for one in asked], until, max(one.last for one in asked))
         (found,) = (await self._reader.read(query)).results
         return [found] * len(asked)
+
+
+def _is_at_least(reached: Cursor, wanted: Cursor) -> bool:
+    return reached.topic_id == wanted.topic_id and covers(reached.positions, wanted.positions)
 
 
 def _past(record: Record, topic_id: bytes, window_start: Positions) -> Update:
@@ -175,7 +181,7 @@ class _Asked:
     """What one field of the request asks for, at which positions, and how long it waits for them."""
 
     queries: tuple[Query[Any], ...]
-    wanted: Positions
+    wanted: Cursor | None
     seconds_max: float
 
 

@@ -1,15 +1,17 @@
 """One topic's table, as clients may use it."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from time import monotonic
 from typing import Any
 
+from kvs_graphql.claims import Claims
 from kvs_graphql.cursor import Cursor, decode_cursor
-from kvs_graphql.errors import BadCursor, BadInput, BadKey, NotCaughtUp, TooManyKeys
+from kvs_graphql.errors import BadInput, BadKey, NotCaughtUp, TooManyKeys
 from kvs_graphql.feed import Feed, Update
-from kvs_graphql.records import Interest, Positions, Record, position_in
+from kvs_graphql.records import Interest, Positions, Record, merge, position_in
 from kvs_graphql.service.reads import Reads, Wait
 from kvs_graphql.service.shared import SharedReads
 from kvs_graphql.service.status import Readiness, Status, status_of
@@ -52,6 +54,7 @@ class Service:
         self._lifecycle = lifecycle
         self._limits = limits
         self._producer = producer
+        self._claims = Claims(feed, lifecycle.looks)
         self._shared = SharedReads(store)
         self._entries = 0
         self._counted_at = float("-inf")
@@ -80,7 +83,7 @@ class Service:
         self.check_number_of_keys(len(interest.keys or ()))
         if start.interval is not None:
             self._interval(start.interval)
-        return Watch(self._store, self._feed, interest, self._limits.watch, self._lifecycle.looks).updates(start)
+        return Watch(self._store, self._feed, interest, self._limits.watch, self._claims).updates(start)
 
     async def latest(
         self, keys: Sequence[bytes], interval: float | None = None
@@ -176,41 +179,51 @@ class Service:
         """
         return await self._shared.get_many(keys)
 
-    def wanted(self, wait: Wait) -> tuple[Positions, float]:
-        """The positions that a read waits for, and for how many seconds at most.
+    def wanted(self, wait: Wait) -> tuple[Cursor | None, float]:
+        """The place that a read waits for, and for how many seconds at most.
 
         Raises:
-            BadCursor: The cursor cannot be decoded, or belongs to another topic.
+            BadCursor: The cursor cannot be decoded.
             BadInput: The time is negative.
         """
         seconds_max = self._limits.wait_seconds_max if wait.seconds_max is None else wait.seconds_max
         if not seconds_max >= 0:
             raise BadInput("`maxWait` is a number of seconds, 0 or more.")
         if wait.at_least is None:
-            return (), 0.0
-        cursor = decode_cursor(wait.at_least)
-        if cursor.topic_id != self._feed.topic_id:
-            raise BadCursor("The cursor belongs to another topic, or to this one before it was created again.")
-        return cursor.positions, min(seconds_max, self._limits.wait_seconds_max)
+            return None, 0.0
+        return decode_cursor(wait.at_least), min(seconds_max, self._limits.wait_seconds_max)
 
-    async def wait_until_applied(self, wanted: Positions, seconds_max: float) -> Positions:
-        """Wait until everything below `wanted` is applied, but no longer than that; the positions reached."""
-        if wanted:
-            try:
-                async with asyncio.timeout(seconds_max):
-                    await self._feed.reached(wanted)
-            except TimeoutError:
-                pass  # The caller compares what was reached.
-        return self._feed.positions
+    async def wait_until_applied(self, wanted: Iterable[Cursor], seconds_max: float) -> set[bytes]:
+        """Wait until everything below these places is applied, but no longer than that.
 
-    def not_caught_up(self, wanted: Positions) -> NotCaughtUp:
-        """The error of a read whose cursor was not reached in time."""
+        Returns the ids of topics that are certainly not this one; a read at a place of theirs waits in vain.
+        """
+        places: dict[bytes, Positions] = {}
+        for cursor in wanted:
+            places[cursor.topic_id] = merge(places.get(cursor.topic_id, ()), cursor.positions)
+        strangers: set[bytes] = set()
+
+        async def reach(topic_id: bytes, positions: Positions) -> None:
+            if await self._claims.is_this_topic(topic_id):
+                await self._feed.reached(positions)
+            else:
+                strangers.add(topic_id)
+
+        # Who waited in vain is told so by the positions of what is read then.
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds_max):
+                await asyncio.gather(*(reach(*place) for place in places.items()))
+        return strangers
+
+    def not_caught_up(self, wanted: Cursor, reached: Cursor) -> NotCaughtUp:
+        """The error of a read that waited in vain."""
         moment = self._lifecycle.moment
-        positions = self._feed.positions
+        # Of a table that is to be built again of another topic, nothing counts.
+        positions = reached.positions if reached.topic_id == wanted.topic_id else ()
         return NotCaughtUp(
             "What the cursor asks for is not applied yet.",
-            reached=Cursor(self._feed.topic_id, positions).encode(),
-            behind=sum(max(0, offset - position_in(positions, p)) for p, offset in enumerate(wanted)),
+            reached=reached.encode(),
+            behind=sum(max(0, offset - position_in(positions, p)) for p, offset in enumerate(wanted.positions)),
             state=moment.state.value,
             reason=moment.reason,
         )

@@ -29,7 +29,8 @@ FIELDS = {
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def held(embedded_broker: EmbeddedBroker, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Holding]:
     directory = tmp_path_factory.mktemp("at-least")
-    async with holding(embedded_broker, directory, (b"key", b"0"), wait_seconds_max=WAIT_SECONDS_MAX) as held:
+    record, seconds = (b"key", b"0"), WAIT_SECONDS_MAX
+    async with holding(embedded_broker, directory, record, wait_seconds_max=seconds, topic_check_seconds=0.2) as held:
         yield held
 
 
@@ -100,7 +101,8 @@ async def test_a_field_that_need_not_wait_is_answered_beside_one_that_waited_in_
         ("garbled", None, "BAD_CURSOR"),
         ("", None, "BAD_CURSOR"),
         (Cursor(NO_TOPIC_ID, (1,)).encode(), None, "BAD_CURSOR"),
-        (Cursor(bytes(range(16)), (1,)).encode(), 0.0, "BAD_CURSOR"),
+        (Cursor(bytes(range(16)), (1,)).encode(), None, "BAD_CURSOR"),
+        (Cursor(bytes(range(16)), (1,)).encode(), 0.0, "NOT_CAUGHT_UP"),
         (None, -0.1, "BAD_INPUT"),
     ],
 )

@@ -3,7 +3,7 @@
 import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, closing, contextmanager
+from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,7 +20,7 @@ from tests.kafka.load import loading
 from tests.kafka.produce import produce
 from tests.kafka.test_writes import SET, VALUE
 from tests.kafka.truth import read_log
-from tests.serving import Served, serving
+from tests.serving import Served, nothing_applied, serving
 
 pytestmark = pytest.mark.kafka
 
@@ -115,14 +115,6 @@ async def visiting(served: Served) -> AsyncIterator[Visitor]:
             task.cancel()
 
 
-@contextmanager
-def nothing_applied(database: Path) -> Iterator[None]:
-    """Hold the lock that the service's transactions wait for."""
-    with closing(sqlite3.connect(database, isolation_level=None)) as connection:
-        connection.execute("BEGIN IMMEDIATE")
-        yield
-
-
 async def told(served: Served, reason: str) -> None:
     """Return once the service says so."""
     said = asyncio.Event()
@@ -181,7 +173,7 @@ async def test_a_leader_that_is_gone_is_named_with_the_lag_and_since_when_and_wa
     async with serving(cluster.servers, topic, tmp_path, **slow) as served:
         await assert_equal_to_the_log(served, cluster.first, topic)
         assert (await served.http.get("/readyz")).json()["lag"] == 0
-        with nothing_applied(tmp_path / "kvs.db"):
+        with nothing_applied(tmp_path):
             produce(cluster.servers, topic, [(b"b%d" % number, b"2") for number in range(5_000)])
             async with asyncio.timeout(30):
                 while served.run.progress.end < 5_001:  # noqa: ASYNC110 - an end that was heard of tells nobody

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from kvs_graphql.client import connect
+from kvs_graphql.client import Client, connect
 from kvs_graphql.errors import TopicMismatch
 from kvs_graphql.kafka.session import Session, open_session
 from kvs_graphql.state import Moment, State
@@ -17,9 +17,14 @@ from tests.kafka.broker import COMPACTING, KafkaBroker
 from tests.kafka.equality import assert_equal_to_the_log, table
 from tests.kafka.produce import produce
 from tests.kafka.truth import read_truth
-from tests.serving import Served, serving
+from tests.serving import Served, nothing_applied, serving
 
 pytestmark = pytest.mark.kafka
+
+AT_LEAST = """query ($cursor: Cursor!) {
+  old: value(key: "old", atLeast: $cursor) { value }
+  new: value(key: "new") { value }
+}"""
 
 
 def states_of(served: Served) -> list[Moment]:
@@ -27,6 +32,14 @@ def states_of(served: Served) -> list[Moment]:
     moments: list[Moment] = []
     served.run.lifecycle.listen(moments.append)
     return moments
+
+
+async def first_update_after(client: Client, cursor: str) -> str:
+    """The kind of the first update that a subscription gets."""
+    document = "subscription ($cursor: Cursor!) { updates(after: $cursor) { kind } }"
+    async with aclosing(client.subscribe(document, {"cursor": cursor})) as events:  # type: ignore[type-var]
+        kind: str = (await anext(events))["updates"]["kind"]
+        return kind
 
 
 async def served_once(broker: KafkaBroker, topic: str, directory: Path, records: list[tuple[bytes, bytes]]) -> None:
@@ -74,6 +87,32 @@ async def test_watchers_of_a_topic_created_again_while_running_are_reset(
                     update = (await anext(events))["updates"]
                     held[update["key"]] = update["entry"]["value"]
         await assert_equal_to_the_log(served, kafka_broker, topic)
+
+
+async def test_a_cursor_of_a_topic_created_again_is_waited_for_by_a_replica_that_has_not_noticed_yet(
+    kafka_broker: KafkaBroker, topic: str, tmp_path: Path
+) -> None:
+    ours, others = tmp_path / "ours", tmp_path / "others"
+    ours.mkdir()
+    others.mkdir()
+    servers = kafka_broker.bootstrap_servers
+    kafka_broker.create_topic(topic, 1)
+    produce(servers, topic, [(b"old", b"1")])
+    async with serving(servers, topic, ours) as served, connect(served.run.url) as client, asyncio.timeout(90):
+        await assert_equal_to_the_log(served, kafka_broker, topic)
+        with nothing_applied(ours):
+            kafka_broker.delete_topic(topic)
+            kafka_broker.create_topic(topic, 1)
+            produce(servers, topic, [(b"new", b"1")])
+            async with serving(servers, topic, others) as other:
+                await assert_equal_to_the_log(other, kafka_broker, topic)
+                cursor = (await other.query("{ status { entries } }"))["extensions"]["cursor"]
+            reading = asyncio.create_task(served.data(AT_LEAST, cursor=cursor))
+            following = asyncio.create_task(first_update_after(client, cursor))
+            assert not (await asyncio.wait([reading, following], timeout=1))[0]
+            assert await served.data('{ value(key: "old") { value } }') == {"value": {"value": "1"}}
+        assert await reading == {"old": None, "new": {"value": "1"}}
+        assert await following == "LIVE"
 
 
 async def test_records_that_kafka_dropped_before_they_were_read_are_no_reason_to_keep_stale_ones(

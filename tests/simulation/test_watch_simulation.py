@@ -11,10 +11,11 @@ from random import Random
 
 import pytest
 
+from kvs_graphql.claims import Claims
 from kvs_graphql.cursor import Cursor
 from kvs_graphql.feed import Feed
 from kvs_graphql.records import Interest, Positions, advance, covers, merge
-from kvs_graphql.state import Looks
+from kvs_graphql.state import Looks, Sight
 from kvs_graphql.store import Store, WindowLimits
 from kvs_graphql.watch import Start, Watch, WatchLimits
 from tests.checkers import ClientView, covers_all
@@ -41,7 +42,7 @@ class Kafka:
         while True:
             number, end = self.looks.begin(), self._end
             await asyncio.sleep(self._random.choice((0, 0.001, 0.01)))
-            self.looks.end(number, end)
+            self.looks.end(number, Sight(TOPIC_ID, end))
 
 
 class Replica:
@@ -133,7 +134,8 @@ class SimulatedClient:
 
     async def follow(self, replica: Replica, until: Positions, *, updates_max: float = float("inf")) -> None:
         """Read until the cursor covers `until`, or so many updates came."""
-        watch = Watch(replica.store, replica.feed, self.interest, self._limits, replica.kafka.looks)
+        claims = Claims(replica.feed, replica.kafka.looks)
+        watch = Watch(replica.store, replica.feed, self.interest, self._limits, claims)
         snapshot = self._resume is None and self._snapshot
         start = Start(self._resume, snapshot, progress=True, interval=self._interval)
         if self._resume is None and not self._snapshot:

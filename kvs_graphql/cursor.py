@@ -7,7 +7,7 @@ numbers as unsigned LEB128.
 """
 
 import binascii
-from base64 import b64decode, urlsafe_b64encode
+from base64 import b64decode
 from collections.abc import Iterator
 from functools import lru_cache
 from typing import NamedTuple
@@ -21,6 +21,7 @@ NO_TOPIC_ID = bytes(16)
 
 _VERSION = b"\x01"
 _CHECKSUM_BYTES = 4
+_URL_SAFE = bytes.maketrans(b"+/", b"-_")
 _HEAD_BYTES = len(_VERSION) + len(NO_TOPIC_ID)
 _OFFSET_MAX = 2**63 - 1
 # Many requests and many subscriptions stand at the same few places.
@@ -71,7 +72,7 @@ def decode_cursor(token: str) -> Cursor:
 def _token(topic_id: bytes, positions: Positions, pending: Positions) -> str:
     body = _VERSION + topic_id + b"".join(map(_leb128, (len(positions), *positions, *pending)))
     token = body + crc32(body).to_bytes(_CHECKSUM_BYTES, "big")
-    return urlsafe_b64encode(token).rstrip(b"=").decode()
+    return binascii.b2a_base64(token, newline=False).translate(_URL_SAFE).rstrip(b"=").decode()
 
 
 # From one change to the next, one partition's number is another.

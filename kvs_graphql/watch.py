@@ -19,7 +19,7 @@ from typing import TypeVar
 
 from kvs_graphql.claims import Claim, Claims
 from kvs_graphql.cursor import Cursor
-from kvs_graphql.feed import Behind, Feed, Kind, Update, Watcher
+from kvs_graphql.feed import Behind, Feed, Kind, Push, Update, Watcher
 from kvs_graphql.records import Interest, Positions, Record, advance, covers, merge, position_in
 from kvs_graphql.store import Coverage, Query, Store, changes_after, coverage, log_order
 
@@ -39,6 +39,8 @@ class Start:
     progress: bool = False
     interval: float | None = None
     """Seconds between two pushes of changes, each with the latest change of a key alone; None: every change at once."""
+    push: Push | None = None
+    """While the watch is synced it tells of changes by this, at once, and yields those alone that it could not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,11 +214,12 @@ class Watch:
                         self._owes_live, self._claim = False, None
                         told = watcher.positions
                         yield [self._marker(Kind.LIVE, told)]
-                    elif (
-                        not taken and await self._idle(watcher, start.progress) and not covers(told, watcher.positions)
-                    ):
-                        told = watcher.positions
-                        yield [self._marker(Kind.PROGRESS, told)]
+                    elif not taken:
+                        quiet = await self._idle(watcher, start)
+                        told = merge(told, watcher.told)
+                        if quiet and not covers(told, watcher.positions):
+                            told = watcher.positions
+                            yield [self._marker(Kind.PROGRESS, told)]
                     if taken and start.interval is not None and not watcher.unread:
                         await self._feed.rest(start.interval)
             except Behind:
@@ -242,7 +245,7 @@ class Watch:
         self._target, self._owes_live = merge(self._target, taken[-1].cursor.positions), True
         return True
 
-    async def _idle(self, watcher: Watcher, progress: bool) -> bool:
+    async def _idle(self, watcher: Watcher, start: Start) -> bool:
         """Wait for something to do; True where time for a PROGRESS marker passed without."""
         if self._owes_live:
             waits = [watcher.wait(), self._feed.reached(self._target)]
@@ -250,14 +253,13 @@ class Watch:
                 waits.append(self._claim.until_known())
             await self._feed.first_of(*waits)
             return False
-        if not progress:
-            await watcher.wait()
-            return False
-        try:
-            async with asyncio.timeout(self._limits.progress_seconds):
-                await watcher.wait()
-        except TimeoutError:
-            return True
+        with watcher.pushing(start.push if start.interval is None else None):
+            told = watcher.told
+            try:
+                async with asyncio.timeout(self._limits.progress_seconds if start.progress else None):
+                    await watcher.wait()
+            except TimeoutError:
+                return watcher.told is told
         return False
 
     def _check_claim(self) -> None:

@@ -8,7 +8,7 @@ from strawberry import Info
 
 from kvs_graphql.access import Access
 from kvs_graphql.metrics import Metrics
-from kvs_graphql.service import Cursor, Reads, Service, Writes
+from kvs_graphql.service import Cursor, Push, Reads, Service, Writes
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +36,8 @@ class Operation:
     """Whether a subscription that has a plan is left to it."""
     told: Cursor | None = None
     """Where a subscription stands with the event it is telling."""
+    push: Push | None = None
+    """How a subscription may tell of an update at once."""
     _writes: Writes | None = field(default=None, init=False)
 
     @property

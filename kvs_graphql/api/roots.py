@@ -115,7 +115,13 @@ async def update_pages(
         None if wanted is None else frozenset(_key(info, key, key_encoding) for key in wanted),
         None if within is None else _key(info, within, key_encoding),
     )
-    start = Start(None if place is None else info.context.service.place(place), snapshot, progress, _given(interval))
+    start = Start(
+        None if place is None else info.context.service.place(place),
+        snapshot,
+        progress,
+        _given(interval),
+        info.context.push,
+    )
     with _counted(info):
         async with aclosing(info.context.service.updates(interest, start)) as pages:
             async for page in pages:

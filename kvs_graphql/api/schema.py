@@ -16,7 +16,7 @@ from strawberry.types.execution import PreExecutionError
 from kvs_graphql.api.context import Connection, Operation
 from kvs_graphql.api.errors import masked, shaped
 from kvs_graphql.api.measures import document_limiter
-from kvs_graphql.api.plans import NotPlain, Payload, Plans, Streams
+from kvs_graphql.api.plans import NotPlain, Payload, Plans, Send, Streams
 from kvs_graphql.api.roots import Query, Subscription, update_pages
 from kvs_graphql.api.scalars import SCALARS
 from kvs_graphql.api.types import Entry
@@ -76,9 +76,10 @@ class KvsSchema(strawberry.Schema):
         query: str | None,
         variable_values: dict[str, Any] | None = None,
         operation_name: str | None = None,
+        send: Send | None = None,
         **kwargs: Any,
     ) -> AsyncGenerator[ExecutionResult | list[Payload], None]:
-        """As `stream`; but what is told by a plan comes a few events at a time, encoded already."""
+        """As `stream`; but what is told by a plan comes a few events at a time, encoded already, or goes to `send`."""
         arguments = kwargs | {"variable_values": variable_values, "operation_name": operation_name}
         if self.plans.get(query, operation_name) is None:
             # graphql-core looks at the document; where it can be planned, nothing of it is run.
@@ -90,12 +91,12 @@ class KvsSchema(strawberry.Schema):
                     yield result
                 else:
                     return
-        async with aclosing(self._by_plan(query, arguments)) as pages:
+        async with aclosing(self._by_plan(query, arguments, send)) as pages:
             async for page in pages:
                 yield page
 
     async def _by_plan(
-        self, query: str | None, arguments: dict[str, Any]
+        self, query: str | None, arguments: dict[str, Any], send: Send | None
     ) -> AsyncGenerator[ExecutionResult | list[Payload], None]:
         plan = self.plans.get(query, arguments["operation_name"])
         operation, variables = _operation(arguments), arguments["variable_values"]
@@ -108,7 +109,7 @@ class KvsSchema(strawberry.Schema):
                 async for result in results:
                     yield result
             return
-        async with aclosing(self._streams.pages(plan, operation, variables, values)) as pages:
+        async with aclosing(self._streams.pages(plan, operation, variables, values, send)) as pages:
             async for page in pages:
                 yield [_with_codes(payload, operation) for payload in page]
 

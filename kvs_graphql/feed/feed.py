@@ -15,6 +15,7 @@ from typing import Any
 from kvs_graphql.cursor import Cursor
 from kvs_graphql.errors import Unavailable
 from kvs_graphql.feed.interests import Interests
+from kvs_graphql.feed.pushes import STEPS_A_TURN, Push, Pushes
 from kvs_graphql.feed.updates import Logged, Update
 from kvs_graphql.feed.waits import Waits
 from kvs_graphql.records import Commit, Interest, Positions, covers, merge, position_in
@@ -29,7 +30,7 @@ class Behind(Exception):
 class Feed:
     """Publishes commits to watchers. One per table; not thread-safe: everything happens on one event loop."""
 
-    def __init__(self, cursor: Cursor, *, changes_max: int, bytes_max: int) -> None:
+    def __init__(self, cursor: Cursor, *, changes_max: int, bytes_max: int, pushes_a_turn: int = STEPS_A_TURN) -> None:
         self.topic_id = cursor.topic_id
         self.positions = cursor.positions
         self._changes_max = changes_max
@@ -41,12 +42,14 @@ class Feed:
         self._changes = 0
         self._bytes = 0
         self._interests = Interests[Watcher]()
+        self._pushes = Pushes(pushes_a_turn)
         self._waits = Waits()
         self._closing = asyncio.Event()
         self._beginning = asyncio.Event()
 
     def begin(self, cursor: Cursor) -> None:
         """Start over with an empty log: the store stands at `cursor`, by commits that were not published."""
+        self._pushes.release()
         for watcher in self._interests.all():
             watcher.lose()
         self.topic_id, self.positions = cursor.topic_id, cursor.positions
@@ -68,12 +71,14 @@ class Feed:
         self.positions = commit.after
         for watcher in self._interests.concerned(commit.changes):
             watcher.wake(number)
+        self._pushes.publish(number, logged)
         self._waits.reached(commit.after)
         while self._log and (self._changes > self._changes_max or self._bytes > self._bytes_max):
             dropped = self._log.popleft().commit
             self._first += 1
             self._changes -= len(dropped.changes)
             self._bytes -= dropped.size_bytes
+        self._pushes.drop_before(self._first)
 
     def _share(self, logged: "Logged") -> None:
         """Keep the updates of the newest commits, for all who are synced to be told the very same ones."""
@@ -97,6 +102,18 @@ class Feed:
             yield watcher
         finally:
             self._interests.remove(watcher)
+
+    def begin_pushing(self, watcher: "Watcher") -> int:
+        """Have a synced watcher told by its `push`, from the commit of that number on."""
+        self._interests.remove(watcher)
+        self._pushes.add(watcher)
+        return self._first + len(self._log)
+
+    def end_pushing(self, watcher: "Watcher") -> Positions:
+        """Wake the watcher again; where it stands, as far as the feed knows."""
+        self._pushes.remove(watcher)
+        self._interests.add(watcher)
+        return self._pushes.place(self.positions)
 
     async def reached(self, positions: Positions) -> None:
         """Return once everything below `positions` is published. Costs nothing while it waits."""
@@ -146,6 +163,7 @@ class Feed:
     def close(self) -> None:
         """End every watcher and every wait with `Unavailable`: the service is stopping."""
         self._closing.set()
+        self._pushes.release()
         for watcher in self._interests.all():
             watcher.close()
         self._waits.close()
@@ -184,15 +202,43 @@ class Watcher:
 
     def __init__(self, feed: Feed, interest: Interest, seen: Positions) -> None:
         self.interest = interest
+        self.push: Push | None = None
+        self.pushed_from = 0
+        self.told: Positions = ()
         self._feed = feed
-        self._seen = seen
-        self._ahead = not covers(feed.positions, seen)
-        self._skipped = 0
         self._closed = False
         self._waiting: asyncio.Future[None] | None = None
-        self._lost = not feed.holds(seen)
-        self._number = feed.place_of(seen)
-        self._unread = not covers(seen, feed.positions)
+        self._stand_at(seen)
+
+    def _stand_at(self, seen: Positions) -> None:
+        self._seen = seen
+        self._ahead = not covers(self._feed.positions, seen)
+        self._skipped = 0
+        self._lost = not self._feed.holds(seen)
+        self._number = self._feed.place_of(seen)
+        self._unread = not covers(seen, self._feed.positions)
+
+    @contextmanager
+    def pushing(self, push: Push | None) -> Iterator[None]:
+        """Be told of changes by `push`, as they are published, instead of having to take them.
+
+        Ends with the context, or before, which ends `wait` too: where `push` could not tell of a change. That and all
+        after it are then to be taken. Nothing of it where there is something to take, or no `push`.
+        """
+        if push is not None and not (self.unread or self._ahead or self._closed):
+            self._seen, self.told = self.positions, ()
+            self.push, self.pushed_from = push, self._feed.begin_pushing(self)
+        try:
+            yield
+        finally:
+            self.stop_pushing()
+
+    def stop_pushing(self) -> None:
+        """Go on from just after what was told last."""
+        if self.push is not None:
+            self.push = None
+            self._stand_at(merge(merge(self._seen, self._feed.end_pushing(self)), self.told))
+            self._wake_up()
 
     @property
     def positions(self) -> Positions:

@@ -58,17 +58,18 @@ class Logged:
     def update(self, index: int) -> Update:
         """The update of a change, the same object for all who ask while the commit is new."""
         if self._updates is None:
-            return self._told(index)
+            return self.update_of_its_own(index)
         update = self._updates.get(index)
         if update is None:
-            update = self._updates[index] = self._told(index)
+            update = self._updates[index] = self.update_of_its_own(index)
         return update
 
     def unshare(self) -> None:
         """Keep updates no longer: who asks gets one of its own."""
         self._updates = None
 
-    def _told(self, index: int) -> Update:
+    def update_of_its_own(self, index: int) -> Update:
+        """The update of a change, for one who asks alone."""
         record = self.commit.changes[index]
         kind = Kind.DELETE if record.value is None else Kind.SET
         return Update(kind, Cursor(self._topic_id, self._positions_after(record)), record)

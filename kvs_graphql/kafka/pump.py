@@ -67,6 +67,7 @@ class Pump:
         self._feed = feed
         self._gathering = gathering
         self._limits = limits
+        self._fetch_records_max = min(_FETCH_RECORDS_MAX, limits.records_max)
         self._metrics = metrics
         self._end_offsets: Positions = ()
         self._due = asyncio.Event()
@@ -78,7 +79,8 @@ class Pump:
         """Fetch for ever, as far ahead of `apply` as the limits allow."""
         while True:
             fetched = await self._get()
-            await _let_others_run()
+            if sum(map(len, fetched.values())) >= self._fetch_records_max:
+                await _let_others_run()
             self._skip(self._gathering.add(fetched))
             for partition in self._partitions:
                 self._gathering.moved_to(partition.partition, await self._consumer.position(partition))
@@ -107,7 +109,7 @@ class Pump:
     async def _get(self) -> dict[TopicPartition, list[Any]]:
         try:
             records: dict[TopicPartition, list[Any]] = await self._consumer.getmany(
-                timeout_ms=_FETCH_WAIT_MS, max_records=min(_FETCH_RECORDS_MAX, self._limits.records_max)
+                timeout_ms=_FETCH_WAIT_MS, max_records=self._fetch_records_max
             )
         except UNREADABLE:
             return await self._unreadable.approach()

@@ -1,7 +1,9 @@
 """What Kafka says of a topic: its identity, its partitions, and how long it remembers deletes."""
 
 from dataclasses import dataclass
-from typing import Any
+from functools import lru_cache
+from io import BytesIO
+from typing import Any, Self
 
 from aiokafka import AIOKafkaClient
 from aiokafka.admin import AIOKafkaAdminClient
@@ -33,6 +35,8 @@ from kvs_graphql.kafka.connection import KafkaConnection, started
 DELETE_RETENTION_MS = 86_400_000
 """Kafka's default, for brokers that do not tell."""
 _NO_LEADER = -1
+# A few brokers' worth.
+_ANSWERS_KEPT = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +109,7 @@ def identity_request(name: str) -> Request[Any]:
     return _MetadataRequest(name)
 
 
+@lru_cache(_ANSWERS_KEPT)
 def identity_in(response: Any, name: str) -> TopicIdentity | None:
     """What a broker answered to `identity_request`; None where it knows no topic of that name.
 
@@ -140,6 +145,8 @@ class _Uuid:
 # Metadata v12 (KIP-516) is the first version that can be asked by name and answers with the topic's id and that
 # aiokafka (which stops at v5) can be taught; v5 serves brokers without ids.
 class _MetadataResponse12(Response):
+    """Decoded once for as long as brokers answer the same: they are asked behind every fetch."""
+
     API_KEY = 3
     API_VERSION = 12
     SCHEMA = Schema(
@@ -182,6 +189,16 @@ class _MetadataResponse12(Response):
         ),
         ("tags", TaggedFields),
     )
+
+    @classmethod
+    def decode(cls, data: BytesIO | bytes) -> Self:
+        return cls._decode(data if isinstance(data, bytes) else data.read())
+
+    @classmethod
+    @lru_cache(_ANSWERS_KEPT)
+    def _decode(cls, raw: bytes) -> Self:
+        decoded: Self = super().decode(raw)
+        return decoded
 
 
 class _MetadataRequest12(RequestStruct):

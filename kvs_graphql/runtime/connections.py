@@ -20,10 +20,15 @@ from websockets.protocol import State
 
 from kvs_graphql.errors import LimitExceeded
 from kvs_graphql.metrics import Metrics
+from kvs_graphql.web import PUSH_EXTENSION
 
 _GOING_AWAY = 1001
 _TRY_AGAIN_LATER = 1013
 """With these clients connect again; graphql-ws takes most other close codes below 2000 for final."""
+
+_WHOLE_TEXT = 0x81
+_SHORT, _MIDDLE_MAX = 126, 2**16 - 1
+_WHOLE_TEXT_MIDDLE, _WHOLE_TEXT_LONG = bytes((_WHOLE_TEXT, 126)), bytes((_WHOLE_TEXT, 127))
 
 _RETRY_SECONDS = 10
 _FAREWELL_SECONDS = 2.0
@@ -146,6 +151,27 @@ class _SocketConnection(_Patience, WebSocketsSansIOProtocol):
         else:
             self.opened.add(self)
             super().handle_connect(event)
+            if not self.handshake_complete:
+                # The application begins later.
+                extensions: dict[str, object] = self.scope["extensions"]  # type: ignore[assignment]
+                extensions[PUSH_EXTENSION] = self.push
+
+    def push(self, message: bytes) -> bool:
+        """Send a text message in UTF-8 at once; False, and nothing is sent, where the client has no room for it.
+
+        One frame, as a server sends it: not masked, and not in parts (RFC 6455, 5.2).
+        """
+        if not self.writable.is_set() or self.disconnected or self.conn.state is not State.OPEN:
+            return False
+        size = len(message)
+        if size < _SHORT:
+            head = bytes((_WHOLE_TEXT, size))
+        elif size <= _MIDDLE_MAX:
+            head = _WHOLE_TEXT_MIDDLE + size.to_bytes(2, "big")
+        else:
+            head = _WHOLE_TEXT_LONG + size.to_bytes(8, "big")
+        self.transport.write(head + message)
+        return True
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.opened.discard(self)

@@ -1,7 +1,7 @@
 """The use cases: read keys, read pages, watch changes, tell how things are. Everything a client can ask for."""
 
 from kvs_graphql.cursor import Cursor
-from kvs_graphql.feed import Kind, Update
+from kvs_graphql.feed import Kind, Push, Update
 from kvs_graphql.service.reads import NO_WAIT, PageRequest, Reads, Wait
 from kvs_graphql.service.service import Service, ServiceLimits
 from kvs_graphql.service.status import PartitionStatus, Status
@@ -18,6 +18,7 @@ __all__ = [
     "Page",
     "PageRequest",
     "PartitionStatus",
+    "Push",
     "Reads",
     "Service",
     "ServiceLimits",

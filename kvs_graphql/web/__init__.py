@@ -2,5 +2,6 @@
 
 from kvs_graphql.web.app import WebOptions, build_app
 from kvs_graphql.web.places import PlaceLimits
+from kvs_graphql.web.sockets import PUSH_EXTENSION
 
-__all__ = ["PlaceLimits", "WebOptions", "build_app"]
+__all__ = ["PUSH_EXTENSION", "PlaceLimits", "WebOptions", "build_app"]

@@ -5,6 +5,7 @@ What a plan tells goes to the socket as it is: the envelope with the operation's
 once for all subscribers.
 """
 
+from collections.abc import Callable
 from contextlib import aclosing, suppress
 from typing import Any
 
@@ -18,18 +19,29 @@ from strawberry.subscriptions.protocols.graphql_transport_ws.handlers import Bas
 from strawberry.types import ExecutionResult
 from strawberry.types.execution import PreExecutionError
 
-from kvs_graphql.api import Connection, KvsSchema, Payload
+from kvs_graphql.api import Connection, KvsSchema, Payload, Send
 from kvs_graphql.errors import LimitExceeded, Unavailable
 
+PUSH_EXTENSION = "kvs_graphql.push"
+"""The name, in an ASGI scope, of a function that sends a text message in UTF-8 at once, or says that it cannot."""
+
 _GOING_AWAY = 1001
+_AFTER = b"}}"
 
 
 class SocketAdapter(ASGIWebSocketAdapter):
-    """Strawberry's view of a WebSocket, and a way to send what is encoded already."""
+    """Strawberry's view of a WebSocket, and ways to send what is encoded already."""
 
-    async def send_text(self, text: str) -> None:
+    @property
+    def push(self) -> Callable[[bytes], bool] | None:
+        """Sends a text message at once, or says that it cannot be done now; None where the server has no such way."""
+        found: Callable[[bytes], bool] | None = self.ws.scope["extensions"].get(PUSH_EXTENSION)
+        return found
+
+    async def send_text(self, text: bytes) -> None:
+        """Send it, waiting for the client where need be."""
         try:
-            await self.ws.send_text(text)
+            await self.ws.send_text(text.decode())
         except WebSocketDisconnect as error:
             raise WebSocketDisconnected from error
 
@@ -71,10 +83,14 @@ class SocketHandler(BaseGraphQLTransportWSHandler[Connection, None]):
 
     async def _run(self, operation: Operation[Any, Any]) -> None:
         assert isinstance(self.schema, KvsSchema)
+        before = b'{"id":' + orjson.dumps(operation.id) + b',"type":"next","payload":{"data":'
         pages = self.schema.pages(
-            operation.query, operation.variables, operation.operation_name, context_value=self.context
+            operation.query,
+            operation.variables,
+            operation.operation_name,
+            send=self._sender(before),
+            context_value=self.context,
         )
-        before = f'{{"id":{orjson.dumps(operation.id).decode()},"type":"next","payload":'
         first = True
         async with aclosing(pages):
             async for page in pages:
@@ -98,10 +114,16 @@ class SocketHandler(BaseGraphQLTransportWSHandler[Connection, None]):
         await self.websocket.close(code=4400, reason=reason)
         self.operations.pop(operation.id, None)
 
-    async def _tell(self, operation: Operation[Any, Any], before: str, payload: Payload) -> None:
-        if payload.errors is None:
+    def _sender(self, before: bytes) -> Send | None:
+        """How an operation sends data at once."""
+        assert isinstance(self.websocket, SocketAdapter)
+        push = self.websocket.push
+        return None if push is None else lambda data: push(before + data + _AFTER)
+
+    async def _tell(self, operation: Operation[Any, Any], before: bytes, payload: Payload) -> None:
+        if payload.errors is None and payload.data is not None:
             assert isinstance(self.websocket, SocketAdapter)
-            await self.websocket.send_text(f'{before}{{"data":{payload.data}}}}}')
+            await self.websocket.send_text(before + payload.data + _AFTER)
         else:
             data: Any = None if payload.data is None else orjson.Fragment(payload.data)
             await operation.send_next(ExecutionResult(data, payload.errors))

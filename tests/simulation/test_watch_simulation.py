@@ -13,7 +13,7 @@ import pytest
 
 from kvs_graphql.claims import Claims
 from kvs_graphql.cursor import Cursor
-from kvs_graphql.feed import Feed
+from kvs_graphql.feed import Feed, Update
 from kvs_graphql.records import Interest, Positions, advance, covers, merge
 from kvs_graphql.state import Looks, Sight
 from kvs_graphql.store import Store, WindowLimits
@@ -64,6 +64,7 @@ class Replica:
             Cursor(TOPIC_ID, self.store.positions),
             changes_max=self._random.choice((1, 5, 50)),
             bytes_max=self._random.choice((1, 1_000_000)),
+            pushes_a_turn=self._random.choice((1, 3, 1_000)),
         )
         if self.store.source is None:
             await self.store.begin("t", TOPIC_ID, (0,) * len(self._log.partitions))
@@ -123,6 +124,10 @@ class SimulatedClient:
         self.view = ClientView(log, self.interest)
         self._snapshot = random.random() < 0.5
         self._interval = random.choice((None, None, 0.002))
+        self._is_pushed = random.random() < 0.5
+        self._until: Positions = ()
+        self._left = 0.0
+        self.violations: list[AssertionError] = []
         self._resume: Cursor | None = None
         self._log = log
 
@@ -137,22 +142,40 @@ class SimulatedClient:
         claims = Claims(replica.feed, replica.kafka.looks)
         watch = Watch(replica.store, replica.feed, self.interest, self._limits, claims)
         snapshot = self._resume is None and self._snapshot
-        start = Start(self._resume, snapshot, progress=True, interval=self._interval)
+        self._until, self._left = until, updates_max
+        push = self._push if self._is_pushed else None
+        start = Start(self._resume, snapshot, progress=True, interval=self._interval, push=push)
         if self._resume is None and not self._snapshot:
             self.view.begin(replica.feed.positions)
-        seen = 0
         async with aclosing(watch.updates(start)) as pages:
             async for page in pages:
                 for update in page:
-                    self.view.see(update)
-                    self._resume = update.cursor
-                    seen += 1
-                    if seen >= updates_max:
+                    self._see(update)
+                    if self._left <= 0:
                         return
                 if covers_all(self.view.cursor, until) and self.view.live:
                     return
                 if self._random.random() < 0.3:
                     await asyncio.sleep(0.001)
+
+    def _push(self, update: Update) -> bool:
+        """Take an update at once, or have no room for it, or fail; the last one is not taken so."""
+        fate = self._random.random()
+        if fate < 0.1:
+            raise RuntimeError("an update that cannot be shown")
+        if fate < 0.3 or self._left <= 1 or covers_all(update.cursor.positions, self._until):
+            return False
+        try:
+            self._see(update)
+        except AssertionError as violation:
+            # An error here would be taken for one of showing the update.
+            self.violations.append(violation)
+        return True
+
+    def _see(self, update: Update) -> None:
+        self.view.see(update)
+        self._resume = update.cursor
+        self._left -= 1
 
 
 @pytest.mark.parametrize("seed", range(_FIRST, _LAST))
@@ -199,6 +222,7 @@ async def _simulate(random: Random, log: SimulatedLog, replicas: list[Replica]) 
     for client in clients:
         async with asyncio.timeout(10):
             await client.follow(random.choice(replicas), log.end)
+        assert not client.violations
         client.view.check_table()
         client.view.check_complete()
         assert client.view.table == log.table(log.end, client.interest)

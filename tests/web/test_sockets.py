@@ -18,6 +18,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 ALLOWED = "https://pages.example"
 INIT_SECONDS_MAX = 0.3
 REQUEST_BYTES_MAX = 10_000
+LONG = 'subscription { u: updates(keys: ["long"], progress: true) { e: entry { value } } }'
 EVERYTHING = "subscription { updates(progress: true) { kind key } }"
 
 
@@ -170,3 +171,15 @@ async def test_sockets_are_not_compressed(served: Served) -> None:
     async with open_socket(served) as socket:
         assert socket.response is not None
         assert "sec-websocket-extensions" not in socket.response.headers
+
+
+@pytest.mark.parametrize("size", [100, 125, 126, 127, 65_535, 65_536, 200_000])
+async def test_messages_of_every_length_of_frame_are_whole(held: Holding, size: int) -> None:
+    """A frame's head is of another form below 126 bytes, below 65,536, and above."""
+    before, after = '{"id":"1","type":"next","payload":{"data":{"u":{"e":', "}}}}"
+    async with open_socket(held.served) as socket:
+        await subscribe(socket, "1", LONG)
+        assert await socket.recv() == f"{before}null{after}"
+        value = "v" * (size - len(before) - len('{"value":""}') - len(after))
+        await held.write((b"long", value.encode()))
+        assert await socket.recv() == f'{before}{{"value":"{value}"}}{after}'

@@ -2,6 +2,6 @@
 
 from kvs_graphql.api.plans.arguments import NotPlain, Values
 from kvs_graphql.api.plans.plans import Plan, Plans
-from kvs_graphql.api.plans.streams import Payload, Streams
+from kvs_graphql.api.plans.streams import Payload, Send, Streams
 
-__all__ = ["NotPlain", "Payload", "Plan", "Plans", "Streams", "Values"]
+__all__ = ["NotPlain", "Payload", "Plan", "Plans", "Send", "Streams", "Values"]

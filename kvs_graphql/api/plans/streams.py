@@ -6,7 +6,7 @@ socket. Whoever is still in its backlog is told updates of its own, and so serve
 """
 
 from collections import OrderedDict
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from typing import Any, NamedTuple
 
@@ -19,14 +19,17 @@ from kvs_graphql.api.plans.plans import Plan, Root
 from kvs_graphql.api.plans.selections import Show
 from kvs_graphql.api.types import Update
 from kvs_graphql.errors import KvsError
-from kvs_graphql.service import Cursor
+from kvs_graphql.service import Cursor, Push
 from kvs_graphql.service import Update as ServiceUpdate
+
+Send = Callable[[bytes], bool]
+"""Sends the data of an event at once; False where that cannot be done now."""
 
 
 class Payload(NamedTuple):
     """One event of a subscription."""
 
-    data: str | None
+    data: bytes | None
     """JSON; None where nothing can be told."""
     errors: list[GraphQLError] | None
     cursor: Cursor | None
@@ -39,11 +42,20 @@ class Streams:
     def __init__(self, schema: GraphQLSchema, *, shared_bytes_max: int) -> None:
         self._schema = schema
         self._shared = _SharedData(shared_bytes_max)
+        self._pushed = _PushedData()
 
     async def pages(
-        self, plan: Plan, operation: Operation, variables: dict[str, Any] | None, values: Values
+        self,
+        plan: Plan,
+        operation: Operation,
+        variables: dict[str, Any] | None,
+        values: Values,
+        send: Send | None = None,
     ) -> AsyncGenerator[list[Payload], None]:
-        """The events of a subscription, a few at a time; an error that ends it is its last event."""
+        """The events of a subscription, a few at a time; an error that ends it is its last event.
+
+        What `send` could send at once is not among them.
+        """
         (root,) = plan.roots
         event = _Event(self._schema, plan, root, root.show(values), operation, variables)
         try:
@@ -52,11 +64,23 @@ class Streams:
                     async for value in found:
                         yield [event.payload(value)]
                 return
+            if send is not None:
+                operation.push = self._pusher(event, send)
             async with aclosing(root.update_pages(operation, values)) as pages:
                 async for page in pages:
                     yield [self._update(event, update) for update in page]
         except Exception as error:  # noqa: BLE001 - it is told to the client
             yield [Payload(None, [GraphQLError(str(error), original_error=error)], None)]
+
+    def _pusher(self, event: "_Event", send: Send) -> Push:
+        def push(update: ServiceUpdate) -> bool:
+            try:
+                data = self._pushed.data(event, update)
+            except KvsError:
+                return False
+            return send(data)
+
+        return push
 
     def _update(self, event: "_Event", update: ServiceUpdate) -> Payload:
         data = self._shared.get(event.show, update)
@@ -87,9 +111,13 @@ class _Event:
         self._operation = operation
         self._variables = variables
 
+    def data(self, value: Any) -> bytes:
+        """Raises: KvsError: There is more to tell than data."""
+        return orjson.dumps({self._name: self.show(value)})
+
     def payload(self, value: Any, cursor: Cursor | None = None) -> Payload:
         try:
-            return Payload(orjson.dumps({self._name: self.show(value)}).decode(), None, cursor)
+            return Payload(self.data(value), None, cursor)
         except KvsError:
             return self._by_graphql_core(value, cursor)
 
@@ -103,7 +131,24 @@ class _Event:
             operation_name=self._plan.operation_name,
         )
         assert isinstance(result, ExecutionResult), "only plain fields have a plan"
-        return Payload(orjson.dumps(result.data).decode(), result.errors, cursor)
+        return Payload(orjson.dumps(result.data), result.errors, cursor)
+
+
+class _PushedData:
+    """The encoded data of the update that is being pushed, by selection: everybody is told of one before the next."""
+
+    def __init__(self) -> None:
+        self._update: ServiceUpdate | None = None
+        self._by_selection: dict[Show, bytes] = {}
+
+    def data(self, event: "_Event", update: ServiceUpdate) -> bytes:
+        """Raises: KvsError: There is more to tell than data."""
+        if update is not self._update:
+            self._update, self._by_selection = update, {}
+        data = self._by_selection.get(event.show)
+        if data is None:
+            data = self._by_selection[event.show] = event.data(Update(update=update))
+        return data
 
 
 class _SharedData:
@@ -113,13 +158,13 @@ class _SharedData:
         self._bytes_max = bytes_max
         self._bytes = 0
         # Held with what they belong to: an identity is only one as long as its object lives.
-        self._kept: OrderedDict[tuple[int, int], tuple[Show, ServiceUpdate, str]] = OrderedDict()
+        self._kept: OrderedDict[tuple[int, int], tuple[Show, ServiceUpdate, bytes]] = OrderedDict()
 
-    def get(self, show: Show, update: ServiceUpdate) -> str | None:
+    def get(self, show: Show, update: ServiceUpdate) -> bytes | None:
         kept = self._kept.get((id(show), id(update)))
         return None if kept is None else kept[2]
 
-    def keep(self, show: Show, update: ServiceUpdate, data: str) -> None:
+    def keep(self, show: Show, update: ServiceUpdate, data: bytes) -> None:
         self._kept[id(show), id(update)] = show, update, data
         self._bytes += len(data)
         while self._bytes > self._bytes_max:

@@ -1,0 +1,159 @@
+"""Watchers that are told at once: everything, in order, once; and those that cannot be go on by themselves."""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from kvs_graphql.cursor import Cursor
+from kvs_graphql.errors import Unavailable
+from kvs_graphql.feed import Behind, Feed, Update, Watcher
+from kvs_graphql.records import Commit, Interest, Record
+
+EVERYTHING = Interest()
+
+
+class Told:
+    """Whom a feed of one partition tells at once, for as long as there is room."""
+
+    def __init__(self, *, changes_max: int = 1_000, pushes_a_turn: int = 1_000) -> None:
+        self.feed = Feed(Cursor(bytes(16), (0,)), changes_max=changes_max, bytes_max=10**6, pushes_a_turn=pushes_a_turn)
+        self.keys: list[bytes] = []
+        self.room = 1_000
+
+    def publish(self, *keys: bytes) -> None:
+        """One commit."""
+        (start,) = self.feed.positions
+        changes = [Record(key, b"v", 0, start + number, None, None) for number, key in enumerate(keys)]
+        self.feed.publish(Commit((start,), (start + len(keys),), changes, len(keys)))
+
+    def push(self, update: Update) -> bool:
+        assert update.record is not None
+        if len(self.keys) >= self.room:
+            return False
+        self.keys.append(update.record.key)
+        return True
+
+    @contextmanager
+    def watching(self, interest: Interest = EVERYTHING) -> Iterator[Watcher]:
+        with self.feed.watch(interest, self.feed.positions) as watcher, watcher.pushing(self.push):
+            yield watcher
+
+    def rest(self, watcher: Watcher) -> list[bytes]:
+        """What the watcher has to take by itself."""
+        return [update.record.key for update in watcher.take(100) if update.record is not None]
+
+
+async def turns(number: int = 5) -> None:
+    for _ in range(number):
+        await asyncio.sleep(0)
+
+
+@pytest.mark.parametrize(
+    ("interest", "keys"),
+    [
+        (EVERYTHING, [b"a", b"p/1", b"a", b"b"]),
+        (Interest(keys=frozenset({b"a"})), [b"a", b"a"]),
+        (Interest(prefix=b"p/"), [b"p/1"]),
+        (Interest(keys=frozenset({b"p/1", b"b"}), prefix=b"p/"), [b"p/1", b"b"]),
+        (Interest(keys=frozenset({b"z"})), []),
+    ],
+)
+async def test_it_is_told_what_it_is_interested_in_once_and_is_not_woken(interest: Interest, keys: list[bytes]) -> None:
+    told = Told()
+    with told.watching(interest) as watcher:
+        waiting = asyncio.create_task(watcher.wait())
+        told.publish(b"a", b"p/1")
+        told.publish(b"a", b"b")
+        await turns()
+        assert told.keys == keys
+        assert not waiting.done()
+        waiting.cancel()
+    assert told.rest(watcher) == []
+    assert watcher.positions == (4,)
+
+
+async def test_with_no_room_it_is_woken_and_takes_the_rest_itself_from_within_a_commit_on() -> None:
+    told = Told()
+    told.room = 3
+    with told.watching() as watcher:
+        waiting = asyncio.create_task(watcher.wait())
+        told.publish(b"a", b"b")
+        told.publish(b"c", b"d")
+        told.publish(b"e")
+        await waiting
+        assert told.keys == [b"a", b"b", b"c"]
+        assert told.rest(watcher) == [b"d", b"e"]
+
+
+async def test_an_update_that_cannot_be_shown_comes_again_where_it_is_taken() -> None:
+    told = Told()
+
+    def fail(_: Update) -> bool:
+        raise ValueError
+
+    with told.feed.watch(EVERYTHING, (0,)) as watcher, watcher.pushing(fail):
+        told.publish(b"a")
+        await watcher.wait()
+        assert told.rest(watcher) == [b"a"]
+
+
+async def test_whoever_joins_while_others_are_still_told_is_not_told_of_what_it_has_taken() -> None:
+    early, late = Told(pushes_a_turn=1), Told()
+    with early.watching():
+        early.publish(b"a", b"b", b"c")
+        with early.feed.watch(EVERYTHING, (0,)) as watcher:
+            assert late.rest(watcher) == [b"a", b"b", b"c"]
+            with watcher.pushing(late.push):
+                early.publish(b"d")
+                await turns(20)
+        assert early.keys == [b"a", b"b", b"c", b"d"]
+        assert late.keys == [b"d"]
+
+
+async def test_others_have_their_turn_while_many_are_told() -> None:
+    told = Told(pushes_a_turn=1)
+    with told.watching():
+        told.publish(*[b"%d" % number for number in range(100)])
+        await turns(10)
+        assert 0 < len(told.keys) < 30
+
+
+async def test_what_the_log_drops_before_it_was_told_is_not_kept() -> None:
+    told = Told(changes_max=2, pushes_a_turn=1)
+    with told.watching() as watcher:
+        told.publish(b"a", b"b")
+        told.publish(b"c", b"d")
+        with pytest.raises(Behind):
+            told.rest(watcher)
+        assert watcher.positions == (0,)
+        await turns()
+        assert told.keys == []
+
+
+async def test_whoever_leaves_in_the_middle_is_told_no_more() -> None:
+    told = Told(pushes_a_turn=1)
+    with told.watching() as watcher:
+        told.publish(b"a", b"b", b"c")
+        await turns(3)
+    assert 0 < len(told.keys) < 3
+    before = list(told.keys)
+    await turns(10)
+    assert told.keys == before
+    assert before + told.rest(watcher) == [b"a", b"b", b"c"]
+
+
+async def test_a_feed_that_begins_again_or_closes_wakes_everybody() -> None:
+    told = Told()
+    with told.watching() as watcher:
+        told.feed.begin(Cursor(bytes(16), (9,)))
+        await watcher.wait()
+        with pytest.raises(Behind):
+            told.rest(watcher)
+        assert watcher.positions == (0,)
+    with told.watching() as watcher:
+        told.feed.close()
+        await watcher.wait()
+        with pytest.raises(Unavailable):
+            told.rest(watcher)

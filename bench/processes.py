@@ -24,6 +24,8 @@ HOST = "127.0.0.1"
 _PORTS = range(12_000, 20_000)
 _POLL_SECONDS = 0.01
 _START_SECONDS_MAX = 60.0
+# What is installed has its bytecode.
+_NO_BYTECODE = "PYTHONDONTWRITEBYTECODE"
 _STOP_SECONDS_MAX = 20.0
 
 
@@ -164,5 +166,5 @@ def flags(settings: Mapping[str, object]) -> list[str]:
 
 def _environment(directory: Path) -> list[str]:
     """This checkout's code, whatever is installed, and none of the settings of whoever runs the benchmark."""
-    unset = [f"--unset={name}" for name in os.environ if name.startswith("KVS_")]
+    unset = [f"--unset={name}" for name in os.environ if name.startswith("KVS_") or name == _NO_BYTECODE]
     return ["/usr/bin/env", f"--chdir={directory}", *unset, f"PYTHONPATH={ROOT}"]

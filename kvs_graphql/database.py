@@ -7,7 +7,7 @@ nothing else can slip in between (on a shared connection, one task's rollback un
 import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -62,9 +62,9 @@ class Database:
         while self._open:
             await self._open.pop().close()
 
-    async def prepare(self, work: Work[None]) -> None:
-        """Look for damage, then run the first transaction; raises as SQLite does."""
-        if (await asyncio.to_thread(self._path.stat)).st_size <= _CHECKED_BYTES_MAX:
+    async def prepare(self, work: Work[None], *, trusted: bool) -> None:
+        """Look for damage where there may be some, then run the first transaction; raises as SQLite does."""
+        if not trusted and (await asyncio.to_thread(self._path.stat)).st_size <= _CHECKED_BYTES_MAX:
             await self._open[0].run(_check)
         await self._open[0].run(lambda connection: _committed(connection, "BEGIN IMMEDIATE", work))
 
@@ -79,6 +79,7 @@ class Database:
                 await self._readers.get()
             await self.close()
             try:
+                await asyncio.to_thread(_seal_of(other).unlink, missing_ok=True)
                 await asyncio.to_thread(other.replace, self._path)
                 await self.open()
             except (OSError, sqlite3.Error) as error:
@@ -120,7 +121,8 @@ class Database:
 async def open_database(path: Path, prepare: Work[None], *, readers: int) -> AsyncIterator[Database]:
     """The file at `path`, made if it is not there, held against other writers until closed.
 
-    `prepare` runs first, in a transaction of its own.
+    `prepare` runs first, in a transaction of its own. A file is looked through for damage, unless it was closed in
+    order and nobody has touched it since.
 
     Raises:
         Damaged: The file is not what was written, or no database at all.
@@ -131,8 +133,9 @@ async def open_database(path: Path, prepare: Work[None], *, readers: int) -> Asy
         try:
             stack.enter_context(FileLock(f"{path}.lock").acquire(timeout=0))
             stack.push_async_callback(database.close)
+            trusted = await asyncio.to_thread(_break_seal, path)
             await database.open()
-            await database.prepare(prepare)
+            await database.prepare(prepare, trusted=trusted)
         except Timeout:
             raise DatabaseError(f"{path} is in use by another kvs-graphql process (it holds {path}.lock).") from None
         except (OSError, sqlite3.OperationalError) as error:
@@ -140,6 +143,8 @@ async def open_database(path: Path, prepare: Work[None], *, readers: int) -> Asy
         except sqlite3.DatabaseError as error:
             raise Damaged(f"{path} is damaged: {error}.") from error
         yield database
+        await database.close()
+        await asyncio.to_thread(_seal, path)
 
 
 class _Connection(aiosqlite.Connection):
@@ -169,6 +174,33 @@ async def _connect(path: Path, mode: str, pragmas: tuple[str, ...]) -> _Connecti
         await asyncio.to_thread(connection._thread.join)
         raise
     return connection
+
+
+def _seal_of(path: Path) -> Path:
+    return path.with_name(f"{path.name}.sealed")
+
+
+def _seal(path: Path) -> None:
+    """Note, beside a file that was closed in order, what it looked like."""
+    # A full disk is no reason to end badly: the file is looked through next time.
+    with suppress(OSError):
+        _seal_of(path).write_text(_looks_of(path))
+
+
+def _break_seal(path: Path) -> bool:
+    """Whether the file is as it was closed; from here on it is not sealed any more."""
+    seal = _seal_of(path)
+    try:
+        return seal.read_text() == _looks_of(path)
+    except FileNotFoundError:
+        return False
+    finally:
+        seal.unlink(missing_ok=True)
+
+
+def _looks_of(path: Path) -> str:
+    found = path.stat()
+    return f"{found.st_size} bytes, changed at {found.st_mtime_ns} ns\n"
 
 
 def _check(connection: sqlite3.Connection) -> None:

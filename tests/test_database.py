@@ -1,7 +1,9 @@
-"""A file of the database: when it is looked through for damage."""
+"""A file of the database: when it is looked through for damage, and who goes first."""
 
 import os
 import sqlite3
+import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -65,3 +67,16 @@ async def test_a_file_that_was_found_damaged_is_not_trusted_the_next_time(path: 
     damage(path, unseen=False)
     assert not await opens(path)
     assert not await opens(path)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="threads have no priority of their own")
+async def test_readers_go_before_the_writer_where_processors_are_few(tmp_path: Path) -> None:
+    def niceness(_: sqlite3.Connection) -> int:
+        return os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+
+    async with open_database(tmp_path / "kvs.db", fill, readers=1) as database:
+        for _ in range(2):
+            assert await database.transaction(niceness) > await database.snapshot(niceness)
+            async with open_database(tmp_path / "other.db", fill, readers=1):
+                pass
+            await database.replace(tmp_path / "other.db")

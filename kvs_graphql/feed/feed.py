@@ -3,7 +3,8 @@
 Publishing never waits. A watcher holds no queue: it is woken when a commit touches a key it is interested in,
 and reads the shared log from its place. What it has not read when the log drops it, it has lost here: it is
 told so, and has to read the store. Memory is that of the log, whatever the number of watchers and however far
-they are behind. One that has taken everything may be told at once instead of being woken: see `pushes`. (etcd parts its watchers into synced and unsynced ones for the same reason.)
+they are behind. One that has taken everything may be told at once instead of being woken: see `pushes`.
+(etcd parts its watchers into synced and unsynced ones for the same reason.)
 """
 
 import asyncio

@@ -24,8 +24,6 @@ _CHECKSUM_BYTES = 4
 _URL_SAFE = bytes.maketrans(b"+/", b"-_")
 _HEAD_BYTES = len(_VERSION) + len(NO_TOPIC_ID)
 _OFFSET_MAX = 2**63 - 1
-# Many requests and many subscriptions stand at the same few places.
-_TOKENS_KEPT = 256
 _NUMBERS_KEPT = 1_024
 
 
@@ -44,7 +42,10 @@ class Cursor(NamedTuple):
 
     def encode(self) -> str:
         """The token: URL-safe, without padding."""
-        return _token(self.topic_id, self.positions, self.pending)
+        numbers = map(_leb128, (len(self.positions), *self.positions, *self.pending))
+        body = b"".join((_VERSION, self.topic_id, *numbers))
+        token = binascii.b2a_base64(body + crc32(body).to_bytes(_CHECKSUM_BYTES, "big"), newline=False)
+        return token.translate(_URL_SAFE).rstrip(b"=").decode()
 
 
 def decode_cursor(token: str) -> Cursor:
@@ -66,13 +67,6 @@ def decode_cursor(token: str) -> Cursor:
     if count > len(offsets):
         raise BadCursor("The cursor lacks some of its offsets.")
     return Cursor(body[1:_HEAD_BYTES], tuple(offsets[:count]), tuple(offsets[count:]))
-
-
-@lru_cache(_TOKENS_KEPT)
-def _token(topic_id: bytes, positions: Positions, pending: Positions) -> str:
-    body = _VERSION + topic_id + b"".join(map(_leb128, (len(positions), *positions, *pending)))
-    token = body + crc32(body).to_bytes(_CHECKSUM_BYTES, "big")
-    return binascii.b2a_base64(token, newline=False).translate(_URL_SAFE).rstrip(b"=").decode()
 
 
 # From one change to the next, one partition's number is another.

@@ -8,7 +8,7 @@ import pytest
 
 from kvs_graphql.cursor import Cursor
 from kvs_graphql.errors import Unavailable
-from kvs_graphql.feed import Behind, Feed, Update, Watcher
+from kvs_graphql.feed import Behind, Feed, Flush, Update, Watcher
 from kvs_graphql.records import Commit, Interest, Record
 
 EVERYTHING = Interest()
@@ -21,19 +21,25 @@ class Told:
         self.feed = Feed(Cursor(bytes(16), (0,)), changes_max=changes_max, bytes_max=10**6, pushes_a_turn=pushes_a_turn)
         self.keys: list[bytes] = []
         self.room = 1_000
+        self.value = b"v"
+        self._unsent: list[bytes] = []
 
     def publish(self, *keys: bytes) -> None:
         """One commit."""
         (start,) = self.feed.positions
-        changes = [Record(key, b"v", 0, start + number, None, None) for number, key in enumerate(keys)]
+        changes = [Record(key, self.value, 0, start + number, None, None) for number, key in enumerate(keys)]
         self.feed.publish(Commit((start,), (start + len(keys),), changes, len(keys)))
 
-    def push(self, update: Update) -> bool:
+    def push(self, update: Update) -> Flush | None:
         assert update.record is not None
-        if len(self.keys) >= self.room:
-            return False
-        self.keys.append(update.record.key)
-        return True
+        if len(self.keys) + len(self._unsent) >= self.room:
+            return None
+        self._unsent.append(update.record.key)
+        return self._send
+
+    def _send(self) -> None:
+        self.keys += self._unsent
+        self._unsent.clear()
 
     @contextmanager
     def watching(self, interest: Interest = EVERYTHING) -> Iterator[Watcher]:
@@ -90,7 +96,7 @@ async def test_with_no_room_it_is_woken_and_takes_the_rest_itself_from_within_a_
 async def test_an_update_that_cannot_be_shown_comes_again_where_it_is_taken() -> None:
     told = Told()
 
-    def fail(_: Update) -> bool:
+    def fail(_: Update) -> Flush | None:
         raise ValueError
 
     with told.feed.watch(EVERYTHING, (0,)) as watcher, watcher.pushing(fail):
@@ -118,6 +124,51 @@ async def test_others_have_their_turn_while_many_are_told() -> None:
         told.publish(*[b"%d" % number for number in range(100)])
         await turns(10)
         assert 0 < len(told.keys) < 30
+
+
+async def test_large_values_end_a_turn_for_they_are_in_memory_until_then() -> None:
+    told = Told(pushes_a_turn=100)
+    told.value = bytes(400_000)
+    with told.watching():
+        told.publish(b"a", b"b", b"c")
+        await turns(1)
+        assert told.keys == [b"a"]
+        await turns()
+        assert told.keys == [b"a", b"b", b"c"]
+
+
+async def test_what_is_told_in_a_turn_is_sent_together_before_anybody_else_has_a_turn() -> None:
+    sent: list[int] = []
+    pushed: list[Update] = []
+
+    def push(update: Update) -> Flush | None:
+        pushed.append(update)
+        return (lambda: sent.append(len(pushed))) if len(pushed) <= 3 else None
+
+    told = Told()
+    with told.feed.watch(EVERYTHING, (0,)) as watcher, watcher.pushing(push):
+        waiting = asyncio.create_task(watcher.wait())
+        await turns(1)
+        told.publish(b"a", b"b", b"c", b"d")
+        waiting.add_done_callback(lambda _: sent.append(0))
+        await waiting
+        await turns(1)
+    assert sent == [4, 4, 4, 0]
+
+
+async def test_what_one_cannot_be_sent_others_are() -> None:
+    told = Told()
+    reported: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: reported.append(context["exception"]))
+
+    def fail() -> None:
+        raise ConnectionError
+
+    with told.feed.watch(EVERYTHING, (0,)) as broken, broken.pushing(lambda _: fail), told.watching():
+        told.publish(b"a", b"b")
+        await turns()
+    assert told.keys == [b"a", b"b"]
+    assert [type(error) for error in reported] == [ConnectionError, ConnectionError]
 
 
 async def test_what_the_log_drops_before_it_was_told_is_not_kept() -> None:

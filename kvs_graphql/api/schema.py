@@ -3,6 +3,7 @@
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import orjson
@@ -22,8 +23,11 @@ from kvs_graphql.api.scalars import SCALARS
 from kvs_graphql.api.types import Entry
 from kvs_graphql.api.writes import Mutation, PipelinedExecution, WritesDisabled
 from kvs_graphql.errors import KvsError
+from kvs_graphql.service import Cursor
 
 _DOCUMENTS_CACHED = 512
+# Requests that are read together, and all who are told of a change, stand at the same place.
+_token = lru_cache(16)(Cursor.encode)
 _PLANNED = GraphQLError("This has a plan.")
 """Stands where graphql-core would run what is not to be run by it."""
 
@@ -65,7 +69,7 @@ class KvsSchema(strawberry.Schema):
         except (NotPlain, KvsError):
             return None
         cursor = operation.reads.cursor
-        return {"data": data} if cursor is None else {"data": data, "extensions": {"cursor": cursor.encode()}}
+        return {"data": data} if cursor is None else {"data": data, "extensions": {"cursor": _token(cursor)}}
 
     async def stream(self, *args: Any, **kwargs: Any) -> AsyncGenerator[Any, None]:
         """Run any operation over a streaming transport: a query gives one result, a subscription many."""
@@ -202,7 +206,7 @@ async def _flat(
                 continue
             for payload in page:
                 data = None if payload.data is None else orjson.Fragment(payload.data)
-                place = {"place": payload.cursor.encode()} if with_places and payload.cursor else None
+                place = {"place": _token(payload.cursor)} if with_places and payload.cursor else None
                 yield ExecutionResult(data, payload.errors, place)  # type: ignore[arg-type]
 
 
@@ -238,7 +242,7 @@ def _finished(result: ExecutionResult, operation: Operation) -> ExecutionResult:
         result.errors = _coded(result.errors, operation)
     # Of a subscription, only Server-Sent Events carry it beside the data: as the event's id.
     if operation.told is not None and operation.connection.transport == "sse":
-        result.extensions = {"place": operation.told.encode()}
+        result.extensions = {"place": _token(operation.told)}
     elif operation.reads.cursor is not None:
-        result.extensions = {"cursor": operation.reads.cursor.encode()}
+        result.extensions = {"cursor": _token(operation.reads.cursor)}
     return result

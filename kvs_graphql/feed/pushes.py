@@ -2,6 +2,7 @@
 
 A watcher that has taken everything costs a change no more than a call. All of these stand at the same place: the
 changes that were published and not pushed yet are worked off in turns, between which the event loop does other things.
+What is told in a turn is sent at its end, all at once: who receives is woken once for many updates, not for each.
 A watcher that cannot be told right now leaves, and goes on by itself from its own place in the log.
 """
 
@@ -14,11 +15,17 @@ from kvs_graphql.feed.interests import Interests
 from kvs_graphql.feed.updates import Logged, Update
 from kvs_graphql.records import Interest, Positions
 
-Push = Callable[[Update], bool]
-"""Tells somebody of an update at once; False where that cannot be done now."""
+Flush = Callable[[], None]
+"""Sends what was told since it was called last."""
+
+Push = Callable[[Update], Flush | None]
+"""Tells somebody of an update, to be sent by what it returns, soon; None where it cannot be told now."""
 
 STEPS_A_TURN = 250
 """Changes looked at, and updates told, until others on the event loop have their turn: a few milliseconds."""
+
+# So much of a value costs one more: what is told in a turn is in memory until its end.
+_BYTES_A_STEP = 4_096
 
 
 class Pushed(Protocol):
@@ -43,6 +50,7 @@ class Pushes:
         self._interests = Interests[Pushed]()
         self._pending: deque[tuple[int, Logged]] = deque()
         self._turns: Generator[None, None, None] | None = None
+        self._flushes: list[Flush] = []
 
     def add(self, watcher: Pushed) -> None:
         self._interests.add(watcher)
@@ -87,6 +95,17 @@ class Pushes:
             self._turns = None
         else:
             asyncio.get_running_loop().call_soon(self._take_turn, turns)
+        self._flush()
+
+    def _flush(self) -> None:
+        """Send what the turn told, before anything else can be sent to the same clients."""
+        flushes, self._flushes = self._flushes, []
+        for flush in flushes:
+            try:
+                flush()
+            except Exception as error:  # noqa: BLE001 - it is one client's, and its connection's end tells of it
+                context = {"message": "could not send what was pushed", "exception": error}
+                asyncio.get_running_loop().call_exception_handler(context)
 
     def _push(self) -> Generator[None, None, None]:
         """Push all that is pending, a turn after the other."""
@@ -102,22 +121,23 @@ class Pushes:
                 if not watchers:
                     continue
                 update = logged.update_of_its_own(index)
+                cost = 1 + len(record.value or b"") // _BYTES_A_STEP
                 for watcher in watchers:
                     if steps >= self._steps_a_turn:
                         steps = 0
                         yield
                     if watcher.push is not None and watcher.pushed_from <= number:
-                        _tell(watcher, watcher.push, update)
-                        steps += 1
+                        self._tell(watcher, watcher.push, update)
+                        steps += cost
             self._pending.popleft()
 
-
-def _tell(watcher: Pushed, push: Push, update: Update) -> None:
-    try:
-        told = push(update)
-    except Exception:  # noqa: BLE001 - it comes again where the watcher takes this update by itself
-        told = False
-    if told:
-        watcher.told = update.cursor.positions
-    else:
-        watcher.stop_pushing()
+    def _tell(self, watcher: Pushed, push: Push, update: Update) -> None:
+        try:
+            flush = push(update)
+        except Exception:  # noqa: BLE001 - it comes again where the watcher takes this update by itself
+            flush = None
+        if flush is None:
+            watcher.stop_pushing()
+        else:
+            watcher.told = update.cursor.positions
+            self._flushes.append(flush)

@@ -9,6 +9,7 @@ to go on from.
 import asyncio
 import socket
 from asyncio import TimerHandle, Transport
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
@@ -144,6 +145,8 @@ class _SocketConnection(_Patience, WebSocketsSansIOProtocol):
 
     opened: ClassVar[set[asyncio.Protocol]]
     _farewell_timer: TimerHandle | None = None
+    _pushed: list[bytes]
+    _pushed_bytes = 0
 
     def handle_connect(self, event: Request) -> None:
         if len(self.opened) >= self.limits.sockets_max:
@@ -153,16 +156,19 @@ class _SocketConnection(_Patience, WebSocketsSansIOProtocol):
             super().handle_connect(event)
             if not self.handshake_complete:
                 # The application begins later.
+                self._pushed = []
                 extensions: dict[str, object] = self.scope["extensions"]  # type: ignore[assignment]
                 extensions[PUSH_EXTENSION] = self.push
 
-    def push(self, message: bytes) -> bool:
-        """Send a text message in UTF-8 at once; False, and nothing is sent, where the client has no room for it.
+    def push(self, message: bytes) -> Callable[[], None] | None:
+        """Take a text message in UTF-8, to be sent with others by what is returned; None where there is no room for it.
 
         One frame, as a server sends it: not masked, and not in parts (RFC 6455, 5.2).
         """
         if not self.writable.is_set() or self.disconnected or self.conn.state is not State.OPEN:
-            return False
+            return None
+        if self._pushed_bytes + self.transport.get_write_buffer_size() > self.limits.send_buffer_bytes_max:
+            return None
         size = len(message)
         if size < _SHORT:
             head = bytes((_WHOLE_TEXT, size))
@@ -170,8 +176,14 @@ class _SocketConnection(_Patience, WebSocketsSansIOProtocol):
             head = _WHOLE_TEXT_MIDDLE + size.to_bytes(2, "big")
         else:
             head = _WHOLE_TEXT_LONG + size.to_bytes(8, "big")
-        self.transport.write(head + message)
-        return True
+        self._pushed += (head, message)
+        self._pushed_bytes += size
+        return self._send_pushed
+
+    def _send_pushed(self) -> None:
+        if self._pushed:
+            pushed, self._pushed, self._pushed_bytes = self._pushed, [], 0
+            self.transport.write(b"".join(pushed))
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.opened.discard(self)

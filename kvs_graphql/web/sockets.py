@@ -5,7 +5,6 @@ What a plan tells goes to the socket as it is: the envelope with the operation's
 once for all subscribers.
 """
 
-from collections.abc import Callable
 from contextlib import aclosing, suppress
 from typing import Any
 
@@ -23,7 +22,11 @@ from kvs_graphql.api import Connection, KvsSchema, Payload, Send
 from kvs_graphql.errors import LimitExceeded, Unavailable
 
 PUSH_EXTENSION = "kvs_graphql.push"
-"""The name, in an ASGI scope, of a function that sends a text message in UTF-8 at once, or says that it cannot."""
+"""The name, in an ASGI scope, of what takes a text message in UTF-8 without waiting, and returns what sends it.
+
+So many messages go out together. It returns None where the client has no room for more. What was taken has to be sent
+before anything else is.
+"""
 
 _GOING_AWAY = 1001
 _AFTER = b"}}"
@@ -33,9 +36,9 @@ class SocketAdapter(ASGIWebSocketAdapter):
     """Strawberry's view of a WebSocket, and ways to send what is encoded already."""
 
     @property
-    def push(self) -> Callable[[bytes], bool] | None:
-        """Sends a text message at once, or says that it cannot be done now; None where the server has no such way."""
-        found: Callable[[bytes], bool] | None = self.ws.scope["extensions"].get(PUSH_EXTENSION)
+    def push(self) -> Send | None:
+        """Takes a text message without waiting; None where the server has no such way."""
+        found: Send | None = self.ws.scope["extensions"].get(PUSH_EXTENSION)
         return found
 
     async def send_text(self, text: bytes) -> None:
@@ -115,7 +118,7 @@ class SocketHandler(BaseGraphQLTransportWSHandler[Connection, None]):
         self.operations.pop(operation.id, None)
 
     def _sender(self, before: bytes) -> Send | None:
-        """How an operation sends data at once."""
+        """How an operation sends data without waiting."""
         assert isinstance(self.websocket, SocketAdapter)
         push = self.websocket.push
         return None if push is None else lambda data: push(before + data + _AFTER)

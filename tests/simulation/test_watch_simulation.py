@@ -13,7 +13,7 @@ import pytest
 
 from kvs_graphql.claims import Claims
 from kvs_graphql.cursor import Cursor
-from kvs_graphql.feed import Feed, Update
+from kvs_graphql.feed import Feed, Flush, Update
 from kvs_graphql.records import Interest, Positions, advance, covers, merge
 from kvs_graphql.state import Looks, Sight
 from kvs_graphql.store import Store, WindowLimits
@@ -125,6 +125,7 @@ class SimulatedClient:
         self._snapshot = random.random() < 0.5
         self._interval = random.choice((None, None, 0.002))
         self._is_pushed = random.random() < 0.5
+        self._pushed: list[Update] = []
         self._until: Positions = ()
         self._left = 0.0
         self.violations: list[AssertionError] = []
@@ -158,19 +159,24 @@ class SimulatedClient:
                 if self._random.random() < 0.3:
                     await asyncio.sleep(0.001)
 
-    def _push(self, update: Update) -> bool:
-        """Take an update at once, or have no room for it, or fail; the last one is not taken so."""
+    def _push(self, update: Update) -> Flush | None:
+        """Take an update that is not waited for, or have no room for it, or fail; the last one is not taken so."""
         fate = self._random.random()
         if fate < 0.1:
             raise RuntimeError("an update that cannot be shown")
-        if fate < 0.3 or self._left <= 1 or covers_all(update.cursor.positions, self._until):
-            return False
+        if fate < 0.3 or self._left - len(self._pushed) <= 1 or covers_all(update.cursor.positions, self._until):
+            return None
+        self._pushed.append(update)
+        return self._see_pushed
+
+    def _see_pushed(self) -> None:
+        pushed, self._pushed = self._pushed, []
         try:
-            self._see(update)
+            for update in pushed:
+                self._see(update)
         except AssertionError as violation:
-            # An error here would be taken for one of showing the update.
+            # An error here is not noticed where it is raised.
             self.violations.append(violation)
-        return True
 
     def _see(self, update: Update) -> None:
         self.view.see(update)

@@ -19,11 +19,11 @@ from kvs_graphql.api.plans.plans import Plan, Root
 from kvs_graphql.api.plans.selections import Show
 from kvs_graphql.api.types import Update
 from kvs_graphql.errors import KvsError
-from kvs_graphql.service import Cursor, Push
+from kvs_graphql.service import Cursor, Flush, Push
 from kvs_graphql.service import Update as ServiceUpdate
 
-Send = Callable[[bytes], bool]
-"""Sends the data of an event at once; False where that cannot be done now."""
+Send = Callable[[bytes], Flush | None]
+"""Takes the data of an event, which goes out by what it returns; None where it cannot take it now."""
 
 
 class Payload(NamedTuple):
@@ -54,7 +54,7 @@ class Streams:
     ) -> AsyncGenerator[list[Payload], None]:
         """The events of a subscription, a few at a time; an error that ends it is its last event.
 
-        What `send` could send at once is not among them.
+        What `send` could take is not among them.
         """
         (root,) = plan.roots
         event = _Event(self._schema, plan, root, root.show(values), operation, variables)
@@ -73,11 +73,11 @@ class Streams:
             yield [Payload(None, [GraphQLError(str(error), original_error=error)], None)]
 
     def _pusher(self, event: "_Event", send: Send) -> Push:
-        def push(update: ServiceUpdate) -> bool:
+        def push(update: ServiceUpdate) -> Flush | None:
             try:
                 data = self._pushed.data(event, update)
             except KvsError:
-                return False
+                return None
             return send(data)
 
         return push

@@ -120,6 +120,15 @@ class Dashboard:
         """The open key has that value, which is no JSON."""
         await expect(self.detail.locator("pre")).to_have_text(value)
 
+    async def elements_alive(self, kind: str) -> int:
+        """How many elements of a class there are, with those that are on the page no more and still referred to."""
+        session = await self.page.context.new_cdp_session(self.page)
+        prototype = (await session.send("Runtime.evaluate", {"expression": f"{kind}.prototype"}))["result"]
+        found = await session.send("Runtime.queryObjects", {"prototypeObjectId": prototype["objectId"]})
+        length = {"functionDeclaration": "function () { return this.length; }", "returnByValue": True}
+        asked = {"objectId": found["objects"]["objectId"], **length}
+        return int((await session.send("Runtime.callFunctionOn", asked))["result"]["value"])
+
     async def remembers(self, *versions: str) -> None:
         """The history of the open key, the newest first."""
         await expect(self.history).to_have_count(len(versions))

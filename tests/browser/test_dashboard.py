@@ -71,6 +71,21 @@ async def test_what_changes_faster_than_the_table_leaves_no_gap_in_its_history_a
             assert await dashboard.banners() == []
 
 
+async def test_the_history_of_a_key_that_changes_for_ever_holds_no_line_that_it_has_let_go(
+    visitor: "Visitor", embedded_broker: EmbeddedBroker, embedded_topic: str, tmp_path: Path
+) -> None:
+    servers = embedded_broker.bootstrap_servers
+    async with serving(servers, embedded_topic, tmp_path) as served:
+        await served.applied(await write(servers, embedded_topic, [(b"clock", b"started")]))
+        async with visitor.dashboard(served.run.url) as dashboard:
+            await dashboard.open("clock")
+            for hour in range(10):
+                await write(servers, embedded_topic, [(b"clock", b"%d:%02d" % (hour, minute)) for minute in range(60)])
+                await dashboard.details(f"{hour}:59")
+            shown = await dashboard.history.count()
+            assert await dashboard.elements_alive("HTMLLIElement") <= shown + 60
+
+
 async def test_a_click_on_a_number_plots_it_and_the_plot_goes_on(
     visitor: "Visitor", embedded_broker: EmbeddedBroker, embedded_topic: str, tmp_path: Path
 ) -> None:

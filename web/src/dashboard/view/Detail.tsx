@@ -1,5 +1,6 @@
 /** @jsxImportSource preact */
-import { useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
+import { Component } from "preact";
+import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import { base64OfId, byteLength, hexOf, keyOf, textOf } from "../model/bytes";
 import type { Dashboard, Selected } from "../model/dashboard";
 import { formatBytes, formatCount, formatRate, formatTime } from "../model/format";
@@ -182,15 +183,24 @@ function History(props: {
   );
 }
 
-/** Versions never change, and the list is drawn often: only what is new in it is. */
-function HistoryItem(props: {
+interface HistoryItemProps {
   version: Version;
   chosen: boolean;
   choose: (version: Version | null) => void;
-}) {
-  const { version, chosen, choose } = props;
-  return useMemo(
-    () => (
+}
+
+/**
+ * Versions never change, and the list is drawn often: only what is new in it is. Elements that `useMemo` keeps would
+ * hold the list that they were first drawn in, and with it, item by item, every list before.
+ */
+class HistoryItem extends Component<HistoryItemProps> {
+  override shouldComponentUpdate(next: HistoryItemProps): boolean {
+    const { version, chosen, choose } = this.props;
+    return next.version !== version || next.chosen !== chosen || next.choose !== choose;
+  }
+
+  override render({ version, chosen, choose }: HistoryItemProps) {
+    return (
       <li>
         <button
           type="button"
@@ -204,9 +214,8 @@ function HistoryItem(props: {
           <span class="preview">{summarise(version)}</span>
         </button>
       </li>
-    ),
-    [version, chosen, choose],
-  );
+    );
+  }
 }
 
 function timeOf({ timestampMs, offset }: Version): string {

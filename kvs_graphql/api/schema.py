@@ -26,8 +26,9 @@ from kvs_graphql.errors import KvsError
 from kvs_graphql.service import Cursor
 
 _DOCUMENTS_CACHED = 512
+_TOKENS_CACHED = 16
 # Requests that are read together, and all who are told of a change, stand at the same place.
-_token = lru_cache(16)(Cursor.encode)
+_token = lru_cache(_TOKENS_CACHED)(Cursor.encode)
 _PLANNED = GraphQLError("This has a plan.")
 """Stands where graphql-core would run what is not to be run by it."""
 

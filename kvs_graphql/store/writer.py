@@ -2,7 +2,7 @@
 
 import sqlite3
 from bisect import bisect_left
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
 from typing import Any
@@ -11,13 +11,18 @@ from kvs_graphql.records import Batch, Commit, Positions, Record, position_in
 from kvs_graphql.store.rivals import apply_with_rivals
 from kvs_graphql.store.schema import is_indexed, window_changes
 
-_INSERT_ENTRY = "INSERT INTO entry (key, value, partition, offset, timestamp, headers) VALUES "
+_COLUMNS = "key, value, partition, offset, timestamp, headers"
+_INSERT_ENTRY = f"INSERT INTO entry ({_COLUMNS}) VALUES "
 _OR_UPDATE = """
 ON CONFLICT (key) DO UPDATE SET
     value = excluded.value, offset = excluded.offset, timestamp = excluded.timestamp, headers = excluded.headers
 WHERE partition = excluded.partition
 """
-_INSERT_CHANGE = "INSERT INTO change (key, value, partition, offset, timestamp, headers, sequence) VALUES "
+_INSERT_CHANGE = f"INSERT INTO change ({_COLUMNS}, sequence) VALUES "
+# Sorted by key, neighbours land on the same pages. Of several changes of a key the last one comes last.
+_CHANGES_TO_ENTRIES = f"""
+INSERT INTO entry ({_COLUMNS}) SELECT {_COLUMNS} FROM change WHERE sequence >= ? ORDER BY key, sequence{_OR_UPDATE}
+"""
 _ROWS_A_STATEMENT = 500
 _SORTED_AT_ONCE = 2_000
 _MOVE_POSITION = """
@@ -42,12 +47,13 @@ def apply(
 
     `deletes` is an upper bound of the deletes remembered before; the one after is returned too.
     """
-    changes, size_bytes = _write_entries(connection, batch)
-    if batch.remaining >= limits.changes_max:
-        _skip_window(connection, batch.positions)
-    else:
-        _write_changes(connection, changes, size_bytes)
+    # Changes so far behind the end that they would be trimmed before anyone asked are not written at all.
+    remembered = batch.remaining < limits.changes_max
+    changes, size_bytes = _write(connection, batch, remembered=remembered)
+    if remembered:
         _trim_window(connection, limits)
+    else:
+        _skip_window(connection, batch.positions)
     connection.executemany(
         _MOVE_POSITION, [(p, offset, position_in(before, p)) for p, offset in enumerate(batch.positions)]
     )
@@ -77,23 +83,42 @@ def forget_deletes(connection: sqlite3.Connection, limits: WindowLimits) -> int:
     return total - forgotten
 
 
-def _write_entries(connection: sqlite3.Connection, batch: Batch) -> tuple[list[Record], int]:
-    """Bring the entries up to date; return the changes that readers see, in order, and their bytes."""
+def _write(connection: sqlite3.Connection, batch: Batch, *, remembered: bool) -> tuple[list[Record], int]:
+    """Write the entries, and the changes that are `remembered`; return the changes that readers see, in order, and
+    their bytes."""
     changes = batch.runs[0] if len(batch.runs) == 1 else [record for run in batch.runs for record in run]
-    latest = [{record.key: record for record in run} for run in batch.runs]
-    merged = latest[0] if len(latest) == 1 else {key: record for run in latest for key, record in run.items()}
-    if len(merged) == sum(map(len, latest)) and not _has_rivals(connection):
-        connection.execute("SAVEPOINT entries")
-        # Sorted by key, neighbours land on the same pages.
-        written = _write_rows(connection, _INSERT_ENTRY, _sorted(merged), _OR_UPDATE)
-        if written == len(merged):
-            connection.execute("RELEASE entries")
+    if not _has_rivals(connection):
+        connection.execute("SAVEPOINT alone")
+        if _write_through_changes(connection, changes, batch) if remembered else _write_latest(connection, batch):
+            connection.execute("RELEASE alone")
             return changes, batch.size_bytes
         # Some key is held by another partition: undo, and go the slow way.
-        connection.execute("ROLLBACK TO entries")
-        connection.execute("RELEASE entries")
+        connection.execute("ROLLBACK TO alone")
+        connection.execute("RELEASE alone")
     changes = apply_with_rivals(connection, changes)
-    return changes, sum(change.size_bytes for change in changes)
+    size_bytes = sum(change.size_bytes for change in changes)
+    if remembered:
+        _write_changes(connection, changes, size_bytes)
+    return changes, size_bytes
+
+
+def _write_through_changes(connection: sqlite3.Connection, changes: Sequence[Record], batch: Batch) -> bool:
+    """Write the changes, and from there the entries; False where some key has rivals.
+
+    What crosses from Python to SQLite costs more than what SQLite moves: so it crosses once.
+    """
+    first = _write_changes(connection, changes, batch.size_bytes)
+    return connection.execute(_CHANGES_TO_ENTRIES, (first,)).rowcount == len(changes)
+
+
+def _write_latest(connection: sqlite3.Connection, batch: Batch) -> bool:
+    """Write the last record of each key; False where some key has rivals."""
+    latest = [{record.key: record for record in run} for run in batch.runs]
+    merged = latest[0] if len(latest) == 1 else {key: record for run in latest for key, record in run.items()}
+    if len(merged) < sum(map(len, latest)):
+        return False
+    # Sorted by key, neighbours land on the same pages.
+    return _write_rows(connection, _INSERT_ENTRY, _sorted(merged), _OR_UPDATE) == len(merged)
 
 
 def _sorted(records: Mapping[bytes, Record]) -> list[Record]:
@@ -117,26 +142,42 @@ def _write_rows(
     """
     written = 0
     for chunk in (rows[start : start + _ROWS_A_STATEMENT] for start in range(0, len(rows), _ROWS_A_STATEMENT)):
-        row = f"({', '.join('?' * len(chunk[0]))})"
-        statement = f"{insert}{', '.join([row] * len(chunk))}{conflict}"
-        written += connection.execute(statement, list(chain.from_iterable(chunk))).rowcount
+        columns = list(zip(*chunk, strict=True))
+        row = ", ".join("NULL" if _is_null(column) else "?" for column in columns)
+        given = zip(*(_quick(column) for column in columns if not _is_null(column)), strict=True)
+        statement = f"{insert}{', '.join([f'({row})'] * len(chunk))}{conflict}"
+        written += connection.execute(statement, list(chain.from_iterable(given))).rowcount
     return written
+
+
+def _is_null(column: tuple[Any, ...]) -> bool:
+    return column[0] is None and column.count(None) == len(column)
+
+
+def _quick(column: tuple[Any, ...]) -> Iterable[Any]:
+    """The same values in the types that Python's sqlite3 binds at once; for others it looks for an adapter first."""
+    if not isinstance(column[0], bytes):
+        return column
+    return [value and bytearray(value) for value in column]
 
 
 def _has_rivals(connection: sqlite3.Connection) -> bool:
     return connection.execute("SELECT 1 FROM rival LIMIT 1").fetchone() is not None
 
 
-def _write_changes(connection: sqlite3.Connection, changes: Sequence[Record], size_bytes: int) -> None:
+def _write_changes(connection: sqlite3.Connection, changes: Sequence[Record], size_bytes: int) -> int:
+    """Write the changes into the window; the number of the first of them."""
+    first: int
     (first,) = connection.execute("SELECT next_sequence FROM source").fetchone()
     _write_rows(connection, _INSERT_CHANGE, [(*change, first + i) for i, change in enumerate(changes)])
     connection.execute(
         "UPDATE source SET next_sequence = ?, window_bytes = window_bytes + ?", (first + len(changes), size_bytes)
     )
+    return first
 
 
 def _skip_window(connection: sqlite3.Connection, positions: Positions) -> None:
-    """Changes so far behind the end that they would be trimmed before anyone asked are not written at all."""
+    """The window begins where the batch ends."""
     connection.execute("DELETE FROM change")
     connection.execute("UPDATE source SET window_bytes = 0")
     connection.executemany(

@@ -10,11 +10,11 @@ import binascii
 from base64 import b64decode
 from collections.abc import Iterator
 from functools import lru_cache
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 from zlib import crc32
 
 from kvs_graphql.errors import BadCursor
-from kvs_graphql.records import Positions
+from kvs_graphql.records import Positions, Record
 
 NO_TOPIC_ID = bytes(16)
 """Stands for a topic whose broker gives topics no id."""
@@ -43,9 +43,46 @@ class Cursor(NamedTuple):
     def encode(self) -> str:
         """The token: URL-safe, without padding."""
         numbers = map(_leb128, (len(self.positions), *self.positions, *self.pending))
-        body = b"".join((_VERSION, self.topic_id, *numbers))
-        token = binascii.b2a_base64(body + crc32(body).to_bytes(_CHECKSUM_BYTES, "big"), newline=False)
-        return token.translate(_URL_SAFE).rstrip(b"=").decode()
+        return _token(b"".join((_VERSION, self.topic_id, *numbers)))
+
+    def cursor_at(self, record: Record | None) -> "Cursor":
+        return self
+
+    def token_at(self, record: Record | None) -> str:
+        return self.encode()
+
+
+class Run:
+    """The places just after the records of one partition, while those of the lower and the higher partitions stay:
+    what the tokens of all of these have in common is encoded once."""
+
+    __slots__ = ("_head", "_higher", "_lower", "_tail", "_topic_id")
+
+    def __init__(self, topic_id: bytes, lower: Positions, higher: Positions) -> None:
+        self._topic_id = topic_id
+        self._lower = lower
+        self._higher = higher
+        count = len(lower) + 1 + len(higher)
+        self._head = b"".join((_VERSION, topic_id, *map(_leb128, (count, *lower))))
+        self._tail = b"".join(map(_leb128, higher))
+
+    def cursor_at(self, record: Record | None) -> Cursor:
+        assert record is not None
+        return Cursor(self._topic_id, (*self._lower, record.offset + 1, *self._higher))
+
+    def token_at(self, record: Record | None) -> str:
+        assert record is not None
+        return _token(self._head + _encoded(record.offset + 1) + self._tail)
+
+
+class Place(Protocol):
+    """Where an update stands: a cursor, or what makes one of the update's record once somebody wants to know."""
+
+    def cursor_at(self, record: Record | None) -> Cursor:
+        """The cursor of an update of that record; None for one that has none."""
+
+    def token_at(self, record: Record | None) -> str:
+        """Its token."""
 
 
 def decode_cursor(token: str) -> Cursor:
@@ -69,15 +106,23 @@ def decode_cursor(token: str) -> Cursor:
     return Cursor(body[1:_HEAD_BYTES], tuple(offsets[:count]), tuple(offsets[count:]))
 
 
-# From one change to the next, one partition's number is another.
-@lru_cache(_NUMBERS_KEPT)
-def _leb128(number: int) -> bytes:
+def _token(body: bytes) -> str:
+    token = binascii.b2a_base64(body + crc32(body).to_bytes(_CHECKSUM_BYTES, "big"), newline=False)
+    return token.translate(_URL_SAFE).rstrip(b"=").decode()
+
+
+def _encoded(number: int) -> bytes:
+    """Unsigned LEB128."""
     encoded = bytearray()
     while number > 0x7F:
         encoded.append(number & 0x7F | 0x80)
         number >>= 7
     encoded.append(number)
     return bytes(encoded)
+
+
+# From one change to the next, one partition's number is another.
+_leb128 = lru_cache(_NUMBERS_KEPT)(_encoded)
 
 
 def _numbers(encoded: bytes) -> Iterator[int]:

@@ -216,7 +216,8 @@ class Watch:
                         yield [self._marker(Kind.LIVE, told)]
                     elif not taken:
                         quiet = await self._idle(watcher, start)
-                        told = merge(told, watcher.told)
+                        if watcher.told is not None:
+                            told = merge(told, watcher.told.cursor.positions)
                         if quiet and not covers(told, watcher.positions):
                             told = watcher.positions
                             yield [self._marker(Kind.PROGRESS, told)]
@@ -315,7 +316,7 @@ class Watch:
         return Update(kind or _kind(record), self._cursor(self._seen), record)
 
     def _before_live(self, update: Update) -> Update:
-        return update._replace(cursor=self._cursor(update.cursor.positions))
+        return update._replace(place=self._cursor(update.cursor.positions))
 
     def _cursor(self, positions: Positions) -> Cursor:
         return Cursor(self._topic_id, positions, self._target if self._owes_live else ())

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from kvs_graphql.cursor import NO_TOPIC_ID, Cursor, decode_cursor
+from kvs_graphql.cursor import NO_TOPIC_ID, Cursor, Run, decode_cursor
 from kvs_graphql.errors import BadCursor
+from kvs_graphql.records import Record
 
 offsets = st.lists(st.integers(0, 2**63 - 1), max_size=5).map(tuple)
 cursors = st.builds(Cursor, st.binary(min_size=16, max_size=16), offsets, offsets)
@@ -20,6 +21,18 @@ def test_a_cursor_survives_its_token(cursor: Cursor) -> None:
     token = cursor.encode()
     assert decode_cursor(token) == cursor
     assert set(token) <= set("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_")
+
+
+@given(st.binary(min_size=16, max_size=16), offsets, offsets, st.integers(0, 2**63 - 2))
+@example(NO_TOPIC_ID, (), (), 127)
+def test_a_place_in_a_run_is_the_same_as_a_cursor_of_its_own(
+    topic_id: bytes, lower: tuple[int, ...], higher: tuple[int, ...], offset: int
+) -> None:
+    record = Record(b"key", b"value", len(lower), offset, None, None)
+    cursor = Cursor(topic_id, (*lower, offset + 1, *higher))
+    run = Run(topic_id, lower, higher)
+    assert run.cursor_at(record) == cursor
+    assert run.token_at(record) == cursor.encode()
 
 
 @given(cursors, st.data())

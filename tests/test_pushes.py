@@ -2,13 +2,13 @@
 
 import asyncio
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import pytest
 
 from kvs_graphql.cursor import Cursor
 from kvs_graphql.errors import Unavailable
-from kvs_graphql.feed import Behind, Feed, Flush, Update, Watcher
+from kvs_graphql.feed import Behind, Feed, Flush, Push, Update, Watcher
 from kvs_graphql.records import Commit, Interest, Record
 
 EVERYTHING = Interest()
@@ -30,11 +30,14 @@ class Told:
         changes = [Record(key, self.value, 0, start + number, None, None) for number, key in enumerate(keys)]
         self.feed.publish(Commit((start,), (start + len(keys),), changes, len(keys)))
 
-    def push(self, update: Update) -> Flush | None:
-        assert update.record is not None
+    @property
+    def push(self) -> Push:
+        return Push(key_of, self._take)
+
+    def _take(self, key: bytes) -> Flush | None:
         if len(self.keys) + len(self._unsent) >= self.room:
             return None
-        self._unsent.append(update.record.key)
+        self._unsent.append(key)
         return self._send
 
     def _send(self) -> None:
@@ -49,6 +52,11 @@ class Told:
     def rest(self, watcher: Watcher) -> list[bytes]:
         """What the watcher has to take by itself."""
         return [update.record.key for update in watcher.take(100) if update.record is not None]
+
+
+def key_of(update: Update) -> bytes:
+    assert update.record is not None
+    return update.record.key
 
 
 async def turns(number: int = 5) -> None:
@@ -96,10 +104,10 @@ async def test_with_no_room_it_is_woken_and_takes_the_rest_itself_from_within_a_
 async def test_an_update_that_cannot_be_shown_comes_again_where_it_is_taken() -> None:
     told = Told()
 
-    def fail(_: Update) -> Flush | None:
+    def fail(_: Update) -> bytes:
         raise ValueError
 
-    with told.feed.watch(EVERYTHING, (0,)) as watcher, watcher.pushing(fail):
+    with told.feed.watch(EVERYTHING, (0,)) as watcher, watcher.pushing(Push(fail, lambda _: lambda: None)):
         told.publish(b"a")
         await watcher.wait()
         assert told.rest(watcher) == [b"a"]
@@ -137,16 +145,40 @@ async def test_large_values_end_a_turn_for_they_are_in_memory_until_then() -> No
         assert told.keys == [b"a", b"b", b"c"]
 
 
+async def test_what_many_are_told_alike_is_encoded_once() -> None:
+    encoded: list[bytes] = []
+
+    def encode(update: Update) -> bytes:
+        encoded.append(key_of(update))
+        return encoded[-1]
+
+    told = Told(pushes_a_turn=2)
+    sent: list[bytes] = []
+
+    def send(key: bytes) -> Flush | None:
+        sent.append(key)
+        return lambda: None
+
+    with ExitStack() as stack:
+        for how in (encode, encode, encode, key_of):
+            watcher = stack.enter_context(told.feed.watch(EVERYTHING, (0,)))
+            stack.enter_context(watcher.pushing(Push(how, send)))
+        told.publish(b"a", b"b")
+        await turns(10)
+    assert encoded == [b"a", b"b"]
+    assert sent == [b"a"] * 4 + [b"b"] * 4
+
+
 async def test_what_is_told_in_a_turn_is_sent_together_before_anybody_else_has_a_turn() -> None:
     sent: list[int] = []
-    pushed: list[Update] = []
+    pushed: list[bytes] = []
 
-    def push(update: Update) -> Flush | None:
-        pushed.append(update)
+    def push(key: bytes) -> Flush | None:
+        pushed.append(key)
         return (lambda: sent.append(len(pushed))) if len(pushed) <= 3 else None
 
     told = Told()
-    with told.feed.watch(EVERYTHING, (0,)) as watcher, watcher.pushing(push):
+    with told.feed.watch(EVERYTHING, (0,)) as watcher, watcher.pushing(Push(key_of, push)):
         waiting = asyncio.create_task(watcher.wait())
         await turns(1)
         told.publish(b"a", b"b", b"c", b"d")
@@ -164,7 +196,7 @@ async def test_what_one_cannot_be_sent_others_are() -> None:
     def fail() -> None:
         raise ConnectionError
 
-    with told.feed.watch(EVERYTHING, (0,)) as broken, broken.pushing(lambda _: fail), told.watching():
+    with told.feed.watch(EVERYTHING, (0,)) as broken, broken.pushing(Push(key_of, lambda _: fail)), told.watching():
         told.publish(b"a", b"b")
         await turns()
     assert told.keys == [b"a", b"b"]

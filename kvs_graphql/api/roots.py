@@ -20,6 +20,7 @@ from kvs_graphql.api.types import (
     connection,
     entry,
     status,
+    viewed,
 )
 from kvs_graphql.errors import BadCursor, BadInput, BadKey
 from kvs_graphql.records import Interest
@@ -152,7 +153,7 @@ class Subscription:
             async for page in pages:
                 for update in page:
                     info.context.told = update.cursor
-                    yield Update(update=update)
+                    yield viewed(update)
 
     @strawberry.subscription(description="The entry of a key: now, and whenever it changed; always the latest.")
     async def value(

@@ -17,10 +17,10 @@ from strawberry.types.execution import PreExecutionError
 from kvs_graphql.api.context import Connection, Operation
 from kvs_graphql.api.errors import masked, shaped
 from kvs_graphql.api.measures import document_limiter
-from kvs_graphql.api.plans import NotPlain, Payload, Plans, Send, Streams
+from kvs_graphql.api.plans import NotPlain, Paged, Payload, Plans, Send, Streams
 from kvs_graphql.api.roots import Query, Subscription, update_pages
 from kvs_graphql.api.scalars import SCALARS
-from kvs_graphql.api.types import Entry
+from kvs_graphql.api.types import Entry, viewed
 from kvs_graphql.api.writes import Mutation, PipelinedExecution, WritesDisabled
 from kvs_graphql.errors import KvsError
 from kvs_graphql.service import Cursor
@@ -47,8 +47,8 @@ class KvsSchema(strawberry.Schema):
 
     def __init__(self, *args: Any, shared_bytes_max: int, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        pages = {"updates": update_pages}
-        self.plans = Plans(self._schema, pages, documents_max=_DOCUMENTS_CACHED)
+        paged = {"updates": Paged(update_pages, viewed)}
+        self.plans = Plans(self._schema, paged, documents_max=_DOCUMENTS_CACHED)
         self._streams = Streams(self._schema, shared_bytes_max=shared_bytes_max)
 
     async def execute(self, *args: Any, **kwargs: Any) -> ExecutionResult:

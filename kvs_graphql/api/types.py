@@ -15,7 +15,7 @@ from kvs_graphql.api.encodings import Encoding, id_of, show_key, show_value
 from kvs_graphql.api.scalars import CursorToken, Long
 from kvs_graphql.errors import BadInput, NotJson
 from kvs_graphql.records import Record, decode_headers
-from kvs_graphql.service import Cursor, Kind, Page, PageRequest, State
+from kvs_graphql.service import Kind, Page, PageRequest, Place, State
 from kvs_graphql.service import PartitionStatus as ServicePartitionStatus
 from kvs_graphql.service import Status as ServiceStatus
 from kvs_graphql.service import Update as ServiceUpdate
@@ -56,7 +56,7 @@ class Header:
 @strawberry.type(description="A key and its value: the last record of the key.")
 class Entry(Node):
     record: strawberry.Private[Record]
-    until: strawberry.Private[Cursor | None] = None
+    place: strawberry.Private[Place | None] = None
 
     @strawberry.field(description="The base64url of the key's exact bytes.")
     def id(self) -> strawberry.ID:
@@ -108,17 +108,18 @@ class Entry(Node):
 
     @strawberry.field(description="Its recent changes, oldest first, as far back as the service remembers them.")
     async def history(self, info: OperationInfo, last: int = 10) -> "list[Update]":
-        changes = await info.context.reads.history(self.record.key, last, self.until)
-        return [Update(update=change) for change in changes]
+        until = None if self.place is None else self.place.cursor_at(self.record)
+        changes = await info.context.reads.history(self.record.key, last, until)
+        return [viewed(change) for change in changes]
 
     @property
     def _value(self) -> bytes:
         return self.record.value or b""
 
 
-def entry(record: Record | None, until: Cursor | None = None) -> Entry | None:
-    """The entry of a record, as of that cursor; None for none, and for a tombstone."""
-    return None if record is None or record.value is None else Entry(record=record, until=until)
+def entry(record: Record | None, place: Place | None = None) -> Entry | None:
+    """The entry of a record, as of that place; None for none, and for a tombstone."""
+    return None if record is None or record.value is None else Entry(record=record, place=place)
 
 
 @strawberry.type
@@ -170,31 +171,36 @@ class Update:
 
     @strawberry.field
     def key(self, encoding: EncodingArgument = Encoding.UTF8) -> str | None:
-        return None if self._record is None else show_key(self._record.key, encoding)
+        record = self.update.record
+        return None if record is None else show_key(record.key, encoding)
 
     @strawberry.field(description="The entry as this change left it; null for a DELETE.")
     def entry(self) -> Entry | None:
-        return entry(self._record, self.update.cursor)
+        return entry(self.update.record, self.update.place)
 
     @strawberry.field(description="The place just after this update: subscribe `after` it to go on.")
     def cursor(self) -> CursorToken:
-        return CursorToken(self.update.cursor.encode())
+        return CursorToken(self.update.token())
 
     @strawberry.field
     def partition(self) -> int | None:
-        return None if self._record is None else self._record.partition
+        record = self.update.record
+        return None if record is None else record.partition
 
     @strawberry.field
     def offset(self) -> Long | None:
-        return None if self._record is None else Long(self._record.offset)
+        record = self.update.record
+        return None if record is None else Long(record.offset)
 
     @strawberry.field
     def timestamp(self) -> datetime | None:
-        return None if self._record is None else calendar_time(self._record.timestamp)
+        record = self.update.record
+        return None if record is None else calendar_time(record.timestamp)
 
-    @property
-    def _record(self) -> Record | None:
-        return self.update.record
+
+def viewed(update: ServiceUpdate) -> Update:
+    """An update as clients see it."""
+    return Update(update=update)
 
 
 @strawberry.type(description="How far one partition is applied.")

@@ -205,7 +205,7 @@ class Watcher:
         self.interest = interest
         self.push: Push | None = None
         self.pushed_from = 0
-        self.told: Positions = ()
+        self.told: Update | None = None
         self._feed = feed
         self._closed = False
         self._waiting: asyncio.Future[None] | None = None
@@ -227,7 +227,7 @@ class Watcher:
         after it are then to be taken. Nothing of it where there is something to take, or no `push`.
         """
         if push is not None and not (self.unread or self._ahead or self._closed):
-            self._seen, self.told = self.positions, ()
+            self._seen, self.told = self.positions, None
             self.push, self.pushed_from = push, self._feed.begin_pushing(self)
         try:
             yield
@@ -238,7 +238,8 @@ class Watcher:
         """Go on from just after what was told last."""
         if self.push is not None:
             self.push = None
-            self._stand_at(merge(merge(self._seen, self._feed.end_pushing(self)), self.told))
+            told = () if self.told is None else self.told.cursor.positions
+            self._stand_at(merge(merge(self._seen, self._feed.end_pushing(self)), told))
             self._wake_up()
 
     @property
@@ -323,15 +324,16 @@ class Watcher:
             self._ahead = not covers(logged.commit.before, self._seen)
         while self._skipped < len(matching) and len(taken) < limit:
             update = logged.update(matching[self._skipped])
+            positions = update.cursor.positions
             self._skipped += 1
             if self._ahead:
                 record = logged.commit.changes[matching[self._skipped - 1]]
                 if record.offset < position_in(self._seen, record.partition):
                     continue
                 # Ahead in other partitions: this one's cursor is its own.
-                positions = merge(self._seen, update.cursor.positions)
-                update = update._replace(cursor=Cursor(update.cursor.topic_id, positions))
-            self._seen = update.cursor.positions
+                positions = merge(self._seen, positions)
+                update = update._replace(place=Cursor(logged.topic_id, positions))
+            self._seen = positions
             taken.append(update)
         if self._skipped == len(matching):
             self._seen = merge(self._seen, logged.commit.after) if self._ahead else logged.commit.after

@@ -9,7 +9,7 @@ A watcher that cannot be told right now leaves, and goes on by itself from its o
 import asyncio
 from collections import deque
 from collections.abc import Callable, Generator, Iterable
-from typing import Protocol
+from typing import Any, NamedTuple, Protocol
 
 from kvs_graphql.feed.interests import Interests
 from kvs_graphql.feed.updates import Logged, Update
@@ -18,8 +18,17 @@ from kvs_graphql.records import Interest, Positions
 Flush = Callable[[], None]
 """Sends what was told since it was called last."""
 
-Push = Callable[[Update], Flush | None]
-"""Tells somebody of an update, to be sent by what it returns, soon; None where it cannot be told now."""
+Encode = Callable[[Update], Any]
+"""What is sent of an update; called once for all who have the same one."""
+
+
+class Push(NamedTuple):
+    """How somebody is told of an update."""
+
+    encode: Encode
+    send: Callable[[Any], Flush | None]
+    """Takes what was encoded, to be sent by what it returns, soon; None where it cannot be told now."""
+
 
 STEPS_A_TURN = 250
 """Changes looked at, and updates told, until others on the event loop have their turn: a few milliseconds."""
@@ -34,8 +43,8 @@ class Pushed(Protocol):
     push: Push | None
     pushed_from: int
     """The number of the first commit to be told of."""
-    told: Positions
-    """Just after the last update that was; empty before there is one."""
+    told: Update | None
+    """The last update that it was told of."""
 
     @property
     def interest(self) -> Interest: ...
@@ -121,23 +130,28 @@ class Pushes:
                 if not watchers:
                     continue
                 update = logged.update_of_its_own(index)
+                encoded: dict[Encode, Any] = {}
                 cost = 1 + len(record.value or b"") // _BYTES_A_STEP
                 for watcher in watchers:
                     if steps >= self._steps_a_turn:
                         steps = 0
                         yield
                     if watcher.push is not None and watcher.pushed_from <= number:
-                        self._tell(watcher, watcher.push, update)
+                        self._tell(watcher, watcher.push, update, encoded)
                         steps += cost
             self._pending.popleft()
 
-    def _tell(self, watcher: Pushed, push: Push, update: Update) -> None:
+    def _tell(self, watcher: Pushed, push: Push, update: Update, encoded: dict[Encode, Any]) -> None:
+        encode, send = push
         try:
-            flush = push(update)
+            data = encoded.get(encode)
+            if data is None:
+                data = encoded[encode] = encode(update)
+            flush = send(data)
         except Exception:  # noqa: BLE001 - it comes again where the watcher takes this update by itself
             flush = None
         if flush is None:
             watcher.stop_pushing()
         else:
-            watcher.told = update.cursor.positions
+            watcher.told = update
             self._flushes.append(flush)

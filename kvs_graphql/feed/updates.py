@@ -1,15 +1,15 @@
 """What a watcher is told, and the commits in the feed's log that it is told from."""
 
 from collections import defaultdict
-from enum import Enum
+from enum import StrEnum
 from functools import cached_property
 from typing import NamedTuple
 
-from kvs_graphql.cursor import Cursor
-from kvs_graphql.records import Commit, Interest, Positions, Record, advance
+from kvs_graphql.cursor import Cursor, Place, Run
+from kvs_graphql.records import Commit, Interest, Record
 
 
-class Kind(Enum):
+class Kind(StrEnum):
     """What an update says: of a key (SET, DELETE, SNAPSHOT), or of the subscription (the others)."""
 
     SET = "SET"
@@ -21,21 +21,33 @@ class Kind(Enum):
     PROGRESS = "PROGRESS"
 
 
+_SET, _DELETE = Kind.SET, Kind.DELETE
+
+
 class Update(NamedTuple):
-    """One event of a watch; `record` is None in markers. `cursor` stands just after it."""
+    """One event of a watch; `record` is None in markers. `place` stands just after it."""
 
     kind: Kind
-    cursor: Cursor
+    place: Place
     record: Record | None = None
+
+    @property
+    def cursor(self) -> Cursor:
+        return self.place.cursor_at(self.record)
+
+    def token(self) -> str:
+        """The token of the cursor."""
+        return self.place.token_at(self.record)
 
 
 class Logged:
     """A commit in the log, and what is worked out of it once for all watchers that ask."""
 
     def __init__(self, topic_id: bytes, commit: Commit) -> None:
+        self.topic_id = topic_id
         self.commit = commit
         self._updates: dict[int, Update] | None = {}
-        self._topic_id = topic_id
+        self._runs: dict[int, Run] = {}
 
     @cached_property
     def _by_key(self) -> dict[bytes, list[int]]:
@@ -71,12 +83,11 @@ class Logged:
     def update_of_its_own(self, index: int) -> Update:
         """The update of a change, for one who asks alone."""
         record = self.commit.changes[index]
-        kind = Kind.DELETE if record.value is None else Kind.SET
-        return Update(kind, Cursor(self._topic_id, self._positions_after(record)), record)
+        run = self._runs.get(record.partition) or self._run(record.partition)
+        return Update(_DELETE if record.value is None else _SET, run, record)
 
-    def _positions_after(self, record: Record) -> Positions:
-        """The positions just after a change: runs of partitions ascend, so lower ones are done, higher ones not."""
-        partition, before, after = record.partition, self.commit.before, self.commit.after
-        if partition >= len(before):
-            return advance(after[:partition], partition, record.offset + 1)
-        return (*after[:partition], record.offset + 1, *before[partition + 1 :])
+    def _run(self, partition: int) -> Run:
+        """The places of a partition's changes: runs of partitions ascend, so lower ones are done, higher ones not."""
+        before, after = self.commit.before, self.commit.after
+        run = self._runs[partition] = Run(self.topic_id, after[:partition], before[partition + 1 :])
+        return run

@@ -31,6 +31,8 @@ _WHOLE_TEXT = 0x81
 _SHORT, _MIDDLE_MAX = 126, 2**16 - 1
 _WHOLE_TEXT_MIDDLE, _WHOLE_TEXT_LONG = bytes((_WHOLE_TEXT, 126)), bytes((_WHOLE_TEXT, 127))
 
+_OPEN = State.OPEN
+
 _RETRY_SECONDS = 10
 _FAREWELL_SECONDS = 2.0
 _MILLISECONDS_MAX = 2**31 - 1
@@ -160,23 +162,23 @@ class _SocketConnection(_Patience, WebSocketsSansIOProtocol):
                 extensions: dict[str, object] = self.scope["extensions"]  # type: ignore[assignment]
                 extensions[PUSH_EXTENSION] = self.push
 
-    def push(self, message: bytes) -> Callable[[], None] | None:
+    def push(self, before: bytes, middle: bytes, after: bytes) -> Callable[[], None] | None:
         """Take a text message in UTF-8, to be sent with others by what is returned; None where there is no room for it.
 
         One frame, as a server sends it: not masked, and not in parts (RFC 6455, 5.2).
         """
-        if not self.writable.is_set() or self.disconnected or self.conn.state is not State.OPEN:
+        if not self.writable.is_set() or self.disconnected or self.conn.state is not _OPEN:
             return None
         if self._pushed_bytes + self.transport.get_write_buffer_size() > self.limits.send_buffer_bytes_max:
             return None
-        size = len(message)
+        size = len(before) + len(middle) + len(after)
         if size < _SHORT:
             head = bytes((_WHOLE_TEXT, size))
         elif size <= _MIDDLE_MAX:
             head = _WHOLE_TEXT_MIDDLE + size.to_bytes(2, "big")
         else:
             head = _WHOLE_TEXT_LONG + size.to_bytes(8, "big")
-        self._pushed += (head, message)
+        self._pushed += (head, before, middle, after)
         self._pushed_bytes += size
         return self._send_pushed
 

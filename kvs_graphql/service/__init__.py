@@ -1,7 +1,7 @@
 """The use cases: read keys, read pages, watch changes, tell how things are. Everything a client can ask for."""
 
-from kvs_graphql.cursor import Cursor
-from kvs_graphql.feed import Flush, Kind, Push, Update
+from kvs_graphql.cursor import Cursor, Place
+from kvs_graphql.feed import Encode, Flush, Kind, Push, Update
 from kvs_graphql.service.reads import NO_WAIT, PageRequest, Reads, Wait
 from kvs_graphql.service.service import Service, ServiceLimits
 from kvs_graphql.service.status import PartitionStatus, Status
@@ -13,12 +13,14 @@ from kvs_graphql.watch import Start, WatchLimits
 __all__ = [
     "NO_WAIT",
     "Cursor",
+    "Encode",
     "Flush",
     "Headers",
     "Kind",
     "Page",
     "PageRequest",
     "PartitionStatus",
+    "Place",
     "Push",
     "Reads",
     "Service",

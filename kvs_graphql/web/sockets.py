@@ -5,6 +5,7 @@ What a plan tells goes to the socket as it is: the envelope with the operation's
 once for all subscribers.
 """
 
+from collections.abc import Callable
 from contextlib import aclosing, suppress
 from typing import Any
 
@@ -20,9 +21,12 @@ from strawberry.types.execution import PreExecutionError
 
 from kvs_graphql.api import Connection, KvsSchema, Payload, Send
 from kvs_graphql.errors import LimitExceeded, Unavailable
+from kvs_graphql.service import Flush
 
+PushText = Callable[[bytes, bytes, bytes], Flush | None]
 PUSH_EXTENSION = "kvs_graphql.push"
-"""The name, in an ASGI scope, of what takes a text message in UTF-8 without waiting, and returns what sends it.
+"""The name, in an ASGI scope, of what takes a text message in UTF-8, in three parts, without waiting, and returns what
+sends it.
 
 So many messages go out together. It returns None where the client has no room for more. What was taken has to be sent
 before anything else is.
@@ -36,9 +40,9 @@ class SocketAdapter(ASGIWebSocketAdapter):
     """Strawberry's view of a WebSocket, and ways to send what is encoded already."""
 
     @property
-    def push(self) -> Send | None:
+    def push(self) -> PushText | None:
         """Takes a text message without waiting; None where the server has no such way."""
-        found: Send | None = self.ws.scope["extensions"].get(PUSH_EXTENSION)
+        found: PushText | None = self.ws.scope["extensions"].get(PUSH_EXTENSION)
         return found
 
     async def send_text(self, text: bytes) -> None:
@@ -121,7 +125,7 @@ class SocketHandler(BaseGraphQLTransportWSHandler[Connection, None]):
         """How an operation sends data without waiting."""
         assert isinstance(self.websocket, SocketAdapter)
         push = self.websocket.push
-        return None if push is None else lambda data: push(before + data + _AFTER)
+        return None if push is None else lambda data: push(before, data, _AFTER)
 
     async def _tell(self, operation: Operation[Any, Any], before: bytes, payload: Payload) -> None:
         if payload.errors is None and payload.data is not None:

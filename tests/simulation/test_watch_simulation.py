@@ -13,7 +13,7 @@ import pytest
 
 from kvs_graphql.claims import Claims
 from kvs_graphql.cursor import Cursor
-from kvs_graphql.feed import Feed, Flush, Update
+from kvs_graphql.feed import Feed, Flush, Push, Update
 from kvs_graphql.records import Interest, Positions, advance, covers, merge
 from kvs_graphql.state import Looks, Sight
 from kvs_graphql.store import Store, WindowLimits
@@ -144,7 +144,7 @@ class SimulatedClient:
         watch = Watch(replica.store, replica.feed, self.interest, self._limits, claims)
         snapshot = self._resume is None and self._snapshot
         self._until, self._left = until, updates_max
-        push = self._push if self._is_pushed else None
+        push = Push(self._encode, self._send) if self._is_pushed else None
         start = Start(self._resume, snapshot, progress=True, interval=self._interval, push=push)
         if self._resume is None and not self._snapshot:
             self.view.begin(replica.feed.positions)
@@ -159,12 +159,18 @@ class SimulatedClient:
                 if self._random.random() < 0.3:
                     await asyncio.sleep(0.001)
 
-    def _push(self, update: Update) -> Flush | None:
-        """Take an update that is not waited for, or have no room for it, or fail; the last one is not taken so."""
-        fate = self._random.random()
-        if fate < 0.1:
+    def _encode(self, update: Update) -> Update:
+        if self._random.random() < 0.1:
             raise RuntimeError("an update that cannot be shown")
-        if fate < 0.3 or self._left - len(self._pushed) <= 1 or covers_all(update.cursor.positions, self._until):
+        return update
+
+    def _send(self, update: Update) -> Flush | None:
+        """Take an update that is not waited for, or have no room for it; the last one is not taken so."""
+        if (
+            self._random.random() < 0.2
+            or self._left - len(self._pushed) <= 1
+            or covers_all(update.cursor.positions, self._until)
+        ):
             return None
         self._pushed.append(update)
         return self._see_pushed

@@ -11,8 +11,9 @@ from collections import OrderedDict
 from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
+import orjson
 from graphql import (
     DocumentNode,
     FieldNode,
@@ -38,8 +39,22 @@ from kvs_graphql.api.plans.arguments import (
 from kvs_graphql.api.plans.selections import Selections, Show
 from kvs_graphql.service import Update
 
-Pages = Mapping[str, Callable[..., AsyncGenerator[list[Update], None]]]
-"""For root fields that are streams of updates, how to get these a few at a time."""
+
+class Paged(NamedTuple):
+    """A root field that is a stream of updates."""
+
+    pages: Callable[..., AsyncGenerator[list[Update], None]]
+    """How to get these a few at a time."""
+    view: Callable[[Update], Any]
+    """The schema's object of an update."""
+
+
+Encode = Callable[[Any], bytes]
+"""From what a stream gives, an update where it is one of updates, to the data of an event.
+
+Raises:
+    KvsError: There is more to tell than data.
+"""
 
 _SELECTIONS_MAX = 16
 _DOCUMENT_CHARACTERS_MAX = 16 * 1024
@@ -56,6 +71,13 @@ class PlanInfo:
         self.context = context
 
 
+class Shape(NamedTuple):
+    """How what a root field gives is shown: within an answer, and as the data of an event."""
+
+    show: Show
+    encode: Encode
+
+
 @dataclass(frozen=True, slots=True)
 class Root:
     """A field of the operation: how it is called, and how what it gives is shown."""
@@ -64,14 +86,15 @@ class Root:
     """As the answer names it."""
     resolve: Callable[..., Any]
     arguments: tuple[Argument, ...]
-    show: Callable[[Values], Show]
-    pages: Callable[..., AsyncGenerator[list[Update], None]] | None
-    """Its updates, a few at a time, where it is a stream of them."""
+    shape: Callable[[Values], Shape]
+    """How what it gives is shown; the same object wherever the same is shown."""
+    paged: Paged | None
+    """Where it is a stream of updates."""
 
     def update_pages(self, operation: Operation, values: Values) -> AsyncGenerator[list[Update], None]:
         """The updates of a stream of them."""
-        assert self.pages is not None
-        return self.pages(PlanInfo(operation), **called_with(self.arguments, values))
+        assert self.paged is not None
+        return self.paged.pages(PlanInfo(operation), **called_with(self.arguments, values))
 
     def call(self, operation: Operation, values: Values) -> Any:
         """What the resolver returns: a coroutine, or the stream of a subscription."""
@@ -105,12 +128,12 @@ class Plan:
         """
         if len(self.roots) == 1:
             (root,) = self.roots
-            return {root.name: root.show(values)(await root.call(operation, values))}
+            return {root.name: root.shape(values).show(await root.call(operation, values))}
         found = await asyncio.gather(*[root.call(operation, values) for root in self.roots])
-        return {root.name: root.show(values)(one) for root, one in zip(self.roots, found, strict=True)}
+        return {root.name: root.shape(values).show(one) for root, one in zip(self.roots, found, strict=True)}
 
 
-def plan(schema: GraphQLSchema, document: DocumentNode, operation_name: str | None, pages: Pages) -> Plan:
+def plan(schema: GraphQLSchema, document: DocumentNode, operation_name: str | None, paged: Mapping[str, Paged]) -> Plan:
     """The plan of a valid document's operation.
 
     Raises:
@@ -127,12 +150,18 @@ def plan(schema: GraphQLSchema, document: DocumentNode, operation_name: str | No
     fragments = {d.name.value: d for d in document.definitions if isinstance(d, FragmentDefinitionNode)}
     selections = Selections(schema, fragments)
     fields = selections.collect(kind, [operation.selection_set])
-    roots = tuple(_root(selections, kind, name, nodes, pages) for name, nodes in fields.items())
+    roots = tuple(_root(selections, kind, name, nodes, paged) for name, nodes in fields.items())
     variables = variables_of(schema, operation.variable_definitions or ())
     return Plan(document, operation_name, operation.operation, variables, roots)
 
 
-def _root(selections: Selections, kind: GraphQLObjectType, name: str, nodes: list[FieldNode], pages: Pages) -> Root:
+def _root(
+    selections: Selections,
+    kind: GraphQLObjectType,
+    name: str,
+    nodes: list[FieldNode],
+    all_paged: Mapping[str, Paged],
+) -> Root:
     named = nodes[0].name.value
     field = kind.fields.get(named)
     if field is None:
@@ -142,32 +171,37 @@ def _root(selections: Selections, kind: GraphQLObjectType, name: str, nodes: lis
     if any(argument.python_name in _WAITING for argument in arguments):
         raise NotPlain
     used = sorted(selections.variables(field.type, nodes))
+    paged = all_paged.get(named) if kind.name == "Subscription" else None
 
     @lru_cache(_SELECTIONS_MAX)
-    def compiled(*given: tuple[str, Any]) -> Show:
-        return selections.compile(field.type, nodes, dict(given))
+    def compiled(*given: tuple[str, Any]) -> Shape:
+        show = selections.compile(field.type, nodes, dict(given))
+        return Shape(show, _encoder(name, show, paged))
 
-    def show(values: Values) -> Show:
+    def shape(values: Values) -> Shape:
         return compiled(*((name, values[name]) for name in used if name in values))
 
     # Without values, to know now whether there is a way.
     always = compiled()
     resolve = definition.base_resolver.wrapped_func
-    return Root(
-        name,
-        resolve,
-        arguments,
-        show if used else lambda _: always,
-        pages.get(named) if kind.name == "Subscription" else None,
-    )
+    return Root(name, resolve, arguments, shape if used else lambda _: always, paged)
+
+
+def _encoder(name: str, show: Show, paged: Paged | None) -> Encode:
+    dumps = orjson.dumps
+    if paged is None:
+        return lambda found: dumps({name: show(found)})
+    view = paged.view
+    return lambda update: dumps({name: show(view(update))})
 
 
 class Plans:
     """The plans of the documents seen last; None for those that have none."""
 
-    def __init__(self, schema: GraphQLSchema, pages: Pages, *, documents_max: int) -> None:
+    def __init__(self, schema: GraphQLSchema, paged: Mapping[str, Paged], *, documents_max: int) -> None:
+        """`paged` are the root fields that are streams of updates, by name."""
         self._schema = schema
-        self._pages = pages
+        self._paged = paged
         self._documents_max = documents_max
         self._plans: OrderedDict[tuple[str, str | None], Plan | None] = OrderedDict()
 
@@ -180,7 +214,7 @@ class Plans:
         if (query, operation_name) in self._plans or len(query) > _DOCUMENT_CHARACTERS_MAX:
             return
         try:
-            found = plan(self._schema, document, operation_name, self._pages)
+            found = plan(self._schema, document, operation_name, self._paged)
         except NotPlain:
             found = None
         self._plans[query, operation_name] = found

@@ -15,12 +15,9 @@ from graphql import ExecutionResult, GraphQLError, GraphQLSchema, execute
 
 from kvs_graphql.api.context import Operation
 from kvs_graphql.api.plans.arguments import Values
-from kvs_graphql.api.plans.plans import Plan, Root
-from kvs_graphql.api.plans.selections import Show
-from kvs_graphql.api.types import Update
+from kvs_graphql.api.plans.plans import Encode, Paged, Plan
 from kvs_graphql.errors import KvsError
-from kvs_graphql.service import Cursor, Flush, Push
-from kvs_graphql.service import Update as ServiceUpdate
+from kvs_graphql.service import Cursor, Flush, Push, Update
 
 Send = Callable[[bytes], Flush | None]
 """Takes the data of an event, which goes out by what it returns; None where it cannot take it now."""
@@ -42,7 +39,6 @@ class Streams:
     def __init__(self, schema: GraphQLSchema, *, shared_bytes_max: int) -> None:
         self._schema = schema
         self._shared = _SharedData(shared_bytes_max)
-        self._pushed = _PushedData()
 
     async def pages(
         self,
@@ -57,38 +53,28 @@ class Streams:
         What `send` could take is not among them.
         """
         (root,) = plan.roots
-        event = _Event(self._schema, plan, root, root.show(values), operation, variables)
+        event = _Event(self._schema, plan, root.shape(values).encode, operation, variables)
         try:
-            if root.pages is None:
+            if root.paged is None:
                 async with aclosing(root.call(operation, values)) as found:
                     async for value in found:
-                        yield [event.payload(value)]
+                        yield [event.payload(value, value)]
                 return
             if send is not None:
-                operation.push = self._pusher(event, send)
+                operation.push = Push(event.encode, send)
             async with aclosing(root.update_pages(operation, values)) as pages:
                 async for page in pages:
-                    yield [self._update(event, update) for update in page]
+                    yield [self._update(event, root.paged, update) for update in page]
         except Exception as error:  # noqa: BLE001 - it is told to the client
             yield [Payload(None, [GraphQLError(str(error), original_error=error)], None)]
 
-    def _pusher(self, event: "_Event", send: Send) -> Push:
-        def push(update: ServiceUpdate) -> Flush | None:
-            try:
-                data = self._pushed.data(event, update)
-            except KvsError:
-                return None
-            return send(data)
-
-        return push
-
-    def _update(self, event: "_Event", update: ServiceUpdate) -> Payload:
-        data = self._shared.get(event.show, update)
+    def _update(self, event: "_Event", paged: Paged, update: Update) -> Payload:
+        data = self._shared.get(event.encode, update)
         if data is not None:
             return Payload(data, None, update.cursor)
-        payload = event.payload(Update(update=update), update.cursor)
+        payload = event.payload(update, paged.view(update), update.cursor)
         if payload.errors is None and payload.data is not None and update.record is not None:
-            self._shared.keep(event.show, update, payload.data)
+            self._shared.keep(event.encode, update, payload.data)
         return payload
 
 
@@ -99,25 +85,20 @@ class _Event:
         self,
         schema: GraphQLSchema,
         plan: Plan,
-        root: Root,
-        show: Show,
+        encode: Encode,
         operation: Operation,
         variables: dict[str, Any] | None,
     ) -> None:
-        self.show = show
+        self.encode = encode
         self._schema = schema
         self._plan = plan
-        self._name = root.name
         self._operation = operation
         self._variables = variables
 
-    def data(self, value: Any) -> bytes:
-        """Raises: KvsError: There is more to tell than data."""
-        return orjson.dumps({self._name: self.show(value)})
-
-    def payload(self, value: Any, cursor: Cursor | None = None) -> Payload:
+    def payload(self, found: Any, value: Any, cursor: Cursor | None = None) -> Payload:
+        """Of what was found, and of the schema's object of it."""
         try:
-            return Payload(self.data(value), None, cursor)
+            return Payload(self.encode(found), None, cursor)
         except KvsError:
             return self._by_graphql_core(value, cursor)
 
@@ -134,38 +115,21 @@ class _Event:
         return Payload(orjson.dumps(result.data), result.errors, cursor)
 
 
-class _PushedData:
-    """The encoded data of the update that is being pushed, by selection: everybody is told of one before the next."""
-
-    def __init__(self) -> None:
-        self._update: ServiceUpdate | None = None
-        self._by_selection: dict[Show, bytes] = {}
-
-    def data(self, event: "_Event", update: ServiceUpdate) -> bytes:
-        """Raises: KvsError: There is more to tell than data."""
-        if update is not self._update:
-            self._update, self._by_selection = update, {}
-        data = self._by_selection.get(event.show)
-        if data is None:
-            data = self._by_selection[event.show] = event.data(Update(update=update))
-        return data
-
-
 class _SharedData:
-    """The encoded data of the newest updates, by selection; the oldest go when there are too many bytes."""
+    """The encoded data of the newest updates, by how it is encoded; the oldest go when there are too many bytes."""
 
     def __init__(self, bytes_max: int) -> None:
         self._bytes_max = bytes_max
         self._bytes = 0
         # Held with what they belong to: an identity is only one as long as its object lives.
-        self._kept: OrderedDict[tuple[int, int], tuple[Show, ServiceUpdate, bytes]] = OrderedDict()
+        self._kept: OrderedDict[tuple[int, int], tuple[Encode, Update, bytes]] = OrderedDict()
 
-    def get(self, show: Show, update: ServiceUpdate) -> bytes | None:
-        kept = self._kept.get((id(show), id(update)))
+    def get(self, encode: Encode, update: Update) -> bytes | None:
+        kept = self._kept.get((id(encode), id(update)))
         return None if kept is None else kept[2]
 
-    def keep(self, show: Show, update: ServiceUpdate, data: bytes) -> None:
-        self._kept[id(show), id(update)] = show, update, data
+    def keep(self, encode: Encode, update: Update, data: bytes) -> None:
+        self._kept[id(encode), id(update)] = encode, update, data
         self._bytes += len(data)
         while self._bytes > self._bytes_max:
             _, (_, _, dropped) = self._kept.popitem(last=False)

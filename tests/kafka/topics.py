@@ -26,6 +26,7 @@ POLL_SECONDS = 0.02
 # A broker that was paused may lead nothing for a moment, and its controller then finds no place for one replica.
 LEADERLESS = frozenset(
     {
+        KafkaError._NOENT,  # librdkafka's own: it found no leader to ask.
         KafkaError.LEADER_NOT_AVAILABLE,
         KafkaError.NOT_LEADER_FOR_PARTITION,
         KafkaError.INVALID_REPLICATION_FACTOR,
@@ -160,7 +161,15 @@ class Topics:
             return _settings_of(admin, name)
 
     def _admin(self) -> AdminClient:
-        return AdminClient({"bootstrap.servers": self.bootstrap_servers, "log_level": 0})
+        """A client that knows of a controller: one that finds none at first may be long in asking again."""
+        deadline = time.monotonic() + VISIBLE_SECONDS_MAX
+        while time.monotonic() < deadline:
+            admin = AdminClient({"bootstrap.servers": self.bootstrap_servers, "log_level": 0})
+            cluster = admin.list_topics(timeout=REQUEST_SECONDS_MAX)
+            if cluster.controller_id in cluster.brokers:
+                return admin
+            time.sleep(POLL_SECONDS)
+        raise TimeoutError(f"not seen within {VISIBLE_SECONDS_MAX} s: a controller at {self.bootstrap_servers}")
 
 
 def _offsets(

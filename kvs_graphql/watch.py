@@ -77,18 +77,16 @@ class Watch:
         Raises:
             Unavailable: The service is stopping, or its table cannot be read.
         """
-        begin = self._begin(start)
+        pages, following = self._begin(start), True
         while True:
             try:
-                async for page in begin:
-                    yield page
-                async for page in self._catch_up():
-                    yield page
-                async for page in self._follow(start):
+                async for page in pages:
                     yield page
             except _TableReplaced:
-                async for page in self._start_over():
-                    yield page
+                pages, following = self._start_over(), True
+            else:
+                following = not following
+                pages = self._follow(start) if following else self._catch_up()
 
     async def _begin(self, start: Start) -> AsyncIterator[list[Update]]:
         """Take the place that the start means, or begin with a snapshot."""
@@ -255,9 +253,12 @@ class Watch:
             await self._feed.first_of(*waits)
             return False
         with watcher.pushing(start.push if start.interval is None else None):
+            if not start.progress:
+                await watcher.wait()
+                return False
             told = watcher.told
             try:
-                async with asyncio.timeout(self._limits.progress_seconds if start.progress else None):
+                async with asyncio.timeout(self._limits.progress_seconds):
                     await watcher.wait()
             except TimeoutError:
                 return watcher.told is told

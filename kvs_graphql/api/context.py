@@ -31,18 +31,31 @@ class Operation:
     """What lasts as long as one operation."""
 
     connection: Connection
-    reads: Reads
     plannable: bool = False
     """Whether a subscription that has a plan is left to it."""
+    alone: bool = False
+    """Whether only one field reads."""
     told: Cursor | None = None
     """Where a subscription stands with the event it is telling."""
     push: Push | None = None
     """How a subscription may tell of an update at once."""
+    _reads: Reads | None = field(default=None, init=False)
     _writes: Writes | None = field(default=None, init=False)
 
     @property
     def service(self) -> Service:
         return self.connection.service
+
+    @property
+    def reads(self) -> Reads:
+        if self._reads is None:
+            self._reads = self.service.request(alone=self.alone)
+        return self._reads
+
+    @property
+    def place(self) -> Cursor | None:
+        """Where the reads stand; None where there were none."""
+        return None if self._reads is None else self._reads.cursor
 
     @property
     def writes(self) -> Writes:

@@ -1,5 +1,6 @@
 """Every error that a client sees has a code; what nobody expected is masked, and logged once under an id."""
 
+from collections.abc import Iterable
 from secrets import token_hex
 
 import structlog
@@ -8,6 +9,7 @@ from strawberry.exceptions import MissingQueryError
 from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
 
 from kvs_graphql.errors import KvsError, OperatorError
+from kvs_graphql.metrics import Metrics
 
 log = structlog.get_logger(__name__)
 
@@ -30,6 +32,14 @@ def shaped(error: GraphQLError) -> GraphQLError:
         # graphql-core's own, of a variable's or an argument's value: what validation found has its code already.
         return _with(error, error.message, code="BAD_INPUT")
     return _masked(error, original)
+
+
+def coded(errors: Iterable[GraphQLError], metrics: Metrics) -> list[GraphQLError]:
+    """The errors as a client may see them, counted by their codes."""
+    told = [shaped(error) for error in errors]
+    for error in told:
+        metrics.errors.labels((error.extensions or {})["code"]).inc()
+    return told
 
 
 def masked(original: BaseException) -> GraphQLError:

@@ -1,7 +1,7 @@
 """The root fields: each decodes its arguments, calls the service, and wraps what comes back."""
 
 from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import AbstractContextManager, aclosing
+from contextlib import aclosing
 from typing import Annotated, TypeVar
 
 import strawberry
@@ -94,7 +94,7 @@ class Query:
         return status(await info.context.reads.status(), info.context.connection.metrics.open_subscriptions())
 
 
-async def update_pages(
+def watched(
     info: OperationInfo,
     keys: list[str] | None = UNSET,
     prefix: str | None = UNSET,
@@ -104,7 +104,7 @@ async def update_pages(
     progress: bool = False,
     interval: float | None = UNSET,
 ) -> AsyncGenerator[list[ServiceUpdate], None]:
-    """The updates of the subscription of that name, a few at a time."""
+    """The updates of the subscription of that name, a few at a time, for as long as it has a place."""
     wanted, within, place = _given(keys), _given(prefix), _given(after)
     if info.context.connection.resume is not None:
         place, snapshot = CursorToken(info.context.connection.resume), False
@@ -123,10 +123,7 @@ async def update_pages(
         _given(interval),
         info.context.push,
     )
-    with _counted(info):
-        async with aclosing(info.context.service.updates(interest, start)) as pages:
-            async for page in pages:
-                yield page
+    return info.context.service.updates(interest, start)
 
 
 @strawberry.type
@@ -148,19 +145,20 @@ class Subscription:
         progress: bool = False,
         interval: float | None = UNSET,
     ) -> AsyncIterator[Update]:
-        pages = update_pages(info, keys, prefix, key_encoding, after, snapshot, progress, interval)
-        async with aclosing(pages):
-            async for page in pages:
-                for update in page:
-                    info.context.told = update.cursor
-                    yield viewed(update)
+        pages = watched(info, keys, prefix, key_encoding, after, snapshot, progress, interval)
+        with info.context.connection.place():
+            async with aclosing(pages):
+                async for page in pages:
+                    for update in page:
+                        info.context.told = update.cursor
+                        yield viewed(update)
 
     @strawberry.subscription(description="The entry of a key: now, and whenever it changed; always the latest.")
     async def value(
         self, info: OperationInfo, key: str, key_encoding: EncodingArgument = Encoding.UTF8
     ) -> AsyncIterator[Entry | None]:
         wanted = [_key(info, key, key_encoding)]
-        with _counted(info):
+        with info.context.connection.place():
             async for (record,), cursor in info.context.service.latest(wanted):
                 yield entry(record, cursor)
 
@@ -176,19 +174,15 @@ class Subscription:
         interval: float | None = UNSET,
     ) -> AsyncIterator[list[Entry | None]]:
         wanted = [_key(info, key, key_encoding) for key in keys]
-        with _counted(info):
+        with info.context.connection.place():
             async for records, cursor in info.context.service.latest(wanted, _given(interval)):
                 yield [entry(record, cursor) for record in records]
 
     @strawberry.subscription(description="How the service is, every `interval` seconds.")
     async def status(self, info: OperationInfo, interval: float = 1) -> AsyncIterator[Status]:
-        with _counted(info):
+        with info.context.connection.place():
             async for found in info.context.service.statuses(interval):
                 yield status(found, info.context.connection.metrics.open_subscriptions())
-
-
-def _counted(info: OperationInfo) -> AbstractContextManager[None]:
-    return info.context.connection.place()
 
 
 def _given(argument: T | None) -> T | None:

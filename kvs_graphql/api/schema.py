@@ -15,10 +15,10 @@ from strawberry.types import ExecutionResult
 from strawberry.types.execution import PreExecutionError
 
 from kvs_graphql.api.context import Connection, Operation
-from kvs_graphql.api.errors import masked, shaped
+from kvs_graphql.api.errors import coded, masked
 from kvs_graphql.api.measures import document_limiter
 from kvs_graphql.api.plans import NotPlain, Paged, Payload, Plans, Send, Streams
-from kvs_graphql.api.roots import Query, Subscription, update_pages
+from kvs_graphql.api.roots import Query, Subscription, watched
 from kvs_graphql.api.scalars import SCALARS
 from kvs_graphql.api.types import Entry, viewed
 from kvs_graphql.api.writes import Mutation, PipelinedExecution, WritesDisabled
@@ -47,7 +47,7 @@ class KvsSchema(strawberry.Schema):
 
     def __init__(self, *args: Any, shared_bytes_max: int, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        paged = {"updates": Paged(update_pages, viewed)}
+        paged = {"updates": Paged(watched, viewed)}
         self.plans = Plans(self._schema, paged, documents_max=_DOCUMENTS_CACHED)
         self._streams = Streams(self._schema, shared_bytes_max=shared_bytes_max)
 
@@ -64,19 +64,19 @@ class KvsSchema(strawberry.Schema):
         plan = self.plans.get(query, operation_name)
         if plan is None or plan.type is not OperationType.QUERY:
             return None
-        operation = Operation(connection, connection.service.request(alone=len(plan.roots) == 1))
+        operation = Operation(connection, alone=len(plan.roots) == 1)
         try:
             data = await plan.read(operation, plan.bind(variables))
         except (NotPlain, KvsError):
             return None
-        cursor = operation.reads.cursor
+        cursor = operation.place
         return {"data": data} if cursor is None else {"data": data, "extensions": {"cursor": _token(cursor)}}
 
     async def stream(self, *args: Any, **kwargs: Any) -> AsyncGenerator[Any, None]:
         """Run any operation over a streaming transport: a query gives one result, a subscription many."""
         return _flat(self.pages(*args, **kwargs), with_places=kwargs["context_value"].transport == "sse")
 
-    async def pages(
+    def pages(
         self,
         query: str | None,
         variable_values: dict[str, Any] | None = None,
@@ -84,44 +84,57 @@ class KvsSchema(strawberry.Schema):
         send: Send | None = None,
         **kwargs: Any,
     ) -> AsyncGenerator[ExecutionResult | list[Payload], None]:
-        """As `stream`; but what is told by a plan comes a few events at a time, encoded already, or goes to `send`."""
+        """As `stream`; but what is told by a plan comes a few events at a time, encoded already, or goes to `send`.
+
+        Generators between a subscription and what it is told take memory as long as it is open: where it has a plan,
+        there are none.
+        """
         arguments = kwargs | {"variable_values": variable_values, "operation_name": operation_name}
         if self.plans.get(query, operation_name) is None:
-            # graphql-core looks at the document; where it can be planned, nothing of it is run.
-            operation = _operation(arguments, plannable=True)
-            async with aclosing(await self._plain(query, arguments, operation)) as results:
-                async for result in results:
-                    if result.errors == [_PLANNED]:
-                        break
-                    yield result
-                else:
-                    return
+            return self._unplanned(query, arguments, send)
+        return self._by_plan(query, arguments, send)
+
+    async def _unplanned(
+        self, query: str | None, arguments: dict[str, Any], send: Send | None
+    ) -> AsyncGenerator[ExecutionResult | list[Payload], None]:
+        """graphql-core looks at the document; where it can be planned, nothing of it is run."""
+        async with aclosing(self._plain(query, arguments, _operation(arguments, plannable=True))) as results:
+            async for result in results:
+                if result.errors == [_PLANNED]:
+                    break
+                yield result
+            else:
+                return
         async with aclosing(self._by_plan(query, arguments, send)) as pages:
             async for page in pages:
                 yield page
 
-    async def _by_plan(
+    def _by_plan(
         self, query: str | None, arguments: dict[str, Any], send: Send | None
     ) -> AsyncGenerator[ExecutionResult | list[Payload], None]:
         plan = self.plans.get(query, arguments["operation_name"])
         operation, variables = _operation(arguments), arguments["variable_values"]
         try:
-            values = None if plan is None or plan.type is OperationType.QUERY else plan.bind(variables)
+            if plan is not None and plan.type is OperationType.SUBSCRIPTION:
+                return self._streams.pages(plan, operation, variables, plan.bind(variables), send)
         except NotPlain:
-            values = None
-        if plan is None or values is None:
-            async with aclosing(await self._plain(query, arguments, operation)) as results:
-                async for result in results:
-                    yield result
-            return
-        async with aclosing(self._streams.pages(plan, operation, variables, values, send)) as pages:
-            async for page in pages:
-                yield [_with_codes(payload, operation) for payload in page]
+            pass
+        return self._plain(query, arguments, operation)
 
     async def _plain(
         self, query: str | None, arguments: dict[str, Any], operation: Operation
     ) -> AsyncGenerator[ExecutionResult, None]:
-        return _finished_stream(await super().stream(query, **arguments | {"context_value": operation}), operation)
+        """Run it by graphql-core."""
+        try:
+            async with aclosing(await super().stream(query, **arguments | {"context_value": operation})) as results:
+                async for result in results:
+                    assert isinstance(result, ExecutionResult), "nothing is deferred or streamed"
+                    yield _finished(result, operation)
+        except GraphQLError as error:
+            # A document that cannot be parsed comes as an exception where parsing is cached.
+            yield _finished(PreExecutionError(data=None, errors=[error]), operation)
+        except Exception as error:  # noqa: BLE001 - masked and logged
+            yield _finished(PreExecutionError(data=None, errors=[masked(error)]), operation)
 
     def process_errors(self, *args: Any, **kwargs: Any) -> None:
         """Nothing: errors are logged where they are shaped."""
@@ -194,7 +207,7 @@ def print_schema() -> str:
 
 def _operation(arguments: dict[str, Any], *, plannable: bool = False) -> Operation:
     connection: Connection = arguments["context_value"]
-    return Operation(connection, connection.service.request(), plannable)
+    return Operation(connection, plannable)
 
 
 async def _flat(
@@ -211,39 +224,12 @@ async def _flat(
                 yield ExecutionResult(data, payload.errors, place)  # type: ignore[arg-type]
 
 
-def _with_codes(payload: Payload, operation: Operation) -> Payload:
-    if payload.errors is None:
-        return payload
-    return payload._replace(errors=_coded(payload.errors, operation))
-
-
-def _coded(errors: list[GraphQLError], operation: Operation) -> list[GraphQLError]:
-    told = [shaped(error) for error in errors]
-    for error in told:
-        operation.connection.metrics.errors.labels((error.extensions or {})["code"]).inc()
-    return told
-
-
-async def _finished_stream(
-    results: AsyncGenerator[Any, None], operation: Operation
-) -> AsyncGenerator[ExecutionResult, None]:
-    async with aclosing(results):
-        try:
-            async for result in results:
-                yield _finished(result, operation)
-        except GraphQLError as error:
-            # A document that cannot be parsed comes as an exception where parsing is cached.
-            yield _finished(PreExecutionError(data=None, errors=[error]), operation)
-        except Exception as error:  # noqa: BLE001 - masked and logged
-            yield _finished(PreExecutionError(data=None, errors=[masked(error)]), operation)
-
-
 def _finished(result: ExecutionResult, operation: Operation) -> ExecutionResult:
     if result.errors and result.errors != [_PLANNED]:
-        result.errors = _coded(result.errors, operation)
+        result.errors = coded(result.errors, operation.connection.metrics)
     # Of a subscription, only Server-Sent Events carry it beside the data: as the event's id.
     if operation.told is not None and operation.connection.transport == "sse":
         result.extensions = {"place": _token(operation.told)}
-    elif operation.reads.cursor is not None:
-        result.extensions = {"cursor": _token(operation.reads.cursor)}
+    elif operation.place is not None:
+        result.extensions = {"cursor": _token(operation.place)}
     return result

@@ -9,9 +9,9 @@ they are behind. One that has taken everything may be told at once instead of be
 
 import asyncio
 from collections import deque
-from collections.abc import Coroutine, Iterator
-from contextlib import contextmanager, suppress
-from typing import Any
+from collections.abc import Coroutine
+from contextlib import AbstractContextManager, suppress
+from typing import Any, Self
 
 from kvs_graphql.cursor import Cursor
 from kvs_graphql.errors import Unavailable
@@ -90,19 +90,21 @@ class Feed:
             self._shared_changes -= len(old.commit.changes)
             old.unshare()
 
-    @contextmanager
-    def watch(self, interest: Interest, seen: Positions) -> Iterator["Watcher"]:
-        """A watcher of what is published from `seen` on, for as long as the context is open.
+    def watch(self, interest: Interest, seen: Positions) -> "Watcher":
+        """A watcher of what is published from `seen` on, for as long as it is open as a context.
 
         Where the log does not reach back to `seen`, the watcher's first `take` raises `Behind`.
         """
         self._check_open()
-        watcher = Watcher(self, interest, seen)
+        return Watcher(self, interest, seen)
+
+    def begin_waking(self, watcher: "Watcher") -> None:
+        """Wake a watcher whenever there is something for it."""
         self._interests.add(watcher)
-        try:
-            yield watcher
-        finally:
-            self._interests.remove(watcher)
+
+    def end_waking(self, watcher: "Watcher") -> None:
+        """Wake the watcher no more."""
+        self._interests.remove(watcher)
 
     def begin_pushing(self, watcher: "Watcher") -> int:
         """Have a synced watcher told by its `push`, from the commit of that number on."""
@@ -198,8 +200,20 @@ class Feed:
         return self._log[index] if index < len(self._log) else None
 
 
+class _Pushing(AbstractContextManager[None]):
+    """For as long as a watcher may be told by its push. There is one for each idle subscription: it is to be small."""
+
+    __slots__ = ("_watcher",)
+
+    def __init__(self, watcher: "Watcher") -> None:
+        self._watcher = watcher
+
+    def __exit__(self, *_: object) -> None:
+        self._watcher.stop_pushing()
+
+
 class Watcher:
-    """A place in the feed's log. Made by `Feed.watch`; used by one task."""
+    """A place in the feed's log. Made by `Feed.watch`; used by one task, as a context manager."""
 
     def __init__(self, feed: Feed, interest: Interest, seen: Positions) -> None:
         self.interest = interest
@@ -219,8 +233,14 @@ class Watcher:
         self._number = self._feed.place_of(seen)
         self._unread = not covers(seen, self._feed.positions)
 
-    @contextmanager
-    def pushing(self, push: Push | None) -> Iterator[None]:
+    def __enter__(self) -> Self:
+        self._feed.begin_waking(self)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._feed.end_waking(self)
+
+    def pushing(self, push: Push | None) -> AbstractContextManager[None]:
         """Be told of changes by `push`, as they are published, instead of having to take them.
 
         Ends with the context, or before, which ends `wait` too: where `push` could not tell of a change. That and all
@@ -229,10 +249,7 @@ class Watcher:
         if push is not None and not (self.unread or self._ahead or self._closed):
             self._seen, self.told = self.positions, None
             self.push, self.pushed_from = push, self._feed.begin_pushing(self)
-        try:
-            yield
-        finally:
-            self.stop_pushing()
+        return _Pushing(self)
 
     def stop_pushing(self) -> None:
         """Go on from just after what was told last."""

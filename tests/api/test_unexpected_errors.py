@@ -19,7 +19,7 @@ from kvs_graphql.demo.broker import EmbeddedBroker
 from kvs_graphql.feed import Feed
 from kvs_graphql.metrics import Metrics
 from kvs_graphql.records import Batch, Record
-from kvs_graphql.service import Reads, Service, ServiceLimits, WatchLimits
+from kvs_graphql.service import Service, ServiceLimits, WatchLimits
 from kvs_graphql.state import Lifecycle
 from kvs_graphql.store import Query, Snapshot, WindowLimits, open_store
 from kvs_graphql.web import PlaceLimits, WebOptions, build_app
@@ -46,13 +46,14 @@ class UnreadableService(Service):
         raise RuntimeError(CAUSE)
 
 
-class BrokenService(Service):
-    def request(self, *, alone: bool = False) -> Reads:
-        raise RuntimeError(CAUSE)
+async def _fail(*_: object, **__: object) -> Any:
+    raise RuntimeError(CAUSE)
 
 
 @asynccontextmanager
-async def opened(directory: Path, *records: Record, service: type[Service] = Service) -> AsyncIterator[Opened]:
+async def opened(
+    directory: Path, *records: Record, service: type[Service] = Service, broken: bool = False
+) -> AsyncIterator[Opened]:
     """The application over a table that was filled by hand: what only Kafka or time could bring comes here at once."""
     window = WindowLimits(changes_max=100, bytes_max=10_000, deletes_max=100)
     limits = ServiceLimits(
@@ -79,7 +80,10 @@ async def opened(directory: Path, *records: Record, service: type[Service] = Ser
         await store.apply(Batch((list(records),), (2**40,), 0, 0))
         feed = Feed(Cursor(TOPIC_ID, store.positions), changes_max=10, bytes_max=1_000)
         edge = service("topic", store, feed, Lifecycle(), limits)
-        app = build_app(build_schema(DocumentLimits(5, 5, 100)), edge, metrics, options)
+        schema = build_schema(DocumentLimits(5, 5, 100))
+        if broken:
+            schema.execute = _fail  # type: ignore[method-assign]
+        app = build_app(schema, edge, metrics, options)
         transport = httpx.ASGITransport(app, raise_app_exceptions=False)
         async with httpx.AsyncClient(transport=transport, base_url="http://test") as http:
             shared = asyncio.create_task(edge.run())
@@ -109,7 +113,7 @@ async def test_an_unexpected_error_of_a_field_is_masked_and_logged_once_under_it
 
 
 async def test_an_unexpected_error_outside_of_any_field_has_a_code_and_an_id_too(tmp_path: Path) -> None:
-    async with opened(tmp_path, service=BrokenService) as app:
+    async with opened(tmp_path, broken=True) as app:
         with capture_logs() as logged:
             answer = await app.post(DOCUMENT)
         assert answer.status_code == 500

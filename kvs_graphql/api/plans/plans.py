@@ -43,7 +43,7 @@ from kvs_graphql.service import Update
 class Paged(NamedTuple):
     """A root field that is a stream of updates."""
 
-    pages: Callable[..., AsyncGenerator[list[Update], None]]
+    watched: Callable[..., AsyncGenerator[list[Update], None]]
     """How to get these a few at a time."""
     view: Callable[[Update], Any]
     """The schema's object of an update."""
@@ -91,10 +91,10 @@ class Root:
     paged: Paged | None
     """Where it is a stream of updates."""
 
-    def update_pages(self, operation: Operation, values: Values) -> AsyncGenerator[list[Update], None]:
+    def watched(self, operation: Operation, values: Values) -> AsyncGenerator[list[Update], None]:
         """The updates of a stream of them."""
         assert self.paged is not None
-        return self.paged.pages(PlanInfo(operation), **called_with(self.arguments, values))
+        return self.paged.watched(PlanInfo(operation), **called_with(self.arguments, values))
 
     def call(self, operation: Operation, values: Values) -> Any:
         """What the resolver returns: a coroutine, or the stream of a subscription."""

@@ -14,6 +14,7 @@ import orjson
 from graphql import ExecutionResult, GraphQLError, GraphQLSchema, execute
 
 from kvs_graphql.api.context import Operation
+from kvs_graphql.api.errors import coded
 from kvs_graphql.api.plans.arguments import Values
 from kvs_graphql.api.plans.plans import Encode, Paged, Plan
 from kvs_graphql.errors import KvsError
@@ -29,6 +30,7 @@ class Payload(NamedTuple):
     data: bytes | None
     """JSON; None where nothing can be told."""
     errors: list[GraphQLError] | None
+    """As the client may see them."""
     cursor: Cursor | None
     """Just after it; None where events have no cursor."""
 
@@ -62,11 +64,13 @@ class Streams:
                 return
             if send is not None:
                 operation.push = Push(event.encode, send)
-            async with aclosing(root.update_pages(operation, values)) as pages:
-                async for page in pages:
-                    yield [self._update(event, root.paged, update) for update in page]
+            with operation.connection.place():
+                async with aclosing(root.watched(operation, values)) as pages:
+                    async for page in pages:
+                        yield [self._update(event, root.paged, update) for update in page]
         except Exception as error:  # noqa: BLE001 - it is told to the client
-            yield [Payload(None, [GraphQLError(str(error), original_error=error)], None)]
+            errors = [GraphQLError(str(error), original_error=error)]
+            yield [Payload(None, coded(errors, operation.connection.metrics), None)]
 
     def _update(self, event: "_Event", paged: Paged, update: Update) -> Payload:
         data = self._shared.get(event.encode, update)
@@ -112,7 +116,8 @@ class _Event:
             operation_name=self._plan.operation_name,
         )
         assert isinstance(result, ExecutionResult), "only plain fields have a plan"
-        return Payload(orjson.dumps(result.data), result.errors, cursor)
+        errors = None if result.errors is None else coded(result.errors, self._operation.connection.metrics)
+        return Payload(orjson.dumps(result.data), errors, cursor)
 
 
 class _SharedData:

@@ -85,6 +85,7 @@ class Watch:
             except _TableReplaced:
                 pages, following = self._start_over(), True
             else:
+                # By turns: what one ends with is where the other begins.
                 following = not following
                 pages = self._follow(start) if following else self._catch_up()
 

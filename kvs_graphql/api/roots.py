@@ -104,7 +104,7 @@ def watched(
     progress: bool = False,
     interval: float | None = UNSET,
 ) -> AsyncGenerator[list[ServiceUpdate], None]:
-    """The updates of the subscription of that name, a few at a time, for as long as it has a place."""
+    """The updates of the subscription of that name, a few at a time; whoever wants them takes a place first."""
     wanted, within, place = _given(keys), _given(prefix), _given(after)
     if info.context.connection.resume is not None:
         place, snapshot = CursorToken(info.context.connection.resume), False

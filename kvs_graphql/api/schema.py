@@ -86,8 +86,8 @@ class KvsSchema(strawberry.Schema):
     ) -> AsyncGenerator[ExecutionResult | list[Payload], None]:
         """As `stream`; but what is told by a plan comes a few events at a time, encoded already, or goes to `send`.
 
-        Generators between a subscription and what it is told take memory as long as it is open: where it has a plan,
-        there are none.
+        A generator between a subscription and what it is told takes memory as long as it is open: there is none where
+        the plan is known already.
         """
         arguments = kwargs | {"variable_values": variable_values, "operation_name": operation_name}
         if self.plans.get(query, operation_name) is None:

@@ -64,8 +64,9 @@ class Streams:
                 return
             if send is not None:
                 operation.push = Push(event.encode, send)
+            pages = root.watched(operation, values)
             with operation.connection.place():
-                async with aclosing(root.watched(operation, values)) as pages:
+                async with aclosing(pages):
                     async for page in pages:
                         yield [self._update(event, root.paged, update) for update in page]
         except Exception as error:  # noqa: BLE001 - it is told to the client

@@ -73,7 +73,7 @@ class Database:
             await self._open[0].run(_check)
         await self._open[0].run(lambda connection: _committed(connection, "BEGIN IMMEDIATE", work))
 
-    async def replace(self, other: Path) -> None:
+    async def swap(self, other: Path) -> None:
         """Put another file, which nobody has open, in this one's place. What is asked for meanwhile waits.
 
         Raises:

@@ -2,11 +2,11 @@
 
     STARTING ──▶ WAITING_FOR_BROKER ◀──▶ WAITING_FOR_TOPIC ──▶ CATCHING_UP ──▶ LIVE
                         ▲                        │                  ▲            │
-                        │                        └──▶ RECONCILING ──┤            │
+                        │                        └──▶ REBUILDING ──┤            │
                         └────────────────────────────────────────────────────────┘
     any of them ──▶ STOPPED
 
-RECONCILING: the table is built again beside the old one, which is served meanwhile.
+REBUILDING: the table is built again beside the old one, which is served meanwhile.
 
 The same words stand in `status`, `/readyz`, the metrics, the log and the database.
 """
@@ -29,7 +29,7 @@ class State(Enum):
     WAITING_FOR_TOPIC = "WAITING_FOR_TOPIC"
     CATCHING_UP = "CATCHING_UP"
     LIVE = "LIVE"
-    RECONCILING = "RECONCILING"
+    REBUILDING = "REBUILDING"
     STOPPED = "STOPPED"
 
 
@@ -42,42 +42,41 @@ class Moment:
     since: datetime
 
 
-class Sight(NamedTuple):
-    """What a look at Kafka found."""
+class TopicSnapshot(NamedTuple):
+    """The topic as a metadata refresh found it."""
 
     topic_id: bytes
     end: Positions
-    """Of what is committed of each partition."""
+    """The end of what is committed in each partition."""
 
 
-class Looks:
-    """Looks at the topic and where its log ends, one at a time; numbered, so that what one found can be told from
-    older news."""
+class MetadataRefreshes:
+    """Numbered refreshes of the topic's metadata, one at a time, so that a result can be told from older news."""
 
     def __init__(self) -> None:
         self.begun = 0
-        """How many looks have begun."""
+        """How many refreshes have begun."""
         self._ended = 0
-        self._found: Sight | None = None
+        self._found: TopicSnapshot | None = None
         self._news = asyncio.Event()
 
     def begin(self) -> int:
-        """The number of a look that begins now; whatever was committed before, it finds."""
+        """Begin a refresh and return its number; it finds whatever was committed before."""
         self.begun += 1
         return self.begun
 
-    def end(self, number: int, found: Sight) -> None:
-        """That look found this. One that failed never ends."""
+    def end(self, number: int, found: TopicSnapshot) -> None:
+        """Record what that refresh found. A refresh that failed never ends."""
         self._ended, self._found = number, found
         news, self._news = self._news, asyncio.Event()
         news.set()
 
-    def found_since(self, begun: int) -> Sight | None:
-        """What a look found of those that began after so many had; None before there is one."""
+    def found_since(self, begun: int) -> TopicSnapshot | None:
+        """The latest snapshot found by a refresh with a number above `begun`; None before there is one."""
         return self._found if self._ended > begun else None
 
     async def until_found_since(self, begun: int) -> None:
-        """Return once there is such a look: not while Kafka is away."""
+        """Return once `found_since(begun)` has a snapshot; wait while Kafka is away."""
         while self._ended <= begun:
             await self._news.wait()
 
@@ -94,7 +93,7 @@ class Lifecycle:
         self.moment = Moment(State.STARTING, "the service is starting", datetime.now(UTC))
         self.end_offsets: Positions = ()
         """Of each partition the end of what is committed (the last stable offset), as last heard."""
-        self.looks = Looks()
+        self.refreshes = MetadataRefreshes()
         self.held_back: Positions = ()
         """Of each partition how many offsets past that open transactions hold back."""
         self.compacted: bool | None = None

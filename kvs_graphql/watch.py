@@ -17,9 +17,9 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass
 from typing import TypeVar
 
-from kvs_graphql.claims import Claim, Claims
 from kvs_graphql.cursor import Cursor
-from kvs_graphql.feed import Behind, Feed, Kind, Push, Update, Watcher
+from kvs_graphql.cursor_validation import CursorValidator, PendingValidation
+from kvs_graphql.feed import Feed, FellBehind, Kind, Push, Update, Watcher
 from kvs_graphql.records import Interest, Positions, Record, advance, covers, merge, position_in
 from kvs_graphql.store import Coverage, Query, Store, changes_after, coverage, log_order
 
@@ -58,13 +58,15 @@ class WatchLimits:
 class Watch:
     """One subscription to changes; used by one task."""
 
-    def __init__(self, store: Store, feed: Feed, interest: Interest, limits: WatchLimits, claims: Claims) -> None:
+    def __init__(
+        self, store: Store, feed: Feed, interest: Interest, limits: WatchLimits, validator: CursorValidator
+    ) -> None:
         self._store = store
         self._feed = feed
         self._interest = interest
         self._limits = limits
-        self._claims = claims
-        self._claim: Claim | None = None
+        self._validator = validator
+        self._validation: PendingValidation | None = None
         self._topic_id = feed.topic_id
         self._generation = store.generation
         self._seen: Positions = ()
@@ -94,11 +96,11 @@ class Watch:
         if start.after is not None or start.snapshot:
             await self._store.indexed.wait()
             self._owes_live = True
-        known = start.after is not None and await self._claims.is_this_topic(start.after.topic_id)
+        known = start.after is not None and await self._validator.is_this_topic(start.after.topic_id)
         self._topic_id, self._generation = self._feed.topic_id, self._store.generation
         if start.after is not None and known:
             self._topic_id, self._seen, self._target = start.after
-            self._claim = self._claims.of(merge(self._seen, self._target))
+            self._validation = self._validator.validation_of(merge(self._seen, self._target))
         elif start.after is not None:
             async for page in self._start_over():
                 yield page
@@ -113,7 +115,7 @@ class Watch:
         """What was told so far cannot be gone on from: RESET, and a snapshot."""
         while True:
             self._topic_id, self._generation = self._feed.topic_id, self._store.generation
-            self._seen, self._target, self._owes_live, self._claim = (), (), True, None
+            self._seen, self._target, self._owes_live, self._validation = (), (), True, None
             yield [self._marker(Kind.RESET)]
             try:
                 async for page in self._snapshot():
@@ -202,7 +204,7 @@ class Watch:
             told = self._seen
             try:
                 while True:
-                    self._check_claim()
+                    self._check_validation()
                     taken = watcher.take(self._limits.page_max)
                     if start.interval is not None and self._conflate(watcher, taken):
                         yield [self._marker(Kind.CONFLATED, told)]
@@ -210,7 +212,7 @@ class Watch:
                         yield [self._before_live(update) for update in taken] if self._owes_live else taken
                         told = taken[-1].cursor.positions
                     if self._owes_live and self._reached_by(watcher):
-                        self._owes_live, self._claim = False, None
+                        self._owes_live, self._validation = False, None
                         told = watcher.positions
                         yield [self._marker(Kind.LIVE, told)]
                     elif not taken:
@@ -222,7 +224,7 @@ class Watch:
                             yield [self._marker(Kind.PROGRESS, told)]
                     if taken and start.interval is not None and not watcher.unread:
                         await self._feed.rest(start.interval)
-            except Behind:
+            except FellBehind:
                 self._seen = watcher.positions
 
     def _conflate(self, watcher: Watcher, taken: list[Update]) -> bool:
@@ -249,8 +251,8 @@ class Watch:
         """Wait for something to do; True where time for a PROGRESS marker passed without."""
         if self._owes_live:
             waits = [watcher.wait(), self._feed.reached(self._target)]
-            if self._claim is not None:
-                waits.append(self._claim.until_known())
+            if self._validation is not None:
+                waits.append(self._validation.until_known())
             await self._feed.first_of(*waits)
             return False
         with watcher.pushing(start.push if start.interval is None else None):
@@ -265,16 +267,16 @@ class Watch:
                 return watcher.told is told
         return False
 
-    def _check_claim(self) -> None:
+    def _check_validation(self) -> None:
         """Judge by a look at Kafka's end that began after the client came: an older one may not know its place yet.
 
         Raises:
             _TableReplaced: The place is past the end: of a log that was cut short since, or of no log there ever was.
         """
-        if self._claim is not None and (holds := self._claim.holds()) is not None:
+        if self._validation is not None and (holds := self._validation.result()) is not None:
             if not holds:
                 raise _TableReplaced
-            self._claim = None
+            self._validation = None
 
     def _reached_by(self, watcher: Watcher) -> bool:
         return covers(self._feed.positions, self._target) and covers(watcher.positions, self._target)

@@ -23,10 +23,10 @@ DOORS: dict[str, set[str]] = {
     "database": {"errors"},
     "store": {"database", "records", "cursor", "errors"},
     "feed": {"records", "cursor", "errors"},
-    "claims": {"feed", "records", "cursor", "errors"},
-    "watch": {"store", "feed", "claims", "records", "cursor", "access", "errors"},
+    "cursor_validation": {"feed", "records", "cursor", "errors"},
+    "watch": {"store", "feed", "cursor_validation", "records", "cursor", "access", "errors"},
     "kafka": {"store", "feed", "state", "records", "cursor", "errors", "metrics"},
-    "service": {"store", "feed", "claims", "watch", "state", "access", "records", "cursor", "errors"},
+    "service": {"store", "feed", "cursor_validation", "watch", "state", "access", "records", "cursor", "errors"},
     "api": {"service", "access", "records", "errors", "metrics"},
     "web": {"api", "service", "access", "settings", "metrics", "errors"},
     "runtime": {

@@ -79,4 +79,4 @@ async def test_readers_go_before_the_writer_where_processors_are_few(tmp_path: P
             assert await database.transaction(niceness) > await database.snapshot(niceness)
             async with open_database(tmp_path / "other.db", fill, readers=1):
                 pass
-            await database.replace(tmp_path / "other.db")
+            await database.swap(tmp_path / "other.db")

@@ -6,7 +6,7 @@ import pytest
 
 from kvs_graphql.cursor import Cursor
 from kvs_graphql.errors import Unavailable
-from kvs_graphql.feed import Behind, Feed, Watcher
+from kvs_graphql.feed import Feed, FellBehind, Watcher
 from kvs_graphql.records import Commit, Interest, Positions, Record, advance, position_in
 
 EVERYTHING = Interest()
@@ -102,7 +102,7 @@ async def test_a_watcher_that_was_left_behind_is_told_and_knows_where_to_go_on()
         assert taken(watcher, limit=1) == [(b"a", (1, 0))]
         source.publish((0, b"c", b"3"))
         source.publish((0, b"d", b"4"))
-        with pytest.raises(Behind):
+        with pytest.raises(FellBehind):
             taken(watcher)
         assert watcher.positions == (1, 0)
 
@@ -122,7 +122,7 @@ async def test_the_log_keeps_to_its_limits_at_one(changes_max: int, bytes_max: i
     source = Source(changes_max=changes_max, bytes_max=bytes_max)
     with source.feed.watch(EVERYTHING, (0, 0)) as watcher:
         source.publish((0, b"a", b"1"), (0, b"b", b"2"))
-        with pytest.raises(Behind):
+        with pytest.raises(FellBehind):
             watcher.take(10)
         assert watcher.positions == (0, 0)
     assert not source.feed.holds((0, 0))
@@ -135,7 +135,7 @@ async def test_a_watcher_can_join_where_the_log_still_reaches_back_to() -> None:
         source.publish((0, b"k%d" % number, b"v"))
     with source.feed.watch(EVERYTHING, (3, 0)) as watcher:
         assert taken(watcher) == [(b"k3", (4, 0)), (b"k4", (5, 0))]
-    with source.feed.watch(EVERYTHING, (1, 0)) as watcher, pytest.raises(Behind):
+    with source.feed.watch(EVERYTHING, (1, 0)) as watcher, pytest.raises(FellBehind):
         watcher.take(1)
 
 
@@ -150,9 +150,9 @@ async def test_a_watcher_ahead_of_the_feed_hears_of_nothing_below_its_place() ->
 async def test_an_unpublished_commit_is_never_skipped_silently() -> None:
     source = Source()
     with source.feed.watch(EVERYTHING, (0, 0)) as watcher:
-        source.feed.begin(Cursor(bytes(16), (4, 0)))
+        source.feed.reset(Cursor(bytes(16), (4, 0)))
         await watcher.wait()
-        with pytest.raises(Behind):
+        with pytest.raises(FellBehind):
             watcher.take(1)
         assert watcher.positions == (0, 0)
 

@@ -8,7 +8,7 @@ import pytest
 
 from kvs_graphql.cursor import Cursor
 from kvs_graphql.errors import Unavailable
-from kvs_graphql.feed import Behind, Feed, Flush, Push, Update, Watcher
+from kvs_graphql.feed import Feed, FellBehind, Flush, Push, Update, Watcher
 from kvs_graphql.records import Commit, Interest, Record
 
 EVERYTHING = Interest()
@@ -208,7 +208,7 @@ async def test_what_the_log_drops_before_it_was_told_is_not_kept() -> None:
     with told.watching() as watcher:
         told.publish(b"a", b"b")
         told.publish(b"c", b"d")
-        with pytest.raises(Behind):
+        with pytest.raises(FellBehind):
             told.rest(watcher)
         assert watcher.positions == (0,)
         await turns()
@@ -230,9 +230,9 @@ async def test_whoever_leaves_in_the_middle_is_told_no_more() -> None:
 async def test_a_feed_that_begins_again_or_closes_wakes_everybody() -> None:
     told = Told()
     with told.watching() as watcher:
-        told.feed.begin(Cursor(bytes(16), (9,)))
+        told.feed.reset(Cursor(bytes(16), (9,)))
         await watcher.wait()
-        with pytest.raises(Behind):
+        with pytest.raises(FellBehind):
             told.rest(watcher)
         assert watcher.positions == (0,)
     with told.watching() as watcher:

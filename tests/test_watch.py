@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from kvs_graphql.claims import Claims
 from kvs_graphql.cursor import NO_TOPIC_ID, Cursor
+from kvs_graphql.cursor_validation import CursorValidator
 from kvs_graphql.feed import Feed, Kind, Update
 from kvs_graphql.records import Batch, Interest, Record
-from kvs_graphql.state import Looks, Sight
+from kvs_graphql.state import MetadataRefreshes, TopicSnapshot
 from kvs_graphql.store import Store, WindowLimits, open_store
 from kvs_graphql.watch import Start, Watch, WatchLimits
 
@@ -25,7 +25,7 @@ class Table:
     def __init__(self, store: Store) -> None:
         self.store = store
         self.feed = Feed(Cursor(NO_TOPIC_ID, (0,)), changes_max=10_000, bytes_max=1_000_000)
-        self.looks = Looks()
+        self.refreshes = MetadataRefreshes()
 
     async def change(self, *pairs: tuple[bytes, bytes]) -> None:
         """All of them in one batch."""
@@ -35,7 +35,7 @@ class Table:
         self.feed.publish(await self.store.apply(batch))
 
     async def watch(self, interval: float | None, after: Cursor | None = None) -> AsyncIterator[Update]:
-        watch = Watch(self.store, self.feed, Interest(), _LIMITS, Claims(self.feed, self.looks))
+        watch = Watch(self.store, self.feed, Interest(), _LIMITS, CursorValidator(self.feed, self.refreshes))
         start = Start(after or Cursor(NO_TOPIC_ID, self.feed.positions), interval=interval)
         async with aclosing(watch.updates(start)) as pages:
             async for page in pages:
@@ -110,19 +110,19 @@ async def test_a_place_past_the_end_of_kafka_is_told_anew(table: Table, claimed:
     async with asyncio.timeout(10), aclosing(table.watch(None, claimed)) as updates:  # type: ignore[type-var]
         told = asyncio.create_task(told_until_live(updates))
         await ticks()
-        table.looks.end(table.looks.begin(), Sight(NO_TOPIC_ID, (3,)))
+        table.refreshes.end(table.refreshes.begin(), TopicSnapshot(NO_TOPIC_ID, (3,)))
         assert (await told)[-5:] == [Kind.RESET, Kind.SNAPSHOT, Kind.SNAPSHOT, Kind.SNAPSHOT, Kind.LIVE]
 
 
 async def test_a_place_past_what_was_known_of_kafka_before_is_waited_for(table: Table) -> None:
     await table.change((b"a", b"1"))
-    earlier = table.looks.begin()
-    table.looks.end(earlier, Sight(NO_TOPIC_ID, (1,)))
-    under_way = table.looks.begin()
+    earlier = table.refreshes.begin()
+    table.refreshes.end(earlier, TopicSnapshot(NO_TOPIC_ID, (1,)))
+    under_way = table.refreshes.begin()
     async with asyncio.timeout(10), aclosing(table.watch(None, place(3))) as updates:  # type: ignore[type-var]
         told = asyncio.create_task(until_live(updates))
         await ticks()
-        table.looks.end(under_way, Sight(NO_TOPIC_ID, (1,)))
+        table.refreshes.end(under_way, TopicSnapshot(NO_TOPIC_ID, (1,)))
         await ticks()
         await table.change((b"a", b"2"), (b"a", b"3"))
         assert await told == [(Kind.LIVE, None)]
@@ -132,10 +132,10 @@ async def test_a_place_that_kafka_has_is_waited_for_however_far_this_replica_is_
     async with asyncio.timeout(10), aclosing(table.watch(None, place(2))) as updates:  # type: ignore[type-var]
         told = asyncio.create_task(until_live(updates))
         await ticks()
-        table.looks.end(table.looks.begin(), Sight(NO_TOPIC_ID, (2,)))
+        table.refreshes.end(table.refreshes.begin(), TopicSnapshot(NO_TOPIC_ID, (2,)))
         await ticks()
         # As after the log was cut short: what was certain stays so.
-        table.looks.end(table.looks.begin(), Sight(NO_TOPIC_ID, (1,)))
+        table.refreshes.end(table.refreshes.begin(), TopicSnapshot(NO_TOPIC_ID, (1,)))
         await ticks()
         await table.change((b"a", b"1"), (b"a", b"2"))
         assert await told == [(Kind.LIVE, None)]
@@ -144,10 +144,10 @@ async def test_a_place_that_kafka_has_is_waited_for_however_far_this_replica_is_
 async def test_while_kafka_is_away_a_place_ahead_is_neither_taken_nor_refused(table: Table) -> None:
     async with asyncio.timeout(10), aclosing(table.watch(None, place(2))) as updates:  # type: ignore[type-var]
         told = asyncio.create_task(until_live(updates))
-        table.looks.begin()
+        table.refreshes.begin()
         await ticks()
         assert not told.done()
-        table.looks.end(table.looks.begin(), Sight(NO_TOPIC_ID, (0,)))
+        table.refreshes.end(table.refreshes.begin(), TopicSnapshot(NO_TOPIC_ID, (0,)))
         assert await told == [(Kind.RESET, None), (Kind.LIVE, None)]
 
 
@@ -158,7 +158,7 @@ async def test_a_cursor_of_another_topic_is_told_anew_only_after_another_look_at
         told = asyncio.create_task(until_live(updates))
         await ticks()
         assert not told.done()
-        table.looks.end(table.looks.begin(), Sight(NO_TOPIC_ID, (1,)))
+        table.refreshes.end(table.refreshes.begin(), TopicSnapshot(NO_TOPIC_ID, (1,)))
         assert await told == [(Kind.RESET, None), (Kind.SNAPSHOT, b"1"), (Kind.LIVE, None)]
 
 

@@ -24,7 +24,7 @@ from kvs_graphql.records import Commit, Interest, Positions, covers, merge, posi
 _SHARED_CHANGES_MAX = 4_096
 
 
-class Behind(Exception):
+class FellBehind(Exception):
     """The log no longer holds what a watcher has not read; `Watcher.positions` is where to go on from."""
 
 
@@ -48,7 +48,7 @@ class Feed:
         self._closing = asyncio.Event()
         self._beginning = asyncio.Event()
 
-    def begin(self, cursor: Cursor) -> None:
+    def reset(self, cursor: Cursor) -> None:
         """Start over with an empty log: the store stands at `cursor`, by commits that were not published."""
         self._pushes.release()
         for watcher in self._interests.all():
@@ -93,7 +93,7 @@ class Feed:
     def watch(self, interest: Interest, seen: Positions) -> "Watcher":
         """A watcher of what is published from `seen` on, for as long as it is open as a context.
 
-        Where the log does not reach back to `seen`, the watcher's first `take` raises `Behind`.
+        Where the log does not reach back to `seen`, the watcher's first `take` raises `FellBehind`.
         """
         self._check_open()
         return Watcher(self, interest, seen)
@@ -124,7 +124,7 @@ class Feed:
         if not covers(self.positions, positions):
             await self._waits.add(self.positions, positions)
 
-    async def begun_again(self) -> None:
+    async def was_reset(self) -> None:
         """Return once the feed starts over."""
         await self._beginning.wait()
 
@@ -192,10 +192,10 @@ class Feed:
         """The commit of that number; None past the end of the log.
 
         Raises:
-            Behind: The log has dropped it.
+            FellBehind: The log has dropped it.
         """
         if number < self._first:
-            raise Behind
+            raise FellBehind
         index = number - self._first
         return self._log[index] if index < len(self._log) else None
 
@@ -278,7 +278,7 @@ class Watcher:
         self._wake_up()
 
     def lose(self) -> None:
-        """There were changes that the log never had: `take` raises `Behind` (called by the feed)."""
+        """There were changes that the log never had: `take` raises `FellBehind` (called by the feed)."""
         # What it was told to have reached stays reached.
         self._seen = self.positions
         self._lost = True
@@ -319,13 +319,13 @@ class Watcher:
         """Up to `limit` of the changes not taken yet, in order; empty when there is none.
 
         Raises:
-            Behind: Some were lost: go on from `positions` in the store.
+            FellBehind: Some were lost: go on from `positions` in the store.
             Unavailable: The feed is closed.
         """
         if self._closed:
             raise Unavailable("The service is stopping.")
         if self._lost:
-            raise Behind
+            raise FellBehind
         taken: list[Update] = []
         while self._unread and len(taken) < limit:
             logged = self._feed.logged(self._number)

@@ -22,7 +22,7 @@ from kvs_graphql.kafka.recovery import first_positions, forgotten, why_not
 from kvs_graphql.kafka.session import NoTopic, Session, TopicChanged, open_session
 from kvs_graphql.metrics import Metrics
 from kvs_graphql.records import Positions, covers
-from kvs_graphql.state import Lifecycle, Sight, State
+from kvs_graphql.state import Lifecycle, State, TopicSnapshot
 from kvs_graphql.store import Store
 
 log = structlog.get_logger(__name__)
@@ -108,9 +108,9 @@ class Consumer:
     async def _session(self) -> None:
         await self._read_back()
         fetch_bytes_max = self._limits.fetch_bytes_max
-        look = self._lifecycle.looks.begin()
+        refresh = self._lifecycle.refreshes.begin()
         async with open_session(self._connection, self._topic, fetch_bytes_max=fetch_bytes_max) as session:
-            self._lifecycle.looks.end(look, Sight(session.identity.topic_id, session.bounds.end))
+            self._lifecycle.refreshes.end(refresh, TopicSnapshot(session.identity.topic_id, session.bounds.end))
             self._lifecycle.compacted = session.configuration.compacted
             if self._store.source is None:
                 await session.begin(self._store, self._feed)
@@ -123,7 +123,7 @@ class Consumer:
         """Start from what is durable: the last session may have been cut off between a commit and its publication."""
         await self._store.reload()
         if self._store.positions != self._feed.positions:
-            self._feed.begin(Cursor(self._feed.topic_id, self._store.positions))
+            self._feed.reset(Cursor(self._feed.topic_id, self._store.positions))
 
     def _distrust(self, session: Session) -> str | None:
         """Why the table cannot go on from its positions in this topic; None where it can."""
@@ -138,14 +138,14 @@ class Consumer:
 
         Cut off at any moment, it leaves the old table as it was, and the next session repairs again.
         """
-        self._lifecycle.move(State.RECONCILING, reason)
+        self._lifecycle.move(State.REBUILDING, reason)
         log.warning("building the table again", reason=reason, topic=self._topic)
-        async with self._store.beside() as fresh:
+        async with self._store.shadow() as fresh:
             unheard = Feed(Cursor(session.identity.topic_id, ()), changes_max=1, bytes_max=1)
             await session.begin(fresh, unheard)
             await self._read(session, fresh, unheard, until_live=True)
-        await self._store.replace()
-        self._feed.begin(Cursor(session.identity.topic_id, self._store.positions))
+        await self._store.swap()
+        self._feed.reset(Cursor(session.identity.topic_id, self._store.positions))
         log.info("the table is built again", topic=self._topic)
 
     async def _read(self, session: Session, store: Store, feed: Feed, *, until_live: bool = False) -> None:
@@ -209,10 +209,12 @@ class Consumer:
         reached = store.positions
         while True:
             await asyncio.sleep(self._limits.topic_check_seconds)
-            look = self._lifecycle.looks.begin()
+            refresh = self._lifecycle.refreshes.begin()
             await session.check()
             self._lifecycle.end_offsets = await session.end_offsets()
-            self._lifecycle.looks.end(look, Sight(session.identity.topic_id, self._lifecycle.end_offsets))
+            self._lifecycle.refreshes.end(
+                refresh, TopicSnapshot(session.identity.topic_id, self._lifecycle.end_offsets)
+            )
             at_end = covers(store.positions, self._lifecycle.end_offsets)
             if at_end or store.positions != reached:
                 reached, moved = store.positions, monotonic()

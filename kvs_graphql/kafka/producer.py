@@ -36,7 +36,7 @@ log = structlog.get_logger(__name__)
 
 _BATCH_BYTES_MAX = 64 * 1024
 _RETRY_SECONDS_MIN = 0.05
-_KAFKA_IS_THERE = (State.CATCHING_UP, State.LIVE, State.RECONCILING)
+_KAFKA_IS_THERE = (State.CATCHING_UP, State.LIVE, State.REBUILDING)
 _OUTCOMES: dict[type[BaseException], str] = {KafkaUnavailable: "unavailable", WriteOutcomeUnknown: "unknown"}
 
 

@@ -50,7 +50,7 @@ class Session:
         horizon_ms = self.started_ms - self.configuration.delete_retention_ms
         known_from = await self._offsets_at(horizon_ms)
         await store.begin(self.topic.name, self.identity.topic_id, known_from, self.started_ms)
-        feed.begin(Cursor(self.identity.topic_id, store.positions))
+        feed.reset(Cursor(self.identity.topic_id, store.positions))
         if not self.configuration.compacted:
             log.warning("topic is not compacted: keys that Kafka drops by age stay", topic=self.topic.name)
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from time import monotonic
 from typing import Any
 
-from kvs_graphql.claims import Claims
 from kvs_graphql.cursor import Cursor, decode_cursor
+from kvs_graphql.cursor_validation import CursorValidator
 from kvs_graphql.errors import BadInput, BadKey, NotCaughtUp, TooManyKeys
 from kvs_graphql.feed import Feed, Update
 from kvs_graphql.records import Interest, Positions, Record, merge, position_in
@@ -54,7 +54,7 @@ class Service:
         self._lifecycle = lifecycle
         self._limits = limits
         self._producer = producer
-        self._claims = Claims(feed, lifecycle.looks)
+        self._validator = CursorValidator(feed, lifecycle.refreshes)
         self._shared = SharedReads(store)
         self._entries = 0
         self._counted_at = float("-inf")
@@ -83,7 +83,7 @@ class Service:
         self.check_number_of_keys(len(interest.keys or ()))
         if start.interval is not None:
             self._interval(start.interval)
-        return Watch(self._store, self._feed, interest, self._limits.watch, self._claims).updates(start)
+        return Watch(self._store, self._feed, interest, self._limits.watch, self._validator).updates(start)
 
     async def latest(
         self, keys: Sequence[bytes], interval: float | None = None
@@ -204,7 +204,7 @@ class Service:
         strangers: set[bytes] = set()
 
         async def reach(topic_id: bytes, positions: Positions) -> None:
-            if await self._claims.is_this_topic(topic_id):
+            if await self._validator.is_this_topic(topic_id):
                 await self._feed.reached(positions)
             else:
                 strangers.add(topic_id)

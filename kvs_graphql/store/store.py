@@ -50,7 +50,7 @@ class Store:
 
     def __init__(self, database: Database, limits: WindowLimits, path: Path) -> None:
         self._database = database
-        self._beside = path.with_name(f"{path.name}.rebuild")
+        self._shadow_path = path.with_name(f"{path.name}.rebuild")
         self._limits = limits
         self._deletes = 0
         self.source: Source | None = None
@@ -96,17 +96,17 @@ class Store:
             self.indexed.set()
 
     @asynccontextmanager
-    async def beside(self) -> AsyncIterator["Store"]:
-        """An empty store in a file beside this one's, to build the table again in; see `replace`."""
-        await asyncio.to_thread(_remove, self._beside)
-        async with open_store(self._beside, self._limits, readers=1) as fresh:
+    async def shadow(self) -> AsyncIterator["Store"]:
+        """An empty store in a file beside this one's, to build the table again in; see `swap`."""
+        await asyncio.to_thread(_remove, self._shadow_path)
+        async with open_store(self._shadow_path, self._limits, readers=1) as fresh:
             yield fresh
 
-    async def replace(self) -> None:
+    async def swap(self) -> None:
         """Put what was built beside in this store's place. Reads wait for a moment; none sees a mixture."""
         # Counted on both sides of the change: whoever begins in between notices too.
         self.generation += 1
-        await self._database.replace(self._beside)
+        await self._database.swap(self._shadow_path)
         await self.reload()
         self.generation += 1
 

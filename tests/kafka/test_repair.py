@@ -64,7 +64,7 @@ async def test_of_a_topic_created_again_no_old_entry_survives(
         await served.state(State.LIVE)
         truth = await assert_equal_to_the_log(served, kafka_broker, topic)
         assert len(truth.live) == records
-        assert any(m.state is State.RECONCILING and "created again" in m.reason for m in moments)
+        assert any(m.state is State.REBUILDING and "created again" in m.reason for m in moments)
 
 
 async def test_watchers_of_a_topic_created_again_while_running_are_reset(
@@ -180,7 +180,7 @@ async def test_a_delete_that_kafka_has_forgotten_does_not_keep_its_key_alive(
         await served.state(State.LIVE)
         truth = await assert_equal_to_the_log(served, kafka_broker, topic)
         assert set(truth.live) == {b"b", b"c"}
-        assert any(m.state is State.RECONCILING and "remembers deletes" in m.reason for m in moments)
+        assert any(m.state is State.REBUILDING and "remembers deletes" in m.reason for m in moments)
 
 
 async def test_a_delete_that_kafka_forgot_while_the_consumer_stood_still_is_noticed_too(
@@ -206,7 +206,7 @@ async def test_a_delete_that_kafka_forgot_while_the_consumer_stood_still_is_noti
         async with asyncio.timeout(60):
             truth = await assert_equal_to_the_log(served, kafka_broker, topic)
         assert set(truth.live) == {b"b", b"c"}
-        assert any(m.state is State.RECONCILING and "remembers deletes" in m.reason for m in moments)
+        assert any(m.state is State.REBUILDING and "remembers deletes" in m.reason for m in moments)
 
 
 async def test_a_repair_that_was_cut_off_is_begun_again_and_leaves_the_old_table_alone(
@@ -220,10 +220,10 @@ async def test_a_repair_that_was_cut_off_is_begun_again_and_leaves_the_old_table
     async with serving(
         kafka_broker.bootstrap_servers, topic, tmp_path, batch_records_max=50, fetch_bytes_max=50_000
     ) as served:
-        await served.state(State.RECONCILING)
+        await served.state(State.REBUILDING)
         assert await served.data('{ value(key: "old") { value } }') == {"value": {"value": "1"}}
         answer = await served.http.get("/readyz")
-        assert (answer.status_code, answer.json()["state"]) == (503, "RECONCILING")
+        assert (answer.status_code, answer.json()["state"]) == (503, "REBUILDING")
     assert (tmp_path / "kvs.db.rebuild").exists()
     async with serving(kafka_broker.bootstrap_servers, topic, tmp_path) as served:
         await served.state(State.LIVE)

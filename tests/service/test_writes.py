@@ -80,7 +80,7 @@ async def test_a_writes_cursor_is_the_place_from_before_and_its_own_offset(tmp_p
     async with bench(tmp_path) as found:
         writing = asyncio.create_task(found.writes.set(b"key", b"1"))
         await found.kafka.came.wait()
-        found.feed.begin(Cursor(TOPIC_ID, (50, 50, 50)))
+        found.feed.reset(Cursor(TOPIC_ID, (50, 50, 50)))
         found.kafka.answer(OWN, 41)
         assert (await writing).cursor == Cursor(TOPIC_ID, (10, 42, 10))
 
@@ -92,7 +92,7 @@ async def test_where_the_table_became_another_topics_everything_comes_after_the_
     async with bench(tmp_path, begun=begun) as found:
         writing = asyncio.create_task(found.writes.set(b"key", b"1"))
         await found.kafka.came.wait()
-        found.feed.begin(Cursor(OTHER_TOPIC_ID, (7, 7, 7)))
+        found.feed.reset(Cursor(OTHER_TOPIC_ID, (7, 7, 7)))
         found.kafka.answer(OWN, 3)
         assert (await writing).cursor == Cursor(OTHER_TOPIC_ID, (0, 4))
 

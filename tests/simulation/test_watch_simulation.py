@@ -11,11 +11,11 @@ from random import Random
 
 import pytest
 
-from kvs_graphql.claims import Claims
 from kvs_graphql.cursor import Cursor
+from kvs_graphql.cursor_validation import CursorValidator
 from kvs_graphql.feed import Feed, Flush, Push, Update
 from kvs_graphql.records import Interest, Positions, advance, covers, merge
-from kvs_graphql.state import Looks, Sight
+from kvs_graphql.state import MetadataRefreshes, TopicSnapshot
 from kvs_graphql.store import Store, WindowLimits
 from kvs_graphql.watch import Start, Watch, WatchLimits
 from tests.checkers import ClientView, covers_all
@@ -30,7 +30,7 @@ class Kafka:
     """Where the log ends for those who look: no further than anybody has read, so that every place was told in time."""
 
     def __init__(self, random: Random) -> None:
-        self.looks = Looks()
+        self.refreshes = MetadataRefreshes()
         self._end: Positions = ()
         self._random = random
 
@@ -40,9 +40,9 @@ class Kafka:
     async def be_looked_at(self) -> None:
         """Again and again, each time telling late what was the end when the look began."""
         while True:
-            number, end = self.looks.begin(), self._end
+            number, end = self.refreshes.begin(), self._end
             await asyncio.sleep(self._random.choice((0, 0.001, 0.01)))
-            self.looks.end(number, Sight(TOPIC_ID, end))
+            self.refreshes.end(number, TopicSnapshot(TOPIC_ID, end))
 
 
 class Replica:
@@ -68,7 +68,7 @@ class Replica:
         )
         if self.store.source is None:
             await self.store.begin("t", TOPIC_ID, (0,) * len(self._log.partitions))
-            self.feed.begin(Cursor(TOPIC_ID, self.store.positions))
+            self.feed.reset(Cursor(TOPIC_ID, self.store.positions))
 
     async def stop(self) -> None:
         self.feed.close()
@@ -98,8 +98,8 @@ class Replica:
             while not covers(fresh.positions, self.store.positions):
                 await fresh.apply(self._log.batch(self._random, fresh.positions, records_max=20))
             await fresh.caught_up(0)
-        await self.store.replace()
-        self.feed.begin(Cursor(TOPIC_ID, self.store.positions))
+        await self.store.swap()
+        self.feed.reset(Cursor(TOPIC_ID, self.store.positions))
         self.kafka.was_read(self.store.positions)
 
     @property
@@ -140,8 +140,8 @@ class SimulatedClient:
 
     async def follow(self, replica: Replica, until: Positions, *, updates_max: float = float("inf")) -> None:
         """Read until the cursor covers `until`, or so many updates came."""
-        claims = Claims(replica.feed, replica.kafka.looks)
-        watch = Watch(replica.store, replica.feed, self.interest, self._limits, claims)
+        validator = CursorValidator(replica.feed, replica.kafka.refreshes)
+        watch = Watch(replica.store, replica.feed, self.interest, self._limits, validator)
         snapshot = self._resume is None and self._snapshot
         self._until, self._left = until, updates_max
         push = Push(self._encode, self._send) if self._is_pushed else None

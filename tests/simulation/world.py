@@ -58,7 +58,7 @@ class _InlineDatabase:
     def close(self) -> None:
         self._connection.close()
 
-    async def replace(self, other: Path) -> None:
+    async def swap(self, other: Path) -> None:
         await asyncio.sleep(0)
         self.close()
         other.replace(self._path)

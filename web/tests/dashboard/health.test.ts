@@ -62,7 +62,7 @@ test.each([
   ["WAITING_FOR_BROKER", "bad"],
   ["WAITING_FOR_TOPIC", "bad"],
   ["CATCHING_UP", "busy"],
-  ["RECONCILING", "busy"],
+  ["REBUILDING", "busy"],
   ["STOPPED", "bad"],
 ] as const)("%s is announced, and makes what is shown old", (state, level) => {
   const health = healthOf({ ...WELL, status: statusOf(state) }, NOW);

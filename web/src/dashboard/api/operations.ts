@@ -12,7 +12,7 @@ export type State =
   | "WAITING_FOR_TOPIC"
   | "CATCHING_UP"
   | "LIVE"
-  | "RECONCILING"
+  | "REBUILDING"
   | "STOPPED";
 
 /** What an update says. */

@@ -98,7 +98,7 @@ function ofService({ status, statusMs, silenceMs }: Symptoms, nowMs: number): He
       const text = `${formatCount(status.lag)} records to go. Values may be old until then.`;
       return trouble("busy", "Catching up", "The service is catching up with Kafka", text);
     }
-    case "RECONCILING":
+    case "REBUILDING":
       return trouble("busy", "Rebuilding", "The service is rebuilding its table", reason);
     case "STOPPED":
       return trouble("bad", "Stopped", "The service has stopped reading Kafka", reason);

@@ -4,12 +4,12 @@ import asyncio
 
 import pytest
 
-from kvs_graphql.claims import Claims
 from kvs_graphql.cursor import NO_TOPIC_ID, Cursor
+from kvs_graphql.cursor_validation import CursorValidator
 from kvs_graphql.errors import Unavailable
 from kvs_graphql.feed import Feed
 from kvs_graphql.records import Positions
-from kvs_graphql.state import Looks, Sight
+from kvs_graphql.state import MetadataRefreshes, TopicSnapshot
 
 OURS, OTHER, NEXT = (bytes([number]) * 16 for number in (1, 2, 3))
 
@@ -19,14 +19,14 @@ class Table:
 
     def __init__(self, topic_id: bytes = OURS, positions: Positions = (5,)) -> None:
         self.feed = Feed(Cursor(topic_id, positions), changes_max=1, bytes_max=1)
-        self.looks = Looks()
-        self.claims = Claims(self.feed, self.looks)
+        self.refreshes = MetadataRefreshes()
+        self.validator = CursorValidator(self.feed, self.refreshes)
 
     def look(self, topic_id: bytes, end: Positions = (5,)) -> None:
-        self.looks.end(self.looks.begin(), Sight(topic_id, end))
+        self.refreshes.end(self.refreshes.begin(), TopicSnapshot(topic_id, end))
 
     def asked(self, topic_id: bytes) -> "asyncio.Task[bool]":
-        return asyncio.create_task(self.claims.is_this_topic(topic_id))
+        return asyncio.create_task(self.validator.is_this_topic(topic_id))
 
 
 async def turns() -> None:
@@ -36,16 +36,16 @@ async def turns() -> None:
 
 
 async def test_a_cursor_of_this_topic_needs_no_look() -> None:
-    assert await Table().claims.is_this_topic(OURS)
+    assert await Table().validator.is_this_topic(OURS)
 
 
 async def test_a_cursor_of_another_topic_is_refused_after_a_look_that_began_later() -> None:
     table = Table()
     table.look(OURS)
-    under_way = table.looks.begin()
+    under_way = table.refreshes.begin()
     asked = table.asked(OTHER)
     await turns()
-    table.looks.end(under_way, Sight(OURS, (5,)))
+    table.refreshes.end(under_way, TopicSnapshot(OURS, (5,)))
     await turns()
     assert not asked.done()
     table.look(OURS)
@@ -60,10 +60,10 @@ async def test_a_topic_created_again_that_another_replica_saw_first_is_waited_fo
     await turns()
     assert not asked.done()
     # The session was cut off while the table was built again.
-    table.feed.begin(Cursor(OURS, (5,)))
+    table.feed.reset(Cursor(OURS, (5,)))
     await turns()
     assert not asked.done()
-    table.feed.begin(Cursor(NEXT, (1,)))
+    table.feed.reset(Cursor(NEXT, (1,)))
     assert await asked
 
 
@@ -82,7 +82,7 @@ async def test_a_table_that_is_not_begun_yet_may_become_one_of_that_topic() -> N
     table.look(NEXT)
     await turns()
     assert not asked.done()
-    table.feed.begin(Cursor(NEXT, (0,)))
+    table.feed.reset(Cursor(NEXT, (0,)))
     assert await asked
 
 
@@ -112,9 +112,9 @@ async def test_a_service_that_stops_lets_nobody_wait(looked: bool) -> None:
 
 async def test_of_a_place_in_a_topic_that_is_another_by_now_nothing_is_held_against_anybody() -> None:
     table = Table()
-    claim = table.claims.of((9,))
-    assert claim is not None
+    validation = table.validator.validation_of((9,))
+    assert validation is not None
     table.look(NEXT, (1,))
-    assert claim.holds()
+    assert validation.result()
     table.look(OURS, (8,))
-    assert claim.holds() is False
+    assert validation.result() is False

@@ -1,0 +1,95 @@
+"""Validate cursors that this table cannot know yet, by a metadata refresh that began after the client came.
+
+Another replica may be ahead, or may have noticed earlier that the topic was created again. What was known when the
+client came proves nothing about its cursor; a refresh that began later does.
+"""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from kvs_graphql.cursor import NO_TOPIC_ID
+from kvs_graphql.feed import Feed
+from kvs_graphql.records import Positions, covers
+
+
+class TopicSnapshot(Protocol):
+    """The topic as a metadata refresh found it."""
+
+    @property
+    def topic_id(self) -> bytes: ...
+    @property
+    def end(self) -> Positions: ...
+
+
+class MetadataRefreshes(Protocol):
+    """Numbered metadata refreshes; each finds whatever was committed before it began."""
+
+    @property
+    def begun(self) -> int: ...
+    def found_since(self, begun: int) -> TopicSnapshot | None: ...
+    async def until_found_since(self, begun: int) -> None: ...
+
+
+class CursorValidator:
+    """Validates the cursors that clients of one table send."""
+
+    def __init__(self, feed: Feed, refreshes: MetadataRefreshes) -> None:
+        self._feed = feed
+        self._refreshes = refreshes
+
+    async def is_this_topic(self, topic_id: bytes) -> bool:
+        """Return whether cursors of that topic belong to this table.
+
+        Waits while Kafka is away if they seem not to, and while the table is being rebuilt from that very topic.
+
+        Raises:
+            Unavailable: The service is stopping.
+        """
+        begun = self._refreshes.begun
+        while topic_id != self._feed.topic_id:
+            snapshot = self._refreshes.found_since(begun)
+            if snapshot is None:
+                await self._feed.first_of(self._refreshes.until_found_since(begun))
+            elif self._will_be_served(topic_id, snapshot):
+                await self._feed.first_of(self._feed.was_reset())
+            else:
+                return False
+        return True
+
+    def validation_of(self, positions: Positions) -> "PendingValidation | None":
+        """The validation that those positions of this table's topic need; None if the table has reached them."""
+        if covers(self._feed.positions, positions):
+            return None
+        return PendingValidation(self._refreshes, self._feed.topic_id, positions, self._refreshes.begun)
+
+    def _will_be_served(self, topic_id: bytes, snapshot: TopicSnapshot) -> bool:
+        """Whether the table will become one of that topic.
+
+        A table that holds something is rebuilt only where both topics have an id.
+        """
+        holds_something = bool(self._feed.positions)
+        return topic_id == snapshot.topic_id and not (
+            holds_something and NO_TOPIC_ID in (topic_id, self._feed.topic_id)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class PendingValidation:
+    """The validation of positions that this replica has not reached. Made by `CursorValidator.validation_of`."""
+
+    _refreshes: MetadataRefreshes
+    _topic_id: bytes
+    _positions: Positions
+    _refreshes_begun: int
+
+    def result(self) -> bool | None:
+        """Whether Kafka's log reaches those positions; None before the next metadata refresh."""
+        snapshot = self._refreshes.found_since(self._refreshes_begun)
+        if snapshot is None:
+            return None
+        # Nothing can be said of a topic that is another by now: its table will be replaced.
+        return snapshot.topic_id != self._topic_id or covers(snapshot.end, self._positions)
+
+    async def until_known(self) -> None:
+        """Return once `result` is known; wait while Kafka is away."""
+        await self._refreshes.until_found_since(self._refreshes_begun)

@@ -47,7 +47,7 @@ def _rank(record: Record) -> tuple[int, int]:
 
 def _lasts(connection: sqlite3.Connection, key: bytes) -> Lasts:
     rows = connection.execute(
-        f"SELECT {_COLUMNS} FROM entry WHERE key = ?1 UNION ALL SELECT {_COLUMNS} FROM rival WHERE key = ?1", (key,)
+        f"SELECT {_COLUMNS} FROM entry WHERE key = ? UNION ALL SELECT {_COLUMNS} FROM rival WHERE key = ?", (key, key)
     )
     return {record.partition: record for record in map(Record._make, rows)}
 

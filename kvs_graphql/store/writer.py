@@ -26,8 +26,8 @@ INSERT INTO entry ({_COLUMNS}) SELECT {_COLUMNS} FROM change WHERE sequence >= ?
 _ROWS_A_STATEMENT = 500
 _SORTED_AT_ONCE = 2_000
 _MOVE_POSITION = """
-INSERT INTO position (partition, next_offset, window_start, deletes_known_from) VALUES (?1, ?2, ?3, 0)
-ON CONFLICT (partition) DO UPDATE SET next_offset = ?2
+INSERT INTO position (partition, next_offset, window_start, deletes_known_from) VALUES (?, ?, ?, 0)
+ON CONFLICT (partition) DO UPDATE SET next_offset = excluded.next_offset
 """
 
 
@@ -181,9 +181,9 @@ def _skip_window(connection: sqlite3.Connection, positions: Positions) -> None:
     connection.execute("DELETE FROM change")
     connection.execute("UPDATE source SET window_bytes = 0")
     connection.executemany(
-        "INSERT INTO position (partition, next_offset, window_start, deletes_known_from) VALUES (?1, ?2, ?2, 0) "
-        "ON CONFLICT (partition) DO UPDATE SET window_start = ?2",
-        list(enumerate(positions)),
+        "INSERT INTO position (partition, next_offset, window_start, deletes_known_from) VALUES (?, ?, ?, 0) "
+        "ON CONFLICT (partition) DO UPDATE SET window_start = excluded.window_start",
+        [(partition, offset, offset) for partition, offset in enumerate(positions)],
     )
 
 

@@ -6,7 +6,6 @@ from typing import Any, Literal, get_args, get_origin
 
 import click
 from pydantic.fields import FieldInfo
-from pydantic_core import PydanticUndefined
 
 from kvs_graphql.settings import Settings, variable
 
@@ -53,7 +52,7 @@ def _choices(field: FieldInfo) -> tuple[str, ...]:
 
 
 def _default(field: FieldInfo) -> str:
-    if field.default in (None, PydanticUndefined, ()):
+    if field.default in (None, ()):
         return "unset"
     if isinstance(field.default, bool):
         return str(field.default).lower()

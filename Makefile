@@ -1,11 +1,11 @@
-# A virtual environment of its own, so that nothing but Python and make is needed.
+# Everything is installed into a virtual environment, so only Python and make are needed.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help install demo test check bench bench-short format lint types coverage schema web clients bench-scaling bench-document clean
+.PHONY: help install hooks demo test test-fast test-versions check bench bench-short format lint types coverage schema web clients bench-scaling bench-document clean
 
-help: ## Say what there is
+help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/ \t/' | expand -t 16
 
 $(VENV)/installed: pyproject.toml constraints.txt hatch_build.py web/package-lock.json
@@ -14,16 +14,25 @@ $(VENV)/installed: pyproject.toml constraints.txt hatch_build.py web/package-loc
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[demo]' --group dev
 	@touch $@
 
-install: $(VENV)/installed ## Install into .venv
+install: $(VENV)/installed ## Install everything into .venv
 
-demo: $(VENV)/installed ## Serve this machine's live figures on 127.0.0.1:8000
-	@# In a process group of its own Ctrl-C reaches the demo alone, and make ends with its exit code.
+hooks: $(VENV)/installed ## Check each commit with pre-commit
+	$(BIN)/pre-commit install
+
+demo: $(VENV)/installed ## Serve live figures of this machine on 127.0.0.1:8000
+	@# In its own process group, only the demo receives Ctrl-C, and make returns its exit code.
 	@if [ -t 0 ]; then set -m; fi; $(BIN)/kvs-graphql demo
 
-test: $(VENV)/installed ## Run the tests; those on a real Kafka where Java and Maven are there
+test: $(VENV)/installed ## Run all tests; skip those whose tools (Java, Maven, Chromium, Node.js) are missing
 	$(BIN)/python -m pytest -q
 
-check: lint types coverage ## Everything that has to hold before a change lands
+test-fast: $(VENV)/installed ## Run the tests that need only Python
+	$(BIN)/python -m pytest -q -m 'not kafka and not browser and not node'
+
+test-versions: $(VENV)/installed ## Run the fast tests on each supported Python of this machine
+	.ci/test-versions
+
+check: lint types coverage ## Run all checks of the Python code: format, lint, types, tests with coverage
 
 $(VENV)/installed-bench: $(VENV)/installed
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt --group bench
@@ -48,28 +57,28 @@ format: $(VENV)/installed ## Format the code
 	$(BIN)/ruff check --fix --quiet .
 	$(BIN)/ruff format --quiet .
 
-lint: $(VENV)/installed
+lint: $(VENV)/installed ## Check format and lint rules
 	$(BIN)/ruff format --check --quiet .
 	$(BIN)/ruff check .
 
-types: $(VENV)/installed
+types: $(VENV)/installed ## Check types
 	$(BIN)/mypy
 
-coverage: $(VENV)/installed
+coverage: $(VENV)/installed ## Run all tests and report branch coverage
 	$(BIN)/python -m pytest -q --cov --cov-report=term
 
-web: ## Check and build the pages for browsers (needs Node.js 20.19 or newer)
+web: ## Check and build the browser pages (needs Node.js 20.19 or newer)
 	npm --prefix web ci --no-audit --no-fund
 	npm --prefix web run check
 	npm --prefix web run build
 
-clients: ## Check the package for JavaScript clients (needs Node.js 20.19 or newer)
+clients: ## Check the JavaScript client package (needs Node.js 20.19 or newer)
 	npm --prefix clients/javascript ci --no-audit --no-fund
 	npm --prefix clients/javascript run check
 
-schema: $(VENV)/installed ## Print the schema into schema.graphql, and the settings into README.md
+schema: $(VENV)/installed ## Write schema.graphql and the settings table in README.md
 	$(BIN)/kvs-graphql schema > schema.graphql
 	$(BIN)/python -m tests.readme
 
-clean: ## Remove what was installed, built and cached
+clean: ## Remove installed, built and cached files
 	rm -rf $(VENV) .cache .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage dist

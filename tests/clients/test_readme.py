@@ -17,6 +17,8 @@ from tests.readme import at_url, javascript
 from tests.serving import Served, serving, write
 from tests.transports import until_active
 
+pytestmark = pytest.mark.node
+
 SECONDS_MAX = 30.0
 APOLLO_OVER_MULTIPART = """
 import { ApolloClient, HttpLink, InMemoryCache, gql } from "@apollo/client";

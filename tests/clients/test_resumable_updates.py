@@ -21,7 +21,11 @@ from tests.clients.proxy import line_to
 from tests.serving import Served, serving, write
 from tests.transports import until_active
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.parametrize("kind", ["graphql-ws", "graphql-sse"])]
+pytestmark = [
+    pytest.mark.node,
+    pytest.mark.asyncio(loop_scope="module"),
+    pytest.mark.parametrize("kind", ["graphql-ws", "graphql-sse"]),
+]
 
 WATCH = """
 subscription Watch($prefix: String, $keys: [String!], $after: Cursor, $snapshot: Boolean! = false) {

@@ -17,7 +17,10 @@ from tests.readme import README, settings_markdown
 
 ROOT = Path(__file__).parent.parent
 
-VARIABLES_BESIDE_THE_SETTINGS = {"KVS_URL", "KVS_BUILD_WEB", "KVS_REQUIRE_KAFKA", "KVS_SIMULATION_SEEDS"}
+VARIABLES_BESIDE_THE_SETTINGS = {
+    *("KVS_URL", "KVS_BUILD_WEB", "KVS_SIMULATION_SEEDS"),
+    *("KVS_REQUIRE_KAFKA", "KVS_REQUIRE_BROWSER", "KVS_REQUIRE_NODE"),
+}
 
 DEPENDENCIES_NEVER_IMPORTED = {
     "cramjam": "aiokafka loads it to decompress record batches",
@@ -83,6 +86,25 @@ def test_every_link_between_documents_leads_to_a_file() -> None:
     assert len(links) > 5
     broken = [f"{document.name}: {target}" for document, target in links if not (document.parent / target).exists()]
     assert broken == []
+
+
+def test_index_of_decisions_lists_every_record() -> None:
+    decisions = ROOT / "docs" / "decisions"
+    listed = re.findall(r"\]\((\d{4}-[a-z0-9-]+\.md)\)", (decisions / "README.md").read_text())
+    assert listed == sorted(path.name for path in decisions.glob("0*.md"))
+
+
+def test_every_make_target_named_in_a_document_exists() -> None:
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    hooks = (ROOT / ".pre-commit-config.yaml").read_text()
+    commands = [
+        command
+        for text in (hooks, *(document.read_text() for document in _documents()))
+        for command in re.findall(r"(?:^|`|entry: )make ((?:[a-z-]+ ?)+)", text, re.MULTILINE)
+    ]
+    named = {target for command in commands for target in command.split()}
+    assert len(named) > 10
+    assert named - targets == set()
 
 
 def test_every_test_named_in_the_guarantees_exists() -> None:

@@ -1,4 +1,4 @@
-# The wheel, with the pages for browsers built into it.
+# Builds the wheel, including the browser pages.
 FROM python:3.13-slim AS build
 WORKDIR /source
 COPY pyproject.toml README.md LICENSE hatch_build.py ./

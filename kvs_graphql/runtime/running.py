@@ -23,7 +23,7 @@ from kvs_graphql.kafka.consumer import Consumer, ConsumerLimits
 from kvs_graphql.kafka.producer import Producer, ProducerLimits
 from kvs_graphql.kafka.pump import BatchLimits
 from kvs_graphql.metrics import Metrics
-from kvs_graphql.runtime.connections import ServerLimits
+from kvs_graphql.runtime.limits import ServerLimits
 from kvs_graphql.runtime.server import Server, listen, url_of
 from kvs_graphql.service import Service, ServiceLimits, WatchLimits
 from kvs_graphql.settings import Settings
@@ -61,11 +61,11 @@ class Running:
 
     @property
     def stopping(self) -> bool:
-        return self._server.should_exit
+        return self._server.stopping
 
     def stop(self) -> None:
         """Begin to stop; `wait` returns when HTTP has ended."""
-        self._server.should_exit = True
+        self._server.stop()
 
     def fail(self, failure: OperatorError) -> None:
         """The consumer cannot go on: be unready, say why, and stop."""

@@ -1,26 +1,28 @@
-"""uvicorn, made to end in our order and to wait for nobody for ever. The only uvicorn, with `connections`."""
+"""The HTTP server: uvicorn with our limits on connections, stopped in our order."""
 
-import asyncio
-import signal
 import socket
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import uvicorn
+from uvicorn import Config
 
+from kvs_graphql.compat import uvicorn
 from kvs_graphql.errors import BadSetting
 from kvs_graphql.metrics import Metrics
-from kvs_graphql.runtime.connections import ServerLimits, http_protocol, socket_protocol
+from kvs_graphql.runtime.http_connections import http_protocol
+from kvs_graphql.runtime.limits import ServerLimits
+from kvs_graphql.runtime.websocket_connections import websocket_protocol
 
 _BACKLOG = 2048
 
 
 class Server(uvicorn.Server):
-    """Ends on signals without raising them again: what is to be stopped after it is ours.
+    """Serves an ASGI application until a signal or `stop`.
 
-    `on_exit` is awaited first of all, so that what it answers can still reach its clients; then no new connection is
-    taken, and open ones are waited for. Of `forwarded_allow_ips` is believed which client they ask for.
+    Stopping awaits `on_exit` first, so that clients still get the answers it leads to. Then the server closes its
+    listening socket and waits for open requests, for `shutdown_seconds_max`. X-Forwarded-For is trusted only from the
+    proxies in `forwarded_allow_ips`.
     """
 
     def __init__(
@@ -32,14 +34,14 @@ class Server(uvicorn.Server):
         *,
         forwarded_allow_ips: tuple[str, ...],
     ) -> None:
-        config = uvicorn.Config(
+        config = Config(
             app,
             http=http_protocol(limits, metrics),
-            ws=socket_protocol(limits, metrics),
+            ws=websocket_protocol(limits, metrics),
             ws_max_size=limits.message_bytes_max,
             ws_ping_interval=limits.ping_seconds,
             ws_ping_timeout=limits.pong_seconds_max,
-            # It costs 50 KB a socket.
+            # Compression costs 50 KB for each WebSocket.
             ws_per_message_deflate=False,
             lifespan="off",
             log_config=None,
@@ -51,31 +53,19 @@ class Server(uvicorn.Server):
         super().__init__(config)
         self._on_exit = on_exit
 
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+    async def before_shutdown(self) -> None:
         await self._on_exit()
-        await super().shutdown(sockets)
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, self.handle_exit, number, None)
-        try:
-            yield
-        finally:
-            for number in (signal.SIGINT, signal.SIGTERM):
-                loop.remove_signal_handler(number)
 
 
 @contextmanager
 def listen(host: str, port: int) -> Iterator[socket.socket]:
-    """A listening socket; port 0 takes a free one.
+    """Open a listening socket; port 0 takes a free one.
 
     Raises:
-        BadSetting: One cannot listen there.
+        BadSetting: The address cannot be listened on.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # The protocol is named, for asyncio switches Nagle's algorithm off only for sockets that name it.
+    # Name the protocol: asyncio disables Nagle's algorithm only for sockets that do.
     with socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -88,6 +78,6 @@ def listen(host: str, port: int) -> Iterator[socket.socket]:
 
 
 def url_of(listener: socket.socket) -> str:
-    """The address as a URL."""
+    """Return the URL of a listening socket."""
     host, port = listener.getsockname()[:2]
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

@@ -22,15 +22,9 @@ from strawberry.types.execution import PreExecutionError
 from kvs_graphql.api import Connection, KvsSchema, Payload, Send
 from kvs_graphql.errors import LimitExceeded, Unavailable
 from kvs_graphql.service import Flush
+from kvs_graphql.web.direct import DIRECT_EXTENSION, DirectWriter
 
-PushText = Callable[[bytes, bytes, bytes], Flush | None]
-PUSH_EXTENSION = "kvs_graphql.push"
-"""The name, in an ASGI scope, of what takes a text message in UTF-8, in three parts, without waiting, and returns what
-sends it.
-
-So many messages go out together. It returns None where the client has no room for more. What was taken has to be sent
-before anything else is.
-"""
+PushText = Callable[..., Flush | None]
 
 _GOING_AWAY = 1001
 _AFTER = b"}}"
@@ -42,8 +36,8 @@ class SocketAdapter(ASGIWebSocketAdapter):
     @property
     def push(self) -> PushText | None:
         """Takes a text message without waiting; None where the server has no such way."""
-        found: PushText | None = self.ws.scope["extensions"].get(PUSH_EXTENSION)
-        return found
+        writer: DirectWriter | None = self.ws.scope["extensions"].get(DIRECT_EXTENSION)
+        return None if writer is None else writer.write
 
     async def send_text(self, text: bytes) -> None:
         """Send it, waiting for the client where need be."""

@@ -1,0 +1,224 @@
+"""uvicorn's undocumented names: its connections, their attributes, and the order in which its server stops.
+
+uvicorn documents its settings and the ASGI interface. Limits on connections, reasons on closing and writing without
+waiting need more. The classes here offer that under names of this project; nothing else overrides or reads uvicorn's
+own. `websockets` is used by its documented Sans-I/O interface, but uvicorn hides the object behind `conn`.
+"""
+
+import asyncio
+import signal
+import socket
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.http11 import Request
+from websockets.protocol import State
+
+Response = RequestResponseCycle
+"""One request and its response. uvicorn has no public view of how far a response has come."""
+
+_OPEN = State.OPEN
+
+
+class Connection(asyncio.Protocol):
+    """What uvicorn's HTTP and WebSocket connections have in common.
+
+    uvicorn sets `loop` and `transport`, and its server calls `shutdown` on every connection when it stops.
+    """
+
+    loop: asyncio.AbstractEventLoop
+    transport: asyncio.Transport
+
+    def shutdown(self) -> None:
+        """Stop serving this connection."""
+
+
+class HttpConnection(HttpToolsProtocol, Connection):
+    """uvicorn's HTTP/1.1 connection, with hooks.
+
+    uvicorn registers itself for httptools' callbacks (`on_message_begin`, `on_headers_complete`), and makes the
+    `RequestResponseCycle` of a request (`cycle`) in the second one; there is no setting for a class of its own.
+    """
+
+    def head_began(self) -> None:
+        """Handle the first bytes of a request."""
+
+    def head_ended(self, response: Response | None) -> None:
+        """Handle the end of a request's head; the application has not run yet. None for an upgrade to a WebSocket."""
+
+    def upgrading(self) -> None:
+        """Handle the end of this protocol: a WebSocket takes over the transport."""
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self.head_began()
+
+    def on_headers_complete(self) -> None:
+        super().on_headers_complete()
+        response = self.cycle
+        # An upgrade makes none: then this is the one of the request before, if there was any.
+        upgrade = response is None or response.scope is not self.scope
+        self.head_ended(None if upgrade else response)
+
+    def handle_websocket_upgrade(self) -> None:
+        self.upgrading()
+        super().handle_websocket_upgrade()
+
+
+def add_extension(response: Response, name: str, extension: object) -> None:
+    """Offer an extension to the application that answers this request.
+
+    uvicorn's HTTP scopes have no extensions, and it makes the scope (`scope`) without a hook.
+    """
+    response.scope["extensions"] = {name: extension}  # type: ignore[dict-item]
+
+
+def is_streaming(response: Response) -> bool:
+    """Tell whether a chunk can be added to the body of this response, ignoring room.
+
+    Decides as `RequestResponseCycle.send` does, which frames a body in chunks if `chunked_encoding` is set and the
+    method is not HEAD. uvicorn sets it for HTTP/1.0, too, whose clients do not know chunks: False for these.
+    """
+    return (
+        response.response_started
+        and not response.response_complete
+        and bool(response.chunked_encoding)
+        and not response.disconnected
+        and not response.transport.is_closing()
+        and response.scope["method"] != "HEAD"
+        and response.scope["http_version"] != "1.0"
+    )
+
+
+def has_room(response: Response) -> bool:
+    """Tell whether `RequestResponseCycle.send` would not wait (`flow.write_paused`)."""
+    return not response.flow.write_paused
+
+
+def transport_of(response: Response) -> asyncio.Transport:
+    """Return where uvicorn writes this response (`transport`)."""
+    return response.transport
+
+
+class WebSocketConnection(WebSocketsSansIOProtocol, Connection):
+    """uvicorn's WebSocket connection over websockets' Sans-I/O protocol (`conn`), with hooks."""
+
+    def admit(self) -> bool:
+        """Decide whether the handshake goes on; call `reject` before returning False."""
+        return True
+
+    def extensions(self) -> Mapping[str, object]:
+        """Return what to add to the extensions of the ASGI scope."""
+        return {}
+
+    def pong_overdue(self) -> None:
+        """Handle a ping that was not answered in time, in place of uvicorn's closing with 1011."""
+
+    @property
+    def is_open(self) -> bool:
+        """Whether messages can be sent: the handshake is complete, and nobody has begun to close.
+
+        uvicorn's `close_sent` is about closing by the application only.
+        """
+        return self.conn.state is _OPEN and not self.disconnected and not self.transport.is_closing()
+
+    @property
+    def is_answered(self) -> bool:
+        """Whether the handshake was answered, by accepting or refusing it (`handshake_complete`)."""
+        return self.handshake_complete
+
+    @property
+    def has_room(self) -> bool:
+        """Whether uvicorn's `send` would not wait (`writable`)."""
+        return self.writable.is_set()
+
+    @property
+    def awaits_pong(self) -> bool:
+        """Whether a ping is unanswered (`pong_timer`)."""
+        return self.pong_timer is not None
+
+    def await_pong(self, seconds: float) -> None:
+        """Call `pong_overdue` in so many seconds, if no pong comes; replaces the deadline set before."""
+        if self.pong_timer is not None:
+            self.pong_timer.cancel()
+        # uvicorn's own timer, which it cancels when the pong comes or the connection ends.
+        self.pong_timer = self.loop.call_later(seconds, self.pong_overdue)
+
+    def close(self, code: int, reason: str) -> None:
+        """Send a close frame, and tell the application that its client is gone.
+
+        The transport stays open. So does `close_sent` stay False: otherwise uvicorn would raise at what the application
+        still sends.
+        """
+        self.stop_keepalive()
+        if self.conn.state is _OPEN:
+            self.queue.put_nowait({"type": "websocket.disconnect", "code": code, "reason": reason})
+            self.conn.send_close(code, reason)
+            self._write_frames()
+
+    def reject(self, status: int, body: str, headers: Mapping[str, str]) -> None:
+        """Answer the handshake with a response, instead of running the application, and close.
+
+        `handshake_complete` and `close_sent` keep uvicorn from answering again when the service stops.
+        """
+        response = self.conn.reject(status, body)
+        for name, value in headers.items():
+            if name in response.headers:
+                del response.headers[name]
+            response.headers[name] = value
+        self.conn.send_response(response)
+        self.handshake_complete = self.close_sent = True
+        self._write_frames()
+        self.transport.close()
+
+    def _write_frames(self) -> None:
+        self.transport.write(b"".join(self.conn.data_to_send()))
+
+    def handle_connect(self, event: Request) -> None:
+        if not self.admit():
+            return
+        super().handle_connect(event)
+        if not self.handshake_complete:
+            # The application begins later.
+            self.scope["extensions"].update(self.extensions())  # type: ignore[arg-type]
+
+    def keepalive_timeout(self) -> None:
+        self.pong_overdue()
+
+
+class Server(uvicorn.Server):
+    """uvicorn's server, which stops in an order of ours.
+
+    `shutdown` is the only place between the decision to stop and the end of connections. `capture_signals` would raise
+    signals again once HTTP has ended, and so kill the process before the rest has stopped.
+    """
+
+    async def before_shutdown(self) -> None:
+        """Do what has to come before connections are ended."""
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        await self.before_shutdown()
+        await super().shutdown(sockets)
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, self.handle_exit, number, None)
+        try:
+            yield
+        finally:
+            for number in (signal.SIGINT, signal.SIGTERM):
+                loop.remove_signal_handler(number)
+
+    @property
+    def stopping(self) -> bool:
+        """Whether the server ends, or will soon (`should_exit`)."""
+        return self.should_exit
+
+    def stop(self) -> None:
+        """Begin to stop."""
+        self.should_exit = True

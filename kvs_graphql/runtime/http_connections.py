@@ -1,0 +1,96 @@
+"""HTTP connections: bounded, impatient with slow clients, and written to directly."""
+
+from asyncio import TimerHandle, Transport
+from typing import ClassVar
+from weakref import ref
+
+from kvs_graphql.compat.uvicorn import HttpConnection, Response, add_extension, has_room, is_streaming, transport_of
+from kvs_graphql.metrics import Metrics
+from kvs_graphql.runtime.limits import ServerLimits
+from kvs_graphql.runtime.patience import Patience, bound_buffers
+from kvs_graphql.service import Flush
+from kvs_graphql.web.direct import DIRECT_EXTENSION
+
+
+class ChunkWriter(ref[Response]):
+    """Writes chunks of one response's body; a `DirectWriter`. Each response on a connection has its own.
+
+    Itself a weak reference to the response, which holds the scope, which holds this: a strong one would leave every
+    request to the garbage collector. Every request makes one, most use none: hence no `__init__`, which costs as much
+    as all the rest.
+    """
+
+    buffer_bytes_max: ClassVar[int]
+    _taken: list[bytes] | None = None
+    _taken_bytes = 0
+
+    def write(self, *parts: bytes) -> Flush | None:
+        """Take a chunk (RFC 9112, 7.1)."""
+        response = self()
+        if response is None or not is_streaming(response) or not has_room(response):
+            return None
+        if self._taken_bytes + transport_of(response).get_write_buffer_size() > self.buffer_bytes_max:
+            return None
+        size = sum(map(len, parts))
+        # An empty chunk would end the body.
+        if size:
+            if self._taken is None:
+                self._taken = []
+            self._taken += (b"%x\r\n" % size, *parts, b"\r\n")
+            self._taken_bytes += size
+        return self._flush
+
+    def _flush(self) -> None:
+        taken, self._taken, self._taken_bytes = self._taken, None, 0
+        response = self()
+        if taken and response is not None and is_streaming(response):
+            transport_of(response).write(b"".join(taken))
+
+
+class LimitedHttpConnection(Patience, HttpConnection):
+    """An HTTP connection within limits; closed if a request's head does not end, for which uvicorn would wait."""
+
+    chunk_writer: ClassVar[type[ChunkWriter]]
+    _in_head = False
+    _head_timer: TimerHandle | None = None
+
+    def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
+        bound_buffers(transport, self.limits)
+        super().connection_made(transport)
+        self._start_head_timer()
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if self._in_head and self._head_timer is None:
+            self._start_head_timer()
+
+    def head_began(self) -> None:
+        self._in_head = True
+
+    def head_ended(self, response: Response | None) -> None:
+        self._in_head = False
+        self._stop_head_timer()
+        if response is not None:
+            add_extension(response, DIRECT_EXTENSION, self.chunk_writer(response))
+
+    def upgrading(self) -> None:
+        self.end_patience()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._stop_head_timer()
+        super().connection_lost(exc)
+
+    def _start_head_timer(self) -> None:
+        self._head_timer = self.loop.call_later(self.limits.head_seconds_max, self.transport.close)
+
+    def _stop_head_timer(self) -> None:
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
+
+
+def http_protocol(limits: ServerLimits, metrics: Metrics) -> type[LimitedHttpConnection]:
+    """Return the class of HTTP connections within these limits."""
+    writer = type("ChunkWriter", (ChunkWriter,), {"buffer_bytes_max": limits.send_buffer_bytes_max})
+    names = {"limits": limits, "metrics": metrics, "chunk_writer": writer}
+    return type("HttpConnection", (LimitedHttpConnection,), names)

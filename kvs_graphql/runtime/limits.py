@@ -1,0 +1,29 @@
+"""The limits on connections."""
+
+from dataclasses import dataclass
+
+FAREWELL_SECONDS = 2.0
+"""How long a client has to read why it is disconnected."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServerLimits:
+    """Limits on connections, in numbers, bytes and seconds.
+
+    `send_buffer_bytes_max` bounds what waits for a client in this process, and again what waits in the kernel.
+    `slow_client_seconds_max` is how long a client may leave these buffers full.
+    """
+
+    sockets_max: int
+    message_bytes_max: int
+    head_seconds_max: float
+    send_buffer_bytes_max: int
+    slow_client_seconds_max: float
+    ping_seconds: float
+    pong_seconds_max: float
+    shutdown_seconds_max: float
+
+    @property
+    def shutdown_farewell_seconds(self) -> float:
+        """The same during a shutdown: shorter than the shutdown itself, which waits for other clients' answers too."""
+        return min(FAREWELL_SECONDS, self.shutdown_seconds_max / 2)

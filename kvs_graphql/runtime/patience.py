@@ -1,0 +1,73 @@
+"""Ending connections whose clients do not read.
+
+What is sent waits for the client in the kernel and in the transport, each bounded. When both are full, sending waits
+(uvicorn's `send` returns when the transport has room), and the next page is read only after that. So a client that
+stops reading costs its buffers, and delays nobody. One that leaves them full for too long is disconnected; it can
+resume from its last cursor.
+"""
+
+import socket
+from asyncio import TimerHandle, Transport
+from typing import ClassVar
+
+from kvs_graphql.compat.uvicorn import Connection
+from kvs_graphql.metrics import Metrics
+from kvs_graphql.runtime.limits import FAREWELL_SECONDS, ServerLimits
+
+_MILLISECONDS_MAX = 2**31 - 1
+
+
+class Patience(Connection):
+    """Ends a connection on which sending has waited for too long; mixed into a connection of `compat.uvicorn`."""
+
+    limits: ClassVar[ServerLimits]
+    metrics: ClassVar[Metrics]
+    _slow_timer: TimerHandle | None = None
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._slow_timer = self.loop.call_later(self.limits.slow_client_seconds_max, self._drop)
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self.end_patience()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.end_patience()
+        super().connection_lost(exc)
+
+    def shutdown(self) -> None:
+        """Let what is being sent end, unless the client does not read it."""
+        super().shutdown()
+        if self._slow_timer is not None:
+            self._slow_timer.cancel()
+            self._slow_timer = self.loop.call_later(self.limits.shutdown_farewell_seconds, self.transport.abort)
+
+    def end_patience(self) -> None:
+        """Stop waiting for the client."""
+        if self._slow_timer is not None:
+            self._slow_timer.cancel()
+            self._slow_timer = None
+
+    def drop_slow_client(self) -> None:
+        """End the connection; the client does not get what it has not read."""
+        self.transport.abort()
+
+    def _drop(self) -> None:
+        self.metrics.clients_dropped.labels("slow").inc()
+        self.drop_slow_client()
+
+
+def bound_buffers(transport: Transport, limits: ServerLimits) -> None:
+    """Bound what this process and the kernel hold for a client, and for how long.
+
+    The kernel alone would hold megabytes, for as long as a dead client's address is reachable. It may hold more than
+    the limit while the client's window has room: those bytes are on their way, and fast clients need them.
+    """
+    transport.set_write_buffer_limits(high=limits.send_buffer_bytes_max)
+    connection: socket.socket = transport.get_extra_info("socket")
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, limits.send_buffer_bytes_max)
+    if hasattr(socket, "TCP_USER_TIMEOUT"):
+        # Later than our own timer, which tells the client why.
+        milliseconds = round(1000 * (limits.slow_client_seconds_max + FAREWELL_SECONDS))
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, min(milliseconds, _MILLISECONDS_MAX))

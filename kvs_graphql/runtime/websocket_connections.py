@@ -1,0 +1,131 @@
+"""WebSocket connections: limited in number, pinged, told why they are closed, and written to directly."""
+
+from asyncio import TimerHandle
+from collections.abc import Mapping
+from typing import ClassVar
+
+import orjson
+
+from kvs_graphql.compat.uvicorn import WebSocketConnection
+from kvs_graphql.errors import LimitExceeded
+from kvs_graphql.metrics import Metrics
+from kvs_graphql.runtime.limits import FAREWELL_SECONDS, ServerLimits
+from kvs_graphql.runtime.patience import Patience
+from kvs_graphql.service import Flush
+from kvs_graphql.web.direct import DIRECT_EXTENSION
+
+_GOING_AWAY = 1001
+_TRY_AGAIN_LATER = 1013
+"""Clients reconnect after these two; graphql-ws treats most other close codes below 2000 as final."""
+
+_RETRY_SECONDS = 10
+
+_WHOLE_TEXT = 0x81
+_LENGTH_IN_2_BYTES, _LENGTH_IN_8_BYTES = bytes((_WHOLE_TEXT, 126)), bytes((_WHOLE_TEXT, 127))
+_SHORT_MAX, _MIDDLE_MAX = 125, 2**16 - 1
+
+
+class MessageWriter:
+    """Writes text messages to one WebSocket; a `DirectWriter`."""
+
+    __slots__ = ("_buffer_bytes_max", "_connection", "_taken", "_taken_bytes")
+
+    def __init__(self, connection: WebSocketConnection, buffer_bytes_max: int) -> None:
+        self._connection = connection
+        self._buffer_bytes_max = buffer_bytes_max
+        self._taken: list[bytes] = []
+        self._taken_bytes = 0
+
+    def write(self, *parts: bytes) -> Flush | None:
+        """Take a message as one frame, unfragmented and unmasked, as servers send it (RFC 6455, 5.2)."""
+        connection = self._connection
+        if not connection.has_room or not connection.is_open:
+            return None
+        if self._taken_bytes + connection.transport.get_write_buffer_size() > self._buffer_bytes_max:
+            return None
+        size = sum(map(len, parts))
+        if size <= _SHORT_MAX:
+            head = bytes((_WHOLE_TEXT, size))
+        elif size <= _MIDDLE_MAX:
+            head = _LENGTH_IN_2_BYTES + size.to_bytes(2, "big")
+        else:
+            head = _LENGTH_IN_8_BYTES + size.to_bytes(8, "big")
+        self._taken += (head, *parts)
+        self._taken_bytes += size
+        return self._flush
+
+    def _flush(self) -> None:
+        if not self._taken:
+            return
+        taken, self._taken, self._taken_bytes = self._taken, [], 0
+        if self._connection.is_open:
+            self._connection.transport.write(b"".join(taken))
+
+
+class LimitedWebSocketConnection(Patience, WebSocketConnection):
+    """A WebSocket within limits. uvicorn's own `limit_concurrency` would refuse health checks, but no WebSockets."""
+
+    opened: ClassVar[set[WebSocketConnection]]
+    _farewell_timer: TimerHandle | None = None
+
+    def admit(self) -> bool:
+        """Refuse WebSockets over the limit: with 503, and the same error as a refused subscription."""
+        if len(self.opened) < self.limits.sockets_max:
+            self.opened.add(self)
+            return True
+        error = LimitExceeded.of("KVS_SOCKETS_MAX", self.limits.sockets_max, "WebSockets open")
+        shown = {"message": str(error), "extensions": {"code": error.code, **error.details}}
+        headers = {"Content-Type": "application/json", "Retry-After": str(_RETRY_SECONDS)}
+        self.reject(503, orjson.dumps({"errors": [shown]}).decode(), headers)
+        return False
+
+    def extensions(self) -> Mapping[str, object]:
+        return {DIRECT_EXTENSION: MessageWriter(self, self.limits.send_buffer_bytes_max)}
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.opened.discard(self)
+        if self._farewell_timer is not None:
+            self._farewell_timer.cancel()
+        super().connection_lost(exc)
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        if self.awaits_pong:
+            self.await_pong(self.limits.pong_seconds_max)
+
+    def pong_overdue(self) -> None:
+        """Disconnect a silent client; it reconnects, as graphql-ws would not after uvicorn's 1011."""
+        if not self.is_open:
+            return
+        if not self.has_room:
+            # The ping may not have reached the client. `Patience` limits how long it may take to read.
+            self.await_pong(self.limits.pong_seconds_max)
+            return
+        self.metrics.clients_dropped.labels("silent").inc()
+        self._say_farewell(_TRY_AGAIN_LATER, f"Silent: no pong for {self.limits.pong_seconds_max:g} s.")
+
+    def drop_slow_client(self) -> None:
+        seconds = self.limits.slow_client_seconds_max
+        self._say_farewell(_TRY_AGAIN_LATER, f"Too slow: nothing could be sent for {seconds:g} s.")
+
+    def shutdown(self) -> None:
+        """Disconnect without uvicorn's 1012, which promises that this service comes back."""
+        if self.is_open:
+            self._say_farewell(_GOING_AWAY, "The service stops.", self.limits.shutdown_farewell_seconds)
+            self.transport.close()
+        elif self.is_answered:
+            self.transport.close()
+        else:
+            super().shutdown()
+
+    def _say_farewell(self, code: int, reason: str, seconds: float = FAREWELL_SECONDS) -> None:
+        """Close, with the reason if the client reads it in time; it may not read at all."""
+        self.close(code, reason)
+        if self._farewell_timer is None:
+            self._farewell_timer = self.loop.call_later(seconds, self.transport.abort)
+
+
+def websocket_protocol(limits: ServerLimits, metrics: Metrics) -> type[LimitedWebSocketConnection]:
+    """Return the class of WebSocket connections within these limits; they are counted together."""
+    names = {"limits": limits, "metrics": metrics, "opened": set()}
+    return type("WebSocketConnection", (LimitedWebSocketConnection,), names)

@@ -1,0 +1,21 @@
+"""Writing to a client without waiting: what the server offers and the transports use."""
+
+from typing import Protocol
+
+from kvs_graphql.service import Flush
+
+DIRECT_EXTENSION = "kvs_graphql.direct"
+"""The name of a `DirectWriter` among the extensions of an ASGI scope."""
+
+
+class DirectWriter(Protocol):
+    """Writes to one client without waiting."""
+
+    def write(self, *parts: bytes) -> Flush | None:
+        """Take one WebSocket text message in UTF-8, or one chunk of a response body, given in parts.
+
+        Call the returned function soon, before anything else is sent to this client: it sends everything taken
+        since the last call. Return None if there is no room, if the connection is not open, or if the response has not
+        begun, has ended, or is not sent in chunks; then send through ASGI, which waits.
+        """
+        ...

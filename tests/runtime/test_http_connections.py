@@ -1,0 +1,263 @@
+"""Chunks written directly into responses, over real connections."""
+
+import asyncio
+import socket
+from asyncio import StreamReader, StreamWriter
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+import pytest
+
+from kvs_graphql.web.direct import DIRECT_EXTENSION, DirectWriter
+from tests.runtime.servers import Application, Receive, Scope, Send, server
+
+Answer = Callable[[DirectWriter, Send], Awaitable[None]]
+Client = tuple[StreamReader, StreamWriter]
+
+GET = b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n"
+START = {"type": "http.response.start", "status": 200, "headers": []}
+END = {"type": "http.response.body", "body": b""}
+MANY = 1000
+SMALL_BUFFER_BYTES = 4096
+
+
+def writer_of(scope: Scope) -> DirectWriter:
+    writer: DirectWriter = scope["extensions"][DIRECT_EXTENSION]
+    return writer
+
+
+def written(writer: DirectWriter, *parts: bytes) -> bool:
+    """Write and send at once; tell whether the writer took it."""
+    flush = writer.write(*parts)
+    if flush is not None:
+        flush()
+    return flush is not None
+
+
+async def send_chunk(send: Send, body: bytes) -> None:
+    await send({"type": "http.response.body", "body": body, "more_body": True})
+
+
+def answering(answer: Answer) -> Application:
+    """An application that begins a streaming response, lets `answer` write into it, and ends it."""
+
+    async def application(scope: Scope, _: Receive, send: Send) -> None:
+        await send(START)
+        await answer(writer_of(scope), send)
+        await send(END)
+
+    return application
+
+
+@asynccontextmanager
+async def connected(port: int, *, receive_buffer_bytes: int | None = None) -> AsyncIterator[Client]:
+    with socket.socket() as connection:
+        if receive_buffer_bytes is not None:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer_bytes)
+        connection.connect(("127.0.0.1", port))
+        connection.setblocking(False)
+        reader, writer = await asyncio.open_connection(sock=connection)
+        try:
+            yield reader, writer
+        finally:
+            writer.transport.abort()
+
+
+async def chunks(reader: StreamReader) -> list[bytes]:
+    """The chunks of the next response, which has to be framed correctly."""
+    head = await reader.readuntil(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 200 ")
+    assert b"transfer-encoding: chunked\r\n" in head
+    found = []
+    while size := int(await reader.readuntil(b"\r\n"), 16):
+        found.append(await reader.readexactly(size))
+        assert await reader.readexactly(2) == b"\r\n"
+    assert await reader.readexactly(2) == b"\r\n"
+    return found
+
+
+async def test_chunks_written_directly_and_through_asgi_arrive_in_order() -> None:
+    async def answer(writer: DirectWriter, send: Send) -> None:
+        for number in range(MANY):
+            if number % 10 == 0:
+                await send_chunk(send, b"%d" % number)
+            else:
+                assert written(writer, b"%d" % number)
+
+    async with server(answering(answer)) as port, connected(port) as (reader, client):
+        client.write(GET)
+        assert await chunks(reader) == [b"%d" % number for number in range(MANY)]
+
+
+async def test_chunks_taken_together_are_sent_by_one_flush() -> None:
+    async def answer(writer: DirectWriter, _: Send) -> None:
+        flushes = [writer.write(b"a", b"%d" % number, b"z") for number in range(3)]
+        await asyncio.sleep(0)
+        for flush in flushes:
+            assert flush is not None
+            flush()
+
+    async with server(answering(answer)) as port, connected(port) as (reader, client):
+        client.write(GET)
+        assert await chunks(reader) == [b"a0z", b"a1z", b"a2z"]
+
+
+async def test_empty_chunk_does_not_end_the_response() -> None:
+    async def answer(writer: DirectWriter, _: Send) -> None:
+        assert written(writer)
+        assert written(writer, b"", b"")
+        assert written(writer, b"a")
+
+    async with server(answering(answer)) as port, connected(port) as (reader, client):
+        client.write(GET)
+        assert await chunks(reader) == [b"a"]
+
+
+async def test_nothing_is_taken_while_there_is_no_room() -> None:
+    taken: list[bytes] = []
+    full, read = asyncio.Event(), asyncio.Event()
+
+    async def answer(writer: DirectWriter, send: Send) -> None:
+        while written(writer, line := b"%01000d" % len(taken)):
+            taken.append(line)
+        full.set()
+        await read.wait()
+        await send_chunk(send, b"after")
+        assert written(writer, b"direct again")
+
+    limits = {"send_buffer_bytes_max": SMALL_BUFFER_BYTES}
+    async with (
+        server(answering(answer), **limits) as port,
+        connected(port, receive_buffer_bytes=SMALL_BUFFER_BYTES) as (reader, client),
+    ):
+        client.write(GET)
+        await full.wait()
+        read.set()
+        assert await chunks(reader) == [*taken, b"after", b"direct again"]
+
+
+async def test_chunks_taken_and_not_sent_count_against_the_limit() -> None:
+    async def answer(writer: DirectWriter, _: Send) -> None:
+        half = bytes(SMALL_BUFFER_BYTES // 2 + 1)
+        flush = writer.write(half)
+        assert writer.write(half) == flush
+        assert writer.write(half) is None
+        assert flush is not None
+        flush()
+        assert written(writer, half)
+
+    async with server(answering(answer), send_buffer_bytes_max=SMALL_BUFFER_BYTES) as port, connected(port) as client:
+        client[1].write(GET)
+        assert len(await chunks(client[0])) == 3
+
+
+async def test_nothing_is_taken_before_the_response_begins_or_after_it_ends() -> None:
+    taken: list[bool] = []
+
+    async def application(scope: Scope, _: Receive, send: Send) -> None:
+        writer = writer_of(scope)
+        taken.append(written(writer, b"before"))
+        await send(START)
+        taken.append(written(writer, b"within"))
+        await send(END)
+        taken.append(written(writer, b"after"))
+
+    async with server(application) as port, connected(port) as (reader, client):
+        client.write(GET + GET)
+        assert await chunks(reader) == [b"within"]
+        assert await chunks(reader) == [b"within"]
+        assert taken == [False, True, False] * 2
+
+
+async def test_flush_after_the_end_of_its_response_sends_nothing() -> None:
+    async def application(scope: Scope, _: Receive, send: Send) -> None:
+        await send(START)
+        flush = writer_of(scope).write(b"too late")
+        await send(END)
+        assert flush is not None
+        flush()
+
+    async with server(application) as port, connected(port) as (reader, client):
+        client.write(GET + GET)
+        assert await chunks(reader) == []
+        assert await chunks(reader) == []
+
+
+async def test_pipelined_requests_never_get_bytes_of_another_response() -> None:
+    """Each request writes with the writers of all requests so far; only its own may have an effect."""
+    writers: list[DirectWriter] = []
+
+    async def answer(writer: DirectWriter, _: Send) -> None:
+        for other in writers:
+            assert not written(other, b"of another response")
+        writers.append(writer)
+        for number in range(3):
+            assert written(writer, b"%d:%d" % (len(writers), number))
+            await asyncio.sleep(0)
+
+    async with server(answering(answer)) as port, connected(port) as (reader, client):
+        client.write(GET * 5)
+        for request in range(1, 6):
+            assert await chunks(reader) == [b"%d:%d" % (request, number) for number in range(3)]
+        client.write(GET)
+        assert await chunks(reader) == [b"6:0", b"6:1", b"6:2"]
+
+
+@pytest.mark.parametrize(
+    ("request_line", "headers"),
+    [
+        (b"GET / HTTP/1.0", []),
+        (b"HEAD / HTTP/1.1", []),
+        (b"HEAD / HTTP/1.1", [(b"transfer-encoding", b"chunked")]),
+        (b"GET / HTTP/1.1", [(b"content-length", b"6")]),
+    ],
+    ids=["HTTP/1.0", "HEAD", "HEAD of chunks", "of known length"],
+)
+async def test_responses_without_chunks_are_not_written_to_directly(
+    request_line: bytes, headers: list[tuple[bytes, bytes]]
+) -> None:
+    taken: list[bool] = []
+
+    async def application(scope: Scope, _: Receive, send: Send) -> None:
+        await send({**START, "headers": headers})
+        taken.append(written(writer_of(scope), b"direct"))
+        await send({"type": "http.response.body", "body": b"inside"})
+
+    async with server(application) as port, connected(port) as (reader, client):
+        client.write(request_line + b"\r\nhost: localhost\r\nconnection: close\r\n\r\n")
+        assert b"direct" not in await reader.read()
+        assert taken == [False]
+
+
+async def test_nothing_is_taken_once_the_client_has_gone() -> None:
+    gone = asyncio.Event()
+    taken: list[bool] = []
+
+    async def application(scope: Scope, receive: Receive, send: Send) -> None:
+        await send(START)
+        assert written(writer_of(scope), b"a")
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        taken.append(written(writer_of(scope), b"b"))
+        gone.set()
+
+    async with server(application) as port:
+        async with connected(port) as (reader, client):
+            client.write(GET)
+            await reader.readuntil(b"a\r\n")
+        await gone.wait()
+        assert taken == [False]
+
+
+async def test_connection_is_closed_if_a_head_does_not_end_in_time() -> None:
+    async def answer(writer: DirectWriter, _: Send) -> None:
+        assert written(writer, b"a")
+
+    async with server(answering(answer), head_seconds_max=0.5) as port:
+        async with connected(port) as (reader, client):
+            assert await reader.read() == b""
+        async with connected(port) as (reader, client):
+            client.write(GET)
+            assert await chunks(reader) == [b"a"]
+            client.write(GET[:-2])
+            assert await reader.read() == b""

@@ -1,14 +1,16 @@
-"""The real server, on a free port, with an application of the test's own."""
+"""The real server on a free port, with an application of the test's own, and raw connections to it."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
-from contextlib import asynccontextmanager
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, MutableMapping
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
 from typing import Any
 
 from kvs_graphql.metrics import Metrics
 from kvs_graphql.runtime.limits import ServerLimits
 from kvs_graphql.runtime.server import Server, listen
+from kvs_graphql.web.direct import DIRECT_EXTENSION, DirectWriter
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -42,3 +44,27 @@ async def server(application: Application, **limits: Any) -> AsyncIterator[int]:
                 yield listener.getsockname()[1]
             finally:
                 served.stop()
+
+
+@contextmanager
+def connected(port: int, *, receive_buffer_bytes: int | None = None) -> Iterator[socket.socket]:
+    """Connect to it; with a small receive buffer, little fits between the server and a client that does not read."""
+    with socket.socket() as connection:
+        if receive_buffer_bytes is not None:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer_bytes)
+        connection.connect(("127.0.0.1", port))
+        connection.setblocking(False)
+        yield connection
+
+
+def writer_of(scope: Scope) -> DirectWriter:
+    writer: DirectWriter = scope["extensions"][DIRECT_EXTENSION]
+    return writer
+
+
+def written(writer: DirectWriter, *parts: bytes) -> bool:
+    """Write and send at once; return whether the writer took it."""
+    flush = writer.write(*parts)
+    if flush is not None:
+        flush()
+    return flush is not None

@@ -1,15 +1,14 @@
 """Chunks written directly into responses, over real connections."""
 
 import asyncio
-import socket
 from asyncio import StreamReader, StreamWriter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 import pytest
 
-from kvs_graphql.web.direct import DIRECT_EXTENSION, DirectWriter
-from tests.runtime.servers import Application, Receive, Scope, Send, server
+from kvs_graphql.web.direct import DirectWriter
+from tests.runtime.servers import Application, Receive, Scope, Send, connected, server, writer_of, written
 
 Answer = Callable[[DirectWriter, Send], Awaitable[None]]
 Client = tuple[StreamReader, StreamWriter]
@@ -19,19 +18,6 @@ START = {"type": "http.response.start", "status": 200, "headers": []}
 END = {"type": "http.response.body", "body": b""}
 MANY = 1000
 SMALL_BUFFER_BYTES = 4096
-
-
-def writer_of(scope: Scope) -> DirectWriter:
-    writer: DirectWriter = scope["extensions"][DIRECT_EXTENSION]
-    return writer
-
-
-def written(writer: DirectWriter, *parts: bytes) -> bool:
-    """Write and send at once; tell whether the writer took it."""
-    flush = writer.write(*parts)
-    if flush is not None:
-        flush()
-    return flush is not None
 
 
 async def send_chunk(send: Send, body: bytes) -> None:
@@ -50,12 +36,8 @@ def answering(answer: Answer) -> Application:
 
 
 @asynccontextmanager
-async def connected(port: int, *, receive_buffer_bytes: int | None = None) -> AsyncIterator[Client]:
-    with socket.socket() as connection:
-        if receive_buffer_bytes is not None:
-            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer_bytes)
-        connection.connect(("127.0.0.1", port))
-        connection.setblocking(False)
+async def client_of(port: int, *, receive_buffer_bytes: int | None = None) -> AsyncIterator[Client]:
+    with connected(port, receive_buffer_bytes=receive_buffer_bytes) as connection:
         reader, writer = await asyncio.open_connection(sock=connection)
         try:
             yield reader, writer
@@ -84,7 +66,7 @@ async def test_chunks_written_directly_and_through_asgi_arrive_in_order() -> Non
             else:
                 assert written(writer, b"%d" % number)
 
-    async with server(answering(answer)) as port, connected(port) as (reader, client):
+    async with server(answering(answer)) as port, client_of(port) as (reader, client):
         client.write(GET)
         assert await chunks(reader) == [b"%d" % number for number in range(MANY)]
 
@@ -97,7 +79,7 @@ async def test_chunks_taken_together_are_sent_by_one_flush() -> None:
             assert flush is not None
             flush()
 
-    async with server(answering(answer)) as port, connected(port) as (reader, client):
+    async with server(answering(answer)) as port, client_of(port) as (reader, client):
         client.write(GET)
         assert await chunks(reader) == [b"a0z", b"a1z", b"a2z"]
 
@@ -108,7 +90,7 @@ async def test_empty_chunk_does_not_end_the_response() -> None:
         assert written(writer, b"", b"")
         assert written(writer, b"a")
 
-    async with server(answering(answer)) as port, connected(port) as (reader, client):
+    async with server(answering(answer)) as port, client_of(port) as (reader, client):
         client.write(GET)
         assert await chunks(reader) == [b"a"]
 
@@ -128,7 +110,7 @@ async def test_nothing_is_taken_while_there_is_no_room() -> None:
     limits = {"send_buffer_bytes_max": SMALL_BUFFER_BYTES}
     async with (
         server(answering(answer), **limits) as port,
-        connected(port, receive_buffer_bytes=SMALL_BUFFER_BYTES) as (reader, client),
+        client_of(port, receive_buffer_bytes=SMALL_BUFFER_BYTES) as (reader, client),
     ):
         client.write(GET)
         await full.wait()
@@ -146,7 +128,7 @@ async def test_chunks_taken_and_not_sent_count_against_the_limit() -> None:
         flush()
         assert written(writer, half)
 
-    async with server(answering(answer), send_buffer_bytes_max=SMALL_BUFFER_BYTES) as port, connected(port) as client:
+    async with server(answering(answer), send_buffer_bytes_max=SMALL_BUFFER_BYTES) as port, client_of(port) as client:
         client[1].write(GET)
         assert len(await chunks(client[0])) == 3
 
@@ -162,7 +144,7 @@ async def test_nothing_is_taken_before_the_response_begins_or_after_it_ends() ->
         await send(END)
         taken.append(written(writer, b"after"))
 
-    async with server(application) as port, connected(port) as (reader, client):
+    async with server(application) as port, client_of(port) as (reader, client):
         client.write(GET + GET)
         assert await chunks(reader) == [b"within"]
         assert await chunks(reader) == [b"within"]
@@ -177,7 +159,7 @@ async def test_flush_after_the_end_of_its_response_sends_nothing() -> None:
         assert flush is not None
         flush()
 
-    async with server(application) as port, connected(port) as (reader, client):
+    async with server(application) as port, client_of(port) as (reader, client):
         client.write(GET + GET)
         assert await chunks(reader) == []
         assert await chunks(reader) == []
@@ -195,7 +177,7 @@ async def test_pipelined_requests_never_get_bytes_of_another_response() -> None:
             assert written(writer, b"%d:%d" % (len(writers), number))
             await asyncio.sleep(0)
 
-    async with server(answering(answer)) as port, connected(port) as (reader, client):
+    async with server(answering(answer)) as port, client_of(port) as (reader, client):
         client.write(GET * 5)
         for request in range(1, 6):
             assert await chunks(reader) == [b"%d:%d" % (request, number) for number in range(3)]
@@ -223,7 +205,7 @@ async def test_responses_without_chunks_are_not_written_to_directly(
         taken.append(written(writer_of(scope), b"direct"))
         await send({"type": "http.response.body", "body": b"inside"})
 
-    async with server(application) as port, connected(port) as (reader, client):
+    async with server(application) as port, client_of(port) as (reader, client):
         client.write(request_line + b"\r\nhost: localhost\r\nconnection: close\r\n\r\n")
         assert b"direct" not in await reader.read()
         assert taken == [False]
@@ -242,7 +224,7 @@ async def test_nothing_is_taken_once_the_client_has_gone() -> None:
         gone.set()
 
     async with server(application) as port:
-        async with connected(port) as (reader, client):
+        async with client_of(port) as (reader, client):
             client.write(GET)
             await reader.readuntil(b"a\r\n")
         await gone.wait()
@@ -254,9 +236,9 @@ async def test_connection_is_closed_if_a_head_does_not_end_in_time() -> None:
         assert written(writer, b"a")
 
     async with server(answering(answer), head_seconds_max=0.5) as port:
-        async with connected(port) as (reader, client):
+        async with client_of(port) as (reader, client):
             assert await reader.read() == b""
-        async with connected(port) as (reader, client):
+        async with client_of(port) as (reader, client):
             client.write(GET)
             assert await chunks(reader) == [b"a"]
             client.write(GET[:-2])

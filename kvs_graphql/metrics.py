@@ -51,6 +51,9 @@ class Metrics:
         self.clients_dropped = Counter(
             "kvs_clients_dropped", "Connections cut off, by reason: slow, silent.", ["reason"], registry=registry
         )
+        self.operations = Counter(
+            "kvs_operations", "Operations executed, by type and back end.", ["type", "backend"], registry=registry
+        )
         self.errors = Counter("kvs_errors", "Errors sent to clients, by code.", ["code"], registry=registry)
 
     def open_subscriptions(self) -> int:

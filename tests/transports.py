@@ -48,11 +48,10 @@ class Link(Protocol):
 
 @dataclass(frozen=True)
 class Transport:
-    """`metric`: its label in /metrics. `queries`: whether it carries them too."""
+    """`metric`: its label in /metrics."""
 
     linked: Callable[[Served], AbstractAsyncContextManager[Link]]
     metric: str
-    queries: bool = True
 
     @asynccontextmanager
     async def __call__(self, served: Served, document: str, **variables: Any) -> AsyncIterator[Results]:
@@ -162,7 +161,6 @@ class _HttpLink:
             headers={"accept": self.accept},
         )
         async with asyncio.timeout(SECONDS_MAX), request as response, aclosing(self.results(response)) as results:
-            assert response.status_code == 200
             yield results
 
 
@@ -175,6 +173,11 @@ async def _events(response: httpx.Response) -> Results:
 
 
 async def _parts(response: httpx.Response) -> Results:
+    if response.headers["content-type"] == "application/json":
+        # Of what is no subscription, or was refused, there is one answer.
+        await response.aread()
+        yield response.json()
+        return
     assert response.headers["content-type"].startswith("multipart/mixed;boundary=graphql;subscriptionSpec=1.0")
     async for line in response.aiter_lines():
         if line == "--graphql--":
@@ -217,7 +220,7 @@ class _NodeLink:
 
 WEBSOCKET = Transport(_websocket, "websocket")
 SSE = Transport(_sse, "sse")
-MULTIPART = Transport(_multipart, "multipart", queries=False)
+MULTIPART = Transport(_multipart, "multipart")
 
 
 def npm_transport(node: Node, package: str) -> Transport:

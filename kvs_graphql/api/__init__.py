@@ -1,8 +1,7 @@
-"""The GraphQL schema: types, roots, limits, errors. The only Strawberry besides the view in `web`."""
+"""The GraphQL schema: types, roots, scalars, and what its resolvers have at hand."""
 
-from kvs_graphql.api.context import Connection
-from kvs_graphql.api.errors import masked
-from kvs_graphql.api.plans import Payload, Send
-from kvs_graphql.api.schema import DocumentLimits, KvsSchema, build_schema, print_schema
+from kvs_graphql.api.context import Connection, Operation
+from kvs_graphql.api.schema import build_schema, print_schema
+from kvs_graphql.api.sources import Source, token_of
 
-__all__ = ["Connection", "DocumentLimits", "KvsSchema", "Payload", "Send", "build_schema", "masked", "print_schema"]
+__all__ = ["Connection", "Operation", "Source", "build_schema", "print_schema", "token_of"]

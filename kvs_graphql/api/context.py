@@ -8,7 +8,7 @@ from strawberry import Info
 
 from kvs_graphql.access import Access
 from kvs_graphql.metrics import Metrics
-from kvs_graphql.service import Cursor, Push, Reads, Service, Writes
+from kvs_graphql.service import Cursor, Reads, Service, Writes
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,10 +20,10 @@ class Connection:
     transport: str
     """`http`, `websocket`, `sse` or `multipart`."""
     metrics: Metrics
-    place: Callable[[], AbstractContextManager[None]]
+    slot: Callable[[], AbstractContextManager[None]]
     """What each subscription holds while it is open; taking it raises LimitExceeded where none is left."""
     resume: str | None = None
-    """The cursor that the client's EventSource saw last: it overrides `after` and `snapshot` of `updates`."""
+    """The cursor of the last event that the client's EventSource got: it overrides `after` and `snapshot`."""
 
 
 @dataclass(slots=True)
@@ -31,14 +31,8 @@ class Operation:
     """What lasts as long as one operation."""
 
     connection: Connection
-    plannable: bool = False
-    """Whether a subscription that has a plan is left to it."""
-    alone: bool = False
+    single_field: bool = False
     """Whether only one field reads."""
-    told: Cursor | None = None
-    """Where a subscription stands with the event it is telling."""
-    push: Push | None = None
-    """How a subscription may tell of an update at once."""
     _reads: Reads | None = field(default=None, init=False)
     _writes: Writes | None = field(default=None, init=False)
 
@@ -47,13 +41,17 @@ class Operation:
         return self.connection.service
 
     @property
+    def access(self) -> Access:
+        return self.connection.access
+
+    @property
     def reads(self) -> Reads:
         if self._reads is None:
-            self._reads = self.service.request(alone=self.alone)
+            self._reads = self.service.reads(self.access, single_field=self.single_field)
         return self._reads
 
     @property
-    def place(self) -> Cursor | None:
+    def read_cursor(self) -> Cursor | None:
         """Where the reads stand; None where there were none."""
         return None if self._reads is None else self._reads.cursor
 

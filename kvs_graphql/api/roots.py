@@ -1,8 +1,7 @@
 """The root fields: each decodes its arguments, calls the service, and wraps what comes back."""
 
-from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import aclosing
-from typing import Annotated, TypeVar
+from collections.abc import AsyncIterator
+from typing import Annotated, Any, TypeVar, cast
 
 import strawberry
 from strawberry import UNSET
@@ -10,6 +9,7 @@ from strawberry import UNSET
 from kvs_graphql.api.context import OperationInfo
 from kvs_graphql.api.encodings import Encoding, decode_key, key_of
 from kvs_graphql.api.scalars import CursorToken
+from kvs_graphql.api.sources import Source, one_by_one
 from kvs_graphql.api.types import (
     EncodingArgument,
     Entry,
@@ -24,8 +24,7 @@ from kvs_graphql.api.types import (
 )
 from kvs_graphql.errors import BadCursor, BadInput, BadKey
 from kvs_graphql.records import Interest
-from kvs_graphql.service import PageRequest, Start, Wait
-from kvs_graphql.service import Update as ServiceUpdate
+from kvs_graphql.service import NO_WAIT, Latest, PageRequest, Start, Wait, decode_cursor
 
 T = TypeVar("T")
 
@@ -86,7 +85,7 @@ class Query:
 
     @strawberry.field(description="The entry with that id; null where its key has no value.")
     async def node(self, info: OperationInfo, id: strawberry.ID) -> Node | None:  # noqa: A002
-        (record,) = await info.context.reads.get_many([info.context.service.key(key_of(id))])
+        (record,) = await info.context.reads.get_many([info.context.service.limits.key(key_of(id))])
         return entry(record)
 
     @strawberry.field(description="How the service is, and how far behind Kafka.")
@@ -94,47 +93,15 @@ class Query:
         return status(await info.context.reads.status(), info.context.connection.metrics.open_subscriptions())
 
 
-def watched(
-    info: OperationInfo,
-    keys: list[str] | None = UNSET,
-    prefix: str | None = UNSET,
-    key_encoding: Encoding = Encoding.UTF8,
-    after: CursorToken | None = UNSET,
-    snapshot: bool = False,
-    progress: bool = False,
-    interval: float | None = UNSET,
-) -> AsyncGenerator[list[ServiceUpdate], None]:
-    """The updates of the subscription of that name, a few at a time; whoever wants them takes a place first."""
-    wanted, within, place = _given(keys), _given(prefix), _given(after)
-    if info.context.connection.resume is not None:
-        place, snapshot = CursorToken(info.context.connection.resume), False
-    if wanted == []:
-        raise BadInput("`keys` is empty: leave it out to watch every key.")
-    if snapshot and place is not None:
-        raise BadInput("`after` and `snapshot` exclude each other.")
-    interest = Interest(
-        None if wanted is None else frozenset(_key(info, key, key_encoding) for key in wanted),
-        None if within is None else _key(info, within, key_encoding),
-    )
-    start = Start(
-        None if place is None else info.context.service.place(place),
-        snapshot,
-        progress,
-        _given(interval),
-        info.context.push,
-    )
-    return info.context.service.updates(interest, start)
-
-
 @strawberry.type
 class Subscription:
     @strawberry.subscription(
         description="Changes of keys as they arrive from Kafka: of these keys, of those with the prefix, or of all. "
         "`snapshot` sends the matching entries first; `after` goes on where another subscription stopped; "
-        "`interval` pushes every so many seconds, of each key only the latest change, between CONFLATED and LIVE "
+        "`interval` delivers every so many seconds, of each key only the latest change, between CONFLATED and LIVE "
         "where others were left out."
     )
-    async def updates(
+    def updates(
         self,
         info: OperationInfo,
         keys: list[str] | None = UNSET,
@@ -145,28 +112,34 @@ class Subscription:
         progress: bool = False,
         interval: float | None = UNSET,
     ) -> AsyncIterator[Update]:
-        pages = watched(info, keys, prefix, key_encoding, after, snapshot, progress, interval)
-        with info.context.connection.place():
-            async with aclosing(pages):
-                async for page in pages:
-                    for update in page:
-                        info.context.told = update.cursor
-                        yield viewed(update)
+        service, resume = info.context.service, info.context.connection.resume
+        wanted, within, token = _given(keys), _given(prefix), _given(after)
+        if resume is not None:
+            token, snapshot = CursorToken(resume), False
+        if wanted == []:
+            raise BadInput("`keys` is empty: leave it out to watch every key.")
+        if snapshot and token is not None:
+            raise BadInput("`after` and `snapshot` exclude each other.")
+        interest = Interest(
+            None if wanted is None else frozenset(_key(info, key, key_encoding) for key in wanted),
+            None if within is None else _key(info, within, key_encoding),
+        )
+        start = Start(None if token is None else decode_cursor(token), snapshot, progress, _given(interval))
+        service.check_watch(interest, start)
+        return _stream(Source(lambda sink: service.updates(interest, start, sink), viewed, updates=True))
 
     @strawberry.subscription(description="The entry of a key: now, and whenever it changed; always the latest.")
-    async def value(
+    def value(
         self, info: OperationInfo, key: str, key_encoding: EncodingArgument = Encoding.UTF8
     ) -> AsyncIterator[Entry | None]:
-        wanted = [_key(info, key, key_encoding)]
-        with info.context.connection.place():
-            async for (record,), cursor in info.context.service.latest(wanted):
-                yield entry(record, cursor)
+        latest = info.context.service.latest([_key(info, key, key_encoding)])
+        return _stream(Source(lambda _: one_by_one(latest), _only_entry))
 
     @strawberry.subscription(
         description="The entry of each key: now, and whenever one changed; always the latest. "
         "No faster than every `interval` seconds."
     )
-    async def values(
+    def values(
         self,
         info: OperationInfo,
         keys: list[str],
@@ -174,15 +147,29 @@ class Subscription:
         interval: float | None = UNSET,
     ) -> AsyncIterator[list[Entry | None]]:
         wanted = [_key(info, key, key_encoding) for key in keys]
-        with info.context.connection.place():
-            async for records, cursor in info.context.service.latest(wanted, _given(interval)):
-                yield [entry(record, cursor) for record in records]
+        latest = info.context.service.latest(wanted, _given(interval))
+        return _stream(Source(lambda _: one_by_one(latest), _entries))
 
     @strawberry.subscription(description="How the service is, every `interval` seconds.")
-    async def status(self, info: OperationInfo, interval: float = 1) -> AsyncIterator[Status]:
-        with info.context.connection.place():
-            async for found in info.context.service.statuses(interval):
-                yield status(found, info.context.connection.metrics.open_subscriptions())
+    def status(self, info: OperationInfo, interval: float = 1) -> AsyncIterator[Status]:
+        metrics = info.context.connection.metrics
+        statuses = info.context.service.statuses(info.context.access, interval)
+        return _stream(
+            Source(lambda _: one_by_one(statuses), lambda found: status(found, metrics.open_subscriptions()))
+        )
+
+
+def _stream(source: Source[Any]) -> AsyncIterator[Any]:
+    """A source, as what Strawberry takes for a subscription; the executor takes it for what it is."""
+    return cast("AsyncIterator[Any]", source)
+
+
+def _only_entry(latest: Latest) -> Entry | None:
+    return entry(latest.records[0], latest.cursor)
+
+
+def _entries(latest: Latest) -> list[Entry | None]:
+    return [entry(record, latest.cursor) for record in latest.records]
 
 
 def _given(argument: T | None) -> T | None:
@@ -191,11 +178,13 @@ def _given(argument: T | None) -> T | None:
 
 
 def _wait(at_least: CursorToken | None, max_wait: float | None) -> Wait:
+    if at_least is UNSET and max_wait is UNSET:
+        return NO_WAIT
     return Wait(_given(at_least), _given(max_wait))
 
 
 def _key(info: OperationInfo, text: str, encoding: Encoding) -> bytes:
-    return info.context.service.key(decode_key(text, encoding))
+    return info.context.service.limits.key(decode_key(text, encoding))
 
 
 def _edge(cursor: str | None) -> bytes | None:

@@ -3,6 +3,7 @@
 from typing import NewType
 
 import strawberry
+from graphql import GraphQLBoolean, GraphQLID, GraphQLInt, GraphQLString
 from strawberry.types.scalar import ScalarDefinition
 
 Long = NewType("Long", int)
@@ -30,8 +31,16 @@ SCALARS: dict[object, ScalarDefinition] = {
     ),
     CursorToken: strawberry.scalar(
         name="Cursor",
-        description="A place in the topic: opaque, URL-safe, the same on every replica.",
+        description="A position in the topic: opaque, URL-safe, the same on every replica.",
         serialize=_token,
         parse_value=_token,
     ),
 }
+
+WRITTEN_AS_THEY_ARE = frozenset(
+    {GraphQLString.name, GraphQLID.name, GraphQLBoolean.name, GraphQLInt.name, "Long", "Cursor", "JSON", "DateTime"}
+)
+"""Scalars whose values, of the types that resolvers declare, the encoder writes just as serialization would.
+
+Numbers are within their ranges: partitions and sizes are Kafka's own 32-bit integers, offsets its 64-bit ones.
+"""

@@ -2,12 +2,10 @@
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated
 
 import strawberry
-from graphql import GraphQLError, OperationDefinitionNode, OperationType, ValidationRule
 from strawberry import UNSET
-from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
 from kvs_graphql.api.context import OperationInfo
 from kvs_graphql.api.encodings import Encoding, decode_key, decode_value, id_of, show_key
@@ -88,26 +86,6 @@ class Mutation:
         return Write(write=await info.context.writes.delete(_key(info, key, key_encoding)))
 
 
-class PipelinedExecution(StrawberryGraphQLCoreExecutionContext):
-    """Starts all root fields of a mutation before the first is answered.
-
-    They begin in the order of the document, and a resolver takes its place in Kafka's order before it first waits:
-    what GraphQL wants of serial execution holds, without a round trip to Kafka a field.
-    """
-
-    def execute_fields_serially(self, *args: Any) -> Any:
-        return self.execute_fields(*args)
-
-
-class WritesDisabled(ValidationRule):
-    """Gives a mutation that meets a schema without any the code that says why."""
-
-    def enter_operation_definition(self, node: OperationDefinitionNode, *_: Any) -> None:
-        if node.operation is OperationType.MUTATION and self.context.schema.mutation_type is None:
-            message = "This service takes no writes: KVS_ENABLE_WRITES is off."
-            self.report_error(GraphQLError(message, node, extensions={"code": "WRITES_DISABLED"}))
-
-
 def _headers(headers: Iterable[HeaderInput]) -> Headers:
     return tuple((header.key, _header_value(header)) for header in headers)
 
@@ -117,4 +95,4 @@ def _header_value(header: HeaderInput) -> bytes | None:
 
 
 def _key(info: OperationInfo, text: str, encoding: Encoding) -> bytes:
-    return info.context.service.key(decode_key(text, encoding))
+    return info.context.service.limits.key(decode_key(text, encoding))

@@ -1,7 +1,8 @@
-"""The live end, in memory: what was committed last, and who is told of it."""
+"""The live end, in memory: what was committed last, and who watches it."""
 
-from kvs_graphql.feed.feed import Feed, FellBehind, Watcher
-from kvs_graphql.feed.pushes import Encode, Flush, Push
+from kvs_graphql.feed.delivery import Flush, Sink
+from kvs_graphql.feed.feed import Feed
 from kvs_graphql.feed.updates import Kind, Update
+from kvs_graphql.feed.watcher import Watcher, WatcherState
 
-__all__ = ["Encode", "Feed", "FellBehind", "Flush", "Kind", "Push", "Update", "Watcher"]
+__all__ = ["Feed", "Flush", "Kind", "Sink", "Update", "Watcher", "WatcherState"]

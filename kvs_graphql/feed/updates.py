@@ -1,4 +1,4 @@
-"""What a watcher is told, and the commits in the feed's log that it is told from."""
+"""Updates, and the logged commits that they are made from."""
 
 from collections import defaultdict
 from enum import StrEnum
@@ -10,7 +10,7 @@ from kvs_graphql.records import Commit, Interest, Record
 
 
 class Kind(StrEnum):
-    """What an update says: of a key (SET, DELETE, SNAPSHOT), or of the subscription (the others)."""
+    """What an update says: of a key (SET, DELETE, SNAPSHOT), or of the subscription (the others: markers)."""
 
     SET = "SET"
     DELETE = "DELETE"
@@ -40,8 +40,8 @@ class Update(NamedTuple):
         return self.place.token_at(self.record)
 
 
-class Logged:
-    """A commit in the log, and what is worked out of it once for all watchers that ask."""
+class LoggedCommit:
+    """A commit in the log, and what is derived from it once for all watchers."""
 
     def __init__(self, topic_id: bytes, commit: Commit) -> None:
         self.topic_id = topic_id
@@ -68,20 +68,20 @@ class Logged:
         return [index for index, record in enumerate(self.commit.changes) if interest.matches(record.key)]
 
     def update(self, index: int) -> Update:
-        """The update of a change, the same object for all who ask while the commit is new."""
+        """The update of a change: the same object for every caller while the commit is new."""
         if self._updates is None:
-            return self.update_of_its_own(index)
+            return self.new_update(index)
         update = self._updates.get(index)
         if update is None:
-            update = self._updates[index] = self.update_of_its_own(index)
+            update = self._updates[index] = self.new_update(index)
         return update
 
     def unshare(self) -> None:
-        """Keep updates no longer: who asks gets one of its own."""
+        """Stop keeping updates: every caller gets a new one."""
         self._updates = None
 
-    def update_of_its_own(self, index: int) -> Update:
-        """The update of a change, for one who asks alone."""
+    def new_update(self, index: int) -> Update:
+        """The update of a change, as an object that nobody else has."""
         record = self.commit.changes[index]
         run = self._runs.get(record.partition) or self._run(record.partition)
         return Update(_DELETE if record.value is None else _SET, run, record)

@@ -1,4 +1,4 @@
-"""Waiting for positions."""
+"""Waits for positions to be published."""
 
 import asyncio
 from heapq import heappop, heappush
@@ -8,9 +8,9 @@ from kvs_graphql.errors import Unavailable
 from kvs_graphql.records import Positions, position_in
 
 
-class Waits:
-    """Who waits for which positions. A wait is kept under one partition it still lacks, so that a commit looks
-    only at waits it may end."""
+class PositionWaits:
+    """Waits by the positions they need. A wait is kept under one partition that it still lacks, so that a commit
+    examines only the waits that it may end."""
 
     def __init__(self) -> None:
         self._by_partition: dict[int, list[tuple[int, int, Positions, asyncio.Future[None]]]] = {}

@@ -14,9 +14,10 @@ from typing import Any
 
 import structlog
 
-from kvs_graphql.api import DocumentLimits, build_schema
+from kvs_graphql.api import build_schema
 from kvs_graphql.cursor import NO_TOPIC_ID, Cursor
 from kvs_graphql.errors import OperatorError, Unwritable
+from kvs_graphql.executor import DocumentLimits, Executor
 from kvs_graphql.feed import Feed
 from kvs_graphql.kafka.connection import KafkaConnection
 from kvs_graphql.kafka.consumer import Consumer, ConsumerLimits
@@ -29,7 +30,7 @@ from kvs_graphql.service import Service, ServiceLimits, WatchLimits
 from kvs_graphql.settings import Settings
 from kvs_graphql.state import Lifecycle, Moment, State
 from kvs_graphql.store import Store, WindowLimits, open_store
-from kvs_graphql.web import PlaceLimits, WebOptions, build_app
+from kvs_graphql.web import SlotLimits, WebOptions, build_app
 
 log = structlog.get_logger(__name__)
 
@@ -122,7 +123,6 @@ async def running(settings: Settings) -> AsyncIterator[Running]:
                 work = [
                     tasks.create_task(_consume(consumer, run)),
                     tasks.create_task(producer.run()),
-                    tasks.create_task(service.run()),
                     tasks.create_task(_note_states(lifecycle, store)),
                 ]
                 try:
@@ -253,11 +253,12 @@ def _server(settings: Settings, service: Service, metrics: Metrics, on_exit: Cal
         request_bytes_max=settings.request_bytes_max,
         connection_init_seconds_max=settings.connection_init_seconds_max,
         subscriptions_per_socket_max=settings.subscriptions_per_socket_max,
-        ping_seconds=settings.ping_seconds,
-        places=PlaceLimits(settings.subscriptions_per_client_max, settings.subscriptions_max),
+        heartbeat_seconds=settings.ping_seconds,
+        slots=SlotLimits(settings.subscriptions_per_client_max, settings.subscriptions_max),
     )
-    schema = build_schema(documents, writes=settings.enable_writes, shared_bytes_max=settings.shared_bytes_max)
-    app: Any = build_app(schema, service, metrics, options)
+    schema = build_schema(writes=settings.enable_writes)
+    executor = Executor(schema, documents, metrics, render_cache_bytes_max=settings.shared_bytes_max)
+    app: Any = build_app(executor, schema.as_str() + "\n", service, metrics, options)
     limits = ServerLimits(
         sockets_max=settings.sockets_max,
         message_bytes_max=settings.request_bytes_max,

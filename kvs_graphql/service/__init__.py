@@ -1,9 +1,10 @@
 """The use cases: read keys, read pages, watch changes, tell how things are. Everything a client can ask for."""
 
-from kvs_graphql.cursor import Cursor, Place
-from kvs_graphql.feed import Encode, Flush, Kind, Push, Update
+from kvs_graphql.cursor import Cursor, Place, decode_cursor
+from kvs_graphql.feed import Flush, Kind, Sink, Update
+from kvs_graphql.service.limits import ServiceLimits
 from kvs_graphql.service.reads import NO_WAIT, PageRequest, Reads, Wait
-from kvs_graphql.service.service import Service, ServiceLimits
+from kvs_graphql.service.service import Latest, Service
 from kvs_graphql.service.status import PartitionStatus, Status
 from kvs_graphql.service.writes import Headers, Write, Writes
 from kvs_graphql.state import State
@@ -13,18 +14,18 @@ from kvs_graphql.watch import Start, WatchLimits
 __all__ = [
     "NO_WAIT",
     "Cursor",
-    "Encode",
     "Flush",
     "Headers",
     "Kind",
+    "Latest",
     "Page",
     "PageRequest",
     "PartitionStatus",
     "Place",
-    "Push",
     "Reads",
     "Service",
     "ServiceLimits",
+    "Sink",
     "Start",
     "State",
     "Status",
@@ -33,4 +34,5 @@ __all__ = [
     "WatchLimits",
     "Write",
     "Writes",
+    "decode_cursor",
 ]

@@ -1,11 +1,15 @@
 """How the service is, as one value."""
 
 from dataclasses import dataclass
+from time import monotonic
+from typing import Any
 
 from kvs_graphql.cursor import Cursor
 from kvs_graphql.records import position_in
 from kvs_graphql.state import Lifecycle, Moment
-from kvs_graphql.store import Sizes
+from kvs_graphql.store import Query, Sizes, count_entries, sizes
+
+_COUNT_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,19 +47,44 @@ class Readiness:
     lag: int
 
 
-def status_of(topic: str, lifecycle: Lifecycle, cursor: Cursor, sizes: Sizes, entries: int) -> Status:
-    """The status at `cursor`; lag is measured from there to what was last heard of Kafka."""
-    lags = lifecycle.lag(cursor.positions)
-    partitions = [
-        PartitionStatus(
-            number,
-            position_in(cursor.positions, number),
-            end,
-            lags[number],
-            position_in(lifecycle.held_back, number),
+class StatusReader:
+    """Puts statuses together. Entries are counted at most once a second, for all requests."""
+
+    def __init__(self, topic: str, lifecycle: Lifecycle) -> None:
+        self._topic = topic
+        self._lifecycle = lifecycle
+        self._entries = 0
+        self._counted_at = float("-inf")
+
+    def queries(self) -> tuple[Query[Any], ...]:
+        """The queries of which `status` takes the results, in order."""
+        counted_recently = monotonic() - self._counted_at < _COUNT_SECONDS
+        return (sizes(),) if counted_recently else (sizes(), count_entries())
+
+    def status(self, cursor: Cursor, stored: Sizes, *entries: int) -> Status:
+        """The status at `cursor`; lag is measured from there to the end of Kafka's log as last known."""
+        if entries:
+            (self._entries,), self._counted_at = entries, monotonic()
+        lifecycle = self._lifecycle
+        lags = lifecycle.lag(cursor.positions)
+        partitions = [
+            PartitionStatus(
+                number,
+                position_in(cursor.positions, number),
+                end,
+                lags[number],
+                position_in(lifecycle.held_back, number),
+            )
+            for number, end in enumerate(lifecycle.end_offsets)
+        ]
+        return Status(
+            self._topic,
+            lifecycle.compacted,
+            lifecycle.ready,
+            lifecycle.moment,
+            self._entries,
+            cursor,
+            sum(lags),
+            partitions,
+            stored,
         )
-        for number, end in enumerate(lifecycle.end_offsets)
-    ]
-    return Status(
-        topic, lifecycle.compacted, lifecycle.ready, lifecycle.moment, entries, cursor, sum(lags), partitions, sizes
-    )

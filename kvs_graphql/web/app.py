@@ -1,6 +1,7 @@
 """The routes, and nothing else."""
 
 from dataclasses import dataclass
+from functools import partial
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -11,15 +12,16 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Mount, Route, WebSocketRoute
 from starlette.types import ASGIApp
 
-from kvs_graphql.api import KvsSchema, masked
+from kvs_graphql.executor import Executor
 from kvs_graphql.metrics import CONTENT_TYPE, Metrics
 from kvs_graphql.service import Service
-from kvs_graphql.web.graphql import GraphQLEndpoint
+from kvs_graphql.web.connections import Connections
 from kvs_graphql.web.health import Health
+from kvs_graphql.web.http import GraphQLOverHttp
 from kvs_graphql.web.pages import Assets, Pages
-from kvs_graphql.web.places import PlaceLimits, Places
-from kvs_graphql.web.queries import PlannedQueries
-from kvs_graphql.web.responses import BodyLimit, error_response
+from kvs_graphql.web.responses import error_response, failure_response
+from kvs_graphql.web.slots import SlotLimits, Slots
+from kvs_graphql.web.websocket import GraphQLWebSockets, WebSocketOptions
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,26 +33,29 @@ class WebOptions:
     request_bytes_max: int
     connection_init_seconds_max: float
     subscriptions_per_socket_max: int
-    ping_seconds: float
-    places: PlaceLimits
+    heartbeat_seconds: float
+    slots: SlotLimits
 
 
-def build_app(schema: KvsSchema, service: Service, metrics: Metrics, options: WebOptions) -> ASGIApp:
-    """The ASGI application of one service."""
+def build_app(executor: Executor, sdl: str, service: Service, metrics: Metrics, options: WebOptions) -> ASGIApp:
+    """The ASGI application of one service, whose schema `sdl` describes."""
     pages = Pages(graphiql=options.graphiql)
     health = Health(service)
-    graphql = GraphQLEndpoint(
-        schema,
-        service,
-        metrics,
+    connections = Connections(service, metrics, Slots(metrics, options.slots))
+    http = GraphQLOverHttp(
+        executor,
+        connections,
         pages,
-        Places(metrics, options.places),
-        connection_init_seconds_max=options.connection_init_seconds_max,
-        subscriptions_per_socket_max=options.subscriptions_per_socket_max,
-        origins=options.cors_origins,
-        ping_seconds=options.ping_seconds,
+        request_bytes_max=options.request_bytes_max,
+        heartbeat_seconds=options.heartbeat_seconds,
     )
-    sdl = schema.as_str() + "\n"
+    sockets = GraphQLWebSockets(
+        executor,
+        connections,
+        WebSocketOptions(
+            options.cors_origins, options.connection_init_seconds_max, options.subscriptions_per_socket_max
+        ),
+    )
 
     async def print_schema(_: Request) -> Response:
         return PlainTextResponse(sdl)
@@ -58,28 +63,26 @@ def build_app(schema: KvsSchema, service: Service, metrics: Metrics, options: We
     async def print_metrics(_: Request) -> Response:
         return Response(metrics.render(), media_type=CONTENT_TYPE)
 
-    app: ASGIApp = Starlette(
+    cors = Middleware(
+        CORSMiddleware,
+        allow_origins=options.cors_origins,
+        allow_methods=("GET", "POST"),
+        allow_headers=("content-type", "authorization", "last-event-id"),
+    )
+    return Starlette(
         routes=[
+            # First, for routes are tried in order.
+            Route("/graphql", http, name="graphql"),
+            WebSocketRoute("/graphql", sockets),
             Route("/", pages.front),
-            Route("/graphql", graphql, name="graphql"),
-            WebSocketRoute("/graphql", graphql),
             Route("/healthz", health.alive),
             Route("/readyz", health.ready),
             Route("/metrics", print_metrics),
             Route("/schema.graphql", print_schema),
             Mount("/assets", Assets()),
         ],
-        middleware=[Middleware(BodyLimit, options.request_bytes_max)],
-        exception_handlers={HTTPException: _http_error, Exception: _unexpected},
-    )
-    app = PlannedQueries(app, schema, service, metrics, bytes_max=options.request_bytes_max)
-    if not options.cors_origins:
-        return app
-    return CORSMiddleware(
-        app,
-        allow_origins=options.cors_origins,
-        allow_methods=("GET", "POST"),
-        allow_headers=("content-type", "authorization", "last-event-id"),
+        middleware=[cors] if options.cors_origins else [],
+        exception_handlers={HTTPException: _http_error, Exception: partial(_unexpected, executor)},
     )
 
 
@@ -88,6 +91,5 @@ async def _http_error(request: Request, error: Exception) -> Response:
     return error_response(request, error.status_code, error.detail, error.headers)
 
 
-async def _unexpected(request: Request, error: Exception) -> Response:
-    shown = masked(error)
-    return error_response(request, 500, shown.message, **(shown.extensions or {}))
+async def _unexpected(executor: Executor, request: Request, error: Exception) -> Response:
+    return failure_response(request, executor.refuse(error))

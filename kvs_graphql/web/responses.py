@@ -1,56 +1,53 @@
-"""GraphQL responses over HTTP: media types, status codes, and errors of requests that never became GraphQL."""
+"""Answers in one body: media types, status codes, and errors of requests that never became GraphQL."""
 
 from collections.abc import Mapping
-from typing import Any
 
 import orjson
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import Send
 
-GRAPHQL_RESPONSE = "application/graphql-response+json"
-_JSON = "application/json"
+from kvs_graphql.executor import Fault, Payload, Refusal
+from kvs_graphql.web.negotiation import ANSWERS, MediaType, preferred
+
 _CODES = {413: "LIMIT_EXCEEDED", 500: "INTERNAL", 503: "UNAVAILABLE"}
+_CONTENT_TYPES = {media_type: media_type.value.encode() for media_type in ANSWERS}
 
 
-def media_type(accept: str) -> str:
-    """The better of the two media types of GraphQL over HTTP that the client accepts."""
-    return GRAPHQL_RESPONSE if GRAPHQL_RESPONSE in accept else _JSON
+async def send_answer(send: Send, media_type: MediaType, answer: Payload | Refusal) -> None:
+    """Send an answer. Its status is 200 unless nothing was executed and the client can tell that by the status."""
+    if isinstance(answer, Payload):
+        body, status = answer.result, 200
+    else:
+        body, status = encode_refusal(answer), _status(answer.fault, media_type)
+    headers = [(b"content-length", b"%d" % len(body)), (b"content-type", _CONTENT_TYPES[media_type])]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
 
 
-def graphql_response(payload: Any, accept: str, encoded: bytes) -> Response:
-    """A response whose status is 200, unless the client knows the new media type and nothing was executed."""
-    chosen = media_type(accept)
-    refused = isinstance(payload, dict) and "data" not in payload
-    return Response(encoded, 400 if refused and chosen == GRAPHQL_RESPONSE else 200, media_type=chosen)
+def encode_refusal(refusal: Refusal) -> bytes:
+    """The JSON of a result of which nothing was executed: it has no `data`."""
+    return orjson.dumps({"errors": [error.formatted for error in refusal.errors]})
 
 
-def error_response(
-    request: Request, status: int, message: str, headers: Mapping[str, str] | None = None, **extensions: object
-) -> Response:
+def error_response(request: Request, status: int, message: str, headers: Mapping[str, str] | None = None) -> Response:
     """A request that could not be read as GraphQL over HTTP: an error with a code all the same."""
-    error = {"message": message, "extensions": {"code": _CODES.get(status, "BAD_INPUT"), **extensions}}
-    body = orjson.dumps({"errors": [error]})
-    return Response(body, status, headers, media_type(request.headers.get("accept", "")))
+    error = {"message": message, "extensions": {"code": _CODES.get(status, "BAD_INPUT")}}
+    media_type = preferred(request.headers.get("accept", ""), ANSWERS) or MediaType.JSON
+    return Response(orjson.dumps({"errors": [error]}), status, headers, media_type.value)
 
 
-class BodyLimit:
-    """Refuses bodies beyond a limit, with a code: Starlette's own `max_body_size` answers in plain text."""
+def failure_response(request: Request, refusal: Refusal) -> Response:
+    """An unexpected error outside of any operation."""
+    media_type = preferred(request.headers.get("accept", ""), ANSWERS) or MediaType.JSON
+    return Response(encode_refusal(refusal), _status(refusal.fault, media_type), media_type=media_type.value)
 
-    def __init__(self, app: ASGIApp, bytes_max: int) -> None:
-        self._app = app
-        self._bytes_max = bytes_max
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        received = 0
-
-        async def receive_within_limit() -> Message:
-            nonlocal received
-            message = await receive()
-            received += len(message.get("body", b""))
-            if received > self._bytes_max:
-                raise HTTPException(413, f"A request has at most {self._bytes_max} bytes.")
-            return message
-
-        await self._app(scope, receive_within_limit if scope["type"] == "http" else receive, send)
+def _status(fault: Fault, media_type: MediaType) -> int:
+    match fault:
+        case Fault.REQUEST:
+            return 400
+        case Fault.SERVICE:
+            return 500
+        case Fault.DOCUMENT:
+            return 400 if media_type is MediaType.GRAPHQL_RESPONSE else 200

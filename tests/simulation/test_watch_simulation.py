@@ -13,7 +13,7 @@ import pytest
 
 from kvs_graphql.cursor import Cursor
 from kvs_graphql.cursor_validation import CursorValidator
-from kvs_graphql.feed import Feed, Flush, Push, Update
+from kvs_graphql.feed import Feed, Flush, Sink, Update
 from kvs_graphql.records import Interest, Positions, advance, covers, merge
 from kvs_graphql.state import MetadataRefreshes, TopicSnapshot
 from kvs_graphql.store import Store, WindowLimits
@@ -64,7 +64,7 @@ class Replica:
             Cursor(TOPIC_ID, self.store.positions),
             changes_max=self._random.choice((1, 5, 50)),
             bytes_max=self._random.choice((1, 1_000_000)),
-            pushes_a_turn=self._random.choice((1, 3, 1_000)),
+            steps_per_turn=self._random.choice((1, 3, 1_000)),
         )
         if self.store.source is None:
             await self.store.begin("t", TOPIC_ID, (0,) * len(self._log.partitions))
@@ -144,11 +144,11 @@ class SimulatedClient:
         watch = Watch(replica.store, replica.feed, self.interest, self._limits, validator)
         snapshot = self._resume is None and self._snapshot
         self._until, self._left = until, updates_max
-        push = Push(self._encode, self._send) if self._is_pushed else None
-        start = Start(self._resume, snapshot, progress=True, interval=self._interval, push=push)
+        sink = Sink(self._encode, self._send) if self._is_pushed else None
+        start = Start(self._resume, snapshot, progress=True, interval=self._interval)
         if self._resume is None and not self._snapshot:
             self.view.begin(replica.feed.positions)
-        async with aclosing(watch.updates(start)) as pages:
+        async with aclosing(watch.updates(start, sink)) as pages:
             async for page in pages:
                 for update in page:
                     self._see(update)
@@ -159,10 +159,10 @@ class SimulatedClient:
                 if self._random.random() < 0.3:
                     await asyncio.sleep(0.001)
 
-    def _encode(self, update: Update) -> Update:
-        if self._random.random() < 0.1:
-            raise RuntimeError("an update that cannot be shown")
-        return update
+    def _encode(self, update: Update) -> Update | None:
+        if self._random.random() < 0.05:
+            raise RuntimeError("a rendering that fails")
+        return None if self._random.random() < 0.05 else update
 
     def _send(self, update: Update) -> Flush | None:
         """Take an update that is not waited for, or have no room for it; the last one is not taken so."""

@@ -126,7 +126,7 @@ async def test_a_document_of_several_operations_is_run_only_by_name(served: Serv
 @pytest.mark.parametrize("content_type", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data", ""])
 async def test_a_body_of_another_type_is_refused_with_a_code(served: Served, content_type: str) -> None:
     answer = await post(served, b'{"query": "{ __typename }"}', content_type=content_type)
-    assert (answer.status_code, codes(answer)) == (400, ["BAD_INPUT"])
+    assert (answer.status_code, codes(answer)) == (415, ["BAD_INPUT"])
 
 
 @pytest.mark.parametrize(

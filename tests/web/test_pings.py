@@ -15,6 +15,7 @@ from tests.serving import Served
 from tests.transports import open_socket, receive, subscribe, until_active
 from tests.web.test_slow_clients import (
     NEVER_SECONDS,
+    RECEIVE_BUFFER_BYTES,
     SMALL,
     VALUE_BYTES,
     change_much,
@@ -121,8 +122,13 @@ async def test_event_stream_is_pinged_with_comments(embedded_broker: EmbeddedBro
 async def test_event_stream_that_nobody_reads_is_closed_even_if_its_buffers_have_room(
     embedded_broker: EmbeddedBroker, tmp_path: Path
 ) -> None:
-    often: dict[str, Any] = {"ping_seconds": 0.001, "slow_client_seconds_max": 0.1}
-    async with asyncio.timeout(40), holding(embedded_broker, tmp_path, **often) as held, sse(held.served):
-        await until_active(held.served.http, 1)
+    async with (
+        asyncio.timeout(40),
+        holding(embedded_broker, tmp_path, slow_client_seconds_max=0.1) as held,
+        sse(held.served, snapshot=True) as updates,
+    ):
+        await live(updates)
+        # More than the client's buffer holds, and less than the service's own.
+        await held.write((b"a", b"v" * 4 * RECEIVE_BUFFER_BYTES))
         await until_active(held.served.http, 0)
         assert await disconnected(held.served) == 0

@@ -1,0 +1,42 @@
+"""Where the events of a subscription come from."""
+
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from kvs_graphql.service import Sink, Update
+
+E = TypeVar("E")
+
+
+@dataclass(frozen=True, slots=True)
+class Source(Generic[E]):
+    """The events of one subscription, before anything is rendered. Resolvers of root fields return it."""
+
+    pages: Callable[[Sink | None], AsyncGenerator[Sequence[E], None]]
+    """Begins the events, a page at a time; those that the sink takes directly are not among them."""
+    view: Callable[[E], Any]
+    """The schema's object of an event."""
+    updates: bool = False
+    """Whether the events are `Update`s of keys: these have cursors, and may be delivered directly."""
+
+    async def __aiter__(self) -> AsyncIterator[Any]:
+        """The schema's objects one by one, as GraphQL's own execution of a subscription wants them."""
+        async with aclosing(self.pages(None)) as pages:
+            async for page in pages:
+                for event in page:
+                    yield self.view(event)
+
+
+async def one_by_one(events: AsyncGenerator[E, None]) -> AsyncGenerator[Sequence[E], None]:
+    """Events of which each is a page."""
+    async with aclosing(events):
+        async for event in events:
+            yield (event,)
+
+
+def token_of(event: Any) -> str:
+    """The token of the cursor just after an event of a source of `updates`."""
+    assert isinstance(event, Update)
+    return event.token()

@@ -1,0 +1,19 @@
+"""The executor: from a request to its results, the same way on every transport."""
+
+from kvs_graphql.executor.documents import Fault, PreparedOperation, Refusal
+from kvs_graphql.executor.executor import ClientGone, Executor, Outcome, Request, ResultSink
+from kvs_graphql.executor.limits import DocumentLimits
+from kvs_graphql.executor.rendering import Payload
+
+__all__ = [
+    "ClientGone",
+    "DocumentLimits",
+    "Executor",
+    "Fault",
+    "Outcome",
+    "Payload",
+    "PreparedOperation",
+    "Refusal",
+    "Request",
+    "ResultSink",
+]

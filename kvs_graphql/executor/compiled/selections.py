@@ -1,0 +1,248 @@
+"""What a document selects of an object, compiled into one function from the object to its form in JSON.
+
+The fields' own resolvers are called, as graphql-core would, but nothing is looked up again for each object. Non-null
+fields are not checked for null: the types of resolvers are those of the schema, and a type checker holds them to it.
+The function raises whatever goes wrong in it; `completion` then finds out where.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from operator import attrgetter
+from typing import Any, NamedTuple
+
+from graphql import (
+    FieldNode,
+    FragmentDefinitionNode,
+    FragmentSpreadNode,
+    GraphQLEnumType,
+    GraphQLField,
+    GraphQLList,
+    GraphQLNonNull,
+    GraphQLObjectType,
+    GraphQLString,
+    InlineFragmentNode,
+    SelectionNode,
+    SelectionSetNode,
+    is_leaf_type,
+)
+from strawberry.extensions import FieldExtension
+from strawberry.permission import PermissionExtension
+
+from kvs_graphql.access import Access
+from kvs_graphql.api.permissions import AccessPermission
+from kvs_graphql.api.scalars import WRITTEN_AS_THEY_ARE
+from kvs_graphql.compat.strawberry import resolver_of
+from kvs_graphql.executor.compiled.arguments import Arguments, Bound, NotCompilable, Variables
+
+Show = Callable[[Any], Any]
+"""From an object to its form in JSON."""
+
+
+class Selected(NamedTuple):
+    """A field that a document selects."""
+
+    name: str
+    """As the answer names it."""
+    nodes: list[FieldNode]
+    parent: str
+    """The name of the type that has the field."""
+    type: Any
+    """graphql-core's type of the field."""
+    reader: "Callable[[Bound, Access], Show]"
+    """How the field is read from its object, for the variables and the principal of a request."""
+    below: "tuple[Selected, ...]"
+    """What is selected of the field's value."""
+    variables: frozenset[str]
+    """The variables that the field's arguments use, and those of all below."""
+
+
+class Selections:
+    """The selections of one operation, whatever of them can be compiled."""
+
+    def __init__(self, fragments: Mapping[str, FragmentDefinitionNode], variables: Variables) -> None:
+        self._fragments = fragments
+        self._variables = variables
+
+    def of_type(self, kind: GraphQLObjectType, selections: Sequence[SelectionSetNode]) -> dict[str, list[FieldNode]]:
+        """The fields of a type by their names in the answer, in the order in which they first appear.
+
+        Raises:
+            NotCompilable: A directive decides at execution time what is selected.
+        """
+        fields: dict[str, list[FieldNode]] = {}
+        spread: set[str] = set()
+        for selection in selections:
+            for node in self._flat(kind, selection, spread):
+                fields.setdefault(node.alias.value if node.alias else node.name.value, []).append(node)
+        return fields
+
+    def below(self, kind: Any, nodes: Sequence[FieldNode]) -> tuple[Selected, ...]:
+        """What these nodes select of a value of a type; nothing of a leaf.
+
+        Raises:
+            NotCompilable: Something of it is left to graphql-core.
+        """
+        while isinstance(kind, GraphQLNonNull | GraphQLList):
+            kind = kind.of_type
+        if is_leaf_type(kind):
+            return ()
+        if not isinstance(kind, GraphQLObjectType):
+            raise NotCompilable
+        selections = [node.selection_set for node in nodes if node.selection_set is not None]
+        return tuple(self._selected(kind, name, nodes) for name, nodes in self.of_type(kind, selections).items())
+
+    def _selected(self, kind: GraphQLObjectType, name: str, nodes: list[FieldNode]) -> Selected:
+        field = kind.fields.get(nodes[0].name.value)
+        if field is None:
+            return _meta_field(kind, name, nodes)
+        arguments = Arguments(self._variables, field, nodes[0])
+        below = self.below(field.type, nodes)
+        variables = arguments.variables.union(*(one.variables for one in below))
+        return Selected(name, nodes, kind.name, field.type, reader_of(field, arguments), below, variables)
+
+    def _flat(self, kind: GraphQLObjectType, selection: SelectionSetNode, spread: set[str]) -> Iterator[FieldNode]:
+        for node in selection.selections:
+            if node.directives:
+                raise NotCompilable
+            if isinstance(node, FieldNode):
+                yield node
+            else:
+                yield from self._of_fragment(kind, node, spread)
+
+    def _of_fragment(self, kind: GraphQLObjectType, node: SelectionNode, spread: set[str]) -> Iterator[FieldNode]:
+        if isinstance(node, FragmentSpreadNode):
+            if node.name.value in spread:
+                return
+            spread.add(node.name.value)
+            fragment: FragmentDefinitionNode | InlineFragmentNode = self._fragments[node.name.value]
+        else:
+            assert isinstance(node, InlineFragmentNode)
+            fragment = node
+        condition = fragment.type_condition
+        if fragment.directives:
+            raise NotCompilable
+        if condition is None or condition.name.value in {kind.name, *(i.name for i in kind.interfaces)}:
+            yield from self._flat(kind, fragment.selection_set, spread)
+
+
+def reader_of(field: GraphQLField, arguments: Arguments) -> Callable[[Bound, Access], Show]:
+    """How a field is read from its object: by its resolver, or as an attribute.
+
+    Raises:
+        NotCompilable: Its resolver is a coroutine or wants more than the object and its arguments, or it has an
+            extension other than permissions that depend on the principal alone.
+    """
+    resolver = resolver_of(field)
+    permissions = permissions_of(resolver.extensions)
+    if resolver.is_async or resolver.wants_info:
+        raise NotCompilable
+    if resolver.function is None:
+        plain: Callable[[Bound], Show] = lambda _: attrgetter(resolver.python_name)  # noqa: E731
+    else:
+        plain = partial(_called, resolver.function, arguments)
+
+    def reader(bound: Bound, access: Access) -> Show:
+        refusing = next((one for one in permissions if not one.allows(access)), None)
+        return plain(bound) if refusing is None else lambda _: refusing.on_unauthorized()
+
+    return reader
+
+
+def permissions_of(extensions: Sequence[FieldExtension]) -> tuple[AccessPermission, ...]:
+    """The permissions of a field, in order.
+
+    Raises:
+        NotCompilable: It has another extension, or a permission that depends on more than the principal.
+    """
+    permissions: list[AccessPermission] = []
+    for extension in extensions:
+        if not isinstance(extension, PermissionExtension) or extension.fail_silently:
+            raise NotCompilable
+        for permission in extension.permissions:
+            if not isinstance(permission, AccessPermission):
+                raise NotCompilable
+            permissions.append(permission)
+    return tuple(permissions)
+
+
+def show_of(selected: Sequence[Selected], kind: Any, bound: Bound, access: Access) -> Show | None:
+    """How a value of a type is shown; None where the encoder writes it as it is.
+
+    Raises:
+        GraphQLError: A variable is null where an argument must not be.
+    """
+    if isinstance(kind, GraphQLNonNull):
+        return _show_of_present(selected, kind.of_type, bound, access)
+    show = _show_of_present(selected, kind, bound, access)
+    return None if show is None else lambda value: None if value is None else show(value)
+
+
+def _show_of_present(selected: Sequence[Selected], kind: Any, bound: Bound, access: Access) -> Show | None:
+    if isinstance(kind, GraphQLList):
+        item = show_of(selected, kind.of_type, bound, access)
+        return None if item is None else lambda value: [item(one) for one in value]
+    if isinstance(kind, GraphQLObjectType):
+        return _object([(one.name, _field(one, bound, access)) for one in selected])
+    if kind.name in WRITTEN_AS_THEY_ARE:
+        return None
+    if isinstance(kind, GraphQLEnumType):
+        return {kind.parse_value(name): name for name in kind.values}.__getitem__
+    serialize: Show = kind.serialize
+    return serialize
+
+
+def _called(function: Callable[..., Any], arguments: Arguments, bound: Bound) -> Show:
+    values = arguments.values(bound)
+    return partial(function, **values) if values else function
+
+
+def _meta_field(kind: GraphQLObjectType, name: str, nodes: list[FieldNode]) -> Selected:
+    if nodes[0].name.value != "__typename":
+        raise NotCompilable
+    typename = kind.name
+    return Selected(name, nodes, kind.name, _TYPENAME, lambda *_: lambda _: typename, (), frozenset())
+
+
+def _field(field: Selected, bound: Bound, access: Access) -> Show:
+    read = field.reader(bound, access)
+    show = show_of(field.below, field.type, bound, access)
+    return read if show is None else lambda value: show(read(value))
+
+
+def _object(fields: Sequence[tuple[str, Show]]) -> Show:
+    """A dictionary of the fields. A display is a third faster than a loop, so there is one for each small number."""
+    if len(fields) > len(_DISPLAYS):
+        first, rest = _object(fields[: len(_DISPLAYS)]), _object(fields[len(_DISPLAYS) :])
+        return lambda value: first(value) | rest(value)
+    return _DISPLAYS[len(fields) - 1](*(part for field in fields for part in field))
+
+
+def _one(a: str, fa: Show) -> Show:
+    return lambda v: {a: fa(v)}
+
+
+def _two(a: str, fa: Show, b: str, fb: Show) -> Show:
+    return lambda v: {a: fa(v), b: fb(v)}
+
+
+def _three(a: str, fa: Show, b: str, fb: Show, c: str, fc: Show) -> Show:
+    return lambda v: {a: fa(v), b: fb(v), c: fc(v)}
+
+
+def _four(*parts: Any) -> Show:
+    a, fa, b, fb, c, fc, d, fd = parts
+    return lambda v: {a: fa(v), b: fb(v), c: fc(v), d: fd(v)}
+
+
+def _five(*parts: Any) -> Show:
+    a, fa, b, fb, c, fc, d, fd, e, fe = parts
+    return lambda v: {a: fa(v), b: fb(v), c: fc(v), d: fd(v), e: fe(v)}
+
+
+def _six(*parts: Any) -> Show:
+    a, fa, b, fb, c, fc, d, fd, e, fe, f, ff = parts
+    return lambda v: {a: fa(v), b: fb(v), c: fc(v), d: fd(v), e: fe(v), f: ff(v)}
+
+
+_DISPLAYS: tuple[Callable[..., Show], ...] = (_one, _two, _three, _four, _five, _six)
+_TYPENAME = GraphQLNonNull(GraphQLString)

@@ -1,0 +1,155 @@
+"""Prepared documents: parsed, validated, limited, compiled where that is possible; once for all who send the same."""
+
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import Any, NamedTuple
+
+from cachetools import LRUCache
+from graphql import (
+    DocumentNode,
+    FragmentDefinitionNode,
+    GraphQLError,
+    GraphQLSchema,
+    OperationDefinitionNode,
+    OperationType,
+    ValidationRule,
+    parse,
+    specified_rules,
+    validate,
+)
+
+from kvs_graphql.executor.compiled import CompiledOperation, NotCompilable, compile_operation
+from kvs_graphql.executor.limits import DocumentLimits, document_limiter
+
+_CACHED_CHARACTERS_MAX = 4 * 1024 * 1024
+_DOCUMENT_CACHED_CHARACTERS_MAX = 64 * 1024
+
+
+class Fault(Enum):
+    """Whose fault it is that nothing was executed."""
+
+    REQUEST = auto()
+    """The request names no operation, or none that can be executed over its transport."""
+    DOCUMENT = auto()
+    """The document, or the values of its variables, are not valid."""
+    SERVICE = auto()
+    """An error of this service."""
+
+
+class Refusal(NamedTuple):
+    """Why nothing of a request was executed."""
+
+    errors: list[GraphQLError]
+    fault: Fault
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedOperation:
+    """One operation of a valid document."""
+
+    document: DocumentNode
+    name: str | None
+    type: OperationType
+    compiled: CompiledOperation | None
+    """None where only graphql-core can execute it."""
+
+    @property
+    def is_subscription(self) -> bool:
+        return self.type is OperationType.SUBSCRIPTION
+
+    @property
+    def is_mutation(self) -> bool:
+        return self.type is OperationType.MUTATION
+
+
+class PreparedDocument:
+    """A document as one text has it."""
+
+    def __init__(self, schema: GraphQLSchema, query: str, rules: list[type[Any]], limits: DocumentLimits) -> None:
+        self.characters = len(query)
+        self._schema = schema
+        self._refusal: Refusal | None = None
+        self._operations: dict[str | None, PreparedOperation | Refusal] = {}
+        self._document = DocumentNode(definitions=())
+        try:
+            self._document = parse(query, max_tokens=limits.tokens_max)
+            errors = validate(schema, self._document, rules)
+        except GraphQLError as unparsable:
+            self._refusal = Refusal([unparsable], Fault.DOCUMENT)
+            return
+        for error in errors:
+            error.extensions = {"code": "GRAPHQL_VALIDATION_FAILED", **(error.extensions or {})}
+        if errors:
+            self._refusal = Refusal(errors, Fault.DOCUMENT)
+
+    def operation(self, name: str | None) -> PreparedOperation | Refusal:
+        """The operation of that name; the only one, for None."""
+        if self._refusal is not None and not self._names_nothing:
+            return self._refusal
+        found = self._operations.get(name)
+        if found is None:
+            found = self._prepare(name)
+            if isinstance(found, PreparedOperation):
+                # Names that no operation has are the client's invention, and without bound.
+                self._operations[name] = found
+        return found
+
+    @property
+    def _names_nothing(self) -> bool:
+        """Whether the document could be parsed, and has no operation at all."""
+        return bool(self._document.definitions) and not self._definitions
+
+    @property
+    def _definitions(self) -> list[OperationDefinitionNode]:
+        return [d for d in self._document.definitions if isinstance(d, OperationDefinitionNode)]
+
+    def _prepare(self, name: str | None) -> PreparedOperation | Refusal:
+        definitions = self._definitions
+        if name is None and len(definitions) > 1:
+            return _refused("The document has several operations: `operationName` must name one.", Fault.DOCUMENT)
+        named = [d for d in definitions if name is None or (d.name is not None and d.name.value == name)]
+        if not named:
+            return _refused("The request names no operation that can be executed here.", Fault.REQUEST)
+        fragments = [d for d in self._document.definitions if isinstance(d, FragmentDefinitionNode)]
+        try:
+            compiled = compile_operation(self._schema, named[0], fragments)
+        except NotCompilable:
+            compiled = None
+        return PreparedOperation(self._document, name, named[0].operation, compiled)
+
+
+class Documents:
+    """Prepares documents, and keeps those used last, up to a number of characters."""
+
+    def __init__(self, schema: GraphQLSchema, limits: DocumentLimits) -> None:
+        self._schema = schema
+        self._limits = limits
+        # The first rule finds fault with mutations before others do, which say less.
+        self._rules: list[type[Any]] = [WritesDisabled, *specified_rules, document_limiter(limits)]
+        self._cache: LRUCache[str, PreparedDocument] = LRUCache(
+            _CACHED_CHARACTERS_MAX, getsizeof=lambda document: document.characters + 1
+        )
+
+    def prepare(self, query: str | None, operation_name: str | None) -> PreparedOperation | Refusal:
+        """The operation that a request names, ready to be executed; or why it cannot be."""
+        if not query:
+            return _refused("The request has no query.", Fault.REQUEST)
+        document = self._cache.get(query)
+        if document is None:
+            document = PreparedDocument(self._schema, query, self._rules, self._limits)
+            if document.characters <= _DOCUMENT_CACHED_CHARACTERS_MAX:
+                self._cache[query] = document
+        return document.operation(operation_name)
+
+
+class WritesDisabled(ValidationRule):
+    """Gives a mutation that meets a schema without any the code that says why."""
+
+    def enter_operation_definition(self, node: OperationDefinitionNode, *_: Any) -> None:
+        if node.operation is OperationType.MUTATION and self.context.schema.mutation_type is None:
+            message = "This service takes no writes: KVS_ENABLE_WRITES is off."
+            self.report_error(GraphQLError(message, node, extensions={"code": "WRITES_DISABLED"}))
+
+
+def _refused(message: str, fault: Fault) -> Refusal:
+    return Refusal([GraphQLError(message, extensions={"code": "BAD_INPUT"})], fault)

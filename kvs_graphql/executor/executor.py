@@ -1,0 +1,248 @@
+"""The executor: the one road that every operation takes, on every transport.
+
+    text ─▶ prepared ─▶ bound ─▶ authorised ─▶ executed ─▶ encoded
+
+A prepared operation is parsed, validated, limited, and compiled where that is possible. Compiled operations and
+graphql-core are two back ends: errors get their codes, are masked, logged and counted in one place for both.
+"""
+
+from contextlib import aclosing
+from dataclasses import dataclass
+from enum import Enum, auto
+from functools import lru_cache
+from typing import Any, NamedTuple, Protocol
+
+import strawberry
+from graphql import Executor as GraphQLCoreExecutor
+from graphql import GraphQLError, OperationType, create_source_event_stream
+
+from kvs_graphql.api import Connection, Operation, Source
+from kvs_graphql.compat.strawberry import graphql_schema
+from kvs_graphql.errors import Unavailable
+from kvs_graphql.executor.compiled import Bound, CompiledOperation, Given
+from kvs_graphql.executor.documents import Documents, Fault, PreparedOperation, Refusal
+from kvs_graphql.executor.errors import present
+from kvs_graphql.executor.limits import DocumentLimits
+from kvs_graphql.executor.rendering import GraphQLCoreRenderer, Payload, RenderCache, Renderer, encode_result
+from kvs_graphql.metrics import Metrics
+from kvs_graphql.service import Cursor, Flush, Sink
+
+_TOKENS_CACHED = 16
+# Requests that are read together stand at the same cursor.
+_token = lru_cache(_TOKENS_CACHED)(Cursor.encode)
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a client sends, whatever the transport."""
+
+    query: str | None
+    variables: Given = None
+    operation_name: str | None = None
+
+
+class ClientGone(Exception):
+    """A sink's client is gone: nobody is left to be told anything."""
+
+
+class ResultSink(Protocol):
+    """Where the results of one operation go: one implementation per transport."""
+
+    @property
+    def with_token(self) -> bool:
+        """Whether the transport carries the cursor of each event beside its result."""
+        ...
+
+    def take(self, payload: Payload) -> Flush | None:
+        """Take a result without waiting, to be sent by the flush returned; None where there is no room."""
+        ...
+
+    async def send(self, payload: Payload) -> None:
+        """Send a result, waiting for the client where necessary.
+
+        Raises:
+            ClientGone: The client is gone.
+        """
+        ...
+
+
+class Outcome(Enum):
+    """How a stream of results ended."""
+
+    COMPLETE = auto()
+    STOPPING = auto()
+    """The service is stopping: the client should go on elsewhere, and is told neither of an error nor of the end."""
+
+
+class _Executed(NamedTuple):
+    """The result of a query or mutation, its errors as clients see them."""
+
+    data: dict[str, Any] | None
+    errors: list[GraphQLError]
+    cursor: Cursor | None
+    """Where it was read; None where it read nothing."""
+
+    def payload(self) -> Payload:
+        extensions = None if self.cursor is None or self.data is None else {"cursor": _token(self.cursor)}
+        return Payload(encode_result(self.data, self.errors, extensions))
+
+
+class Executor:
+    """Executes the operations of one schema."""
+
+    def __init__(
+        self, schema: strawberry.Schema, limits: DocumentLimits, metrics: Metrics, *, render_cache_bytes_max: int
+    ) -> None:
+        self._schema = graphql_schema(schema)
+        self._documents = Documents(self._schema, limits)
+        self._metrics = metrics
+        self._executed = {
+            (kind, compiled): metrics.operations.labels(kind.value, "compiled" if compiled else "graphql-core")
+            for kind in OperationType
+            for compiled in (True, False)
+        }
+        self._renderings = RenderCache(render_cache_bytes_max)
+
+    def prepare(self, request: Request) -> PreparedOperation | Refusal:
+        """The operation that a request names, ready to be executed."""
+        try:
+            prepared = self._documents.prepare(request.query, request.operation_name)
+        except Exception as error:  # noqa: BLE001 - masked and logged
+            return self.refuse(error)
+        return prepared if isinstance(prepared, PreparedOperation) else self._refusal(prepared.errors, prepared.fault)
+
+    async def execute(self, prepared: PreparedOperation, variables: Given, connection: Connection) -> Payload | Refusal:
+        """Execute a query or mutation; the cursor of what it read is in the extensions of the result."""
+        executed = await self._execute(prepared, variables, connection)
+        return executed.payload() if isinstance(executed, _Executed) else executed
+
+    async def stream(
+        self, prepared: PreparedOperation, variables: Given, connection: Connection, sink: ResultSink
+    ) -> Outcome | Refusal:
+        """Execute any operation; a query or mutation has one result, a subscription any number.
+
+        Raises:
+            ClientGone: The sink's client is gone.
+        """
+        if prepared.is_subscription:
+            return await self._subscribe(prepared, variables, connection, sink)
+        executed = await self._execute(prepared, variables, connection)
+        if isinstance(executed, Refusal):
+            return executed
+        if connection.service.stopping and executed.data is None and _are_unavailable(executed.errors):
+            return Outcome.STOPPING
+        await sink.send(executed.payload())
+        return Outcome.COMPLETE
+
+    def refuse(self, error: Exception) -> Refusal:
+        """What a client is told of an error outside of any field; unexpected ones are masked, logged and counted."""
+        return self._refusal([_as_graphql_error(error)], Fault.SERVICE)
+
+    async def _execute(
+        self, prepared: PreparedOperation, variables: Given, connection: Connection
+    ) -> _Executed | Refusal:
+        self._executed[prepared.type, prepared.compiled is not None].inc()
+        try:
+            if prepared.compiled is None:
+                return await self._by_graphql_core(prepared, variables, Operation(connection))
+            return await self._compiled(prepared.compiled, variables, connection)
+        except Exception as error:  # noqa: BLE001 - masked and logged
+            return self.refuse(error)
+
+    async def _compiled(
+        self, compiled: CompiledOperation, variables: Given, connection: Connection
+    ) -> _Executed | Refusal:
+        bound = compiled.variables.bind(variables)
+        if isinstance(bound, list):
+            return self._refusal(bound, Fault.DOCUMENT)
+        operation = Operation(connection, single_field=len(compiled.fields) == 1)
+        data, errors = await compiled.execute(operation, bound)
+        return _Executed(data, present(errors, self._metrics) if errors else errors, operation.read_cursor)
+
+    async def _by_graphql_core(
+        self, prepared: PreparedOperation, variables: Given, operation: Operation
+    ) -> _Executed | Refusal:
+        core = self._bind_core(prepared, variables, operation)
+        if isinstance(core, list):
+            return self._refusal(core, Fault.DOCUMENT)
+        # Mutations too: their resolvers take their turn in Kafka's order before they first wait, so that what GraphQL
+        # wants of serial execution holds without a round trip to Kafka per field.
+        found: Any = core.execute_operation(serially=False)
+        result = await found if core.is_awaitable(found) else found
+        return _Executed(result.data, present(result.errors or (), self._metrics), operation.read_cursor)
+
+    async def _subscribe(
+        self, prepared: PreparedOperation, variables: Given, connection: Connection, sink: ResultSink
+    ) -> Outcome | Refusal:
+        self._executed[prepared.type, prepared.compiled is not None].inc()
+        try:
+            opened = await self._open(prepared, variables, connection, sink)
+            if isinstance(opened, Refusal):
+                return opened
+            source, renderer = opened
+            with connection.slot():
+                await _deliver(source, renderer, sink)
+        except ClientGone:
+            raise
+        except Exception as error:  # noqa: BLE001 - it is reported to the client
+            if connection.service.stopping and isinstance(error, Unavailable):
+                return Outcome.STOPPING
+            errors = present([_as_graphql_error(error)], self._metrics)
+            await sink.send(Payload(encode_result(None, errors)))
+        return Outcome.COMPLETE
+
+    async def _open(
+        self, prepared: PreparedOperation, variables: Given, connection: Connection, sink: ResultSink
+    ) -> tuple[Source[Any], Renderer] | Refusal:
+        """The source of a subscription's events, which graphql-core creates, and how they are rendered.
+
+        Raises:
+            GraphQLError: The source cannot be created.
+        """
+        core = self._bind_core(prepared, variables, Operation(connection))
+        if isinstance(core, list):
+            return self._refusal(core, Fault.DOCUMENT)
+        created: Any = create_source_event_stream(core)
+        source = await created if core.is_awaitable(created) else created
+        if not isinstance(source, Source):
+            raise source.errors[0]
+        renderer: Renderer
+        if prepared.compiled is None:
+            renderer = GraphQLCoreRenderer(core, source, self._metrics, with_token=sink.with_token)
+        else:
+            bound = Bound(core.variable_values.coerced, variables)
+            renderer = self._renderings.renderer(
+                prepared.compiled, bound, connection.access, source, self._metrics, with_token=sink.with_token
+            )
+        return source, renderer
+
+    def _bind_core(
+        self, prepared: PreparedOperation, variables: Given, operation: Operation
+    ) -> GraphQLCoreExecutor[Any] | list[GraphQLError]:
+        return GraphQLCoreExecutor.build(
+            self._schema,
+            prepared.document,
+            context_value=operation,
+            raw_variable_values=dict(variables or {}),
+            operation_name=prepared.name,
+        )
+
+    def _refusal(self, errors: list[GraphQLError], fault: Fault) -> Refusal:
+        return Refusal(present(errors, self._metrics), fault)
+
+
+async def _deliver(source: Source[Any], renderer: Renderer, sink: ResultSink) -> None:
+    """Send every event of a source to a sink: directly while its client keeps up, else waiting for the client."""
+    direct = Sink(renderer.render_shared, sink.take)
+    async with aclosing(source.pages(direct)) as pages:
+        async for page in pages:
+            for event in page:
+                await sink.send(await renderer.render(event))
+
+
+def _as_graphql_error(error: Exception) -> GraphQLError:
+    return error if isinstance(error, GraphQLError) else GraphQLError(str(error), original_error=error)
+
+
+def _are_unavailable(errors: list[GraphQLError]) -> bool:
+    return all((error.extensions or {}).get("code") == Unavailable.code for error in errors)

@@ -1,0 +1,86 @@
+"""The limits of a document, checked in time that grows with its length alone.
+
+Strawberry's own limiters follow every spread of a fragment: a document of n fragments that each spread the next one
+twice takes them 2**n steps.
+"""
+
+from dataclasses import dataclass
+
+from graphql import (
+    ASTValidationRule,
+    FieldNode,
+    FragmentSpreadNode,
+    GraphQLError,
+    InlineFragmentNode,
+    OperationDefinitionNode,
+    SelectionNode,
+    SelectionSetNode,
+    ValidationContext,
+)
+
+_Measure = tuple[int, int]
+"""Levels of fields below, and aliases in it."""
+_NOTHING: _Measure = (0, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentLimits:
+    """What a document may look like, before anything of it is executed."""
+
+    depth_max: int
+    aliases_max: int
+    tokens_max: int
+
+
+def document_limiter(limits: DocumentLimits) -> type[ASTValidationRule]:
+    """A rule that refuses operations that are too deep, and documents with too many aliases."""
+
+    class DocumentLimiter(_DocumentLimiter):
+        def __init__(self, context: ValidationContext) -> None:
+            super().__init__(context, limits)
+
+    return DocumentLimiter
+
+
+class _DocumentLimiter(ASTValidationRule):
+    def __init__(self, context: ValidationContext, limits: DocumentLimits) -> None:
+        super().__init__(context)
+        self._fragments: dict[str, _Measure] = {}
+        measures = [
+            self._of(definition.selection_set)
+            for definition in context.document.definitions
+            if isinstance(definition, OperationDefinitionNode)
+        ]
+        depth, aliases = max((d for d, _ in measures), default=0), sum(a for _, a in measures)
+        if depth > limits.depth_max:
+            message = f"The document is {depth} levels deep; the limit is {limits.depth_max}."
+            context.report_error(GraphQLError(message))
+        if aliases > limits.aliases_max:
+            message = f"The document has {aliases} aliases; the limit is {limits.aliases_max}."
+            context.report_error(GraphQLError(message))
+
+    def _of(self, selections: SelectionSetNode | None) -> _Measure:
+        depth = aliases = 0
+        for selection in selections.selections if selections else ():
+            below = self._of_one(selection)
+            depth, aliases = max(depth, below[0]), aliases + below[1]
+        return depth, aliases
+
+    def _of_one(self, selection: SelectionNode) -> _Measure:
+        if isinstance(selection, FragmentSpreadNode):
+            return self._of_fragment(selection.name.value)
+        assert isinstance(selection, FieldNode | InlineFragmentNode)
+        depth, aliases = self._of(selection.selection_set)
+        if isinstance(selection, InlineFragmentNode):
+            return depth, aliases
+        # Introspection is deep by nature, and bounded by the schema.
+        nested = selection.selection_set is not None and not selection.name.value.startswith("__")
+        return depth + 1 if nested else 0, aliases + (selection.alias is not None)
+
+    def _of_fragment(self, name: str) -> _Measure:
+        if name not in self._fragments:
+            # A fragment within itself counts as nothing there: other rules refuse it.
+            self._fragments[name] = _NOTHING
+            definition = self.context.get_fragment(name)
+            self._fragments[name] = self._of(definition.selection_set) if definition else _NOTHING
+        return self._fragments[name]

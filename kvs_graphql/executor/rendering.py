@@ -1,0 +1,182 @@
+"""Rendering: from an event of a subscription to its payload in JSON, once for all who see the same.
+
+What an update shows depends on the selection and on who asks, not on which keys a subscriber watches. So all that are
+synced, select the same and have the same access fingerprint share one payload, and a change costs each of them little
+more than a write to its connection.
+"""
+
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Any, NamedTuple, Protocol
+from weakref import WeakValueDictionary
+
+import orjson
+from graphql import Executor as GraphQLCoreExecutor
+from graphql import GraphQLError
+
+from kvs_graphql.access import Access
+from kvs_graphql.api import Source, token_of
+from kvs_graphql.executor.compiled import Bound, CompiledOperation, Show
+from kvs_graphql.executor.errors import present
+from kvs_graphql.metrics import Metrics
+from kvs_graphql.service import Update
+
+
+class Payload(NamedTuple):
+    """One result, ready for any transport."""
+
+    result: bytes
+    """JSON: an object with `data`, `errors` and `extensions`, where there are any."""
+    token: bytes | None = None
+    """The cursor just after it; None where it has none, or the transport does not carry it."""
+
+
+class Renderer(Protocol):
+    """Renders the events of a subscription."""
+
+    async def render(self, event: Any) -> Payload:
+        """The payload of an event, errors included."""
+        ...
+
+    def render_shared(self, update: Update) -> Payload | None:
+        """The payload of an update that is shared with others; None where it has errors."""
+        ...
+
+
+class RenderCache:
+    """The payloads of the newest updates by how they are shown; the oldest are dropped beyond a number of bytes."""
+
+    def __init__(self, bytes_max: int) -> None:
+        self._bytes_max = bytes_max
+        self._bytes = 0
+        # Held with what they are the key of: an identity is only one as long as its object lives.
+        self._kept: OrderedDict[tuple[int, int], tuple[object, Update, Payload]] = OrderedDict()
+        self._renderers: WeakValueDictionary[tuple[Show, bool], CompiledRenderer] = WeakValueDictionary()
+
+    def get(self, renderer: object, update: Update) -> Payload | None:
+        kept = self._kept.get((id(renderer), id(update)))
+        return None if kept is None else kept[2]
+
+    def keep(self, renderer: object, update: Update, payload: Payload) -> None:
+        self._kept[id(renderer), id(update)] = renderer, update, payload
+        self._bytes += len(payload.result)
+        while self._bytes > self._bytes_max:
+            _, (_, _, dropped) = self._kept.popitem(last=False)
+            self._bytes -= len(dropped.result)
+
+    def renderer(
+        self,
+        operation: CompiledOperation,
+        bound: Bound,
+        access: Access,
+        source: Source[Any],
+        metrics: Metrics,
+        *,
+        with_token: bool,
+    ) -> "CompiledRenderer":
+        """How a compiled subscription is rendered: one object for all who see the same of updates.
+
+        Raises:
+            GraphQLError: A variable is null where an argument must not be.
+        """
+        (field,) = operation.fields
+        show, token = field.show(bound, access), with_token and source.updates
+        renderer = self._renderers.get((show, token)) if source.updates else None
+        if renderer is None:
+            renderer = CompiledRenderer(operation, show, field.within(bound), access, source.view, self, metrics, token)
+            if source.updates:
+                self._renderers[show, token] = renderer
+        return renderer
+
+
+class CompiledRenderer:
+    """Renders events by a compiled operation. Those of updates are shared by any number of subscribers."""
+
+    def __init__(
+        self,
+        operation: CompiledOperation,
+        show: Show,
+        bound: Bound,
+        access: Access,
+        view: Callable[[Any], Any],
+        cache: RenderCache,
+        metrics: Metrics,
+        with_token: bool,
+    ) -> None:
+        (field,) = operation.fields
+        self._name = field.name
+        self._operation = operation
+        self._show = show
+        self._bound = bound
+        self._access = access
+        self._view = view
+        self._cache = cache
+        self._metrics = metrics
+        self._with_token = with_token
+        self._latest: tuple[Update | None, Payload | None] = (None, None)
+
+    async def render(self, event: Any) -> Payload:
+        is_change = isinstance(event, Update) and event.record is not None
+        payload = self._cache.get(self, event) if is_change else None
+        if payload is None:
+            payload = self._plain(event)
+            if payload is None:
+                payload = self._with_errors(event)
+            elif is_change:
+                self._cache.keep(self, event, payload)
+        return payload
+
+    def render_shared(self, update: Update) -> Payload | None:
+        # Direct delivery renders one update after the other, each for all of its watchers in turn.
+        latest, payload = self._latest
+        if latest is not update:
+            payload = self._plain(update)
+            self._latest = update, payload
+        return payload
+
+    def _plain(self, event: Any) -> Payload | None:
+        """The payload of an event without errors; None where it has some."""
+        try:
+            result = orjson.dumps({"data": {self._name: self._show(self._view(event))}})
+        except Exception:  # noqa: BLE001 - found again, with its path
+            return None
+        return Payload(result, self._token(event))
+
+    def _with_errors(self, event: Any) -> Payload:
+        data, errors = self._operation.result((self._view(event),), self._bound, self._access)
+        return Payload(encode_result(data, present(errors, self._metrics)), self._token(event))
+
+    def _token(self, event: Any) -> bytes | None:
+        return token_of(event).encode() if self._with_token else None
+
+
+class GraphQLCoreRenderer:
+    """Renders events by graphql-core, for one subscriber."""
+
+    def __init__(
+        self, executor: GraphQLCoreExecutor[Any], source: Source[Any], metrics: Metrics, *, with_token: bool
+    ) -> None:
+        self._executor = executor
+        self._view = source.view
+        self._metrics = metrics
+        self._with_token = with_token and source.updates
+
+    async def render(self, event: Any) -> Payload:
+        found: Any = self._executor.build_per_event_executor(self._view(event)).execute_operation(serially=False)
+        result = await found if self._executor.is_awaitable(found) else found
+        errors = present(result.errors or (), self._metrics)
+        return Payload(encode_result(result.data, errors), token_of(event).encode() if self._with_token else None)
+
+    def render_shared(self, update: Update) -> Payload | None:
+        """None: what graphql-core executes may depend on the subscriber."""
+        return None
+
+
+def encode_result(data: Any, errors: list[GraphQLError], extensions: dict[str, Any] | None = None) -> bytes:
+    """The JSON of a result."""
+    result: dict[str, Any] = {"data": data}
+    if errors:
+        result["errors"] = [error.formatted for error in errors]
+    if extensions:
+        result["extensions"] = extensions
+    return orjson.dumps(result)

@@ -1,0 +1,82 @@
+"""One batcher for all that is worth answering together."""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Generic, TypeVar
+
+A = TypeVar("A")
+R = TypeVar("R")
+
+
+class BatchLoader(Generic[A, R]):
+    """Answers in one call what is asked while it waits for its turn, or for the batch before.
+
+    A lone caller waits for nobody; the busier the loader, the larger its batches.
+    """
+
+    def __init__(
+        self,
+        answer: Callable[[Sequence[A]], Awaitable[Sequence[R | Exception]]],
+        *,
+        cost: Callable[[A], int] = lambda _: 1,
+        batch_cost_max: int | None = None,
+    ) -> None:
+        """`answer` gets what was asked, in order, and gives an answer or an exception for each.
+
+        A batch costs at most `batch_cost_max`, or holds one item that alone costs more.
+        """
+        self._answer = answer
+        self._cost = cost
+        self._batch_cost_max = batch_cost_max
+        self._waiting: deque[tuple[A, asyncio.Future[R]]] = deque()
+        self._task: asyncio.Task[None] | None = None
+
+    async def load(self, asked: A) -> R:
+        """Return the answer to `asked`; raise the exception in its place, or the one that `answer` raised."""
+        future: asyncio.Future[R] = asyncio.get_running_loop().create_future()
+        self._waiting.append((asked, future))
+        if self._task is None:
+            self._task = asyncio.create_task(self._run())
+        return await future
+
+    async def _run(self) -> None:
+        """Answer batch after batch until nobody waits. Whatever happens here, nobody is left waiting."""
+        batch: list[tuple[A, asyncio.Future[R]]] = []
+        try:
+            while self._waiting:
+                # Let those ask whose requests came at the same time.
+                await asyncio.sleep(0)
+                batch = self._take()
+                await self._settle(batch)
+        finally:
+            self._task = None
+            for _, future in (*batch, *self._waiting):
+                future.cancel()
+            self._waiting.clear()
+
+    def _take(self) -> list[tuple[A, asyncio.Future[R]]]:
+        batch: list[tuple[A, asyncio.Future[R]]] = []
+        total = 0
+        while self._waiting:
+            asked, future = self._waiting[0]
+            if not future.done():
+                total += self._cost(asked)
+                if batch and self._batch_cost_max is not None and total > self._batch_cost_max:
+                    break
+                batch.append((asked, future))
+            self._waiting.popleft()
+        return batch
+
+    async def _settle(self, batch: list[tuple[A, asyncio.Future[R]]]) -> None:
+        try:
+            answers: Sequence[R | Exception] = await self._answer([asked for asked, _ in batch])
+        except Exception as error:  # noqa: BLE001 - it is raised where it was asked
+            answers = [error] * len(batch)
+        for (_, future), answer in zip(batch, answers, strict=True):
+            if future.done():
+                continue
+            if isinstance(answer, Exception):
+                future.set_exception(answer)
+            else:
+                future.set_result(answer)

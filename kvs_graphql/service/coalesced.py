@@ -1,0 +1,50 @@
+"""Reads of many requests, coalesced: one hop to SQLite's thread for all that ask at the same time."""
+
+from collections.abc import Awaitable, Callable, Sequence
+
+from cachetools import LRUCache
+
+from kvs_graphql.access import Access, Fingerprint
+from kvs_graphql.cursor import Cursor
+from kvs_graphql.records import Record
+from kvs_graphql.service.batch_loader import BatchLoader
+
+_KEYS_PER_BATCH_MAX = 1_000
+_PRINCIPALS_MAX = 1_024
+
+Found = tuple[Cursor, list[Record | None]]
+"""Where a snapshot stands, and the record of each key that was asked for."""
+ReadKeys = Callable[[Access, Sequence[bytes]], Awaitable[Found]]
+
+
+class CoalescedReads:
+    """Reads keys for any number of requests; only principals with the same fingerprint share a read.
+
+    A batch reads about `_KEYS_PER_BATCH_MAX` keys at most, for each request waits for those that it shares with.
+    """
+
+    def __init__(self, read: ReadKeys) -> None:
+        self._read = read
+        self._loaders: LRUCache[Fingerprint, BatchLoader[Sequence[bytes], Found]] = LRUCache(_PRINCIPALS_MAX)
+
+    async def get_many(self, access: Access, keys: Sequence[bytes]) -> Found:
+        """The record of each key as that principal sees it, all of one snapshot, and where the snapshot stands.
+
+        Raises:
+            Unavailable: The table cannot be read.
+        """
+        loader = self._loaders.get(access.fingerprint)
+        if loader is None:
+            loader = self._loaders[access.fingerprint] = self._loader(access)
+        return await loader.load(keys)
+
+    def _loader(self, access: Access) -> BatchLoader[Sequence[bytes], Found]:
+        async def answer(asked: Sequence[Sequence[bytes]]) -> Sequence[Found]:
+            cursor, records = await self._read(access, [key for keys in asked for key in keys])
+            found, start = [], 0
+            for keys in asked:
+                found.append((cursor, records[start : start + len(keys)]))
+                start += len(keys)
+            return found
+
+        return BatchLoader(answer, cost=len, batch_cost_max=_KEYS_PER_BATCH_MAX)

@@ -1,0 +1,6 @@
+"""Watches: where store and feed meet, from a cursor through the backlog to the live end, and back again."""
+
+from kvs_graphql.watch.states import TRANSITIONS, Start, WatchLimits, WatchState
+from kvs_graphql.watch.watch import Watch
+
+__all__ = ["TRANSITIONS", "Start", "Watch", "WatchLimits", "WatchState"]

@@ -1,0 +1,350 @@
+"""The one place where store and feed meet: from a cursor through the backlog to the live end, and back again.
+
+An unsynced watch reads the store in short pages until the feed's log reaches back to its cursor. What the store can
+still tell decides what the client sees:
+
+* every change since the cursor, while the change window holds them (REPLAYING);
+* else `CONFLATED` and the latest state of each key changed since, deletes included (CONFLATING);
+* else, where deletes may have been forgotten or the cursor belongs to another topic, `RESET` and a snapshot.
+
+`LIVE` ends each of those runs: from there on the client holds exactly the table at its cursor. A snapshot is a
+resume from the empty cursor: a partition at 0 holds nothing yet, so deletes are left out of it.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, Iterator, Sequence
+from contextlib import aclosing
+from typing import Generic, NamedTuple, TypeVar
+
+from kvs_graphql.cursor import Cursor
+from kvs_graphql.cursor_validation import CursorValidator, PendingValidation
+from kvs_graphql.feed import Feed, Kind, Sink, Update, Watcher, WatcherState
+from kvs_graphql.records import Interest, Positions, Record, advance, covers, merge, position_in
+from kvs_graphql.store import Coverage, Query, Store, changes_after, coverage, log_order
+from kvs_graphql.watch.states import TRANSITIONS, Start, WatchLimits, WatchState
+
+T = TypeVar("T")
+Pages = AsyncGenerator[list[Update], None]
+
+
+class _Read(NamedTuple, Generic[T]):
+    """What a query found, and what the store covered at that moment."""
+
+    known: Coverage
+    found: T
+
+
+class Watch:
+    """One subscription to changes; used by one task."""
+
+    def __init__(
+        self, store: Store, feed: Feed, interest: Interest, limits: WatchLimits, validator: CursorValidator
+    ) -> None:
+        self.state = WatchState.STARTING
+        self._store = store
+        self._feed = feed
+        self._interest = interest
+        self._limits = limits
+        self._validator = validator
+        self._validation: PendingValidation | None = None
+        self._topic_id = feed.topic_id
+        self._generation = store.generation
+        self._known: Coverage | None = None
+        self._seen: Positions = ()
+        self._delivered: Positions = ()
+        self._target: Positions = ()
+        self._owes_live = False
+        self._sink: Sink | None = None
+
+    async def updates(self, start: Start, sink: Sink | None = None) -> Pages:
+        """Yield the updates from `start` on, a page at a time, without end.
+
+        While the watch is synced, the sink takes updates directly: only those that it could not take are yielded.
+
+        Raises:
+            Unavailable: The service is stopping, or its table cannot be read.
+        """
+        self._sink = None if start.interval is not None else sink
+        while True:
+            match self.state:
+                case WatchState.STARTING:
+                    self._enter(await self._start(start))
+                case WatchState.UNSYNCED:
+                    self._enter(await self._choose())
+                case _:
+                    async with aclosing(self._run(start)) as pages:
+                        async for page in pages:
+                            yield page
+
+    def _run(self, start: Start) -> Pages:
+        """The pages of a state that yields some; it enters the next state before it ends."""
+        match self.state:
+            case WatchState.SNAPSHOT:
+                return self._snapshot()
+            case WatchState.REPLAYING:
+                return self._replay()
+            case WatchState.CONFLATING:
+                return self._conflate_backlog()
+            case WatchState.RESETTING:
+                return self._reset()
+            case _:
+                return self._follow(start)
+
+    def _enter(self, state: WatchState) -> None:
+        assert state in TRANSITIONS[self.state], f"{self.state} does not lead to {state}"
+        self.state = state
+
+    async def _start(self, start: Start) -> WatchState:
+        """Take the cursor that the start means, or begin with a snapshot."""
+        if start.after is not None or start.snapshot:
+            await self._store.indexed.wait()
+            self._owes_live = True
+        known = start.after is not None and await self._validator.is_this_topic(start.after.topic_id)
+        self._adopt_table()
+        if start.after is not None and known:
+            self._topic_id, self._seen, self._target = start.after
+            self._validation = self._validator.validation_of(merge(self._seen, self._target))
+        elif start.after is not None:
+            return WatchState.RESETTING
+        elif start.snapshot:
+            return WatchState.SNAPSHOT
+        else:
+            self._seen = self._feed.positions
+            self._owes_live = start.progress
+        return WatchState.UNSYNCED
+
+    async def _choose(self) -> WatchState:
+        """Follow the feed where its log reaches back to the cursor, else read the store in the best way it can tell."""
+        if not self._is_same_table():
+            return WatchState.RESETTING
+        if self._feed.holds(self._seen):
+            return WatchState.SYNCED
+        await self._store.indexed.wait()
+        read = await self._read(lambda _: None)
+        if read is None or any(self._forgot_deletes(read.known, p) for p in range(len(read.known.positions))):
+            return WatchState.RESETTING
+        self._known = read.known
+        return WatchState.CONFLATING if self._lost(read.known) else WatchState.REPLAYING
+
+    async def _reset(self) -> Pages:
+        self._adopt_table()
+        self._seen, self._target, self._owes_live, self._validation = (), (), True, None
+        yield [self._marker(Kind.RESET)]
+        self._enter(WatchState.SNAPSHOT)
+
+    async def _snapshot(self) -> Pages:
+        self._seen = ()
+        read = await self._read(lambda _: None)
+        replaced = read is None
+        if read is not None:
+            end = read.known.positions
+            async for page in self._scan(range(len(end)), end):
+                yield page
+            replaced = not covers(self._seen, end)
+        self._enter(WatchState.RESETTING if replaced else WatchState.UNSYNCED)
+
+    async def _conflate_backlog(self) -> Pages:
+        """The latest record of each key that changed since, in the partitions whose changes the window lost."""
+        known = self._known
+        assert known is not None, "the decision to conflate read it"
+        self._owes_live = True
+        yield [self._marker(Kind.CONFLATED)]
+        async for page in self._scan(self._lost(known), known.positions):
+            yield page
+        self._enter(WatchState.UNSYNCED)
+
+    async def _replay(self) -> Pages:
+        """Every change since what was seen, until the window's end or as far as the window still holds them."""
+        sequence, generation = 0, self._generation
+        while True:
+            query = changes_after(
+                self._interest,
+                self._seen,
+                sequence,
+                limit=self._limits.page_max,
+                bytes_max=self._limits.page_bytes_max,
+            )
+            read = await self._read(query)
+            if read is None:
+                self._enter(WatchState.RESETTING)
+                return
+            known, changes = read.known, read.found
+            # Sequence numbers of another file mean nothing in this one.
+            if self._generation != generation or not covers(self._seen, known.window_start):
+                break
+            if changes.records:
+                yield [self._passed(record) for record in changes.records]
+            if changes.complete:
+                self._seen = merge(self._seen, known.positions)
+                break
+            sequence = changes.through
+        self._enter(WatchState.UNSYNCED)
+
+    async def _follow(self, start: Start) -> Pages:
+        """Follow the feed until the watcher falls behind its log."""
+        # A cursor ahead of this replica is accepted if Kafka has it: LIVE waits until the feed is there too.
+        self._target = merge(self._target, self._seen)
+        self._delivered = self._seen
+        with self._feed.watch(self._interest, self._seen) as watcher:
+            while not self._is_refuted():
+                taken = watcher.take(self._limits.page_max)
+                if watcher.state is WatcherState.FELL_BEHIND:
+                    self._seen = watcher.positions
+                    self._enter(WatchState.UNSYNCED)
+                    return
+                for page in self._pages_of(watcher, taken, start):
+                    yield page
+                if self._owes_live and self._reached_by(watcher):
+                    self._owes_live, self._validation, self._delivered = False, None, watcher.positions
+                    yield [self._marker(Kind.LIVE, self._delivered)]
+                elif not taken and await self._idle(watcher, start):
+                    self._delivered = watcher.positions
+                    yield [self._marker(Kind.PROGRESS, self._delivered)]
+                if taken and start.interval is not None and not watcher.unread:
+                    await self._feed.rest(start.interval)
+        self._enter(WatchState.RESETTING)
+
+    def _pages_of(self, watcher: Watcher, taken: list[Update], start: Start) -> Iterator[list[Update]]:
+        """What was taken, as the start asks for it."""
+        if start.interval is not None and self._conflate(watcher, taken):
+            yield [self._marker(Kind.CONFLATED, self._delivered)]
+        if taken:
+            yield [self._before_live(update) for update in taken] if self._owes_live else taken
+            self._delivered = taken[-1].cursor.positions
+
+    async def _scan(self, partitions: Sequence[int], end: Positions) -> Pages:
+        """The latest record of each key that changed in these partitions between what was seen and `end`.
+
+        Stops short where the table is replaced or the store forgets deletes meanwhile.
+        """
+        for partition in partitions:
+            deletes = position_in(self._seen, partition) > 0
+            complete = False
+            while not complete:
+                query = log_order(
+                    self._interest,
+                    partition,
+                    position_in(self._seen, partition),
+                    end[partition],
+                    deletes=deletes,
+                    limit=self._limits.page_max,
+                    bytes_max=self._limits.page_bytes_max,
+                )
+                read = await self._read(query)
+                if read is None or (deletes and self._forgot_deletes(read.known, partition)):
+                    return
+                run = read.found
+                if run.records:
+                    yield [self._passed(record, None if deletes else Kind.SNAPSHOT) for record in run.records]
+                complete = run.complete
+            self._seen = advance(self._seen, partition, end[partition])
+
+    def _conflate(self, watcher: Watcher, taken: list[Update]) -> bool:
+        """Leave in `taken`, and of what else can be taken, only the last of each key; return whether any was left out.
+
+        What follows is then a run like that of a snapshot, at whose end LIVE is owed.
+        """
+        latest: dict[bytes, Update] = {}
+        more, number = list(taken), 0
+        while more:
+            number += len(more)
+            for update in more:
+                assert update.record is not None
+                latest.pop(update.record.key, None)
+                latest[update.record.key] = update
+            more = watcher.take(self._limits.page_max) if len(latest) < self._limits.page_max else []
+        taken[:] = latest.values()
+        if len(latest) == number:
+            return False
+        self._target, self._owes_live = merge(self._target, taken[-1].cursor.positions), True
+        return True
+
+    async def _idle(self, watcher: Watcher, start: Start) -> bool:
+        """Wait for something to do; return whether PROGRESS is due: its time passed, and nothing that matches came."""
+        if self._owes_live:
+            waits = [watcher.wait(), self._feed.reached(self._target)]
+            if self._validation is not None:
+                waits.append(self._validation.until_known())
+            await self._feed.first_of(*waits)
+            return False
+        with watcher.direct(self._sink):
+            before = watcher.delivered
+            timed_out = await self._timed_out(watcher, start)
+            quiet = timed_out and watcher.delivered is before
+        if watcher.delivered is not None:
+            self._delivered = merge(self._delivered, watcher.delivered.cursor.positions)
+        return quiet and not covers(self._delivered, watcher.positions)
+
+    async def _timed_out(self, watcher: Watcher, start: Start) -> bool:
+        """Wait for the watcher; return whether the time between two PROGRESS markers passed before."""
+        if not start.progress:
+            await watcher.wait()
+            return False
+        try:
+            async with asyncio.timeout(self._limits.progress_seconds):
+                await watcher.wait()
+        except TimeoutError:
+            return True
+        return False
+
+    def _is_refuted(self) -> bool:
+        """Whether the client's cursor is past the end of Kafka's log, as a metadata refresh found it.
+
+        Such a cursor is of a log that was cut short since, or of no log there ever was.
+        """
+        if self._validation is None or (valid := self._validation.result()) is None:
+            return False
+        self._validation = None
+        return not valid
+
+    def _reached_by(self, watcher: Watcher) -> bool:
+        return covers(self._feed.positions, self._target) and covers(watcher.positions, self._target)
+
+    async def _read(self, query: Query[T]) -> _Read[T] | None:
+        """Run a query, and note what has to be reached before LIVE; None where the table was replaced."""
+        snapshot = await self._store.read(coverage(), query)
+        if not self._is_same_table() or snapshot.cursor.topic_id != self._topic_id:
+            return None
+        self._target = merge(self._target, snapshot.cursor.positions)
+        return _Read(snapshot.results[0], snapshot.results[1])
+
+    def _adopt_table(self) -> None:
+        """Go on from the table as it is now."""
+        self._topic_id, self._generation = self._feed.topic_id, self._store.generation
+
+    def _is_same_table(self) -> bool:
+        """Whether what the client holds can be gone on from; a rebuilt table is the same one at its cursors.
+
+        It cannot after a change to another topic, a log that was cut short, or a swap within a run.
+        """
+        if self._feed.topic_id != self._topic_id:
+            return False
+        if self._store.generation != self._generation:
+            if self._owes_live or not covers(self._feed.positions, self._seen):
+                return False
+            self._generation = self._store.generation
+        return True
+
+    def _lost(self, known: Coverage) -> list[int]:
+        """The partitions in which the window no longer holds every change since what was seen."""
+        return [p for p, offset in enumerate(known.window_start) if position_in(self._seen, p) < offset]
+
+    def _forgot_deletes(self, known: Coverage, partition: int) -> bool:
+        return 0 < position_in(self._seen, partition) < known.deletes_known_from[partition]
+
+    def _marker(self, kind: Kind, positions: Positions | None = None) -> Update:
+        return Update(kind, self._cursor(self._seen if positions is None else positions))
+
+    def _passed(self, record: Record, kind: Kind | None = None) -> Update:
+        self._seen = advance(self._seen, record.partition, record.offset + 1)
+        return Update(kind or _kind(record), self._cursor(self._seen), record)
+
+    def _before_live(self, update: Update) -> Update:
+        return update._replace(place=self._cursor(update.cursor.positions))
+
+    def _cursor(self, positions: Positions) -> Cursor:
+        return Cursor(self._topic_id, positions, self._target if self._owes_live else ())
+
+
+def _kind(record: Record) -> Kind:
+    return Kind.DELETE if record.value is None else Kind.SET

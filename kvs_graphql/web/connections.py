@@ -1,0 +1,29 @@
+"""What the operations of one connection have in common: who asks, and the slots for subscriptions."""
+
+from contextlib import nullcontext
+from functools import partial
+
+from starlette.types import Scope
+
+from kvs_graphql.access import ANYONE
+from kvs_graphql.api import Connection
+from kvs_graphql.metrics import Metrics
+from kvs_graphql.service import Service
+from kvs_graphql.web.slots import Slots
+
+
+class Connections:
+    """Makes the connections of one service."""
+
+    def __init__(self, service: Service, metrics: Metrics, slots: Slots) -> None:
+        self._service = service
+        self._metrics = metrics
+        self._slots = slots
+        self.plain = Connection(service, ANYONE, "http", metrics, nullcontext)
+        """For operations with one answer: nothing of a client's connection matters to them."""
+
+    def streaming(self, scope: Scope, transport: str, resume: str | None = None) -> Connection:
+        """A connection that may carry subscriptions."""
+        client = scope.get("client")
+        slot = partial(self._slots.taken, client[0] if client else "", transport)
+        return Connection(self._service, ANYONE, transport, self._metrics, slot, resume)

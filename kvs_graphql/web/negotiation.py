@@ -1,0 +1,68 @@
+"""Which media type an answer has: the `Accept` header, with its order of preference (RFC 9110, 12.5.1)."""
+
+from email.message import Message
+from enum import Enum
+from functools import lru_cache
+from urllib.request import parse_http_list
+
+_HEADERS_CACHED = 256
+
+
+class MediaType(Enum):
+    """The forms of an answer, best first."""
+
+    GRAPHQL_RESPONSE = "application/graphql-response+json"
+    JSON = "application/json"
+    EVENT_STREAM = "text/event-stream"
+    MULTIPART = "multipart/mixed"
+
+
+ANSWERS = (MediaType.GRAPHQL_RESPONSE, MediaType.JSON)
+"""One answer in one body."""
+STREAMS = (MediaType.EVENT_STREAM, MediaType.MULTIPART)
+"""Any number of results in one body."""
+
+# Only the old media type answers to a wildcard: clients that do not know the others cannot name them.
+_WILDCARDS = {MediaType.JSON: ("*/*", "application/*")}
+_SUBSCRIPTION_SPEC = "1.0"
+
+
+@lru_cache(_HEADERS_CACHED)
+def preferred(accept: str, offered: tuple[MediaType, ...]) -> MediaType | None:
+    """The media type that the client prefers among those offered, which come best first; None: it takes none of them.
+
+    A client that names none at all takes everything.
+    """
+    ranges = [_range(text) for text in parse_http_list(accept)]
+    if not ranges and MediaType.JSON in offered:
+        return MediaType.JSON
+    qualities = [(_quality(media_type, ranges), media_type) for media_type in offered]
+    best = max((quality for quality, _ in qualities), default=0.0)
+    return next((media_type for quality, media_type in qualities if quality == best > 0), None)
+
+
+def _range(text: str) -> tuple[str, dict[str, str], float]:
+    """The type, the parameters and the quality of one range."""
+    message = Message()
+    message["content-type"] = text
+    kind = text.split(";", maxsplit=1)[0].strip().lower()
+    parameters = {name.lower(): value for name, value in message.get_params([])[1:]}
+    try:
+        quality = float(parameters.pop("q", "1"))
+    except ValueError:
+        quality = 0.0
+    return kind, parameters, quality
+
+
+def _quality(media_type: MediaType, ranges: list[tuple[str, dict[str, str], float]]) -> float:
+    """The quality of the most specific range that matches."""
+    for kind in (media_type.value, *reversed(_WILDCARDS.get(media_type, ()))):
+        for named, parameters, quality in ranges:
+            if named == kind and _is_understood(media_type, parameters):
+                return quality
+    return 0.0
+
+
+def _is_understood(media_type: MediaType, parameters: dict[str, str]) -> bool:
+    """Multipart answers are only those of the multipart subscription protocol."""
+    return media_type is not MediaType.MULTIPART or parameters.get("subscriptionspec") == _SUBSCRIPTION_SPEC

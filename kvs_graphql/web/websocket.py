@@ -1,0 +1,298 @@
+"""graphql-transport-ws: many operations on one WebSocket.
+
+    OPENED ──connection_init──▶ ACKNOWLEDGED
+       └──────────▶ CLOSED ◀────────┘
+
+https://github.com/enisdenjo/graphql-ws/blob/master/PROTOCOL.md
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import Any
+from urllib.parse import urlsplit
+
+import orjson
+from starlette.types import Receive, Scope, Send
+
+from kvs_graphql.api import Connection
+from kvs_graphql.errors import LimitExceeded, Unavailable
+from kvs_graphql.executor import ClientGone, Executor, Outcome, Payload, Refusal, Request
+from kvs_graphql.service import Flush
+from kvs_graphql.web.connections import Connections
+from kvs_graphql.web.direct import DIRECT_EXTENSION, DirectWriter
+
+SUBPROTOCOL = "graphql-transport-ws"
+
+_GOING_AWAY = 1001
+_INVALID_MESSAGE = 4400
+_UNAUTHORIZED = 4401
+_SUBPROTOCOL_NOT_ACCEPTABLE = 4406
+_INIT_TIMED_OUT = 4408
+_ID_IN_USE = 4409
+_TOO_MANY_INITS = 4429
+
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+
+
+@dataclass(frozen=True, slots=True)
+class WebSocketOptions:
+    """Who may open a WebSocket, and what it may ask for."""
+
+    origins: tuple[str, ...]
+    """Other origins whose pages may open one; `*` for any."""
+    init_seconds_max: float
+    operations_max: int
+
+
+class SocketState(Enum):
+    """How far the protocol is."""
+
+    OPENED = auto()
+    ACKNOWLEDGED = auto()
+    CLOSED = auto()
+
+
+class _SocketSink:
+    """The results of one operation, each in a message of its own."""
+
+    __slots__ = ("_before", "_send", "_writer", "with_token")
+
+    def __init__(self, identity: str, send: Send, writer: DirectWriter | None) -> None:
+        self.with_token = False
+        self._before = b'{"id":' + orjson.dumps(identity) + b',"type":"next","payload":'
+        self._send = send
+        self._writer = writer
+
+    def take(self, payload: Payload) -> Flush | None:
+        return None if self._writer is None else self._writer.write(self._before, payload.result, b"}")
+
+    async def send(self, payload: Payload) -> None:
+        flush = self.take(payload)
+        if flush is None:
+            await _send_text(self._send, self._before + payload.result + b"}")
+        else:
+            flush()
+
+
+class GraphQLSocket:
+    """One WebSocket, from its acceptance to its end."""
+
+    def __init__(
+        self,
+        executor: Executor,
+        connection: Connection,
+        options: WebSocketOptions,
+        receive: Receive,
+        send: Send,
+        writer: DirectWriter | None,
+    ) -> None:
+        self._executor = executor
+        self._connection = connection
+        self._options = options
+        self._receive = receive
+        self._send = send
+        self._writer = writer
+        self._state = SocketState.OPENED
+        self._operations: dict[str, asyncio.Task[None]] = {}
+
+    async def run(self) -> None:
+        """Serve the client until the socket is closed, by either side."""
+        try:
+            await self._serve()
+        except ClientGone:
+            pass
+        finally:
+            await self._end_operations()
+
+    async def _serve(self) -> None:
+        deadline = asyncio.get_running_loop().time() + self._options.init_seconds_max
+        while self._state is not SocketState.CLOSED:
+            try:
+                async with asyncio.timeout_at(deadline if self._state is SocketState.OPENED else None):
+                    message = await self._receive()
+            except TimeoutError:
+                await self._close(_INIT_TIMED_OUT, "Connection initialisation timed out")
+                return
+            if message["type"] == "websocket.disconnect":
+                return
+            await self._on_frame(message.get("text"))
+
+    async def _on_frame(self, text: str | None) -> None:
+        try:
+            message = orjson.loads(text or "")
+        except orjson.JSONDecodeError:
+            message = None
+        handle = _HANDLERS.get(message["type"]) if _is_message(message) else None
+        if handle is None:
+            await self._close(_INVALID_MESSAGE, "Not a message of graphql-transport-ws")
+        else:
+            await handle(self, message)
+
+    async def on_connection_init(self, message: dict[str, Any]) -> None:
+        if not isinstance(message.get("payload"), dict | None):
+            await self._close(_INVALID_MESSAGE, "The payload of connection_init must be an object")
+        elif self._state is SocketState.ACKNOWLEDGED:
+            await self._close(_TOO_MANY_INITS, "Too many initialisation requests")
+        else:
+            self._state = SocketState.ACKNOWLEDGED
+            await self._tell(type="connection_ack")
+
+    async def on_ping(self, _: dict[str, Any]) -> None:
+        await self._tell(type="pong")
+
+    async def on_pong(self, _: dict[str, Any]) -> None:
+        """Nothing: the server pings by the WebSocket protocol's own frames."""
+
+    async def on_subscribe(self, message: dict[str, Any]) -> None:
+        request = _request(message)
+        if request is None:
+            await self._close(_INVALID_MESSAGE, "Not a subscribe message of graphql-transport-ws")
+        elif self._state is not SocketState.ACKNOWLEDGED:
+            await self._close(_UNAUTHORIZED, "Unauthorized")
+        elif message["id"] in self._operations:
+            await self._close(_ID_IN_USE, f"Subscriber for {message['id']} already exists"[:100])
+        elif len(self._operations) >= self._options.operations_max:
+            await self._refuse_one_more(message["id"])
+        else:
+            self._operations[message["id"]] = asyncio.create_task(self._operate(message["id"], request))
+
+    async def on_complete(self, message: dict[str, Any]) -> None:
+        if not isinstance(message.get("id"), str):
+            await self._close(_INVALID_MESSAGE, "Not a complete message of graphql-transport-ws")
+        elif (task := self._operations.pop(message["id"], None)) is not None:
+            # Not awaited: other messages are waiting.
+            task.cancel()
+
+    async def _operate(self, identity: str, request: Request) -> None:
+        """Run one operation to its end, and tell its client how it ended."""
+        try:
+            prepared = self._executor.prepare(request)
+            outcome = (
+                prepared
+                if isinstance(prepared, Refusal)
+                else await self._executor.stream(
+                    prepared, request.variables, self._connection, _SocketSink(identity, self._send, self._writer)
+                )
+            )
+            # The id is free before the client hears of the end.
+            del self._operations[identity]
+            await self._tell_outcome(identity, outcome)
+        except ClientGone:
+            self._operations.pop(identity, None)
+
+    async def _tell_outcome(self, identity: str, outcome: Outcome | Refusal) -> None:
+        if outcome is Outcome.STOPPING or (isinstance(outcome, Refusal) and self._is_stopping(outcome)):
+            # Its client asks again elsewhere; it would not if it were told of an error or of the end.
+            if not self._operations:
+                await self._close(_GOING_AWAY, "The service stops.")
+        elif isinstance(outcome, Refusal):
+            await self._tell(id=identity, type="error", payload=[error.formatted for error in outcome.errors])
+        else:
+            await self._tell(id=identity, type="complete")
+
+    def _is_stopping(self, refusal: Refusal) -> bool:
+        codes = {(error.extensions or {}).get("code") for error in refusal.errors}
+        return self._connection.service.stopping and codes == {Unavailable.code}
+
+    async def _refuse_one_more(self, identity: str) -> None:
+        limit = self._options.operations_max
+        error = LimitExceeded.of("KVS_SUBSCRIPTIONS_PER_SOCKET_MAX", limit, "operations open on this socket")
+        refusal = self._executor.refuse(error)
+        await self._tell(id=identity, type="error", payload=[error.formatted for error in refusal.errors])
+
+    async def _tell(self, **message: Any) -> None:
+        await _send_text(self._send, orjson.dumps(message))
+
+    async def _close(self, code: int, reason: str) -> None:
+        self._state = SocketState.CLOSED
+        try:
+            await self._send({"type": "websocket.close", "code": code, "reason": reason})
+        except (OSError, RuntimeError) as error:
+            raise ClientGone from error
+
+    async def _end_operations(self) -> None:
+        tasks = list(self._operations.values())
+        for task in tasks:
+            task.cancel()
+        # Nothing of an operation is left when its socket is gone.
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+_HANDLERS: dict[str, Callable[[GraphQLSocket, dict[str, Any]], Awaitable[None]]] = {
+    "connection_init": GraphQLSocket.on_connection_init,
+    "ping": GraphQLSocket.on_ping,
+    "pong": GraphQLSocket.on_pong,
+    "subscribe": GraphQLSocket.on_subscribe,
+    "complete": GraphQLSocket.on_complete,
+}
+
+
+class GraphQLWebSockets:
+    """An ASGI application for the WebSockets of one path."""
+
+    def __init__(self, executor: Executor, connections: Connections, options: WebSocketOptions) -> None:
+        self._executor = executor
+        self._connections = connections
+        self._options = options
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        assert (await receive())["type"] == "websocket.connect"
+        if not self._is_allowed(scope):
+            await send({"type": "websocket.close"})
+            return
+        known = SUBPROTOCOL in scope["subprotocols"]
+        await send({"type": "websocket.accept", "subprotocol": SUBPROTOCOL if known else None})
+        if not known:
+            reason = f"The subprotocol must be {SUBPROTOCOL}"
+            await send({"type": "websocket.close", "code": _SUBPROTOCOL_NOT_ACCEPTABLE, "reason": reason})
+            return
+        writer = scope.get("extensions", {}).get(DIRECT_EXTENSION)
+        connection = self._connections.streaming(scope, "websocket")
+        await GraphQLSocket(self._executor, connection, self._options, receive, send, writer).run()
+
+    def _is_allowed(self, scope: Scope) -> bool:
+        """Whether a page of that origin may open a socket. Clients other than browsers name none.
+
+        Browsers apply no CORS to WebSockets; this is the defence against other sites' pages.
+        """
+        headers = {name: value.decode("latin-1") for name, value in scope["headers"] if name in (b"origin", b"host")}
+        origin = headers.get(b"origin")
+        if origin is None or "*" in self._options.origins or origin in self._options.origins:
+            return True
+        return _is_same_host(origin, headers.get(b"host", ""))
+
+
+def _is_same_host(origin: str, host: str) -> bool:
+    """Whether an origin has this host and port; its scheme may differ behind a proxy that ends TLS."""
+    try:
+        page, served = urlsplit(origin), urlsplit(f"//{host}")
+        default = _DEFAULT_PORTS.get(page.scheme)
+        ports = page.port or default, served.port or default
+    except ValueError:
+        return False
+    return page.hostname is not None and page.hostname == served.hostname and ports[0] == ports[1]
+
+
+async def _send_text(send: Send, text: bytes) -> None:
+    try:
+        await send({"type": "websocket.send", "text": text.decode()})
+    except (OSError, RuntimeError) as error:
+        # uvicorn raises these for a socket that is closed.
+        raise ClientGone from error
+
+
+def _is_message(message: object) -> bool:
+    return isinstance(message, dict) and isinstance(message.get("type"), str)
+
+
+def _request(message: dict[str, Any]) -> Request | None:
+    """The request in a subscribe message; None where it has not the protocol's form."""
+    payload = message.get("payload")
+    if not isinstance(message.get("id"), str) or not isinstance(payload, dict):
+        return None
+    query, variables, name = payload.get("query"), payload.get("variables"), payload.get("operationName")
+    if not (isinstance(query, str) and isinstance(variables, dict | None) and isinstance(name, str | None)):
+        return None
+    return Request(query, variables, name)

@@ -1,0 +1,143 @@
+"""Applications without a broker: over a table that the test fills by hand, called as a server calls them."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import orjson
+import strawberry
+from prometheus_client.parser import text_string_to_metric_families
+
+from kvs_graphql.api import build_schema
+from kvs_graphql.cursor import Cursor
+from kvs_graphql.executor import DocumentLimits, Executor
+from kvs_graphql.feed import Feed
+from kvs_graphql.metrics import Metrics
+from kvs_graphql.records import Batch, Record
+from kvs_graphql.service import Service, ServiceLimits, WatchLimits
+from kvs_graphql.state import Lifecycle
+from kvs_graphql.store import Store, WindowLimits, open_store
+from kvs_graphql.web import SlotLimits, WebOptions, build_app
+
+TOPIC_ID = bytes(range(16))
+LIMITS = ServiceLimits(
+    keys_per_request_max=10,
+    key_bytes_max=100,
+    page_entries_max=20,
+    wait_seconds_max=1.0,
+    interval_seconds_min=0.1,
+    value_bytes_max=100,
+    watch=WatchLimits(page_max=10, page_bytes_max=10_000, progress_seconds=60.0),
+)
+DOCUMENT_LIMITS = DocumentLimits(depth_max=9, aliases_max=20, tokens_max=900)
+OPTIONS = WebOptions(
+    graphiql=False,
+    cors_origins=(),
+    request_bytes_max=10_000,
+    connection_init_seconds_max=1.0,
+    heartbeat_seconds=60.0,
+    subscriptions_per_socket_max=10,
+    slots=SlotLimits(per_client_max=100, in_all_max=100),
+)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What an application answered."""
+
+    status: int
+    headers: dict[str, str]
+    content: bytes
+
+    def json(self) -> Any:
+        return orjson.loads(self.content)
+
+
+class Table:
+    """A table of one partition at its live end, without Kafka."""
+
+    def __init__(self, store: Store, *, service: type[Service], limits: ServiceLimits) -> None:
+        self.store = store
+        self.feed = Feed(Cursor(TOPIC_ID, store.positions), changes_max=100, bytes_max=100_000)
+        self.service = service("topic", store, self.feed, Lifecycle(), limits)
+
+    async def change(self, *pairs: tuple[bytes, bytes | None]) -> None:
+        """All of them in one commit."""
+        (position,) = self.feed.positions
+        run = [Record(key, value, 0, position + n, n * 1_000, None) for n, (key, value) in enumerate(pairs)]
+        self.feed.publish(await self.store.apply(Batch((run,), (position + len(run),), 0, 0)))
+
+    async def watched_by(self, number: int) -> None:
+        """Return once so many subscribers watch."""
+        while self.feed.watchers < number:  # noqa: ASYNC110 - nothing tells
+            await asyncio.sleep(0)
+
+
+class Application:
+    """One table behind one application."""
+
+    def __init__(self, table: Table, schema: strawberry.Schema, executor: Callable[..., Executor]) -> None:
+        self.table = table
+        self.metrics = Metrics()
+        self.executor = executor(schema, DOCUMENT_LIMITS, self.metrics, render_cache_bytes_max=1_000_000)
+        self._app = build_app(self.executor, schema.as_str(), table.service, self.metrics, OPTIONS)
+
+    async def post(self, request: object, *, accept: str = "application/json") -> Answer:
+        """The answer to a POST whose body comes in one message, as uvicorn hands over a small one."""
+        messages = [{"type": "http.request", "body": orjson.dumps(request), "more_body": False}]
+        sent: list[dict[str, Any]] = []
+
+        async def receive() -> dict[str, Any]:
+            if messages:
+                return messages.pop()
+            # An HTTP client waits for the answer.
+            return await asyncio.Future[dict[str, Any]]()
+
+        async def send(message: Any) -> None:
+            sent.append(message)
+
+        headers = [(b"content-type", b"application/json"), (b"accept", accept.encode())]
+        scope = {"type": "http", "method": "POST", "path": "/graphql", "query_string": b"", "headers": headers}
+        await self._app(scope | {"extensions": {}, "client": ("test", 1), "root_path": ""}, receive, send)
+        start, *bodies = sent
+        return Answer(
+            start["status"],
+            {name.decode(): value.decode() for name, value in start["headers"]},
+            b"".join(body.get("body", b"") for body in bodies),
+        )
+
+    async def query(self, document: str, **variables: Any) -> Any:
+        """The whole answer to a document: data, errors and extensions."""
+        return (await self.post({"query": document, "variables": variables})).json()
+
+    def counted(self, name: str, **labels: str) -> float:
+        """The value of a counter, added up over the labels that are not given."""
+        return sum(
+            sample.value
+            for family in text_string_to_metric_families(self.metrics.render().decode())
+            for sample in family.samples
+            if sample.name == name and labels.items() <= sample.labels.items()
+        )
+
+
+@asynccontextmanager
+async def open_application(
+    directory: Path,
+    records: Sequence[Record] = (),
+    *,
+    service: type[Service] = Service,
+    limits: ServiceLimits = LIMITS,
+    schema: strawberry.Schema | None = None,
+    executor: Callable[..., Executor] = Executor,
+) -> AsyncIterator[Application]:
+    """An application over a table that holds these records of one partition."""
+    window = WindowLimits(changes_max=1_000, bytes_max=1_000_000, deletes_max=100)
+    async with open_store(directory / "kvs.db", window, readers=2) as store:
+        await store.begin("topic", TOPIC_ID, (0,))
+        end = max((record.offset + 1 for record in records), default=0)
+        await store.apply(Batch((list(records),), (end,), 0, 0))
+        await store.caught_up(0)
+        yield Application(Table(store, service=service, limits=limits), schema or build_schema(), executor)

@@ -1,0 +1,267 @@
+"""Both back ends: generated operations have byte for byte the same answers compiled and by graphql-core.
+
+A failure names its seed; `KVS_DIFFERENTIAL_SEEDS=1000-5000` runs other seeds, or more.
+"""
+
+import os
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import orjson
+import pytest
+import pytest_asyncio
+
+from kvs_graphql.cursor import Cursor
+from kvs_graphql.executor import Executor, PreparedOperation, Refusal, Request
+from kvs_graphql.executor.compiled import operations, selections
+from kvs_graphql.records import Record, encode_headers
+from tests.applications import LIMITS, TOPIC_ID, Answer, Application, open_application
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+_FIRST, _LAST = map(int, os.environ.get("KVS_DIFFERENTIAL_SEEDS", "0-4000").split("-"))
+_REQUESTS_PER_SEED = 5
+_COMPILED_SHARE_MIN = 0.5
+_RECORDS = [
+    (b"", b"empty key", 0, None),
+    (b"a", b'{"celsius": 21.5, "tags": ["x", {"y": null}], "big": 9007199254740993}', 1_700_000_000_123, None),
+    (b"a/1", b"", 1_700_000_000_000, encode_headers((("trace", b"one"), ("trace", b"\xff"), ("none", None)))),
+    (b"a/2", b"\xff\xfe not utf-8", -1, None),
+    (b"\xff\x00key", b"key is not utf-8", 253_402_300_800_000, None),
+    (b"deleted", None, 5, None),
+    ("größe".encode(), "wert 値".encode(), None, None),
+    (b'quo"te\\', b'"a string"', 1, None),
+    *((b"many/%03d" % n, b"%d" % n, 1_700_000_000_000 + n, None) for n in range(30)),
+]
+_KEYS = ["", "a", "a/1", "a/2", "deleted", "größe", 'quo"te\\', "nowhere", "many/003", "/w", "ff006b6579", "YQ=="]
+_SCALARS = ["id", "key", "value", "size", "partition", "offset", "timestamp", "json", "__typename"]
+_APPLIED = Cursor(TOPIC_ID, (1,)).encode()
+_AHEAD = Cursor(TOPIC_ID, (1_000,)).encode()
+
+
+class TwoBackEnds(Executor):
+    """Compiles as usual, or leaves everything to graphql-core; documents are prepared once for both."""
+
+    reference = False
+
+    def prepare(self, request: Request) -> PreparedOperation | Refusal:
+        prepared = super().prepare(request)
+        if self.reference and isinstance(prepared, PreparedOperation):
+            return replace(prepared, compiled=None)
+        return prepared
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def application(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Application]:
+    records = [Record(key, value, 0, n, at, headers) for n, (key, value, at, headers) in enumerate(_RECORDS)]
+    limits = replace(LIMITS, keys_per_request_max=6, key_bytes_max=12)
+    directory: Path = tmp_path_factory.mktemp("differential")
+    async with open_application(directory, records, limits=limits, executor=TwoBackEnds) as application:
+        yield application
+
+
+class Operations:
+    """Generates requests: most are like those that clients send, some are wrong."""
+
+    def __init__(self, seed: int) -> None:
+        self._random = Random(seed)
+        self._variables: dict[str, tuple[str, Any]] = {}
+        self._fragments: list[str] = []
+
+    def requests(self, number: int) -> Iterator[dict[str, Any]]:
+        """Requests with the same document, and other values for its variables."""
+        request = self._request()
+        yield request
+        for _ in range(number - 1):
+            given = {name: self._other(value) for name, value in request.get("variables", {}).items()}
+            yield request | {"variables": given}
+
+    def _other(self, value: Any) -> Any:
+        """Mostly a value of the same kind."""
+        if self._maybe(0.05):
+            return self._random.choice((None, 7, [1], "text", True, {}))
+        if isinstance(value, list):
+            return self._random.choices(_KEYS, k=self._random.randint(0, 7))
+        if isinstance(value, str):
+            return self._random.choice((value, self._random.choice(_KEYS), "/celsius", "HEX"))
+        return self._random.choice((value, 1, 3)) if type(value) is int else value
+
+    def _request(self) -> dict[str, Any]:
+        fields = " ".join(self._root(n) for n in range(self._random.choice((1, 1, 1, 2, 3))))
+        declared = ", ".join(f"${name}: {kind}" for name, (kind, _) in self._variables.items())
+        head = f"query Q({declared})" if declared else self._random.choice(("", "query", "query Q"))
+        given = {name: value for name, (_, value) in self._variables.items() if value is not ...}
+        request: dict[str, Any] = {"query": f"{head} {{ {fields} }} {' '.join(self._fragments)}"}
+        if given or self._maybe(0.5):
+            request["variables"] = given | ({"unused": 1} if self._maybe(0.1) else {})
+        if self._maybe(0.1):
+            request["operationName"] = self._random.choice(("Q", "Other", None))
+        return request
+
+    def _root(self, number: int) -> str:
+        alias = self._random.choice((f"r{number}: ", f"r{number}: ", "")) if number else ""
+        choice = self._random.random()
+        if choice < 0.4:
+            arguments = [f"key: {self._argument('String!', self._random.choice(_KEYS))}", *self._key_encoding()]
+            arguments += self._at_least()
+            return f"{alias}value({', '.join(arguments)}) {{ {self._entry()} }}"
+        if choice < 0.7:
+            keys = self._random.choices(_KEYS, k=self._random.randint(0, 7))
+            arguments = [f"keys: {self._argument('[String!]!', keys)}", *self._key_encoding()]
+            return f"{alias}values({', '.join(arguments)}) {{ {self._entry()} }}"
+        if choice < 0.95:
+            return f"{alias}entries{self._page()} {{ {self._connection()} }}"
+        return self._random.choice(
+            (f'{alias}node(id: "YQ") {{ id }}', f"{alias}status {{ topic lag partitions {{ lag }} }}")
+        )
+
+    def _at_least(self) -> list[str]:
+        if self._maybe(0.9):
+            return []
+        cursor = self._random.choice((_APPLIED, _APPLIED, _AHEAD, "garbled", None))
+        return [f"atLeast: {self._argument('Cursor', cursor)}", "maxWait: 0"]
+
+    def _page(self) -> str:
+        arguments = []
+        for name, kind, values in (
+            ("first", "Int", [0, 1, 5, 20, 21, None, 2.0, "5"]),
+            ("last", "Int", [3, None]),
+            ("prefix", "String", ["a", "many/", "", None, 5]),
+            ("after", "String", ["YQ", "not an id", None]),
+        ):
+            if self._maybe(0.3):
+                arguments.append(f"{name}: {self._argument(kind, self._random.choice(values))}")
+        return f"({', '.join(arguments)})" if arguments else ""
+
+    def _key_encoding(self) -> list[str]:
+        if self._maybe(0.8):
+            return []
+        return [f"keyEncoding: {self._enum(self._random.choice(('UTF8', 'UTF8', 'HEX', 'BASE64', 'NO')))}"]
+
+    def _connection(self) -> str:
+        parts = [f"edges {{ cursor node {{ {self._entry()} }} }}", "pageInfo { hasNextPage hasPreviousPage endCursor }"]
+        return " ".join(self._random.sample(parts, self._random.randint(1, 2)))
+
+    def _entry(self, depth: int = 0) -> str:
+        kinds = [self._scalar, self._encoded, self._json, self._plain_other, self._conditional, self._inner]
+        chosen = self._random.choices(kinds, (60, 10, 10, 5, 2, 13), k=self._random.randint(1, 5))
+        return " ".join(kind(depth) for kind in chosen)
+
+    def _scalar(self, _: int) -> str:
+        name = self._random.choice(_SCALARS)
+        return f"x{name.strip('_')}: {name}" if self._maybe(0.1) else name
+
+    def _encoded(self, _: int) -> str:
+        encoding = self._enum(self._random.choice(("UTF8", "HEX", "BASE64")))
+        return f"e{self._random.randrange(9999)}: {self._random.choice(('key', 'value'))}(encoding: {encoding})"
+
+    def _json(self, _: int) -> str:
+        pointer = self._argument("String!", self._random.choice(("/celsius", "/tags/1/y", "", "/no", "bad")))
+        return f"j{self._random.randrange(9999)}: json(pointer: {pointer})"
+
+    def _plain_other(self, _: int) -> str:
+        return self._random.choice(("headers { key value }", "headers { key }", "history(last: 1) { kind }"))
+
+    def _conditional(self, _: int) -> str:
+        return f"size @include(if: {self._argument('Boolean!', self._maybe(0.5))})"
+
+    def _inner(self, depth: int) -> str:
+        if depth > 1:
+            return "offset"
+        inner = self._entry(depth + 1)
+        if self._maybe(0.5):
+            return f"... on {self._random.choice(('Entry', 'Entry', 'Node'))} {{ id }} ... {{ {inner} }}"
+        self._fragments.append(f"fragment F{len(self._fragments)} on Entry {{ {inner} }}")
+        return f"...F{len(self._fragments) - 1}"
+
+    def _argument(self, kind: str, value: Any) -> str:
+        """As a literal, or as a variable, which may have a default, be missing, or of another kind."""
+        if self._maybe(0.4):
+            return orjson.dumps(value).decode()
+        name = f"v{len(self._variables)}"
+        declared, given = kind, value
+        if self._maybe(0.1):
+            declared += f" = {orjson.dumps(value).decode()}"
+            given = self._random.choice((..., value))
+        elif self._maybe(0.08):
+            given = self._random.choice((..., None, 7, [1], "text", True, {}))
+        self._variables[name] = (declared, given)
+        return f"${name}"
+
+    def _enum(self, value: str) -> str:
+        if self._maybe(0.5):
+            return value
+        name = f"v{len(self._variables)}"
+        kind = self._random.choice(("Encoding!", "Encoding! = HEX", "Encoding"))
+        self._variables[name] = (kind, self._random.choice((value, value, value, ..., None, 3)))
+        return f"${name}"
+
+    def _maybe(self, probability: float) -> bool:
+        return self._random.random() < probability
+
+
+async def compare(application: Application, seed: int) -> None:
+    """Run the requests of a seed on both back ends; fail where their answers differ."""
+    executor = application.executor
+    assert isinstance(executor, TwoBackEnds)
+    for request in Operations(seed).requests(_REQUESTS_PER_SEED):
+        accept = Random(seed).choice(("application/json", "application/graphql-response+json", "*/*"))
+        executor.reference = True
+        expected = await application.post(request, accept=accept)
+        executor.reference = False
+        answer = await application.post(request, accept=accept)
+        assert alike(answer, expected), (seed, request, answer, expected)
+
+
+def alike(answer: Answer, expected: Answer) -> bool:
+    """Whether two answers are the same, byte for byte.
+
+    Where several root fields fail, graphql-core's errors come in the order in which they happened, and those after
+    the one that nulls everything are left out: then the answers must have the same data, and either all of the errors
+    or, where everything is null, some.
+    """
+    if answer == expected:
+        return True
+    one, other = answer.json(), expected.json()
+    errors, others = ({orjson.dumps(error) for error in each.pop("errors")} for each in (one, other))
+    roots = {orjson.loads(error)["path"][0] for error in errors | others}
+    return (
+        (answer.status, one) == (expected.status, other)
+        and len(roots) > 1
+        and (errors == others if one["data"] is not None else bool(errors and others))
+    )
+
+
+async def test_compiled_operations_answer_byte_for_byte_as_graphql_core_does(application: Application) -> None:
+    def executed(backend: str) -> float:
+        return application.counted("kvs_operations_total", type="query", backend=backend)
+
+    compiled, reference = executed("compiled"), executed("graphql-core")
+    for seed in range(_FIRST, _LAST):
+        await compare(application, seed)
+    compiled, reference = executed("compiled") - compiled, executed("graphql-core") - reference
+    sent = (_LAST - _FIRST) * _REQUESTS_PER_SEED
+    print(f"{sent:,} requests; {compiled:,.0f} ran compiled, {reference:,.0f} by graphql-core")
+    assert compiled > _COMPILED_SHARE_MIN * sent, "too few of them show anything"
+
+
+async def test_planted_difference_is_found(application: Application, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sizes that are off by one, in compiled operations alone."""
+    show_of = selections.show_of
+
+    def planted(*arguments: Any) -> Any:
+        show = show_of(*arguments)
+        assert show is not None
+        return lambda value: orjson.loads(orjson.dumps(show(value)).replace(b'"size":0', b'"size":1'))
+
+    monkeypatch.setattr(operations, "show_of", planted)
+    found = 0
+    for seed in range(_LAST, _LAST + 300):
+        try:
+            await compare(application, seed)
+        except AssertionError:
+            found += 1
+    assert found > 0

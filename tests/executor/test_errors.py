@@ -1,0 +1,123 @@
+"""Unexpected errors, in a service that is broken at one edge: masked, counted, and logged once, on every transport."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from structlog.testing import capture_logs
+from structlog.typing import EventDict
+
+from kvs_graphql.demo.broker import EmbeddedBroker
+from kvs_graphql.executor import Executor, PreparedOperation, Refusal, Request
+from kvs_graphql.records import Record
+from kvs_graphql.store import Snapshot, Store
+from tests.api.test_values import Pair, holding
+from tests.applications import open_application
+from tests.executor.test_rendering import GraphQLCoreOnly
+from tests.transports import MULTIPART, SSE, WEBSOCKET, Transport
+
+CAUSE = "swordfish"
+DOCUMENT = '{ value(key: "key") { value offset timestamp } }'
+LIVE_QUERY = 'subscription { value(key: "key") { value } }'
+UPDATES = "subscription { updates(snapshot: true) { kind } }"
+
+
+def break_reads(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have every read of a store fail in a way that nobody expects."""
+
+    async def read(*_: object) -> Snapshot:
+        raise RuntimeError(CAUSE)
+
+    monkeypatch.setattr(Store, "read", read)
+
+
+class BrokenExecutor(Executor):
+    """Fails before it executes anything."""
+
+    def prepare(self, request: Request) -> PreparedOperation | Refusal:
+        raise RuntimeError(CAUSE)
+
+
+def only_error(logged: list[EventDict], answer: dict[str, Any]) -> dict[str, Any]:
+    """The one error of the answer, which the log has once, under the same id and with what really happened."""
+    (error,) = answer["errors"]
+    (line,) = [line for line in logged if line["log_level"] == "error"]
+    assert line["id"] == error["extensions"]["id"]
+    assert str(line["exc_info"]) == CAUSE
+    assert CAUSE not in str(answer)
+    assert error["extensions"]["id"] in error["message"]
+    assert error["extensions"]["code"] == "INTERNAL"
+    return dict(error)
+
+
+@pytest.mark.parametrize("executor", [Executor, GraphQLCoreOnly])
+async def test_unexpected_error_of_a_field_is_masked_counted_and_logged_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, executor: type[Executor]
+) -> None:
+    async with open_application(tmp_path, executor=executor) as application:
+        break_reads(monkeypatch)
+        with capture_logs() as logged:
+            answer = await application.post({"query": DOCUMENT})
+        assert (answer.status, answer.json()["data"]) == (200, {"value": None})
+        assert only_error(logged, answer.json())["path"] == ["value"]
+        assert application.counted("kvs_errors_total", code="INTERNAL") == 1
+        backend = "compiled" if executor is Executor else "graphql-core"
+        assert application.counted("kvs_operations_total", backend=backend) == 1
+
+
+@pytest.mark.parametrize("transport", [WEBSOCKET, SSE, MULTIPART], ids=lambda transport: transport.metric)
+@pytest.mark.parametrize(
+    "document",
+    [DOCUMENT, 'subscription { value(key: "key") { value } }', "subscription { updates(snapshot: true) { kind } }"],
+)
+async def test_unexpected_error_is_masked_counted_and_logged_once_on_every_transport(
+    embedded_broker: EmbeddedBroker,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    transport: Transport,
+    document: str,
+) -> None:
+    async with holding(embedded_broker, tmp_path, (b"key", b"1")) as held:
+        break_reads(monkeypatch)
+        with capture_logs() as logged:
+            async with transport(held.served, document) as results:
+                (answer,) = [result async for result in results]
+        only_error(logged, answer)
+        assert 'kvs_errors_total{code="INTERNAL"} 1.0' in (await held.served.http.get("/metrics")).text
+
+
+async def test_unexpected_error_outside_of_any_field_has_a_code_and_an_id(tmp_path: Path) -> None:
+    async with open_application(tmp_path, executor=BrokenExecutor) as application:
+        with capture_logs() as logged, pytest.raises(RuntimeError):
+            # Starlette raises it again behind its answer, for servers to log.
+            await application.post({"query": DOCUMENT})
+        assert [line["log_level"] for line in logged] == ["error"]
+        assert application.counted("kvs_errors_total", code="INTERNAL") == 1
+
+
+async def test_database_that_cannot_be_read_makes_answers_unavailable(
+    embedded_broker: EmbeddedBroker, tmp_path: Path
+) -> None:
+    records: list[Pair] = [(b"%05d" % number, b"v" * 500) for number in range(100)]
+    async with holding(embedded_broker, tmp_path, *records) as held:
+        for name in ("kvs.db", "kvs.db-wal"):
+            file = tmp_path / name
+            intact = file.read_bytes()
+            with file.open("r+b") as opened_file:
+                opened_file.write(b"\x5a" * len(intact))
+        with capture_logs() as logged:
+            answer = await held.served.query("{ entries { edges { node { value } } } }")
+        assert [error["extensions"]["code"] for error in answer["errors"]] == ["UNAVAILABLE"]
+        assert "malformed" not in str(answer)
+        assert logged == []
+
+
+@pytest.mark.parametrize("timestamp", [None, 2**62, -(2**62)])
+async def test_numbers_beyond_32_bits_are_numbers_and_times_beyond_a_calendar_null(
+    tmp_path: Path, timestamp: int | None
+) -> None:
+    record = Record(b"key", b"value", 0, 2**40 - 1, timestamp, None)
+    async with open_application(tmp_path, [record]) as application:
+        answer = await application.post({"query": DOCUMENT})
+    assert b'"offset":1099511627775' in answer.content
+    assert answer.json()["data"]["value"] == {"value": "value", "offset": 2**40 - 1, "timestamp": None}

@@ -14,7 +14,7 @@ class ServerLimits:
     `slow_client_seconds_max` is how long a client may leave these buffers full.
     """
 
-    sockets_max: int
+    websockets_max: int
     message_bytes_max: int
     head_seconds_max: float
     send_buffer_bytes_max: int

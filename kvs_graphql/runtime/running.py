@@ -1,43 +1,41 @@
-"""The composition root: builds the rooms, starts and stops them in a visible order.
+"""The composition root: builds the rooms, starts them in order, and stops them in order.
 
-Start: database, feed, service, listening socket, consumer, producer. Stop: subscriptions end, new writes are refused
-and those taken get a few seconds; then new requests are refused and open ones get as long; then the consumer and the
-producer, then the database.
+Start: bind the address, open the store, build the rest; then serve HTTP and run the consumer and the producer.
+Stop: end subscriptions, refuse new writes, and give those already taken a few seconds; give open requests as long;
+then stop the consumer and the producer, and close the store.
 """
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
-from typing import Any
 
 import structlog
 
-from kvs_graphql.api import build_schema
-from kvs_graphql.cursor import NO_TOPIC_ID, Cursor
 from kvs_graphql.errors import OperatorError, Unwritable
-from kvs_graphql.executor import DocumentLimits, Executor
 from kvs_graphql.feed import Feed
-from kvs_graphql.kafka.connection import KafkaConnection
-from kvs_graphql.kafka.consumer import Consumer, ConsumerLimits
-from kvs_graphql.kafka.producer import Producer, ProducerLimits
-from kvs_graphql.kafka.pump import BatchLimits
+from kvs_graphql.kafka.consumer import Consumer
 from kvs_graphql.metrics import Metrics
-from kvs_graphql.runtime.limits import ServerLimits
+from kvs_graphql.runtime.rooms import (
+    build_consumer,
+    build_feed,
+    build_producer,
+    build_server,
+    build_service,
+    opened_store,
+)
 from kvs_graphql.runtime.server import Server, listen, url_of
-from kvs_graphql.service import Service, ServiceLimits, WatchLimits
 from kvs_graphql.settings import Settings
 from kvs_graphql.state import Lifecycle, Moment, State
-from kvs_graphql.store import Store, WindowLimits, open_store
-from kvs_graphql.web import SlotLimits, WebOptions, build_app
+from kvs_graphql.store import Store
 
 log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far the table is, in offsets over all partitions, counted from the start of the topic."""
+    """How far the table has come: offsets summed over all partitions, counted from the start of the topic."""
 
     state: State
     position: int
@@ -62,31 +60,33 @@ class Running:
 
     @property
     def stopping(self) -> bool:
+        """Whether a stop has begun, for whatever reason."""
         return self._server.stopping
 
     def stop(self) -> None:
-        """Begin to stop; `wait` returns when HTTP has ended."""
+        """Begin to stop; `ended` and `wait` return once the HTTP server has ended."""
         self._server.stop()
 
     def fail(self, failure: OperatorError) -> None:
-        """The consumer cannot go on: be unready, say why, and stop."""
+        """Become unready for that reason, and stop: the consumer cannot go on."""
         self.failure = failure
         self.lifecycle.move(State.STOPPED, str(failure))
         log.error("stopped", reason=str(failure))
         self.stop()
 
     async def serve(self, listener: socket.socket) -> None:
+        """Serve HTTP until a signal, `stop`, or a failure."""
         try:
             await self._server.serve(sockets=[listener])
         finally:
             self._ended.set()
 
     async def ended(self) -> None:
-        """Wait for the end: a signal, `stop`, or a failure."""
+        """Wait until the HTTP server has ended."""
         await self._ended.wait()
 
     async def wait(self) -> None:
-        """Wait for the end.
+        """Wait until the HTTP server has ended.
 
         Raises:
             OperatorError: The failure that ended the service.
@@ -98,27 +98,27 @@ class Running:
 
 @asynccontextmanager
 async def running(settings: Settings) -> AsyncIterator[Running]:
-    """The service of these settings, for as long as the context is open.
+    """Run the service for as long as the context is open.
 
     Raises:
-        OperatorError: It cannot start.
+        OperatorError: The service cannot start.
     """
     lifecycle, metrics = Lifecycle(), Metrics()
     with listen(settings.host, settings.port) as listener:
-        async with open_store(settings.database, _window(settings), readers=settings.reader_connections) as store:
-            feed = _feed(settings, store)
-            producer = _producer(settings, lifecycle, metrics)
-            service = Service(settings.topic, store, feed, lifecycle, _service_limits(settings), producer)
+        async with opened_store(settings) as store:
+            feed = build_feed(settings, store)
+            producer = build_producer(settings, lifecycle, metrics)
+            service = build_service(settings, store, feed, lifecycle, producer)
+            consumer = build_consumer(settings, store, feed, lifecycle, metrics)
 
-            async def on_exit() -> None:
+            async def end_subscriptions_and_writes() -> None:
                 feed.close()
                 await producer.flush(settings.shutdown_seconds_max)
 
-            server = _server(settings, service, metrics, on_exit)
+            server = build_server(settings, service, metrics, end_subscriptions_and_writes)
             run = Running(url_of(listener), feed, lifecycle, metrics, server)
-            consumer = _consumer(settings, store, feed, lifecycle, metrics)
             lifecycle.listen(lambda moment: _report(moment, lifecycle, metrics))
-            async with _plain_task_group() as tasks:
+            async with _task_group() as tasks:
                 tasks.create_task(run.serve(listener))
                 work = [
                     tasks.create_task(_consume(consumer, run)),
@@ -135,8 +135,8 @@ async def running(settings: Settings) -> AsyncIterator[Running]:
 
 
 @asynccontextmanager
-async def _plain_task_group() -> AsyncIterator[asyncio.TaskGroup]:
-    """A TaskGroup that raises a single error as itself: whoever uses `running` gets back what happened inside."""
+async def _task_group() -> AsyncIterator[asyncio.TaskGroup]:
+    """A TaskGroup that raises a single error as itself, so that callers of `running` can catch it by its class."""
     try:
         async with asyncio.TaskGroup() as tasks:
             yield tasks
@@ -147,25 +147,25 @@ async def _plain_task_group() -> AsyncIterator[asyncio.TaskGroup]:
 
 
 async def _consume(consumer: Consumer, run: Running) -> None:
-    """Whatever ends the consumer, other than our own stop, makes the service unready and stops it."""
+    """Run the consumer; make the service unready and stop it if the consumer ends on its own."""
     try:
         await consumer.run()
     except OperatorError as failure:
         run.fail(failure)
     except asyncio.CancelledError:
         if not run.stopping:
-            run.fail(OperatorError("The consumer was cancelled by something else than this service."))
+            run.fail(OperatorError("The consumer was cancelled, but not by this service."))
         raise
 
 
 async def _note_states(lifecycle: Lifecycle, store: Store) -> None:
-    """Leave each state in the database, for other processes to read."""
+    """Write each state into the database, for other processes to read."""
     changed = asyncio.Event()
     lifecycle.listen(lambda _: changed.set())
     while True:
         await changed.wait()
         changed.clear()
-        # What cannot be written now is overtaken by the next state.
+        # The next state replaces one that cannot be written now.
         with suppress(Unwritable):
             await store.note_state(lifecycle.moment.state.value, lifecycle.moment.reason)
 
@@ -175,98 +175,3 @@ def _report(moment: Moment, lifecycle: Lifecycle, metrics: Metrics) -> None:
         metrics.state.labels(state.value).set(state is moment.state)
     metrics.ready.set(lifecycle.ready)
     log.info("state", state=moment.state.value, reason=moment.reason)
-
-
-def _window(settings: Settings) -> WindowLimits:
-    return WindowLimits(settings.window_changes_max, settings.window_bytes_max, settings.deletes_max)
-
-
-def _feed(settings: Settings, store: Store) -> Feed:
-    topic_id = NO_TOPIC_ID if store.source is None else store.source.topic_id
-    return Feed(
-        Cursor(topic_id, store.positions), changes_max=settings.feed_changes_max, bytes_max=settings.feed_bytes_max
-    )
-
-
-def _service_limits(settings: Settings) -> ServiceLimits:
-    return ServiceLimits(
-        keys_per_request_max=settings.keys_per_request_max,
-        key_bytes_max=settings.key_bytes_max,
-        page_entries_max=settings.page_entries_max,
-        wait_seconds_max=settings.wait_seconds_max,
-        interval_seconds_min=settings.interval_seconds_min,
-        value_bytes_max=settings.value_bytes_max,
-        watch=WatchLimits(settings.watch_page_max, settings.watch_page_bytes_max, settings.progress_seconds),
-    )
-
-
-def _connection(settings: Settings) -> KafkaConnection:
-    password = settings.kafka_password
-    return KafkaConnection(
-        bootstrap_servers=settings.bootstrap_servers,
-        security_protocol=settings.kafka_security_protocol,
-        sasl_mechanism=settings.kafka_sasl_mechanism,
-        username=settings.kafka_username,
-        password=None if password is None else password.get_secret_value(),
-        ca_file=settings.kafka_ca_file,
-        certificate_file=settings.kafka_certificate_file,
-        key_file=settings.kafka_key_file,
-    )
-
-
-def _producer(settings: Settings, lifecycle: Lifecycle, metrics: Metrics) -> Producer:
-    limits = ProducerLimits(
-        writes_max=settings.writes_in_flight_max,
-        bytes_max=settings.write_buffer_bytes_max,
-        write_seconds_max=settings.write_seconds_max,
-        retry_seconds_max=settings.retry_seconds_max,
-    )
-    return Producer(_connection(settings), settings.topic, lifecycle, metrics, limits)
-
-
-def _consumer(settings: Settings, store: Store, feed: Feed, lifecycle: Lifecycle, metrics: Metrics) -> Consumer:
-    limits = ConsumerLimits(
-        batch=BatchLimits(settings.batch_records_max, settings.batch_bytes_max),
-        fetch_bytes_max=settings.fetch_bytes_max,
-        topic_check_seconds=settings.topic_check_seconds,
-        retry_seconds_max=settings.retry_seconds_max,
-        stall_seconds_max=settings.stall_seconds_max,
-    )
-    return Consumer(
-        _connection(settings),
-        settings.topic,
-        store,
-        feed,
-        lifecycle,
-        metrics,
-        limits,
-        empty_tombstones=settings.tombstones == "empty",
-        skip_unreadable=settings.unreadable == "skip",
-    )
-
-
-def _server(settings: Settings, service: Service, metrics: Metrics, on_exit: Callable[[], Awaitable[None]]) -> Server:
-    documents = DocumentLimits(settings.query_depth_max, settings.query_aliases_max, settings.query_tokens_max)
-    options = WebOptions(
-        graphiql=settings.graphiql,
-        cors_origins=settings.cors_origins,
-        request_bytes_max=settings.request_bytes_max,
-        connection_init_seconds_max=settings.connection_init_seconds_max,
-        subscriptions_per_socket_max=settings.subscriptions_per_socket_max,
-        heartbeat_seconds=settings.ping_seconds,
-        slots=SlotLimits(settings.subscriptions_per_client_max, settings.subscriptions_max),
-    )
-    schema = build_schema(writes=settings.enable_writes)
-    executor = Executor(schema, documents, metrics, render_cache_bytes_max=settings.shared_bytes_max)
-    app: Any = build_app(executor, schema.as_str() + "\n", service, metrics, options)
-    limits = ServerLimits(
-        sockets_max=settings.sockets_max,
-        message_bytes_max=settings.request_bytes_max,
-        head_seconds_max=settings.request_head_seconds_max,
-        send_buffer_bytes_max=settings.send_buffer_bytes_max,
-        slow_client_seconds_max=settings.slow_client_seconds_max,
-        ping_seconds=settings.ping_seconds,
-        pong_seconds_max=settings.pong_seconds_max,
-        shutdown_seconds_max=settings.shutdown_seconds_max,
-    )
-    return Server(app, limits, metrics, on_exit, forwarded_allow_ips=settings.forwarded_allow_ips)

@@ -70,10 +70,10 @@ class LimitedWebSocketConnection(Patience, WebSocketConnection):
 
     def admit(self) -> bool:
         """Refuse WebSockets over the limit: with 503, and the same error as a refused subscription."""
-        if len(self.opened) < self.limits.sockets_max:
+        if len(self.opened) < self.limits.websockets_max:
             self.opened.add(self)
             return True
-        error = LimitExceeded.of("KVS_SOCKETS_MAX", self.limits.sockets_max, "WebSockets open")
+        error = LimitExceeded.of("KVS_SOCKETS_MAX", self.limits.websockets_max, "WebSockets open")
         shown = {"message": str(error), "extensions": {"code": error.code, **error.details}}
         headers = {"Content-Type": "application/json", "Retry-After": str(_RETRY_SECONDS)}
         self.reject(503, orjson.dumps({"errors": [shown]}).decode(), headers)

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 import httpx
 import pytest
+import uvicorn
 from uvicorn import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
@@ -102,7 +103,7 @@ def test_uvicorns_connections_have_the_names_in_use(protocol: type[Any], name: s
         *((WebSocketsSansIOProtocol, name) for name in ("has_room", "awaits_pong", "await_pong", "close", "reject")),
     ],
 )
-def test_uvicorns_connections_have_no_names_of_ours(protocol: type[Any], name: str) -> None:
+def test_uvicorns_connections_have_no_names_of_this_project(protocol: type[Any], name: str) -> None:
     connection = unserved(protocol)
     connection.loop.close()
     assert not hasattr(connection, name), f"uvicorn's {protocol.__name__} now has its own `{name}`: {MEND}"
@@ -149,6 +150,29 @@ async def test_upgrade_leaves_http(observed: type[ObservedHttp]) -> None:
     assert observed.calls == ["head began", "upgrade", "upgrading"], (
         f"uvicorn no longer upgrades to WebSockets as expected: {MEND}"
     )
+
+
+async def test_uvicorns_responses_have_the_names_in_use(observed: type[ObservedHttp]) -> None:
+    missing: list[str] = []
+
+    async def application(scope: Scope, receive: Receive, send: Send) -> None:
+        response: Response = scope["extensions"]["observed"]
+        names = (
+            "scope",
+            "transport",
+            "flow",
+            "response_started",
+            "response_complete",
+            "chunked_encoding",
+            "disconnected",
+        )
+        missing.extend(name for name in names if not hasattr(response, name))
+        missing.extend([] if hasattr(response.flow, "write_paused") else ["flow.write_paused"])
+        await idle(scope, receive, send)
+
+    async with serving(application, observed) as (_, address), httpx.AsyncClient() as client:
+        await client.get(f"http://{address}/")
+    assert missing == [], f"uvicorn's RequestResponseCycle lacks names: {MEND}"
 
 
 async def test_progress_of_a_response_is_known(observed: type[ObservedHttp]) -> None:
@@ -290,6 +314,16 @@ async def test_server_stops_in_our_order() -> None:
     assert calls == ["signals captured", "before shutdown", "connection"], (
         f"uvicorn's server no longer stops by `capture_signals`, `shutdown` and then each connection's: {MEND}"
     )
+
+
+@pytest.mark.parametrize("name", ["serve", "shutdown", "capture_signals", "handle_exit"])
+def test_uvicorns_server_has_the_names_in_use(name: str) -> None:
+    assert hasattr(uvicorn.Server, name), f"uvicorn's Server has no `{name}`: {MEND}"
+
+
+@pytest.mark.parametrize("name", ["before_shutdown", "stopping", "stop"])
+def test_uvicorns_server_has_no_names_of_this_project(name: str) -> None:
+    assert not hasattr(uvicorn.Server, name), f"uvicorn's Server now has its own `{name}`: {MEND}"
 
 
 def test_responses_can_be_referred_to_weakly() -> None:

@@ -18,7 +18,7 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 LIMITS = ServerLimits(
-    sockets_max=10,
+    websockets_max=10,
     message_bytes_max=2**20,
     head_seconds_max=30,
     send_buffer_bytes_max=2**20,

@@ -137,7 +137,7 @@ async def test_nothing_is_taken_once_the_client_has_gone() -> None:
 
 
 async def test_websocket_over_the_limit_is_refused_until_another_ends() -> None:
-    async with server(listening, sockets_max=1) as port:
+    async with server(listening, websockets_max=1) as port:
         async with websocket(port):
             with pytest.raises(InvalidStatus) as refused:
                 async with websocket(port):

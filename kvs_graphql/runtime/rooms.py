@@ -1,0 +1,127 @@
+"""How each room is built from the settings."""
+
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
+from typing import Any
+
+from kvs_graphql.api import build_schema
+from kvs_graphql.cursor import NO_TOPIC_ID, Cursor
+from kvs_graphql.executor import DocumentLimits, Executor
+from kvs_graphql.feed import Feed
+from kvs_graphql.kafka.connection import KafkaConnection
+from kvs_graphql.kafka.consumer import Consumer, ConsumerLimits
+from kvs_graphql.kafka.producer import Producer, ProducerLimits
+from kvs_graphql.kafka.pump import BatchLimits
+from kvs_graphql.metrics import Metrics
+from kvs_graphql.runtime.limits import ServerLimits
+from kvs_graphql.runtime.server import Server
+from kvs_graphql.service import Service, ServiceLimits, WatchLimits
+from kvs_graphql.settings import Settings
+from kvs_graphql.state import Lifecycle
+from kvs_graphql.store import Store, WindowLimits, open_store
+from kvs_graphql.web import SlotLimits, WebOptions, build_app
+
+
+def opened_store(settings: Settings) -> AbstractAsyncContextManager[Store]:
+    """Open the store, for as long as the context is open."""
+    window = WindowLimits(settings.window_changes_max, settings.window_bytes_max, settings.deletes_max)
+    return open_store(settings.database, window, readers=settings.reader_connections)
+
+
+def build_feed(settings: Settings, store: Store) -> Feed:
+    """Build a feed that starts at the store's positions."""
+    topic_id = NO_TOPIC_ID if store.source is None else store.source.topic_id
+    return Feed(
+        Cursor(topic_id, store.positions), changes_max=settings.feed_changes_max, bytes_max=settings.feed_bytes_max
+    )
+
+
+def build_service(settings: Settings, store: Store, feed: Feed, lifecycle: Lifecycle, producer: Producer) -> Service:
+    """Build the service that answers requests."""
+    limits = ServiceLimits(
+        keys_per_request_max=settings.keys_per_request_max,
+        key_bytes_max=settings.key_bytes_max,
+        page_entries_max=settings.page_entries_max,
+        wait_seconds_max=settings.wait_seconds_max,
+        interval_seconds_min=settings.interval_seconds_min,
+        value_bytes_max=settings.value_bytes_max,
+        watch=WatchLimits(settings.watch_page_max, settings.watch_page_bytes_max, settings.progress_seconds),
+    )
+    return Service(settings.topic, store, feed, lifecycle, limits, producer)
+
+
+def build_producer(settings: Settings, lifecycle: Lifecycle, metrics: Metrics) -> Producer:
+    """Build the producer that sends writes to Kafka."""
+    limits = ProducerLimits(
+        writes_max=settings.writes_in_flight_max,
+        bytes_max=settings.write_buffer_bytes_max,
+        write_seconds_max=settings.write_seconds_max,
+        retry_seconds_max=settings.retry_seconds_max,
+    )
+    return Producer(_connection(settings), settings.topic, lifecycle, metrics, limits)
+
+
+def build_consumer(settings: Settings, store: Store, feed: Feed, lifecycle: Lifecycle, metrics: Metrics) -> Consumer:
+    """Build the consumer, the only writer of the store."""
+    limits = ConsumerLimits(
+        batch=BatchLimits(settings.batch_records_max, settings.batch_bytes_max),
+        fetch_bytes_max=settings.fetch_bytes_max,
+        topic_check_seconds=settings.topic_check_seconds,
+        retry_seconds_max=settings.retry_seconds_max,
+        stall_seconds_max=settings.stall_seconds_max,
+    )
+    return Consumer(
+        _connection(settings),
+        settings.topic,
+        store,
+        feed,
+        lifecycle,
+        metrics,
+        limits,
+        empty_tombstones=settings.tombstones == "empty",
+        skip_unreadable=settings.unreadable == "skip",
+    )
+
+
+def build_server(
+    settings: Settings, service: Service, metrics: Metrics, on_exit: Callable[[], Awaitable[None]]
+) -> Server:
+    """Build the HTTP server with the GraphQL schema; it awaits `on_exit` first when it stops."""
+    documents = DocumentLimits(settings.query_depth_max, settings.query_aliases_max, settings.query_tokens_max)
+    options = WebOptions(
+        graphiql=settings.graphiql,
+        cors_origins=settings.cors_origins,
+        request_bytes_max=settings.request_bytes_max,
+        connection_init_seconds_max=settings.connection_init_seconds_max,
+        subscriptions_per_socket_max=settings.subscriptions_per_socket_max,
+        heartbeat_seconds=settings.ping_seconds,
+        slots=SlotLimits(settings.subscriptions_per_client_max, settings.subscriptions_max),
+    )
+    schema = build_schema(writes=settings.enable_writes)
+    executor = Executor(schema, documents, metrics, render_cache_bytes_max=settings.shared_bytes_max)
+    app: Any = build_app(executor, schema.as_str() + "\n", service, metrics, options)
+    limits = ServerLimits(
+        websockets_max=settings.sockets_max,
+        message_bytes_max=settings.request_bytes_max,
+        head_seconds_max=settings.request_head_seconds_max,
+        send_buffer_bytes_max=settings.send_buffer_bytes_max,
+        slow_client_seconds_max=settings.slow_client_seconds_max,
+        ping_seconds=settings.ping_seconds,
+        pong_seconds_max=settings.pong_seconds_max,
+        shutdown_seconds_max=settings.shutdown_seconds_max,
+    )
+    return Server(app, limits, metrics, on_exit, forwarded_allow_ips=settings.forwarded_allow_ips)
+
+
+def _connection(settings: Settings) -> KafkaConnection:
+    password = settings.kafka_password
+    return KafkaConnection(
+        bootstrap_servers=settings.bootstrap_servers,
+        security_protocol=settings.kafka_security_protocol,
+        sasl_mechanism=settings.kafka_sasl_mechanism,
+        username=settings.kafka_username,
+        password=None if password is None else password.get_secret_value(),
+        ca_file=settings.kafka_ca_file,
+        certificate_file=settings.kafka_certificate_file,
+        key_file=settings.kafka_key_file,
+    )

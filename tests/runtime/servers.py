@@ -4,7 +4,7 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, MutableMapping
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from kvs_graphql.metrics import Metrics
@@ -29,9 +29,25 @@ LIMITS = ServerLimits(
 )
 
 
+@dataclass(frozen=True)
+class Served:
+    """A running server."""
+
+    port: int
+    server: Server
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Pause sending on the one connection, as the event loop does when the transport's buffer is full."""
+        (connection,) = self.server.server_state.connections
+        connection.pause_writing()
+        yield
+        connection.resume_writing()
+
+
 @asynccontextmanager
-async def server(application: Application, **limits: Any) -> AsyncIterator[int]:
-    """Serve an ASGI application; yields the port."""
+async def server(application: Application, **limits: Any) -> AsyncIterator[Served]:
+    """Serve an ASGI application on a free port."""
 
     async def on_exit() -> None:
         pass
@@ -41,7 +57,7 @@ async def server(application: Application, **limits: Any) -> AsyncIterator[int]:
         async with asyncio.timeout(30), asyncio.TaskGroup() as tasks:
             tasks.create_task(served.serve(sockets=[listener]))
             try:
-                yield listener.getsockname()[1]
+                yield Served(listener.getsockname()[1], served)
             finally:
                 served.stop()
 

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from kvs_graphql.web.direct import DirectWriter
-from tests.runtime.servers import Application, Receive, Scope, Send, connected, server, writer_of, written
+from tests.runtime.servers import Application, Receive, Scope, Send, Served, connected, server, writer_of, written
 
 Answer = Callable[[DirectWriter, Send], Awaitable[None]]
 Client = tuple[StreamReader, StreamWriter]
@@ -66,7 +66,7 @@ async def test_chunks_written_directly_and_through_asgi_arrive_in_order() -> Non
             else:
                 assert written(writer, b"%d" % number)
 
-    async with server(answering(answer)) as port, client_of(port) as (reader, client):
+    async with server(answering(answer)) as served, client_of(served.port) as (reader, client):
         client.write(GET)
         assert await chunks(reader) == [b"%d" % number for number in range(MANY)]
 
@@ -79,7 +79,7 @@ async def test_chunks_taken_together_are_sent_by_one_flush() -> None:
             assert flush is not None
             flush()
 
-    async with server(answering(answer)) as port, client_of(port) as (reader, client):
+    async with server(answering(answer)) as served, client_of(served.port) as (reader, client):
         client.write(GET)
         assert await chunks(reader) == [b"a0z", b"a1z", b"a2z"]
 
@@ -90,7 +90,7 @@ async def test_empty_chunk_does_not_end_the_response() -> None:
         assert written(writer, b"", b"")
         assert written(writer, b"a")
 
-    async with server(answering(answer)) as port, client_of(port) as (reader, client):
+    async with server(answering(answer)) as served, client_of(served.port) as (reader, client):
         client.write(GET)
         assert await chunks(reader) == [b"a"]
 
@@ -109,13 +109,28 @@ async def test_nothing_is_taken_while_there_is_no_room() -> None:
 
     limits = {"send_buffer_bytes_max": SMALL_BUFFER_BYTES}
     async with (
-        server(answering(answer), **limits) as port,
-        client_of(port, receive_buffer_bytes=SMALL_BUFFER_BYTES) as (reader, client),
+        server(answering(answer), **limits) as served,
+        client_of(served.port, receive_buffer_bytes=SMALL_BUFFER_BYTES) as (reader, client),
     ):
         client.write(GET)
         await full.wait()
         read.set()
         assert await chunks(reader) == [*taken, b"after", b"direct again"]
+
+
+async def test_nothing_is_taken_while_sending_waits() -> None:
+    paused: list[Served] = []
+
+    async def answer(writer: DirectWriter, _: Send) -> None:
+        assert written(writer, b"before")
+        with paused[0].paused():
+            assert not written(writer, b"within")
+        assert written(writer, b"after")
+
+    async with server(answering(answer)) as served, client_of(served.port) as (reader, client):
+        paused.append(served)
+        client.write(GET)
+        assert await chunks(reader) == [b"before", b"after"]
 
 
 async def test_chunks_taken_and_not_sent_count_against_the_limit() -> None:
@@ -128,7 +143,10 @@ async def test_chunks_taken_and_not_sent_count_against_the_limit() -> None:
         flush()
         assert written(writer, half)
 
-    async with server(answering(answer), send_buffer_bytes_max=SMALL_BUFFER_BYTES) as port, client_of(port) as client:
+    async with (
+        server(answering(answer), send_buffer_bytes_max=SMALL_BUFFER_BYTES) as served,
+        client_of(served.port) as client,
+    ):
         client[1].write(GET)
         assert len(await chunks(client[0])) == 3
 
@@ -144,7 +162,7 @@ async def test_nothing_is_taken_before_the_response_begins_or_after_it_ends() ->
         await send(END)
         taken.append(written(writer, b"after"))
 
-    async with server(application) as port, client_of(port) as (reader, client):
+    async with server(application) as served, client_of(served.port) as (reader, client):
         client.write(GET + GET)
         assert await chunks(reader) == [b"within"]
         assert await chunks(reader) == [b"within"]
@@ -159,7 +177,7 @@ async def test_flush_after_the_end_of_its_response_sends_nothing() -> None:
         assert flush is not None
         flush()
 
-    async with server(application) as port, client_of(port) as (reader, client):
+    async with server(application) as served, client_of(served.port) as (reader, client):
         client.write(GET + GET)
         assert await chunks(reader) == []
         assert await chunks(reader) == []
@@ -177,7 +195,7 @@ async def test_pipelined_requests_never_get_bytes_of_another_response() -> None:
             assert written(writer, b"%d:%d" % (len(writers), number))
             await asyncio.sleep(0)
 
-    async with server(answering(answer)) as port, client_of(port) as (reader, client):
+    async with server(answering(answer)) as served, client_of(served.port) as (reader, client):
         client.write(GET * 5)
         for request in range(1, 6):
             assert await chunks(reader) == [b"%d:%d" % (request, number) for number in range(3)]
@@ -205,7 +223,7 @@ async def test_responses_without_chunks_are_not_written_to_directly(
         taken.append(written(writer_of(scope), b"direct"))
         await send({"type": "http.response.body", "body": b"inside"})
 
-    async with server(application) as port, client_of(port) as (reader, client):
+    async with server(application) as served, client_of(served.port) as (reader, client):
         client.write(request_line + b"\r\nhost: localhost\r\nconnection: close\r\n\r\n")
         assert b"direct" not in await reader.read()
         assert taken == [False]
@@ -223,8 +241,8 @@ async def test_nothing_is_taken_once_the_client_has_gone() -> None:
         taken.append(written(writer_of(scope), b"b"))
         gone.set()
 
-    async with server(application) as port:
-        async with client_of(port) as (reader, client):
+    async with server(application) as served:
+        async with client_of(served.port) as (reader, client):
             client.write(GET)
             await reader.readuntil(b"a\r\n")
         await gone.wait()
@@ -235,10 +253,10 @@ async def test_connection_is_closed_if_a_head_does_not_end_in_time() -> None:
     async def answer(writer: DirectWriter, _: Send) -> None:
         assert written(writer, b"a")
 
-    async with server(answering(answer), head_seconds_max=0.5) as port:
-        async with client_of(port) as (reader, client):
+    async with server(answering(answer), head_seconds_max=0.5) as served:
+        async with client_of(served.port) as (reader, client):
             assert await reader.read() == b""
-        async with client_of(port) as (reader, client):
+        async with client_of(served.port) as (reader, client):
             client.write(GET)
             assert await chunks(reader) == [b"a"]
             client.write(GET[:-2])

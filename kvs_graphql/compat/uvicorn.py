@@ -76,26 +76,27 @@ def add_extension(response: Response, name: str, extension: object) -> None:
     response.scope["extensions"] = {name: extension}  # type: ignore[dict-item]
 
 
-def is_streaming(response: Response) -> bool:
-    """Tell whether a chunk can be added to the body of this response, ignoring room.
+def takes_chunks(response: Response) -> bool:
+    """Tell whether a chunk can be added to the body of this response now, without waiting.
 
-    Decides as `RequestResponseCycle.send` does, which frames a body in chunks if `chunked_encoding` is set and the
-    method is not HEAD. uvicorn sets it for HTTP/1.0, too, whose clients do not know chunks: False for these.
+    Decides as `RequestResponseCycle.send` does, which waits while `flow.write_paused` is set, and frames a body in
+    chunks if `chunked_encoding` is set and the method is not HEAD. uvicorn sets that for HTTP/1.0 too, whose clients do
+    not know chunks: False for these.
     """
     return (
         response.response_started
         and not response.response_complete
-        and bool(response.chunked_encoding)
-        and not response.disconnected
+        and not response.flow.write_paused
         and not response.transport.is_closing()
+        and bool(response.chunked_encoding)
         and response.scope["method"] != "HEAD"
         and response.scope["http_version"] != "1.0"
     )
 
 
-def has_room(response: Response) -> bool:
-    """Tell whether `RequestResponseCycle.send` would not wait (`flow.write_paused`)."""
-    return not response.flow.write_paused
+def is_complete(response: Response) -> bool:
+    """Tell whether the response has ended (`response_complete`): the next one on its connection may have begun."""
+    return response.response_complete
 
 
 def transport_of(response: Response) -> asyncio.Transport:
@@ -123,7 +124,7 @@ class WebSocketConnection(WebSocketsSansIOProtocol, Connection):
 
         uvicorn's `close_sent` is about closing by the application only.
         """
-        return self.conn.state is _OPEN and not self.disconnected and not self.transport.is_closing()
+        return self.conn.state is _OPEN
 
     @property
     def is_answered(self) -> bool:
@@ -134,6 +135,10 @@ class WebSocketConnection(WebSocketsSansIOProtocol, Connection):
     def has_room(self) -> bool:
         """Whether uvicorn's `send` would not wait (`writable`)."""
         return self.writable.is_set()
+
+    def takes_messages(self) -> bool:
+        """Tell whether a message can be sent now, without waiting."""
+        return self.writable.is_set() and self.conn.state is _OPEN and not self.transport.is_closing()
 
     @property
     def awaits_pong(self) -> bool:

@@ -4,7 +4,7 @@ from asyncio import TimerHandle, Transport
 from typing import ClassVar
 from weakref import ref
 
-from kvs_graphql.compat.uvicorn import HttpConnection, Response, add_extension, has_room, is_streaming, transport_of
+from kvs_graphql.compat.uvicorn import HttpConnection, Response, add_extension, is_complete, takes_chunks, transport_of
 from kvs_graphql.metrics import Metrics
 from kvs_graphql.runtime.limits import ServerLimits
 from kvs_graphql.runtime.patience import Patience, bound_buffers
@@ -22,28 +22,33 @@ class ChunkWriter(ref[Response]):
 
     buffer_bytes_max: ClassVar[int]
     _taken: list[bytes] | None = None
-    _taken_bytes = 0
+    _room_bytes = 0
 
     def write(self, *parts: bytes) -> Flush | None:
         """Take a chunk (RFC 9112, 7.1)."""
-        response = self()
-        if response is None or not is_streaming(response) or not has_room(response):
+        if not self._taken:
+            response = self()
+            if response is None or not takes_chunks(response):
+                return None
+            self._room_bytes = self.buffer_bytes_max - transport_of(response).get_write_buffer_size()
+        # Nothing else is sent before the flush, so the room only shrinks by what is taken.
+        if self._room_bytes < 0:
             return None
-        if self._taken_bytes + transport_of(response).get_write_buffer_size() > self.buffer_bytes_max:
-            return None
-        size = sum(map(len, parts))
+        size = 0
+        for part in parts:
+            size += len(part)
         # An empty chunk would end the body.
         if size:
             if self._taken is None:
                 self._taken = []
             self._taken += (b"%x\r\n" % size, *parts, b"\r\n")
-            self._taken_bytes += size
+            self._room_bytes -= size
         return self._flush
 
     def _flush(self) -> None:
-        taken, self._taken, self._taken_bytes = self._taken, None, 0
+        taken, self._taken = self._taken, None
         response = self()
-        if taken and response is not None and is_streaming(response):
+        if taken and response is not None and not is_complete(response):
             transport_of(response).write(b"".join(taken))
 
 

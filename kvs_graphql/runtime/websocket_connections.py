@@ -28,22 +28,27 @@ _SHORT_MAX, _MIDDLE_MAX = 125, 2**16 - 1
 class MessageWriter:
     """Writes text messages to one WebSocket; a `DirectWriter`."""
 
-    __slots__ = ("_buffer_bytes_max", "_connection", "_taken", "_taken_bytes")
+    __slots__ = ("_buffer_bytes_max", "_connection", "_room_bytes", "_taken")
 
     def __init__(self, connection: WebSocketConnection, buffer_bytes_max: int) -> None:
         self._connection = connection
         self._buffer_bytes_max = buffer_bytes_max
         self._taken: list[bytes] = []
-        self._taken_bytes = 0
+        self._room_bytes = 0
 
     def write(self, *parts: bytes) -> Flush | None:
         """Take a message as one frame, unfragmented and unmasked, as servers send it (RFC 6455, 5.2)."""
-        connection = self._connection
-        if not connection.has_room or not connection.is_open:
+        if not self._taken:
+            connection = self._connection
+            if not connection.takes_messages():
+                return None
+            self._room_bytes = self._buffer_bytes_max - connection.transport.get_write_buffer_size()
+        # Nothing else is sent before the flush, so the room only shrinks by what is taken.
+        if self._room_bytes < 0:
             return None
-        if self._taken_bytes + connection.transport.get_write_buffer_size() > self._buffer_bytes_max:
-            return None
-        size = sum(map(len, parts))
+        size = 0
+        for part in parts:
+            size += len(part)
         if size <= _SHORT_MAX:
             head = bytes((_WHOLE_TEXT, size))
         elif size <= _MIDDLE_MAX:
@@ -51,13 +56,13 @@ class MessageWriter:
         else:
             head = _LENGTH_IN_8_BYTES + size.to_bytes(8, "big")
         self._taken += (head, *parts)
-        self._taken_bytes += size
+        self._room_bytes -= size
         return self._flush
 
     def _flush(self) -> None:
         if not self._taken:
             return
-        taken, self._taken, self._taken_bytes = self._taken, [], 0
+        taken, self._taken = self._taken, []
         if self._connection.is_open:
             self._connection.transport.write(b"".join(taken))
 

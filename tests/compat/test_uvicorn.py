@@ -22,8 +22,8 @@ from kvs_graphql.compat.uvicorn import (
     Server,
     WebSocketConnection,
     add_extension,
-    has_room,
-    is_streaming,
+    is_complete,
+    takes_chunks,
     transport_of,
 )
 from tests.runtime.servers import Application, Receive, Scope, Send
@@ -81,7 +81,7 @@ def unserved(protocol: type[Any]) -> Any:
         *((HttpToolsProtocol, name) for name in ("on_message_begin", "on_headers_complete")),
         (HttpToolsProtocol, "handle_websocket_upgrade"),
         *((WebSocketsSansIOProtocol, name) for name in ("conn", "queue", "writable", "loop", "transport", "shutdown")),
-        *((WebSocketsSansIOProtocol, name) for name in ("handshake_complete", "close_sent", "disconnected")),
+        *((WebSocketsSansIOProtocol, name) for name in ("handshake_complete", "close_sent")),
         *((WebSocketsSansIOProtocol, name) for name in ("handle_connect", "keepalive_timeout", "stop_keepalive")),
         (WebSocketsSansIOProtocol, "pong_timer"),
     ],
@@ -100,7 +100,10 @@ def test_uvicorns_connections_have_the_names_in_use(protocol: type[Any], name: s
             (WebSocketsSansIOProtocol, name)
             for name in ("admit", "extensions", "pong_overdue", "is_open", "is_answered")
         ),
-        *((WebSocketsSansIOProtocol, name) for name in ("has_room", "awaits_pong", "await_pong", "close", "reject")),
+        *(
+            (WebSocketsSansIOProtocol, name)
+            for name in ("has_room", "takes_messages", "awaits_pong", "await_pong", "close", "reject")
+        ),
     ],
 )
 def test_uvicorns_connections_have_no_names_of_this_project(protocol: type[Any], name: str) -> None:
@@ -164,7 +167,6 @@ async def test_uvicorns_responses_have_the_names_in_use(observed: type[ObservedH
             "response_started",
             "response_complete",
             "chunked_encoding",
-            "disconnected",
         )
         missing.extend(name for name in names if not hasattr(response, name))
         missing.extend([] if hasattr(response.flow, "write_paused") else ["flow.write_paused"])
@@ -176,36 +178,39 @@ async def test_uvicorns_responses_have_the_names_in_use(observed: type[ObservedH
 
 
 async def test_progress_of_a_response_is_known(observed: type[ObservedHttp]) -> None:
-    seen: list[bool] = []
+    seen: list[tuple[bool, bool]] = []
 
     async def application(scope: Scope, _: Receive, send: Send) -> None:
         response: Response = scope["extensions"]["observed"]
-        seen.append(is_streaming(response))
+        seen.append((takes_chunks(response), is_complete(response)))
         await send({"type": "http.response.start", "status": 200, "headers": []})
-        seen.append(is_streaming(response))
+        seen.append((takes_chunks(response), is_complete(response)))
         transport_of(response).write(b"6\r\ndirect\r\n")
         await send({"type": "http.response.body", "body": b"answer"})
-        seen.append(is_streaming(response))
+        seen.append((takes_chunks(response), is_complete(response)))
 
     async with serving(application, observed) as (_, address), httpx.AsyncClient() as client:
         text = (await client.get(f"http://{address}/")).text
-    assert seen == [False, True, False], f"uvicorn no longer tells when a response begins and ends: {MEND}"
+    assert seen == [(False, False), (True, False), (False, True)], (
+        f"uvicorn no longer tells when a response begins and ends: {MEND}"
+    )
     assert text == "directanswer", f"uvicorn no longer writes bodies in chunks to `transport`: {MEND}"
 
 
 async def test_room_for_a_response_is_known(observed: type[ObservedHttp]) -> None:
     seen: list[bool] = []
 
-    async def application(scope: Scope, receive: Receive, send: Send) -> None:
+    async def application(scope: Scope, _: Receive, send: Send) -> None:
         response: Response = scope["extensions"]["observed"]
         connection = transport_of(response).get_protocol()
         assert isinstance(connection, asyncio.Protocol)
-        seen.append(has_room(response))
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        seen.append(takes_chunks(response))
         connection.pause_writing()
-        seen.append(has_room(response))
+        seen.append(takes_chunks(response))
         connection.resume_writing()
-        seen.append(has_room(response))
-        await idle(scope, receive, send)
+        seen.append(takes_chunks(response))
+        await send({"type": "http.response.body", "body": b"answer"})
 
     async with serving(application, observed) as (_, address), httpx.AsyncClient() as client:
         await client.get(f"http://{address}/")

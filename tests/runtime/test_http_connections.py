@@ -1,9 +1,11 @@
 """Chunks written directly into responses, over real connections."""
 
 import asyncio
+import gc
 from asyncio import StreamReader, StreamWriter
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
+from weakref import ref
 
 import pytest
 
@@ -261,3 +263,27 @@ async def test_connection_is_closed_if_a_head_does_not_end_in_time() -> None:
             assert await chunks(reader) == [b"a"]
             client.write(GET[:-2])
             assert await reader.read() == b""
+
+
+@pytest.fixture
+def no_garbage_collection() -> Iterator[None]:
+    gc.disable()
+    yield
+    gc.enable()
+
+
+@pytest.mark.usefixtures("no_garbage_collection")
+async def test_answered_requests_are_freed_without_the_garbage_collector() -> None:
+    responses: list[ref[object]] = []
+
+    async def answer(writer: DirectWriter, _: Send) -> None:
+        assert isinstance(writer, ref)
+        responses.append(writer)
+        assert written(writer, b"a")
+
+    async with server(answering(answer)) as served, client_of(served.port) as (reader, client):
+        for _ in range(3):
+            client.write(GET)
+            assert await chunks(reader) == [b"a"]
+        # The connection keeps the last one until the next request.
+        assert [response() for response in responses[:-1]] == [None, None]

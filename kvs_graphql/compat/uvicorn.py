@@ -1,8 +1,8 @@
 """uvicorn's undocumented names: its connections, their attributes, and the order in which its server stops.
 
-uvicorn documents its settings and the ASGI interface. Limits on connections, reasons on closing and writing without
-waiting need more. The classes here offer that under names of this project; nothing else overrides or reads uvicorn's
-own. `websockets` is used by its documented Sans-I/O interface, but uvicorn hides the object behind `conn`.
+uvicorn documents its settings and the ASGI interface. Limits on connections, close reasons and writing without waiting
+need more. The classes here offer it under names of this project, and only they read or override uvicorn's own names.
+The Sans-I/O interface of `websockets` is documented; that uvicorn keeps its object in `conn` is not.
 """
 
 import asyncio
@@ -155,8 +155,8 @@ class WebSocketConnection(WebSocketsSansIOProtocol, Connection):
     def close(self, code: int, reason: str) -> None:
         """Send a close frame, and tell the application that its client is gone.
 
-        The transport stays open. So does `close_sent` stay False: otherwise uvicorn would raise at what the application
-        still sends.
+        The transport stays open, and `close_sent` stays False: with it, uvicorn would raise an error at whatever the
+        application still sends.
         """
         self.stop_keepalive()
         if self.conn.state is _OPEN:
@@ -195,14 +195,14 @@ class WebSocketConnection(WebSocketsSansIOProtocol, Connection):
 
 
 class Server(uvicorn.Server):
-    """uvicorn's server, which stops in an order of ours.
+    """uvicorn's server, with a hook before it ends connections, and with signals that only stop it.
 
-    `shutdown` is the only place between the decision to stop and the end of connections. `capture_signals` would raise
-    signals again once HTTP has ended, and so kill the process before the rest has stopped.
+    uvicorn's own `capture_signals` raises a signal again once the server has ended, which would kill the process before
+    the other rooms have stopped. `shutdown` is the only place between the decision to stop and the end of connections.
     """
 
     async def before_shutdown(self) -> None:
-        """Do what has to come before connections are ended."""
+        """Do what comes before connections are ended."""
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         await self.before_shutdown()

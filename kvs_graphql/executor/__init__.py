@@ -1,13 +1,14 @@
 """The executor: from a request to its results, the same way on every transport."""
 
 from kvs_graphql.executor.documents import Fault, PreparedOperation, Refusal
-from kvs_graphql.executor.executor import ClientGone, Executor, Outcome, Request, ResultSink
+from kvs_graphql.executor.executor import ClientGone, Executed, Executor, Outcome, Request, ResultSink
 from kvs_graphql.executor.limits import DocumentLimits
 from kvs_graphql.executor.rendering import Payload
 
 __all__ = [
     "ClientGone",
     "DocumentLimits",
+    "Executed",
     "Executor",
     "Fault",
     "Outcome",

@@ -69,7 +69,7 @@ class PreparedDocument:
         self.characters = len(query)
         self._schema = schema
         self._refusal: Refusal | None = None
-        self._operations: dict[str | None, PreparedOperation | Refusal] = {}
+        self._operations: dict[str | None, PreparedOperation] = {}
         self._document = DocumentNode(definitions=())
         try:
             self._document = parse(query, max_tokens=limits.tokens_max)
@@ -84,15 +84,16 @@ class PreparedDocument:
 
     def operation(self, name: str | None) -> PreparedOperation | Refusal:
         """The operation of that name; the only one, for None."""
+        found = self._operations.get(name)
+        if found is not None:
+            return found
         if self._refusal is not None and not self._names_nothing:
             return self._refusal
-        found = self._operations.get(name)
-        if found is None:
-            found = self._prepare(name)
-            if isinstance(found, PreparedOperation):
-                # Names that no operation has are the client's invention, and without bound.
-                self._operations[name] = found
-        return found
+        prepared = self._prepare(name)
+        if isinstance(prepared, PreparedOperation):
+            # Names that no operation has are the client's invention, and without bound.
+            self._operations[name] = prepared
+        return prepared
 
     @property
     def _names_nothing(self) -> bool:
@@ -134,8 +135,9 @@ class Documents:
         """The operation that a request names, ready to be executed; or why it cannot be."""
         if not query:
             return _refused("The request has no query.", Fault.REQUEST)
-        document = self._cache.get(query)
-        if document is None:
+        try:
+            document = self._cache[query]
+        except KeyError:
             document = PreparedDocument(self._schema, query, self._rules, self._limits)
             if document.characters <= _DOCUMENT_CACHED_CHARACTERS_MAX:
                 self._cache[query] = document

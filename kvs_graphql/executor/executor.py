@@ -7,7 +7,6 @@ graphql-core are two back ends: errors get their codes, are masked, logged and c
 """
 
 from contextlib import aclosing
-from dataclasses import dataclass
 from enum import Enum, auto
 from functools import lru_cache
 from typing import Any, NamedTuple, Protocol
@@ -19,7 +18,7 @@ from graphql import GraphQLError, OperationType, create_source_event_stream
 from kvs_graphql.api import Connection, Operation, Source
 from kvs_graphql.compat.strawberry import graphql_schema
 from kvs_graphql.errors import Unavailable
-from kvs_graphql.executor.compiled import Bound, CompiledOperation, Given
+from kvs_graphql.executor.compiled import Bound, Given
 from kvs_graphql.executor.documents import Documents, Fault, PreparedOperation, Refusal
 from kvs_graphql.executor.errors import present
 from kvs_graphql.executor.limits import DocumentLimits
@@ -32,8 +31,7 @@ _TOKENS_CACHED = 16
 _token = lru_cache(_TOKENS_CACHED)(Cursor.encode)
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(NamedTuple):
     """What a client sends, whatever the transport."""
 
     query: str | None
@@ -74,7 +72,7 @@ class Outcome(Enum):
     """The service is stopping: the client should go on elsewhere, and is told neither of an error nor of the end."""
 
 
-class _Executed(NamedTuple):
+class Executed(NamedTuple):
     """The result of a query or mutation, its errors as clients see them."""
 
     data: dict[str, Any] | None
@@ -82,9 +80,10 @@ class _Executed(NamedTuple):
     cursor: Cursor | None
     """Where it was read; None where it read nothing."""
 
-    def payload(self) -> Payload:
-        extensions = None if self.cursor is None or self.data is None else {"cursor": _token(self.cursor)}
-        return Payload(encode_result(self.data, self.errors, extensions))
+    def encode(self) -> bytes:
+        """The JSON of the result; the cursor is in its extensions where there is data."""
+        token = None if self.cursor is None or self.data is None else _token(self.cursor)
+        return encode_result(self.data, self.errors, None if token is None else {"cursor": token})
 
 
 class Executor:
@@ -96,11 +95,7 @@ class Executor:
         self._schema = graphql_schema(schema)
         self._documents = Documents(self._schema, limits)
         self._metrics = metrics
-        self._executed = {
-            (kind, compiled): metrics.operations.labels(kind.value, "compiled" if compiled else "graphql-core")
-            for kind in OperationType
-            for compiled in (True, False)
-        }
+        self._compiled_queries = metrics.operations.labels(OperationType.QUERY.value, "compiled")
         self._renderings = RenderCache(render_cache_bytes_max)
 
     def prepare(self, request: Request) -> PreparedOperation | Refusal:
@@ -111,10 +106,23 @@ class Executor:
             return self.refuse(error)
         return prepared if isinstance(prepared, PreparedOperation) else self._refusal(prepared.errors, prepared.fault)
 
-    async def execute(self, prepared: PreparedOperation, variables: Given, connection: Connection) -> Payload | Refusal:
-        """Execute a query or mutation; the cursor of what it read is in the extensions of the result."""
-        executed = await self._execute(prepared, variables, connection)
-        return executed.payload() if isinstance(executed, _Executed) else executed
+    async def execute(
+        self, prepared: PreparedOperation, variables: Given, connection: Connection
+    ) -> Executed | Refusal:
+        """Execute a query or mutation."""
+        compiled = prepared.compiled
+        try:
+            if compiled is None:
+                return await self._by_graphql_core(prepared, variables, Operation(connection))
+            bound = compiled.variables.bind(variables)
+            if isinstance(bound, list):
+                return self._refusal(bound, Fault.DOCUMENT)
+            self._compiled_queries.inc()
+            operation = Operation(connection, single_field=len(compiled.fields) == 1)
+            data, errors = await compiled.execute(operation, bound)
+            return Executed(data, present(errors, self._metrics) if errors else errors, operation.read_cursor)
+        except Exception as error:  # noqa: BLE001 - masked and logged
+            return self.refuse(error)
 
     async def stream(
         self, prepared: PreparedOperation, variables: Given, connection: Connection, sink: ResultSink
@@ -126,42 +134,22 @@ class Executor:
         """
         if prepared.is_subscription:
             return await self._subscribe(prepared, variables, connection, sink)
-        executed = await self._execute(prepared, variables, connection)
+        executed = await self.execute(prepared, variables, connection)
         if isinstance(executed, Refusal):
             return executed
         if connection.service.stopping and executed.data is None and _are_unavailable(executed.errors):
             return Outcome.STOPPING
-        await sink.send(executed.payload())
+        await sink.send(Payload(executed.encode()))
         return Outcome.COMPLETE
 
     def refuse(self, error: Exception) -> Refusal:
         """What a client is told of an error outside of any field; unexpected ones are masked, logged and counted."""
         return self._refusal([_as_graphql_error(error)], Fault.SERVICE)
 
-    async def _execute(
-        self, prepared: PreparedOperation, variables: Given, connection: Connection
-    ) -> _Executed | Refusal:
-        self._executed[prepared.type, prepared.compiled is not None].inc()
-        try:
-            if prepared.compiled is None:
-                return await self._by_graphql_core(prepared, variables, Operation(connection))
-            return await self._compiled(prepared.compiled, variables, connection)
-        except Exception as error:  # noqa: BLE001 - masked and logged
-            return self.refuse(error)
-
-    async def _compiled(
-        self, compiled: CompiledOperation, variables: Given, connection: Connection
-    ) -> _Executed | Refusal:
-        bound = compiled.variables.bind(variables)
-        if isinstance(bound, list):
-            return self._refusal(bound, Fault.DOCUMENT)
-        operation = Operation(connection, single_field=len(compiled.fields) == 1)
-        data, errors = await compiled.execute(operation, bound)
-        return _Executed(data, present(errors, self._metrics) if errors else errors, operation.read_cursor)
-
     async def _by_graphql_core(
         self, prepared: PreparedOperation, variables: Given, operation: Operation
-    ) -> _Executed | Refusal:
+    ) -> Executed | Refusal:
+        self._metrics.operations.labels(prepared.type.value, "graphql-core").inc()
         core = self._bind_core(prepared, variables, operation)
         if isinstance(core, list):
             return self._refusal(core, Fault.DOCUMENT)
@@ -169,12 +157,13 @@ class Executor:
         # wants of serial execution holds without a round trip to Kafka per field.
         found: Any = core.execute_operation(serially=False)
         result = await found if core.is_awaitable(found) else found
-        return _Executed(result.data, present(result.errors or (), self._metrics), operation.read_cursor)
+        return Executed(result.data, present(result.errors or (), self._metrics), operation.read_cursor)
 
     async def _subscribe(
         self, prepared: PreparedOperation, variables: Given, connection: Connection, sink: ResultSink
     ) -> Outcome | Refusal:
-        self._executed[prepared.type, prepared.compiled is not None].inc()
+        backend = "graphql-core" if prepared.compiled is None else "compiled"
+        self._metrics.operations.labels(prepared.type.value, backend).inc()
         try:
             opened = await self._open(prepared, variables, connection, sink)
             if isinstance(opened, Refusal):

@@ -43,6 +43,7 @@ class Server(uvicorn.Server):
             ws_ping_timeout=limits.pong_seconds_max,
             # Compression costs 50 KB for each WebSocket.
             ws_per_message_deflate=False,
+            interface="asgi3",
             lifespan="off",
             log_config=None,
             access_log=False,

@@ -32,13 +32,13 @@ class BatchLoader(Generic[A, R]):
         self._waiting: deque[tuple[A, asyncio.Future[R]]] = deque()
         self._task: asyncio.Task[None] | None = None
 
-    async def load(self, asked: A) -> R:
-        """Return the answer to `asked`; raise the exception in its place, or the one that `answer` raised."""
+    def load(self, asked: A) -> asyncio.Future[R]:
+        """The answer to `asked`; the exception in its place, or the one that `answer` raised."""
         future: asyncio.Future[R] = asyncio.get_running_loop().create_future()
         self._waiting.append((asked, future))
         if self._task is None:
             self._task = asyncio.create_task(self._run())
-        return await future
+        return future
 
     async def _run(self) -> None:
         """Answer batch after batch until nobody waits. Whatever happens here, nobody is left waiting."""

@@ -1,10 +1,11 @@
 """Reads of many requests, coalesced: one hop to SQLite's thread for all that ask at the same time."""
 
+from asyncio import Future
 from collections.abc import Awaitable, Callable, Sequence
 
 from cachetools import LRUCache
 
-from kvs_graphql.access import Access, Fingerprint
+from kvs_graphql.access import ANYONE, Access, Fingerprint
 from kvs_graphql.cursor import Cursor
 from kvs_graphql.records import Record
 from kvs_graphql.service.batch_loader import BatchLoader
@@ -26,17 +27,20 @@ class CoalescedReads:
     def __init__(self, read: ReadKeys) -> None:
         self._read = read
         self._loaders: LRUCache[Fingerprint, BatchLoader[Sequence[bytes], Found]] = LRUCache(_PRINCIPALS_MAX)
+        self._latest = ANYONE.fingerprint, self._loader(ANYONE)
 
-    async def get_many(self, access: Access, keys: Sequence[bytes]) -> Found:
+    def get_many(self, access: Access, keys: Sequence[bytes]) -> Future[Found]:
         """The record of each key as that principal sees it, all of one snapshot, and where the snapshot stands.
 
         Raises:
             Unavailable: The table cannot be read.
         """
-        loader = self._loaders.get(access.fingerprint)
-        if loader is None:
-            loader = self._loaders[access.fingerprint] = self._loader(access)
-        return await loader.load(keys)
+        latest, loader = self._latest
+        if latest != access.fingerprint:
+            loader = self._loaders.get(access.fingerprint) or self._loader(access)
+            self._loaders[access.fingerprint] = loader
+            self._latest = access.fingerprint, loader
+        return loader.load(keys)
 
     def _loader(self, access: Access) -> BatchLoader[Sequence[bytes], Found]:
         async def answer(asked: Sequence[Sequence[bytes]]) -> Sequence[Found]:

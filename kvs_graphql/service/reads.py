@@ -81,8 +81,8 @@ class Reads:
         self._table = table
         self._access = access
         self._single_field = single_field
-        self._fields = BatchLoader(self._answer)
-        self._histories = BatchLoader(self._look_back)
+        self._fields: BatchLoader[_Asked, list[Any]] | None = None
+        self._histories: BatchLoader[_LookBack, History] | None = None
         self._keys = 0
 
     async def get_many(self, keys: Sequence[bytes], wait: Wait = NO_WAIT) -> list[Record | None]:
@@ -127,6 +127,8 @@ class Reads:
         last = self._table.limits.history_length(last)
         end = until or self.cursor
         assert end is not None
+        if self._histories is None:
+            self._histories = BatchLoader(self._look_back)
         found = await self._histories.load(_LookBack(key, last, end.positions))
         below = [r for r in found.changes[key] if r.offset < position_in(end.positions, r.partition)]
         return [
@@ -153,6 +155,8 @@ class Reads:
             if isinstance(answer, Exception):
                 raise answer
             return answer
+        if self._fields is None:
+            self._fields = BatchLoader(self._answer)
         return await self._fields.load(asked)
 
     async def _answer(self, asked: Sequence[_Asked]) -> list[list[Any] | Exception]:

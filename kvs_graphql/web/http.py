@@ -1,20 +1,22 @@
 """GraphQL over HTTP: POST and GET, answered in one body or in a stream."""
 
+from collections.abc import Sequence
 from functools import partial
+from typing import NamedTuple
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from kvs_graphql.api import Connection
 from kvs_graphql.executor import Executor, Outcome, PreparedOperation, Refusal, Request, ResultSink
 from kvs_graphql.web.connections import Connections
 from kvs_graphql.web.direct import DIRECT_EXTENSION
-from kvs_graphql.web.negotiation import ANSWERS, STREAMS, MediaType, preferred
+from kvs_graphql.web.negotiation import MediaType, answer_type, body_type, refusal_type, stream_type
 from kvs_graphql.web.pages import Pages
 from kvs_graphql.web.requests import read_body, request_of_address, request_of_body
-from kvs_graphql.web.responses import send_answer
+from kvs_graphql.web.responses import answer_messages, error_response
 from kvs_graphql.web.streams import END, EventFraming, Framing, MultipartFraming, send_stream
 
 _FRAMINGS: dict[MediaType, Framing] = {
@@ -43,47 +45,72 @@ class GraphQLOverHttp:
         self._heartbeat_seconds = heartbeat_seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        accept = content_type = ""
-        last_event_id = b""
-        for name, value in scope["headers"]:
-            if name == b"accept":
-                accept = f"{accept}, {value.decode('latin-1')}" if accept else value.decode("latin-1")
-            elif name == b"content-type":
-                content_type = value.decode("latin-1")
-            elif name == b"last-event-id":
-                last_event_id = value
-        if last_event_id == END:
-            await Response(status_code=204)(scope, receive, send)
+        headers = _headers(scope)
+        try:
+            if scope["method"] == "POST":
+                message = await receive()
+                body: bytes = message.get("body", b"")
+                if message.get("more_body"):
+                    body = await read_body(message, receive, self._request_bytes_max)
+                request = request_of_body(body, headers.content_type, self._request_bytes_max)
+            else:
+                page = self._page(headers, scope)
+                if page is not None:
+                    await page(scope, receive, send)
+                    return
+                request = request_of_address(scope["query_string"])
+            answer = await self._answer(request, headers, scope, receive, send)
+        except HTTPException as error:
+            await error_response(headers.accept, error)(scope, receive, send)
             return
-        if scope["method"] == "POST":
-            request = request_of_body(await read_body(receive, self._request_bytes_max), content_type)
-        elif scope["method"] != "GET":
-            raise HTTPException(405, "GraphQL takes GET and POST.", {"Allow": "GET, POST"})
-        elif (page := self._pages.graphiql(HttpRequest(scope))) is not None:
-            await page(scope, receive, send)
-            return
-        else:
-            request = request_of_address(scope["query_string"])
-        await self._answer(request, accept, last_event_id, scope, receive, send)
+        except Exception as error:  # noqa: BLE001 - masked and logged
+            answer = answer_messages(body_type(headers.accept), self._executor.refuse(error))
+        for message in answer:
+            await send(message)
 
     async def _answer(
-        self, request: Request, accept: str, last_event_id: bytes, scope: Scope, receive: Receive, send: Send
-    ) -> None:
+        self, request: Request, headers: "_Headers", scope: Scope, receive: Receive, send: Send
+    ) -> Sequence[Message]:
+        """The messages of an answer; none where it is a stream, which is sent already."""
         prepared = self._executor.prepare(request)
-        media_type = _media_type(prepared, accept)
-        if isinstance(prepared, PreparedOperation) and prepared.is_mutation and scope["method"] == "GET":
-            raise HTTPException(405, "Mutations need POST.", {"Allow": "POST"})
-        if (framing := _FRAMINGS.get(media_type)) is not None:
-            resume = last_event_id.decode("latin-1") if media_type is MediaType.EVENT_STREAM else ""
-            connection = self._connections.streaming(scope, _TRANSPORTS[media_type], resume or None)
-            stream = partial(self._stream, prepared, request, connection)
-            writer = scope.get("extensions", {}).get(DIRECT_EXTENSION)
-            await send_stream(framing, stream, receive, send, writer, self._heartbeat_seconds)
-        elif isinstance(prepared, Refusal):
-            await send_answer(send, media_type, prepared)
-        else:
-            answer = await self._executor.execute(prepared, request.variables, self._connections.plain)
-            await send_answer(send, media_type, answer)
+        if scope["method"] == "GET":
+            _check_mutation(prepared)
+        media_type = _media_type(prepared, headers.accept)
+        if media_type in _FRAMINGS:
+            await self._send_stream(media_type, prepared, request, headers, scope, receive, send)
+            return ()
+        if isinstance(prepared, Refusal):
+            return answer_messages(media_type, prepared)
+        answer = await self._executor.execute(prepared, request.variables, self._connections.plain)
+        return answer_messages(media_type, answer)
+
+    def _page(self, headers: "_Headers", scope: Scope) -> Response | None:
+        """What a request gets that asks for no operation.
+
+        Raises:
+            HTTPException: 405: Its method is none of GraphQL's.
+        """
+        if scope["method"] != "GET":
+            raise HTTPException(405, "GraphQL takes GET and POST.", {"Allow": "GET, POST"})
+        if headers.last_event_id == END:
+            return Response(status_code=204)
+        return self._pages.graphiql(HttpRequest(scope))
+
+    async def _send_stream(
+        self,
+        media_type: MediaType,
+        prepared: PreparedOperation | Refusal,
+        request: Request,
+        headers: "_Headers",
+        scope: Scope,
+        receive: Receive,
+        send: Send,
+    ) -> None:
+        resume = headers.last_event_id.decode("latin-1") if media_type is MediaType.EVENT_STREAM else ""
+        connection = self._connections.streaming(scope, _TRANSPORTS[media_type], resume or None)
+        stream = partial(self._stream, prepared, request, connection)
+        writer = scope.get("extensions", {}).get(DIRECT_EXTENSION)
+        await send_stream(_FRAMINGS[media_type], stream, receive, send, writer, self._heartbeat_seconds)
 
     async def _stream(
         self, prepared: PreparedOperation | Refusal, request: Request, connection: Connection, sink: ResultSink
@@ -93,6 +120,33 @@ class GraphQLOverHttp:
         return await self._executor.stream(prepared, request.variables, connection, sink)
 
 
+class _Headers(NamedTuple):
+    """The headers of a request that matter here."""
+
+    accept: str
+    content_type: str
+    last_event_id: bytes
+
+
+def _headers(scope: Scope) -> _Headers:
+    accept = content_type = ""
+    last_event_id = b""
+    for name, value in scope["headers"]:
+        if name == b"accept":
+            accept = f"{accept}, {value.decode('latin-1')}" if accept else value.decode("latin-1")
+        elif name == b"content-type":
+            content_type = value.decode("latin-1")
+        elif name == b"last-event-id":
+            last_event_id = value
+    return _Headers(accept, content_type, last_event_id)
+
+
+def _check_mutation(prepared: PreparedOperation | Refusal) -> None:
+    """Raises: HTTPException: 405: A mutation comes by GET, which other sites' pages can send."""
+    if isinstance(prepared, PreparedOperation) and prepared.is_mutation:
+        raise HTTPException(405, "Mutations need POST.", {"Allow": "POST"})
+
+
 def _media_type(prepared: PreparedOperation | Refusal, accept: str) -> MediaType:
     """The media type of an answer, as the client prefers it among those that fit the operation.
 
@@ -100,11 +154,10 @@ def _media_type(prepared: PreparedOperation | Refusal, accept: str) -> MediaType
         HTTPException: 400: The operation is a subscription, and the client takes no stream.
     """
     if isinstance(prepared, Refusal):
-        return preferred(accept, (*ANSWERS, *STREAMS)) or MediaType.JSON
+        return refusal_type(accept)
     if not prepared.is_subscription:
-        # Multipart subscriptions carry nothing else.
-        return preferred(accept, (*ANSWERS, MediaType.EVENT_STREAM)) or MediaType.JSON
-    stream = preferred(accept, STREAMS)
+        return answer_type(accept)
+    stream = stream_type(accept)
     if stream is None:
         raise HTTPException(400, "Subscriptions need a WebSocket, or Accept: text/event-stream.")
     return stream

@@ -1,14 +1,14 @@
 """Which media type an answer has: the `Accept` header, with its order of preference (RFC 9110, 12.5.1)."""
 
 from email.message import Message
-from enum import Enum
+from enum import StrEnum
 from functools import lru_cache
 from urllib.request import parse_http_list
 
 _HEADERS_CACHED = 256
 
 
-class MediaType(Enum):
+class MediaType(StrEnum):
     """The forms of an answer, best first."""
 
     GRAPHQL_RESPONSE = "application/graphql-response+json"
@@ -28,7 +28,30 @@ _SUBSCRIPTION_SPEC = "1.0"
 
 
 @lru_cache(_HEADERS_CACHED)
-def preferred(accept: str, offered: tuple[MediaType, ...]) -> MediaType | None:
+def answer_type(accept: str) -> MediaType:
+    """The form of an operation's one answer: JSON for a client that takes none of those there are."""
+    # Multipart subscriptions carry nothing else.
+    return _preferred(accept, (*ANSWERS, MediaType.EVENT_STREAM)) or MediaType.JSON
+
+
+@lru_cache(_HEADERS_CACHED)
+def stream_type(accept: str) -> MediaType | None:
+    """The form of a subscription's results; None for a client that takes no stream."""
+    return _preferred(accept, STREAMS)
+
+
+@lru_cache(_HEADERS_CACHED)
+def refusal_type(accept: str) -> MediaType:
+    """The form in which a client learns that nothing was executed."""
+    return _preferred(accept, (*ANSWERS, *STREAMS)) or MediaType.JSON
+
+
+def body_type(accept: str) -> MediaType:
+    """The form of an error of a request that is no GraphQL."""
+    return _preferred(accept, ANSWERS) or MediaType.JSON
+
+
+def _preferred(accept: str, offered: tuple[MediaType, ...]) -> MediaType | None:
     """The media type that the client prefers among those offered, which come best first; None: it takes none of them.
 
     A client that names none at all takes everything.
@@ -56,7 +79,7 @@ def _range(text: str) -> tuple[str, dict[str, str], float]:
 
 def _quality(media_type: MediaType, ranges: list[tuple[str, dict[str, str], float]]) -> float:
     """The quality of the most specific range that matches."""
-    for kind in (media_type.value, *reversed(_WILDCARDS.get(media_type, ()))):
+    for kind in (media_type, *reversed(_WILDCARDS.get(media_type, ()))):
         for named, parameters, quality in ranges:
             if named == kind and _is_understood(media_type, parameters):
                 return quality

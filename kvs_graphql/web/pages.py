@@ -8,6 +8,8 @@ from starlette.responses import FileResponse, HTMLResponse, RedirectResponse, Re
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
+GRAPHQL_PATH = "/graphql"
+
 _GZIP = re.compile(r"\bgzip\b(?!\s*;\s*q=0(\.0*)?\s*(,|$))")
 STATIC = Path(__file__).parent / "static"
 
@@ -42,11 +44,11 @@ class Pages:
         navigates = request.method == "GET" and "text/html" in request.headers.get("accept", "")
         return _page("graphiql.html") if self._graphiql and navigates else None
 
-    async def front(self, request: Request) -> Response:
+    async def front(self, _: Request) -> Response:
         """The dashboard; without it, the way to the playground."""
         if (STATIC / "dashboard.html").is_file():
             return _page("dashboard.html")
-        return RedirectResponse(str(request.url_for("graphql")))
+        return RedirectResponse(GRAPHQL_PATH)
 
 
 class Assets(StaticFiles):

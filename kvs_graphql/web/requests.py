@@ -1,46 +1,45 @@
 """Requests of GraphQL over HTTP: read from a body or from an address, and checked for their form."""
 
+from types import NoneType
 from typing import Any
 from urllib.parse import parse_qs
 
 import orjson
 from starlette.exceptions import HTTPException
-from starlette.types import Receive
+from starlette.types import Message, Receive
 
 from kvs_graphql.executor import Request
 
 _JSON = "application/json"
+# A union made anew for every request would cost as much as all of its checks.
+_TEXT, _OBJECT = (str, NoneType), (dict, NoneType)
 
 
-async def read_body(receive: Receive, bytes_max: int) -> bytes:
-    """The body of a request.
+async def read_body(first: Message, receive: Receive, bytes_max: int) -> bytes:
+    """The body of a request that comes in more than one message.
 
     Raises:
         HTTPException: 413: It has more bytes than allowed. 400: The client left before its end.
     """
-    message = await receive()
-    body: bytes = message.get("body", b"")
-    if not message.get("more_body"):
-        return _within(body, bytes_max)
-    parts, size = [body], len(body)
-    while message.get("more_body"):
+    parts, size, message = [first.get("body", b"")], len(first.get("body", b"")), first
+    while message.get("more_body") and size <= bytes_max:
         message = await receive()
         parts.append(message.get("body", b""))
         size += len(parts[-1])
-        if size > bytes_max:
-            break
     if message["type"] == "http.disconnect":
         raise HTTPException(400, "The request ended before its body did.")
-    return _within(b"".join(parts), bytes_max)
+    return b"".join(parts)
 
 
-def request_of_body(body: bytes, content_type: str) -> Request:
+def request_of_body(body: bytes, content_type: str, bytes_max: int) -> Request:
     """The request in a body.
 
     Raises:
-        HTTPException: 400: It is none. 415: It is not JSON.
+        HTTPException: 400: It is none. 413: It has more bytes than allowed. 415: It is not JSON.
     """
-    if content_type.partition(";")[0].strip().lower() != _JSON:
+    if len(body) > bytes_max:
+        raise HTTPException(413, f"A request has at most {bytes_max} bytes.")
+    if content_type != _JSON and content_type.partition(";")[0].strip().lower() != _JSON:
         raise HTTPException(415, f"A request has the content type {_JSON}.")
     return _request(_json(body, "The request"))
 
@@ -64,18 +63,16 @@ def _request(asked: Any) -> Request:
         raise HTTPException(400, "Batches of requests are not supported.")
     if not isinstance(asked, dict):
         raise HTTPException(400, "The request is not a JSON object.")
-    for name, expected, kind in _MEMBERS:
-        if not isinstance(asked.get(name), expected | None):
-            raise HTTPException(400, f"`{name}` must be {kind}.")
-    return Request(asked.get("query"), asked.get("variables"), asked.get("operationName"))
-
-
-_MEMBERS: tuple[tuple[str, type, str], ...] = (
-    ("query", str, "a string"),
-    ("variables", dict, "a JSON object"),
-    ("operationName", str, "a string"),
-    ("extensions", dict, "a JSON object"),
-)
+    query, variables, name = asked.get("query"), asked.get("variables"), asked.get("operationName")
+    if not isinstance(query, _TEXT):
+        raise HTTPException(400, "`query` must be a string.")
+    if not isinstance(variables, _OBJECT):
+        raise HTTPException(400, "`variables` must be a JSON object.")
+    if not isinstance(name, _TEXT):
+        raise HTTPException(400, "`operationName` must be a string.")
+    if not isinstance(asked.get("extensions"), _OBJECT):
+        raise HTTPException(400, "`extensions` must be a JSON object.")
+    return Request(query, variables, name)
 
 
 def _json(text: bytes | str, what: str) -> Any:
@@ -83,9 +80,3 @@ def _json(text: bytes | str, what: str) -> Any:
         return orjson.loads(text)
     except orjson.JSONDecodeError:
         raise HTTPException(400, f"{what} is not valid JSON.") from None
-
-
-def _within(body: bytes, bytes_max: int) -> bytes:
-    if len(body) > bytes_max:
-        raise HTTPException(413, f"A request has at most {bytes_max} bytes.")
-    return body

@@ -1,28 +1,28 @@
 """Answers in one body: media types, status codes, and errors of requests that never became GraphQL."""
 
-from collections.abc import Mapping
-
 import orjson
-from starlette.requests import Request
+from starlette.exceptions import HTTPException
 from starlette.responses import Response
-from starlette.types import Send
+from starlette.types import Message
 
-from kvs_graphql.executor import Fault, Payload, Refusal
-from kvs_graphql.web.negotiation import ANSWERS, MediaType, preferred
+from kvs_graphql.executor import Executed, Fault, Refusal
+from kvs_graphql.web.negotiation import ANSWERS, MediaType, body_type
 
 _CODES = {413: "LIMIT_EXCEEDED", 500: "INTERNAL", 503: "UNAVAILABLE"}
-_CONTENT_TYPES = {media_type: media_type.value.encode() for media_type in ANSWERS}
+_CONTENT_TYPES = {media_type: media_type.encode() for media_type in ANSWERS}
 
 
-async def send_answer(send: Send, media_type: MediaType, answer: Payload | Refusal) -> None:
-    """Send an answer. Its status is 200 unless nothing was executed and the client can tell that by the status."""
-    if isinstance(answer, Payload):
-        body, status = answer.result, 200
+def answer_messages(media_type: MediaType, answer: Executed | Refusal) -> tuple[Message, Message]:
+    """The messages of an answer. Its status is 200 unless nothing was executed and the client can tell by that."""
+    if isinstance(answer, Executed):
+        body, status = answer.encode(), 200
     else:
         body, status = encode_refusal(answer), _status(answer.fault, media_type)
     headers = [(b"content-length", b"%d" % len(body)), (b"content-type", _CONTENT_TYPES[media_type])]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
+    return {"type": "http.response.start", "status": status, "headers": headers}, {
+        "type": "http.response.body",
+        "body": body,
+    }
 
 
 def encode_refusal(refusal: Refusal) -> bytes:
@@ -30,17 +30,10 @@ def encode_refusal(refusal: Refusal) -> bytes:
     return orjson.dumps({"errors": [error.formatted for error in refusal.errors]})
 
 
-def error_response(request: Request, status: int, message: str, headers: Mapping[str, str] | None = None) -> Response:
+def error_response(accept: str, error: HTTPException) -> Response:
     """A request that could not be read as GraphQL over HTTP: an error with a code all the same."""
-    error = {"message": message, "extensions": {"code": _CODES.get(status, "BAD_INPUT")}}
-    media_type = preferred(request.headers.get("accept", ""), ANSWERS) or MediaType.JSON
-    return Response(orjson.dumps({"errors": [error]}), status, headers, media_type.value)
-
-
-def failure_response(request: Request, refusal: Refusal) -> Response:
-    """An unexpected error outside of any operation."""
-    media_type = preferred(request.headers.get("accept", ""), ANSWERS) or MediaType.JSON
-    return Response(encode_refusal(refusal), _status(refusal.fault, media_type), media_type=media_type.value)
+    shown = {"message": error.detail, "extensions": {"code": _CODES.get(error.status_code, "BAD_INPUT")}}
+    return Response(orjson.dumps({"errors": [shown]}), error.status_code, error.headers, body_type(accept))
 
 
 def _status(fault: Fault, media_type: MediaType) -> int:

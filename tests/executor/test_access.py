@@ -16,7 +16,7 @@ from kvs_graphql.api import Connection, Source
 from kvs_graphql.api.context import OperationInfo
 from kvs_graphql.api.permissions import AccessPermission
 from kvs_graphql.cursor import Cursor
-from kvs_graphql.executor import Payload, PreparedOperation, Request
+from kvs_graphql.executor import Executed, PreparedOperation, Request
 from kvs_graphql.records import Interest, Record
 from kvs_graphql.service import Start, Update
 from kvs_graphql.service.coalesced import CoalescedReads, Found
@@ -98,8 +98,8 @@ async def ask(application: Application, access: Access, document: str) -> dict[s
     assert isinstance(prepared, PreparedOperation)
     connection = Connection(application.table.service, access, "http", application.metrics, nullcontext)
     answer = await executor.execute(prepared, None, connection)
-    assert isinstance(answer, Payload)
-    result: dict[str, Any] = orjson.loads(answer.result)
+    assert isinstance(answer, Executed)
+    result: dict[str, Any] = orjson.loads(answer.encode())
     return result
 
 

@@ -6,7 +6,7 @@ graphql-core stays the reference: whatever is not fully honoured here does not c
 """
 
 import asyncio
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Awaitable, Callable, Hashable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple
@@ -70,14 +70,19 @@ class RootField:
         self._shows: LRUCache[Hashable, Show] = LRUCache(_SHOWS_PER_FIELD_MAX)
         self._latest: tuple[Hashable, Show] | None = None
 
-    async def call(self, operation: Operation, bound: Bound) -> Any:
-        """Authorise and resolve the field."""
+    def call(self, operation: Operation, bound: Bound) -> Awaitable[Any]:
+        """Authorise the field, and begin to resolve it.
+
+        Raises:
+            GraphQLError: The principal may not read it, or a variable is null where an argument must not be.
+        """
         for permission in self._permissions:
             if not permission.allows(operation.access):
                 permission.on_unauthorized()
         assert self._resolve is not None
         assert self._arguments is not None
-        return await self._resolve(None, info=ResolveInfo(operation), **self._arguments.values(bound))
+        resolving: Awaitable[Any] = self._resolve(None, info=ResolveInfo(operation), **self._arguments.values(bound))
+        return resolving
 
     def show(self, bound: Bound, access: Access) -> Show:
         """How what the field gives is shown: one object for all who select the same and have the same fingerprint.
@@ -113,16 +118,17 @@ class CompiledOperation:
 
     async def execute(self, operation: Operation, bound: Bound) -> Result:
         """The result of a query; its errors are those that graphql-core would give."""
-        found: Sequence[Any]
+        found: Any = Undefined
         if len(self.fields) == 1:
+            (field,) = self.fields
             try:
-                found = (await self.fields[0].call(operation, bound),)
+                found = await field.call(operation, bound)
+                return Result({field.name: field.show(bound, operation.access)(found)}, [])
             except Exception as error:  # noqa: BLE001 - it is reported at its path
-                found = (error,)
-        else:
-            calls = [field.call(operation, bound) for field in self.fields]
-            found = await asyncio.gather(*calls, return_exceptions=True)
-        return self.result(found, bound, operation.access)
+                found = error if found is Undefined else found
+            return self._completed((found,), bound, operation.access)
+        calls = [_outcome(field, operation, bound) for field in self.fields]
+        return self.result(await asyncio.gather(*calls, return_exceptions=True), bound, operation.access)
 
     def result(self, found: Sequence[Any], bound: Bound, access: Access) -> Result:
         """The result for what the root fields gave: for each a value, or the exception in its place."""
@@ -191,6 +197,10 @@ def _root(
         raise NotCompilable
     arguments, permissions = Arguments(variables, field, nodes[0]), permissions_of(resolver.extensions)
     return RootField(selected, resolver.function, arguments, permissions)
+
+
+async def _outcome(field: RootField, operation: Operation, bound: Bound) -> Any:
+    return await field.call(operation, bound)
 
 
 def _value(found: Any) -> Any:

@@ -7,16 +7,16 @@ from dataclasses import replace
 
 import click
 
-from bench.attempts import attempt
-from bench.document import write_document
-from bench.ground import Ground, open_ground
+from bench.environment import Environment, open_environment
+from bench.failures import record_failures
 from bench.machine import describe, divide, settle
 from bench.measure import Measurement, failed
+from bench.page import write_document
 from bench.plan import FULL, SHORT, Plan
 from bench.report import growth_lines, text, write_growths, write_results
 from bench.shapes import catchup, fanout, live, memory, reads, restart, scaling
 
-PARTS: dict[str, Callable[[Ground, Plan], Iterator[Measurement]]] = {
+PARTS: dict[str, Callable[[Environment, Plan], Iterator[Measurement]]] = {
     "reads": reads.measure,
     "fanout": fanout.measure,
     "catchup": catchup.measure,
@@ -28,7 +28,7 @@ PARTS: dict[str, Callable[[Ground, Plan], Iterator[Measurement]]] = {
 
 @click.group()
 def main() -> None:
-    """Measure the service beside the bare limits and a newcomer's version."""
+    """Measure the service beside the floors and a baseline's version."""
     # So that files and processes are cleaned up as after Ctrl-C.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
 
@@ -53,9 +53,9 @@ def run(only: tuple[str, ...], rounds: int | None, seconds: float | None, short:
     machine, processors = describe(), divide()
     settle(processors)
     measurements: list[Measurement] = []
-    with open_ground(processors) as ground:
+    with open_environment(processors) as environment:
         for part in only or PARTS:
-            measurements.extend(attempt(part, "what was left of it", 0, PARTS[part](ground, plan)))
+            measurements.extend(record_failures(part, "what was left of it", 0, PARTS[part](environment, plan)))
     click.echo(text(measurements))
     write_results(machine, measurements)
     sys.exit(int(failed(measurements)))
@@ -68,8 +68,8 @@ def measure_scaling(rounds: int | None, seconds: float | None, short: bool) -> N
     plan = _plan(rounds, seconds, short=short)
     machine, processors = describe(), divide()
     settle(processors)
-    with open_ground(processors) as ground:
-        growths = list(scaling.measure(ground, plan))
+    with open_environment(processors) as environment:
+        growths = list(scaling.measure(environment, plan))
     click.echo("\n".join(growth_lines(growths)))
     write_growths(machine, growths)
 

@@ -7,7 +7,7 @@ from bench.measure import OURS, Row
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """How a figure is shown; `more_is_better` says how its ratio to the limit reads: as a share, or as a multiple."""
+    """How a figure is shown; `more_is_better` says how its ratio to the floor reads: as a share, or as a multiple."""
 
     label: str
     digits: int = 0
@@ -37,7 +37,7 @@ FIGURES = {
 
 @dataclass(frozen=True, slots=True)
 class Aim:
-    """A bound of our ratio to the limit, or (`absolute`) of our figure itself."""
+    """A bound of our ratio to the floor, or (`absolute`) of our figure itself."""
 
     at_least: float | None = None
     at_most: float | None = None
@@ -78,9 +78,9 @@ AIMS = {
     ("idle subscriptions, 100 a socket", "kib_a_subscription"): Aim(at_most=10, absolute=True),
     ("idle subscriptions, one a socket", "kib_a_subscription"): Aim(at_most=30, absolute=True),
     ("1,000 subscribers, same keys, flat out", "cpu_us_per_delivery"): Aim(at_most=1.7),
-    ("1,000 subscribers, same keys, half the limit's rate", "cpu_us_per_delivery"): Aim(at_most=1.7),
-    ("1,000 subscribers, same keys, half the limit's rate", "undelivered_percent"): Aim(at_most=0, absolute=True),
-    ("1,000 subscribers, same keys, half the limit's rate", "p99_ms"): Aim(at_most=2.0),
+    ("1,000 subscribers, same keys, half the floor's rate", "cpu_us_per_delivery"): Aim(at_most=1.7),
+    ("1,000 subscribers, same keys, half the floor's rate", "undelivered_percent"): Aim(at_most=0, absolute=True),
+    ("1,000 subscribers, same keys, half the floor's rate", "p99_ms"): Aim(at_most=2.0),
     ("1,000 subscribers, own keys, 10 updates/s each", "cpu_us_per_delivery"): Aim(at_most=2.5),
     ("100 subscribers, same keys, 50 updates/s", "p50_ms"): Aim(at_most=8, absolute=True),
     ("100 subscribers, same keys, 50 updates/s", "p99_ms"): Aim(at_most=20, absolute=True),
@@ -90,12 +90,12 @@ AIMS = {
 
 
 def ratio(value: float, figure: Figure) -> str:
-    """A ratio to the limit: `45 %` of it, or `1.7 ×` as much."""
+    """A ratio to the floor: `45 %` of it, or `1.7 ×` as much."""
     return f"{value:.0%}".replace("%", " %") if figure.more_is_better else f"{value:.2f} ×"
 
 
 def share_percent(row: Row, subject: str) -> float | None:
-    """How much of the limit a subject reaches, in percent; of a cost, how much of it the limit would need."""
+    """How much of the floor a subject reaches, in percent; of a cost, how much of it the floor would need."""
     found = row.ratios.get(subject)
     if found is None or not found.median:
         return None

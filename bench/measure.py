@@ -1,11 +1,11 @@
-"""What was measured, and what several rounds of it say: medians, how far they spread, and ratios to the limit."""
+"""What was measured, and what several rounds of it say: medians, how far they spread, and ratios to the floor."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from statistics import median
 
-LIMIT, OURS, NEWCOMER = "limit", "ours", "newcomer"
-SUBJECTS = (LIMIT, OURS, NEWCOMER)
+FLOOR, OURS, BASELINE = "floor", "ours", "baseline"
+SUBJECTS = (FLOOR, OURS, BASELINE)
 
 _BUSY = 0.85
 _EXHAUSTED = 0.90
@@ -35,7 +35,7 @@ class Spread:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A figure of a shape: what it came to for each subject, and its ratio to the limit's, round by round."""
+    """A figure of a shape: what it came to for each subject, and its ratio to the floor's, round by round."""
 
     shape: str
     figure: str
@@ -64,7 +64,7 @@ def rows(measurements: Iterable[Measurement]) -> list[Row]:
             {
                 subject: spread(ratios)
                 for subject, rounds in subjects.items()
-                if subject != LIMIT and (ratios := _ratios(rounds, subjects.get(LIMIT, {})))
+                if subject != FLOOR and (ratios := _ratios(rounds, subjects.get(FLOOR, {})))
             },
         )
         for (shape, figure), subjects in by_figure.items()
@@ -98,5 +98,5 @@ def bottleneck(wall_seconds: float, server_cpu_seconds: float, load_cpu_seconds:
     return ()
 
 
-def _ratios(rounds: Mapping[int, float], limits: Mapping[int, float]) -> list[float]:
-    return [value / limits[number] for number, value in rounds.items() if limits.get(number)]
+def _ratios(rounds: Mapping[int, float], floors: Mapping[int, float]) -> list[float]:
+    return [value / floors[number] for number, value in rounds.items() if floors.get(number)]

@@ -17,7 +17,7 @@ class Plan:
     restart_keys: int
     """Of the table that a process starts with."""
     thorough: bool
-    """Whether what takes longest is measured too: 5,000 subscriptions, and the newcomer where it is slow."""
+    """Whether what takes longest is measured too: 5,000 subscriptions, and the baseline where it is slow."""
     idle_subscriptions: int
     """At 100 a socket."""
     idle_sockets: int

@@ -9,16 +9,16 @@ import pygal
 from pygal.style import Style
 
 from bench.figures import share_percent
-from bench.measure import LIMIT, NEWCOMER, OURS, SUBJECTS, Measurement, Row, rows
+from bench.measure import BASELINE, FLOOR, OURS, SUBJECTS, Measurement, Row, rows
 
-SHARES_TITLE = "Share of the bare limit, in percent (throughput, or processor time)"
+SHARES_TITLE = "Share of the floor, in percent (throughput, or processor time)"
 LATENCIES_TITLE = "p99 in milliseconds, on a logarithmic scale"
 
 # Scripts for a browser, and comments with the date.
 _NOT_SHOWN = re.compile(r"<script.*?</script>|<!--.*?-->", re.DOTALL)
 _GREY, _GUIDES = "#808080", "#80808060"
 _WHOLE_MIN = 10
-_COLORS = {LIMIT: "#9e9e9e", OURS: "#1e88e5", NEWCOMER: "#fb8c00"}
+_COLORS = {FLOOR: "#9e9e9e", OURS: "#1e88e5", BASELINE: "#fb8c00"}
 _WIDTH, _BAR_HEIGHT, _FRAME_HEIGHT = 900, 44, 110
 
 SHARES: Mapping[str, str] = {
@@ -30,7 +30,7 @@ SHARES: Mapping[str, str] = {
     "1,000 subscribers, same keys, flat out": "cpu_us_per_delivery",
     "1,000 subscribers, own keys, 10 updates/s each": "cpu_us_per_delivery",
 }
-"""The figure of each shape that says how near to the limit it is."""
+"""The figure of each shape that says how near to the floor it is."""
 
 
 def draw(measurements: Sequence[Measurement], directory: Path) -> dict[str, Path]:
@@ -48,15 +48,15 @@ def draw(measurements: Sequence[Measurement], directory: Path) -> dict[str, Path
 
 def _shares(found: Sequence[Row]) -> pygal.HorizontalBar:
     shown = [row for row in found if SHARES.get(row.shape) == row.figure]
-    plot = _plot(SHARES_TITLE, len(shown), (OURS, NEWCOMER))
+    plot = _plot(SHARES_TITLE, len(shown), (OURS, BASELINE))
     plot.range = (0, 100)
     return _filled(
-        plot, shown, {subject: [share_percent(row, subject) for row in shown] for subject in (OURS, NEWCOMER)}
+        plot, shown, {subject: [share_percent(row, subject) for row in shown] for subject in (OURS, BASELINE)}
     )
 
 
 def _latencies(found: Sequence[Row]) -> pygal.HorizontalBar:
-    shown = [row for row in found if row.figure == "p99_ms" and LIMIT in row.spreads and OURS in row.spreads]
+    shown = [row for row in found if row.figure == "p99_ms" and FLOOR in row.spreads and OURS in row.spreads]
     plot = _plot(LATENCIES_TITLE, len(shown), SUBJECTS)
     plot.logarithmic = True
     shortest, longest = _decades([spread.median for row in shown for spread in row.spreads.values()])

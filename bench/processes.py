@@ -98,7 +98,7 @@ class Server:
 
 
 class Worker:
-    """A module of `bench.load` or `bench.limits` in a process of its own. It ends when this process does."""
+    """A module of `bench.load` or `bench.floors` in a process of its own. It ends when this process does."""
 
     def __init__(self, module: str, *, processors: Iterable[int] | None = None, **specification: object) -> None:
         self._module = module

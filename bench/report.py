@@ -12,10 +12,10 @@ from rich.table import Table
 
 from bench.figures import AIMS, FIGURES, ratio
 from bench.growth import Growth
-from bench.measure import NEWCOMER, OURS, SUBJECTS, Measurement, Row, Spread, remarks, rows
+from bench.measure import BASELINE, OURS, SUBJECTS, Measurement, Row, Spread, remarks, rows
 
 RESULTS = Path(__file__).parent / "results"
-HEAD = ("shape", "figure", "limit", "ours", "newcomer", "ours / limit", "newcomer / limit", "aim")
+HEAD = ("shape", "figure", "floor", "ours", "baseline", "ours / floor", "baseline / floor", "aim")
 _TEXT_COLUMNS = 180
 
 
@@ -125,7 +125,7 @@ def _line(row: Row) -> tuple[str, ...]:
         row.shape,
         figure.label,
         *(_shown(row.spreads.get(subject), figure.digits) for subject in SUBJECTS),
-        *(_ratio(row, subject) for subject in (OURS, NEWCOMER)),
+        *(_ratio(row, subject) for subject in (OURS, BASELINE)),
         "" if aim is None or met is None else f"{aim.text(figure)}: {'met' if met else 'not met'}",
     )
 

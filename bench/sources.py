@@ -8,16 +8,16 @@ from typing import Any, Protocol
 import httpx
 
 from bench.processes import Server, Worker
-from bench.timetable import Timetable
+from bench.schedule import Schedule
 
 _START_SECONDS_MAX = 30.0
 _EXTRA_SECONDS_MAX = 90.0
 
 
 class Source(Protocol):
-    """Something that goes by a timetable."""
+    """Something that goes by a schedule."""
 
-    def go(self, timetable: Timetable) -> None:
+    def go(self, schedule: Schedule) -> None:
         """Begin; returns at once."""
 
     def done(self) -> dict[str, Any]:
@@ -31,22 +31,22 @@ class KafkaSource:
         self._producer = producer
         self._seconds_max = 0.0
 
-    def go(self, timetable: Timetable) -> None:
-        self._seconds_max = timetable.seconds + _EXTRA_SECONDS_MAX
-        self._producer.tell(timetable=asdict(timetable))
+    def go(self, schedule: Schedule) -> None:
+        self._seconds_max = schedule.seconds + _EXTRA_SECONDS_MAX
+        self._producer.tell(schedule=asdict(schedule))
 
     def done(self) -> dict[str, Any]:
         return self._producer.hear(self._seconds_max)
 
 
 class BareSource:
-    """The timer in `bench.limits.sends`."""
+    """The timer in `bench.floors.sends`."""
 
     def __init__(self, server: Server) -> None:
         self._url = f"{server.url}/go"
 
-    def go(self, timetable: Timetable) -> None:
-        httpx.post(self._url, json=asdict(timetable)).raise_for_status()
+    def go(self, schedule: Schedule) -> None:
+        httpx.post(self._url, json=asdict(schedule)).raise_for_status()
 
     def done(self) -> dict[str, Any]:
         return {"late": False, "acknowledged": {}}

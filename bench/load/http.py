@@ -14,7 +14,7 @@ from typing import Any, cast
 
 from bench.load.reads import Asked, is_right, prepare
 from bench.load.worker import Harness, Specification, percentiles_ms, run
-from bench.meters import Meter
+from bench.process_stats import CpuStopwatch
 
 _CHECKED_EVERY = 50
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
@@ -155,7 +155,7 @@ async def work(harness: Harness, specification: Specification) -> None:
     ]
     pace = asyncio.ensure_future(_pace(load, rate)) if rate is not None else None
     await _pass(load, specification["warm_seconds"])
-    load.measuring, meter = True, Meter(specification["server_pid"])
+    load.measuring, meter = True, CpuStopwatch(specification["server_pid"])
     if specification["seconds"] is None:
         await _until_told(load, harness)
     else:
@@ -193,7 +193,7 @@ async def _until_told(load: Load, harness: Harness) -> None:
 
 
 async def _pace(load: Load, rate: float) -> None:
-    """Make a request due every so often, on a timetable that does not wait for answers."""
+    """Make a request due every so often, on a schedule that does not wait for answers."""
     began = perf_counter()
     number = 0
     while True:

@@ -1,4 +1,4 @@
-"""Writes stamped records to Kafka by a timetable."""
+"""Writes stamped records to Kafka by a schedule."""
 
 import time
 from dataclasses import asdict
@@ -7,7 +7,7 @@ from confluent_kafka import KafkaError, Message, Producer
 
 from bench.data import key, stamped
 from bench.load.worker import Harness, Specification, percentiles_ms, run
-from bench.timetable import Timetable
+from bench.schedule import Schedule
 from tests.kafka.produce import PARTITIONER
 
 _FLUSH_SECONDS = 60.0
@@ -33,16 +33,16 @@ class Writer:
             }
         )
 
-    def write(self, timetable: Timetable) -> float:
-        """Write by the timetable; how many seconds late it was at worst."""
+    def write(self, schedule: Schedule) -> float:
+        """Write by the schedule; how many seconds late it was at worst."""
         began, late = time.perf_counter(), 0.0
         self.acknowledged_seconds = []
-        for second, updates in timetable.ticks():
+        for second, updates in schedule.ticks():
             while (early := began + second - time.perf_counter()) > 0:
                 self._producer.poll(early)
             late = max(late, -early)
             for key_number, number in updates:
-                self._write(timetable.run, key_number, number)
+                self._write(schedule.run, key_number, number)
         left = self._producer.flush(_FLUSH_SECONDS)
         assert left == 0, f"{left} records are not written"
         assert self._failures == 0, f"{self._failures} records were refused"
@@ -61,7 +61,7 @@ class Writer:
 
 
 async def work(harness: Harness, specification: Specification) -> None:
-    """Write one timetable after the other, as they come."""
+    """Write one schedule after the other, as they come."""
     lingers_ms = (0, _BURST_LINGER_MS)
     at_once, in_bursts = (
         Writer(specification["bootstrap_servers"], specification["topic"], linger_ms=linger_ms)
@@ -70,11 +70,11 @@ async def work(harness: Harness, specification: Specification) -> None:
     harness.say(event="ready")
     while True:
         command = await harness.hear()
-        timetable = Timetable(**command["timetable"])
-        writer = at_once if timetable.updates_a_tick == 1 else in_bursts
-        late = writer.write(timetable)
+        schedule = Schedule(**command["schedule"])
+        writer = at_once if schedule.updates_a_tick == 1 else in_bursts
+        late = writer.write(schedule)
         acknowledged = percentiles_ms(writer.acknowledged_seconds)
-        harness.say(late=late > _LATE_SECONDS, late_seconds=late, acknowledged=acknowledged, **asdict(timetable))
+        harness.say(late=late > _LATE_SECONDS, late_seconds=late, acknowledged=acknowledged, **asdict(schedule))
 
 
 if __name__ == "__main__":

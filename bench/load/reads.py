@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from random import Random
 
 from bench.data import KEY_PREFIX, key
-from bench.documents import MANY, ONE, PAGE, http_request
+from bench.queries import MANY, ONE, PAGE, http_request
 
 # Enough that no cache of answers could hold on to them, few enough to be made in a moment.
 _PREPARED_BYTES_MAX = 8_000_000

@@ -10,11 +10,11 @@ from typing import Any, cast
 import orjson
 
 from bench.data import MARK, key, read_stamp
-from bench.documents import UPDATES
 from bench.load.deliveries import Deliveries, Wanted
 from bench.load.frames import CLOSE, PING, PONG, TEXT, Reader, frame, handshake
 from bench.load.worker import Harness, Specification, run
-from bench.meters import Meter
+from bench.process_stats import CpuStopwatch
+from bench.queries import UPDATES
 
 GRAPHQL = "graphql-transport-ws"
 _AT_ONCE = 50
@@ -185,7 +185,7 @@ async def _run(harness: Harness, subscribers: Subscribers, command: dict[str, An
     stalled = subscribers.sockets[0] if command["command"] == "stalled run" else None
     if stalled is not None:
         stalled.stall()
-    meter = Meter(server_pid)
+    meter = CpuStopwatch(server_pid)
     harness.say(event="ready")
     if stalled is not None:
         await harness.hear()

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bench.following import CaughtUp, Following
-from bench.ground import Ground, say, wait_until_applied, wait_until_ready
-from bench.measure import LIMIT, NEWCOMER, OURS, Measurement
+from bench.environment import Environment, say, wait_until_applied, wait_until_ready
+from bench.measure import BASELINE, FLOOR, OURS, Measurement
 from bench.plan import Plan
 from bench.processes import Server, Worker
+from bench.startup import CaughtUp, Following
 
 EMPTY = "catch up, empty table"
 EMPTY_ALL = "catch up, empty table, all processors"
@@ -37,74 +37,74 @@ class Topics:
     behind: Path
 
 
-def measure(ground: Ground, plan: Plan) -> Iterator[Measurement]:
+def measure(environment: Environment, plan: Plan) -> Iterator[Measurement]:
     """Every kind of catching up, in turn, so many rounds."""
-    topics = _prepare(ground, plan)
+    topics = _prepare(environment, plan)
     for number in range(1, plan.rounds + 1):
-        yield _fetch(ground, topics, number)
-        yield _sqlite(ground, topics, EMPTY, number)
-        yield _ours(ground, topics, EMPTY, number)
-        yield _newcomer(ground, topics, number)
+        yield _fetch(environment, topics, number)
+        yield _sqlite(environment, topics, EMPTY, number)
+        yield _ours(environment, topics, EMPTY, number)
+        yield _baseline(environment, topics, number)
         if plan.thorough:
-            yield _ours(ground, topics, EMPTY_ALL, number)
-        yield _sqlite(ground, topics, FAR_BEHIND, number)
-        yield _ours(ground, topics, FAR_BEHIND, number)
-        yield _reads(ground, topics, plan, number)
+            yield _ours(environment, topics, EMPTY_ALL, number)
+        yield _sqlite(environment, topics, FAR_BEHIND, number)
+        yield _ours(environment, topics, FAR_BEHIND, number)
+        yield _reads(environment, topics, plan, number)
 
 
-def _prepare(ground: Ground, plan: Plan) -> Topics:
+def _prepare(environment: Environment, plan: Plan) -> Topics:
     say(f"{plan.records:,} records for each topic")
-    empty = ground.topic("catchup", plan.records, plan.keys)
-    far = ground.topic("far-behind", plan.records, plan.keys)
-    behind = ground.fresh("behind") / "kvs.db"
-    with ground.ours(far, behind, all_processors=True) as server:
+    empty = environment.topic("catchup", plan.records, plan.keys)
+    far = environment.topic("far-behind", plan.records, plan.keys)
+    behind = environment.fresh("behind") / "kvs.db"
+    with environment.ours(far, behind, all_processors=True) as server:
         wait_until_ready(server)
-    ground.add(far, plan.records, plan.keys, _MORE_SEED)
+    environment.add(far, plan.records, plan.keys, _MORE_SEED)
     return Topics(plan.records, empty, far, behind)
 
 
-def _fetch(ground: Ground, topics: Topics, number: int) -> Measurement:
+def _fetch(environment: Environment, topics: Topics, number: int) -> Measurement:
     say(f"round {number}: {FETCH}")
-    asked = {"bootstrap_servers": ground.broker.bootstrap_servers, "topic": topics.empty, "live": False}
-    with ground.worker("fetch", **asked) as worker:
-        return Measurement(FETCH, LIMIT, number, _alone(worker.hear(_SECONDS_MAX)))
+    asked = {"bootstrap_servers": environment.broker.bootstrap_servers, "topic": topics.empty, "live": False}
+    with environment.worker("fetch", **asked) as worker:
+        return Measurement(FETCH, FLOOR, number, _alone(worker.hear(_SECONDS_MAX)))
 
 
-def _sqlite(ground: Ground, topics: Topics, shape: str, number: int) -> Measurement:
+def _sqlite(environment: Environment, topics: Topics, shape: str, number: int) -> Measurement:
     say(f"round {number}: {shape}, SQLite alone")
-    topic, database = _begin(ground, topics, shape)
-    asked = {"bootstrap_servers": ground.broker.bootstrap_servers, "topic": topic, "database": str(database)}
-    with ground.worker("table", **asked) as worker:
+    topic, database = _begin(environment, topics, shape)
+    asked = {"bootstrap_servers": environment.broker.bootstrap_servers, "topic": topic, "database": str(database)}
+    with environment.worker("table", **asked) as worker:
         found = worker.hear(_SECONDS_MAX)
-    ground.discard(database.parent)
-    return Measurement(shape, LIMIT, number, _alone(found))
+    environment.discard(database.parent)
+    return Measurement(shape, FLOOR, number, _alone(found))
 
 
-def _ours(ground: Ground, topics: Topics, shape: str, number: int) -> Measurement:
+def _ours(environment: Environment, topics: Topics, shape: str, number: int) -> Measurement:
     say(f"round {number}: {shape}, ours")
-    topic, database = _begin(ground, topics, shape)
-    with ground.ours(topic, database, all_processors=shape == EMPTY_ALL) as server:
+    topic, database = _begin(environment, topics, shape)
+    with environment.ours(topic, database, all_processors=shape == EMPTY_ALL) as server:
         caught_up = Following(server).wait_until_ready()
-    ground.discard(database.parent)
+    environment.discard(database.parent)
     return Measurement(shape, OURS, number, _figures(topics.records, caught_up))
 
 
-def _newcomer(ground: Ground, topics: Topics, number: int) -> Measurement:
-    say(f"round {number}: {EMPTY}, newcomer")
-    database = ground.fresh("newcomer") / "newcomer.db"
-    with ground.newcomer(topics.empty, database) as server:
+def _baseline(environment: Environment, topics: Topics, number: int) -> Measurement:
+    say(f"round {number}: {EMPTY}, baseline")
+    database = environment.fresh("baseline") / "baseline.db"
+    with environment.baseline(topics.empty, database) as server:
         wait_until_applied(server, 1)
         began, before = time.perf_counter(), _applied(server)
         wait_until_applied(server, topics.records)
         rate = (topics.records - before) / (time.perf_counter() - began)
-    ground.discard(database.parent)
-    return Measurement(EMPTY, NEWCOMER, number, {"records_per_s": rate})
+    environment.discard(database.parent)
+    return Measurement(EMPTY, BASELINE, number, {"records_per_s": rate})
 
 
-def _reads(ground: Ground, topics: Topics, plan: Plan, number: int) -> Measurement:
+def _reads(environment: Environment, topics: Topics, plan: Plan, number: int) -> Measurement:
     say(f"round {number}: {READS}, ours")
-    topic, database = _begin(ground, topics, FAR_BEHIND)
-    with ground.ours(topic, database) as server, ExitStack() as stack:
+    topic, database = _begin(environment, topics, FAR_BEHIND)
+    with environment.ours(topic, database) as server, ExitStack() as stack:
         following = Following(server)
         following.wait_until_reading()
         reading = stack.enter_context(Worker("bench.load.http", **_read_load(server, plan, number)))
@@ -112,7 +112,7 @@ def _reads(ground: Ground, topics: Topics, plan: Plan, number: int) -> Measureme
         following.wait_until_ready()
         reading.tell(command="stop")
         found = reading.hear(_SECONDS_MAX)
-    ground.discard(database.parent)
+    environment.discard(database.parent)
     remarks = () if found["requests"] >= _READS_A_SECOND else (f"only {found['requests']} reads",)
     return Measurement(READS, OURS, number, {name: found[name] for name in ("p50_ms", "p99_ms")}, remarks)
 
@@ -133,9 +133,9 @@ def _read_load(server: Server, plan: Plan, number: int) -> dict[str, Any]:
     }
 
 
-def _begin(ground: Ground, topics: Topics, shape: str) -> tuple[str, Path]:
+def _begin(environment: Environment, topics: Topics, shape: str) -> tuple[str, Path]:
     """The topic of a shape, and a database as it stands at the beginning."""
-    database = ground.fresh("catchup") / "kvs.db"
+    database = environment.fresh("catchup") / "kvs.db"
     if shape != FAR_BEHIND:
         return topics.empty, database
     shutil.copyfile(topics.behind, database)

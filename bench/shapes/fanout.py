@@ -5,17 +5,17 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from bench.attempts import attempt
-from bench.ground import Ground, say, wait_until_applied, wait_until_listening, wait_until_ready
+from bench.environment import Environment, say, wait_until_applied, wait_until_listening, wait_until_ready
+from bench.failures import record_failures
 from bench.load.deliveries import Wanted
-from bench.measure import LIMIT, NEWCOMER, OURS, Measurement, bottleneck, shares
+from bench.measure import BASELINE, FLOOR, OURS, Measurement, bottleneck, shares
 from bench.plan import Plan
 from bench.processes import ProcessFailed, Server
 from bench.sources import BareSource, KafkaSource, Source, kafka_source
-from bench.subscribed import Subscribed, come_to_rest, subscribed
+from bench.subscriptions import Subscribed, come_to_rest, subscribed
 
 FLAT_OUT = "1,000 subscribers, same keys, flat out"
-HALF_RATE = "1,000 subscribers, same keys, half the limit's rate"
+HALF_RATE = "1,000 subscribers, same keys, half the floor's rate"
 OWN_KEYS = "1,000 subscribers, own keys, 10 updates/s each"
 HUNDRED = "100 subscribers, same keys, 50 updates/s"
 MANY = "5,000 subscriptions, own keys, 1 update/s each"
@@ -48,57 +48,57 @@ class Subject:
 
     @property
     def graphql(self) -> bool:
-        return self.name != LIMIT
+        return self.name != FLOOR
 
 
-def measure(ground: Ground, plan: Plan) -> Iterator[Measurement]:
+def measure(environment: Environment, plan: Plan) -> Iterator[Measurement]:
     """Every shape of every subject, in turn, so many rounds."""
     with ExitStack() as stack:
-        subjects = _start(ground, plan, stack)
+        subjects = _start(environment, plan, stack)
         for number in range(1, plan.rounds + 1):
-            limit_rate = 0.0
+            floor_rate = 0.0
             for subject in subjects:
-                found = _same_keys(subject, number, plan, limit_rate)
-                for measured in attempt(FLAT_OUT, subject.name, number, found):
-                    if measured.subject == LIMIT:
-                        limit_rate = measured.figures.get("deliveries_per_s", limit_rate)
+                found = _same_keys(subject, number, plan, floor_rate)
+                for measured in record_failures(FLAT_OUT, subject.name, number, found):
+                    if measured.subject == FLOOR:
+                        floor_rate = measured.figures.get("deliveries_per_s", floor_rate)
                     yield measured
             for subject in subjects:
-                if plan.thorough or subject.name != NEWCOMER:
-                    yield from attempt(OWN_KEYS, subject.name, number, _own_keys(subject, number, plan))
+                if plan.thorough or subject.name != BASELINE:
+                    yield from record_failures(OWN_KEYS, subject.name, number, _own_keys(subject, number, plan))
             for subject in subjects:
-                yield from attempt(HUNDRED, subject.name, number, _hundred(subject, number, plan))
+                yield from record_failures(HUNDRED, subject.name, number, _hundred(subject, number, plan))
             for subject in subjects if plan.thorough else ():
-                yield from attempt(MANY, subject.name, number, _many(subject, number, plan))
+                yield from record_failures(MANY, subject.name, number, _many(subject, number, plan))
 
 
-def _start(ground: Ground, plan: Plan, stack: ExitStack) -> list[Subject]:
-    """The three subjects. Ours and the newcomer's have a topic each, so that the one rests while the other works."""
+def _start(environment: Environment, plan: Plan, stack: ExitStack) -> list[Subject]:
+    """The three subjects. Ours and the baseline's have a topic each, so that the one rests while the other works."""
     sources: dict[str, KafkaSource] = {}
-    topics = {name: ground.topic(f"fanout-{name}", plan.keys, plan.keys) for name in (OURS, NEWCOMER)}
+    topics = {name: environment.topic(f"fanout-{name}", plan.keys, plan.keys) for name in (OURS, BASELINE)}
     for name, topic in topics.items():
-        sources[name] = stack.enter_context(kafka_source(ground.broker.bootstrap_servers, topic))
-    ours = stack.enter_context(ground.ours(topics[OURS], ground.fresh("fanout") / "kvs.db"))
+        sources[name] = stack.enter_context(kafka_source(environment.broker.bootstrap_servers, topic))
+    ours = stack.enter_context(environment.ours(topics[OURS], environment.fresh("fanout") / "kvs.db"))
     wait_until_ready(ours)
-    newcomer = stack.enter_context(ground.newcomer(topics[NEWCOMER], ground.fresh("fanout") / "newcomer.db"))
-    wait_until_applied(newcomer, plan.keys)
+    baseline = stack.enter_context(environment.baseline(topics[BASELINE], environment.fresh("fanout") / "baseline.db"))
+    wait_until_applied(baseline, plan.keys)
     payload_bytes = _payload_bytes(Subject(OURS, ours, sources[OURS]))
-    limit = stack.enter_context(ground.limit("sends", payload_bytes=payload_bytes))
-    wait_until_listening(limit)
+    floor = stack.enter_context(environment.floor("sends", payload_bytes=payload_bytes))
+    wait_until_listening(floor)
     return [
-        Subject(LIMIT, limit, BareSource(limit)),
+        Subject(FLOOR, floor, BareSource(floor)),
         Subject(OURS, ours, sources[OURS]),
-        Subject(NEWCOMER, newcomer, sources[NEWCOMER]),
+        Subject(BASELINE, baseline, sources[BASELINE]),
     ]
 
 
 def _payload_bytes(ours: Subject) -> int:
-    """How long a message of ours is, for the limit's to be as long."""
+    """How long a message of ours is, for the floor's to be as long."""
     with _subscribed(ours, Wanted(1, 0, _KEYS, same=True)) as watching:
         return int(watching.take(1, 1, 1.0)["payload_bytes"])
 
 
-def _same_keys(subject: Subject, number: int, plan: Plan, limit_rate: float) -> Iterator[Measurement]:
+def _same_keys(subject: Subject, number: int, plan: Plan, floor_rate: float) -> Iterator[Measurement]:
     with _subscribed(subject, SAME) as watching:
         say(f"round {number}: {FLAT_OUT}, {subject.name}")
         probed = watching.take(_PROBE_UPDATES, _PROBE_UPDATES, 1.0)
@@ -107,11 +107,11 @@ def _same_keys(subject: Subject, number: int, plan: Plan, limit_rate: float) -> 
         flat_out = watching.take(updates, 1, _AT_ONCE_TICKS_A_SECOND)
         figures = {"deliveries_per_s": _rate(flat_out), "cpu_us_per_delivery": _cpu_us(flat_out)}
         yield _measurement(FLAT_OUT, subject, number, flat_out, figures)
-        if subject.name == NEWCOMER and not plan.thorough:
+        if subject.name == BASELINE and not plan.thorough:
             return
         say(f"round {number}: {HALF_RATE}, {subject.name}")
         come_to_rest(subject.server)
-        updates_a_second = (limit_rate or figures["deliveries_per_s"]) / 2 / _SUBSCRIBERS
+        updates_a_second = (floor_rate or figures["deliveries_per_s"]) / 2 / _SUBSCRIBERS
         half = watching.take(max(1, int(updates_a_second * plan.seconds)), 1, updates_a_second)
         yield _measurement(HALF_RATE, subject, number, half, _paced_figures(half))
 

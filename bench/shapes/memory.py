@@ -4,15 +4,15 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 
-from bench.attempts import attempt
-from bench.ground import Ground, say, wait_until_applied, wait_until_listening, wait_until_ready
+from bench.environment import Environment, say, wait_until_applied, wait_until_listening, wait_until_ready
+from bench.failures import record_failures
 from bench.load.deliveries import Wanted
-from bench.measure import LIMIT, NEWCOMER, OURS, Measurement
-from bench.meters import forget_peak_rss, peak_rss_bytes, rss_bytes
+from bench.measure import BASELINE, FLOOR, OURS, Measurement
 from bench.plan import Plan
+from bench.process_stats import forget_peak_rss, peak_rss_bytes, rss_bytes
 from bench.processes import Server
 from bench.sources import BareSource, KafkaSource, Source, kafka_source
-from bench.subscribed import come_to_rest, subscribed
+from bench.subscriptions import come_to_rest, subscribed
 
 A_HUNDRED_A_SOCKET = "idle subscriptions, 100 a socket"
 ONE_A_SOCKET = "idle subscriptions, one a socket"
@@ -27,44 +27,44 @@ Started = tuple[Server, Source]
 Start = Callable[[], AbstractContextManager[Started]]
 
 
-def measure(ground: Ground, plan: Plan) -> Iterator[Measurement]:
+def measure(environment: Environment, plan: Plan) -> Iterator[Measurement]:
     """Idle subscriptions of every subject, each on a fresh process; then a client of ours that stalls."""
-    topic = ground.topic("memory", plan.keys, plan.keys)
-    with kafka_source(ground.broker.bootstrap_servers, topic) as source:
+    topic = environment.topic("memory", plan.keys, plan.keys)
+    with kafka_source(environment.broker.bootstrap_servers, topic) as source:
         starts: dict[str, Start] = {
-            LIMIT: partial(_limit, ground),
-            OURS: partial(_ours, ground, topic, source),
-            NEWCOMER: partial(_newcomer, ground, topic, source, plan),
+            FLOOR: partial(_floor, environment),
+            OURS: partial(_ours, environment, topic, source),
+            BASELINE: partial(_baseline, environment, topic, source, plan),
         }
         for number in range(1, plan.rounds + 1):
-            # One round tells all of the newcomer, which takes a minute to open so many.
-            served = (OURS, NEWCOMER) if plan.thorough and number == 1 else (OURS,)
+            # One round tells all of the baseline, which takes a minute to open so many.
+            served = (OURS, BASELINE) if plan.thorough and number == 1 else (OURS,)
             for subject in served:
                 found = _idle(starts[subject], A_HUNDRED_A_SOCKET, subject, number, plan.idle_subscriptions, 100)
-                yield from attempt(A_HUNDRED_A_SOCKET, subject, number, found)
-            for subject in (LIMIT, *served):
+                yield from record_failures(A_HUNDRED_A_SOCKET, subject, number, found)
+            for subject in (FLOOR, *served):
                 found = _idle(starts[subject], ONE_A_SOCKET, subject, number, plan.idle_sockets, 1)
-                yield from attempt(ONE_A_SOCKET, subject, number, found)
-            yield from attempt(STALLED, OURS, number, _stalled(starts[OURS], number, plan))
+                yield from record_failures(ONE_A_SOCKET, subject, number, found)
+            yield from record_failures(STALLED, OURS, number, _stalled(starts[OURS], number, plan))
 
 
 @contextmanager
-def _ours(ground: Ground, topic: str, source: KafkaSource) -> Iterator[Started]:
-    with ground.ours(topic, ground.fresh("memory") / "kvs.db") as server:
+def _ours(environment: Environment, topic: str, source: KafkaSource) -> Iterator[Started]:
+    with environment.ours(topic, environment.fresh("memory") / "kvs.db") as server:
         wait_until_ready(server)
         yield server, source
 
 
 @contextmanager
-def _newcomer(ground: Ground, topic: str, source: KafkaSource, plan: Plan) -> Iterator[Started]:
-    with ground.newcomer(topic, ground.fresh("memory") / "newcomer.db") as server:
+def _baseline(environment: Environment, topic: str, source: KafkaSource, plan: Plan) -> Iterator[Started]:
+    with environment.baseline(topic, environment.fresh("memory") / "baseline.db") as server:
         wait_until_applied(server, plan.keys)
         yield server, source
 
 
 @contextmanager
-def _limit(ground: Ground) -> Iterator[Started]:
-    with ground.limit("sends", payload_bytes=_PAYLOAD_BYTES) as server:
+def _floor(environment: Environment) -> Iterator[Started]:
+    with environment.floor("sends", payload_bytes=_PAYLOAD_BYTES) as server:
         wait_until_listening(server)
         yield server, BareSource(server)
 
@@ -74,7 +74,7 @@ def _idle(
 ) -> Iterator[Measurement]:
     """What so many subscriptions add to the process. Afterwards each of them is shown to be live."""
     say(f"round {number}: {shape}, {subject}")
-    graphql = subject != LIMIT
+    graphql = subject != FLOOR
     with start() as (server, source):
         # What a process loads and keeps for its first subscription is no part of what each of them costs.
         with subscribed(server, source, _ONE, graphql=graphql) as first:

@@ -5,8 +5,8 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
-from bench.ground import Ground, say, wait_until_applied, wait_until_listening, wait_until_ready
-from bench.measure import LIMIT, NEWCOMER, OURS, Measurement, bottleneck, shares
+from bench.environment import Environment, say, wait_until_applied, wait_until_listening, wait_until_ready
+from bench.measure import BASELINE, FLOOR, OURS, Measurement, bottleneck, shares
 from bench.plan import Plan
 from bench.processes import Server, Worker
 
@@ -30,10 +30,10 @@ MANY = Read("100 keys", "many", 100, 4)
 PAGE = Read("a page of 1,000", "page", 1_000, 4)
 
 
-def measure(ground: Ground, plan: Plan) -> Iterator[Measurement]:
+def measure(environment: Environment, plan: Plan) -> Iterator[Measurement]:
     """Every read of every subject, in turn, so many rounds."""
     with ExitStack() as stack:
-        subjects = start(ground, plan, stack)
+        subjects = start(environment, plan, stack)
         for number in range(1, plan.rounds + 1):
             for read in (ONE, MANY, PAGE):
                 for subject, server in subjects.items():
@@ -41,17 +41,17 @@ def measure(ground: Ground, plan: Plan) -> Iterator[Measurement]:
                     yield measure_one(server, subject, read, number, plan)
 
 
-def start(ground: Ground, plan: Plan, stack: ExitStack, name: str = "reads") -> dict[str, Server]:
-    """The three subjects with the same table, ready. The limit reads the file that the service writes."""
-    topic = ground.topic(name, plan.keys, plan.keys)
-    database = ground.fresh(name) / "kvs.db"
-    ours = stack.enter_context(ground.ours(topic, database))
+def start(environment: Environment, plan: Plan, stack: ExitStack, name: str = "reads") -> dict[str, Server]:
+    """The three subjects with the same table, ready. The floor reads the file that the service writes."""
+    topic = environment.topic(name, plan.keys, plan.keys)
+    database = environment.fresh(name) / "kvs.db"
+    ours = stack.enter_context(environment.ours(topic, database))
     wait_until_ready(ours)
-    newcomer = stack.enter_context(ground.newcomer(topic, ground.fresh(name) / "newcomer.db"))
-    wait_until_applied(newcomer, plan.keys)
-    limit = stack.enter_context(ground.limit("reads", database=database))
-    wait_until_listening(limit)
-    return {LIMIT: limit, OURS: ours, NEWCOMER: newcomer}
+    baseline = stack.enter_context(environment.baseline(topic, environment.fresh(name) / "baseline.db"))
+    wait_until_applied(baseline, plan.keys)
+    floor = stack.enter_context(environment.floor("reads", database=database))
+    wait_until_listening(floor)
+    return {FLOOR: floor, OURS: ours, BASELINE: baseline}
 
 
 def measure_one(server: Server, subject: str, read: Read, number: int, plan: Plan) -> Measurement:

@@ -4,30 +4,30 @@ import time
 from collections.abc import Callable, Iterator
 
 from bench.data import key
-from bench.documents import ONE
-from bench.ground import Ground, say, wait_until_applied, wait_until_ready
-from bench.measure import LIMIT, NEWCOMER, OURS, Measurement
+from bench.environment import Environment, say, wait_until_applied, wait_until_ready
+from bench.measure import BASELINE, FLOOR, OURS, Measurement
 from bench.plan import Plan
 from bench.processes import Server
+from bench.queries import ONE
 
 RESTART = "restart"
 
 
-def measure(ground: Ground, plan: Plan) -> Iterator[Measurement]:
+def measure(environment: Environment, plan: Plan) -> Iterator[Measurement]:
     """Each subject in turn, from the start of its process, so many rounds."""
     say(f"restart: a table of {plan.restart_keys:,} keys")
-    topic = ground.topic("restart", plan.restart_keys, plan.restart_keys)
-    ours, newcomers = ground.fresh("restart") / "kvs.db", ground.fresh("restart") / "newcomer.db"
-    with ground.ours(topic, ours, all_processors=True) as server:
+    topic = environment.topic("restart", plan.restart_keys, plan.restart_keys)
+    ours, baselines = environment.fresh("restart") / "kvs.db", environment.fresh("restart") / "baseline.db"
+    with environment.ours(topic, ours, all_processors=True) as server:
         wait_until_ready(server)
     if plan.thorough:
-        with ground.newcomer(topic, newcomers, RESTART) as server:
+        with environment.baseline(topic, baselines, RESTART) as server:
             wait_until_applied(server, plan.restart_keys)
     for number in range(1, plan.rounds + 1):
-        yield _answering(LIMIT, number, lambda: ground.limit("reads", database=ours))
-        yield _answering(OURS, number, lambda: ground.ours(topic, ours))
+        yield _answering(FLOOR, number, lambda: environment.floor("reads", database=ours))
+        yield _answering(OURS, number, lambda: environment.ours(topic, ours))
         if plan.thorough:
-            yield _answering(NEWCOMER, number, lambda: ground.newcomer(topic, newcomers, RESTART))
+            yield _answering(BASELINE, number, lambda: environment.baseline(topic, baselines, RESTART))
 
 
 def _answering(subject: str, number: int, start: Callable[[], Server]) -> Measurement:

@@ -7,9 +7,9 @@ from dataclasses import replace
 from statistics import median
 
 from bench.data import key, value
-from bench.ground import Ground, say, wait_until_listening, wait_until_ready
+from bench.environment import Environment, say, wait_until_listening, wait_until_ready
 from bench.growth import Growth
-from bench.measure import LIMIT, OURS
+from bench.measure import FLOOR, OURS
 from bench.plan import Plan
 from bench.processes import Server
 from bench.shapes.reads import ONE, Read, measure_one
@@ -33,12 +33,12 @@ _BYTES_MAX = 2**24
 _US = 1_000_000
 
 
-def measure(ground: Ground, plan: Plan) -> Iterator[Growth]:
-    """Every growth, of ours and of the bare limit where there is one."""
-    yield from _with_table(ground, plan)
+def measure(environment: Environment, plan: Plan) -> Iterator[Growth]:
+    """Every growth, of ours and of the bare floor where there is one."""
+    yield from _with_table(environment, plan)
     middle = replace(plan, keys=TABLE_KEYS[1])
     with ExitStack() as stack:
-        subjects = _start(ground, middle, stack)
+        subjects = _start(environment, middle, stack)
         connections = {count: Read("one key", "one", 1, count) for count in CONNECTIONS}
         yield from _growths("one key", "connections", _costs(subjects, middle, "connections", connections))
         requests = {count: Read("many keys", "many", count, _MANY_CONNECTIONS) for count in REQUEST_KEYS}
@@ -47,12 +47,12 @@ def measure(ground: Ground, plan: Plan) -> Iterator[Growth]:
     yield Growth("a change that nobody watches, µs (in process)", "watches", costs)
 
 
-def _with_table(ground: Ground, plan: Plan) -> Iterator[Growth]:
-    costs: Costs = {LIMIT: {}, OURS: {}}
+def _with_table(environment: Environment, plan: Plan) -> Iterator[Growth]:
+    costs: Costs = {FLOOR: {}, OURS: {}}
     for keys in TABLE_KEYS:
         sized = replace(plan, keys=keys)
         with ExitStack() as stack:
-            subjects = _start(ground, sized, stack)
+            subjects = _start(environment, sized, stack)
             found = _costs(subjects, sized, "keys in the table", {keys: ONE})
             for subject, by_size in found.items():
                 costs[subject].update(by_size)
@@ -65,7 +65,7 @@ def _growths(what: str, of: str, costs: Costs) -> Iterator[Growth]:
 
 
 def _costs(subjects: dict[str, Server], plan: Plan, of: str, reads: Mapping[int, Read]) -> Costs:
-    """The median processor time of a request at each size, ours and the limit's in turn."""
+    """The median processor time of a request at each size, ours and the floor's in turn."""
     found: dict[str, dict[int, list[float]]] = {subject: {size: [] for size in reads} for subject in subjects}
     for number in range(1, plan.rounds + 1):
         for size, read in reads.items():
@@ -75,16 +75,16 @@ def _costs(subjects: dict[str, Server], plan: Plan, of: str, reads: Mapping[int,
     return {subject: {size: median(values) for size, values in by_size.items()} for subject, by_size in found.items()}
 
 
-def _start(ground: Ground, plan: Plan, stack: ExitStack) -> dict[str, Server]:
-    """The limit and ours over one table."""
-    name = f"scaling-{ground.number()}"
-    topic = ground.topic(name, plan.keys, plan.keys)
-    database = ground.fresh(name) / "kvs.db"
-    ours = stack.enter_context(ground.ours(topic, database))
+def _start(environment: Environment, plan: Plan, stack: ExitStack) -> dict[str, Server]:
+    """The floor and ours over one table."""
+    name = f"scaling-{environment.number()}"
+    topic = environment.topic(name, plan.keys, plan.keys)
+    database = environment.fresh(name) / "kvs.db"
+    ours = stack.enter_context(environment.ours(topic, database))
     wait_until_ready(ours)
-    limit = stack.enter_context(ground.limit("reads", database=database))
-    wait_until_listening(limit)
-    return {LIMIT: limit, OURS: ours}
+    floor = stack.enter_context(environment.floor("reads", database=database))
+    wait_until_listening(floor)
+    return {FLOOR: floor, OURS: ours}
 
 
 def _publish(watches: int) -> float:

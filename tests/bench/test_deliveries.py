@@ -2,7 +2,7 @@
 
 from bench.data import VALUE_BYTES, read_stamp, stamped
 from bench.load.deliveries import Deliveries, Wanted
-from bench.timetable import Timetable
+from bench.schedule import Schedule
 
 SAME = Wanted(subscriptions=2, first_key=5, keys=2, same=True)
 OWN = Wanted(subscriptions=200, first_key=0, keys=1, same=False)
@@ -51,10 +51,10 @@ def test_a_stamp_is_read_back_wherever_it_stands() -> None:
 
 
 def test_a_timetable_numbers_the_updates_of_each_key() -> None:
-    timetable = Timetable(run=1, first_key=7, keys=2, updates=5, updates_a_tick=2, ticks_a_second=10)
-    assert list(timetable.ticks()) == [
+    schedule = Schedule(run=1, first_key=7, keys=2, updates=5, updates_a_tick=2, ticks_a_second=10)
+    assert list(schedule.ticks()) == [
         (0.0, [(7, 0), (8, 0)]),
         (0.1, [(7, 1), (8, 1)]),
         (0.2, [(7, 2)]),
     ]
-    assert timetable.seconds == 0.3
+    assert schedule.seconds == 0.3

@@ -1,6 +1,6 @@
 """The batches that SQLite alone is given."""
 
-from bench.limits.log import batches
+from bench.floors.log import batches
 from kvs_graphql.records import Record
 from kvs_graphql.settings import load_settings
 

@@ -1,6 +1,6 @@
 """What several rounds say."""
 
-from bench.measure import LIMIT, LOAD_WAS_THE_BOTTLENECK, OURS, Measurement, Spread, bottleneck, remarks, rows
+from bench.measure import FLOOR, LOAD_WAS_THE_BOTTLENECK, OURS, Measurement, Spread, bottleneck, remarks, rows
 
 
 def _measured(subject: str, number: int, value: float, *remarked: str) -> Measurement:
@@ -10,21 +10,21 @@ def _measured(subject: str, number: int, value: float, *remarked: str) -> Measur
 def test_a_ratio_is_taken_within_each_round_and_then_the_median_of_them() -> None:
     # The machine was half as fast in the second round, for both of them.
     measured = [
-        _measured(LIMIT, 1, 10_000),
+        _measured(FLOOR, 1, 10_000),
         _measured(OURS, 1, 5_000),
-        _measured(LIMIT, 2, 5_000),
+        _measured(FLOOR, 2, 5_000),
         _measured(OURS, 2, 2_500),
-        _measured(LIMIT, 3, 10_000),
+        _measured(FLOOR, 3, 10_000),
         _measured(OURS, 3, 6_000),
     ]
     (row,) = rows(measured)
     assert row.spreads[OURS] == Spread(5_000, 2_500, 6_000)
     assert row.ratios[OURS] == Spread(0.5, 0.5, 0.6)
-    assert LIMIT not in row.ratios
+    assert FLOOR not in row.ratios
 
 
-def test_a_round_without_a_limit_has_no_ratio() -> None:
-    (row,) = rows([_measured(OURS, 1, 5_000), _measured(LIMIT, 2, 10_000)])
+def test_a_round_without_a_floor_has_no_ratio() -> None:
+    (row,) = rows([_measured(OURS, 1, 5_000), _measured(FLOOR, 2, 10_000)])
     assert row.ratios == {}
 
 

@@ -4,25 +4,25 @@ import pytest
 
 from bench.figures import share_percent
 from bench.growth import Growth
-from bench.measure import LIMIT, NEWCOMER, OURS, Measurement, rows
+from bench.measure import BASELINE, FLOOR, OURS, Measurement, rows
 from bench.report import HEAD, growth_lines, lines, markdown, notes, text, with_part
 
 MEASURED = [
-    Measurement("one key", LIMIT, 1, {"requests_per_s": 10_000, "p99_ms": 2}),
+    Measurement("one key", FLOOR, 1, {"requests_per_s": 10_000, "p99_ms": 2}),
     Measurement("one key", OURS, 1, {"requests_per_s": 5_000, "p99_ms": 5}, ("odd",)),
-    Measurement("one key", NEWCOMER, 1, {"requests_per_s": 400, "p99_ms": 50}),
+    Measurement("one key", BASELINE, 1, {"requests_per_s": 400, "p99_ms": 50}),
 ]
 
 
-def test_rates_are_shares_of_the_limit_and_times_are_multiples_of_it() -> None:
+def test_rates_are_shares_of_the_floor_and_times_are_multiples_of_it() -> None:
     rate, time = (dict(zip(HEAD, cells, strict=True)) for cells in lines(MEASURED))
-    assert (rate["limit"], rate["ours"], rate["ours / limit"], rate["newcomer / limit"]) == (
+    assert (rate["floor"], rate["ours"], rate["ours / floor"], rate["baseline / floor"]) == (
         "10,000",
         "5,000",
         "50 %",
         "4 %",
     )
-    assert (time["ours"], time["ours / limit"]) == ("5.00", "2.50 ×")
+    assert (time["ours"], time["ours / floor"]) == ("5.00", "2.50 ×")
 
 
 def test_a_line_says_whether_the_aim_was_met() -> None:
@@ -32,7 +32,7 @@ def test_a_line_says_whether_the_aim_was_met() -> None:
 
 
 def test_several_rounds_show_how_far_they_spread() -> None:
-    again = Measurement("one key", LIMIT, 2, {"requests_per_s": 12_000})
+    again = Measurement("one key", FLOOR, 2, {"requests_per_s": 12_000})
     assert lines([MEASURED[0], again])[0][2] == "11,000 (10,000–12,000)"
 
 
@@ -66,11 +66,11 @@ def test_growth_is_a_table_for_each_thing_that_costs_grow_with() -> None:
     ]
 
 
-def test_the_share_of_a_cost_is_what_the_limit_would_need_of_it() -> None:
+def test_the_share_of_a_cost_is_what_the_floor_would_need_of_it() -> None:
     rate, time = rows(MEASURED)
     assert share_percent(rate, OURS) == 50
     assert share_percent(time, OURS) == 40
-    assert share_percent(rate, LIMIT) is None
+    assert share_percent(rate, FLOOR) is None
 
 
 def test_a_part_of_a_page_is_replaced_and_the_rest_stays() -> None:

@@ -1,4 +1,4 @@
-"""How the bare limits are served: uvicorn, with the parts that the service uses."""
+"""How the floors are served: uvicorn, with the parts that the service uses."""
 
 import uvicorn
 from starlette.types import ASGIApp

@@ -1,6 +1,6 @@
 """What one writes first: Strawberry as it comes, one aiosqlite connection, a consumer group, a queue a subscriber.
 
-A baseline, kept as plain as it is usually found. It answers the documents of `bench.documents`.
+A baseline, kept as plain as it is usually found. It answers the documents of `bench.queries`.
 """
 
 import asyncio

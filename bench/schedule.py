@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Timetable:
+class Schedule:
     """So many updates, so many a tick; update number i is of key i modulo `keys`, counted from `first_key`."""
 
     run: int

@@ -10,7 +10,7 @@ import click
 import orjson
 from starlette.types import Receive, Scope, Send
 
-from bench.limits.serving import serve
+from bench.floors.serving import serve
 
 _COLUMNS = "key, value, partition, offset, timestamp"
 _ONE = f"SELECT {_COLUMNS} FROM entry WHERE key = ?"
@@ -76,7 +76,7 @@ def _entry(row: tuple[bytes, bytes, int, int, int] | None) -> dict[str, Any] | N
 @click.option("--port", type=int, required=True)
 @click.option("--database", type=click.Path(path_type=Path), required=True)
 def main(port: int, database: Path) -> None:
-    """Serve the limit of reads."""
+    """Serve the floor of reads."""
     serve(BareReads(database), port)
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from bench.attempts import attempt
+from bench.failures import record_failures
 from bench.measure import OURS, Measurement, failed
 from bench.processes import ProcessFailed
 
@@ -15,7 +15,7 @@ def _fails() -> Iterator[Measurement]:
 
 
 def test_what_was_measured_before_a_failure_is_kept_and_the_failure_told() -> None:
-    first, failure = attempt("100 keys", OURS, 1, _fails())
+    first, failure = record_failures("100 keys", OURS, 1, _fails())
     assert first == FIRST
     assert (failure.shape, failure.figures, failure.remarks) == ("100 keys", {}, ("failed: it ended",))
     assert failed([first, failure])

@@ -8,7 +8,7 @@ import gc
 import time
 from pathlib import Path
 
-from bench.limits.log import batches, read_from
+from bench.floors.log import batches, read_from
 from bench.load.worker import Harness, Specification, run
 from kvs_graphql.records import Batch
 from kvs_graphql.settings import load_settings

@@ -10,10 +10,10 @@ from typing import Any
 import psutil
 
 from bench.load.deliveries import Wanted
-from bench.meters import cpu_seconds
+from bench.process_stats import cpu_seconds
 from bench.processes import ProcessFailed, Server, Worker
+from bench.schedule import Schedule
 from bench.sources import Source
-from bench.timetable import Timetable
 
 _SUBSCRIBE_SECONDS_MAX = 300.0
 _WARM_ATTEMPTS_MAX = 5
@@ -54,7 +54,7 @@ class Subscribed:
             ProcessFailed: Some get nothing.
         """
         keys = 1 if self.wanted.same else self.keys
-        once = self._timetable(keys, _WARM_UPDATES_A_TICK, _WARM_TICKS_A_SECOND)
+        once = self._schedule(keys, _WARM_UPDATES_A_TICK, _WARM_TICKS_A_SECOND)
         seen = 0
         for _ in range(_WARM_ATTEMPTS_MAX):
             limits = {"seconds_max": once.seconds + _WARM_SECONDS, "silence_seconds_max": _WARM_SILENCE_SECONDS}
@@ -65,33 +65,33 @@ class Subscribed:
 
     def take(self, updates: int, updates_a_tick: int, ticks_a_second: float) -> dict[str, Any]:
         """A run of so many updates at that pace, and what came of it; see `bench.load.sockets`."""
-        timetable = self._timetable(updates, updates_a_tick, ticks_a_second)
+        schedule = self._schedule(updates, updates_a_tick, ticks_a_second)
         expected = updates * (self.wanted.subscriptions if self.wanted.same else 1)
         limits = {
-            "seconds_max": _PATIENCE * timetable.seconds + _EXTRA_SECONDS_MAX,
+            "seconds_max": _PATIENCE * schedule.seconds + _EXTRA_SECONDS_MAX,
             "silence_seconds_max": _SILENCE_SECONDS_MAX,
         }
-        return self._take(timetable, expected, limits)
+        return self._take(schedule, expected, limits)
 
     def take_stalled(self, updates: int, meanwhile: Callable[[], None]) -> dict[str, Any]:
         """A run, all at once, of which the first socket reads nothing until `meanwhile` has returned."""
-        timetable = self._timetable(updates, _STALLED_UPDATES_A_TICK, _STALLED_TICKS_A_SECOND)
+        schedule = self._schedule(updates, _STALLED_UPDATES_A_TICK, _STALLED_TICKS_A_SECOND)
         limits = {"seconds_max": _STALLED_SECONDS_MAX, "silence_seconds_max": _STALLED_SILENCE_SECONDS}
-        self._worker.tell(command="stalled run", run=timetable.run, expected=updates, **limits)
+        self._worker.tell(command="stalled run", run=schedule.run, expected=updates, **limits)
         self._worker.hear(_ANSWER_SECONDS_MAX)
-        self._source.go(timetable)
+        self._source.go(schedule)
         self._source.done()
         meanwhile()
         self._worker.tell(command="go on")
         return self._worker.hear(_STALLED_SECONDS_MAX + _ANSWER_SECONDS_MAX)
 
-    def _timetable(self, updates: int, updates_a_tick: int, ticks_a_second: float) -> Timetable:
-        return Timetable(next(_RUNS), self.wanted.first_key, self.keys, updates, updates_a_tick, ticks_a_second)
+    def _schedule(self, updates: int, updates_a_tick: int, ticks_a_second: float) -> Schedule:
+        return Schedule(next(_RUNS), self.wanted.first_key, self.keys, updates, updates_a_tick, ticks_a_second)
 
-    def _take(self, timetable: Timetable, expected: int, limits: dict[str, float]) -> dict[str, Any]:
-        self._worker.tell(command="run", run=timetable.run, expected=expected, **limits)
+    def _take(self, schedule: Schedule, expected: int, limits: dict[str, float]) -> dict[str, Any]:
+        self._worker.tell(command="run", run=schedule.run, expected=expected, **limits)
         self._worker.hear(_ANSWER_SECONDS_MAX)
-        self._source.go(timetable)
+        self._source.go(schedule)
         taken = self._worker.hear(limits["seconds_max"] + _ANSWER_SECONDS_MAX)
         sent = self._source.done()
         return {**taken, "late": sent["late"], "acknowledged": sent["acknowledged"]}

@@ -6,7 +6,7 @@ from bench.measure import FAILED, Measurement
 from bench.processes import ProcessFailed
 
 
-def attempt(shape: str, subject: str, number: int, work: Iterator[Measurement]) -> Iterator[Measurement]:
+def record_failures(shape: str, subject: str, number: int, work: Iterator[Measurement]) -> Iterator[Measurement]:
     """What the work yields; where a process fails on the way, a remark on it in the place of the rest."""
     try:
         yield from work

@@ -12,7 +12,7 @@ _FORGET_PEAK = "5"
 
 
 @dataclass(frozen=True, slots=True)
-class Used:
+class CpuUsage:
     """Over a stretch of time: how long it was, and the processor seconds of the server and of the load generator."""
 
     wall_seconds: float
@@ -20,17 +20,17 @@ class Used:
     load_cpu_seconds: float
 
 
-class Meter:
+class CpuStopwatch:
     """Measures another process and this one, from now on."""
 
     def __init__(self, pid: int) -> None:
         self._server = psutil.Process(pid)
         self._began = (time.perf_counter(), cpu_seconds(self._server), time.process_time())
 
-    def read(self) -> Used:
+    def read(self) -> CpuUsage:
         """What was used since this meter was made."""
         wall, server, own = self._began
-        return Used(time.perf_counter() - wall, cpu_seconds(self._server) - server, time.process_time() - own)
+        return CpuUsage(time.perf_counter() - wall, cpu_seconds(self._server) - server, time.process_time() - own)
 
 
 def cpu_seconds(process: psutil.Process) -> float:

@@ -1,6 +1,6 @@
 """The least that a delivery can cost in Python: a payload that is ready, sent through uvicorn's WebSocket.
 
-A client says which key numbers it wants. `POST /go` with a timetable starts the application's own timer.
+A client says which key numbers it wants. `POST /go` with a schedule starts the application's own timer.
 """
 
 import asyncio
@@ -15,8 +15,8 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from bench.data import stamped
-from bench.limits.serving import serve
-from bench.timetable import Timetable
+from bench.floors.serving import serve
+from bench.schedule import Schedule
 
 _FILLER = "f"
 
@@ -51,18 +51,18 @@ class BareSends:
                 self._sends[number].discard(send)
 
     async def _go(self, request: Request) -> Response:
-        task = asyncio.create_task(self._run(Timetable(**await request.json())))
+        task = asyncio.create_task(self._run(Schedule(**await request.json())))
         self._running.add(task)
         task.add_done_callback(self._running.discard)
         return Response(status_code=202)
 
-    async def _run(self, timetable: Timetable) -> None:
+    async def _run(self, schedule: Schedule) -> None:
         loop = asyncio.get_running_loop()
         began = loop.time()
-        for second, updates in timetable.ticks():
+        for second, updates in schedule.ticks():
             await asyncio.sleep(max(0.0, began + second - loop.time()))
             for key_number, number in updates:
-                text = stamped(timetable.run, key_number, number).decode()
+                text = stamped(schedule.run, key_number, number).decode()
                 message = {"type": "websocket.send", "text": text.ljust(self._payload_bytes, _FILLER)}
                 for send in list(self._sends[key_number]):
                     await send(message)
@@ -72,7 +72,7 @@ class BareSends:
 @click.option("--port", type=int, required=True)
 @click.option("--payload-bytes", type=int, required=True)
 def main(port: int, payload_bytes: int) -> None:
-    """Serve the limit of fan-out."""
+    """Serve the floor of fan-out."""
     serve(BareSends(payload_bytes), port)
 
 

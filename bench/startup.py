@@ -7,8 +7,8 @@ from typing import Any
 import httpx
 import psutil
 
-from bench.ground import READY_SECONDS_MAX
-from bench.meters import cpu_seconds, peak_rss_bytes
+from bench.environment import READY_SECONDS_MAX
+from bench.process_stats import cpu_seconds, peak_rss_bytes
 from bench.processes import Server
 
 _POLL_SECONDS = 0.05

@@ -1,4 +1,4 @@
-"""The ground that every benchmark stands on: a broker, topics, and the subjects that are measured on them."""
+"""The environment that every benchmark stands on: a broker, topics, and the subjects that are measured on them."""
 
 import shutil
 import sys
@@ -12,7 +12,7 @@ from pathlib import Path
 
 from bench.data import PARTITIONS, records
 from bench.machine import Processors
-from bench.measure import LIMIT, NEWCOMER, OURS
+from bench.measure import BASELINE, FLOOR, OURS
 from bench.processes import Server, Worker, flags, free_port
 from tests.kafka.broker import KafkaBroker
 from tests.kafka.produce import produce
@@ -28,15 +28,15 @@ _HEAP_MEGABYTES = 1024
 # milliseconds, are told of whatever hangs on the broker.
 _JAVA_OPTIONS = ("-server", "-XX:+UseG1GC", "-XX:MaxGCPauseMillis=20", "-XX:InitiatingHeapOccupancyPercent=35")
 READY_SECONDS_MAX = 300.0
-# A look costs the newcomer several milliseconds.
-_NEWCOMER_POLL_SECONDS = 0.2
+# A look costs the baseline several milliseconds.
+_BASELINE_POLL_SECONDS = 0.2
 _LISTENING = "listening"
 _NUMBERS = count(1)
 _BEGAN = time.monotonic()
 
 
 @dataclass(frozen=True, slots=True)
-class Ground:
+class Environment:
     """A running broker, a directory that is gone afterwards, and where processes run."""
 
     broker: KafkaBroker
@@ -54,8 +54,8 @@ class Ground:
         produce(self.broker.bootstrap_servers, topic, records(count, keys, seed))
 
     def worker(self, module: str, **specification: object) -> Worker:
-        """A bare limit without a server, where servers run that are measured."""
-        return Worker(f"bench.limits.{module}", processors=self.processors.server, **specification)
+        """A bare floor without a server, where servers run that are measured."""
+        return Worker(f"bench.floors.{module}", processors=self.processors.server, **specification)
 
     def number(self) -> int:
         """A number that nothing else has."""
@@ -83,7 +83,7 @@ class Ground:
         command = ["-m", "kvs_graphql", "serve", *flags(settings)]
         return self._server(OURS, command, port, all_processors=all_processors)
 
-    def newcomer(self, topic: str, database: Path, group: str | None = None) -> Server:
+    def baseline(self, topic: str, database: Path, group: str | None = None) -> Server:
         """The plain version; returns at once. It goes by its group's offsets: of a group of its own, from the start."""
         port = free_port()
         settings = {
@@ -91,14 +91,14 @@ class Ground:
             "bootstrap_servers": self.broker.bootstrap_servers,
             "topic": topic,
             "database": database,
-            "group": group or f"newcomer-{self.number()}",
+            "group": group or f"baseline-{self.number()}",
         }
-        return self._server(NEWCOMER, ["-m", "bench.newcomer", *flags(settings)], port)
+        return self._server(BASELINE, ["-m", "bench.baseline", *flags(settings)], port)
 
-    def limit(self, module: str, **settings: object) -> Server:
-        """A bare application of `bench.limits`; returns at once."""
+    def floor(self, module: str, **settings: object) -> Server:
+        """A bare application of `bench.floors`; returns at once."""
         port = free_port()
-        return self._server(LIMIT, ["-m", f"bench.limits.{module}", *flags({"port": port, **settings})], port)
+        return self._server(FLOOR, ["-m", f"bench.floors.{module}", *flags({"port": port, **settings})], port)
 
     def _server(self, name: str, command: list[str], port: int, *, all_processors: bool = False) -> Server:
         processors = self.processors.all if all_processors else self.processors.server
@@ -106,13 +106,13 @@ class Ground:
 
 
 @contextmanager
-def open_ground(processors: Processors) -> Iterator[Ground]:
-    """A ground, for as long as the context is open. Its files go where temporary files go."""
+def open_environment(processors: Processors) -> Iterator[Environment]:
+    """A environment, for as long as the context is open. Its files go where temporary files go."""
     with tempfile.TemporaryDirectory(prefix="kvs-graphql-bench-") as directory:
         broker = KafkaBroker(Path(directory, "kafka"), _BROKER, _HEAP_MEGABYTES, java_options=_JAVA_OPTIONS)
         broker.start()
         try:
-            yield Ground(broker, Path(directory), processors)
+            yield Environment(broker, Path(directory), processors)
         finally:
             broker.stop()
 
@@ -128,13 +128,13 @@ def wait_until_ready(server: Server) -> None:
 
 
 def wait_until_applied(server: Server, records: int) -> None:
-    """Return once the newcomer has applied so many records."""
+    """Return once the baseline has applied so many records."""
 
     def applied() -> bool:
         answer = server.ask("{ applied }")
         return answer is not None and answer["data"]["applied"] >= records
 
-    server.wait_until(applied, f"{records} records applied by the newcomer", READY_SECONDS_MAX, _NEWCOMER_POLL_SECONDS)
+    server.wait_until(applied, f"{records} records applied by the baseline", READY_SECONDS_MAX, _BASELINE_POLL_SECONDS)
 
 
 def wait_until_listening(server: Server) -> None:

@@ -1,1 +1,0 @@
-"""The bare limits: the least that has to be done, with the same libraries and on the same data."""

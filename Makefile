@@ -38,11 +38,13 @@ $(VENV)/installed-bench: $(VENV)/installed
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt --group bench
 	@touch $@
 
-# ONLY is a part (reads, fanout, catchup, live, restart, memory), ROUNDS and SECONDS say how much of it.
+# ONLY names a part: reads, fanout, catchup, live, restart or memory. ROUNDS, PAIRS and SECONDS set the amount.
 BENCH_OPTIONS = $(addprefix --only ,$(ONLY)) $(addprefix --rounds ,$(ROUNDS)) $(addprefix --seconds ,$(SECONDS))
+COMPARE_OPTIONS = $(addprefix --only ,$(ONLY)) $(addprefix --pairs ,$(PAIRS)) $(addprefix --seconds ,$(SECONDS)) \
+	$(addprefix --bound ,$(BOUND))
 
-bench: $(VENV)/installed-bench ## Measure beside the bare limits (ONLY=reads ROUNDS=3 SECONDS=4)
-	$(BIN)/python -m bench run $(BENCH_OPTIONS)
+bench: $(VENV)/installed-bench ## Measure beside the floors (ONLY=reads ROUNDS=3 SECONDS=4), or compare (BASE=commit PAIRS=10)
+	$(BIN)/python -m bench $(if $(BASE),compare $(BASE) $(COMPARE_OPTIONS),run $(BENCH_OPTIONS))
 
 bench-short: $(VENV)/installed-bench ## The same in under two minutes
 	$(BIN)/python -m bench run --short $(BENCH_OPTIONS)

@@ -2,21 +2,28 @@
 
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from pathlib import Path
 
 import click
 
+from bench.checkout import UnknownCommit, checkout, describe_commit
+from bench.comparison import broken, compare, comparison_text, write_comparison
 from bench.environment import Environment, open_environment
 from bench.failures import record_failures
+from bench.intervals import PAIRS_MIN
 from bench.machine import describe, divide, settle
 from bench.measure import Measurement, failed
-from bench.page import write_document
-from bench.plan import FULL, SHORT, Plan
+from bench.page import write_page
+from bench.plan import COMPARISON, FULL, SHORT, Plan
+from bench.processes import ROOT
 from bench.report import growth_lines, text, write_growths, write_results
 from bench.shapes import catchup, fanout, live, memory, reads, restart, scaling
 
-PARTS: dict[str, Callable[[Environment, Plan], Iterator[Measurement]]] = {
+Part = Callable[[Environment, Plan], Iterator[Measurement]]
+
+PARTS: dict[str, Part] = {
     "reads": reads.measure,
     "fanout": fanout.measure,
     "catchup": catchup.measure,
@@ -24,45 +31,69 @@ PARTS: dict[str, Callable[[Environment, Plan], Iterator[Measurement]]] = {
     "restart": restart.measure,
     "memory": memory.measure,
 }
+# The parts whose cost is processor time per unit of work.
+COMPARED: dict[str, Part] = {
+    "reads": reads.compare,
+    "fanout": fanout.compare,
+    "catchup": catchup.compare,
+    "live": live.compare,
+}
 
 
 @click.group()
 def main() -> None:
-    """Measure the service beside the floors and a baseline's version."""
+    """Measure the service beside its floors and a baseline."""
     # So that files and processes are cleaned up as after Ctrl-C.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
 
 
-def _options(command: Callable[..., None]) -> Callable[..., None]:
-    """What both kinds of measurement take."""
-    for option in (
-        click.option("--short", is_flag=True, help="Under two minutes."),
-        click.option("--seconds", type=click.FloatRange(min=0.1), help="Seconds of one measurement."),
-        click.option("--rounds", type=click.IntRange(min=1), help="How many rounds."),
-    ):
-        command = option(command)
-    return command
+_ROUNDS = click.option("--rounds", type=click.IntRange(min=1), help="How many rounds.")
+_SECONDS = click.option("--seconds", type=click.FloatRange(min=0.1), help="Seconds of one measurement.")
+_SHORT = click.option("--short", is_flag=True, help="Take under two minutes.")
 
 
 @main.command()
-@click.option("--only", type=click.Choice(list(PARTS)), multiple=True, help="Measure this part alone; may be repeated.")
-@_options
+@click.option("--only", type=click.Choice(list(PARTS)), multiple=True, help="Measure only this part; repeatable.")
+@_ROUNDS
+@_SECONDS
+@_SHORT
 def run(only: tuple[str, ...], rounds: int | None, seconds: float | None, short: bool) -> None:
-    """Measure, print a table, and leave Markdown and JSON in bench/results. Ends with 1 if something failed."""
-    plan = _plan(rounds, seconds, short=short)
-    machine, processors = describe(), divide()
-    settle(processors)
-    measurements: list[Measurement] = []
-    with open_environment(processors) as environment:
-        for part in only or PARTS:
-            measurements.extend(record_failures(part, "what was left of it", 0, PARTS[part](environment, plan)))
+    """Measure, print a table, and write it to bench/results. Exit with 1 if something failed."""
+    machine, measurements = _measure(PARTS, only, _plan(rounds, seconds, short=short))
     click.echo(text(measurements))
     write_results(machine, measurements)
     sys.exit(int(failed(measurements)))
 
 
+@main.command("compare")
+@click.argument("base")
+@click.option("--only", type=click.Choice(list(COMPARED)), multiple=True, help="Compare only this part; repeatable.")
+@click.option("--pairs", type=click.IntRange(min=PAIRS_MIN), default=COMPARISON.rounds, show_default=True)
+@_SECONDS
+@click.option("--bound", type=float, default=1.05, show_default=True, help="The greatest ratio that is acceptable.")
+def compare_trees(base: str, only: tuple[str, ...], pairs: int, seconds: float | None, bound: float) -> None:
+    """Compare this tree with the commit BASE by processor time per unit of work, in alternating pairs.
+
+    Print a table, and write it to bench/results. Exit with 1 if an interval lies wholly above the bound, or if
+    something failed.
+    """
+    try:
+        described = describe_commit(base)
+    except UnknownCommit as unknown:
+        raise click.BadParameter(str(unknown), param_hint="BASE") from unknown
+    plan = replace(COMPARISON, rounds=pairs, seconds=seconds or COMPARISON.seconds)
+    with checkout(base) as tree:
+        machine, measurements = _measure(COMPARED, only, plan, tree)
+    comparisons = compare(measurements)
+    click.echo(comparison_text(comparisons, measurements, bound))
+    write_comparison(machine, described, comparisons, measurements, bound)
+    sys.exit(int(broken(comparisons, bound) or failed(measurements)))
+
+
 @main.command("scaling")
-@_options
+@_ROUNDS
+@_SECONDS
+@_SHORT
 def measure_scaling(rounds: int | None, seconds: float | None, short: bool) -> None:
     """Measure how cost grows with keys, connections and watches."""
     plan = _plan(rounds, seconds, short=short)
@@ -74,11 +105,25 @@ def measure_scaling(rounds: int | None, seconds: float | None, short: bool) -> N
     write_growths(machine, growths)
 
 
-@main.command()
+@main.command("document")
 def document() -> None:
-    """Write what was measured last into docs/performance.md, with plots."""
-    for path in write_document():
+    """Write the last results into docs/performance.md, with plots."""
+    for path in write_page():
         click.echo(path)
+
+
+def _measure(
+    parts: Mapping[str, Part], only: tuple[str, ...], plan: Plan, base: Path = ROOT
+) -> tuple[dict[str, str], list[Measurement]]:
+    """Measure some parts, or all; return the machine and the measurements."""
+    machine, processors = describe(), divide()
+    settle(processors)
+    measurements: list[Measurement] = []
+    with open_environment(processors, base) as environment:
+        for part in only or parts:
+            found = record_failures(part, "the rest of this part", 0, parts[part](environment, plan))
+            measurements.extend(found)
+    return machine, measurements
 
 
 def _plan(rounds: int | None, seconds: float | None, *, short: bool) -> Plan:

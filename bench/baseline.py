@@ -124,12 +124,12 @@ async def consume(bootstrap_servers: str, topic: str, group: str) -> None:
                 await State.database.executemany(UPSERT, rows)
                 await State.database.commit()
                 State.applied += len(rows)
-                tell(rows)
+                notify(rows)
     finally:
         await consumer.stop()
 
 
-def tell(rows: list[tuple[Any, ...]]) -> None:
+def notify(rows: list[tuple[Any, ...]]) -> None:
     for row in rows if State.subscribers else ():
         entry = _entry(*row)
         for queue, keys in State.subscribers:

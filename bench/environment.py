@@ -1,4 +1,4 @@
-"""The environment that every benchmark stands on: a broker, topics, and the subjects that are measured on them."""
+"""The environment of a benchmark: a broker, its topics, and the subjects that run on them."""
 
 import shutil
 import sys
@@ -12,57 +12,54 @@ from pathlib import Path
 
 from bench.data import PARTITIONS, records
 from bench.machine import Processors
-from bench.measure import BASELINE, FLOOR, OURS
-from bench.processes import Server, Worker, flags, free_port
+from bench.measure import BASE, BASELINE, FLOOR, OURS
+from bench.processes import ROOT, Server, Worker, flags, free_port
 from tests.kafka.broker import KafkaBroker
 from tests.kafka.produce import produce
 
-# A topic stays as it was written: nothing is cleaned, and nothing looks for something to clean.
+# Topics stay as they were written: the broker cleans nothing, and does not look for anything to clean.
 _BROKER = {
     "log.cleaner.enable": "false",
     "log.retention.check.interval.ms": "300000",
     "log.flush.start.offset.checkpoint.interval.ms": "60000",
 }
 _HEAP_MEGABYTES = 1024
-# What Kafka's own start script asks for. On so few processors Java would choose a collector whose pauses, of tens of
-# milliseconds, are told of whatever hangs on the broker.
+# The collector of Kafka's own start script. On so few processors Java would choose one that pauses for tens of
+# milliseconds, and every client of the broker would wait for it.
 _JAVA_OPTIONS = ("-server", "-XX:+UseG1GC", "-XX:MaxGCPauseMillis=20", "-XX:InitiatingHeapOccupancyPercent=35")
 READY_SECONDS_MAX = 300.0
-# A look costs the baseline several milliseconds.
+# A poll costs the baseline several milliseconds.
 _BASELINE_POLL_SECONDS = 0.2
-_LISTENING = "listening"
 _NUMBERS = count(1)
 _BEGAN = time.monotonic()
 
 
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """A running broker, a directory that is gone afterwards, and where processes run."""
+    """A running broker, a temporary directory, the processors for each part, and the root of each tree served."""
 
     broker: KafkaBroker
     directory: Path
     processors: Processors
+    base: Path = ROOT
+    """The tree of the commit that this tree is compared with."""
 
     def topic(self, name: str, count: int, keys: int, seed: int = 1) -> str:
-        """A new topic with so many records."""
+        """Create a topic with this many records."""
         self.broker.create_topic(name, PARTITIONS, cleanup_policy="compact")
         self.add(name, count, keys, seed)
         return name
 
     def add(self, topic: str, count: int, keys: int, seed: int) -> None:
-        """More records for a topic."""
+        """Add records to a topic."""
         produce(self.broker.bootstrap_servers, topic, records(count, keys, seed))
 
-    def worker(self, module: str, **specification: object) -> Worker:
-        """A bare floor without a server, where servers run that are measured."""
-        return Worker(f"bench.floors.{module}", processors=self.processors.server, **specification)
-
     def number(self) -> int:
-        """A number that nothing else has."""
+        """Return a number that nothing else in this process has."""
         return next(_NUMBERS)
 
     def fresh(self, name: str) -> Path:
-        """A new directory."""
+        """Create a directory."""
         directory = self.directory / f"{self.number():03d}-{name}"
         directory.mkdir()
         return directory
@@ -71,8 +68,8 @@ class Environment:
         """Remove a directory."""
         shutil.rmtree(directory)
 
-    def ours(self, topic: str, database: Path, *, all_processors: bool = False) -> Server:
-        """The service as it is installed, with its own defaults; returns at once."""
+    def service(self, topic: str, database: Path, *, subject: str = OURS, all_processors: bool = False) -> Server:
+        """Start the service of a subject, OURS or BASE, with its default settings; return at once."""
         port = free_port()
         settings = {
             "bootstrap_servers": self.broker.bootstrap_servers,
@@ -81,10 +78,11 @@ class Environment:
             "port": port,
         }
         command = ["-m", "kvs_graphql", "serve", *flags(settings)]
-        return self._server(OURS, command, port, all_processors=all_processors)
+        root = self.base if subject == BASE else ROOT
+        return self._server(subject, command, port, all_processors=all_processors, root=root)
 
     def baseline(self, topic: str, database: Path, group: str | None = None) -> Server:
-        """The plain version; returns at once. It goes by its group's offsets: of a group of its own, from the start."""
+        """Start the baseline; return at once. A new consumer group reads the topic from its start."""
         port = free_port()
         settings = {
             "port": port,
@@ -96,29 +94,35 @@ class Environment:
         return self._server(BASELINE, ["-m", "bench.baseline", *flags(settings)], port)
 
     def floor(self, module: str, **settings: object) -> Server:
-        """A bare application of `bench.floors`; returns at once."""
+        """Start a bare application of `bench.floors`; return at once."""
         port = free_port()
         return self._server(FLOOR, ["-m", f"bench.floors.{module}", *flags({"port": port, **settings})], port)
 
-    def _server(self, name: str, command: list[str], port: int, *, all_processors: bool = False) -> Server:
+    def floor_worker(self, module: str, **specification: object) -> Worker:
+        """Start a floor that is no server, on the processors of the servers under measurement."""
+        return Worker(f"bench.floors.{module}", processors=self.processors.server, **specification)
+
+    def _server(
+        self, name: str, command: list[str], port: int, *, all_processors: bool = False, root: Path = ROOT
+    ) -> Server:
         processors = self.processors.all if all_processors else self.processors.server
-        return Server(command, port, self.fresh(name) / "log", processors)
+        return Server(command, port, self.fresh(name) / "log", processors, root)
 
 
 @contextmanager
-def open_environment(processors: Processors) -> Iterator[Environment]:
-    """A environment, for as long as the context is open. Its files go where temporary files go."""
+def open_environment(processors: Processors, base: Path = ROOT) -> Iterator[Environment]:
+    """Run a broker in a temporary directory for as long as the context is open."""
     with tempfile.TemporaryDirectory(prefix="kvs-graphql-bench-") as directory:
         broker = KafkaBroker(Path(directory, "kafka"), _BROKER, _HEAP_MEGABYTES, java_options=_JAVA_OPTIONS)
         broker.start()
         try:
-            yield Environment(broker, Path(directory), processors)
+            yield Environment(broker, Path(directory), processors, base)
         finally:
             broker.stop()
 
 
 def wait_until_ready(server: Server) -> None:
-    """Return once the service says that it is ready."""
+    """Return once the service reports that it is ready."""
 
     def ready() -> bool:
         answer = server.get("/readyz")
@@ -128,20 +132,20 @@ def wait_until_ready(server: Server) -> None:
 
 
 def wait_until_applied(server: Server, records: int) -> None:
-    """Return once the baseline has applied so many records."""
+    """Return once the baseline has applied this many records."""
 
     def applied() -> bool:
-        answer = server.ask("{ applied }")
+        answer = server.query("{ applied }")
         return answer is not None and answer["data"]["applied"] >= records
 
     server.wait_until(applied, f"{records} records applied by the baseline", READY_SECONDS_MAX, _BASELINE_POLL_SECONDS)
 
 
 def wait_until_listening(server: Server) -> None:
-    """Return once a bare application answers anything at all."""
-    server.wait_until(lambda: server.get(f"/{_LISTENING}") is not None, "a bare application")
+    """Return once a bare application answers."""
+    server.wait_until(lambda: server.get("/listening") is not None, "a bare application")
 
 
 def say(text: str) -> None:
-    """Tell what is going on, and since when this process runs."""
+    """Print what is going on, with the seconds since this process started."""
     print(f"{time.monotonic() - _BEGAN:6.1f} s  {text}", file=sys.stderr, flush=True)

@@ -1,4 +1,4 @@
-"""A measurement that fails is told as one that failed: the others of a long run are not lost with it."""
+"""Failed measurements, which are recorded so that a long run keeps the others."""
 
 from collections.abc import Iterator
 
@@ -7,7 +7,7 @@ from bench.processes import ProcessFailed
 
 
 def record_failures(shape: str, subject: str, number: int, work: Iterator[Measurement]) -> Iterator[Measurement]:
-    """What the work yields; where a process fails on the way, a remark on it in the place of the rest."""
+    """Yield measurements; when a process fails, yield a measurement with a remark instead of the rest."""
     try:
         yield from work
     except ProcessFailed as failure:

@@ -5,6 +5,9 @@ from dataclasses import dataclass, field
 from statistics import median
 
 FLOOR, OURS, BASELINE = "floor", "ours", "baseline"
+BASE = "base"
+"""The commit that this tree is compared with."""
+SIDES = (BASE, OURS)
 SUBJECTS = (FLOOR, OURS, BASELINE)
 
 _BUSY = 0.85
@@ -41,6 +44,11 @@ class Row:
     figure: str
     spreads: Mapping[str, Spread]
     ratios: Mapping[str, Spread] = field(default_factory=dict)
+
+
+def turns(pair: int) -> tuple[str, ...]:
+    """Return both sides in the order in which a pair measures them, which alternates against drift."""
+    return SIDES if pair % 2 else SIDES[::-1]
 
 
 def spread(values: Iterable[float]) -> Spread:

@@ -1,4 +1,4 @@
-"""docs/performance.md: the parts of it that are made from what was measured last."""
+"""The generated parts of docs/performance.md."""
 
 from pathlib import Path
 
@@ -10,8 +10,8 @@ PAGE = ROOT / "docs" / "performance.md"
 IMAGES = ROOT / "docs" / "images"
 
 
-def write_document() -> list[Path]:
-    """Put the last results into the page, and draw its plots; the files that were written."""
+def write_page() -> list[Path]:
+    """Write the last results into the page and draw its plots; return the files written."""
     machine, measurements = read_results()
     growths = read_growths()
     plots = draw(measurements, IMAGES)

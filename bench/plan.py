@@ -1,29 +1,29 @@
-"""How much is measured: the full run and the short one."""
+"""How much is measured: in the full run, in the short one, and in a comparison."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How many of what; the shapes of load are the same in every plan."""
+    """Amounts; the shapes of load are the same in every plan."""
 
     rounds: int
     seconds: float
-    """Of one measurement of reads or of fan-out."""
+    """Length of one measurement of reads, of fan-out or of the live end."""
     keys: int
-    """Of the table that is read, and of the topic that is caught up with."""
+    """In the table that is read, and in the topic that is caught up with."""
     records: int
-    """Of the topic that is caught up with."""
+    """In the topic that is caught up with."""
     restart_keys: int
-    """Of the table that a process starts with."""
+    """In the table that a process starts with."""
     thorough: bool
-    """Whether what takes longest is measured too: 5,000 subscriptions, and the baseline where it is slow."""
+    """Whether to measure what takes longest too: 5,000 subscriptions, and the baseline where it is slow."""
     idle_subscriptions: int
-    """At 100 a socket."""
+    """At 100 a connection."""
     idle_sockets: int
     """With one subscription each."""
     stalled_updates: int
-    """That a client does not read."""
+    """Sent while a client does not read."""
 
 
 FULL = Plan(
@@ -48,3 +48,5 @@ SHORT = Plan(
     idle_sockets=300,
     stalled_updates=20_000,
 )
+COMPARISON = replace(FULL, rounds=10, seconds=1.5, records=300_000)
+"""Each round is a pair of measurements."""

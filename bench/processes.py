@@ -1,4 +1,4 @@
-"""The harness's side of the processes: servers under measurement, and workers that load them."""
+"""The processes of a benchmark, seen from its harness: servers under measurement and the workers that load them."""
 
 import os
 import select
@@ -24,9 +24,10 @@ HOST = "127.0.0.1"
 _PORTS = range(12_000, 20_000)
 _POLL_SECONDS = 0.01
 _START_SECONDS_MAX = 60.0
-# What is installed has its bytecode.
+# An installed service has its bytecode.
 _NO_BYTECODE = "PYTHONDONTWRITEBYTECODE"
 _STOP_SECONDS_MAX = 20.0
+_LOG_TAIL_CHARACTERS = 2_000
 
 
 class ProcessFailed(Exception):
@@ -34,15 +35,16 @@ class ProcessFailed(Exception):
 
 
 class Server:
-    """A server as a process of its own, on processors of its own."""
+    """A server in a process of its own, on processors of its own, with the code of the tree at `root`."""
 
-    def __init__(self, command: Iterable[str], port: int, log: Path, processors: Iterable[int]) -> None:
+    def __init__(
+        self, command: Iterable[str], port: int, log: Path, processors: Iterable[int], root: Path = ROOT
+    ) -> None:
         self.port = port
         self.url = f"http://{HOST}:{port}"
         self._log = log
         self._client = httpx.Client(base_url=self.url, timeout=10)
-        self.started_at = time.time()
-        self._process = GuardedProcess([*_environment(log.parent), sys.executable, *command], log)
+        self._process = GuardedProcess([*_prefix(log.parent, root), sys.executable, *command], log)
         os.sched_setaffinity(self._process.pid, processors)
 
     @property
@@ -50,12 +52,12 @@ class Server:
         return self._process.pid
 
     def get(self, path: str) -> httpx.Response | None:
-        """The answer to a GET; None while nobody listens."""
-        return self._asked(lambda: self._client.get(path))
+        """Return the answer to a GET; None while nothing listens."""
+        return _answer(lambda: self._client.get(path))
 
-    def ask(self, document: str, **variables: object) -> dict[str, Any] | None:
-        """The answer to a GraphQL document; None while nobody listens."""
-        response = self._asked(lambda: self._client.post("/graphql", json={"query": document, "variables": variables}))
+    def query(self, document: str, **variables: object) -> dict[str, Any] | None:
+        """Return the answer to a GraphQL document; None while nothing listens."""
+        response = _answer(lambda: self._client.post("/graphql", json={"query": document, "variables": variables}))
         answer: dict[str, Any] | None = None if response is None else response.json()
         return answer
 
@@ -66,21 +68,21 @@ class Server:
         seconds_max: float = _START_SECONDS_MAX,
         poll_seconds: float = _POLL_SECONDS,
     ) -> None:
-        """Return once it is seen.
+        """Return once `seen` is true.
 
         Raises:
-            ProcessFailed: The server ended, or it is not seen in time.
+            ProcessFailed: The server ended, or `seen` is not true in time.
         """
         deadline = time.monotonic() + seconds_max
         while not seen():
             status = self._process.exit_status()
             if status is not None or time.monotonic() > deadline:
-                tail = self._log.read_text(errors="replace")[-2_000:]
+                tail = self._log.read_text(errors="replace")[-_LOG_TAIL_CHARACTERS:]
                 raise ProcessFailed(f"{what}: not seen in {seconds_max} s, exit status {status}\n{tail}")
             time.sleep(poll_seconds)
 
     def stop(self) -> None:
-        """End the server in order."""
+        """Shut the server down and wait for its end."""
         self._client.close()
         self._process.terminate(_STOP_SECONDS_MAX)
 
@@ -89,12 +91,6 @@ class Server:
 
     def __exit__(self, *_: object) -> None:
         self.stop()
-
-    def _asked(self, ask: Callable[[], httpx.Response]) -> httpx.Response | None:
-        try:
-            return ask()
-        except httpx.TransportError:
-            return None
 
 
 class Worker:
@@ -107,29 +103,29 @@ class Worker:
         )
         if processors is not None:
             os.sched_setaffinity(self._process.pid, processors)
-        self.tell(**specification)
+        self.send(**specification)
 
-    def tell(self, **said: object) -> None:
-        """Give the worker a command."""
+    def send(self, **message: object) -> None:
+        """Send the worker a command."""
         assert self._process.stdin is not None
-        self._process.stdin.write(orjson.dumps(said) + b"\n")
+        self._process.stdin.write(orjson.dumps(message) + b"\n")
 
-    def hear(self, seconds_max: float) -> dict[str, Any]:
-        """The worker's next line.
+    def receive(self, seconds_max: float) -> dict[str, Any]:
+        """Return the worker's next message.
 
         Raises:
-            ProcessFailed: It ended, or says nothing for so long.
+            ProcessFailed: The worker ended, or sends nothing in this time.
         """
         output = self._process.stdout
         assert output is not None
         ready, _, _ = select.select([output], [], [], seconds_max)
         if not ready:
-            raise ProcessFailed(f"{self._module} said nothing for {seconds_max} s")
+            raise ProcessFailed(f"{self._module} sent nothing for {seconds_max} s")
         line = output.readline()
         if not line:
-            raise ProcessFailed(f"{self._module} ended, with status {self._process.wait()}")
-        heard: dict[str, Any] = orjson.loads(line)
-        return heard
+            raise ProcessFailed(f"{self._module} ended with status {self._process.wait()}")
+        message: dict[str, Any] = orjson.loads(line)
+        return message
 
     def __enter__(self) -> Self:
         return self
@@ -148,7 +144,7 @@ class Worker:
 
 
 def free_port() -> int:
-    """A port of the loopback that nobody listens on."""
+    """Return a loopback port on which nothing listens."""
     for port in SystemRandom().sample(_PORTS, len(_PORTS)):
         with closing(socket()) as attempt:
             try:
@@ -160,11 +156,18 @@ def free_port() -> int:
 
 
 def flags(settings: Mapping[str, object]) -> list[str]:
-    """Settings as flags of a command."""
+    """Return settings as flags of a command."""
     return [part for name, setting in settings.items() for part in (f"--{name.replace('_', '-')}", str(setting))]
 
 
-def _environment(directory: Path) -> list[str]:
-    """This checkout's code, whatever is installed, and none of the settings of whoever runs the benchmark."""
+def _answer(ask: Callable[[], httpx.Response]) -> httpx.Response | None:
+    try:
+        return ask()
+    except httpx.TransportError:
+        return None
+
+
+def _prefix(directory: Path, root: Path) -> list[str]:
+    """Run a command with the code at `root`, whatever is installed, and without the caller's own settings."""
     unset = [f"--unset={name}" for name in os.environ if name.startswith("KVS_") or name == _NO_BYTECODE]
-    return ["/usr/bin/env", f"--chdir={directory}", *unset, f"PYTHONPATH={ROOT}"]
+    return ["/usr/bin/env", f"--chdir={directory}", *unset, f"PYTHONPATH={root}"]

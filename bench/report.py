@@ -1,4 +1,4 @@
-"""The tables: as text for a terminal, as Markdown, and everything measured as JSON."""
+"""The results: as text for a terminal, as Markdown, and everything measured as JSON."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -6,26 +6,23 @@ from dataclasses import asdict
 from pathlib import Path
 
 import orjson
-from rich.box import SIMPLE_HEAD
-from rich.console import Console
-from rich.table import Table
 
 from bench.figures import AIMS, FIGURES, ratio
 from bench.growth import Growth
 from bench.measure import BASELINE, OURS, SUBJECTS, Measurement, Row, Spread, remarks, rows
+from bench.tables import markdown_table, text_table
 
 RESULTS = Path(__file__).parent / "results"
 HEAD = ("shape", "figure", "floor", "ours", "baseline", "ours / floor", "baseline / floor", "aim")
-_TEXT_COLUMNS = 180
 
 
 def lines(measurements: Sequence[Measurement]) -> list[tuple[str, ...]]:
-    """The cells of the table, a line for each figure of each shape; some figures are only in the JSON."""
+    """Return the cells of the table, a line for each labelled figure of each shape."""
     return [_line(row) for row in rows(measurements) if row.figure in FIGURES]
 
 
 def notes(measurements: Sequence[Measurement]) -> list[str]:
-    """The remarks that were made, and how often."""
+    """Return the remarks made, and in how many rounds."""
     return [
         f"{shape}, {subject}: {remark} (in {count} of {_rounds(measurements, shape, subject)} rounds)"
         for (shape, subject), counts in remarks(measurements).items()
@@ -34,87 +31,80 @@ def notes(measurements: Sequence[Measurement]) -> list[str]:
 
 
 def text(measurements: Sequence[Measurement]) -> str:
-    """The table for a terminal: medians, and in brackets the least and the greatest of the rounds."""
-    table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    for number, name in enumerate(HEAD):
-        table.add_column(name, justify="left" if number < 2 else "right", no_wrap=number < 2)
-    previous = ""
-    for shape, *cells in lines(measurements):
-        if previous not in ("", shape):
-            table.add_section()
-        table.add_row("" if shape == previous else shape, *cells)
-        previous = shape
-    console = Console(width=_TEXT_COLUMNS, color_system=None)
-    with console.capture() as captured:
-        console.print(table)
-    return "\n".join([captured.get(), *notes(measurements)])
+    """Render the table for a terminal: the medians, with the least and the greatest round in brackets."""
+    return "\n".join([text_table(HEAD, lines(measurements)), *notes(measurements)])
 
 
 def markdown(machine: Mapping[str, str], measurements: Sequence[Measurement]) -> str:
-    """The same as a Markdown document."""
-    table = [f"| {' | '.join(cells)} |" for cells in (HEAD, ["---"] * len(HEAD), *lines(measurements))]
-    remarked = [f"- {note}" for note in notes(measurements)]
-    return "\n".join([_told(machine), "", *table, "", *remarked]).rstrip() + "\n"
+    """Render the same table as a Markdown document."""
+    listed = [f"- {note}" for note in notes(measurements)]
+    table = markdown_table(HEAD, lines(measurements))
+    return "\n".join([machine_line(machine), "", *table, "", *listed]).rstrip() + "\n"
 
 
 def growth_lines(growths: Sequence[Growth]) -> list[str]:
-    """A Markdown table of how costs grow, one for each thing that they grow with."""
+    """Return Markdown tables of how costs grow, one for each size that they grow with."""
     found: list[str] = []
     for of in dict.fromkeys(growth.of for growth in growths):
         alike = [growth for growth in growths if growth.of == of]
         sizes = sorted(alike[0].costs)
-        head = [f"with {of}", *(f"{size:,}" for size in sizes), "exponent", "that is"]
+        head = [f"with {of}", *(f"{size:,}" for size in sizes), "exponent", "growth"]
         cells = [
             [one.cost, *(f"{one.costs[size]:,.1f}" for size in sizes), f"{one.exponent:.2f}", one.verdict]
             for one in alike
         ]
-        found += [*(f"| {' | '.join(row)} |" for row in (head, ["---"] * len(head), *cells)), ""]
+        found += [*markdown_table(head, cells), ""]
     return found
 
 
+def machine_line(machine: Mapping[str, str]) -> str:
+    """Return one sentence that describes the machine."""
+    return f"Machine: {'; '.join(f'{name}: {value}' for name, value in machine.items())}."
+
+
 def write_growths(machine: Mapping[str, str], growths: Sequence[Growth]) -> None:
-    """Leave scaling.json and scaling.md in the results' directory."""
-    RESULTS.mkdir(exist_ok=True)
-    found = {"machine": machine, "growths": [asdict(one) for one in growths]}
-    (RESULTS / "scaling.json").write_bytes(orjson.dumps(found, option=orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS))
-    (RESULTS / "scaling.md").write_text("\n".join([_told(machine), "", *growth_lines(growths)]))
+    """Write scaling.json and scaling.md to the results directory."""
+    written = {"machine": machine, "growths": [asdict(one) for one in growths]}
+    write_files("scaling", written, "\n".join([machine_line(machine), "", *growth_lines(growths)]))
 
 
 def write_results(machine: Mapping[str, str], measurements: Sequence[Measurement]) -> None:
-    """Leave latest.json and latest.md in the results' directory."""
+    """Write latest.json and latest.md to the results directory."""
+    written = {"machine": machine, "measurements": [asdict(one) for one in measurements]}
+    write_files("latest", written, markdown(machine, measurements))
+
+
+def write_files(name: str, data: Mapping[str, object], document: str) -> None:
+    """Write data as JSON and a Markdown document, both under this name, to the results directory."""
     RESULTS.mkdir(exist_ok=True)
-    found = {"machine": machine, "measurements": [asdict(one) for one in measurements]}
-    (RESULTS / "latest.json").write_bytes(orjson.dumps(found, option=orjson.OPT_INDENT_2))
-    (RESULTS / "latest.md").write_text(markdown(machine, measurements))
+    options = orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS
+    (RESULTS / f"{name}.json").write_bytes(orjson.dumps(data, option=options))
+    (RESULTS / f"{name}.md").write_text(document)
 
 
 def read_results() -> tuple[dict[str, str], list[Measurement]]:
-    """What `write_results` left last: the machine, and everything measured."""
+    """Return the machine and the measurements that `write_results` wrote last."""
     found = orjson.loads((RESULTS / "latest.json").read_bytes())
     return found["machine"], [Measurement(**one) for one in found["measurements"]]
 
 
 def read_growths() -> list[Growth]:
-    """What `write_growths` left last; nothing where there is nothing."""
+    """Return the growths that `write_growths` wrote last; none where there is no file."""
     path = RESULTS / "scaling.json"
     found = orjson.loads(path.read_bytes())["growths"] if path.exists() else []
     return [Growth(one["cost"], one["of"], {int(size): cost for size, cost in one["costs"].items()}) for one in found]
 
 
-def with_part(page: str, name: str, text: str) -> str:
-    """The page with another text between its marks of that name.
+def with_part(page: str, name: str, part: str) -> str:
+    """Replace the part of a page between its markers of that name.
 
     Raises:
-        ValueError: It has none.
+        ValueError: The page has no such markers.
     """
     start, end = f"<!-- {name} -->", f"<!-- /{name} -->"
     if start not in page or end not in page:
-        raise ValueError(f"the page has no place for {name}")
-    return re.sub(f"{start}.*{end}", lambda _: f"{start}\n{text.strip()}\n{end}", page, flags=re.DOTALL)
-
-
-def _told(machine: Mapping[str, str]) -> str:
-    return f"Machine: {'; '.join(f'{name}: {value}' for name, value in machine.items())}."
+        raise ValueError(f"the page has no markers for {name}")
+    return re.sub(f"{start}.*{end}", lambda _: f"{start}\n{part.strip()}\n{end}", page, flags=re.DOTALL)
 
 
 def _line(row: Row) -> tuple[str, ...]:
@@ -124,13 +114,13 @@ def _line(row: Row) -> tuple[str, ...]:
     return (
         row.shape,
         figure.label,
-        *(_shown(row.spreads.get(subject), figure.digits) for subject in SUBJECTS),
+        *(_spread(row.spreads.get(subject), figure.digits) for subject in SUBJECTS),
         *(_ratio(row, subject) for subject in (OURS, BASELINE)),
         "" if aim is None or met is None else f"{aim.text(figure)}: {'met' if met else 'not met'}",
     )
 
 
-def _shown(spread: Spread | None, digits: int) -> str:
+def _spread(spread: Spread | None, digits: int) -> str:
     if spread is None:
         return "–"
     median = f"{spread.median:,.{digits}f}"

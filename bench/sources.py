@@ -17,10 +17,10 @@ _EXTRA_SECONDS_MAX = 90.0
 class Source(Protocol):
     """Something that goes by a schedule."""
 
-    def go(self, schedule: Schedule) -> None:
+    def start(self, schedule: Schedule) -> None:
         """Begin; returns at once."""
 
-    def done(self) -> dict[str, Any]:
+    def finish(self) -> dict[str, Any]:
         """Wait until all of it is sent; what there is to say of it."""
 
 
@@ -31,12 +31,12 @@ class KafkaSource:
         self._producer = producer
         self._seconds_max = 0.0
 
-    def go(self, schedule: Schedule) -> None:
+    def start(self, schedule: Schedule) -> None:
         self._seconds_max = schedule.seconds + _EXTRA_SECONDS_MAX
-        self._producer.tell(schedule=asdict(schedule))
+        self._producer.send(schedule=asdict(schedule))
 
-    def done(self) -> dict[str, Any]:
-        return self._producer.hear(self._seconds_max)
+    def finish(self) -> dict[str, Any]:
+        return self._producer.receive(self._seconds_max)
 
 
 class BareSource:
@@ -45,10 +45,10 @@ class BareSource:
     def __init__(self, server: Server) -> None:
         self._url = f"{server.url}/go"
 
-    def go(self, schedule: Schedule) -> None:
+    def start(self, schedule: Schedule) -> None:
         httpx.post(self._url, json=asdict(schedule)).raise_for_status()
 
-    def done(self) -> dict[str, Any]:
+    def finish(self) -> dict[str, Any]:
         return {"late": False, "acknowledged": {}}
 
 
@@ -56,5 +56,5 @@ class BareSource:
 def kafka_source(bootstrap_servers: str, topic: str) -> Iterator[KafkaSource]:
     """A producer for a topic, ready to go."""
     with Worker("bench.load.producer", bootstrap_servers=bootstrap_servers, topic=topic) as producer:
-        producer.hear(_START_SECONDS_MAX)
+        producer.receive(_START_SECONDS_MAX)
         yield KafkaSource(producer)

@@ -1,17 +1,17 @@
-"""A service watched while it starts and catches up, through its own /readyz."""
+"""A service's way from its start to readiness, followed through its own /readyz."""
 
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 import httpx
-import psutil
 
 from bench.environment import READY_SECONDS_MAX
 from bench.process_stats import cpu_seconds, peak_rss_bytes
 from bench.processes import Server
 
-_POLL_SECONDS = 0.05
+# Short before the service reads, because its processor time counts from the first answer; long while it works.
+_START_POLL_SECONDS, _READY_POLL_SECONDS = 0.01, 0.05
 _CATCHING_UP = "CATCHING_UP"
 _MIB = 2**20
 
@@ -20,40 +20,36 @@ _MIB = 2**20
 class CaughtUp:
     """How a service caught up."""
 
-    start_seconds: float
-    """From the start of its process until it began to read the topic."""
     seconds: float
-    """From there until it was ready, by its own clock."""
+    """From the moment it began to read the topic until it was ready, by its own clock."""
     cpu_seconds: float
-    """Of its process, from when it was first seen to read."""
+    """Of its process, from the first answer that says it reads."""
     peak_rss_mib: float
 
 
-class Following:
-    """Ask a service how it is until it is ready."""
+class Startup:
+    """Polls a service until it is ready."""
 
     def __init__(self, server: Server) -> None:
         self._server = server
-        self._process = psutil.Process(server.pid)
         self._began: datetime | None = None
         self._cpu_began = 0.0
         self._ready: dict[str, Any] | None = None
 
     def wait_until_reading(self) -> None:
-        """Return once it reads the topic."""
-        self._server.wait_until(self._reads, "the start of catching up", READY_SECONDS_MAX, _POLL_SECONDS)
+        """Return once the service reads the topic."""
+        self._server.wait_until(self._reads, "the start of catching up", READY_SECONDS_MAX, _START_POLL_SECONDS)
 
     def wait_until_ready(self) -> CaughtUp:
-        """Return once it is ready; what it took."""
+        """Return once the service is ready."""
         self.wait_until_reading()
-        self._server.wait_until(self._is_ready, "the service's readiness", READY_SECONDS_MAX, _POLL_SECONDS)
+        self._server.wait_until(self._is_ready, "the service's readiness", READY_SECONDS_MAX, _READY_POLL_SECONDS)
         assert self._ready is not None
         assert self._began is not None
         ended = datetime.fromisoformat(self._ready["since"])
         return CaughtUp(
-            start_seconds=self._began.timestamp() - self._server.started_at,
             seconds=(ended - self._began).total_seconds(),
-            cpu_seconds=cpu_seconds(self._process) - self._cpu_began,
+            cpu_seconds=cpu_seconds(self._server.pid) - self._cpu_began,
             peak_rss_mib=peak_rss_bytes(self._server.pid) / _MIB,
         )
 
@@ -61,9 +57,9 @@ class Following:
         answer = self._answer()
         if self._began is None and answer is not None and answer.json()["state"] == _CATCHING_UP:
             self._began = datetime.fromisoformat(answer.json()["since"])
-            self._cpu_began = cpu_seconds(self._process)
+            self._cpu_began = cpu_seconds(self._server.pid)
         if answer is not None and answer.status_code == 200 and self._began is None:
-            raise RuntimeError("it was ready before it was seen to catch up")
+            raise RuntimeError("the service was ready before it was seen to catch up")
         return self._began is not None
 
     def _is_ready(self) -> bool:

@@ -48,7 +48,7 @@ async def _read(harness: Harness, consumer: Any, partitions: list[TopicPartition
     while records < missing:
         fetched = await consumer.getmany(timeout_ms=_WAIT_MS, max_records=_RECORDS_MAX)
         records += sum(map(len, fetched.values()))
-    harness.say(
+    harness.send(
         records=records,
         seconds=time.perf_counter() - began,
         cpu_seconds=time.process_time() - cpu_began,
@@ -56,17 +56,17 @@ async def _read(harness: Harness, consumer: Any, partitions: list[TopicPartition
 
 
 async def _listen(harness: Harness, consumer: Any) -> None:
-    harness.say(event="listening")
+    harness.send(event="listening")
     while True:
-        command = await harness.hear()
-        harness.say(event="ready")
+        command = await harness.receive()
+        harness.send(event="ready")
         latencies: list[float] = []
         while len(latencies) < command["expected"]:
             fetched = await consumer.getmany(timeout_ms=_WAIT_MS, max_records=_RECORDS_MAX)
             now_us = time.time_ns() // _NS_A_US
             for messages in fetched.values():
                 latencies.extend((now_us - read_stamp(message.value, 0)[3]) / _US for message in messages)
-        harness.say(**percentiles_ms(latencies))
+        harness.send(**percentiles_ms(latencies))
 
 
 if __name__ == "__main__":

@@ -31,7 +31,7 @@ async def work(harness: Harness, specification: Specification) -> None:
         gc.freeze()
         began, cpu_began = time.perf_counter(), time.process_time()
         records = await _apply(store, specification["topic"], prepared)
-        harness.say(
+        harness.send(
             records=records,
             seconds=time.perf_counter() - began,
             cpu_seconds=time.process_time() - cpu_began,

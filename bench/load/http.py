@@ -168,7 +168,7 @@ async def work(harness: Harness, specification: Specification) -> None:
         connection.close()
     if not load.answered:
         raise WrongAnswer("nothing was answered")
-    harness.say(
+    harness.send(
         requests=load.answered,
         wall_seconds=used.wall_seconds,
         server_cpu_seconds=used.server_cpu_seconds,
@@ -185,8 +185,8 @@ async def _pass(load: Load, seconds: float) -> None:
 
 
 async def _until_told(load: Load, harness: Harness) -> None:
-    harness.say(event="measuring")
-    told: asyncio.Future[Any] = asyncio.ensure_future(harness.hear())
+    harness.send(event="measuring")
+    told: asyncio.Future[Any] = asyncio.ensure_future(harness.receive())
     await asyncio.wait([load.failure, told], return_when=asyncio.FIRST_COMPLETED)
     if load.failure.done():
         load.failure.result()

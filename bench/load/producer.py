@@ -67,14 +67,14 @@ async def work(harness: Harness, specification: Specification) -> None:
         Writer(specification["bootstrap_servers"], specification["topic"], linger_ms=linger_ms)
         for linger_ms in lingers_ms
     )
-    harness.say(event="ready")
+    harness.send(event="ready")
     while True:
-        command = await harness.hear()
+        command = await harness.receive()
         schedule = Schedule(**command["schedule"])
-        writer = at_once if schedule.updates_a_tick == 1 else in_bursts
+        writer = at_once if schedule.updates_per_tick == 1 else in_bursts
         late = writer.write(schedule)
         acknowledged = percentiles_ms(writer.acknowledged_seconds)
-        harness.say(late=late > _LATE_SECONDS, late_seconds=late, acknowledged=acknowledged, **asdict(schedule))
+        harness.send(late=late > _LATE_SECONDS, late_seconds=late, acknowledged=acknowledged, **asdict(schedule))
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ class Harness:
     def __init__(self, lines: asyncio.StreamReader) -> None:
         self._lines = lines
 
-    async def hear(self) -> dict[str, Any]:
+    async def receive(self) -> dict[str, Any]:
         """The next command; ends this process where the harness has ended."""
         line = await self._lines.readline()
         if not line:
@@ -30,7 +30,7 @@ class Harness:
         heard: dict[str, Any] = orjson.loads(line)
         return heard
 
-    def say(self, **said: Any) -> None:
+    def send(self, **said: Any) -> None:
         """One line to the harness."""
         sys.stdout.buffer.write(orjson.dumps(said) + b"\n")
         sys.stdout.buffer.flush()
@@ -43,7 +43,7 @@ def run(work: Callable[[Harness, Specification], Coroutine[Any, Any, None]]) -> 
         lines = asyncio.StreamReader(limit=_LINE_BYTES_MAX)
         await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(lines), sys.stdin)
         harness = Harness(lines)
-        await work(harness, await harness.hear())
+        await work(harness, await harness.receive())
 
     uvloop.run(main())
 

@@ -2,17 +2,17 @@
 
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from bench.environment import Environment, say, wait_until_applied, wait_until_ready
-from bench.measure import BASELINE, FLOOR, OURS, Measurement
+from bench.measure import BASELINE, FLOOR, OURS, SIDES, Measurement, turns
 from bench.plan import Plan
 from bench.processes import Server, Worker
-from bench.startup import CaughtUp, Following
+from bench.startup import CaughtUp, Startup
 
 EMPTY = "catch up, empty table"
 EMPTY_ALL = "catch up, empty table, all processors"
@@ -20,7 +20,7 @@ FAR_BEHIND = "catch up, far behind"
 FETCH = "fetch alone"
 READS = "one key, 100/s, while catching up"
 
-_READS_A_SECOND = 100.0
+_READS_PER_SECOND = 100.0
 _READ_CONNECTIONS = 16
 _MORE_SEED = 2
 _SECONDS_MAX = 600.0
@@ -29,64 +29,80 @@ _US = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class Topics:
-    """What is caught up with: one topic from nothing, one from `behind`, a table that has the half of it."""
+    """What to catch up with: `empty` from nothing, `far` from the table in `behind`, which has half of its records."""
 
     records: int
     empty: str
     far: str
-    behind: Path
+    behind: Mapping[str, Path]
+    """By subject, because commits may differ in the format of the file."""
 
 
 def measure(environment: Environment, plan: Plan) -> Iterator[Measurement]:
-    """Every kind of catching up, in turn, so many rounds."""
-    topics = _prepare(environment, plan)
+    """Measure every kind of catching up in turn."""
+    topics = _prepare(environment, plan, (OURS,))
     for number in range(1, plan.rounds + 1):
         yield _fetch(environment, topics, number)
         yield _sqlite(environment, topics, EMPTY, number)
-        yield _ours(environment, topics, EMPTY, number)
+        yield _service(environment, topics, EMPTY, OURS, number)
         yield _baseline(environment, topics, number)
         if plan.thorough:
-            yield _ours(environment, topics, EMPTY_ALL, number)
+            yield _service(environment, topics, EMPTY_ALL, OURS, number)
         yield _sqlite(environment, topics, FAR_BEHIND, number)
-        yield _ours(environment, topics, FAR_BEHIND, number)
+        yield _service(environment, topics, FAR_BEHIND, OURS, number)
         yield _reads(environment, topics, plan, number)
 
 
-def _prepare(environment: Environment, plan: Plan) -> Topics:
+def compare(environment: Environment, plan: Plan) -> Iterator[Measurement]:
+    """Measure both sides in turn, each time with new processes and databases."""
+    topics = _prepare(environment, plan, SIDES)
+    for number in range(1, plan.rounds + 1):
+        for shape in (EMPTY, EMPTY_ALL, FAR_BEHIND):
+            for side in turns(number):
+                yield _service(environment, topics, shape, side, number)
+
+
+def _prepare(environment: Environment, plan: Plan, subjects: tuple[str, ...]) -> Topics:
     say(f"{plan.records:,} records for each topic")
     empty = environment.topic("catchup", plan.records, plan.keys)
     far = environment.topic("far-behind", plan.records, plan.keys)
-    behind = environment.fresh("behind") / "kvs.db"
-    with environment.ours(far, behind, all_processors=True) as server:
-        wait_until_ready(server)
+    behind = {subject: environment.fresh("behind") / "kvs.db" for subject in subjects}
+    for subject, database in behind.items():
+        with environment.service(far, database, subject=subject, all_processors=True) as server:
+            wait_until_ready(server)
     environment.add(far, plan.records, plan.keys, _MORE_SEED)
     return Topics(plan.records, empty, far, behind)
 
 
 def _fetch(environment: Environment, topics: Topics, number: int) -> Measurement:
     say(f"round {number}: {FETCH}")
-    asked = {"bootstrap_servers": environment.broker.bootstrap_servers, "topic": topics.empty, "live": False}
-    with environment.worker("fetch", **asked) as worker:
-        return Measurement(FETCH, FLOOR, number, _alone(worker.hear(_SECONDS_MAX)))
+    specification = {"bootstrap_servers": environment.broker.bootstrap_servers, "topic": topics.empty, "live": False}
+    with environment.floor_worker("fetch", **specification) as worker:
+        return Measurement(FETCH, FLOOR, number, _floor_figures(worker.receive(_SECONDS_MAX)))
 
 
 def _sqlite(environment: Environment, topics: Topics, shape: str, number: int) -> Measurement:
     say(f"round {number}: {shape}, SQLite alone")
-    topic, database = _begin(environment, topics, shape)
-    asked = {"bootstrap_servers": environment.broker.bootstrap_servers, "topic": topic, "database": str(database)}
-    with environment.worker("table", **asked) as worker:
-        found = worker.hear(_SECONDS_MAX)
+    topic, database = _start_state(environment, topics, shape, OURS)
+    specification = {
+        "bootstrap_servers": environment.broker.bootstrap_servers,
+        "topic": topic,
+        "database": str(database),
+    }
+    with environment.floor_worker("table", **specification) as worker:
+        found = worker.receive(_SECONDS_MAX)
     environment.discard(database.parent)
-    return Measurement(shape, FLOOR, number, _alone(found))
+    return Measurement(shape, FLOOR, number, _floor_figures(found))
 
 
-def _ours(environment: Environment, topics: Topics, shape: str, number: int) -> Measurement:
-    say(f"round {number}: {shape}, ours")
-    topic, database = _begin(environment, topics, shape)
-    with environment.ours(topic, database, all_processors=shape == EMPTY_ALL) as server:
-        caught_up = Following(server).wait_until_ready()
+def _service(environment: Environment, topics: Topics, shape: str, subject: str, number: int) -> Measurement:
+    say(f"round {number}: {shape}, {subject}")
+    topic, database = _start_state(environment, topics, shape, subject)
+    all_processors = shape == EMPTY_ALL
+    with environment.service(topic, database, subject=subject, all_processors=all_processors) as server:
+        caught_up = Startup(server).wait_until_ready()
     environment.discard(database.parent)
-    return Measurement(shape, OURS, number, _figures(topics.records, caught_up))
+    return Measurement(shape, subject, number, _figures(topics.records, caught_up))
 
 
 def _baseline(environment: Environment, topics: Topics, number: int) -> Measurement:
@@ -103,17 +119,17 @@ def _baseline(environment: Environment, topics: Topics, number: int) -> Measurem
 
 def _reads(environment: Environment, topics: Topics, plan: Plan, number: int) -> Measurement:
     say(f"round {number}: {READS}, ours")
-    topic, database = _begin(environment, topics, FAR_BEHIND)
-    with environment.ours(topic, database) as server, ExitStack() as stack:
-        following = Following(server)
-        following.wait_until_reading()
+    topic, database = _start_state(environment, topics, FAR_BEHIND, OURS)
+    with environment.service(topic, database) as server, ExitStack() as stack:
+        startup = Startup(server)
+        startup.wait_until_reading()
         reading = stack.enter_context(Worker("bench.load.http", **_read_load(server, plan, number)))
-        reading.hear(_SECONDS_MAX)
-        following.wait_until_ready()
-        reading.tell(command="stop")
-        found = reading.hear(_SECONDS_MAX)
+        reading.receive(_SECONDS_MAX)
+        startup.wait_until_ready()
+        reading.send(command="stop")
+        found = reading.receive(_SECONDS_MAX)
     environment.discard(database.parent)
-    remarks = () if found["requests"] >= _READS_A_SECOND else (f"only {found['requests']} reads",)
+    remarks = () if found["requests"] >= _READS_PER_SECOND else (f"only {found['requests']} reads",)
     return Measurement(READS, OURS, number, {name: found[name] for name in ("p50_ms", "p99_ms")}, remarks)
 
 
@@ -125,7 +141,7 @@ def _read_load(server: Server, plan: Plan, number: int) -> dict[str, Any]:
         "size": 1,
         "keys_total": plan.keys,
         "connections": _READ_CONNECTIONS,
-        "rate": _READS_A_SECOND,
+        "rate": _READS_PER_SECOND,
         "warm_seconds": 0,
         "seconds": None,
         "check": False,
@@ -133,12 +149,12 @@ def _read_load(server: Server, plan: Plan, number: int) -> dict[str, Any]:
     }
 
 
-def _begin(environment: Environment, topics: Topics, shape: str) -> tuple[str, Path]:
-    """The topic of a shape, and a database as it stands at the beginning."""
+def _start_state(environment: Environment, topics: Topics, shape: str, subject: str) -> tuple[str, Path]:
+    """Return the topic of a shape, and a new database with what the subject starts from."""
     database = environment.fresh("catchup") / "kvs.db"
     if shape != FAR_BEHIND:
         return topics.empty, database
-    shutil.copyfile(topics.behind, database)
+    shutil.copyfile(topics.behind[subject], database)
     return topics.far, database
 
 
@@ -150,7 +166,7 @@ def _figures(records: int, caught_up: CaughtUp) -> dict[str, float]:
     }
 
 
-def _alone(found: dict[str, Any]) -> dict[str, float]:
+def _floor_figures(found: Mapping[str, Any]) -> dict[str, float]:
     return {
         "records_per_s": found["records"] / found["seconds"],
         "cpu_us_per_record": found["cpu_seconds"] / found["records"] * _US,
@@ -158,7 +174,7 @@ def _alone(found: dict[str, Any]) -> dict[str, float]:
 
 
 def _applied(server: Server) -> int:
-    answer = server.ask("{ applied }")
+    answer = server.query("{ applied }")
     assert answer is not None
     applied: int = answer["data"]["applied"]
     return applied

@@ -1,71 +1,95 @@
-"""The live end: from a record's time until somebody has it, one record at a time."""
+"""The live end: the time from a record's creation until a client has it, one record at a time."""
 
 from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 from bench.environment import Environment, say, wait_until_applied, wait_until_ready
 from bench.load.deliveries import Wanted
-from bench.measure import BASELINE, FLOOR, OURS, Measurement
+from bench.measure import BASELINE, FLOOR, OURS, SIDES, Measurement, turns
 from bench.plan import Plan
 from bench.processes import Server
 from bench.schedule import Schedule
 from bench.sources import Source, kafka_source
-from bench.subscriptions import subscribed
+from bench.subscriptions import open_subscriptions
 
 LIVE_END = "live end, 20 records/s"
 
-_UPDATES_A_SECOND = 20.0
+_UPDATES_PER_SECOND = 20.0
 _KEYS = 10
 _SECONDS_MAX = 60.0
 _WANTED = Wanted(1, 0, _KEYS, same=True)
-# Numbers that no run of subscribers has.
+# No run of subscribers has these numbers.
 _FIRST_RUN = 9_000
+_US = 1_000_000
 
 
 def measure(environment: Environment, plan: Plan) -> Iterator[Measurement]:
-    """aiokafka alone, a subscriber of ours, one of the baseline's, in turn, so many rounds."""
+    """Measure aiokafka alone, a subscriber of ours and one of the baseline in turn."""
     topic = environment.topic("live-end", plan.keys, plan.keys)
-    updates = max(_KEYS, int(plan.seconds * _UPDATES_A_SECOND))
     with kafka_source(environment.broker.bootstrap_servers, topic) as source:
         for number in range(1, plan.rounds + 1):
             say(f"round {number}: {LIVE_END}")
-            yield _aiokafka(environment, topic, source, updates, number)
-            with environment.ours(topic, _database(environment)) as server:
+            yield _aiokafka(environment, topic, source, _updates(plan), number)
+            with environment.service(topic, _database(environment)) as server:
                 wait_until_ready(server)
-                yield _subscriber(OURS, server, source, updates, number)
+                yield _subscriber(OURS, server, source, _updates(plan), number)
             if plan.thorough:
                 with environment.baseline(topic, _database(environment)) as server:
                     wait_until_applied(server, plan.keys)
-                    yield _subscriber(BASELINE, server, source, updates, number)
+                    yield _subscriber(BASELINE, server, source, _updates(plan), number)
+
+
+def compare(environment: Environment, plan: Plan) -> Iterator[Measurement]:
+    """Measure a subscriber of both sides in turn, with new processes for each pair."""
+    with ExitStack() as stack:
+        topics = {side: environment.topic(f"live-end-{side}", plan.keys, plan.keys) for side in SIDES}
+        sources = {
+            side: stack.enter_context(kafka_source(environment.broker.bootstrap_servers, topic))
+            for side, topic in topics.items()
+        }
+        databases = {side: _database(environment) for side in SIDES}
+        for number in range(1, plan.rounds + 1):
+            for side in turns(number):
+                say(f"round {number}: {LIVE_END}, {side}")
+                with environment.service(topics[side], databases[side], subject=side) as server:
+                    wait_until_ready(server)
+                    yield _subscriber(side, server, sources[side], _updates(plan), number)
 
 
 def _aiokafka(environment: Environment, topic: str, source: Source, updates: int, number: int) -> Measurement:
-    asked = {"bootstrap_servers": environment.broker.bootstrap_servers, "topic": topic, "live": True}
-    with environment.worker("fetch", **asked) as listener:
-        listener.hear(_SECONDS_MAX)
-        listener.tell(expected=updates)
-        listener.hear(_SECONDS_MAX)
-        source.go(Schedule(_FIRST_RUN + number, 0, _KEYS, updates, 1, _UPDATES_A_SECOND))
-        taken = listener.hear(_SECONDS_MAX)
-        return _measurement(FLOOR, number, {**taken, "acknowledged": source.done()["acknowledged"]})
+    specification = {"bootstrap_servers": environment.broker.bootstrap_servers, "topic": topic, "live": True}
+    with environment.floor_worker("fetch", **specification) as listener:
+        listener.receive(_SECONDS_MAX)
+        listener.send(expected=updates)
+        listener.receive(_SECONDS_MAX)
+        source.start(Schedule(_FIRST_RUN + number, 0, _KEYS, updates, 1, _UPDATES_PER_SECOND))
+        received = listener.receive(_SECONDS_MAX)
+        figures = _latencies({**received, "acknowledged": source.finish()["acknowledged"]})
+        return Measurement(LIVE_END, FLOOR, number, figures)
 
 
 def _subscriber(subject: str, server: Server, source: Source, updates: int, number: int) -> Measurement:
-    with subscribed(server, source, _WANTED) as watching:
-        watching.warm()
-        return _measurement(subject, number, watching.take(updates, 1, _UPDATES_A_SECOND))
+    with open_subscriptions(server, source, _WANTED) as subscriptions:
+        subscriptions.warm_up()
+        received = subscriptions.run(updates, 1, _UPDATES_PER_SECOND)
+        cost = received["server_cpu_seconds"] / updates * _US
+        return Measurement(LIVE_END, subject, number, {**_latencies(received), "cpu_us_per_record": cost})
 
 
-def _measurement(subject: str, number: int, taken: Mapping[str, Any]) -> Measurement:
-    acknowledged = taken["acknowledged"]["p50_ms"]
-    figures = {
-        "p50_ms": taken["p50_ms"],
-        "p99_ms": taken["p99_ms"],
+def _latencies(received: Mapping[str, Any]) -> dict[str, float]:
+    acknowledged = received["acknowledged"]["p50_ms"]
+    return {
+        "p50_ms": received["p50_ms"],
+        "p99_ms": received["p99_ms"],
         "acknowledged_p50_ms": acknowledged,
-        "after_acknowledgement_ms": taken["p50_ms"] - acknowledged,
+        "after_acknowledgement_ms": received["p50_ms"] - acknowledged,
     }
-    return Measurement(LIVE_END, subject, number, figures)
+
+
+def _updates(plan: Plan) -> int:
+    return max(_KEYS, int(plan.seconds * _UPDATES_PER_SECOND))
 
 
 def _database(environment: Environment) -> Path:

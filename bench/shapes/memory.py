@@ -7,12 +7,13 @@ from functools import partial
 from bench.environment import Environment, say, wait_until_applied, wait_until_listening, wait_until_ready
 from bench.failures import record_failures
 from bench.load.deliveries import Wanted
+from bench.load.transports import BARE_WEBSOCKET, WEBSOCKET
 from bench.measure import BASELINE, FLOOR, OURS, Measurement
 from bench.plan import Plan
-from bench.process_stats import forget_peak_rss, peak_rss_bytes, rss_bytes
+from bench.process_stats import peak_rss_bytes, reset_peak_rss, rss_bytes
 from bench.processes import Server
 from bench.sources import BareSource, KafkaSource, Source, kafka_source
-from bench.subscriptions import come_to_rest, subscribed
+from bench.subscriptions import open_subscriptions, wait_until_idle
 
 A_HUNDRED_A_SOCKET = "idle subscriptions, 100 a socket"
 ONE_A_SOCKET = "idle subscriptions, one a socket"
@@ -50,7 +51,7 @@ def measure(environment: Environment, plan: Plan) -> Iterator[Measurement]:
 
 @contextmanager
 def _ours(environment: Environment, topic: str, source: KafkaSource) -> Iterator[Started]:
-    with environment.ours(topic, environment.fresh("memory") / "kvs.db") as server:
+    with environment.service(topic, environment.fresh("memory") / "kvs.db") as server:
         wait_until_ready(server)
         yield server, source
 
@@ -70,20 +71,20 @@ def _floor(environment: Environment) -> Iterator[Started]:
 
 
 def _idle(
-    start: Start, shape: str, subject: str, number: int, subscriptions: int, a_socket: int
+    start: Start, shape: str, subject: str, number: int, subscriptions: int, per_connection: int
 ) -> Iterator[Measurement]:
     """What so many subscriptions add to the process. Afterwards each of them is shown to be live."""
     say(f"round {number}: {shape}, {subject}")
-    graphql = subject != FLOOR
+    transport = BARE_WEBSOCKET if subject == FLOOR else WEBSOCKET
     with start() as (server, source):
         # What a process loads and keeps for its first subscription is no part of what each of them costs.
-        with subscribed(server, source, _ONE, graphql=graphql) as first:
-            first.warm()
+        with open_subscriptions(server, source, _ONE, transport=transport) as first:
+            first.warm_up()
         before = rss_bytes(server.pid)
         wanted = Wanted(subscriptions, 0, 1, same=False)
-        with subscribed(server, source, wanted, graphql=graphql, subscriptions_a_socket=a_socket) as watching:
+        with open_subscriptions(server, source, wanted, transport=transport, per_connection=per_connection) as opened:
             cost = (rss_bytes(server.pid) - before) / subscriptions / _KIB
-            watching.warm()
+            opened.warm_up()
         yield Measurement(shape, subject, number, {"kib_a_subscription": cost})
 
 
@@ -94,15 +95,15 @@ def _stalled(start: Start, number: int, plan: Plan) -> Iterator[Measurement]:
     with start() as (server, source):
 
         def during() -> None:
-            come_to_rest(server)
+            wait_until_idle(server)
             rss["peak_rss_mib"] = peak_rss_bytes(server.pid) / _MIB
 
-        with subscribed(server, source, Wanted(1, 0, _STALLED_KEYS, same=True)) as watching:
-            watching.take_stalled(plan.stalled_updates, lambda: None)
-            come_to_rest(server)
+        with open_subscriptions(server, source, Wanted(1, 0, _STALLED_KEYS, same=True)) as opened:
+            opened.run_stalled(plan.stalled_updates, lambda: None)
+            wait_until_idle(server)
             rss["rss_before_mib"] = rss_bytes(server.pid) / _MIB
-            forget_peak_rss(server.pid)
-            taken = watching.take_stalled(plan.stalled_updates, during)
+            reset_peak_rss(server.pid)
+            taken = opened.run_stalled(plan.stalled_updates, during)
         rss["rss_after_mib"] = rss_bytes(server.pid) / _MIB
     converged = taken["least_latest"] == plan.stalled_updates // _STALLED_KEYS - 1
     yield Measurement(STALLED, OURS, number, rss, () if converged else ("it did not converge",))

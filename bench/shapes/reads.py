@@ -1,12 +1,13 @@
-"""Reads, keys drawn uniformly at random: one key, many keys, a page."""
+"""Reads of keys drawn uniformly at random: one key, many keys, a page."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from bench.environment import Environment, say, wait_until_applied, wait_until_listening, wait_until_ready
-from bench.measure import BASELINE, FLOOR, OURS, Measurement, bottleneck, shares
+from bench.measure import BASELINE, FLOOR, OURS, SIDES, Measurement, bottleneck, shares, turns
 from bench.plan import Plan
 from bench.processes import Server, Worker
 
@@ -17,7 +18,7 @@ _US = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """A shape: the kind of request, how many keys or entries in one, over how many connections."""
+    """A shape: the kind of request, how many keys or entries one names, over how many connections."""
 
     shape: str
     kind: str
@@ -31,31 +32,25 @@ PAGE = Read("a page of 1,000", "page", 1_000, 4)
 
 
 def measure(environment: Environment, plan: Plan) -> Iterator[Measurement]:
-    """Every read of every subject, in turn, so many rounds."""
+    """Measure every read of the floor, ours and the baseline in turn."""
     with ExitStack() as stack:
-        subjects = start(environment, plan, stack)
+        servers = _start(environment, plan, stack)
         for number in range(1, plan.rounds + 1):
-            for read in (ONE, MANY, PAGE):
-                for subject, server in subjects.items():
-                    say(f"round {number}: {read.shape}, {subject}")
-                    yield measure_one(server, subject, read, number, plan)
+            yield from _round(servers, number, plan)
 
 
-def start(environment: Environment, plan: Plan, stack: ExitStack, name: str = "reads") -> dict[str, Server]:
-    """The three subjects with the same table, ready. The floor reads the file that the service writes."""
-    topic = environment.topic(name, plan.keys, plan.keys)
-    database = environment.fresh(name) / "kvs.db"
-    ours = stack.enter_context(environment.ours(topic, database))
-    wait_until_ready(ours)
-    baseline = stack.enter_context(environment.baseline(topic, environment.fresh(name) / "baseline.db"))
-    wait_until_applied(baseline, plan.keys)
-    floor = stack.enter_context(environment.floor("reads", database=database))
-    wait_until_listening(floor)
-    return {FLOOR: floor, OURS: ours, BASELINE: baseline}
+def compare(environment: Environment, plan: Plan) -> Iterator[Measurement]:
+    """Measure every read of both sides in turn, with new processes for each pair."""
+    topic = environment.topic("reads", plan.keys, plan.keys)
+    databases = {side: environment.fresh("reads") / "kvs.db" for side in SIDES}
+    for number in range(1, plan.rounds + 1):
+        with ExitStack() as stack:
+            servers = {side: _serve(environment, topic, databases[side], side, stack) for side in turns(number)}
+            yield from _round(servers, number, plan)
 
 
 def measure_one(server: Server, subject: str, read: Read, number: int, plan: Plan) -> Measurement:
-    """One subject under one read for so many seconds."""
+    """Measure one subject under one kind of read."""
     specification: dict[str, Any] = {
         "port": server.port,
         "server_pid": server.pid,
@@ -66,12 +61,11 @@ def measure_one(server: Server, subject: str, read: Read, number: int, plan: Pla
         "warm_seconds": WARM_SECONDS,
         "seconds": plan.seconds,
         "check": True,
-        # The same requests for every subject of a round.
+        # Every subject of a round gets the same requests.
         "seed": number,
     }
     with Worker("bench.load.http", **specification) as worker:
-        found = worker.hear(plan.seconds + _ANSWER_SECONDS_MAX)
-    requests = max(1, found["requests"])
+        found = worker.receive(plan.seconds + _ANSWER_SECONDS_MAX)
     used = {name: found[name] for name in ("wall_seconds", "server_cpu_seconds", "load_cpu_seconds")}
     return Measurement(
         read.shape,
@@ -79,9 +73,34 @@ def measure_one(server: Server, subject: str, read: Read, number: int, plan: Pla
         number,
         {
             "requests_per_s": found["requests"] / found["wall_seconds"],
-            "cpu_us_per_request": found["server_cpu_seconds"] / requests * _US,
-            **{name: found[name] for name in ("p50_ms", "p99_ms") if name in found},
+            "cpu_us_per_request": found["server_cpu_seconds"] / found["requests"] * _US,
+            **{name: found[name] for name in ("p50_ms", "p99_ms")},
             **shares(**used),
         },
         bottleneck(**used),
     )
+
+
+def _round(servers: Mapping[str, Server], number: int, plan: Plan) -> Iterator[Measurement]:
+    for read in (ONE, MANY, PAGE):
+        for subject, server in servers.items():
+            say(f"round {number}: {read.shape}, {subject}")
+            yield measure_one(server, subject, read, number, plan)
+
+
+def _start(environment: Environment, plan: Plan, stack: ExitStack) -> dict[str, Server]:
+    """Start the three subjects with the same table. The floor reads the file that the service writes."""
+    topic = environment.topic("reads", plan.keys, plan.keys)
+    database = environment.fresh("reads") / "kvs.db"
+    ours = _serve(environment, topic, database, OURS, stack)
+    baseline = stack.enter_context(environment.baseline(topic, environment.fresh("reads") / "baseline.db"))
+    wait_until_applied(baseline, plan.keys)
+    floor = stack.enter_context(environment.floor("reads", database=database))
+    wait_until_listening(floor)
+    return {FLOOR: floor, OURS: ours, BASELINE: baseline}
+
+
+def _serve(environment: Environment, topic: str, database: Path, subject: str, stack: ExitStack) -> Server:
+    server = stack.enter_context(environment.service(topic, database, subject=subject))
+    wait_until_ready(server)
+    return server

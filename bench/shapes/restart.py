@@ -18,14 +18,14 @@ def measure(environment: Environment, plan: Plan) -> Iterator[Measurement]:
     say(f"restart: a table of {plan.restart_keys:,} keys")
     topic = environment.topic("restart", plan.restart_keys, plan.restart_keys)
     ours, baselines = environment.fresh("restart") / "kvs.db", environment.fresh("restart") / "baseline.db"
-    with environment.ours(topic, ours, all_processors=True) as server:
+    with environment.service(topic, ours, all_processors=True) as server:
         wait_until_ready(server)
     if plan.thorough:
         with environment.baseline(topic, baselines, RESTART) as server:
             wait_until_applied(server, plan.restart_keys)
     for number in range(1, plan.rounds + 1):
         yield _answering(FLOOR, number, lambda: environment.floor("reads", database=ours))
-        yield _answering(OURS, number, lambda: environment.ours(topic, ours))
+        yield _answering(OURS, number, lambda: environment.service(topic, ours))
         if plan.thorough:
             yield _answering(BASELINE, number, lambda: environment.baseline(topic, baselines, RESTART))
 
@@ -43,5 +43,5 @@ def _answering(subject: str, number: int, start: Callable[[], Server]) -> Measur
 
 
 def _answers(server: Server) -> bool:
-    answer = server.ask(ONE, key=key(0).decode())
+    answer = server.query(ONE, key=key(0).decode())
     return answer is not None and answer["data"]["value"] is not None

@@ -80,7 +80,7 @@ def _start(environment: Environment, plan: Plan, stack: ExitStack) -> dict[str, 
     name = f"scaling-{environment.number()}"
     topic = environment.topic(name, plan.keys, plan.keys)
     database = environment.fresh(name) / "kvs.db"
-    ours = stack.enter_context(environment.ours(topic, database))
+    ours = stack.enter_context(environment.service(topic, database))
     wait_until_ready(ours)
     floor = stack.enter_context(environment.floor("reads", database=database))
     wait_until_listening(floor)

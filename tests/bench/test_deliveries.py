@@ -51,7 +51,7 @@ def test_a_stamp_is_read_back_wherever_it_stands() -> None:
 
 
 def test_a_timetable_numbers_the_updates_of_each_key() -> None:
-    schedule = Schedule(run=1, first_key=7, keys=2, updates=5, updates_a_tick=2, ticks_a_second=10)
+    schedule = Schedule(run=1, first_key=7, keys=2, updates=5, updates_per_tick=2, ticks_per_second=10)
     assert list(schedule.ticks()) == [
         (0.0, [(7, 0), (8, 0)]),
         (0.1, [(7, 1), (8, 1)]),

@@ -1,4 +1,4 @@
-"""As much of WebSockets as the load generator needs."""
+"""The parts of WebSockets that the load generator needs."""
 
 import pytest
 

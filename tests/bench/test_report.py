@@ -55,11 +55,11 @@ def test_growth_is_a_table_for_each_thing_that_costs_grow_with() -> None:
         Growth("a change", "watches", {10: 1.0, 100: 10.0}),
     ]
     assert growth_lines(growths) == [
-        "| with connections | 1 | 16 | exponent | that is |",
+        "| with connections | 1 | 16 | exponent | growth |",
         "| --- | --- | --- | --- | --- |",
         "| one key | 10.0 | 10.0 | 0.00 | flat |",
         "",
-        "| with watches | 10 | 100 | exponent | that is |",
+        "| with watches | 10 | 100 | exponent | growth |",
         "| --- | --- | --- | --- | --- |",
         "| a change | 1.0 | 10.0 | 1.00 | linear |",
         "",

@@ -15,8 +15,8 @@ from bench.processes import Server
 from bench.sources import BareSource, KafkaSource, Source, kafka_source
 from bench.subscriptions import open_subscriptions, wait_until_idle
 
-A_HUNDRED_A_SOCKET = "idle subscriptions, 100 a socket"
-ONE_A_SOCKET = "idle subscriptions, one a socket"
+HUNDRED_PER_SOCKET = "idle subscriptions, 100 per socket"
+ONE_PER_SOCKET = "idle subscriptions, one per socket"
 STALLED = "a client that stops reading"
 
 _KIB, _MIB = 2**10, 2**20
@@ -41,11 +41,11 @@ def measure(environment: Environment, plan: Plan) -> Iterator[Measurement]:
             # One round tells all of the baseline, which takes a minute to open so many.
             served = (OURS, BASELINE) if plan.thorough and number == 1 else (OURS,)
             for subject in served:
-                found = _idle(starts[subject], A_HUNDRED_A_SOCKET, subject, number, plan.idle_subscriptions, 100)
-                yield from record_failures(A_HUNDRED_A_SOCKET, subject, number, found)
+                found = _idle(starts[subject], HUNDRED_PER_SOCKET, subject, number, plan.idle_subscriptions, 100)
+                yield from record_failures(HUNDRED_PER_SOCKET, subject, number, found)
             for subject in (FLOOR, *served):
-                found = _idle(starts[subject], ONE_A_SOCKET, subject, number, plan.idle_sockets, 1)
-                yield from record_failures(ONE_A_SOCKET, subject, number, found)
+                found = _idle(starts[subject], ONE_PER_SOCKET, subject, number, plan.idle_sockets, 1)
+                yield from record_failures(ONE_PER_SOCKET, subject, number, found)
             yield from record_failures(STALLED, OURS, number, _stalled(starts[OURS], number, plan))
 
 
@@ -85,7 +85,7 @@ def _idle(
         with open_subscriptions(server, source, wanted, transport=transport, per_connection=per_connection) as opened:
             cost = (rss_bytes(server.pid) - before) / subscriptions / _KIB
             opened.warm_up()
-        yield Measurement(shape, subject, number, {"kib_a_subscription": cost})
+        yield Measurement(shape, subject, number, {"kib_per_subscription": cost})
 
 
 def _stalled(start: Start, number: int, plan: Plan) -> Iterator[Measurement]:

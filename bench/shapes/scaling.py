@@ -42,7 +42,7 @@ def measure(environment: Environment, plan: Plan) -> Iterator[Growth]:
         connections = {count: Read("one key", "one", 1, count) for count in CONNECTIONS}
         yield from _growths("one key", "connections", _costs(subjects, middle, "connections", connections))
         requests = {count: Read("many keys", "many", count, _MANY_CONNECTIONS) for count in REQUEST_KEYS}
-        yield from _growths("many keys", "keys a request", _costs(subjects, middle, "keys a request", requests))
+        yield from _growths("many keys", "keys per request", _costs(subjects, middle, "keys per request", requests))
     costs = {count: median(_publish(count) for _ in range(plan.rounds)) for count in WATCHES}
     yield Growth("a change that nobody watches, µs (in process)", "watches", costs)
 
@@ -61,7 +61,7 @@ def _with_table(environment: Environment, plan: Plan) -> Iterator[Growth]:
 
 def _growths(what: str, of: str, costs: Costs) -> Iterator[Growth]:
     for subject, by_size in costs.items():
-        yield Growth(f"{what}, server CPU µs a request, {subject}", of, by_size)
+        yield Growth(f"{what}, server CPU µs per request, {subject}", of, by_size)
 
 
 def _costs(subjects: dict[str, Server], plan: Plan, of: str, reads: Mapping[int, Read]) -> Costs:

@@ -1,1 +1,1 @@
-"""Benchmarks: this service beside the floors of the machine and beside a plain baseline's version, in one run."""
+"""Benchmarks: this service beside the floors of the machine and a plain baseline, or beside another commit."""

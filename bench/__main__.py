@@ -13,7 +13,7 @@ from bench.comparison import broken, compare, comparison_text, write_comparison
 from bench.environment import Environment, open_environment
 from bench.failures import record_failures
 from bench.intervals import PAIRS_MIN
-from bench.machine import describe, divide, settle
+from bench.machine import describe, divide, prepare
 from bench.measure import Measurement, failed
 from bench.page import write_page
 from bench.plan import COMPARISON, FULL, SHORT, Plan
@@ -98,7 +98,7 @@ def measure_scaling(rounds: int | None, seconds: float | None, short: bool) -> N
     """Measure how cost grows with keys, connections and watches."""
     plan = _plan(rounds, seconds, short=short)
     machine, processors = describe(), divide()
-    settle(processors)
+    prepare(processors)
     with open_environment(processors) as environment:
         growths = list(scaling.measure(environment, plan))
     click.echo("\n".join(growth_lines(growths)))
@@ -117,7 +117,7 @@ def _measure(
 ) -> tuple[dict[str, str], list[Measurement]]:
     """Measure some parts, or all; return the machine and the measurements."""
     machine, processors = describe(), divide()
-    settle(processors)
+    prepare(processors)
     measurements: list[Measurement] = []
     with open_environment(processors, base) as environment:
         for part in only or parts:

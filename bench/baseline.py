@@ -1,6 +1,7 @@
-"""What one writes first: Strawberry as it comes, one aiosqlite connection, a consumer group, a queue a subscriber.
+"""The baseline: what a developer writes first, with a queue and an execution per subscriber.
 
-A baseline, kept as plain as it is usually found. It answers the documents of `bench.queries`.
+Strawberry with its defaults, one aiosqlite connection, a consumer group. It answers the documents of `bench.queries`
+and stays as plain as such services usually are.
 """
 
 import asyncio
@@ -56,11 +57,11 @@ class Update:
 
 
 class State:
-    """What the consumer, the resolvers and the subscribers share."""
+    """State that the consumer, the resolvers and the subscribers share."""
 
     database: aiosqlite.Connection
     applied = 0
-    subscribers: set[tuple["asyncio.Queue[Entry]", frozenset[str] | None]] = set()  # noqa: RUF012 - one of each
+    subscribers: set[tuple["asyncio.Queue[Entry]", frozenset[str] | None]] = set()  # noqa: RUF012 - one per process
 
 
 async def fetch(sql: str, *parameters: object) -> list[Entry]:
@@ -111,7 +112,7 @@ class Subscription:
 
 
 async def consume(bootstrap_servers: str, topic: str, group: str) -> None:
-    """Read the topic into the table, a commit each COMMIT_RECORDS, and tell the subscribers."""
+    """Read the topic into the table, with a commit every COMMIT_RECORDS, and notify the subscribers."""
     consumer = AIOKafkaConsumer(
         topic, bootstrap_servers=bootstrap_servers, group_id=group, auto_offset_reset="earliest"
     )

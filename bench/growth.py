@@ -1,4 +1,4 @@
-"""How a cost grows with a size: the exponent of a power law, and the word for it."""
+"""How a cost grows with a size: the exponent of a power law, and its name."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,13 +15,13 @@ class Growth:
 
     cost: str
     of: str
-    """What the size counts."""
+    """The thing that the size counts."""
     costs: Mapping[int, float]
     """The median cost at each size."""
 
     @property
     def exponent(self) -> float:
-        """The slope of the straight line through the logarithms: 0 is flat, 1 linear."""
+        """The slope of the line fitted to the logarithms: 0 is flat, 1 is linear."""
         sizes = sorted(self.costs)
         return linear_regression([log(size) for size in sizes], [log(self.costs[size]) for size in sizes]).slope
 

@@ -1,7 +1,7 @@
-"""The machine that is measured, and which of its processors does what.
+"""The machine, and the division of its processors.
 
-A server is measured on a processor of its own, the broker and the load generators share the others; so what is told
-of a server is told of one core. Where there is only one processor, all share it, and the figures say less.
+A server is measured on one processor, and the broker and the load generators share the others; so the figures of a
+server are for one core. On a machine with one processor all share it, and the figures mean less.
 """
 
 import os
@@ -19,7 +19,7 @@ _FILES_MIN = 8_192
 
 @dataclass(frozen=True, slots=True)
 class Processors:
-    """Numbers of processors."""
+    """The processors of the server under measurement and of everything else, by number."""
 
     server: frozenset[int]
     load: frozenset[int]
@@ -30,13 +30,13 @@ class Processors:
 
 
 def divide() -> Processors:
-    """The first processor for the server that is measured, the others for the rest."""
+    """Give the first processor to the server under measurement and the others to everything else."""
     first, *others = sorted(os.sched_getaffinity(0))
     return Processors(frozenset([first]), frozenset(others or [first]))
 
 
-def settle(processors: Processors) -> None:
-    """Put this process, and so its children, on the processors of the load; let it open many files."""
+def prepare(processors: Processors) -> None:
+    """Move this process, and so its children, to the processors of the load; let it open many files."""
     os.sched_setaffinity(0, processors.load)
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft < _FILES_MIN:
@@ -44,7 +44,7 @@ def settle(processors: Processors) -> None:
 
 
 def describe() -> dict[str, str]:
-    """What a reader of the figures wants to know of the machine."""
+    """Describe the machine for a reader of the figures."""
     return {
         "processor": _processor(),
         "processors": str(os.cpu_count()),

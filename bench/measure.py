@@ -1,4 +1,4 @@
-"""What was measured, and what several rounds of it say: medians, how far they spread, and ratios to the floor."""
+"""Measurements, and the statistics of several rounds: medians, spreads and ratios to the floor."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -18,7 +18,7 @@ LOAD_WAS_THE_BOTTLENECK = "the load generator was the bottleneck"
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """One subject under one shape of load in one round; `figures` by name, `remarks` on what to make of them."""
+    """One subject under one shape of load in one round: figures by name, and remarks that qualify them."""
 
     shape: str
     subject: str
@@ -29,7 +29,7 @@ class Measurement:
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """The median of several rounds, the least and the greatest."""
+    """The median, the least and the greatest of several rounds."""
 
     median: float
     least: float
@@ -38,7 +38,7 @@ class Spread:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A figure of a shape: what it came to for each subject, and its ratio to the floor's, round by round."""
+    """A figure of a shape: its spread for each subject, and the spread of the rounds' ratios to the floor."""
 
     shape: str
     figure: str
@@ -52,13 +52,13 @@ def turns(pair: int) -> tuple[str, ...]:
 
 
 def spread(values: Iterable[float]) -> Spread:
-    """Of at least one value."""
+    """Return the spread of at least one value."""
     found = list(values)
     return Spread(median(found), min(found), max(found))
 
 
 def rows(measurements: Iterable[Measurement]) -> list[Row]:
-    """A row for each figure of each shape, in the order in which they first appear."""
+    """Return a row for each figure of each shape, in the order of their first appearance."""
     by_figure: dict[tuple[str, str], dict[str, dict[int, float]]] = {}
     for one in measurements:
         for figure, value in one.figures.items():
@@ -80,7 +80,7 @@ def rows(measurements: Iterable[Measurement]) -> list[Row]:
 
 
 def remarks(measurements: Iterable[Measurement]) -> dict[tuple[str, str], dict[str, int]]:
-    """For each shape and subject the remarks made, and in how many rounds."""
+    """Return the remarks on each shape and subject, and how many rounds have each."""
     found: dict[tuple[str, str], dict[str, int]] = {}
     for one in measurements:
         for remark in one.remarks:
@@ -90,17 +90,17 @@ def remarks(measurements: Iterable[Measurement]) -> dict[tuple[str, str], dict[s
 
 
 def failed(measurements: Iterable[Measurement]) -> bool:
-    """Whether anything could not be measured."""
+    """Tell whether any measurement failed."""
     return any(remark.startswith(FAILED) for one in measurements for remark in one.remarks)
 
 
 def shares(wall_seconds: float, server_cpu_seconds: float, load_cpu_seconds: float) -> dict[str, float]:
-    """How much of a processor each of the two used."""
+    """Return how much of a processor the server and the load generator used."""
     return {"server_busy": server_cpu_seconds / wall_seconds, "load_busy": load_cpu_seconds / wall_seconds}
 
 
 def bottleneck(wall_seconds: float, server_cpu_seconds: float, load_cpu_seconds: float) -> tuple[str, ...]:
-    """A remark where the server waited for the load generator, which had no more to give."""
+    """Return a remark if the server waited for a load generator that was fully busy."""
     if server_cpu_seconds < _BUSY * wall_seconds and load_cpu_seconds > _EXHAUSTED * wall_seconds:
         return (LOAD_WAS_THE_BOTTLENECK,)
     return ()

@@ -1,4 +1,4 @@
-"""Plots for the documentation, as SVG that stands on a light page and on a dark one."""
+"""Plots for the documentation, as SVG that suits a light and a dark page."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -14,7 +14,7 @@ from bench.measure import BASELINE, FLOOR, OURS, SUBJECTS, Measurement, Row, row
 SHARES_TITLE = "Share of the floor, in percent (throughput, or processor time)"
 LATENCIES_TITLE = "p99 in milliseconds, on a logarithmic scale"
 
-# Scripts for a browser, and comments with the date.
+# Scripts for browsers, and comments that contain the date.
 _NOT_SHOWN = re.compile(r"<script.*?</script>|<!--.*?-->", re.DOTALL)
 _GREY, _GUIDES = "#808080", "#80808060"
 _WHOLE_MIN = 10
@@ -28,13 +28,14 @@ SHARES: Mapping[str, str] = {
     "catch up, empty table": "records_per_s",
     "catch up, far behind": "records_per_s",
     "1,000 subscribers, same keys, flat out": "cpu_us_per_delivery",
+    "1,000 subscribers over SSE, same keys, flat out": "cpu_us_per_delivery",
     "1,000 subscribers, own keys, 10 updates/s each": "cpu_us_per_delivery",
 }
-"""The figure of each shape that says how near to the floor it is."""
+"""The figure of each shape that shows how close it comes to the floor."""
 
 
 def draw(measurements: Sequence[Measurement], directory: Path) -> dict[str, Path]:
-    """Draw the plots; the file of each title."""
+    """Draw the plots; return the file of each title."""
     found = rows(measurements)
     directory.mkdir(parents=True, exist_ok=True)
     plots = {
@@ -60,7 +61,7 @@ def _latencies(found: Sequence[Row]) -> pygal.HorizontalBar:
     plot = _plot(LATENCIES_TITLE, len(shown), SUBJECTS)
     plot.logarithmic = True
     shortest, longest = _decades([spread.median for row in shown for spread in row.spreads.values()])
-    # Where the bars begin.
+    # The bars start here.
     plot.zero = 10.0**shortest
     plot.range = (10.0**shortest, 10.0**longest)
     plot.y_labels = [10.0**power for power in range(shortest, longest + 1)]
@@ -72,7 +73,7 @@ def _latencies(found: Sequence[Row]) -> pygal.HorizontalBar:
 
 
 def _decades(values: Sequence[float]) -> tuple[int, int]:
-    """The powers of ten that the values lie between."""
+    """Return the powers of ten below and above all values."""
     if not values:
         return 0, 1
     return floor(log10(min(values))), ceil(log10(max(values)))
@@ -102,7 +103,7 @@ def _plot(title: str, bars: int, subjects: Sequence[str]) -> pygal.HorizontalBar
         legend_at_bottom=True,
         legend_at_bottom_columns=len(subjects),
         value_formatter=lambda value: f"{value:,.0f}" if value >= _WHOLE_MIN else f"{value:.2g}",
-        # Without scripts, and the same file for the same figures.
+        # No scripts, and equal figures give an equal file.
         js=(),
         no_prefix=True,
     )
@@ -111,7 +112,7 @@ def _plot(title: str, bars: int, subjects: Sequence[str]) -> pygal.HorizontalBar
 def _filled(
     plot: pygal.HorizontalBar, shown: Sequence[Row], values: Mapping[str, list[float | None]]
 ) -> pygal.HorizontalBar:
-    # Bars are drawn from the bottom up.
+    # pygal draws bars from the bottom up.
     plot.x_labels = [row.shape for row in reversed(shown)]
     for subject, of_subject in values.items():
         plot.add(subject, of_subject[::-1])

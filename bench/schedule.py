@@ -1,4 +1,4 @@
-"""When which key is updated: what a producer, or a bare application's own timer, goes by."""
+"""The schedule of updates that a producer, or the timer of a bare application, follows."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """So many updates, so many a tick; update number i is of key i modulo `keys`, counted from `first_key`."""
+    """A number of updates in ticks; update i changes the key `first_key` + i modulo `keys`."""
 
     run: int
     first_key: int
@@ -17,11 +17,11 @@ class Schedule:
 
     @property
     def seconds(self) -> float:
-        """How long it takes."""
+        """Length of the schedule."""
         return -(-self.updates // self.updates_per_tick) / self.ticks_per_second
 
     def ticks(self) -> Iterator[tuple[float, list[tuple[int, int]]]]:
-        """The second of each tick, and its updates: key number, and the how-manieth of that key."""
+        """Yield the second of each tick, and its updates: key number and sequence number within the key."""
         for tick, start in enumerate(range(0, self.updates, self.updates_per_tick)):
             numbers = range(start, min(start + self.updates_per_tick, self.updates))
             yield (

@@ -1,4 +1,4 @@
-"""Where updates come from: Kafka, by a producer of its own, or the timer of a bare application."""
+"""Sources of updates: a Kafka producer in its own process, or the timer of a bare application."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,17 +15,17 @@ _EXTRA_SECONDS_MAX = 90.0
 
 
 class Source(Protocol):
-    """Something that goes by a schedule."""
+    """Something that sends updates on a schedule."""
 
     def start(self, schedule: Schedule) -> None:
-        """Begin; returns at once."""
+        """Start sending; return at once."""
 
     def finish(self) -> dict[str, Any]:
-        """Wait until all of it is sent; what there is to say of it."""
+        """Wait until everything is sent; return whether it was late, and the latencies of acknowledgements."""
 
 
 class KafkaSource:
-    """A producer process; see `bench.load.producer`."""
+    """A producer process: `bench.load.producer`."""
 
     def __init__(self, producer: Worker) -> None:
         self._producer = producer
@@ -40,10 +40,10 @@ class KafkaSource:
 
 
 class BareSource:
-    """The timer in `bench.floors.sends`."""
+    """The timer of `bench.floors.sends`."""
 
     def __init__(self, server: Server) -> None:
-        self._url = f"{server.url}/go"
+        self._url = f"{server.url}/start"
 
     def start(self, schedule: Schedule) -> None:
         httpx.post(self._url, json=asdict(schedule)).raise_for_status()
@@ -54,7 +54,7 @@ class BareSource:
 
 @contextmanager
 def kafka_source(bootstrap_servers: str, topic: str) -> Iterator[KafkaSource]:
-    """A producer for a topic, ready to go."""
+    """Run a producer for a topic for as long as the context is open."""
     with Worker("bench.load.producer", bootstrap_servers=bootstrap_servers, topic=topic) as producer:
         producer.receive(_START_SECONDS_MAX)
         yield KafkaSource(producer)

@@ -55,12 +55,12 @@ class Subscriptions:
         keys = 1 if self.wanted.same else self.keys
         once = self._schedule(keys, _WARM_UPDATES_PER_TICK, _WARM_TICKS_PER_SECOND)
         limits = {"seconds_max": once.seconds + _WARM_SECONDS, "silence_seconds_max": _WARM_SILENCE_SECONDS}
-        seen = 0
+        updated = 0
         for _ in range(_WARM_RUNS_MAX):
-            seen = self._run(once, self.wanted.subscriptions, limits)["seen"]
-            if seen == self.wanted.subscriptions:
+            updated = self._run(once, self.wanted.subscriptions, limits)["updated"]
+            if updated == self.wanted.subscriptions:
                 return
-        raise ProcessFailed(f"only {seen} of {self.wanted.subscriptions} subscriptions receive updates")
+        raise ProcessFailed(f"only {updated} of {self.wanted.subscriptions} subscriptions receive updates")
 
     def run(self, updates: int, updates_per_tick: int, ticks_per_second: float) -> dict[str, Any]:
         """Send this many updates at this pace; return what `bench.load.subscribers` reports of them."""

@@ -1,1 +1,1 @@
-"""The floors: the least that has to be done, with the same libraries and on the same data."""
+"""The floors: the least work that the same libraries can do on the same data."""

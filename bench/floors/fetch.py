@@ -1,4 +1,4 @@
-"""aiokafka alone, asked as the service asks it: a whole topic without storing any of it, or the live end."""
+"""aiokafka alone, with the service's own fetch settings: a whole topic without storing it, or the live end."""
 
 import time
 from typing import Any
@@ -11,12 +11,12 @@ from kvs_graphql.settings import load_settings
 
 _WAIT_MS = 100
 _RECORDS_MAX = 5_000
-_NS_A_US = 1_000
+_NS_PER_US = 1_000
 _US = 1_000_000
 
 
 async def work(harness: Harness, specification: Specification) -> None:
-    """Read the topic once; or, with `live`, take one run after the other at its end, as they come."""
+    """Read the topic once; or, with `live`, take one run after another at its end."""
     fetch_bytes_max = load_settings().fetch_bytes_max
     consumer = AIOKafkaConsumer(
         bootstrap_servers=specification["bootstrap_servers"],
@@ -63,7 +63,7 @@ async def _listen(harness: Harness, consumer: Any) -> None:
         latencies: list[float] = []
         while len(latencies) < command["expected"]:
             fetched = await consumer.getmany(timeout_ms=_WAIT_MS, max_records=_RECORDS_MAX)
-            now_us = time.time_ns() // _NS_A_US
+            now_us = time.time_ns() // _NS_PER_US
             for messages in fetched.values():
                 latencies.extend((now_us - read_stamp(message.value, 0)[3]) / _US for message in messages)
         harness.send(**percentiles_ms(latencies))

@@ -1,4 +1,4 @@
-"""A topic read as fast as it goes, apart from the service: into batches as the service makes them."""
+"""A topic, read as fast as possible outside the service, and cut into the service's batches."""
 
 from collections.abc import Iterator, Mapping
 
@@ -9,14 +9,14 @@ from kvs_graphql.records import Batch, Positions, Record
 from kvs_graphql.settings import Settings
 
 Runs = dict[int, list[Record]]
-_AT_ONCE = 10_000
+_CONSUMED_MAX = 10_000
 _WAIT_SECONDS = 10.0
 _TURN_RECORDS = 5_000
-"""What the service's consumer takes of one partition before it comes to the next."""
+"""Records that the service's consumer takes from one partition before it turns to the next."""
 
 
 def read_from(bootstrap_servers: str, topic: str, positions: Positions) -> Runs:
-    """Every record from these positions to the end, by partition."""
+    """Return every record from these positions to the end, by partition."""
     consumer = Consumer({"bootstrap.servers": bootstrap_servers, "group.id": "bench", "log_level": 3})
     try:
         starts = [TopicPartition(topic, p, positions[p] if p < len(positions) else 0) for p in range(PARTITIONS)]
@@ -25,8 +25,8 @@ def read_from(bootstrap_servers: str, topic: str, positions: Positions) -> Runs:
         consumer.assign(starts)
         runs: Runs = {one.partition: [] for one in starts}
         while missing > 0:
-            messages = consumer.consume(_AT_ONCE, _WAIT_SECONDS)
-            assert messages, f"{missing} records are not there"
+            messages = consumer.consume(_CONSUMED_MAX, _WAIT_SECONDS)
+            assert messages, f"{missing} records did not arrive"
             missing -= len(messages)
             for message in messages:
                 record = _record(message)
@@ -37,9 +37,9 @@ def read_from(bootstrap_servers: str, topic: str, positions: Positions) -> Runs:
 
 
 def batches(runs: Runs, positions: Positions, settings: Settings) -> Iterator[Batch]:
-    """The batches that the service would make of them, far behind: all partitions in turn, up to its limits."""
+    """Yield the batches that a service far behind makes of the records: all partitions in turn, up to its limits."""
     at = dict.fromkeys(runs, 0)
-    places = [positions[p] if p < len(positions) else 0 for p in sorted(runs)]
+    next_offsets = [positions[p] if p < len(positions) else 0 for p in sorted(runs)]
     remaining = sum(map(len, runs.values()))
     taken: dict[int, list[Record]] = {}
     size_bytes = 0
@@ -51,10 +51,10 @@ def batches(runs: Runs, positions: Positions, settings: Settings) -> Iterator[Ba
                 remaining -= len(turn)
                 taken.setdefault(partition, []).extend(turn)
                 size_bytes += sum(record.size_bytes for record in turn)
-                places[partition] = turn[-1].offset + 1
+                next_offsets[partition] = turn[-1].offset + 1
             full = _records(taken) >= settings.batch_records_max or size_bytes >= settings.batch_bytes_max
             if taken and (full or not remaining):
-                yield Batch(tuple(taken[p] for p in sorted(taken)), tuple(places), size_bytes, remaining)
+                yield Batch(tuple(taken[p] for p in sorted(taken)), tuple(next_offsets), size_bytes, remaining)
                 taken, size_bytes = {}, 0
 
 

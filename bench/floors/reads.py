@@ -17,21 +17,21 @@ _ONE = f"SELECT {_COLUMNS} FROM entry WHERE key = ?"
 _MANY = f"SELECT {_COLUMNS} FROM entry WHERE key IN ({{}})"
 _PAGE = f"SELECT {_COLUMNS} FROM entry WHERE key > ? ORDER BY key LIMIT ?"
 _CACHE_KIB = 32 * 1024
-# As long as the service's, so that answers are of the same size.
+# As long as the service's cursor, so that answers have the same size.
 _CURSOR = "c" * 44
-_NOTHING_ASKED = b'{"variables": {"keys": []}}'
+_EMPTY_REQUEST = b'{"variables": {"keys": []}}'
 
 
 class BareReads:
-    """An ASGI application that answers by what the variables name: `key`, `keys`, or `first` and `after`."""
+    """An ASGI application whose answer depends on the variables: `key`, `keys`, or `first` and `after`."""
 
     def __init__(self, database: Path) -> None:
         self._connection = sqlite3.connect(f"{database.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None)
         self._connection.execute(f"PRAGMA cache_size=-{_CACHE_KIB}")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        asked = orjson.loads(await _body(receive) or _NOTHING_ASKED)
-        answer = orjson.dumps({"data": self._data(asked["variables"]), "extensions": {"cursor": _CURSOR}})
+        request = orjson.loads(await _body(receive) or _EMPTY_REQUEST)
+        answer = orjson.dumps({"data": self._data(request["variables"]), "extensions": {"cursor": _CURSOR}})
         headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(answer))]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": answer})
@@ -42,7 +42,7 @@ class BareReads:
             return {"value": _entry(execute(_ONE, (variables["key"].encode(),)).fetchone())}
         if "keys" in variables:
             keys = [key.encode() for key in variables["keys"]]
-            # A statement for each of them takes twice as long.
+            # One statement per key takes twice as long.
             found = {row[0]: row for row in execute(_MANY.format(", ".join("?" * len(keys))), keys)}
             return {"values": [_entry(found.get(key)) for key in keys]}
         after = variables["after"]

@@ -1,6 +1,6 @@
-"""The least that a delivery can cost in Python: a payload that is ready, sent through uvicorn's WebSocket.
+"""The least that a delivery can cost in Python: a ready payload, sent through uvicorn's WebSocket.
 
-A client says which key numbers it wants. `POST /go` with a schedule starts the application's own timer.
+Each client sends the key numbers that it wants. `POST /start` with a schedule starts the application's timer.
 """
 
 import asyncio
@@ -27,7 +27,7 @@ class BareSends:
     def __init__(self, payload_bytes: int) -> None:
         self._payload_bytes = payload_bytes
         self._sends: defaultdict[int, set[Send]] = defaultdict(set)
-        self._http = Starlette(routes=[Route("/go", self._go, methods=["POST"])])
+        self._http = Starlette(routes=[Route("/start", self._start, methods=["POST"])])
         self._running: set[asyncio.Task[None]] = set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -50,7 +50,7 @@ class BareSends:
             for number in keys:
                 self._sends[number].discard(send)
 
-    async def _go(self, request: Request) -> Response:
+    async def _start(self, request: Request) -> Response:
         task = asyncio.create_task(self._run(Schedule(**await request.json())))
         self._running.add(task)
         task.add_done_callback(self._running.discard)

@@ -1,11 +1,11 @@
-"""How the floors are served: uvicorn, with the parts that the service uses."""
+"""The server of the floors: uvicorn, with the parts that the service uses."""
 
 import uvicorn
 from starlette.types import ASGIApp
 
 
 def serve(app: ASGIApp, port: int) -> None:
-    """Serve on the loopback until a signal."""
+    """Serve on the loopback until a signal arrives."""
     uvicorn.run(
         app,
         host="127.0.0.1",

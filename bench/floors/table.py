@@ -1,6 +1,6 @@
-"""SQLite alone: the service's own store, given the same batches, with no Kafka and nothing else at work.
+"""SQLite alone: the service's own store, given the same batches, without Kafka or anything else running.
 
-On an empty file, or on one that the service left: then what is in the topic after its positions is applied.
+The file is empty, or one that the service wrote; then the records after its positions are applied.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ _TOPIC_ID = bytes(15) + b"\x01"
 
 
 async def work(harness: Harness, specification: Specification) -> None:
-    """Say how long it took to apply what is missing, with the indexes at the end where there were none."""
+    """Apply the missing records, and build the indexes where there are none; send how long it took."""
     settings = load_settings()
     limits = WindowLimits(settings.window_changes_max, settings.window_bytes_max, settings.deletes_max)
     async with open_store(Path(specification["database"]), limits, readers=1) as store:
@@ -26,7 +26,7 @@ async def work(harness: Harness, specification: Specification) -> None:
             read_from, specification["bootstrap_servers"], specification["topic"], store.positions
         )
         prepared = list(batches(runs, store.positions, settings))
-        # What is prepared is nothing that the collector should look through time and again.
+        # Keep the garbage collector from scanning the prepared records again and again.
         gc.collect()
         gc.freeze()
         began, cpu_began = time.perf_counter(), time.process_time()

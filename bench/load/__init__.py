@@ -1,1 +1,1 @@
-"""What puts a server to work and measures it: each is a process of its own."""
+"""Load generators, which load a server and measure it; each is a process."""

@@ -1,4 +1,4 @@
-"""What arrived at which subscription: counted, timed, and held against what was sent."""
+"""The deliveries of one run: counted, timed, and compared with what was sent."""
 
 from array import array
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ _US = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Who subscribes to what: subscription s to the keys from first_key on (`same`), or to key first_key + s."""
+    """Subscriptions and their keys: with `same`, all `keys` from `first_key` on; otherwise subscription s has s."""
 
     subscriptions: int
     first_key: int
@@ -21,19 +21,22 @@ class Wanted:
     same: bool
 
     @property
-    def places(self) -> int:
-        """Pairs of a subscription and a key of it."""
+    def pairs(self) -> int:
+        """The number of pairs of a subscription and one of its keys."""
         return self.subscriptions * self.keys if self.same else self.subscriptions
 
     def key_numbers(self, subscription: int) -> list[int]:
-        """The keys of a subscription."""
+        """Return the keys of a subscription."""
         if self.same:
             return list(range(self.first_key, self.first_key + self.keys))
         return [self.first_key + subscription]
 
 
 class Deliveries:
-    """Of one run. Updates of a key are numbered from 0 on and come in order: a gap is a loss, a step back a repeat."""
+    """The deliveries of one run.
+
+    The updates of a key are numbered from 0 and arrive in order: a gap is a loss, a step back is a repeat.
+    """
 
     def __init__(self, wanted: Wanted, run: int, expected: int) -> None:
         self.run = run
@@ -45,7 +48,7 @@ class Deliveries:
         self.last_at = perf_counter()
         self._wanted = wanted
         self._first_at = 0.0
-        self._latest = array("q", [_NOTHING]) * wanted.places
+        self._latest = array("q", [_NOTHING]) * wanted.pairs
         self._latencies: list[float] = []
 
     @property
@@ -53,37 +56,34 @@ class Deliveries:
         return self.count >= self.expected
 
     def add(self, first_subscription: int, subscriptions: int, key_number: int, number: int, latency_us: int) -> None:
-        """An update that came over a socket with those subscriptions."""
+        """Count an update that arrived over a connection with these subscriptions."""
         wanted = self._wanted
-        of_key = key_number - wanted.first_key
+        key_index = key_number - wanted.first_key
         if wanted.same:
-            place = first_subscription * wanted.keys + of_key
+            pair = first_subscription * wanted.keys + key_index
         else:
-            place = of_key
-            self.strays += not first_subscription <= of_key < first_subscription + subscriptions
-        step = number - self._latest[place]
-        if step == 1:
-            self._latest[place] = number
-        elif step > 1:
-            self.lost += step - 1
-            self._latest[place] = number
-        else:
+            pair = key_index
+            self.strays += not first_subscription <= key_index < first_subscription + subscriptions
+        step = number - self._latest[pair]
+        if step < 1:
             self.repeated += 1
             return
+        self.lost += step - 1
+        self._latest[pair] = number
         self.count += 1
         self._latencies.append(latency_us / _US)
         self.last_at = perf_counter()
         if self.count == 1:
             self._first_at = self.last_at
 
-    def seen(self) -> int:
-        """How many subscriptions have had an update."""
-        each = self._wanted.keys if self._wanted.same else 1
+    def updated_subscriptions(self) -> int:
+        """Return how many subscriptions have received an update."""
+        keys = self._wanted.keys if self._wanted.same else 1
         latest = self._latest
-        return sum(max(latest[place : place + each]) != _NOTHING for place in range(0, len(latest), each))
+        return sum(max(latest[pair : pair + keys]) != _NOTHING for pair in range(0, len(latest), keys))
 
-    def told(self) -> dict[str, Any]:
-        """What came of it."""
+    def summary(self) -> dict[str, Any]:
+        """Return the counts, the rate's duration and the latencies."""
         return {
             "deliveries": self.count,
             "missing": self.expected - self.count,

@@ -3,12 +3,10 @@
 The formats: RFC 9112, section 7.1 (chunks) and the HTML standard, section 9.2.6 (event streams).
 """
 
-import re
 from collections.abc import Iterator
 
 _END_OF_HEAD = b"\r\n\r\n"
 _END_OF_LINE = b"\r\n"
-_BLANK_LINE = re.compile(rb"\r?\n\r?\n")
 
 
 class StreamRefused(Exception):
@@ -22,6 +20,7 @@ class EventReader:
         self.opened = False
         self._unread = b""
         self._event = b""
+        self._blank_line = b""
 
     def events(self, data: bytes) -> Iterator[tuple[bytes, int, int]]:
         """Yield each complete event as a buffer, with the start and the end of the event in it.
@@ -37,11 +36,21 @@ class EventReader:
                 yield from self._split(buffer, start, end)
 
     def _split(self, buffer: bytes, start: int, end: int) -> Iterator[tuple[bytes, int, int]]:
+        blank_line = self._blank_line or self._detect_blank_line(buffer, start, end)
+        size = len(blank_line)
         at = start
-        for separator in _BLANK_LINE.finditer(buffer, start, end):
-            yield buffer, at, separator.start()
-            at = separator.end()
+        while (stop := buffer.find(blank_line, at, end)) >= 0:
+            yield buffer, at, stop
+            at = stop + size
         self._event = buffer[at:end]
+
+    def _detect_blank_line(self, buffer: bytes, start: int, end: int) -> bytes:
+        """Return what ends the events of this stream, which uses the line end of its first line throughout."""
+        newline = buffer.find(b"\n", start, end)
+        line_end = _END_OF_LINE if buffer[newline - 1 : newline] == b"\r" else b"\n"
+        if newline >= 0:
+            self._blank_line = 2 * line_end
+        return 2 * line_end
 
     def _chunks(self, data: bytes) -> Iterator[tuple[bytes, int, int]]:
         at = 0 if self.opened else self._body_start(data)

@@ -1,6 +1,6 @@
-"""As much of WebSockets (RFC 6455) as a client of many thousand messages a second needs, and not more.
+"""The parts of WebSockets (RFC 6455) that a client of many thousand messages a second needs.
 
-Messages of a server are not masked, and here never in pieces; those of a client are masked, with zeros.
+A server's messages are unmasked and, here, never fragmented; a client's messages are masked, with zeros.
 """
 
 from collections.abc import Iterator
@@ -14,11 +14,11 @@ _END_OF_HEAD = b"\r\n\r\n"
 
 
 class NotUpgraded(Exception):
-    """The server does not answer the handshake as it should."""
+    """The server refuses the handshake."""
 
 
 def handshake(port: int, path: str, protocol: str) -> bytes:
-    """The request that turns a connection into a WebSocket. The answer's proof of having read it is not checked."""
+    """Return the request for a WebSocket. The client does not verify sec-websocket-accept in the answer."""
     lines = (
         f"GET {path} HTTP/1.1",
         f"host: 127.0.0.1:{port}",
@@ -32,7 +32,7 @@ def handshake(port: int, path: str, protocol: str) -> bytes:
 
 
 def frame(payload: bytes, opcode: int = TEXT) -> bytes:
-    """A client's message."""
+    """Return the frame of a client's message."""
     size = len(payload)
     if size < _LENGTH_IN_2:
         length = bytes([_MASKED | size])
@@ -44,17 +44,17 @@ def frame(payload: bytes, opcode: int = TEXT) -> bytes:
 
 
 class Reader:
-    """Cuts what a server sends into its messages."""
+    """Cuts the bytes that a server sends into messages."""
 
     def __init__(self) -> None:
         self.upgraded = False
         self._rest = b""
 
     def messages(self, data: bytes) -> Iterator[tuple[int, bytes, int, int]]:
-        """Of each whole message: its opcode, and a buffer with the start and the end of the payload in it.
+        """Yield the opcode of each complete message, a buffer, and the start and the end of the payload in it.
 
         Raises:
-            NotUpgraded: The handshake was refused.
+            NotUpgraded: The server refused the handshake.
         """
         if self._rest:
             data = self._rest + data
@@ -83,7 +83,7 @@ class Reader:
 
 
 def _body_start(data: bytes) -> int:
-    """Where the answer to the handshake is over; 0 while it is not."""
+    """Return where the answer to the handshake ends; 0 while it is incomplete."""
     end = data.find(_END_OF_HEAD)
     if end < 0:
         return 0

@@ -1,7 +1,7 @@
-"""Load over HTTP: so many connections, each asking again once it is answered; or, paced, so many requests a second.
+"""Load over HTTP: a number of connections that each send a request per answer, or a number of requests a second.
 
-A request leaves as bytes that were made beforehand, and of an answer only its end is looked for: one answer in
-`_CHECKED_EVERY` is read and has to be right. Answers that are not 200 end the run.
+Requests are prepared as bytes. Only one answer in `_CHECKED_EVERY` is read and checked; of the others only the length
+is. An answer other than 200 ends the run.
 """
 
 import asyncio
@@ -12,7 +12,7 @@ from random import Random
 from time import perf_counter
 from typing import Any, cast
 
-from bench.load.reads import Asked, is_right, prepare
+from bench.load.reads import Request, is_right, prepare
 from bench.load.worker import Harness, Specification, percentiles_ms, run
 from bench.process_stats import CpuStopwatch
 
@@ -22,18 +22,18 @@ _END_OF_HEAD = b"\r\n\r\n"
 
 
 class WrongAnswer(Exception):
-    """An answer that is not what was asked for."""
+    """An answer that does not match its request."""
 
 
 class Load:
-    """All connections together: what is asked next, and what was measured."""
+    """The requests and measurements of all connections together."""
 
-    def __init__(self, requests: list[Asked], *, check: bool, seed: int) -> None:
+    def __init__(self, requests: list[Request], *, check: bool, seed: int) -> None:
         Random(seed).shuffle(requests)  # noqa: S311 - no secret
         self._requests = cycle(requests)
         self._check = check
         self.due: deque[float] | None = None
-        # The one that has rested longest is next: a server closes what rests for seconds.
+        # The longest idle connection is next, because servers close connections that idle for seconds.
         self.idle: deque[Connection] = deque()
         self.measuring = False
         self.stopping = False
@@ -43,18 +43,18 @@ class Load:
         self.failure: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def next_request(self, connection: "Connection") -> None:
-        """Give a connection something to do: at once, or when a request is due."""
+        """Send a connection's next request: at once, or when one is due."""
         if self.stopping:
             return
         if self.due is None:
-            connection.ask(next(self._requests), perf_counter(), check=self._turn_to_check())
+            connection.send(next(self._requests), perf_counter(), check=self._turn_to_check())
         elif self.due:
-            connection.ask(next(self._requests), self.due.popleft(), check=self._turn_to_check())
+            connection.send(next(self._requests), self.due.popleft(), check=self._turn_to_check())
         else:
             self.idle.append(connection)
 
     def request_due(self, moment: float) -> None:
-        """A paced request: its latency counts from this moment, also where all connections are busy."""
+        """Send a paced request; its latency counts from this moment, even while all connections are busy."""
         assert self.due is not None
         self.due.append(moment)
         if self.idle:
@@ -76,27 +76,27 @@ class Load:
 
 
 class Connection(asyncio.Protocol):
-    """One connection, with one request on its way at a time."""
+    """One connection, with one request in flight at a time."""
 
     def __init__(self, load: Load) -> None:
         self._load = load
         self._transport: asyncio.Transport | None = None
-        self._asked: Asked | None = None
+        self._request: Request | None = None
         self._began = 0.0
         self._missing = 0
         self._head = b""
         self._kept: list[bytes] | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        # uvloop's transports are no subclass of asyncio's.
+        # uvloop's transports do not subclass asyncio's.
         self._transport = cast("asyncio.Transport", transport)
         self._load.next_request(self)
 
-    def ask(self, asked: Asked, moment: float, *, check: bool) -> None:
-        """Send a request whose time runs from that moment."""
+    def send(self, request: Request, moment: float, *, check: bool) -> None:
+        """Send a request whose latency counts from this moment."""
         assert self._transport is not None
-        self._asked, self._began, self._kept = asked, moment, [] if check else None
-        self._transport.write(asked.request)
+        self._request, self._began, self._kept = request, moment, [] if check else None
+        self._transport.write(request.data)
 
     def data_received(self, data: bytes) -> None:
         if self._missing == 0:
@@ -111,14 +111,14 @@ class Connection(asyncio.Protocol):
             self._kept.append(data)
         self._missing -= len(data)
         if self._missing == 0:
-            self._answered()
+            self._complete()
 
     def connection_lost(self, exc: Exception | None) -> None:
         if not self._load.stopping:
             self._load.fail(f"a connection was closed: {exc}")
 
     def close(self) -> None:
-        """End the connection, whatever it is doing."""
+        """Abort the connection."""
         if self._transport is not None:
             self._transport.abort()
 
@@ -127,22 +127,22 @@ class Connection(asyncio.Protocol):
             self._load.fail(f"an answer was {data[:400]!r}")
         length = _LENGTH.search(data, 0, end)
         if length is None:
-            self._load.fail("an answer does not say its length")
+            self._load.fail("an answer has no content-length")
             return 0
         return int(length[1])
 
-    def _answered(self) -> None:
+    def _complete(self) -> None:
         self._load.answer(perf_counter() - self._began)
         if self._kept is not None:
             answer = b"".join(self._kept)
-            assert self._asked is not None
-            if not is_right(self._asked, answer[answer.find(_END_OF_HEAD) :]):
-                self._load.fail(f"asked {self._asked.request[-300:]!r}, answered {answer[:600]!r}")
+            assert self._request is not None
+            if not is_right(self._request, answer[answer.find(_END_OF_HEAD) :]):
+                self._load.fail(f"asked {self._request.data[-300:]!r}, answered {answer[:600]!r}")
         self._load.next_request(self)
 
 
 async def work(harness: Harness, specification: Specification) -> None:
-    """Load a server: warm up, measure for so many seconds (or until told to stop), say what was measured."""
+    """Load a server: warm up, measure for some seconds or until the harness says stop, and send the measurements."""
     requests = prepare(specification["kind"], specification["keys_total"], specification["size"], specification["seed"])
     load = Load(requests, check=specification["check"], seed=specification["seed"])
     rate: float | None = specification.get("rate")
@@ -155,19 +155,19 @@ async def work(harness: Harness, specification: Specification) -> None:
     ]
     pace = asyncio.ensure_future(_pace(load, rate)) if rate is not None else None
     await _pass(load, specification["warm_seconds"])
-    load.measuring, meter = True, CpuStopwatch(specification["server_pid"])
+    load.measuring, stopwatch = True, CpuStopwatch(specification["server_pid"])
     if specification["seconds"] is None:
-        await _until_told(load, harness)
+        await _until_stopped(load, harness)
     else:
         await _pass(load, specification["seconds"])
     load.measuring, load.stopping = False, True
-    used = meter.read()
+    used = stopwatch.read()
     if pace is not None:
         pace.cancel()
     for connection in connections:
         connection.close()
     if not load.answered:
-        raise WrongAnswer("nothing was answered")
+        raise WrongAnswer("no request was answered")
     harness.send(
         requests=load.answered,
         wall_seconds=used.wall_seconds,
@@ -178,22 +178,22 @@ async def work(harness: Harness, specification: Specification) -> None:
 
 
 async def _pass(load: Load, seconds: float) -> None:
-    """Let time pass, unless something fails meanwhile."""
+    """Let time pass, unless something fails."""
     await asyncio.wait([load.failure], timeout=seconds)
     if load.failure.done():
         load.failure.result()
 
 
-async def _until_told(load: Load, harness: Harness) -> None:
+async def _until_stopped(load: Load, harness: Harness) -> None:
     harness.send(event="measuring")
-    told: asyncio.Future[Any] = asyncio.ensure_future(harness.receive())
-    await asyncio.wait([load.failure, told], return_when=asyncio.FIRST_COMPLETED)
+    stop: asyncio.Future[Any] = asyncio.ensure_future(harness.receive())
+    await asyncio.wait([load.failure, stop], return_when=asyncio.FIRST_COMPLETED)
     if load.failure.done():
         load.failure.result()
 
 
 async def _pace(load: Load, rate: float) -> None:
-    """Make a request due every so often, on a schedule that does not wait for answers."""
+    """Make requests due at this rate, without waiting for answers."""
     began = perf_counter()
     number = 0
     while True:

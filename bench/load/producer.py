@@ -1,4 +1,4 @@
-"""Writes stamped records to Kafka by a schedule."""
+"""Writes stamped records to Kafka on a schedule."""
 
 import time
 from dataclasses import asdict
@@ -12,12 +12,12 @@ from tests.kafka.produce import PARTITIONER
 
 _FLUSH_SECONDS = 60.0
 _LATE_SECONDS = 0.1
-# The default of librdkafka, and of Java's client since Kafka 4: of a thousand records at once none goes alone.
+# The default of librdkafka, and of the Java client since Kafka 4: bursts of records go in batches.
 _BURST_LINGER_MS = 5
 
 
 class Writer:
-    """A librdkafka producer that notes when each record was acknowledged."""
+    """A librdkafka producer that times the acknowledgement of each record."""
 
     def __init__(self, bootstrap_servers: str, topic: str, *, linger_ms: float) -> None:
         self._topic = topic
@@ -34,7 +34,7 @@ class Writer:
         )
 
     def write(self, schedule: Schedule) -> float:
-        """Write by the schedule; how many seconds late it was at worst."""
+        """Write on schedule; return how many seconds the latest tick was late."""
         began, late = time.perf_counter(), 0.0
         self.acknowledged_seconds = []
         for second, updates in schedule.ticks():
@@ -44,8 +44,8 @@ class Writer:
             for key_number, number in updates:
                 self._write(schedule.run, key_number, number)
         left = self._producer.flush(_FLUSH_SECONDS)
-        assert left == 0, f"{left} records are not written"
-        assert self._failures == 0, f"{self._failures} records were refused"
+        assert left == 0, f"{left} records were not written"
+        assert self._failures == 0, f"Kafka refused {self._failures} records"
         return late
 
     def _write(self, run_number: int, key_number: int, number: int) -> None:
@@ -61,7 +61,7 @@ class Writer:
 
 
 async def work(harness: Harness, specification: Specification) -> None:
-    """Write one schedule after the other, as they come."""
+    """Write one schedule after another."""
     lingers_ms = (0, _BURST_LINGER_MS)
     at_once, in_bursts = (
         Writer(specification["bootstrap_servers"], specification["topic"], linger_ms=linger_ms)

@@ -52,12 +52,12 @@ async def _run(harness: Harness, subscribers: Subscribers, command: dict[str, An
             break
     used = stopwatch.read()
     harness.send(
-        seen=deliveries.seen(),
+        updated=deliveries.updated_subscriptions(),
         payload_bytes=subscribers.payload_bytes,
         wall_seconds=used.wall_seconds,
         server_cpu_seconds=used.server_cpu_seconds,
         load_cpu_seconds=used.load_cpu_seconds,
-        **deliveries.told(),
+        **deliveries.summary(),
     )
 
 

@@ -1,6 +1,6 @@
-"""A load generator's side of the talk with the harness: JSON lines on standard input and output.
+"""A worker process's side of its conversation with the harness: JSON lines on standard input and output.
 
-The first line that comes is the specification; each line after it is a command, answered by one line.
+The first line is the specification; each later line is a command, answered by one line.
 """
 
 import asyncio
@@ -23,21 +23,21 @@ class Harness:
         self._lines = lines
 
     async def receive(self) -> dict[str, Any]:
-        """The next command; ends this process where the harness has ended."""
+        """Return the next command; end this process if the harness has ended."""
         line = await self._lines.readline()
         if not line:
             os._exit(0)
-        heard: dict[str, Any] = orjson.loads(line)
-        return heard
+        message: dict[str, Any] = orjson.loads(line)
+        return message
 
-    def send(self, **said: Any) -> None:
-        """One line to the harness."""
-        sys.stdout.buffer.write(orjson.dumps(said) + b"\n")
+    def send(self, **message: Any) -> None:
+        """Send one line to the harness."""
+        sys.stdout.buffer.write(orjson.dumps(message) + b"\n")
         sys.stdout.buffer.flush()
 
 
 def run(work: Callable[[Harness, Specification], Coroutine[Any, Any, None]]) -> None:
-    """Do the work of this process, on uvloop."""
+    """Run this process's work on uvloop."""
 
     async def main() -> None:
         lines = asyncio.StreamReader(limit=_LINE_BYTES_MAX)
@@ -49,7 +49,7 @@ def run(work: Callable[[Harness, Specification], Coroutine[Any, Any, None]]) -> 
 
 
 def percentiles_ms(seconds: list[float]) -> dict[str, float]:
-    """The median and the 99th percentile in milliseconds; nothing of nothing."""
+    """Return the median and the 99th percentile in milliseconds; nothing for an empty list."""
     if not seconds:
         return {}
     ordered = sorted(seconds)

@@ -1,1 +1,1 @@
-"""What is measured: each shape of load, for every subject in turn."""
+"""The shapes of load, each measured for every subject in turn."""

@@ -1,4 +1,4 @@
-"""Memory: what an idle subscription costs, and a client that stops reading."""
+"""Memory: the cost of idle subscriptions, and a client that stops reading."""
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -22,6 +22,7 @@ STALLED = "a client that stops reading"
 _KIB, _MIB = 2**10, 2**20
 _STALLED_KEYS = 10
 _PAYLOAD_BYTES = 300
+_NOT_LATEST = "the client did not end with the latest values"
 _ONE = Wanted(1, 0, 1, same=False)
 
 Started = tuple[Server, Source]
@@ -29,7 +30,7 @@ Start = Callable[[], AbstractContextManager[Started]]
 
 
 def measure(environment: Environment, plan: Plan) -> Iterator[Measurement]:
-    """Idle subscriptions of every subject, each on a fresh process; then a client of ours that stalls."""
+    """Measure idle subscriptions of every subject, each time in a new process; then a client of ours that stalls."""
     topic = environment.topic("memory", plan.keys, plan.keys)
     with kafka_source(environment.broker.bootstrap_servers, topic) as source:
         starts: dict[str, Start] = {
@@ -38,7 +39,7 @@ def measure(environment: Environment, plan: Plan) -> Iterator[Measurement]:
             BASELINE: partial(_baseline, environment, topic, source, plan),
         }
         for number in range(1, plan.rounds + 1):
-            # One round tells all of the baseline, which takes a minute to open so many.
+            # One round of the baseline is enough: it takes a minute to open so many.
             served = (OURS, BASELINE) if plan.thorough and number == 1 else (OURS,)
             for subject in served:
                 found = _idle(starts[subject], HUNDRED_PER_SOCKET, subject, number, plan.idle_subscriptions, 100)
@@ -73,11 +74,11 @@ def _floor(environment: Environment) -> Iterator[Started]:
 def _idle(
     start: Start, shape: str, subject: str, number: int, subscriptions: int, per_connection: int
 ) -> Iterator[Measurement]:
-    """What so many subscriptions add to the process. Afterwards each of them is shown to be live."""
+    """Measure what subscriptions add to the process, and check that each of them receives updates."""
     say(f"round {number}: {shape}, {subject}")
     transport = BARE_WEBSOCKET if subject == FLOOR else WEBSOCKET
     with start() as (server, source):
-        # What a process loads and keeps for its first subscription is no part of what each of them costs.
+        # What a process loads for its first subscription is not part of the cost of each.
         with open_subscriptions(server, source, _ONE, transport=transport) as first:
             first.warm_up()
         before = rss_bytes(server.pid)
@@ -89,7 +90,7 @@ def _idle(
 
 
 def _stalled(start: Start, number: int, plan: Plan) -> Iterator[Measurement]:
-    """Memory before, during and after; before, as many updates have come and have been read late once already."""
+    """Measure memory before, during and after a stall; a first stall of the same size warms the process up."""
     say(f"round {number}: {STALLED}")
     rss: dict[str, float] = {}
     with start() as (server, source):
@@ -106,4 +107,4 @@ def _stalled(start: Start, number: int, plan: Plan) -> Iterator[Measurement]:
             taken = opened.run_stalled(plan.stalled_updates, during)
         rss["rss_after_mib"] = rss_bytes(server.pid) / _MIB
     converged = taken["least_latest"] == plan.stalled_updates // _STALLED_KEYS - 1
-    yield Measurement(STALLED, OURS, number, rss, () if converged else ("it did not converge",))
+    yield Measurement(STALLED, OURS, number, rss, () if converged else (_NOT_LATEST,))

@@ -1,4 +1,4 @@
-"""A restart over a table that is there, with nothing new to read."""
+"""A restart with a complete table and nothing new to read."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -14,20 +14,20 @@ RESTART = "restart"
 
 
 def measure(environment: Environment, plan: Plan) -> Iterator[Measurement]:
-    """Each subject in turn, from the start of its process, so many rounds."""
+    """Measure each subject in turn from the start of its process."""
     say(f"restart: a table of {plan.restart_keys:,} keys")
     topic = environment.topic("restart", plan.restart_keys, plan.restart_keys)
-    ours, baselines = environment.fresh("restart") / "kvs.db", environment.fresh("restart") / "baseline.db"
-    with environment.service(topic, ours, all_processors=True) as server:
+    database, baseline_database = environment.fresh("restart") / "kvs.db", environment.fresh("restart") / "baseline.db"
+    with environment.service(topic, database, all_processors=True) as server:
         wait_until_ready(server)
     if plan.thorough:
-        with environment.baseline(topic, baselines, RESTART) as server:
+        with environment.baseline(topic, baseline_database, RESTART) as server:
             wait_until_applied(server, plan.restart_keys)
     for number in range(1, plan.rounds + 1):
-        yield _answering(FLOOR, number, lambda: environment.floor("reads", database=ours))
-        yield _answering(OURS, number, lambda: environment.service(topic, ours))
+        yield _answering(FLOOR, number, lambda: environment.floor("reads", database=database))
+        yield _answering(OURS, number, lambda: environment.service(topic, database))
         if plan.thorough:
-            yield _answering(BASELINE, number, lambda: environment.baseline(topic, baselines, RESTART))
+            yield _answering(BASELINE, number, lambda: environment.baseline(topic, baseline_database, RESTART))
 
 
 def _answering(subject: str, number: int, start: Callable[[], Server]) -> Measurement:

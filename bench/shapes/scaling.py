@@ -1,4 +1,4 @@
-"""How cost grows: with the keys of the table, the connections, the keys of a request, and the watches."""
+"""How cost grows with the keys of the table, the connections, the keys of a request, and the watches."""
 
 import time
 from collections.abc import Iterator, Mapping
@@ -27,14 +27,14 @@ Costs = dict[str, dict[int, float]]
 _MANY_CONNECTIONS = 4
 _CPU = "cpu_us_per_request"
 _COMMITS = 2_000
-_CHANGES_A_COMMIT = 10
+_CHANGES_PER_COMMIT = 10
 _LOG_CHANGES_MAX = 1_000
 _BYTES_MAX = 2**24
 _US = 1_000_000
 
 
 def measure(environment: Environment, plan: Plan) -> Iterator[Growth]:
-    """Every growth, of ours and of the bare floor where there is one."""
+    """Measure every growth, of ours and of the floor where there is one."""
     yield from _with_table(environment, plan)
     middle = replace(plan, keys=TABLE_KEYS[1])
     with ExitStack() as stack:
@@ -44,7 +44,7 @@ def measure(environment: Environment, plan: Plan) -> Iterator[Growth]:
         requests = {count: Read("many keys", "many", count, _MANY_CONNECTIONS) for count in REQUEST_KEYS}
         yield from _growths("many keys", "keys per request", _costs(subjects, middle, "keys per request", requests))
     costs = {count: median(_publish(count) for _ in range(plan.rounds)) for count in WATCHES}
-    yield Growth("a change that nobody watches, µs (in process)", "watches", costs)
+    yield Growth("an unwatched change, µs (in process)", "watches", costs)
 
 
 def _with_table(environment: Environment, plan: Plan) -> Iterator[Growth]:
@@ -65,7 +65,7 @@ def _growths(what: str, of: str, costs: Costs) -> Iterator[Growth]:
 
 
 def _costs(subjects: dict[str, Server], plan: Plan, of: str, reads: Mapping[int, Read]) -> Costs:
-    """The median processor time of a request at each size, ours and the floor's in turn."""
+    """Return the median processor time of a request at each size, with the floor and ours in turn."""
     found: dict[str, dict[int, list[float]]] = {subject: {size: [] for size in reads} for subject in subjects}
     for number in range(1, plan.rounds + 1):
         for size, read in reads.items():
@@ -76,7 +76,7 @@ def _costs(subjects: dict[str, Server], plan: Plan, of: str, reads: Mapping[int,
 
 
 def _start(environment: Environment, plan: Plan, stack: ExitStack) -> dict[str, Server]:
-    """The floor and ours over one table."""
+    """Start the floor and ours on one table."""
     name = f"scaling-{environment.number()}"
     topic = environment.topic(name, plan.keys, plan.keys)
     database = environment.fresh(name) / "kvs.db"
@@ -88,8 +88,8 @@ def _start(environment: Environment, plan: Plan, stack: ExitStack) -> dict[str, 
 
 
 def _publish(watches: int) -> float:
-    """Microseconds that a published change costs while so many keys are watched, none of which changes."""
-    say(f"publishing past {watches:,} watches")
+    """Return the microseconds that publishing a change costs while other keys are watched."""
+    say(f"publishing to {watches:,} watches")
     feed = Feed(Cursor(NO_TOPIC_ID, (0,)), changes_max=_LOG_CHANGES_MAX, bytes_max=_BYTES_MAX)
     with ExitStack() as stack:
         for number in range(watches):
@@ -98,11 +98,11 @@ def _publish(watches: int) -> float:
         began = time.process_time()
         for commit in commits:
             feed.publish(commit)
-        return (time.process_time() - began) / (_COMMITS * _CHANGES_A_COMMIT) * _US
+        return (time.process_time() - began) / (_COMMITS * _CHANGES_PER_COMMIT) * _US
 
 
 def _commit(number: int) -> Commit:
-    start = number * _CHANGES_A_COMMIT
-    end = start + _CHANGES_A_COMMIT
+    start = number * _CHANGES_PER_COMMIT
+    end = start + _CHANGES_PER_COMMIT
     changes = [Record(key(offset), value(offset), 0, offset, None, None) for offset in range(start, end)]
     return Commit((start,), (end,), changes, sum(change.size_bytes for change in changes))

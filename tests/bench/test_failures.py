@@ -14,7 +14,7 @@ def _fails() -> Iterator[Measurement]:
     raise ProcessFailed("it ended\nwith a long log")
 
 
-def test_what_was_measured_before_a_failure_is_kept_and_the_failure_told() -> None:
+def test_measurements_before_a_failure_are_kept_and_the_failure_is_recorded() -> None:
     first, failure = record_failures("100 keys", OURS, 1, _fails())
     assert first == FIRST
     assert (failure.shape, failure.figures, failure.remarks) == ("100 keys", {}, ("failed: it ended",))

@@ -18,7 +18,7 @@ def _read(reader: Reader, data: bytes) -> list[tuple[int, bytes]]:
 
 
 @pytest.mark.parametrize("step", [1, 2, 7, 100_000])
-def test_messages_of_every_length_come_whole_however_they_are_cut(step: int) -> None:
+def test_messages_of_every_length_arrive_whole_however_the_bytes_are_cut(step: int) -> None:
     messages = [(TEXT, b"a" * 5), (PING, b""), (TEXT, b"b" * 126), (TEXT, b"c" * 300)]
     stream = HEAD + b"".join(_from_server(payload, opcode) for opcode, payload in messages)
     reader = Reader()
@@ -26,7 +26,7 @@ def test_messages_of_every_length_come_whole_however_they_are_cut(step: int) -> 
     assert found == messages
 
 
-def test_a_refused_handshake_says_what_was_answered() -> None:
+def test_a_refused_handshake_shows_the_answer() -> None:
     with pytest.raises(NotUpgraded, match="403"):
         list(Reader().messages(b"HTTP/1.1 403 Forbidden\r\n\r\n"))
 

@@ -1,4 +1,4 @@
-"""The batches that SQLite alone is given."""
+"""The batches for the floor of catching up."""
 
 from bench.floors.log import batches
 from kvs_graphql.records import Record
@@ -9,7 +9,7 @@ def _run(partition: int, first: int, count: int) -> list[Record]:
     return [Record(b"key", b"value", partition, offset, 1, None) for offset in range(first, first + count)]
 
 
-def test_batches_hold_every_record_once_in_order_and_keep_to_the_limits() -> None:
+def test_batches_hold_every_record_once_in_order_and_within_the_limits() -> None:
     runs = {0: _run(0, 10, 12_000), 1: _run(1, 0, 3_000)}
     found = list(batches(runs, (10, 0), load_settings(batch_records_max=8_000)))
     assert [one.positions for one in found] == [(5_010, 3_000), (12_010, 3_000)]

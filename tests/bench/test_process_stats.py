@@ -1,4 +1,4 @@
-"""What the benchmark reads of a process."""
+"""The processor time of a process."""
 
 import os
 import time

@@ -25,22 +25,22 @@ def test_rates_are_shares_of_the_floor_and_times_are_multiples_of_it() -> None:
     assert (time["ours"], time["ours / floor"]) == ("5.00", "2.50 ×")
 
 
-def test_a_line_says_whether_the_aim_was_met() -> None:
+def test_a_line_shows_whether_the_aim_was_met() -> None:
     assert lines(MEASURED)[0][-1] == "≥ 45 %: met"
     slower = Measurement("one key", OURS, 1, {"requests_per_s": 4_000})
     assert lines([MEASURED[0], slower])[0][-1] == "≥ 45 %: not met"
 
 
-def test_several_rounds_show_how_far_they_spread() -> None:
+def test_several_rounds_show_their_spread() -> None:
     again = Measurement("one key", FLOOR, 2, {"requests_per_s": 12_000})
     assert lines([MEASURED[0], again])[0][2] == "11,000 (10,000–12,000)"
 
 
-def test_notes_say_of_whom_and_how_often() -> None:
+def test_notes_name_the_subject_and_count_the_rounds() -> None:
     assert notes(MEASURED) == ["one key, ours: odd (in 1 of 1 rounds)"]
 
 
-def test_text_and_markdown_hold_the_same_cells() -> None:
+def test_text_and_markdown_have_the_same_cells() -> None:
     document, terminal = markdown({"python": "3.11"}, MEASURED), text(MEASURED)
     assert document.startswith("Machine: python: 3.11.\n")
     for cells in lines(MEASURED):
@@ -49,7 +49,7 @@ def test_text_and_markdown_hold_the_same_cells() -> None:
     assert "- one key, ours: odd (in 1 of 1 rounds)" in document
 
 
-def test_growth_is_a_table_for_each_thing_that_costs_grow_with() -> None:
+def test_each_size_that_costs_grow_with_has_a_table() -> None:
     growths = [
         Growth("one key", "connections", {1: 10.0, 16: 10.0}),
         Growth("a change", "watches", {10: 1.0, 100: 10.0}),
@@ -66,14 +66,14 @@ def test_growth_is_a_table_for_each_thing_that_costs_grow_with() -> None:
     ]
 
 
-def test_the_share_of_a_cost_is_what_the_floor_would_need_of_it() -> None:
+def test_the_share_of_a_cost_is_the_part_that_the_floor_needs() -> None:
     rate, time = rows(MEASURED)
     assert share_percent(rate, OURS) == 50
     assert share_percent(time, OURS) == 40
     assert share_percent(rate, FLOOR) is None
 
 
-def test_a_part_of_a_page_is_replaced_and_the_rest_stays() -> None:
+def test_only_the_named_part_of_a_page_is_replaced() -> None:
     page = "before\n<!-- results -->\nold\n<!-- /results -->\nafter"
     assert with_part(page, "results", "new\n") == "before\n<!-- results -->\nnew\n<!-- /results -->\nafter"
     with pytest.raises(ValueError, match="growth"):

@@ -25,9 +25,8 @@ _EMPTY_REQUEST = b'{"variables": {"keys": []}}'
 class BareReads:
     """An ASGI application whose answer depends on the variables: `key`, `keys`, or `first` and `after`."""
 
-    def __init__(self, database: Path) -> None:
-        self._connection = sqlite3.connect(f"{database.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None)
-        self._connection.execute(f"PRAGMA cache_size=-{_CACHE_KIB}")
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = orjson.loads(await _body(receive) or _EMPTY_REQUEST)
@@ -48,6 +47,13 @@ class BareReads:
         after = variables["after"]
         rows = execute(_PAGE, (urlsafe_b64decode(after + "=" * (-len(after) % 4)), variables["first"]))
         return {"entries": {"edges": [{"node": _entry(row)} for row in rows]}}
+
+
+def connect(database: Path) -> sqlite3.Connection:
+    """Open a read-only connection with the page cache of the floor."""
+    connection = sqlite3.connect(f"{database.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None)
+    connection.execute(f"PRAGMA cache_size=-{_CACHE_KIB}")
+    return connection
 
 
 async def _body(receive: Receive) -> bytes:
@@ -77,7 +83,7 @@ def _entry(row: tuple[bytes, bytes, int, int, int] | None) -> dict[str, Any] | N
 @click.option("--database", type=click.Path(path_type=Path), required=True)
 def main(port: int, database: Path) -> None:
     """Serve the floor of reads."""
-    serve(BareReads(database), port)
+    serve(BareReads(connect(database)), port)
 
 
 if __name__ == "__main__":

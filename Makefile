@@ -46,13 +46,13 @@ COMPARE_OPTIONS = $(addprefix --only ,$(ONLY)) $(addprefix --pairs ,$(PAIRS)) $(
 bench: $(VENV)/installed-bench ## Measure beside the floors (ONLY=reads ROUNDS=3 SECONDS=4), or compare (BASE=commit PAIRS=10)
 	$(BIN)/python -m bench $(if $(BASE),compare $(BASE) $(COMPARE_OPTIONS),run $(BENCH_OPTIONS))
 
-bench-short: $(VENV)/installed-bench ## The same in under two minutes
+bench-short: $(VENV)/installed-bench ## Measure a reduced run in about two minutes
 	$(BIN)/python -m bench run --short $(BENCH_OPTIONS)
 
 bench-scaling: $(VENV)/installed-bench ## Measure how cost grows with keys, connections and watches
 	$(BIN)/python -m bench scaling $(addprefix --rounds ,$(ROUNDS)) $(addprefix --seconds ,$(SECONDS))
 
-bench-document: $(VENV)/installed-bench ## Write what was measured last into docs/performance.md
+bench-document: $(VENV)/installed-bench ## Write the last results into docs/performance.md, with plots
 	$(BIN)/python -m bench document
 
 format: $(VENV)/installed ## Format the code

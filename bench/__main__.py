@@ -49,7 +49,7 @@ def main() -> None:
 
 _ROUNDS = click.option("--rounds", type=click.IntRange(min=1), help="How many rounds.")
 _SECONDS = click.option("--seconds", type=click.FloatRange(min=0.1), help="Seconds of one measurement.")
-_SHORT = click.option("--short", is_flag=True, help="Take under two minutes.")
+_SHORT = click.option("--short", is_flag=True, help="Measure less, in about two minutes.")
 
 
 @main.command()

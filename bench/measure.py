@@ -1,6 +1,6 @@
 """Measurements, and the statistics of several rounds: medians, spreads and ratios to the floor."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from statistics import median
 
@@ -49,6 +49,12 @@ class Row:
 def turns(pair: int) -> tuple[str, ...]:
     """Return both sides in the order in which a pair measures them, which alternates against drift."""
     return SIDES if pair % 2 else SIDES[::-1]
+
+
+def slices(pair: int, count: int) -> Iterator[str]:
+    """Yield whose slice is next in a pair of `count` slices a side: whatever disturbs the machine disturbs both."""
+    for turn in range(count):
+        yield from turns(pair + turn)
 
 
 def spread(values: Iterable[float]) -> Spread:

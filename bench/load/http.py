@@ -7,6 +7,7 @@ is. An answer other than 200 ends the run.
 import asyncio
 import re
 from collections import deque
+from collections.abc import Awaitable
 from itertools import cycle
 from random import Random
 from time import perf_counter
@@ -26,53 +27,70 @@ class WrongAnswer(Exception):
 
 
 class Load:
-    """The requests and measurements of all connections together."""
+    """The requests and measurements of all connections together; paused until `resume`."""
 
-    def __init__(self, requests: list[Request], *, check: bool, seed: int) -> None:
+    def __init__(self, requests: list[Request], *, check: bool, seed: int, paced: bool) -> None:
         Random(seed).shuffle(requests)  # noqa: S311 - no secret
         self._requests = cycle(requests)
         self._check = check
-        self.due: deque[float] | None = None
+        self._checked = 0
+        self._due: deque[float] | None = deque() if paced else None
         # The longest idle connection is next, because servers close connections that idle for seconds.
-        self.idle: deque[Connection] = deque()
-        self.measuring = False
-        self.stopping = False
-        self.answered = 0
-        self.checked = 0
+        self._idle: deque[Connection] = deque()
+        self._busy = 0
+        self._paused = True
+        self._drained = asyncio.Event()
         self.latencies: list[float] = []
         self.failure: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
+    def resume(self) -> None:
+        """Send requests again, and measure them from here on."""
+        self._paused = False
+        self._drained.clear()
+        self.latencies = []
+        if self._due is None:
+            connections, self._idle = self._idle, deque()
+            for connection in connections:
+                self.next_request(connection)
+
+    async def pause(self) -> None:
+        """Send no more requests; return when every request has its answer."""
+        self._paused = True
+        if self._busy:
+            await self._drained.wait()
+
     def next_request(self, connection: "Connection") -> None:
         """Send a connection's next request: at once, or when one is due."""
-        if self.stopping:
+        if self._paused or (self._due is not None and not self._due):
+            self._idle.append(connection)
             return
-        if self.due is None:
-            connection.send(next(self._requests), perf_counter(), check=self._turn_to_check())
-        elif self.due:
-            connection.send(next(self._requests), self.due.popleft(), check=self._turn_to_check())
-        else:
-            self.idle.append(connection)
+        moment = perf_counter() if self._due is None else self._due.popleft()
+        self._busy += 1
+        connection.send(next(self._requests), moment, check=self._turn_to_check())
 
     def request_due(self, moment: float) -> None:
         """Send a paced request; its latency counts from this moment, even while all connections are busy."""
-        assert self.due is not None
-        self.due.append(moment)
-        if self.idle:
-            self.next_request(self.idle.popleft())
+        assert self._due is not None
+        self._due.append(moment)
+        if self._idle:
+            self.next_request(self._idle.popleft())
 
-    def answer(self, latency: float) -> None:
-        if self.measuring:
-            self.answered += 1
-            self.latencies.append(latency)
+    def complete(self, connection: "Connection", latency: float) -> None:
+        """Record an answer, and send the connection's next request."""
+        self.latencies.append(latency)
+        self._busy -= 1
+        self.next_request(connection)
+        if not self._busy:
+            self._drained.set()
 
     def fail(self, reason: str) -> None:
-        self.stopping = True
+        self._paused = True
         if not self.failure.done():
             self.failure.set_exception(WrongAnswer(reason))
 
     def _turn_to_check(self) -> bool:
-        self.checked += 1
-        return self._check and self.checked % _CHECKED_EVERY == 1
+        self._checked += 1
+        return self._check and self._checked % _CHECKED_EVERY == 1
 
 
 class Connection(asyncio.Protocol):
@@ -114,13 +132,7 @@ class Connection(asyncio.Protocol):
             self._complete()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        if not self._load.stopping:
-            self._load.fail(f"a connection was closed: {exc}")
-
-    def close(self) -> None:
-        """Abort the connection."""
-        if self._transport is not None:
-            self._transport.abort()
+        self._load.fail(f"a connection was closed: {exc}")
 
     def _body_bytes(self, data: bytes, end: int) -> int:
         if data[9:12] != b"200":
@@ -132,62 +144,57 @@ class Connection(asyncio.Protocol):
         return int(length[1])
 
     def _complete(self) -> None:
-        self._load.answer(perf_counter() - self._began)
+        latency = perf_counter() - self._began
         if self._kept is not None:
             answer = b"".join(self._kept)
             assert self._request is not None
             if not is_right(self._request, answer[answer.find(_END_OF_HEAD) :]):
                 self._load.fail(f"asked {self._request.data[-300:]!r}, answered {answer[:600]!r}")
-        self._load.next_request(self)
+        self._load.complete(self, latency)
 
 
 async def work(harness: Harness, specification: Specification) -> None:
-    """Load a server: warm up, measure for some seconds or until the harness says stop, and send the measurements."""
+    """Connect and warm up; then measure for the `seconds` of each command, or until the next one where it has none."""
     requests = prepare(specification["kind"], specification["keys_total"], specification["size"], specification["seed"])
-    load = Load(requests, check=specification["check"], seed=specification["seed"])
     rate: float | None = specification.get("rate")
-    if rate is not None:
-        load.due = deque()
+    load = Load(requests, check=specification["check"], seed=specification["seed"], paced=rate is not None)
     loop = asyncio.get_running_loop()
-    connections = [
-        (await loop.create_connection(lambda: Connection(load), "127.0.0.1", specification["port"]))[1]
-        for _ in range(specification["connections"])
-    ]
-    pace = asyncio.ensure_future(_pace(load, rate)) if rate is not None else None
-    await _pass(load, specification["warm_seconds"])
-    load.measuring, stopwatch = True, CpuStopwatch(specification["server_pid"])
-    if specification["seconds"] is None:
-        await _until_stopped(load, harness)
-    else:
-        await _pass(load, specification["seconds"])
-    load.measuring, load.stopping = False, True
-    used = stopwatch.read()
+    for _ in range(specification["connections"]):
+        await loop.create_connection(lambda: Connection(load), "127.0.0.1", specification["port"])
+    if specification["warm_seconds"]:
+        await _measure(load, specification["server_pid"], rate, asyncio.sleep(specification["warm_seconds"]))
+    harness.send(event="ready")
+    while True:
+        seconds = (await harness.receive())["seconds"]
+        ended = harness.receive() if seconds is None else asyncio.sleep(seconds)
+        harness.send(**await _measure(load, specification["server_pid"], rate, ended))
+
+
+async def _measure(load: Load, server_pid: int, rate: float | None, ended: Awaitable[Any]) -> dict[str, float]:
+    """Load the server until `ended`, and return the measurements of exactly the requests sent."""
+    stopwatch = CpuStopwatch(server_pid)
+    load.resume()
+    pace = None if rate is None else asyncio.ensure_future(_pace(load, rate))
+    await _unless_failed(load, ended)
     if pace is not None:
         pace.cancel()
-    for connection in connections:
-        connection.close()
-    if not load.answered:
+    await _unless_failed(load, load.pause())
+    used = stopwatch.read()
+    if not load.latencies:
         raise WrongAnswer("no request was answered")
-    harness.send(
-        requests=load.answered,
-        wall_seconds=used.wall_seconds,
-        server_cpu_seconds=used.server_cpu_seconds,
-        load_cpu_seconds=used.load_cpu_seconds,
+    return {
+        "requests": len(load.latencies),
+        "wall_seconds": used.wall_seconds,
+        "server_cpu_seconds": used.server_cpu_seconds,
+        "load_cpu_seconds": used.load_cpu_seconds,
         **percentiles_ms(load.latencies),
-    )
+    }
 
 
-async def _pass(load: Load, seconds: float) -> None:
-    """Let time pass, unless something fails."""
-    await asyncio.wait([load.failure], timeout=seconds)
-    if load.failure.done():
-        load.failure.result()
-
-
-async def _until_stopped(load: Load, harness: Harness) -> None:
-    harness.send(event="measuring")
-    stop: asyncio.Future[Any] = asyncio.ensure_future(harness.receive())
-    await asyncio.wait([load.failure, stop], return_when=asyncio.FIRST_COMPLETED)
+async def _unless_failed(load: Load, awaited: Awaitable[Any]) -> None:
+    """Await something, unless the load fails meanwhile."""
+    ended = asyncio.ensure_future(awaited)
+    await asyncio.wait([load.failure, ended], return_when=asyncio.FIRST_COMPLETED)
     if load.failure.done():
         load.failure.result()
 

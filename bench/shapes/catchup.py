@@ -125,6 +125,7 @@ def _reads(environment: Environment, topics: Topics, plan: Plan, number: int) ->
         startup.wait_until_reading()
         reading = stack.enter_context(Worker("bench.load.http", **_read_load(server, plan, number)))
         reading.receive(_SECONDS_MAX)
+        reading.send(seconds=None)
         startup.wait_until_ready()
         reading.send(command="stop")
         found = reading.receive(_SECONDS_MAX)
@@ -143,7 +144,6 @@ def _read_load(server: Server, plan: Plan, number: int) -> dict[str, Any]:
         "connections": _READ_CONNECTIONS,
         "rate": _READS_PER_SECOND,
         "warm_seconds": 0,
-        "seconds": None,
         "check": False,
         "seed": number,
     }

@@ -7,12 +7,12 @@ from typing import Any
 
 from bench.environment import Environment, say, wait_until_applied, wait_until_ready
 from bench.load.deliveries import Wanted
-from bench.measure import BASELINE, FLOOR, OURS, SIDES, Measurement, turns
+from bench.measure import BASELINE, FLOOR, OURS, SIDES, Measurement, slices, turns
 from bench.plan import Plan
 from bench.processes import Server
 from bench.schedule import Schedule
 from bench.sources import Source, kafka_source
-from bench.subscriptions import open_subscriptions
+from bench.subscriptions import Subscriptions, open_subscriptions
 
 LIVE_END = "live end, 20 records/s"
 
@@ -23,6 +23,8 @@ _WANTED = Wanted(1, 0, _KEYS, same=True)
 # No run of subscribers has these numbers.
 _FIRST_RUN = 9_000
 _US = 1_000_000
+# Of each side in a pair.
+_SLICES = 5
 
 
 def measure(environment: Environment, plan: Plan) -> Iterator[Measurement]:
@@ -42,7 +44,7 @@ def measure(environment: Environment, plan: Plan) -> Iterator[Measurement]:
 
 
 def compare(environment: Environment, plan: Plan) -> Iterator[Measurement]:
-    """Measure a subscriber of both sides in turn, with new processes for each pair."""
+    """Measure a subscriber of both sides in alternating slices, with new processes for each pair."""
     with ExitStack() as stack:
         topics = {side: environment.topic(f"live-end-{side}", plan.keys, plan.keys) for side in SIDES}
         sources = {
@@ -51,11 +53,24 @@ def compare(environment: Environment, plan: Plan) -> Iterator[Measurement]:
         }
         databases = {side: _database(environment) for side in SIDES}
         for number in range(1, plan.rounds + 1):
-            for side in turns(number):
-                say(f"round {number}: {LIVE_END}, {side}")
-                with environment.service(topics[side], databases[side], subject=side) as server:
+            say(f"pair {number}: {LIVE_END}")
+            with ExitStack() as pair:
+                opened: dict[str, Subscriptions] = {}
+                for side in turns(number):
+                    server = pair.enter_context(environment.service(topics[side], databases[side], subject=side))
                     wait_until_ready(server)
-                    yield _subscriber(side, server, sources[side], _updates(plan), number)
+                    opened[side] = pair.enter_context(open_subscriptions(server, sources[side], _WANTED))
+                    opened[side].warm_up()
+                yield from _pair(opened, number, _updates(plan))
+
+
+def _pair(opened: Mapping[str, Subscriptions], number: int, updates: int) -> Iterator[Measurement]:
+    cpu_seconds = dict.fromkeys(opened, 0.0)
+    for side in slices(number, _SLICES):
+        received = opened[side].run(updates // _SLICES, 1, _UPDATES_PER_SECOND)
+        cpu_seconds[side] += received["server_cpu_seconds"]
+    for side, used in cpu_seconds.items():
+        yield Measurement(LIVE_END, side, number, {"cpu_us_per_record": used / (updates // _SLICES * _SLICES) * _US})
 
 
 def _aiokafka(environment: Environment, topic: str, source: Source, updates: int, number: int) -> Measurement:

@@ -1,19 +1,22 @@
 """Reads of keys drawn uniformly at random: one key, many keys, a page."""
 
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from bench.environment import Environment, say, wait_until_applied, wait_until_listening, wait_until_ready
-from bench.measure import BASELINE, FLOOR, OURS, SIDES, Measurement, bottleneck, shares, turns
+from bench.measure import BASELINE, FLOOR, OURS, SIDES, Measurement, bottleneck, shares, slices, turns
 from bench.plan import Plan
 from bench.processes import Server, Worker
 
 WARM_SECONDS = 0.5
 _ANSWER_SECONDS_MAX = 60.0
 _US = 1_000_000
+# Of each side in a pair.
+_SLICES = 15
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +32,7 @@ class Read:
 ONE = Read("one key", "one", 1, 16)
 MANY = Read("100 keys", "many", 100, 4)
 PAGE = Read("a page of 1,000", "page", 1_000, 4)
+READS = (ONE, MANY, PAGE)
 
 
 def measure(environment: Environment, plan: Plan) -> Iterator[Measurement]:
@@ -46,11 +50,31 @@ def compare(environment: Environment, plan: Plan) -> Iterator[Measurement]:
     for number in range(1, plan.rounds + 1):
         with ExitStack() as stack:
             servers = {side: _serve(environment, topic, databases[side], side, stack) for side in turns(number)}
-            yield from _round(servers, number, plan)
+            for read in READS:
+                say(f"pair {number}: {read.shape}")
+                yield from _pair(servers, read, number, plan)
+
+
+def _pair(servers: Mapping[str, Server], read: Read, number: int, plan: Plan) -> Iterator[Measurement]:
+    """Measure both sides in alternating slices."""
+    found: dict[str, list[dict[str, Any]]] = {side: [] for side in servers}
+    with ExitStack() as stack:
+        workers = {side: stack.enter_context(_load(servers[side], read, number, plan)) for side in servers}
+        for side in slices(number, _SLICES):
+            found[side].append(_measure(workers[side], plan.seconds / _SLICES))
+    for side, of_side in found.items():
+        yield _measurement(read, side, number, of_side)
 
 
 def measure_one(server: Server, subject: str, read: Read, number: int, plan: Plan) -> Measurement:
     """Measure one subject under one kind of read."""
+    with _load(server, read, number, plan) as worker:
+        return _measurement(read, subject, number, [_measure(worker, plan.seconds)])
+
+
+@contextmanager
+def _load(server: Server, read: Read, number: int, plan: Plan) -> Iterator[Worker]:
+    """Connect a load generator, warmed up and paused."""
     specification: dict[str, Any] = {
         "port": server.port,
         "server_pid": server.pid,
@@ -59,30 +83,36 @@ def measure_one(server: Server, subject: str, read: Read, number: int, plan: Pla
         "keys_total": plan.keys,
         "connections": read.connections,
         "warm_seconds": WARM_SECONDS,
-        "seconds": plan.seconds,
         "check": True,
         # Every subject of a round gets the same requests.
         "seed": number,
     }
     with Worker("bench.load.http", **specification) as worker:
-        found = worker.receive(plan.seconds + _ANSWER_SECONDS_MAX)
-    used = {name: found[name] for name in ("wall_seconds", "server_cpu_seconds", "load_cpu_seconds")}
-    return Measurement(
-        read.shape,
-        subject,
-        number,
-        {
-            "requests_per_s": found["requests"] / found["wall_seconds"],
-            "cpu_us_per_request": found["server_cpu_seconds"] / found["requests"] * _US,
-            **{name: found[name] for name in ("p50_ms", "p99_ms")},
-            **shares(**used),
-        },
-        bottleneck(**used),
-    )
+        worker.receive(_ANSWER_SECONDS_MAX)
+        yield worker
+
+
+def _measure(worker: Worker, seconds: float) -> dict[str, Any]:
+    worker.send(seconds=seconds)
+    return worker.receive(seconds + _ANSWER_SECONDS_MAX)
+
+
+def _measurement(read: Read, subject: str, number: int, found: Sequence[Mapping[str, float]]) -> Measurement:
+    """Return the measurement of one or more slices; latencies are the medians of theirs."""
+    names = ("wall_seconds", "server_cpu_seconds", "load_cpu_seconds")
+    used = {name: sum(one[name] for one in found) for name in names}
+    requests = sum(one["requests"] for one in found)
+    figures = {
+        "requests_per_s": requests / used["wall_seconds"],
+        "cpu_us_per_request": used["server_cpu_seconds"] / requests * _US,
+        **{name: median(one[name] for one in found) for name in ("p50_ms", "p99_ms")},
+        **shares(**used),
+    }
+    return Measurement(read.shape, subject, number, figures, bottleneck(**used))
 
 
 def _round(servers: Mapping[str, Server], number: int, plan: Plan) -> Iterator[Measurement]:
-    for read in (ONE, MANY, PAGE):
+    for read in READS:
         for subject, server in servers.items():
             say(f"round {number}: {read.shape}, {subject}")
             yield measure_one(server, subject, read, number, plan)

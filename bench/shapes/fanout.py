@@ -1,15 +1,16 @@
 """Fan-out: many subscribers to few keys, many subscribers with a key each, few updates and many updates."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
+from statistics import median
 from typing import Any
 
 from bench.environment import Environment, say, wait_until_applied, wait_until_listening, wait_until_ready
 from bench.failures import record_failures
 from bench.load.deliveries import Wanted
 from bench.load.transports import BARE_WEBSOCKET, SSE, WEBSOCKET
-from bench.measure import BASELINE, FLOOR, OURS, SIDES, Measurement, bottleneck, shares, turns
+from bench.measure import BASELINE, FLOOR, OURS, SIDES, Measurement, bottleneck, shares, slices, turns
 from bench.plan import Plan
 from bench.processes import ProcessFailed, Server
 from bench.sources import BareSource, KafkaSource, Source, kafka_source
@@ -25,21 +26,31 @@ MANY = "5,000 subscriptions, own keys, 1 update/s each"
 
 _KEYS = 10
 _SUBSCRIBERS = 1_000
-_HUNDRED_UPDATES_PER_SECOND = 50.0
-_OWN_TICKS_PER_SECOND = 10.0
 _MANY_SUBSCRIPTIONS = 5_000
-_MANY_PER_SOCKET = 100
-_MANY_TICKS_PER_SECOND = 100.0
 _PROBE_UPDATES = 4
 # Faster than any server sends, so that all updates wait for it.
 _AT_ONCE_TICKS_PER_SECOND = 1_000.0
 _US = 1_000_000
+# Of each side in a pair.
+_SLICES = 6
 
 SAME = Wanted(_SUBSCRIBERS, 0, _KEYS, same=True)
 SAME_HUNDRED = Wanted(100, 0, _KEYS, same=True)
 OWN = Wanted(_SUBSCRIBERS, 0, 1, same=False)
 MANY_OWN = Wanted(_MANY_SUBSCRIPTIONS, 0, 1, same=False)
 
+_BOTH = "both sides"
+_SUMMED = (
+    "wall_seconds",
+    "server_cpu_seconds",
+    "load_cpu_seconds",
+    "seconds",
+    "deliveries",
+    "missing",
+    "lost",
+    "repeated",
+    "strays",
+)
 # The floor of both transports is the bare WebSocket send.
 _SSE_SHAPES = {FLAT_OUT: SSE_FLAT_OUT, HALF_RATE: SSE_HALF_RATE}
 
@@ -62,8 +73,27 @@ class SameKeys:
     half_rate: str
 
 
-_OVER_WEBSOCKET = SameKeys(WEBSOCKET, FLAT_OUT, HALF_RATE)
-_OVER_SSE = SameKeys(SSE, SSE_FLAT_OUT, SSE_HALF_RATE)
+@dataclass(frozen=True, slots=True)
+class Paced:
+    """A shape with a fixed pace."""
+
+    shape: str
+    wanted: Wanted
+    per_connection: int
+    updates_per_tick: int
+    ticks_per_second: float
+
+    def updates(self, seconds: float) -> int:
+        """Return the number of updates in this time, in whole ticks."""
+        return max(1, int(seconds * self.ticks_per_second)) * self.updates_per_tick
+
+
+_SAME_KEYS = (SameKeys(WEBSOCKET, FLAT_OUT, HALF_RATE), SameKeys(SSE, SSE_FLAT_OUT, SSE_HALF_RATE))
+_PACED = (
+    Paced(OWN_KEYS, OWN, 1, _SUBSCRIBERS, 10.0),
+    Paced(HUNDRED, SAME_HUNDRED, 1, 1, 50.0),
+    Paced(MANY, MANY_OWN, 100, _MANY_SUBSCRIPTIONS // 100, 100.0),
+)
 
 
 def measure(environment: Environment, plan: Plan) -> Iterator[Measurement]:
@@ -71,11 +101,14 @@ def measure(environment: Environment, plan: Plan) -> Iterator[Measurement]:
     with ExitStack() as stack:
         subjects = _start(environment, plan, stack)
         for number in range(1, plan.rounds + 1):
-            yield from _round(subjects, number, plan, floor_rate=0.0)
+            yield from _round(subjects, number, plan)
 
 
 def compare(environment: Environment, plan: Plan) -> Iterator[Measurement]:
-    """Measure every shape of both sides in turn, with new processes for each pair, at the pace of one floor."""
+    """Measure every shape of both sides in alternating slices, with new processes for each pair.
+
+    The floor is measured once; it sets the pace of every half-rate shape.
+    """
     with ExitStack() as stack:
         topics = {side: environment.topic(f"fanout-{side}", plan.keys, plan.keys) for side in SIDES}
         sources = {side: _source(environment, topics[side], stack) for side in SIDES}
@@ -83,33 +116,38 @@ def compare(environment: Environment, plan: Plan) -> Iterator[Measurement]:
         floor_rate = 0.0
         for number in range(1, plan.rounds + 1):
             with ExitStack() as servers:
-                subjects = []
+                sides: dict[str, Subject] = {}
                 for side in turns(number):
-                    server = environment.service(topics[side], databases[side], subject=side)
-                    subjects.append(Subject(side, servers.enter_context(server), sources[side]))
+                    server = servers.enter_context(environment.service(topics[side], databases[side], subject=side))
                     wait_until_ready(server)
-                floor_rate = floor_rate or _floor_rate(environment, subjects[0], plan)
-                yield from _round(subjects, number, plan, floor_rate)
+                    sides[side] = Subject(side, server, sources[side])
+                floor_rate = floor_rate or _floor_rate(environment, sides[OURS], plan)
+                for shapes in _SAME_KEYS:
+                    pair = _same_keys_pair(sides, shapes, number, plan, floor_rate)
+                    yield from record_failures(shapes.flat_out, _BOTH, number, pair)
+                for paced in _PACED:
+                    yield from record_failures(paced.shape, _BOTH, number, _paced_pair(sides, paced, number, plan))
 
 
-def _round(subjects: list[Subject], number: int, plan: Plan, floor_rate: float) -> Iterator[Measurement]:
-    """Measure every shape; a floor among the subjects comes first and sets the pace of the others."""
+def _round(subjects: list[Subject], number: int, plan: Plan) -> Iterator[Measurement]:
+    """Measure every shape of every subject; the floor comes first and sets the pace of the others."""
+    over_websocket, over_sse = _SAME_KEYS
+    floor_rate = 0.0
     for subject in subjects:
-        for measured in _same_keys(subject, _OVER_WEBSOCKET, number, plan, floor_rate):
+        found = _same_keys(subject, over_websocket, number, plan, floor_rate)
+        for measured in record_failures(FLAT_OUT, subject.name, number, found):
             yield measured
             if measured.subject == FLOOR:
                 floor_rate = measured.figures.get("deliveries_per_s", floor_rate)
                 yield replace(measured, shape=_SSE_SHAPES[measured.shape])
-    for subject in subjects:
-        if subject.name not in (FLOOR, BASELINE):
-            yield from _same_keys(subject, _OVER_SSE, number, plan, floor_rate)
-    for subject in subjects:
-        if plan.thorough or subject.name != BASELINE:
-            yield from record_failures(OWN_KEYS, subject.name, number, _own_keys(subject, number, plan))
-    for subject in subjects:
-        yield from record_failures(HUNDRED, subject.name, number, _hundred(subject, number, plan))
-    for subject in subjects if plan.thorough else ():
-        yield from record_failures(MANY, subject.name, number, _many(subject, number, plan))
+        if subject.name == OURS:
+            found = _same_keys(subject, over_sse, number, plan, floor_rate)
+            yield from record_failures(SSE_FLAT_OUT, subject.name, number, found)
+    for paced in _PACED:
+        for subject in subjects:
+            slow = paced.shape == MANY or (paced.shape == OWN_KEYS and subject.name == BASELINE)
+            if plan.thorough or not slow:
+                yield from record_failures(paced.shape, subject.name, number, _paced(subject, paced, number, plan))
 
 
 def _start(environment: Environment, plan: Plan, stack: ExitStack) -> list[Subject]:
@@ -142,59 +180,92 @@ def _floor(environment: Environment, service: Subject) -> Iterator[Subject]:
 
 def _floor_rate(environment: Environment, service: Subject, plan: Plan) -> float:
     """Return the floor's deliveries a second, flat out."""
-    with _floor(environment, service) as floor:
-        flat_out = next(iter(_flat_out_and_half_rate(floor, _OVER_WEBSOCKET, 0, plan, 0.0)))
-    return flat_out.figures["deliveries_per_s"]
+    with _floor(environment, service) as floor, _subscriptions(floor, SAME) as subscriptions:
+        say(f"{FLAT_OUT}, floor")
+        updates = _updates_at_once(subscriptions, plan.seconds)
+        wait_until_idle(floor.server)
+        return _rate(subscriptions.run(updates, 1, _AT_ONCE_TICKS_PER_SECOND))
 
 
 def _same_keys(subject: Subject, shapes: SameKeys, number: int, plan: Plan, floor_rate: float) -> Iterator[Measurement]:
-    measured = _flat_out_and_half_rate(subject, shapes, number, plan, floor_rate)
-    return record_failures(shapes.flat_out, subject.name, number, measured)
-
-
-def _flat_out_and_half_rate(
-    subject: Subject, shapes: SameKeys, number: int, plan: Plan, floor_rate: float
-) -> Iterator[Measurement]:
     with _subscriptions(subject, SAME, shapes.transport) as subscriptions:
         say(f"round {number}: {shapes.flat_out}, {subject.name}")
-        probed = subscriptions.run(_PROBE_UPDATES, _PROBE_UPDATES, 1.0)
+        updates = _updates_at_once(subscriptions, plan.seconds)
         wait_until_idle(subject.server)
-        updates = max(_PROBE_UPDATES, int(_rate(probed) * plan.seconds / _SUBSCRIBERS))
         flat_out = subscriptions.run(updates, 1, _AT_ONCE_TICKS_PER_SECOND)
-        figures = {"deliveries_per_s": _rate(flat_out), "cpu_us_per_delivery": _cpu_us(flat_out)}
-        yield _measurement(shapes.flat_out, subject, number, flat_out, figures)
+        yield _measurement(shapes.flat_out, subject.name, number, flat_out, _flat_out_figures(flat_out))
         if subject.name == BASELINE and not plan.thorough:
             return
         say(f"round {number}: {shapes.half_rate}, {subject.name}")
         wait_until_idle(subject.server)
-        updates_per_second = (floor_rate or figures["deliveries_per_s"]) / 2 / _SUBSCRIBERS
+        updates_per_second = (floor_rate or _rate(flat_out)) / 2 / _SUBSCRIBERS
         half = subscriptions.run(max(1, int(updates_per_second * plan.seconds)), 1, updates_per_second)
-        yield _measurement(shapes.half_rate, subject, number, half, _paced_figures(half))
+        yield _measurement(shapes.half_rate, subject.name, number, half, _paced_figures(half))
 
 
-def _own_keys(subject: Subject, number: int, plan: Plan) -> Iterator[Measurement]:
-    say(f"round {number}: {OWN_KEYS}, {subject.name}")
-    ticks = max(1, int(plan.seconds * _OWN_TICKS_PER_SECOND))
-    with _subscriptions(subject, OWN) as subscriptions:
-        received = subscriptions.run(ticks * _SUBSCRIBERS, _SUBSCRIBERS, _OWN_TICKS_PER_SECOND)
-        yield _measurement(OWN_KEYS, subject, number, received, _paced_figures(received))
+def _paced(subject: Subject, paced: Paced, number: int, plan: Plan) -> Iterator[Measurement]:
+    say(f"round {number}: {paced.shape}, {subject.name}")
+    with _subscriptions(subject, paced.wanted, per_connection=paced.per_connection) as subscriptions:
+        received = subscriptions.run(paced.updates(plan.seconds), paced.updates_per_tick, paced.ticks_per_second)
+        yield _measurement(paced.shape, subject.name, number, received, _paced_figures(received))
 
 
-def _hundred(subject: Subject, number: int, plan: Plan) -> Iterator[Measurement]:
-    say(f"round {number}: {HUNDRED}, {subject.name}")
-    with _subscriptions(subject, SAME_HUNDRED) as subscriptions:
-        updates = int(plan.seconds * _HUNDRED_UPDATES_PER_SECOND)
-        received = subscriptions.run(updates, 1, _HUNDRED_UPDATES_PER_SECOND)
-        yield _measurement(HUNDRED, subject, number, received, _paced_figures(received))
+def _same_keys_pair(
+    sides: Mapping[str, Subject], shapes: SameKeys, number: int, plan: Plan, floor_rate: float
+) -> Iterator[Measurement]:
+    say(f"pair {number}: {shapes.flat_out}")
+    seconds = plan.seconds / _SLICES
+    with ExitStack() as stack:
+        opened = {
+            name: stack.enter_context(_subscriptions(side, SAME, shapes.transport)) for name, side in sides.items()
+        }
+        # Both sides get the same work, however fast each is.
+        updates = min(_updates_at_once(subscriptions, seconds) for subscriptions in opened.values())
+        for side, received in _run_slices(opened, number, updates, 1, _AT_ONCE_TICKS_PER_SECOND):
+            yield _measurement(shapes.flat_out, side, number, received, _flat_out_figures(received))
+        say(f"pair {number}: {shapes.half_rate}")
+        updates_per_second = floor_rate / 2 / _SUBSCRIBERS
+        updates = max(1, int(updates_per_second * seconds))
+        for side, received in _run_slices(opened, number, updates, 1, updates_per_second):
+            yield _measurement(shapes.half_rate, side, number, received, _paced_figures(received))
 
 
-def _many(subject: Subject, number: int, plan: Plan) -> Iterator[Measurement]:
-    say(f"round {number}: {MANY}, {subject.name}")
-    per_tick = int(_MANY_SUBSCRIPTIONS / _MANY_TICKS_PER_SECOND)
-    with _subscriptions(subject, MANY_OWN, per_connection=_MANY_PER_SOCKET) as subscriptions:
-        updates = max(1, int(plan.seconds)) * _MANY_SUBSCRIPTIONS
-        received = subscriptions.run(updates, per_tick, _MANY_TICKS_PER_SECOND)
-        yield _measurement(MANY, subject, number, received, _paced_figures(received))
+def _paced_pair(sides: Mapping[str, Subject], paced: Paced, number: int, plan: Plan) -> Iterator[Measurement]:
+    say(f"pair {number}: {paced.shape}")
+    updates = paced.updates(plan.seconds / _SLICES)
+    with ExitStack() as stack:
+        opened = {
+            name: stack.enter_context(_subscriptions(side, paced.wanted, per_connection=paced.per_connection))
+            for name, side in sides.items()
+        }
+        for side, received in _run_slices(opened, number, updates, paced.updates_per_tick, paced.ticks_per_second):
+            yield _measurement(paced.shape, side, number, received, _paced_figures(received))
+
+
+def _run_slices(
+    opened: Mapping[str, Subscriptions], number: int, updates: int, updates_per_tick: int, ticks_per_second: float
+) -> list[tuple[str, dict[str, Any]]]:
+    """Run this many updates a slice on both sides in turn; return what each side received in all."""
+    received: dict[str, list[dict[str, Any]]] = {side: [] for side in opened}
+    for side in slices(number, _SLICES):
+        received[side].append(opened[side].run(updates, updates_per_tick, ticks_per_second))
+    return [(side, _merged(of_side)) for side, of_side in received.items()]
+
+
+def _merged(received: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return the sums of several slices, and the medians of their latencies."""
+    merged: dict[str, Any] = {name: sum(one[name] for one in received) for name in _SUMMED}
+    merged["late"] = any(one["late"] for one in received)
+    for name in ("p50_ms", "p99_ms"):
+        if latencies := [one[name] for one in received if name in one]:
+            merged[name] = median(latencies)
+    return merged
+
+
+def _updates_at_once(subscriptions: Subscriptions, seconds: float) -> int:
+    """Return the number of updates that a server takes about this long to send to all."""
+    probed = subscriptions.run(_PROBE_UPDATES, _PROBE_UPDATES, 1.0)
+    return max(_PROBE_UPDATES, int(_rate(probed) * seconds / _SUBSCRIBERS))
 
 
 @contextmanager
@@ -212,12 +283,16 @@ def _subscriptions(
 
 
 def _measurement(
-    shape: str, subject: Subject, number: int, received: Mapping[str, Any], figures: dict[str, float]
+    shape: str, subject: str, number: int, received: Mapping[str, Any], figures: dict[str, float]
 ) -> Measurement:
     used = {name: received[name] for name in ("wall_seconds", "server_cpu_seconds", "load_cpu_seconds")}
     odd = [f"{received[name]:,} {name}" for name in ("lost", "repeated", "strays") if received[name]]
     late = ["the producer was late"] if received["late"] else []
-    return Measurement(shape, subject.name, number, {**figures, **shares(**used)}, (*bottleneck(**used), *odd, *late))
+    return Measurement(shape, subject, number, {**figures, **shares(**used)}, (*bottleneck(**used), *odd, *late))
+
+
+def _flat_out_figures(received: Mapping[str, Any]) -> dict[str, float]:
+    return {"deliveries_per_s": _rate(received), "cpu_us_per_delivery": _cpu_us(received)}
 
 
 def _paced_figures(received: Mapping[str, Any]) -> dict[str, float]:

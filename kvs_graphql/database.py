@@ -1,4 +1,4 @@
-"""A SQLite file in WAL mode: one connection that writes, a few that only read. The only aiosqlite.
+"""A SQLite file in WAL mode: one connection that writes, a few that only read.
 
 A whole transaction is one plain function, run in its connection's own thread: one hop there and back, and
 nothing else can slip in between (on a shared connection, one task's rollback undoes another's insert).
@@ -9,19 +9,17 @@ import os
 import sqlite3
 import sys
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
 
-import aiosqlite
 from filelock import FileLock, Timeout
 
+from kvs_graphql.compat.aiosqlite import Connection, Work, connect
 from kvs_graphql.errors import Damaged, DatabaseError, Unavailable, Unwritable
 
 T = TypeVar("T")
-Work = Callable[[sqlite3.Connection], T]
-"""What happens inside one transaction. It runs in another thread: no asyncio in it."""
 
 # Looking through a file takes about 2 s a GiB: larger ones are only found damaged where they are used.
 _CHECKED_BYTES_MAX = 1024**3
@@ -49,9 +47,9 @@ class Database:
     def __init__(self, path: Path, readers: int) -> None:
         self._path = path
         self._reader_count = readers
-        self._readers: asyncio.LifoQueue[_Connection] = asyncio.LifoQueue()
+        self._readers: asyncio.LifoQueue[Connection] = asyncio.LifoQueue()
         self._writing = asyncio.Lock()
-        self._open: list[_Connection] = []
+        self._open: list[Connection] = []
 
     async def open(self) -> None:
         """Open the connections: the writer, then the readers."""
@@ -152,16 +150,8 @@ async def open_database(path: Path, prepare: Work[None], *, readers: int) -> Asy
         await asyncio.to_thread(_seal, path)
 
 
-class _Connection(aiosqlite.Connection):
-    """aiosqlite's connection and thread, with a way to run one function in it."""
-
-    async def run(self, work: Work[T]) -> T:
-        result: T = await self._execute(work, self._conn)
-        return result
-
-
-async def _connect(path: Path, mode: str, pragmas: tuple[str, ...]) -> _Connection:
-    def connect() -> sqlite3.Connection:
+async def _connect(path: Path, mode: str, pragmas: tuple[str, ...]) -> Connection:
+    def connector() -> sqlite3.Connection:
         connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode={mode}", uri=True, isolation_level=None)
         try:
             for pragma in pragmas:
@@ -171,14 +161,7 @@ async def _connect(path: Path, mode: str, pragmas: tuple[str, ...]) -> _Connecti
             raise
         return connection
 
-    connection = _Connection(connect, iter_chunk_size=1)
-    try:
-        await connection
-    except BaseException:
-        # Its thread has a last word for the event loop, which may be closed by then.
-        await asyncio.to_thread(connection._thread.join)
-        raise
-    return connection
+    return await connect(connector)
 
 
 def _let_others_first() -> None:

@@ -71,9 +71,6 @@ LIBRARIES: dict[str, set[str]] = {
 
 # Private names of libraries used outside `compat`. The list only shrinks: move a use there, then remove its entry.
 KNOWN_PRIVATE_USES: set[tuple[str, str]] = {
-    ("database.py", "_conn"),
-    ("database.py", "_execute"),
-    ("database.py", "_thread"),
     ("kafka/handover.py", "_batches"),
     ("kafka/handover.py", "_message_accumulator"),
     ("kafka/handover.py", "_sender"),

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from typing import Any, TypeVar
 
-from kvs_graphql.database import Work
+from kvs_graphql.compat.aiosqlite import Work
 from kvs_graphql.store import Store, WindowLimits
 from kvs_graphql.store.schema import prepare
 

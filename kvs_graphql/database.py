@@ -1,7 +1,7 @@
-"""A SQLite file in WAL mode: one connection that writes, a few that only read.
+"""A SQLite file in WAL mode, with one connection that writes and a few that only read.
 
-A whole transaction is one plain function, run in its connection's own thread: one hop there and back, and
-nothing else can slip in between (on a shared connection, one task's rollback undoes another's insert).
+A transaction is one plain function that runs in its connection's own thread. It costs one hop there and back, and
+no other task's statements can slip into it.
 """
 
 import asyncio
@@ -21,15 +21,15 @@ from kvs_graphql.errors import Damaged, DatabaseError, Unavailable, Unwritable
 
 T = TypeVar("T")
 
-# Looking through a file takes about 2 s a GiB: larger ones are only found damaged where they are used.
+# The check takes about 2 s per GiB. Damage in larger files shows only when the damaged page is read.
 _CHECKED_BYTES_MAX = 1024**3
 _BUSY_TIMEOUT_MS = 5_000
 _WRITER_CACHE_KIB = 256 * 1024
 _READER_CACHE_KIB = 32 * 1024
 _CHECKPOINT_PAGES = 20_000
 _WRITER_NICENESS, _NICENESS_MAX = 10, 19
-# NORMAL: a power cut may lose the last commits, never their order; Kafka has what was lost, for the positions
-# are lost with the records.
+# NORMAL: a power cut can lose the last commits, but not reorder them. The positions are lost with the records, so
+# the records are read from Kafka again.
 _WRITER_PRAGMAS = (
     "journal_mode=WAL",
     "synchronous=NORMAL",
@@ -42,7 +42,7 @@ _READER_PRAGMAS = ("query_only=ON", f"cache_size=-{_READER_CACHE_KIB}", f"busy_t
 
 
 class Database:
-    """An open file. `transaction` writes, `snapshot` reads; both may be called from any number of tasks."""
+    """An open file: `transaction` writes, `snapshot` reads. Any number of tasks may call both."""
 
     def __init__(self, path: Path, readers: int) -> None:
         self._path = path
@@ -52,50 +52,53 @@ class Database:
         self._open: list[Connection] = []
 
     async def open(self) -> None:
-        """Open the connections: the writer, then the readers."""
+        """Open the writing connection, then the reading ones. Raises as SQLite does."""
         self._open.append(await _connect(self._path, "rwc", _WRITER_PRAGMAS))
-        await self._open[0].run(lambda _: _let_others_first())
+        await self._open[0].run(lambda _: _lower_thread_priority())
         for _ in range(self._reader_count):
             reader = await _connect(self._path, "ro", _READER_PRAGMAS)
             self._open.append(reader)
             self._readers.put_nowait(reader)
 
     async def close(self) -> None:
-        """Close the connections, each once it is done; the last one leaves a single file behind."""
+        """Close each connection once its work is done. Closing the last one leaves a single file."""
         while self._open:
             await self._open.pop().close()
 
-    async def prepare(self, work: Work[None], *, trusted: bool) -> None:
-        """Look for damage where there may be some, then run the first transaction; raises as SQLite does."""
-        if not trusted and (await asyncio.to_thread(self._path.stat)).st_size <= _CHECKED_BYTES_MAX:
-            await self._open[0].run(_check)
+    async def prepare(self, work: Work[None], *, check: bool) -> None:
+        """Check the file for damage if `check` is set and the file is small enough, then run the first transaction.
+
+        Raises as SQLite does.
+        """
+        if check and (await asyncio.to_thread(self._path.stat)).st_size <= _CHECKED_BYTES_MAX:
+            await self._open[0].run(_check_for_damage)
         await self._open[0].run(lambda connection: _committed(connection, "BEGIN IMMEDIATE", work))
 
     async def swap(self, other: Path) -> None:
-        """Put another file, which nobody has open, in this one's place. What is asked for meanwhile waits.
+        """Replace this file with another one that nobody has open. Calls made meanwhile wait.
 
         Raises:
-            DatabaseError: It could not be done; nothing can be read or written any more.
+            DatabaseError: The swap failed. Nothing can be read or written from now on.
         """
         async with self._writing:
             for _ in range(self._reader_count):
                 await self._readers.get()
             await self.close()
             try:
-                await asyncio.to_thread(_seal_of(other).unlink, missing_ok=True)
+                await asyncio.to_thread(_marker_of(other).unlink, missing_ok=True)
                 await asyncio.to_thread(other.replace, self._path)
                 await self.open()
             except (OSError, sqlite3.Error) as error:
-                raise DatabaseError(f"{other} cannot be put in the place of {self._path}: {error}.") from error
+                raise DatabaseError(f"{self._path} cannot be replaced with {other}: {error}.") from error
 
     async def transaction(self, work: Work[T]) -> T:
-        """Run `work` under BEGIN IMMEDIATE and commit; an exception rolls all of it back.
+        """Run `work` under BEGIN IMMEDIATE and commit. An exception rolls back all of it.
 
-        A cancelled caller does not stop `work`: whether it was committed is then to be read back.
+        Cancelling the caller does not stop `work` once it has begun: read the file to learn whether it was committed.
 
         Raises:
-            Unwritable: Not now; nothing was written.
-            Damaged: The file is not what was written.
+            Unwritable: The database takes no writes now. Nothing was written.
+            Damaged: The file does not hold what was written to it.
         """
         try:
             async with self._writing:
@@ -106,7 +109,7 @@ class Database:
             raise Damaged(f"The database is damaged: {error}.") from error
 
     async def snapshot(self, work: Work[T]) -> T:
-        """Run `work` on a free read-only connection; all it reads is one snapshot.
+        """Run `work` on a free read-only connection. Everything it reads belongs to one snapshot.
 
         Raises:
             Unavailable: The file cannot be read.
@@ -122,23 +125,23 @@ class Database:
 
 @asynccontextmanager
 async def open_database(path: Path, prepare: Work[None], *, readers: int) -> AsyncIterator[Database]:
-    """The file at `path`, made if it is not there, held against other writers until closed.
+    """Open the file at `path`, or create it, and lock out other writers until it is closed.
 
-    `prepare` runs first, in a transaction of its own. A file is looked through for damage, unless it was closed in
-    order and nobody has touched it since.
+    `prepare` runs first, in its own transaction. The file is checked for damage unless the last shutdown was clean
+    and the file has not changed since.
 
     Raises:
-        Damaged: The file is not what was written, or no database at all.
-        DatabaseError: Another process writes it, or it cannot be opened.
+        Damaged: The file is not a database, or does not hold what was written to it.
+        DatabaseError: Another process writes to the file, or it cannot be opened.
     """
     database = Database(path, readers)
     async with AsyncExitStack() as stack:
         try:
             stack.enter_context(FileLock(f"{path}.lock").acquire(timeout=0))
             stack.push_async_callback(database.close)
-            trusted = await asyncio.to_thread(_break_seal, path)
+            clean = await asyncio.to_thread(_take_clean_shutdown_marker, path)
             await database.open()
-            await database.prepare(prepare, trusted=trusted)
+            await database.prepare(prepare, check=not clean)
         except Timeout:
             raise DatabaseError(f"{path} is in use by another kvs-graphql process (it holds {path}.lock).") from None
         except (OSError, sqlite3.OperationalError) as error:
@@ -147,7 +150,7 @@ async def open_database(path: Path, prepare: Work[None], *, readers: int) -> Asy
             raise Damaged(f"{path} is damaged: {error}.") from error
         yield database
         await database.close()
-        await asyncio.to_thread(_seal, path)
+        await asyncio.to_thread(_leave_clean_shutdown_marker, path)
 
 
 async def _connect(path: Path, mode: str, pragmas: tuple[str, ...]) -> Connection:
@@ -164,10 +167,10 @@ async def _connect(path: Path, mode: str, pragmas: tuple[str, ...]) -> Connectio
     return await connect(connector)
 
 
-def _let_others_first() -> None:
-    """Lower the priority of the thread that writes: where processors are few, readers and the event loop go first.
+def _lower_thread_priority() -> None:
+    """Let readers and the event loop run before the calling thread when processors are scarce.
 
-    Priorities of threads are Linux's own; elsewhere nothing is changed.
+    Does nothing outside Linux: only there does each thread have a priority of its own.
     """
     if sys.platform == "linux":
         thread = threading.get_native_id()
@@ -175,34 +178,34 @@ def _let_others_first() -> None:
         os.setpriority(os.PRIO_PROCESS, thread, min(niceness, _NICENESS_MAX))
 
 
-def _seal_of(path: Path) -> Path:
-    return path.with_name(f"{path.name}.sealed")
+def _marker_of(path: Path) -> Path:
+    return path.with_name(f"{path.name}.clean")
 
 
-def _seal(path: Path) -> None:
-    """Note, beside a file that was closed in order, what it looked like."""
-    # A full disk is no reason to end badly: the file is looked through next time.
+def _leave_clean_shutdown_marker(path: Path) -> None:
+    """Record the size and time of a file that was closed properly."""
+    # On a full disk there is no marker, and the next start checks the file.
     with suppress(OSError):
-        _seal_of(path).write_text(_looks_of(path))
+        _marker_of(path).write_text(_size_and_time_of(path))
 
 
-def _break_seal(path: Path) -> bool:
-    """Whether the file is as it was closed; from here on it is not sealed any more."""
-    seal = _seal_of(path)
+def _take_clean_shutdown_marker(path: Path) -> bool:
+    """Remove the marker; return whether there was one and the file has not changed since."""
+    marker = _marker_of(path)
     try:
-        return seal.read_text() == _looks_of(path)
+        return marker.read_text() == _size_and_time_of(path)
     except FileNotFoundError:
         return False
     finally:
-        seal.unlink(missing_ok=True)
+        marker.unlink(missing_ok=True)
 
 
-def _looks_of(path: Path) -> str:
+def _size_and_time_of(path: Path) -> str:
     found = path.stat()
-    return f"{found.st_size} bytes, changed at {found.st_mtime_ns} ns\n"
+    return f"{found.st_size} bytes, modified at {found.st_mtime_ns} ns\n"
 
 
-def _check(connection: sqlite3.Connection) -> None:
+def _check_for_damage(connection: sqlite3.Connection) -> None:
     (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()
     if found != "ok":
         raise sqlite3.DatabaseError(found)
@@ -214,7 +217,7 @@ def _committed(connection: sqlite3.Connection, begin: str, work: Work[T]) -> T:
         result = work(connection)
         connection.execute("COMMIT")
     except BaseException:
-        # SQLite has rolled back by itself after a full disk or an I/O error.
+        # After a full disk or an I/O error, SQLite has already rolled back.
         if connection.in_transaction:
             connection.execute("ROLLBACK")
         raise

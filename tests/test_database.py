@@ -1,4 +1,4 @@
-"""A file of the database: when it is looked through for damage, and who goes first."""
+"""The database file: when it is checked for damage, and the priority of its threads."""
 
 import os
 import sqlite3
@@ -19,24 +19,25 @@ def fill(connection: sqlite3.Connection) -> None:
 
 @pytest.fixture
 async def path(tmp_path: Path) -> Path:
-    """A file that was closed in order."""
+    """A file whose last shutdown was clean."""
     path = tmp_path / "kvs.db"
     async with open_database(path, fill, readers=1):
         pass
     return path
 
 
-def damage(path: Path, *, unseen: bool) -> None:
-    """Damage the file; unseen, it looks as before."""
+def damage(path: Path, *, keep_time: bool) -> None:
+    """Damage the file; its size stays, and with `keep_time` its modification time too."""
     before = path.stat()
     contents = bytearray(path.read_bytes())
     contents[20_000:60_000] = bytes(40_000)
     path.write_bytes(contents)
-    if unseen:
-        os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    # File systems tick in milliseconds: without help, the time might stay the same on a fast machine.
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns + (0 if keep_time else 1)))
 
 
 async def opens(path: Path) -> bool:
+    """Whether the file opens without being found damaged."""
     try:
         async with open_database(path, lambda _: None, readers=1):
             return True
@@ -44,33 +45,33 @@ async def opens(path: Path) -> bool:
         return False
 
 
-async def test_a_file_that_was_closed_in_order_and_is_untouched_is_not_looked_through_again(path: Path) -> None:
-    damage(path, unseen=True)
+async def test_unchanged_file_is_not_checked_after_a_clean_shutdown(path: Path) -> None:
+    damage(path, keep_time=True)
     assert await opens(path)
 
 
-async def test_a_file_that_was_touched_since_it_was_closed_is_looked_through(path: Path) -> None:
-    damage(path, unseen=False)
+async def test_file_changed_since_its_clean_shutdown_is_checked(path: Path) -> None:
+    damage(path, keep_time=False)
     assert not await opens(path)
 
 
 @pytest.mark.parametrize("failure", [KeyboardInterrupt, ValueError])
-async def test_a_file_that_was_not_closed_in_order_is_looked_through(path: Path, failure: type[BaseException]) -> None:
+async def test_file_without_a_clean_shutdown_is_checked(path: Path, failure: type[BaseException]) -> None:
     with pytest.raises(failure):
         async with open_database(path, lambda _: None, readers=1):
             raise failure
-    damage(path, unseen=True)
+    damage(path, keep_time=True)
     assert not await opens(path)
 
 
-async def test_a_file_that_was_found_damaged_is_not_trusted_the_next_time(path: Path) -> None:
-    damage(path, unseen=False)
+async def test_file_found_damaged_is_checked_again_at_the_next_start(path: Path) -> None:
+    damage(path, keep_time=False)
     assert not await opens(path)
     assert not await opens(path)
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="threads have no priority of their own")
-async def test_readers_go_before_the_writer_where_processors_are_few(tmp_path: Path) -> None:
+@pytest.mark.skipif(sys.platform != "linux", reason="only on Linux does each thread have a priority")
+async def test_writer_has_a_lower_priority_than_readers_also_after_a_swap(tmp_path: Path) -> None:
     def niceness(_: sqlite3.Connection) -> int:
         return os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
 

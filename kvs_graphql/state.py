@@ -8,7 +8,7 @@
 
 REBUILDING: the table is built again beside the old one, which is served meanwhile.
 
-The same words stand in `status`, `/readyz`, the metrics, the log and the database.
+The same words stand in `status`, `/readyz`, the metrics and the log.
 """
 
 import asyncio

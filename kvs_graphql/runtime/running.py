@@ -8,12 +8,12 @@ then stop the consumer and the producer, and close the store.
 import asyncio
 import socket
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 import structlog
 
-from kvs_graphql.errors import OperatorError, Unwritable
+from kvs_graphql.errors import OperatorError
 from kvs_graphql.feed import Feed
 from kvs_graphql.kafka.consumer import Consumer
 from kvs_graphql.metrics import Metrics
@@ -28,7 +28,6 @@ from kvs_graphql.runtime.rooms import (
 from kvs_graphql.runtime.server import Server, listen, url_of
 from kvs_graphql.settings import Settings
 from kvs_graphql.state import Lifecycle, Moment, State
-from kvs_graphql.store import Store
 
 log = structlog.get_logger(__name__)
 
@@ -123,7 +122,6 @@ async def running(settings: Settings) -> AsyncIterator[Running]:
                 work = [
                     tasks.create_task(_consume(consumer, run)),
                     tasks.create_task(producer.run()),
-                    tasks.create_task(_note_states(lifecycle, store)),
                 ]
                 try:
                     yield run
@@ -156,18 +154,6 @@ async def _consume(consumer: Consumer, run: Running) -> None:
         if not run.stopping:
             run.fail(OperatorError("The consumer was cancelled, but not by this service."))
         raise
-
-
-async def _note_states(lifecycle: Lifecycle, store: Store) -> None:
-    """Write each state into the database, for other processes to read."""
-    changed = asyncio.Event()
-    lifecycle.listen(lambda _: changed.set())
-    while True:
-        await changed.wait()
-        changed.clear()
-        # The next state replaces one that cannot be written now.
-        with suppress(Unwritable):
-            await store.note_state(lifecycle.moment.state.value, lifecycle.moment.reason)
 
 
 def _report(moment: Moment, lifecycle: Lifecycle, metrics: Metrics) -> None:

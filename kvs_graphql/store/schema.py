@@ -53,9 +53,7 @@ CREATE TABLE source (
     topic_id BLOB NOT NULL,
     next_sequence INTEGER NOT NULL DEFAULT 1,
     window_bytes INTEGER NOT NULL DEFAULT 0,
-    caught_up_at INTEGER NOT NULL,
-    state TEXT NOT NULL DEFAULT 'STARTING',
-    reason TEXT NOT NULL DEFAULT ''
+    caught_up_at INTEGER NOT NULL
 );
 """
 

@@ -110,12 +110,6 @@ class Store:
         await self.reload()
         self.generation += 1
 
-    async def note_state(self, state: str, reason: str) -> None:
-        """Leave the service's state where other processes can read it."""
-        await self._database.transaction(
-            lambda c: c.execute("UPDATE source SET state = ?, reason = ?", (state, reason))
-        )
-
     async def read(self, *queries: Query[Any]) -> Snapshot:
         """Run queries, all of them in one snapshot.
 

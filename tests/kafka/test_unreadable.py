@@ -2,16 +2,15 @@
 
 import asyncio
 import re
-import sqlite3
 import struct
 from collections.abc import Callable
-from contextlib import closing
 from pathlib import Path
 
 import pytest
 from aiokafka.record.util import calc_crc32c
 
 from kvs_graphql.errors import UnreadableRecord
+from kvs_graphql.state import State
 from tests.kafka.broker import KafkaBroker
 from tests.kafka.equality import assert_equal_to_the_log
 from tests.kafka.produce import produce
@@ -65,10 +64,9 @@ async def test_a_batch_that_cannot_be_read_stops_the_service_and_says_where_it_i
     with pytest.raises(UnreadableRecord, match=place):
         async with serving(kafka_broker.bootstrap_servers, poisoned_topic, tmp_path) as served, asyncio.timeout(40):
             await served.run.wait()
-    with closing(sqlite3.connect(tmp_path / "kvs.db")) as connection:
-        state, reason = connection.execute("SELECT state, reason FROM source").fetchone()
-        assert state == "STOPPED"
-        assert re.search(place, reason)
+    moment = served.run.lifecycle.moment
+    assert moment.state is State.STOPPED
+    assert re.search(place, moment.reason)
 
 
 async def test_a_batch_that_cannot_be_read_is_left_out_and_counted_where_the_operator_says_so(

@@ -6,13 +6,12 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from kvs_graphql.records import Interest, Positions, Record, position_in
-from kvs_graphql.store.schema import window_changes
+from kvs_graphql.store.schema import COLUMNS, is_indexed, window_changes
 
 T = TypeVar("T")
 Query = Callable[[sqlite3.Connection], T]
 
 _KEYS_A_STATEMENT = 500
-_RECORD = "key, value, partition, offset, timestamp, headers"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +82,7 @@ def get_many(keys: Sequence[bytes]) -> Query[list[Record | None]]:
         for start in range(0, len(keys), _KEYS_A_STATEMENT):
             some = keys[start : start + _KEYS_A_STATEMENT]
             places = ", ".join("?" * len(some))
-            statement = f"SELECT {_RECORD} FROM entry WHERE key IN ({places}) AND value IS NOT NULL"
+            statement = f"SELECT {COLUMNS} FROM entry WHERE key IN ({places}) AND value IS NOT NULL"
             found.update((row[0], Record._make(row)) for row in connection.execute(statement, some).fetchall())
         return [found.get(key) for key in keys]
 
@@ -105,7 +104,7 @@ def page(
             conditions.append(condition)
             parameters.append(bound)
     order = "DESC" if last else "ASC"
-    statement = f"SELECT {_RECORD} FROM entry WHERE {' AND '.join(conditions)} ORDER BY key {order} LIMIT ?"
+    statement = f"SELECT {COLUMNS} FROM entry WHERE {' AND '.join(conditions)} ORDER BY key {order} LIMIT ?"
 
     def query(connection: sqlite3.Connection) -> Page:
         rows = connection.execute(statement, (*parameters, limit + 1)).fetchall()
@@ -123,8 +122,7 @@ def coverage() -> Query[Coverage]:
             "SELECT next_offset, window_start, deletes_known_from FROM position ORDER BY partition"
         ).fetchall()
         positions, window_start, deletes_known_from = zip(*rows, strict=True) if rows else ((), (), ())
-        indexed = connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'entry_in_log_order'").fetchone()
-        return Coverage(positions, window_start, deletes_known_from, indexed is not None)
+        return Coverage(positions, window_start, deletes_known_from, is_indexed(connection))
 
     return query
 
@@ -136,7 +134,7 @@ def log_order(
     condition, parameters = _matching(interest)
     kept = "" if deletes else " AND value IS NOT NULL"
     statement = (
-        f"SELECT {_RECORD} FROM entry WHERE partition = ? AND offset >= ? AND offset < ?{kept} AND {condition} "
+        f"SELECT {COLUMNS} FROM entry WHERE partition = ? AND offset >= ? AND offset < ?{kept} AND {condition} "
         "ORDER BY offset LIMIT ?"
     )
 
@@ -155,7 +153,7 @@ def changes_after(interest: Interest, seen: Positions, sequence: int, *, limit: 
     condition, parameters = _matching(interest)
     unseen, offsets = _unseen(seen)
     statement = (
-        f"SELECT {_RECORD}, sequence FROM change WHERE sequence > ? AND {unseen} AND {condition} "
+        f"SELECT {COLUMNS}, sequence FROM change WHERE sequence > ? AND {unseen} AND {condition} "
         "ORDER BY sequence LIMIT ?"
     )
 
@@ -176,7 +174,7 @@ def history(keys: Iterable[bytes], until: Positions, last: int) -> Query[History
     record.
     """
     wanted = sorted(set(keys))
-    statement = f"SELECT {_RECORD} FROM change WHERE key IN ({', '.join('?' * len(wanted))}) ORDER BY sequence DESC"
+    statement = f"SELECT {COLUMNS} FROM change WHERE key IN ({', '.join('?' * len(wanted))}) ORDER BY sequence DESC"
 
     def query(connection: sqlite3.Connection) -> History:
         start = tuple(o for (o,) in connection.execute("SELECT window_start FROM position ORDER BY partition"))

@@ -8,8 +8,7 @@ import sqlite3
 from collections.abc import Iterable
 
 from kvs_graphql.records import Record
-
-_COLUMNS = "key, value, partition, offset, timestamp, headers"
+from kvs_graphql.store.schema import COLUMNS
 
 Lasts = dict[int, Record]
 """The last record of each partition that holds a key."""
@@ -47,16 +46,17 @@ def _rank(record: Record) -> tuple[int, int]:
 
 def _lasts(connection: sqlite3.Connection, key: bytes) -> Lasts:
     rows = connection.execute(
-        f"SELECT {_COLUMNS} FROM entry WHERE key = ? UNION ALL SELECT {_COLUMNS} FROM rival WHERE key = ?", (key, key)
+        f"SELECT {COLUMNS} FROM entry WHERE key = ? UNION ALL SELECT {COLUMNS} FROM rival WHERE key = ?",
+        (key, key),
     )
     return {record.partition: record for record in map(Record._make, rows)}
 
 
 def _write(connection: sqlite3.Connection, keys: dict[bytes, Lasts]) -> None:
     winners = {key: shown(lasts) for key, lasts in keys.items()}
-    connection.executemany(f"REPLACE INTO entry ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?)", sorted(winners.values()))
+    connection.executemany(f"REPLACE INTO entry ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?)", sorted(winners.values()))
     connection.executemany(
         "DELETE FROM rival WHERE key = ? AND partition = ?", [(key, r.partition) for key, r in winners.items()]
     )
     losers = [r for key, lasts in keys.items() for r in lasts.values() if r is not winners[key]]
-    connection.executemany(f"REPLACE INTO rival ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?)", losers)
+    connection.executemany(f"REPLACE INTO rival ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?)", losers)

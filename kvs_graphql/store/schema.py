@@ -3,6 +3,10 @@
 import sqlite3
 
 from kvs_graphql.errors import DatabaseError
+from kvs_graphql.records import Record
+
+COLUMNS = ", ".join(Record._fields)
+"""The columns that `entry`, `change` and `rival` share, in the order of a record's fields."""
 
 _TABLES = """
 -- For each key the record that is shown: the last one, or among several partitions the one with the greatest

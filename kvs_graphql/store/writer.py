@@ -9,19 +9,18 @@ from typing import Any
 
 from kvs_graphql.records import Batch, Commit, Positions, Record, position_in
 from kvs_graphql.store.rivals import apply_with_rivals
-from kvs_graphql.store.schema import is_indexed, window_changes
+from kvs_graphql.store.schema import COLUMNS, is_indexed, window_changes
 
-_COLUMNS = "key, value, partition, offset, timestamp, headers"
-_INSERT_ENTRY = f"INSERT INTO entry ({_COLUMNS}) VALUES "
+_INSERT_ENTRY = f"INSERT INTO entry ({COLUMNS}) VALUES "
 _OR_UPDATE = """
 ON CONFLICT (key) DO UPDATE SET
     value = excluded.value, offset = excluded.offset, timestamp = excluded.timestamp, headers = excluded.headers
 WHERE partition = excluded.partition
 """
-_INSERT_CHANGE = f"INSERT INTO change ({_COLUMNS}, sequence) VALUES "
+_INSERT_CHANGE = f"INSERT INTO change ({COLUMNS}, sequence) VALUES "
 # Sorted by key, neighbours land on the same pages. Of several changes of a key the last one comes last.
 _CHANGES_TO_ENTRIES = f"""
-INSERT INTO entry ({_COLUMNS}) SELECT {_COLUMNS} FROM change WHERE sequence >= ? ORDER BY key, sequence{_OR_UPDATE}
+INSERT INTO entry ({COLUMNS}) SELECT {COLUMNS} FROM change WHERE sequence >= ? ORDER BY key, sequence{_OR_UPDATE}
 """
 _ROWS_A_STATEMENT = 500
 _SORTED_AT_ONCE = 2_000

@@ -191,7 +191,7 @@ def history(keys: Iterable[bytes], until: Positions, last: int) -> Query[History
 def partitions_of(key: bytes) -> Query[list[int]]:
     """The partitions whose last record of the key is a value, ascending; more than one where they disagree."""
     statement = " UNION ".join(
-        f"SELECT partition FROM {table} WHERE key = ? AND value IS NOT NULL" for table in ("entry", "rival")
+        f"SELECT partition FROM {table} WHERE key = ? AND value IS NOT NULL" for table in ("entry", "conflict")
     )
 
     def query(connection: sqlite3.Connection) -> list[int]:

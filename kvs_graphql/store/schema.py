@@ -6,7 +6,7 @@ from kvs_graphql.errors import DatabaseError
 from kvs_graphql.records import Record
 
 COLUMNS = ", ".join(Record._fields)
-"""The columns that `entry`, `change` and `rival` share, in the order of a record's fields."""
+"""The columns that `entry`, `change` and `conflict` share, in the order of a record's fields."""
 
 _TABLES = """
 -- For each key the record that is shown: the last one, or among several partitions the one with the greatest
@@ -20,8 +20,8 @@ CREATE TABLE entry (
     headers BLOB
 ) WITHOUT ROWID;
 
--- The last record of every other partition that holds the key; empty where each key lives in one partition.
-CREATE TABLE rival (
+-- The last record of a key in every other partition that holds it. Empty if each key lives in one partition.
+CREATE TABLE conflict (
     key BLOB NOT NULL,
     value BLOB,
     partition INTEGER NOT NULL,

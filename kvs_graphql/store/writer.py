@@ -8,7 +8,7 @@ from itertools import chain, islice
 from typing import Any
 
 from kvs_graphql.records import Batch, Commit, Positions, Record, position_in
-from kvs_graphql.store.rivals import apply_with_rivals
+from kvs_graphql.store.conflicts import apply_with_conflicts, has_conflicts
 from kvs_graphql.store.schema import COLUMNS, is_indexed, window_changes
 
 _INSERT_ENTRY = f"INSERT INTO entry ({COLUMNS}) VALUES "
@@ -86,15 +86,15 @@ def _write(connection: sqlite3.Connection, batch: Batch, *, remembered: bool) ->
     """Write the entries, and the changes that are `remembered`; return the changes that readers see, in order, and
     their bytes."""
     changes = batch.runs[0] if len(batch.runs) == 1 else [record for run in batch.runs for record in run]
-    if not _has_rivals(connection):
-        connection.execute("SAVEPOINT alone")
+    if not has_conflicts(connection):
+        connection.execute("SAVEPOINT fast_path")
         if _write_through_changes(connection, changes, batch) if remembered else _write_latest(connection, batch):
-            connection.execute("RELEASE alone")
+            connection.execute("RELEASE fast_path")
             return changes, batch.size_bytes
-        # Some key is held by another partition: undo, and go the slow way.
-        connection.execute("ROLLBACK TO alone")
-        connection.execute("RELEASE alone")
-    changes = apply_with_rivals(connection, changes)
+        # Another partition holds one of the keys: undo, and apply the batch the slow way.
+        connection.execute("ROLLBACK TO fast_path")
+        connection.execute("RELEASE fast_path")
+    changes = apply_with_conflicts(connection, changes)
     size_bytes = sum(change.size_bytes for change in changes)
     if remembered:
         _write_changes(connection, changes, size_bytes)
@@ -102,7 +102,7 @@ def _write(connection: sqlite3.Connection, batch: Batch, *, remembered: bool) ->
 
 
 def _write_through_changes(connection: sqlite3.Connection, changes: Sequence[Record], batch: Batch) -> bool:
-    """Write the changes, and from there the entries; False where some key has rivals.
+    """Write the changes, and from there the entries; False where some key has a conflict.
 
     What crosses from Python to SQLite costs more than what SQLite moves: so it crosses once.
     """
@@ -111,7 +111,7 @@ def _write_through_changes(connection: sqlite3.Connection, changes: Sequence[Rec
 
 
 def _write_latest(connection: sqlite3.Connection, batch: Batch) -> bool:
-    """Write the last record of each key; False where some key has rivals."""
+    """Write the last record of each key; False where some key has a conflict."""
     latest = [{record.key: record for record in run} for run in batch.runs]
     merged = latest[0] if len(latest) == 1 else {key: record for run in latest for key, record in run.items()}
     if len(merged) < sum(map(len, latest)):
@@ -158,10 +158,6 @@ def _quick(column: tuple[Any, ...]) -> Iterable[Any]:
     if not isinstance(column[0], bytes):
         return column
     return [value and bytearray(value) for value in column]
-
-
-def _has_rivals(connection: sqlite3.Connection) -> bool:
-    return connection.execute("SELECT 1 FROM rival LIMIT 1").fetchone() is not None
 
 
 def _write_changes(connection: sqlite3.Connection, changes: Sequence[Record], size_bytes: int) -> int:
@@ -221,7 +217,7 @@ def _forget_oldest(connection: sqlite3.Connection, partition: int, count: int) -
     # A delete that competes with another partition's record has to stay: without it that record would be shown.
     forgotten = connection.execute(
         "DELETE FROM entry WHERE value IS NULL AND partition = ? AND offset <= ? "
-        "AND NOT EXISTS (SELECT 1 FROM rival WHERE rival.key = entry.key)",
+        "AND NOT EXISTS (SELECT 1 FROM conflict WHERE conflict.key = entry.key)",
         (partition, found[0]),
     ).rowcount
     connection.execute(

@@ -1,18 +1,20 @@
-"""The service's one state machine: what it is doing, why, since when; and how far it is behind Kafka.
+"""The service's one state machine: what it does, why, and since when; and how far it is behind Kafka.
 
-    STARTING ──▶ WAITING_FOR_BROKER ◀──▶ WAITING_FOR_TOPIC ──▶ CATCHING_UP ──▶ LIVE
-                        ▲                        │                  ▲            │
-                        │                        └──▶ REBUILDING ──┤            │
-                        └────────────────────────────────────────────────────────┘
-    any of them ──▶ STOPPED
+                 ┌──────────────────────┐
+                 │ WAITING_FOR_BROKER   │
+    STARTING ──▶ │ WAITING_FOR_TOPIC    │ ──▶ STOPPED
+                 │ REBUILDING           │
+                 │ CATCHING_UP ──▶ LIVE │
+                 └──────────────────────┘
 
-REBUILDING: the table is built again beside the old one, which is served meanwhile.
+Within the frame, any state can follow any other, because a session with Kafka can break at any moment. The one
+exception is LIVE, which follows only CATCHING_UP. Any state can lead straight to STOPPED, and nothing follows it.
 
-The same words stand in `status`, `/readyz`, the metrics and the log.
+`status`, `/readyz`, the metrics and the log use the same names.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import Enum
@@ -22,20 +24,49 @@ from kvs_graphql.records import Positions, position_in
 
 
 class State(Enum):
-    """What the consumer of the topic is doing."""
+    """What the topic's consumer does."""
 
     STARTING = "STARTING"
+    """It has not connected to Kafka yet."""
     WAITING_FOR_BROKER = "WAITING_FOR_BROKER"
+    """It cannot reach Kafka, or the leader of a partition, and tries again."""
     WAITING_FOR_TOPIC = "WAITING_FOR_TOPIC"
+    """The topic does not exist yet, and it tries again."""
     CATCHING_UP = "CATCHING_UP"
+    """It reads the topic to the end that it had when the session began, or tries again after a failure."""
     LIVE = "LIVE"
+    """It has caught up and applies records as they arrive."""
     REBUILDING = "REBUILDING"
+    """It builds a new table from the topic, while the old one is served."""
     STOPPED = "STOPPED"
+    """It has given up: an operator has to act."""
+
+
+TRANSITIONS: Mapping[State, frozenset[State]] = {
+    State.STARTING: frozenset(
+        {State.WAITING_FOR_BROKER, State.WAITING_FOR_TOPIC, State.CATCHING_UP, State.REBUILDING, State.STOPPED}
+    ),
+    State.WAITING_FOR_BROKER: frozenset({State.WAITING_FOR_TOPIC, State.CATCHING_UP, State.REBUILDING, State.STOPPED}),
+    State.WAITING_FOR_TOPIC: frozenset({State.WAITING_FOR_BROKER, State.CATCHING_UP, State.REBUILDING, State.STOPPED}),
+    State.CATCHING_UP: frozenset(
+        {State.WAITING_FOR_BROKER, State.WAITING_FOR_TOPIC, State.LIVE, State.REBUILDING, State.STOPPED}
+    ),
+    State.LIVE: frozenset(
+        {State.WAITING_FOR_BROKER, State.WAITING_FOR_TOPIC, State.CATCHING_UP, State.REBUILDING, State.STOPPED}
+    ),
+    State.REBUILDING: frozenset({State.WAITING_FOR_BROKER, State.WAITING_FOR_TOPIC, State.CATCHING_UP, State.STOPPED}),
+    State.STOPPED: frozenset(),
+}
+"""The states that may follow each state."""
+
+
+class InvalidTransition(AssertionError):
+    """The code tried to enter a state that cannot follow the current one: a programmer error."""
 
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """A state, in words why, and since when."""
+    """A state, the reason for it in words, and the time it was entered."""
 
     state: State
     reason: str
@@ -43,76 +74,84 @@ class Moment:
 
 
 class TopicSnapshot(NamedTuple):
-    """The topic as a metadata refresh found it."""
+    """What a metadata refresh found."""
 
     topic_id: bytes
     end: Positions
-    """The end of what is committed in each partition."""
+    """The end of the committed records in each partition: its last stable offset."""
 
 
 class MetadataRefreshes:
-    """Numbered refreshes of the topic's metadata, one at a time, so that a result can be told from older news."""
+    """Numbered refreshes of the topic's metadata, one at a time. The numbers tell newer results from older ones."""
 
     def __init__(self) -> None:
         self.begun = 0
-        """How many refreshes have begun."""
+        """The number of refreshes that have begun."""
         self._ended = 0
         self._found: TopicSnapshot | None = None
-        self._news = asyncio.Event()
+        self._next_end = asyncio.Event()
 
     def begin(self) -> int:
-        """Begin a refresh and return its number; it finds whatever was committed before."""
+        """Begin a refresh and return its number. It will find everything that was committed before."""
         self.begun += 1
         return self.begun
 
     def end(self, number: int, found: TopicSnapshot) -> None:
-        """Record what that refresh found. A refresh that failed never ends."""
+        """Record what a refresh found. A refresh that failed never ends."""
         self._ended, self._found = number, found
-        news, self._news = self._news, asyncio.Event()
-        news.set()
+        ended, self._next_end = self._next_end, asyncio.Event()
+        ended.set()
 
     def found_since(self, begun: int) -> TopicSnapshot | None:
-        """The latest snapshot found by a refresh with a number above `begun`; None before there is one."""
+        """Return the latest snapshot if its refresh has a number above `begun`, else None."""
         return self._found if self._ended > begun else None
 
     async def until_found_since(self, begun: int) -> None:
-        """Return once `found_since(begun)` has a snapshot; wait while Kafka is away."""
+        """Wait until `found_since(begun)` has a snapshot, for as long as Kafka is away."""
         while self._ended <= begun:
-            await self._news.wait()
+            await self._next_end.wait()
 
 
 class Lifecycle:
-    """The current moment, and whoever wants to hear of the next.
+    """The current moment, and listeners that hear of each new one.
 
-    `ready` is true from the first time the table caught up with Kafka, for as long as the consumer runs and its
-    commits succeed. A broker that goes away later does not change it: reads survive Kafka, and `lag` and the
-    state tell how old they are.
+    `ready` becomes true when the table first catches up with Kafka, and stays true while the consumer runs and its
+    commits succeed. An unreachable broker does not change it: reads go on without Kafka, and `lag` and the state
+    tell how old they are.
     """
 
     def __init__(self) -> None:
         self.moment = Moment(State.STARTING, "the service is starting", datetime.now(UTC))
         self.end_offsets: Positions = ()
-        """Of each partition the end of what is committed (the last stable offset), as last heard."""
+        """The last stable offset of each partition, as last heard."""
         self.refreshes = MetadataRefreshes()
         self.held_back: Positions = ()
-        """Of each partition how many offsets past that open transactions hold back."""
+        """How many offsets past that end open transactions hold back in each partition."""
         self.compacted: bool | None = None
-        """Whether the topic is compacted; None before it was looked at."""
+        """Whether the topic is compacted; None until its configuration is known."""
         self.caught_up = False
+        """Whether the table has caught up with Kafka since the start."""
         self.writable = True
         """Whether the last attempt to commit succeeded."""
         self._listeners: list[Callable[[Moment], None]] = []
 
     def listen(self, listener: Callable[[Moment], None]) -> None:
-        """Call `listener` with each new moment, and once now."""
+        """Call `listener` with the current moment now, and with each new one."""
         self._listeners.append(listener)
         listener(self.moment)
 
     def move(self, state: State, reason: str) -> None:
-        """Enter a state. Entering the same one with the same reason again changes nothing."""
-        if (state, reason) == (self.moment.state, self.moment.reason):
+        """Enter a state, or give a new reason for the current one. The same state and reason again change nothing.
+
+        Raises:
+            InvalidTransition: `TRANSITIONS` does not allow `state` to follow the current one.
+        """
+        current = self.moment.state
+        if (state, reason) == (current, self.moment.reason):
             return
-        since = self.moment.since if state is self.moment.state else datetime.now(UTC)
+        if state is not current and state not in TRANSITIONS[current]:
+            raise InvalidTransition(f"{state.value} cannot follow {current.value} ({reason})")
+        since = self.moment.since if state is current else datetime.now(UTC)
         self.moment = Moment(state, reason, since)
         self.caught_up = self.caught_up or state is State.LIVE
         for listener in self._listeners:
@@ -120,8 +159,9 @@ class Lifecycle:
 
     @property
     def ready(self) -> bool:
+        """Whether clients can rely on the table."""
         return self.caught_up and self.writable and self.moment.state is not State.STOPPED
 
     def lag(self, positions: Positions) -> Positions:
-        """Of each partition, how many offsets are committed in Kafka and not applied yet."""
+        """Return how many offsets of each partition are committed in Kafka and not applied yet."""
         return tuple(max(0, end - position_in(positions, p)) for p, end in enumerate(self.end_offsets))

@@ -32,7 +32,7 @@ class Bench:
     servers: str
 
     def kafka_is_there(self) -> None:
-        self.lifecycle.move(State.LIVE, "there")
+        self.lifecycle.move(State.CATCHING_UP, "there")
 
     def kafka_is_away(self) -> None:
         self.lifecycle.move(State.WAITING_FOR_BROKER, "away")

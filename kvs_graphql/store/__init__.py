@@ -1,12 +1,12 @@
-"""The table that Kafka's log adds up to, on disk. The only SQL."""
+"""The table on disk that a topic's log adds up to. All SQL but the pragmas is here."""
 
 from kvs_graphql.store.queries import (
     Changes,
     Coverage,
     History,
+    LogPage,
     Page,
     Query,
-    Run,
     Sizes,
     changes_after,
     count_entries,
@@ -25,9 +25,9 @@ __all__ = [
     "Changes",
     "Coverage",
     "History",
+    "LogPage",
     "Page",
     "Query",
-    "Run",
     "Sizes",
     "Snapshot",
     "Source",

@@ -1,4 +1,4 @@
-"""What can be read: each function returns a query, to be run by `Store.read` inside one snapshot."""
+"""The queries: each function returns a query that `Store.read` runs inside one snapshot."""
 
 import sqlite3
 from collections.abc import Callable, Iterable, Sequence
@@ -11,12 +11,12 @@ from kvs_graphql.store.schema import COLUMNS, is_indexed, window_changes
 T = TypeVar("T")
 Query = Callable[[sqlite3.Connection], T]
 
-_KEYS_A_STATEMENT = 500
+_KEYS_PER_STATEMENT = 500
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Entries by ascending key, and whether there are more past the end that the page was cut at."""
+    """Entries by ascending key, and whether more follow beyond the end where the page was cut."""
 
     records: list[Record]
     has_more: bool
@@ -24,66 +24,69 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
-    """What the table can tell of the past; a tuple has one offset a partition."""
+    """How much of the past the table holds, with one offset per partition."""
 
     positions: Positions
     window_start: Positions
-    """From here on every change is held."""
+    """The change window holds every change from here on."""
     deletes_known_from: Positions
-    """From here on every delete is remembered."""
+    """The table remembers every delete from here on."""
     indexed: bool
-    """False during the first read of a topic: log order cannot be read yet."""
+    """Whether the table can be read in log order: false during the first read of a topic."""
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
-    """A page of entries in the order of the log; `complete` where there are no more."""
+class LogPage:
+    """A page of entries in log order."""
 
     records: list[Record]
     complete: bool
+    """Whether no more entries follow."""
 
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """A page of the change window: `records` in the order they were applied."""
+    """A page of the change window, in the order of application."""
 
     records: list[Record]
     through: int
-    """The sequence number that the next page follows."""
+    """The sequence number to read the next page after."""
     complete: bool
-    """Whether the page reaches the end of the window, which is then at the snapshot's positions."""
+    """Whether the page reaches the end of the window, and so the snapshot's positions."""
 
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """Recent changes of keys; `window_start` is where the window they are from begins."""
+    """Recent changes of some keys."""
 
     window_start: Positions
+    """The start of the change window."""
     changes: dict[bytes, list[Record]]
+    """The changes of each key, oldest first."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    """How much is stored: bytes of the file, and changes in the window."""
+    """The size of the file, and the number of changes in the window."""
 
     database_bytes: int
     window_changes: int
 
 
 def get_many(keys: Sequence[bytes]) -> Query[list[Record | None]]:
-    """The entry of each key, in order; None where there is none.
+    """Read the entry of each key, in the order of the keys; None for a key without an entry.
 
-    One statement for many keys costs a third of one each: every statement lets go of the interpreter's lock and has
-    to get it back.
+    One statement for many keys costs a third of one statement per key, because each statement releases the
+    interpreter's lock and has to acquire it again.
     """
 
     def query(connection: sqlite3.Connection) -> list[Record | None]:
         found: dict[bytes, Record] = {}
-        for start in range(0, len(keys), _KEYS_A_STATEMENT):
-            some = keys[start : start + _KEYS_A_STATEMENT]
-            places = ", ".join("?" * len(some))
-            statement = f"SELECT {COLUMNS} FROM entry WHERE key IN ({places}) AND value IS NOT NULL"
-            found.update((row[0], Record._make(row)) for row in connection.execute(statement, some).fetchall())
+        for start in range(0, len(keys), _KEYS_PER_STATEMENT):
+            chunk = keys[start : start + _KEYS_PER_STATEMENT]
+            placeholders = ", ".join("?" * len(chunk))
+            statement = f"SELECT {COLUMNS} FROM entry WHERE key IN ({placeholders}) AND value IS NOT NULL"
+            found.update((row[0], Record._make(row)) for row in connection.execute(statement, chunk).fetchall())
         return [found.get(key) for key in keys]
 
     return query
@@ -92,11 +95,11 @@ def get_many(keys: Sequence[bytes]) -> Query[list[Record | None]]:
 def page(
     limit: int, *, prefix: bytes = b"", after: bytes | None = None, before: bytes | None = None, last: bool = False
 ) -> Query[Page]:
-    """The first (or with `last` the last) `limit` entries by key, strictly between `after` and `before`."""
+    """Read the first `limit` entries by key, or the last ones with `last`, strictly between `after` and `before`."""
     conditions, parameters = ["value IS NOT NULL"], []
     for condition, bound in (
         ("key >= ?", prefix or None),
-        ("key < ?", _past_prefix(prefix)),
+        ("key < ?", _end_of_prefix(prefix)),
         ("key > ?", after),
         ("key < ?", before),
     ):
@@ -115,7 +118,7 @@ def page(
 
 
 def coverage() -> Query[Coverage]:
-    """How far back cursors can be answered, and how."""
+    """Read how much of the past the table holds."""
 
     def query(connection: sqlite3.Connection) -> Coverage:
         rows = connection.execute(
@@ -129,36 +132,41 @@ def coverage() -> Query[Coverage]:
 
 def log_order(
     interest: Interest, partition: int, start: int, end: int, *, deletes: bool, limit: int, bytes_max: int
-) -> Query[Run]:
-    """Entries of one partition with `start <= offset < end`, by offset: until they are `limit`, or of so many bytes."""
-    condition, parameters = _matching(interest)
+) -> Query[LogPage]:
+    """Read the entries of one partition with `start <= offset < end`, by offset, with remembered `deletes` or without.
+
+    The page ends at `limit` entries, or with the entry that brings it to `bytes_max`.
+    """
+    condition, parameters = _condition_of(interest)
     kept = "" if deletes else " AND value IS NOT NULL"
     statement = (
         f"SELECT {COLUMNS} FROM entry WHERE partition = ? AND offset >= ? AND offset < ?{kept} AND {condition} "
         "ORDER BY offset LIMIT ?"
     )
 
-    def query(connection: sqlite3.Connection) -> Run:
-        rows, complete = _fitting(
+    def query(connection: sqlite3.Connection) -> LogPage:
+        rows, complete = _take_page(
             connection.execute(statement, (partition, start, end, *parameters, limit)), limit, bytes_max
         )
-        return Run([Record._make(row) for row in rows], complete)
+        return LogPage([Record._make(row) for row in rows], complete)
 
     return query
 
 
 def changes_after(interest: Interest, seen: Positions, sequence: int, *, limit: int, bytes_max: int) -> Query[Changes]:
-    """Changes past `sequence` in the window (0: from its start) that are not below `seen`: until they are `limit`, or
-    of so many bytes."""
-    condition, parameters = _matching(interest)
-    unseen, offsets = _unseen(seen)
+    """Read the changes in the window after `sequence` (0: from its start) that are not below `seen`.
+
+    The page ends at `limit` changes, or with the change that brings it to `bytes_max`.
+    """
+    condition, parameters = _condition_of(interest)
+    unseen, offsets = _condition_unseen(seen)
     statement = (
         f"SELECT {COLUMNS}, sequence FROM change WHERE sequence > ? AND {unseen} AND {condition} "
         "ORDER BY sequence LIMIT ?"
     )
 
     def query(connection: sqlite3.Connection) -> Changes:
-        rows, complete = _fitting(
+        rows, complete = _take_page(
             connection.execute(statement, (sequence, *offsets, *parameters, limit)), limit, bytes_max
         )
         records = [Record._make(row[:-1]) for row in rows]
@@ -168,10 +176,9 @@ def changes_after(interest: Interest, seen: Positions, sequence: int, *, limit: 
 
 
 def history(keys: Iterable[bytes], until: Positions, last: int) -> Query[History]:
-    """Of each key the last changes in the window that are below `until`, oldest first.
+    """Read the `last` changes of each key in the window that are below `until`.
 
-    One look at the whole window for all keys together: an index by key would cost the consumer a random write a
-    record.
+    One scan of the window serves all keys. An index by key would cost the consumer a random write per record.
     """
     wanted = sorted(set(keys))
     statement = f"SELECT {COLUMNS} FROM change WHERE key IN ({', '.join('?' * len(wanted))}) ORDER BY sequence DESC"
@@ -189,7 +196,7 @@ def history(keys: Iterable[bytes], until: Positions, last: int) -> Query[History
 
 
 def partitions_of(key: bytes) -> Query[list[int]]:
-    """The partitions whose last record of the key is a value, ascending; more than one where they disagree."""
+    """Read the partitions whose last record of the key has a value, ascending."""
     statement = " UNION ".join(
         f"SELECT partition FROM {table} WHERE key = ? AND value IS NOT NULL" for table in ("entry", "conflict")
     )
@@ -201,10 +208,10 @@ def partitions_of(key: bytes) -> Query[list[int]]:
 
 
 def count_entries() -> Query[int]:
-    """How many keys have a value. Costs about 10 ms a million keys."""
+    """Count the keys that have a value. Takes about 10 ms per million keys."""
 
     def query(connection: sqlite3.Connection) -> int:
-        # Two counts over the small indexes; one over the table with a condition would read every value.
+        # Both counts scan small indexes; a single one with a condition would read every value.
         (keys,) = connection.execute("SELECT count(*) FROM entry").fetchone()
         (deleted,) = connection.execute("SELECT count(*) FROM entry WHERE value IS NULL").fetchone()
         return int(keys - deleted)
@@ -213,7 +220,7 @@ def count_entries() -> Query[int]:
 
 
 def sizes() -> Query[Sizes]:
-    """How much is stored."""
+    """Read the sizes of what is stored."""
 
     def query(connection: sqlite3.Connection) -> Sizes:
         (pages,) = connection.execute("PRAGMA page_count").fetchone()
@@ -223,18 +230,18 @@ def sizes() -> Query[Sizes]:
     return query
 
 
-def _fitting(rows: Iterable[tuple[Any, ...]], limit: int, bytes_max: int) -> tuple[list[tuple[Any, ...]], bool]:
-    """Rows that begin as records do, until they are `limit` or of so many bytes; and whether they are all."""
-    fitting, size = [], 0
+def _take_page(rows: Iterable[tuple[Any, ...]], limit: int, bytes_max: int) -> tuple[list[tuple[Any, ...]], bool]:
+    """Take rows, which begin with the columns of a record, up to the limits; return them, and whether these are all."""
+    taken, size = [], 0
     for row in rows:
-        fitting.append(row)
+        taken.append(row)
         size += len(row[0]) + len(row[1] or b"") + len(row[5] or b"")
-        if size >= bytes_max or len(fitting) == limit:
-            return fitting, False
-    return fitting, True
+        if size >= bytes_max or len(taken) == limit:
+            return taken, False
+    return taken, True
 
 
-def _matching(interest: Interest) -> tuple[str, list[bytes]]:
+def _condition_of(interest: Interest) -> tuple[str, list[bytes]]:
     if interest.everything:
         return "TRUE", []
     alternatives, parameters = [], []
@@ -242,13 +249,13 @@ def _matching(interest: Interest) -> tuple[str, list[bytes]]:
         alternatives.append(f"key IN ({', '.join('?' * len(interest.keys))})")
         parameters.extend(sorted(interest.keys))
     if interest.prefix is not None:
-        past = _past_prefix(interest.prefix)
-        alternatives.append("key >= ?" if past is None else "(key >= ? AND key < ?)")
-        parameters.extend([interest.prefix] if past is None else [interest.prefix, past])
+        end = _end_of_prefix(interest.prefix)
+        alternatives.append("key >= ?" if end is None else "(key >= ? AND key < ?)")
+        parameters.extend([interest.prefix] if end is None else [interest.prefix, end])
     return f"({' OR '.join(alternatives)})", parameters
 
 
-def _unseen(seen: Positions) -> tuple[str, list[int]]:
+def _condition_unseen(seen: Positions) -> tuple[str, list[int]]:
     if not any(seen):
         return "TRUE", []
     cases = [(partition, offset) for partition, offset in enumerate(seen) if offset]
@@ -258,7 +265,7 @@ def _unseen(seen: Positions) -> tuple[str, list[int]]:
     )
 
 
-def _past_prefix(prefix: bytes) -> bytes | None:
-    """The first key after all that start with `prefix`; None where there is no such key."""
+def _end_of_prefix(prefix: bytes) -> bytes | None:
+    """Return the first key after all that start with `prefix`, or None if no key follows them."""
     stem = prefix.rstrip(b"\xff")
     return stem[:-1] + bytes([stem[-1] + 1]) if stem else None

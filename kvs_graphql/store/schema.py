@@ -1,4 +1,4 @@
-"""The tables, their version, and how an older file becomes a newer one."""
+"""The SQL tables, their version, and the migration of older files."""
 
 import sqlite3
 
@@ -9,8 +9,8 @@ COLUMNS = ", ".join(Record._fields)
 """The columns that `entry`, `change` and `conflict` share, in the order of a record's fields."""
 
 _TABLES = """
--- For each key the record that is shown: the last one, or among several partitions the one with the greatest
--- (timestamp, partition). A NULL value is a remembered delete.
+-- The record of each key that readers see: the last one or, if several partitions hold the key, the one with the
+-- greatest (timestamp, partition). A NULL value is a remembered delete.
 CREATE TABLE entry (
     key BLOB PRIMARY KEY,
     value BLOB,
@@ -31,7 +31,7 @@ CREATE TABLE conflict (
     PRIMARY KEY (key, partition)
 ) WITHOUT ROWID;
 
--- The recent changes in the order they were applied, every record of them.
+-- The change window: every recent change, in the order of application.
 CREATE TABLE change (
     sequence INTEGER PRIMARY KEY,
     key BLOB NOT NULL,
@@ -42,6 +42,8 @@ CREATE TABLE change (
     headers BLOB
 );
 
+-- One row per partition: the next offset to read, and the offsets from which on every change is held and every delete
+-- is remembered.
 CREATE TABLE position (
     partition INTEGER PRIMARY KEY,
     next_offset INTEGER NOT NULL,
@@ -49,8 +51,8 @@ CREATE TABLE position (
     deletes_known_from INTEGER NOT NULL
 );
 
--- One row: what the table is built from. next_sequence numbers the next change, window_bytes adds up the
--- change table, caught_up_at is in milliseconds since 1970.
+-- One row: the topic that the table is built from. next_sequence is the number of the next change, window_bytes the
+-- total size of the changes held, caught_up_at the last time at the end of the topic, in milliseconds since 1970.
 CREATE TABLE source (
     id INTEGER PRIMARY KEY CHECK (id = 1),
     topic TEXT NOT NULL,
@@ -62,10 +64,9 @@ CREATE TABLE source (
 """
 
 MIGRATIONS = (_TABLES,)
-"""What makes a file of version N one of version N + 1; an empty file has version 0."""
+"""Item N turns a file of version N into one of version N + 1; an empty file has version 0."""
 
-# Left out while the first read of a topic fills an empty table: built at once at its end, they cost a sort
-# instead of two random writes a record.
+# Built at the end of the first read of a topic: one sort is cheaper than two random writes per record.
 INDEXES = """
 CREATE INDEX IF NOT EXISTS entry_in_log_order ON entry (partition, offset);
 CREATE INDEX IF NOT EXISTS entry_deleted ON entry (partition, offset) WHERE value IS NULL;
@@ -73,16 +74,16 @@ CREATE INDEX IF NOT EXISTS entry_deleted ON entry (partition, offset) WHERE valu
 
 
 def prepare(connection: sqlite3.Connection) -> None:
-    """Bring the file to the newest version, in the caller's transaction.
+    """Migrate the file to the newest version, in the caller's transaction.
 
     Raises:
-        DatabaseError: The file was written by a newer version of this service.
+        DatabaseError: A newer version of this service wrote the file.
     """
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     if version > len(MIGRATIONS):
         raise DatabaseError(
-            f"The database has schema version {version}, this program knows {len(MIGRATIONS)}: "
-            "run the newer kvs-graphql, or move the file away and let the table be built again from Kafka."
+            f"The database has schema version {version}, but this program knows only {len(MIGRATIONS)}: "
+            "run the newer kvs-graphql, or move the file away to rebuild the table from Kafka."
         )
     for migration in MIGRATIONS[version:]:
         for statement in _statements(migration):
@@ -91,14 +92,14 @@ def prepare(connection: sqlite3.Connection) -> None:
 
 
 def is_indexed(connection: sqlite3.Connection) -> bool:
-    """Whether the table can be read in log order; not so during the first read of a topic."""
+    """Return whether the table can be read in log order, which is so once the first read of the topic is over."""
     found = connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'entry_in_log_order'").fetchone()
     return found is not None
 
 
 def window_changes(connection: sqlite3.Connection) -> int:
-    """How many changes the window holds: they have consecutive numbers, so only its ends are looked at."""
-    # Asked for the least and the greatest in one SELECT, SQLite goes through the whole table.
+    """Return how many changes the window holds. Their numbers are consecutive, so its two ends are enough."""
+    # SQLite scans the whole table for a min and a max in one SELECT.
     found = connection.execute(
         "SELECT next_sequence - (SELECT min(sequence) FROM change) FROM source WHERE EXISTS (SELECT 1 FROM change)"
     ).fetchone()
@@ -106,11 +107,11 @@ def window_changes(connection: sqlite3.Connection) -> int:
 
 
 def build_indexes(connection: sqlite3.Connection) -> None:
-    """End the first read: build what `MIGRATIONS` left out."""
+    """Build the indexes, at the end of the first read of the topic."""
     for statement in _statements(INDEXES):
         connection.execute(statement)
 
 
 def _statements(script: str) -> list[str]:
-    # Not executescript: it commits the transaction it is called in.
+    # executescript would commit the caller's transaction.
     return [statement for statement in script.split(";\n") if statement.strip()]

@@ -1,4 +1,4 @@
-"""How a batch becomes durable: entries, changes and positions in one transaction."""
+"""Write a batch: its entries, changes and positions, in the caller's transaction."""
 
 import sqlite3
 from bisect import bisect_left
@@ -18,12 +18,12 @@ ON CONFLICT (key) DO UPDATE SET
 WHERE partition = excluded.partition
 """
 _INSERT_CHANGE = f"INSERT INTO change ({COLUMNS}, sequence) VALUES "
-# Sorted by key, neighbours land on the same pages. Of several changes of a key the last one comes last.
+# Neighbouring keys share pages, so rows sorted by key touch fewer of them. A key's last change comes last, and stays.
 _CHANGES_TO_ENTRIES = f"""
 INSERT INTO entry ({COLUMNS}) SELECT {COLUMNS} FROM change WHERE sequence >= ? ORDER BY key, sequence{_OR_UPDATE}
 """
-_ROWS_A_STATEMENT = 500
-_SORTED_AT_ONCE = 2_000
+_ROWS_PER_STATEMENT = 500
+_KEYS_PER_SORT = 2_000
 _MOVE_POSITION = """
 INSERT INTO position (partition, next_offset, window_start, deletes_known_from) VALUES (?, ?, ?, 0)
 ON CONFLICT (partition) DO UPDATE SET next_offset = excluded.next_offset
@@ -32,21 +32,24 @@ ON CONFLICT (partition) DO UPDATE SET next_offset = excluded.next_offset
 
 @dataclass(frozen=True, slots=True)
 class WindowLimits:
-    """How much of the past is kept: of changes (a number and bytes) and of remembered deletes (a number)."""
+    """How much of the past is kept."""
 
     changes_max: int
+    """Changes in the window."""
     bytes_max: int
+    """Bytes of their keys, values and headers."""
     deletes_max: int
+    """Remembered deletes."""
 
 
 def apply(
     connection: sqlite3.Connection, batch: Batch, before: Positions, deletes: int, limits: WindowLimits
 ) -> tuple[Commit, int]:
-    """Write a batch; what it returns is true once the caller's transaction is committed.
+    """Write a batch; return the commit that it makes, and an upper bound of the deletes remembered after it.
 
-    `deletes` is an upper bound of the deletes remembered before; the one after is returned too.
+    `deletes` is such a bound before the batch.
     """
-    # Changes so far behind the end that they would be trimmed before anyone asked are not written at all.
+    # Changes this far behind the end would leave the window before anyone could read them.
     remembered = batch.remaining < limits.changes_max
     changes, size_bytes = _write(connection, batch, remembered=remembered)
     if remembered:
@@ -56,7 +59,7 @@ def apply(
     connection.executemany(
         _MOVE_POSITION, [(p, offset, position_in(before, p)) for p, offset in enumerate(batch.positions)]
     )
-    # Most deletes may be of keys that were deleted before: only at the limit are they counted.
+    # An upper bound is enough below the limit: counting is expensive, and many keys are deleted more than once.
     deletes += sum(change.value is None for change in changes)
     if deletes > limits.deletes_max and is_indexed(connection):
         deletes = forget_deletes(connection, limits)
@@ -66,8 +69,8 @@ def apply(
 def forget_deletes(connection: sqlite3.Connection, limits: WindowLimits) -> int:
     """Forget the oldest remembered deletes beyond the limit; return how many are left.
 
-    Where some were forgotten, `deletes_known_from` moves past them. An eighth more than needed is forgotten, so
-    that the next delete does not start it again.
+    `deletes_known_from` moves past the forgotten ones. An eighth of the limit is freed as well, so that not every
+    later delete has to forget another.
     """
     counts = connection.execute(
         "SELECT partition, count(*) FROM entry WHERE value IS NULL GROUP BY partition"
@@ -83,8 +86,7 @@ def forget_deletes(connection: sqlite3.Connection, limits: WindowLimits) -> int:
 
 
 def _write(connection: sqlite3.Connection, batch: Batch, *, remembered: bool) -> tuple[list[Record], int]:
-    """Write the entries, and the changes that are `remembered`; return the changes that readers see, in order, and
-    their bytes."""
+    """Write the entries and, if `remembered`, the changes; return the changes that readers see, and their bytes."""
     changes = batch.runs[0] if len(batch.runs) == 1 else [record for run in batch.runs for record in run]
     if not has_conflicts(connection):
         connection.execute("SAVEPOINT fast_path")
@@ -102,48 +104,47 @@ def _write(connection: sqlite3.Connection, batch: Batch, *, remembered: bool) ->
 
 
 def _write_through_changes(connection: sqlite3.Connection, changes: Sequence[Record], batch: Batch) -> bool:
-    """Write the changes, and from there the entries; False where some key has a conflict.
+    """Write the changes, and copy them to the entries; return False if another partition holds one of the keys.
 
-    What crosses from Python to SQLite costs more than what SQLite moves: so it crosses once.
+    A row that crosses from Python to SQLite costs more than one that SQLite copies, so each row crosses once.
     """
     first = _write_changes(connection, changes, batch.size_bytes)
     return connection.execute(_CHANGES_TO_ENTRIES, (first,)).rowcount == len(changes)
 
 
 def _write_latest(connection: sqlite3.Connection, batch: Batch) -> bool:
-    """Write the last record of each key; False where some key has a conflict."""
+    """Write the last record of each key; return False if another partition holds one of the keys."""
     latest = [{record.key: record for record in run} for run in batch.runs]
     merged = latest[0] if len(latest) == 1 else {key: record for run in latest for key, record in run.items()}
     if len(merged) < sum(map(len, latest)):
         return False
-    # Sorted by key, neighbours land on the same pages.
     return _write_rows(connection, _INSERT_ENTRY, _sorted(merged), _OR_UPDATE) == len(merged)
 
 
 def _sorted(records: Mapping[bytes, Record]) -> list[Record]:
-    """The records by key, sorted a few at a time: a sort holds the interpreter's lock, and with it every reader."""
-    if len(records) <= _SORTED_AT_ONCE:
+    """Sort the records by key, a few at a time: a sort holds the interpreter's lock, and so stops every reader."""
+    if len(records) <= _KEYS_PER_SORT:
         return sorted(records.values())
-    pivots = sorted(islice(records, 0, None, _SORTED_AT_ONCE))
-    between: list[list[Record]] = [[] for _ in range(len(pivots) + 1)]
+    pivots = sorted(islice(records, 0, None, _KEYS_PER_SORT))
+    buckets: list[list[Record]] = [[] for _ in range(len(pivots) + 1)]
     for key, record in records.items():
-        between[bisect_left(pivots, key)].append(record)
-    return [record for some in between for record in sorted(some)]
+        buckets[bisect_left(pivots, key)].append(record)
+    return [record for bucket in buckets for record in sorted(bucket)]
 
 
 def _write_rows(
     connection: sqlite3.Connection, insert: str, rows: Sequence[tuple[Any, ...]], conflict: str = ""
 ) -> int:
-    """Insert rows, many a statement; the number of rows written.
+    """Insert rows, many per statement; return the number of rows written.
 
-    SQLite lets go of the interpreter's lock for each statement, and gets it back late where another thread is busy:
-    with a row a statement, a consumer that decodes meanwhile starves it to a tenth of its speed.
+    SQLite releases the interpreter's lock for each statement, and waits to get it back while another thread is busy.
+    With one row per statement, a consumer that decodes meanwhile slows it down to a tenth of its speed.
     """
     written = 0
-    for chunk in (rows[start : start + _ROWS_A_STATEMENT] for start in range(0, len(rows), _ROWS_A_STATEMENT)):
+    for chunk in (rows[start : start + _ROWS_PER_STATEMENT] for start in range(0, len(rows), _ROWS_PER_STATEMENT)):
         columns = list(zip(*chunk, strict=True))
         row = ", ".join("NULL" if _is_null(column) else "?" for column in columns)
-        given = zip(*(_quick(column) for column in columns if not _is_null(column)), strict=True)
+        given = zip(*(_fast_to_bind(column) for column in columns if not _is_null(column)), strict=True)
         statement = f"{insert}{', '.join([f'({row})'] * len(chunk))}{conflict}"
         written += connection.execute(statement, list(chain.from_iterable(given))).rowcount
     return written
@@ -153,15 +154,15 @@ def _is_null(column: tuple[Any, ...]) -> bool:
     return column[0] is None and column.count(None) == len(column)
 
 
-def _quick(column: tuple[Any, ...]) -> Iterable[Any]:
-    """The same values in the types that Python's sqlite3 binds at once; for others it looks for an adapter first."""
+def _fast_to_bind(column: tuple[Any, ...]) -> Iterable[Any]:
+    """Return the values in types that Python's sqlite3 binds directly; for bytes it looks for an adapter first."""
     if not isinstance(column[0], bytes):
         return column
     return [value and bytearray(value) for value in column]
 
 
 def _write_changes(connection: sqlite3.Connection, changes: Sequence[Record], size_bytes: int) -> int:
-    """Write the changes into the window; the number of the first of them."""
+    """Write the changes into the window; return the sequence number of the first."""
     first: int
     (first,) = connection.execute("SELECT next_sequence FROM source").fetchone()
     _write_rows(connection, _INSERT_CHANGE, [(*change, first + i) for i, change in enumerate(changes)])
@@ -172,7 +173,7 @@ def _write_changes(connection: sqlite3.Connection, changes: Sequence[Record], si
 
 
 def _skip_window(connection: sqlite3.Connection, positions: Positions) -> None:
-    """The window begins where the batch ends."""
+    """Empty the window, and let it start where the batch ends."""
     connection.execute("DELETE FROM change")
     connection.execute("UPDATE source SET window_bytes = 0")
     connection.executemany(
@@ -183,7 +184,7 @@ def _skip_window(connection: sqlite3.Connection, positions: Positions) -> None:
 
 
 def _trim_window(connection: sqlite3.Connection, limits: WindowLimits) -> None:
-    """Past a limit, drop the oldest changes until an eighth of it is free again."""
+    """If the window exceeds a limit, drop its oldest changes until an eighth of the limit is free."""
     held = window_changes(connection)
     (held_bytes,) = connection.execute("SELECT window_bytes FROM source").fetchone()
     if held <= limits.changes_max and held_bytes <= limits.bytes_max:
@@ -214,7 +215,7 @@ def _forget_oldest(connection: sqlite3.Connection, partition: int, count: int) -
     ).fetchone()
     if found is None:
         return 0
-    # A delete that competes with another partition's record has to stay: without it that record would be shown.
+    # A delete that wins a conflict has to stay: without it, the next record of the losing partition would be shown.
     forgotten = connection.execute(
         "DELETE FROM entry WHERE value IS NULL AND partition = ? AND offset <= ? "
         "AND NOT EXISTS (SELECT 1 FROM conflict WHERE conflict.key = entry.key)",

@@ -1,4 +1,4 @@
-"""What travels between the rooms: records, batches of them, and what a commit made of a batch."""
+"""The data that travels between the rooms: records, batches, commits, positions and headers."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -7,14 +7,13 @@ from typing import NamedTuple
 import orjson
 
 Positions = tuple[int, ...]
-"""For each partition, in order of its number, the offset of the next record to read."""
-
+"""The offset of the next record to read in each partition, by partition number."""
 
 _HEADER_BYTES = 64
 
 
 class Record(NamedTuple):
-    """One Kafka record; a named tuple, because a million of them pass through as SQL parameters."""
+    """One Kafka record. A named tuple, because millions of them become SQL parameters."""
 
     key: bytes
     value: bytes | None
@@ -22,35 +21,40 @@ class Record(NamedTuple):
     partition: int
     offset: int
     timestamp: int | None
-    """Milliseconds since 1970 as Kafka gave them, or None where it has none."""
+    """Kafka's timestamp in milliseconds since 1970; None if the record has none."""
     headers: bytes | None
-    """See `encode_headers`; None where there are none."""
+    """Encoded by `encode_headers`; None if the record has none."""
+
+    @property
+    def is_tombstone(self) -> bool:
+        """Whether the record deletes its key."""
+        return self.value is None
 
     @property
     def size_bytes(self) -> int:
-        """What the record weighs in a buffer: key, value and headers."""
+        """The bytes of key, value and headers."""
         return len(self.key) + len(self.value or b"") + len(self.headers or b"")
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Records read from Kafka, and how far they bring each partition.
+    """Records read from Kafka, and the positions that they lead to.
 
-    Each run holds records of one partition by ascending offset; runs ascend by partition. `positions` may
-    stand past the last record: transaction markers and compacted offsets move it too.
+    `positions` can lie beyond the last record, because transaction markers and compacted offsets advance them, too.
     """
 
     runs: tuple[list[Record], ...]
+    """One run per partition with records, by ascending partition; each is ordered by offset."""
     positions: Positions
     size_bytes: int
-    """Of all keys, values and headers."""
+    """The bytes of all keys, values and headers."""
     remaining: int
-    """Offsets still to be read after this batch, as far as is known; 0 at the live end."""
+    """The number of offsets known to follow this batch; 0 at the end of the topic."""
 
 
 @dataclass(frozen=True, slots=True)
 class Commit:
-    """A batch that is durable: the changes to publish in their order, the positions before and after them."""
+    """A committed batch: the changes to publish, in order, and the positions before and after them."""
 
     before: Positions
     after: Positions
@@ -60,7 +64,7 @@ class Commit:
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """A record on its way to Kafka: where it goes, and the time it is to have."""
+    """A record to be written to Kafka."""
 
     key: bytes
     value: bytes | None
@@ -69,7 +73,7 @@ class Outgoing:
     partition: int
     timestamp_ms: int
     size_bytes: int = field(init=False)
-    """What the record weighs in a buffer: key, value and headers, with what it costs to hold each of these."""
+    """The bytes of key, value and headers, with an allowance for each header."""
 
     def __post_init__(self) -> None:
         headers = sum(_HEADER_BYTES + len(name.encode()) + len(value or b"") for name, value in self.headers)
@@ -78,7 +82,7 @@ class Outgoing:
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """Where in Kafka a record is, acknowledged by all replicas in sync, and the time that it has there."""
+    """The partition, offset and timestamp of a written record that all in-sync replicas acknowledged."""
 
     partition: int
     offset: int
@@ -87,46 +91,48 @@ class Written:
 
 @dataclass(frozen=True, slots=True)
 class Interest:
-    """Which keys a watcher wants: these, and those with this prefix. Neither given: all of them."""
+    """The keys that a watcher wants: these keys, and those with this prefix; all keys if neither is given."""
 
     keys: frozenset[bytes] | None = None
     prefix: bytes | None = None
 
     @property
     def everything(self) -> bool:
+        """Whether every key matches because neither keys nor a prefix are given."""
         return self.keys is None and self.prefix is None
 
     def matches(self, key: bytes) -> bool:
+        """Return whether the watcher wants this key."""
         if self.keys is not None and key in self.keys:
             return True
         return self.everything if self.prefix is None else key.startswith(self.prefix)
 
 
 def position_in(positions: Positions, partition: int) -> int:
-    """The position of a partition; 0 for one that was added later."""
+    """Return the position of a partition; 0 for a partition that was added later."""
     return positions[partition] if partition < len(positions) else 0
 
 
 def advance(positions: Positions, partition: int, next_offset: int) -> Positions:
-    """`positions` with one partition moved to `next_offset`, never back."""
+    """Return `positions` with one partition moved to `next_offset`, but never back."""
     moved = list(positions) + [0] * (partition + 1 - len(positions))
     moved[partition] = max(moved[partition], next_offset)
     return tuple(moved)
 
 
 def merge(one: Positions, other: Positions) -> Positions:
-    """The greater position of each partition."""
+    """Return the greater position of each partition."""
     longest = max(len(one), len(other))
     return tuple(max(position_in(one, p), position_in(other, p)) for p in range(longest))
 
 
 def covers(reached: Positions, wanted: Positions) -> bool:
-    """Whether `reached` stands at or past `wanted` in every partition."""
+    """Return whether `reached` is at or past `wanted` in every partition."""
     return all(position_in(reached, p) >= offset for p, offset in enumerate(wanted))
 
 
 def encode_headers(headers: tuple[tuple[str, bytes | None], ...]) -> bytes | None:
-    """Kafka's headers as bytes that keep order, repeats, empty and missing values."""
+    """Encode Kafka's headers. The bytes keep their order, repeated names, and empty and missing values."""
     if not headers:
         return None
     # Latin-1 maps every byte to one character and back.
@@ -134,6 +140,6 @@ def encode_headers(headers: tuple[tuple[str, bytes | None], ...]) -> bytes | Non
 
 
 def decode_headers(encoded: bytes | None) -> Iterator[tuple[str, bytes | None]]:
-    """The reverse of `encode_headers`."""
+    """Yield the headers that `encode_headers` encoded."""
     for key, value in orjson.loads(encoded) if encoded else ():
         yield key, None if value is None else value.encode("latin-1")

@@ -1,9 +1,9 @@
-"""The one token of this service: Kafka positions of one topic, opaque to clients.
+"""Cursors: Kafka positions of one topic, as tokens that are opaque to clients.
 
-A cursor means the same on every replica, after a restart, and after the local database is deleted, for it
-says nothing of this service: only which topic, and the next offset of every partition. The token is
-`base64url(version, topic id, number of partitions, an offset each, the pending offsets, CRC-32 of all before)`,
-numbers as unsigned LEB128.
+A cursor holds only the topic's id and the next offset of every partition. So it means the same on every replica, after
+a restart, and after the local database is deleted. The token is
+`base64url(version, topic id, number of partitions, an offset for each, the pending offsets, CRC-32 of all before)`,
+with numbers in unsigned LEB128 (DWARF 4, section 7.6).
 """
 
 import binascii
@@ -17,31 +17,32 @@ from kvs_graphql.errors import BadCursor
 from kvs_graphql.records import Positions, Record
 
 NO_TOPIC_ID = bytes(16)
-"""Stands for a topic whose broker gives topics no id."""
+"""The topic id of cursors and tables if the broker gives topics no ids."""
 
 _VERSION = b"\x01"
 _CHECKSUM_BYTES = 4
 _URL_SAFE = bytes.maketrans(b"+/", b"-_")
 _HEAD_BYTES = len(_VERSION) + len(NO_TOPIC_ID)
-_OFFSET_MAX = 2**63 - 1
-_NUMBERS_KEPT = 1_024
+_NUMBER_BITS_MAX = 63
+_OFFSET_MAX = 2**_NUMBER_BITS_MAX - 1
+_NUMBERS_CACHED = 1_024
 
 
 class Cursor(NamedTuple):
-    """A place in a topic: everything below `positions` has been seen. A partition left out counts as 0.
+    """Positions in a topic: everything below them has been seen. A partition that is left out counts as 0.
 
-    A named tuple, as updates are, because every change makes one.
+    A named tuple, as updates are, because every change creates one.
     """
 
     topic_id: bytes
     positions: Positions
     pending: Positions = ()
-    """Not empty within a snapshot or another run of latest states: what was read there stood here. A key that
-    was left out because it had changed since comes before this place is reached, but maybe not before; so what
-    a client holds is whole only from here on, on whatever replica it goes on."""
+    """The positions of the table that a snapshot, or another run of latest states, was read from; empty outside of
+    such runs. A run leaves out keys that changed while it was read, and their changes follow below these positions. So
+    the client holds a consistent table only once it has reached them, on whatever replica it resumes."""
 
     def encode(self) -> str:
-        """The token: URL-safe, without padding."""
+        """Return the token: URL-safe base64 without padding."""
         numbers = map(_leb128, (len(self.positions), *self.positions, *self.pending))
         return _token(b"".join((_VERSION, self.topic_id, *numbers)))
 
@@ -86,10 +87,10 @@ class Place(Protocol):
 
 
 def decode_cursor(token: str) -> Cursor:
-    """The cursor of a token.
+    """Return the cursor of a token.
 
     Raises:
-        BadCursor: The token is not one of this service, or was changed on its way.
+        BadCursor: The token is not one of this service, or was altered.
     """
     try:
         raw = b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True)
@@ -97,12 +98,12 @@ def decode_cursor(token: str) -> Cursor:
         raise BadCursor("The cursor is not a token of this service.") from None
     body, checksum = raw[:-_CHECKSUM_BYTES], raw[-_CHECKSUM_BYTES:]
     if len(body) <= _HEAD_BYTES or crc32(body).to_bytes(_CHECKSUM_BYTES, "big") != checksum:
-        raise BadCursor("The cursor is not a token of this service, or not all of it.")
+        raise BadCursor("The cursor is not a token of this service, or is incomplete.")
     if body[:1] != _VERSION:
-        raise BadCursor("The cursor comes from a newer version of this service.")
+        raise BadCursor("A newer version of this service made the cursor.")
     count, *offsets = _numbers(body[_HEAD_BYTES:])
     if count > len(offsets):
-        raise BadCursor("The cursor lacks some of its offsets.")
+        raise BadCursor("The cursor has fewer offsets than partitions.")
     return Cursor(body[1:_HEAD_BYTES], tuple(offsets[:count]), tuple(offsets[count:]))
 
 
@@ -112,7 +113,7 @@ def _token(body: bytes) -> str:
 
 
 def _encoded(number: int) -> bytes:
-    """Unsigned LEB128."""
+    """Encode a number in unsigned LEB128."""
     encoded = bytearray()
     while number > 0x7F:
         encoded.append(number & 0x7F | 0x80)
@@ -121,8 +122,8 @@ def _encoded(number: int) -> bytes:
     return bytes(encoded)
 
 
-# From one change to the next, one partition's number is another.
-_leb128 = lru_cache(_NUMBERS_KEPT)(_encoded)
+# Consecutive cursors differ in one partition's offset; all other numbers are in the cache.
+_leb128 = lru_cache(_NUMBERS_CACHED)(_encoded)
 
 
 def _numbers(encoded: bytes) -> Iterator[int]:
@@ -130,10 +131,11 @@ def _numbers(encoded: bytes) -> Iterator[int]:
     for byte in encoded:
         number |= (byte & 0x7F) << shift
         shift += 7
+        # Checked at each byte: a token of megabytes that are all one number would stop the event loop for seconds.
+        if number > _OFFSET_MAX or shift > _NUMBER_BITS_MAX:
+            raise BadCursor("The cursor has an offset that exceeds Kafka's maximum.")
         if byte & 0x80:
             continue
-        if number > _OFFSET_MAX:
-            raise BadCursor("The cursor holds an offset that Kafka cannot have.")
         yield number
         number = shift = 0
     if shift:

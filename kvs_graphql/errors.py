@@ -1,7 +1,7 @@
-"""Every error of this project, as one tree; who is to blame picks the branch.
+"""All errors of this project in one tree. Who can fix the error decides its branch.
 
     KvsError
-    ├── ClientError                 the request cannot be answered as asked
+    ├── ClientError                 the client has to change the request
     │   ├── BadInput                BAD_INPUT
     │   ├── BadKey                  BAD_KEY
     │   ├── TooManyKeys             TOO_MANY_KEYS
@@ -11,31 +11,31 @@
     │   ├── LimitExceeded           LIMIT_EXCEEDED
     │   ├── ValueTooLarge           VALUE_TOO_LARGE
     │   └── Forbidden               FORBIDDEN
-    ├── ServiceError                the request is fine, the service cannot answer it now
+    ├── ServiceError                the request is fine, but the service cannot answer it now
     │   ├── NotCaughtUp             NOT_CAUGHT_UP
     │   ├── KafkaUnavailable        KAFKA_UNAVAILABLE
     │   ├── WriteOutcomeUnknown     WRITE_OUTCOME_UNKNOWN
     │   └── Unavailable             UNAVAILABLE
-    │       └── Unwritable          the database takes no writes now: full, locked, read-only
-    ├── RemoteError                 a command's service answered with errors
-    ├── Unreachable                 a command's service did not answer
-    └── OperatorError               somebody who runs the service has to act; ends the process
-        ├── BadSetting
-        ├── DatabaseError           the file cannot be used: held by another writer, newer
-        │   └── Damaged             what is in it is not what was written
+    │       └── Unwritable          the database takes no writes now: full, locked or read-only
+    ├── RemoteError                 the service that a command called answered with errors
+    ├── Unreachable                 the service that a command called did not answer
+    └── OperatorError               the operator has to act; ends the process
+        ├── BadSetting              a setting has a value that is not allowed
+        ├── DatabaseError           the file cannot be used
+        │   └── Damaged             the file does not hold what was written to it
         ├── TopicMismatch           the database holds a topic of another name
-        ├── BrokerRefused           Kafka answers, and says no: authentication, authorisation
-        └── UnreadableRecord        a record that nobody can read, and that must not be left out silently
+        ├── BrokerRefused           Kafka refuses access
+        └── UnreadableRecord        a record cannot be read, and must not be skipped silently
 
-Codes are stable: clients may switch on them. `INTERNAL`, `WRITES_DISABLED`, `GRAPHQL_PARSE_FAILED` and
-`GRAPHQL_VALIDATION_FAILED` belong to no class here: they are given to errors of other origin.
+Codes are stable, so clients may switch on them. Errors of other origin get `INTERNAL`, `WRITES_DISABLED`,
+`GRAPHQL_PARSE_FAILED` and `GRAPHQL_VALIDATION_FAILED`, which belong to no class here.
 """
 
 from typing import ClassVar, Self
 
 
 class KvsError(Exception):
-    """The root. `code` is what a client sees as `extensions.code`; `details` go beside it."""
+    """The root of the tree. Clients see `code` as `extensions.code`, and `details` as further extensions."""
 
     code: ClassVar[str] = "INTERNAL"
 
@@ -45,7 +45,7 @@ class KvsError(Exception):
 
 
 class ClientError(KvsError):
-    """The request cannot be answered as it was asked; asking again will not help."""
+    """The request cannot be answered as it is. Repeating it does not help."""
 
 
 class BadInput(ClientError):
@@ -55,7 +55,7 @@ class BadInput(ClientError):
 
 
 class BadKey(ClientError):
-    """A key (or a node id) is empty, too long, or not in the encoding it claims."""
+    """A key or node id is empty, too long, or not in the encoding that it claims."""
 
     code = "BAD_KEY"
 
@@ -67,48 +67,48 @@ class TooManyKeys(ClientError):
 
 
 class NotUtf8(ClientError):
-    """A value was asked for as text, and its bytes are not UTF-8."""
+    """A value was requested as text, but its bytes are not UTF-8."""
 
     code = "NOT_UTF8"
 
 
 class NotJson(ClientError):
-    """A value was asked for as JSON, and it is not."""
+    """A value was requested as JSON, but is not."""
 
     code = "NOT_JSON"
 
 
 class BadCursor(ClientError):
-    """A cursor cannot be decoded, or belongs to another topic."""
+    """A cursor cannot be decoded, belongs to another topic, or lies past the end of the log."""
 
     code = "BAD_CURSOR"
 
 
 class LimitExceeded(ClientError):
-    """A limit of the service was reached; the message names it."""
+    """The request exceeds a limit of the service. The message says which."""
 
     code = "LIMIT_EXCEEDED"
 
     @classmethod
     def of(cls, setting: str, limit: int, what: str) -> Self:
-        """The error of a setting that limits how many there may be of what."""
-        return cls(f"There are {limit} {what}, as many as are allowed.", limit=limit, setting=setting)
+        """Return the error for a setting whose limit is reached; `what` names what it counts, in the plural."""
+        return cls(f"The limit of {limit} {what} is reached.", limit=limit, setting=setting)
 
 
 class ValueTooLarge(ClientError):
-    """A value is larger than the service allows, or than the topic does; it was not written."""
+    """A value is larger than the service or the topic allows. It was not written."""
 
     code = "VALUE_TOO_LARGE"
 
 
 class Forbidden(ClientError):
-    """Kafka does not allow this service what was asked for; it was not done."""
+    """Kafka does not allow this service to do what was requested. It was not done."""
 
     code = "FORBIDDEN"
 
 
 class ServiceError(KvsError):
-    """The request is fine; the service cannot answer it now. Asking again later may help."""
+    """The request is fine, but the service cannot answer it now. Repeating it later may help."""
 
 
 class NotCaughtUp(ServiceError):
@@ -118,29 +118,29 @@ class NotCaughtUp(ServiceError):
 
 
 class KafkaUnavailable(ServiceError):
-    """Kafka did not get a write. A promise: it will not get it later either."""
+    """A write did not reach Kafka, and never will."""
 
     code = "KAFKA_UNAVAILABLE"
 
 
 class WriteOutcomeUnknown(ServiceError):
-    """Kafka was handed a write and did not answer in time: it may have it, or get it later."""
+    """A write was sent and Kafka did not answer in time: it may have arrived, or may arrive later."""
 
     code = "WRITE_OUTCOME_UNKNOWN"
 
 
 class Unavailable(ServiceError):
-    """The service is starting, stopping or unable to read its table."""
+    """The service is starting or stopping, or cannot read its table."""
 
     code = "UNAVAILABLE"
 
 
 class Unwritable(Unavailable):
-    """The database takes no writes now: the disk is full, somebody holds a lock, the file is read-only."""
+    """The database takes no writes now: the disk is full, the file is read-only, or another process locks it."""
 
 
 class RemoteError(KvsError):
-    """The service that a command asked answered with errors; `remote_code` is the first one's code."""
+    """The service that a command called answered with errors. `remote_code` is the code of the first one."""
 
     def __init__(self, message: str, *, remote_code: str | None) -> None:
         super().__init__(message)
@@ -148,30 +148,30 @@ class RemoteError(KvsError):
 
 
 class Unreachable(KvsError):
-    """The service that a command asked does not answer."""
+    """The service that a command called does not answer."""
 
 
 class OperatorError(KvsError):
-    """Somebody who runs the service has to act. The process ends with `exit_code`."""
+    """The operator has to act. The process ends with `exit_code`."""
 
     code = "UNAVAILABLE"
     exit_code: ClassVar[int] = 1
 
 
 class BadSetting(OperatorError):
-    """A setting has a value that is not allowed; the message names its variable."""
+    """A setting has a value that is not allowed. The message names its variable."""
 
     exit_code = 2
 
 
 class DatabaseError(OperatorError):
-    """The database file cannot be used: another writer holds it, it is newer, or it is damaged."""
+    """The database file cannot be used: another process writes to it, a newer version wrote it, or it is damaged."""
 
     exit_code = 3
 
 
 class Damaged(DatabaseError):
-    """The database holds something else than was written into it. At the next start it is put aside."""
+    """The database does not hold what was written to it. The next start moves it aside."""
 
 
 class TopicMismatch(OperatorError):
@@ -181,12 +181,12 @@ class TopicMismatch(OperatorError):
 
 
 class BrokerRefused(OperatorError):
-    """Kafka answers and refuses: authentication, authorisation."""
+    """Kafka refuses access: authentication or authorisation failed."""
 
     exit_code = 5
 
 
 class UnreadableRecord(OperatorError):
-    """A batch is corrupt, too large, or compressed in an unknown way; the message tells where it is."""
+    """A batch is corrupt, too large, or compressed in an unknown way. The message names its offset."""
 
     exit_code = 5

@@ -1,6 +1,6 @@
-"""What a client of a topic may and may not see: each promise a named error, for the simulation and for real runs."""
+"""What a subscriber may and may not see. Each broken promise has a named error, in simulations and in real runs."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from kvs_graphql.feed import Kind, Update
@@ -10,30 +10,38 @@ Table = dict[bytes, bytes]
 
 
 class OrderViolated(AssertionError):
-    """A partition's changes came out of order, or one of them twice."""
+    """A partition's changes came out of order, or one came twice."""
 
 
 class ChangeLost(AssertionError):
-    """A change that the client was to be told of never came."""
+    """A change that was due was never delivered."""
 
 
 class TableDiffers(AssertionError):
-    """What the client holds is not the table at its cursor."""
+    """The client does not hold the table at its cursor."""
+
+
+class KindWrong(AssertionError):
+    """An update has another kind than its record and the state of the subscription require."""
+
+
+class Uninvited(AssertionError):
+    """A change was delivered that the client did not subscribe to."""
 
 
 class CursorWentBack(AssertionError):
-    """A cursor stood before an earlier one."""
+    """A cursor is behind an earlier one, or not just after its record."""
 
 
 @dataclass
 class Log:
-    """A topic: of each partition the records, whose offsets may leave gaps as compaction and markers do."""
+    """A topic: the records of each partition, with gaps where compaction or transaction markers leave some."""
 
     partitions: list[list[Record]]
     ends: list[int]
 
     def table(self, positions: Positions, interest: Interest) -> Table:
-        """For each key of interest the last record below `positions`."""
+        """Return the last value of each key of interest below `positions`."""
         return _Replay(self, interest).table_at(positions)
 
     @property
@@ -42,21 +50,21 @@ class Log:
 
 
 class _Replay:
-    """The table of a log at one place after another; cheap where they ascend."""
+    """The table of a log at one position after another. Cheap as long as they ascend."""
 
     def __init__(self, log: Log, interest: Interest) -> None:
         self._log = log
         self._interest = interest
-        self._begin()
+        self._restart()
 
-    def _begin(self) -> None:
+    def _restart(self) -> None:
         self._table: Table = {}
         self._at: Positions = ()
         self._passed = [0] * len(self._log.partitions)
 
     def table_at(self, positions: Positions) -> Table:
         if not covers(positions, self._at):
-            self._begin()
+            self._restart()
         self._at = positions
         for partition, records in enumerate(self._log.partitions):
             end = position_in(positions, partition)
@@ -70,7 +78,7 @@ class _Replay:
 
 @dataclass
 class ClientView:
-    """Folds the updates of one subscription, over all its resumptions, and checks each against the log."""
+    """What a client builds from its updates, over all resumptions of its subscription, checked against the log."""
 
     log: Log
     interest: Interest
@@ -78,33 +86,34 @@ class ClientView:
     cursor: Positions = ()
     live: bool = False
     lossless: bool = False
-    """Whether every change since `start` is to be told of, not only the last of each key."""
+    """Whether every change since `start` is due, not only the last of each key."""
     start: Positions = ()
-    told: dict[int, list[int]] = field(default_factory=dict)
-    """Of each partition the offsets, in the order in which they came."""
+    delivered: dict[int, list[int]] = field(default_factory=dict)
+    """The offsets delivered of each partition, in order of delivery."""
 
     def __post_init__(self) -> None:
         self._replay = _Replay(self.log, self.interest)
 
     def begin(self, cursor: Positions) -> None:
-        """Subscribe at a place, holding the table of that place."""
+        """Subscribe at a cursor, holding the table at that cursor."""
         self.cursor = self.start = cursor
         self.table = self.log.table(cursor, self.interest)
         self.live = self.lossless = True
 
-    def turn_to(self, log: Log) -> None:
-        """The topic was created again, which the client has just been told by a RESET: from here on this is its log."""
+    def switch_to(self, log: Log) -> None:
+        """Check against the log of a recreated topic from now on; a RESET was delivered just before."""
         assert not self.live
         self.log, self._replay = log, _Replay(log, self.interest)
 
     def see(self, update: Update) -> None:
+        """Apply the next update, and check it."""
         self._check_cursor(update)
         if update.kind in (Kind.RESET, Kind.CONFLATED):
             self.check_complete()
             self.live = self.lossless = False
         self.cursor = update.cursor.positions
         if update.kind is Kind.RESET:
-            self.table, self.told = {}, {}
+            self.table, self.delivered = {}, {}
         elif update.kind is Kind.LIVE and not self.live:
             self.live = self.lossless = True
             self.start = self.cursor
@@ -114,12 +123,13 @@ class ClientView:
             self.check_table()
 
     def check_table(self) -> None:
+        """Check that the client holds the table at its cursor."""
         truth = self._replay.table_at(self.cursor)
         if self.table != truth:
             raise TableDiffers(f"at {self.cursor}: {_difference(self.table, truth)}")
 
     def check_complete(self) -> None:
-        """Every change since the start was told of, if none was to be left out."""
+        """Check that every change since the start was delivered, if none may be left out."""
         if self.lossless:
             due = [
                 r
@@ -128,20 +138,21 @@ class ClientView:
                 if position_in(self.start, r.partition) <= r.offset < position_in(self.cursor, r.partition)
                 and self.interest.matches(r.key)
             ]
-            told = {(partition, offset) for partition, offsets in self.told.items() for offset in offsets}
-            lost = [r for r in due if (r.partition, r.offset) not in told]
+            delivered = {(partition, offset) for partition, offsets in self.delivered.items() for offset in offsets}
+            lost = [r for r in due if (r.partition, r.offset) not in delivered]
             if lost:
                 raise ChangeLost(f"{lost[:3]} between {self.start} and {self.cursor}")
 
     def _see_record(self, kind: Kind, record: Record) -> None:
-        assert not (kind is Kind.SNAPSHOT and self.live)
-        expected = Kind.DELETE if record.value is None else Kind.SET
-        assert kind in (Kind.SNAPSHOT, expected)
-        assert self.interest.matches(record.key)
-        told = self.told.setdefault(record.partition, [])
-        if told and told[-1] >= record.offset:
-            raise OrderViolated(f"{record} after {told}")
-        told.append(record.offset)
+        expected = Kind.DELETE if record.is_tombstone else Kind.SET
+        if kind is not expected and (kind is not Kind.SNAPSHOT or record.is_tombstone or self.live):
+            raise KindWrong(f"{kind} of {record}")
+        if not self.interest.matches(record.key):
+            raise Uninvited(f"{record} does not match {self.interest}")
+        delivered = self.delivered.setdefault(record.partition, [])
+        if delivered and delivered[-1] >= record.offset:
+            raise OrderViolated(f"{record} after {delivered}")
+        delivered.append(record.offset)
         _apply(self.table, record)
 
     def _check_cursor(self, update: Update) -> None:
@@ -149,9 +160,9 @@ class ClientView:
             return
         reached = update.cursor.positions
         if any(position_in(reached, p) < offset for p, offset in enumerate(self.cursor)):
-            raise CursorWentBack(f"{self.cursor} then {reached} ({update})")
+            raise CursorWentBack(f"{self.cursor}, then {reached} ({update})")
         if update.record is not None and position_in(reached, update.record.partition) != update.record.offset + 1:
-            raise CursorWentBack(f"{reached} does not stand just after {update.record}")
+            raise CursorWentBack(f"{reached} is not just after {update.record}")
 
 
 def _apply(table: Table, record: Record) -> None:
@@ -163,8 +174,4 @@ def _apply(table: Table, record: Record) -> None:
 
 def _difference(held: Table, truth: Table) -> str:
     keys: Iterable[bytes] = sorted(key for key in {*held, *truth} if held.get(key) != truth.get(key))
-    return ", ".join(f"{key!r} held {held.get(key)!r}, true {truth.get(key)!r}" for key in keys)
-
-
-def covers_all(positions: Sequence[int], wanted: Positions) -> bool:
-    return all(position_in(tuple(positions), p) >= offset for p, offset in enumerate(wanted))
+    return ", ".join(f"{key!r} is {held.get(key)!r}, should be {truth.get(key)!r}" for key in keys)

@@ -164,7 +164,7 @@ def checked(client: LiveClient, logs: Mapping[bytes, Log]) -> Table:
         if update.cursor.topic_id != topic_id:
             assert update.kind is Kind.RESET
             topic_id = update.cursor.topic_id
-            view.turn_to(logs[topic_id])
+            view.switch_to(logs[topic_id])
     assert view.live
     view.check_complete()
     return view.table

@@ -18,7 +18,7 @@ from kvs_graphql.records import Interest, Positions, advance, covers, merge
 from kvs_graphql.state import MetadataRefreshes, TopicSnapshot
 from kvs_graphql.store import Store, WindowLimits
 from kvs_graphql.watch import Start, Watch, WatchLimits
-from tests.checkers import ClientView, covers_all
+from tests.checkers import ClientView
 from tests.simulation.model import TOPIC_ID, SimulatedLog
 from tests.simulation.world import open_inline_store, run
 
@@ -154,7 +154,7 @@ class SimulatedClient:
                     self._see(update)
                     if self._left <= 0:
                         return
-                if covers_all(self.view.cursor, until) and self.view.live:
+                if covers(self.view.cursor, until) and self.view.live:
                     return
                 if self._random.random() < 0.3:
                     await asyncio.sleep(0.001)
@@ -169,7 +169,7 @@ class SimulatedClient:
         if (
             self._random.random() < 0.2
             or self._left - len(self._pushed) <= 1
-            or covers_all(update.cursor.positions, self._until)
+            or covers(update.cursor.positions, self._until)
         ):
             return None
         self._pushed.append(update)

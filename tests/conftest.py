@@ -4,8 +4,13 @@ from collections.abc import Iterator
 from uuid import uuid4
 
 import pytest
+from hypothesis import settings
 
 from kvs_graphql.demo.broker import EmbeddedBroker
+
+# Examples have no time limit: tests pass on slow machines, too.
+settings.register_profile("no deadline", deadline=None)
+settings.load_profile("no deadline")
 
 pytest_plugins = ["tests.kafka.fixtures", "tests.clients.fixtures"]
 

@@ -71,7 +71,7 @@ async def applied(log: Log, seed: int, path: Path) -> tuple[Table, Table]:
     return {r.key: r for r in entries.records}, changed
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(log=logs(), seeds=st.tuples(st.integers(), st.integers()))
 def test_all_replicas_show_the_same_record_of_a_key_in_several_partitions(log: Log, seeds: tuple[int, int]) -> None:
     for seed in seeds:

@@ -47,15 +47,19 @@ class Cursor(NamedTuple):
         return _token(b"".join((_VERSION, self.topic_id, *numbers)))
 
     def cursor_at(self, record: Record | None) -> "Cursor":
+        """Return this cursor, whatever the record: see `CursorSource`."""
         return self
 
     def token_at(self, record: Record | None) -> str:
+        """Return the token of this cursor, whatever the record: see `CursorSource`."""
         return self.encode()
 
 
-class Run:
-    """The places just after the records of one partition, while those of the lower and the higher partitions stay:
-    what the tokens of all of these have in common is encoded once."""
+class PartitionCursors:
+    """The cursors just after records of one partition, while the positions of all other partitions stay the same.
+
+    What their tokens have in common is encoded once.
+    """
 
     __slots__ = ("_head", "_higher", "_lower", "_tail", "_topic_id")
 
@@ -68,22 +72,24 @@ class Run:
         self._tail = b"".join(map(_leb128, higher))
 
     def cursor_at(self, record: Record | None) -> Cursor:
+        """Return the cursor just after a record of this partition."""
         assert record is not None
         return Cursor(self._topic_id, (*self._lower, record.offset + 1, *self._higher))
 
     def token_at(self, record: Record | None) -> str:
+        """Return the token of the cursor just after a record of this partition."""
         assert record is not None
         return _token(self._head + _encoded(record.offset + 1) + self._tail)
 
 
-class Place(Protocol):
-    """Where an update stands: a cursor, or what makes one of the update's record once somebody wants to know."""
+class CursorSource(Protocol):
+    """The cursor of an update, or what makes it from the update's record on demand."""
 
     def cursor_at(self, record: Record | None) -> Cursor:
-        """The cursor of an update of that record; None for one that has none."""
+        """Return the cursor of the update with this record; None if the update has none."""
 
     def token_at(self, record: Record | None) -> str:
-        """Its token."""
+        """Return the token of that cursor."""
 
 
 def decode_cursor(token: str) -> Cursor:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from kvs_graphql.cursor import NO_TOPIC_ID, Cursor, Run, decode_cursor
+from kvs_graphql.cursor import NO_TOPIC_ID, Cursor, PartitionCursors, decode_cursor
 from kvs_graphql.errors import BadCursor
 from kvs_graphql.records import Positions, Record
 
@@ -37,14 +37,14 @@ def test_cursor_survives_its_token(cursor: Cursor) -> None:
 
 @given(topic_ids, offsets, offsets, st.integers(0, OFFSET_MAX - 1))
 @example(NO_TOPIC_ID, (), (), 127)
-def test_run_makes_the_same_tokens_as_cursors(
+def test_partition_cursors_make_the_same_tokens_as_cursors(
     topic_id: bytes, lower: Positions, higher: Positions, offset: int
 ) -> None:
     record = Record(b"key", b"value", len(lower), offset, None, None)
     cursor = Cursor(topic_id, (*lower, offset + 1, *higher))
-    run = Run(topic_id, lower, higher)
-    assert run.cursor_at(record) == cursor
-    assert run.token_at(record) == cursor.encode()
+    source = PartitionCursors(topic_id, lower, higher)
+    assert source.cursor_at(record) == cursor
+    assert source.token_at(record) == cursor.encode()
 
 
 @given(cursors, st.data())

@@ -15,7 +15,7 @@ from kvs_graphql.api.encodings import Encoding, id_of, show_key, show_value
 from kvs_graphql.api.scalars import CursorToken, Long
 from kvs_graphql.errors import BadInput, NotJson
 from kvs_graphql.records import Record, decode_headers
-from kvs_graphql.service import Kind, Page, PageRequest, Place, State
+from kvs_graphql.service import CursorSource, Kind, Page, PageRequest, State
 from kvs_graphql.service import PartitionStatus as ServicePartitionStatus
 from kvs_graphql.service import Status as ServiceStatus
 from kvs_graphql.service import Update as ServiceUpdate
@@ -56,7 +56,7 @@ class Header:
 @strawberry.type(description="A key and its value: the last record of the key.")
 class Entry(Node):
     record: strawberry.Private[Record]
-    place: strawberry.Private[Place | None] = None
+    place: strawberry.Private[CursorSource | None] = None
 
     @strawberry.field(description="The base64url of the key's exact bytes.")
     def id(self) -> strawberry.ID:
@@ -117,7 +117,7 @@ class Entry(Node):
         return self.record.value or b""
 
 
-def entry(record: Record | None, place: Place | None = None) -> Entry | None:
+def entry(record: Record | None, place: CursorSource | None = None) -> Entry | None:
     """The entry of a record, as of that place; None for none, and for a tombstone."""
     return None if record is None or record.value is None else Entry(record=record, place=place)
 

@@ -5,7 +5,7 @@ from enum import StrEnum
 from functools import cached_property
 from typing import NamedTuple
 
-from kvs_graphql.cursor import Cursor, Place, Run
+from kvs_graphql.cursor import Cursor, CursorSource, PartitionCursors
 from kvs_graphql.records import Commit, Interest, Record
 
 
@@ -28,7 +28,7 @@ class Update(NamedTuple):
     """One event of a watch; `record` is None in markers. `place` stands just after it."""
 
     kind: Kind
-    place: Place
+    place: CursorSource
     record: Record | None = None
 
     @property
@@ -47,7 +47,7 @@ class LoggedCommit:
         self.topic_id = topic_id
         self.commit = commit
         self._updates: dict[int, Update] | None = {}
-        self._runs: dict[int, Run] = {}
+        self._runs: dict[int, PartitionCursors] = {}
 
     @cached_property
     def _by_key(self) -> dict[bytes, list[int]]:
@@ -86,8 +86,8 @@ class LoggedCommit:
         run = self._runs.get(record.partition) or self._run(record.partition)
         return Update(_DELETE if record.value is None else _SET, run, record)
 
-    def _run(self, partition: int) -> Run:
+    def _run(self, partition: int) -> PartitionCursors:
         """The places of a partition's changes: runs of partitions ascend, so lower ones are done, higher ones not."""
         before, after = self.commit.before, self.commit.after
-        run = self._runs[partition] = Run(self.topic_id, after[:partition], before[partition + 1 :])
+        run = self._runs[partition] = PartitionCursors(self.topic_id, after[:partition], before[partition + 1 :])
         return run

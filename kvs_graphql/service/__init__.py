@@ -1,6 +1,6 @@
 """The use cases: read keys, read pages, watch changes, tell how things are. Everything a client can ask for."""
 
-from kvs_graphql.cursor import Cursor, Place, decode_cursor
+from kvs_graphql.cursor import Cursor, CursorSource, decode_cursor
 from kvs_graphql.feed import Flush, Kind, Sink, Update
 from kvs_graphql.service.limits import ServiceLimits
 from kvs_graphql.service.reads import NO_WAIT, PageRequest, Reads, Wait
@@ -14,6 +14,7 @@ from kvs_graphql.watch import Start, WatchLimits
 __all__ = [
     "NO_WAIT",
     "Cursor",
+    "CursorSource",
     "Flush",
     "Headers",
     "Kind",
@@ -21,7 +22,6 @@ __all__ = [
     "Page",
     "PageRequest",
     "PartitionStatus",
-    "Place",
     "Reads",
     "Service",
     "ServiceLimits",

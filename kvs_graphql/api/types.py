@@ -56,7 +56,8 @@ class Header:
 @strawberry.type(description="A key and its value: the last record of the key.")
 class Entry(Node):
     record: strawberry.Private[Record]
-    place: strawberry.Private[CursorSource | None] = None
+    cursor_source: strawberry.Private[CursorSource | None] = None
+    """Where it was read or changed; None where that is the snapshot of its request."""
 
     @strawberry.field(description="The base64url of the key's exact bytes.")
     def id(self) -> strawberry.ID:
@@ -108,7 +109,7 @@ class Entry(Node):
 
     @strawberry.field(description="Its recent changes, oldest first, as far back as the service remembers them.")
     async def history(self, info: OperationInfo, last: int = 10) -> "list[Update]":
-        until = None if self.place is None else self.place.cursor_at(self.record)
+        until = None if self.cursor_source is None else self.cursor_source.cursor_at(self.record)
         changes = await info.context.reads.history(self.record.key, last, until)
         return [viewed(change) for change in changes]
 
@@ -117,9 +118,11 @@ class Entry(Node):
         return self.record.value or b""
 
 
-def entry(record: Record | None, place: CursorSource | None = None) -> Entry | None:
-    """The entry of a record, as of that place; None for none, and for a tombstone."""
-    return None if record is None or record.value is None else Entry(record=record, place=place)
+def entry(record: Record | None, cursor_source: CursorSource | None = None) -> Entry | None:
+    """The entry of a record, as of that cursor; None for none, and for a tombstone."""
+    if record is None or record.is_tombstone:
+        return None
+    return Entry(record=record, cursor_source=cursor_source)
 
 
 @strawberry.type
@@ -146,7 +149,7 @@ class EntryConnection:
 
 
 def connection(page: Page, asked: PageRequest) -> EntryConnection:
-    """The page as Relay wants it. What lies on the side it came from is told by whether there was a bound."""
+    """The page as Relay wants it. On the side that a page comes from, more exists exactly if there was a bound."""
     backwards = asked.last is not None
     return EntryConnection(
         edges=[EntryEdge(node=Entry(record=record)) for record in page.records],
@@ -176,9 +179,9 @@ class Update:
 
     @strawberry.field(description="The entry as this change left it; null for a DELETE.")
     def entry(self) -> Entry | None:
-        return entry(self.update.record, self.update.place)
+        return entry(self.update.record, self.update.cursor_source)
 
-    @strawberry.field(description="The place just after this update: subscribe `after` it to go on.")
+    @strawberry.field(description="The position just after this update: subscribe `after` it to go on.")
     def cursor(self) -> CursorToken:
         return CursorToken(self.update.token())
 
@@ -222,7 +225,7 @@ class Sizes:
 class Status:
     topic: str
     compacted: bool | None = strawberry.field(
-        description="Whether Kafka compacts the topic; null before it was looked at. "
+        description="Whether Kafka compacts the topic; null before the first metadata refresh. "
         "Where it does not, entries outlive their records."
     )
     ready: bool = strawberry.field(description="Whether the table caught up with Kafka once, and is kept up to date.")

@@ -2,7 +2,7 @@
 
 from kvs_graphql.feed.delivery import Flush, Sink
 from kvs_graphql.feed.feed import Feed
-from kvs_graphql.feed.updates import Kind, Update
+from kvs_graphql.feed.updates import Kind, Update, kind_of
 from kvs_graphql.feed.watcher import Watcher, WatcherState
 
-__all__ = ["Feed", "Flush", "Kind", "Sink", "Update", "Watcher", "WatcherState"]
+__all__ = ["Feed", "Flush", "Kind", "Sink", "Update", "Watcher", "WatcherState", "kind_of"]

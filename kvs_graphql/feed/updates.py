@@ -24,20 +24,26 @@ class Kind(StrEnum):
 _SET, _DELETE = Kind.SET, Kind.DELETE
 
 
+def kind_of(record: Record) -> Kind:
+    """What a change says: a tombstone deletes its key."""
+    # Called for every change: the members' own look-ups would cost more than the rest.
+    return _DELETE if record.value is None else _SET
+
+
 class Update(NamedTuple):
-    """One event of a watch; `record` is None in markers. `place` stands just after it."""
+    """One event of a watch; `record` is None in markers. `cursor_source` stands just after it."""
 
     kind: Kind
-    place: CursorSource
+    cursor_source: CursorSource
     record: Record | None = None
 
     @property
     def cursor(self) -> Cursor:
-        return self.place.cursor_at(self.record)
+        return self.cursor_source.cursor_at(self.record)
 
     def token(self) -> str:
         """The token of the cursor."""
-        return self.place.token_at(self.record)
+        return self.cursor_source.token_at(self.record)
 
 
 class LoggedCommit:
@@ -47,7 +53,7 @@ class LoggedCommit:
         self.topic_id = topic_id
         self.commit = commit
         self._updates: dict[int, Update] | None = {}
-        self._runs: dict[int, PartitionCursors] = {}
+        self._cursors: dict[int, PartitionCursors] = {}
 
     @cached_property
     def _by_key(self) -> dict[bytes, list[int]]:
@@ -83,11 +89,12 @@ class LoggedCommit:
     def new_update(self, index: int) -> Update:
         """The update of a change, as an object that nobody else has."""
         record = self.commit.changes[index]
-        run = self._runs.get(record.partition) or self._run(record.partition)
-        return Update(_DELETE if record.value is None else _SET, run, record)
+        cursors = self._cursors.get(record.partition) or self._cursors_of(record.partition)
+        return Update(kind_of(record), cursors, record)
 
-    def _run(self, partition: int) -> PartitionCursors:
-        """The places of a partition's changes: runs of partitions ascend, so lower ones are done, higher ones not."""
+    def _cursors_of(self, partition: int) -> PartitionCursors:
+        """The cursors of a partition's changes: partitions ascend in a commit, so lower ones are done, higher not."""
         before, after = self.commit.before, self.commit.after
-        run = self._runs[partition] = PartitionCursors(self.topic_id, after[:partition], before[partition + 1 :])
-        return run
+        cursors = PartitionCursors(self.topic_id, after[:partition], before[partition + 1 :])
+        self._cursors[partition] = cursors
+        return cursors

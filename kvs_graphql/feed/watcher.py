@@ -216,7 +216,7 @@ class Watcher:
                     continue
                 # Ahead in other partitions: this watcher's cursor is its own.
                 positions = merge(self._seen, positions)
-                update = update._replace(place=Cursor(logged.topic_id, positions))
+                update = update._replace(cursor_source=Cursor(logged.topic_id, positions))
             self._seen = positions
             taken.append(update)
         if self._taken == len(matching):

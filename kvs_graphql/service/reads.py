@@ -11,7 +11,7 @@ from typing import Any
 
 from kvs_graphql.access import Access
 from kvs_graphql.cursor import Cursor, decode_cursor
-from kvs_graphql.feed import Kind, Update
+from kvs_graphql.feed import Update, kind_of
 from kvs_graphql.records import Positions, Record, advance, merge, position_in
 from kvs_graphql.service.batch_loader import BatchLoader
 from kvs_graphql.service.coalesced import CoalescedReads
@@ -184,4 +184,4 @@ class Reads:
 def _past(record: Record, topic_id: bytes, window_start: Positions) -> Update:
     """A change of the past. Its cursor stands just after it in its partition, in the others at the window's start."""
     cursor = Cursor(topic_id, advance(window_start, record.partition, record.offset + 1))
-    return Update(Kind.DELETE if record.value is None else Kind.SET, cursor, record)
+    return Update(kind_of(record), cursor, record)

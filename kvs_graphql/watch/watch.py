@@ -18,7 +18,7 @@ from typing import Generic, NamedTuple, TypeVar
 
 from kvs_graphql.cursor import Cursor
 from kvs_graphql.cursor_validation import CursorValidator, PendingValidation
-from kvs_graphql.feed import Feed, Kind, Sink, Update, Watcher, WatcherState
+from kvs_graphql.feed import Feed, Kind, Sink, Update, Watcher, WatcherState, kind_of
 from kvs_graphql.records import Interest, Positions, Record, advance, covers, merge, position_in
 from kvs_graphql.store import Coverage, Query, Store, changes_after, coverage, log_order
 from kvs_graphql.watch.states import TRANSITIONS, Start, WatchLimits, WatchState
@@ -337,14 +337,10 @@ class Watch:
 
     def _passed(self, record: Record, kind: Kind | None = None) -> Update:
         self._seen = advance(self._seen, record.partition, record.offset + 1)
-        return Update(kind or _kind(record), self._cursor(self._seen), record)
+        return Update(kind or kind_of(record), self._cursor(self._seen), record)
 
     def _before_live(self, update: Update) -> Update:
-        return update._replace(place=self._cursor(update.cursor.positions))
+        return update._replace(cursor_source=self._cursor(update.cursor.positions))
 
     def _cursor(self, positions: Positions) -> Cursor:
         return Cursor(self._topic_id, positions, self._target if self._owes_live else ())
-
-
-def _kind(record: Record) -> Kind:
-    return Kind.DELETE if record.value is None else Kind.SET

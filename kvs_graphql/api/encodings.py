@@ -1,4 +1,4 @@
-"""Keys and values are bytes; how they look as text, and back."""
+"""Keys and values are bytes: how they are written as text, and read back."""
 
 from base64 import b64decode, b64encode, urlsafe_b64encode
 from collections.abc import Callable
@@ -44,7 +44,7 @@ def decode_value(text: str, encoding: Encoding) -> bytes:
 
 
 def show_key(key: bytes, encoding: Encoding) -> str:
-    """The key as text; in UTF8, bytes that are not show as \\xNN, and cannot be told from a key written so."""
+    """The key as text. In UTF8, other bytes show as \\xNN, and look the same as a key that contains that text."""
     return key.decode(errors="backslashreplace") if encoding is Encoding.UTF8 else _exact(key, encoding)
 
 

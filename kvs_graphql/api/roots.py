@@ -88,7 +88,7 @@ class Query:
         (record,) = await info.context.reads.get_many([info.context.service.limits.key(key_of(id))])
         return entry(record)
 
-    @strawberry.field(description="How the service is, and how far behind Kafka.")
+    @strawberry.field(description="How the service is, and how far it is behind Kafka.")
     async def status(self, info: OperationInfo) -> Status:
         return status(await info.context.reads.status(), info.context.connection.metrics.open_subscriptions())
 
@@ -97,7 +97,7 @@ class Query:
 class Subscription:
     @strawberry.subscription(
         description="Changes of keys as they arrive from Kafka: of these keys, of those with the prefix, or of all. "
-        "`snapshot` sends the matching entries first; `after` goes on where another subscription stopped; "
+        "`snapshot` sends the matching entries first; `after` resumes where another subscription stopped; "
         "`interval` delivers every so many seconds, of each key only the latest change, between CONFLATED and LIVE "
         "where others were left out."
     )

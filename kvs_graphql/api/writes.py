@@ -1,4 +1,4 @@
-"""The mutations. Those of one request are on their way together, in the order of the document."""
+"""The mutations. Those of one request are sent together, in the order of the document."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -47,7 +47,7 @@ class Write:
         return calendar_time(self.write.written.timestamp_ms)
 
     @strawberry.field(
-        description="The place just after this write: as `atLeast` a read sees it, `after` it come later changes."
+        description="The position just after this write. Reads `atLeast` here see it; `updates` `after` it go on from it."
     )
     def cursor(self) -> CursorToken:
         return CursorToken(self.write.cursor.encode())
@@ -59,11 +59,11 @@ HeadersArgument = Annotated[
 
 
 @strawberry.type(
-    description="Writes go to Kafka in the order of their fields, on their way together. One that fails is null, has "
-    "an error, and does not stop those after it."
+    description="Writes go to Kafka in the order of their fields, without waiting for each other. "
+    "A write that fails is null, has an error, and does not stop those after it."
 )
 class Mutation:
-    @strawberry.mutation(name="set", description="Write a value; answered once all replicas in sync have it.")
+    @strawberry.mutation(name="set", description="Write a value; answered once all in-sync replicas have it.")
     async def set_value(
         self,
         info: OperationInfo,

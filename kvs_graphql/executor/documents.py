@@ -1,4 +1,4 @@
-"""Prepared documents: parsed, validated, limited, compiled where that is possible; once for all who send the same."""
+"""Prepared documents: parsed, validated, limited, and compiled where possible; once for each text."""
 
 from dataclasses import dataclass
 from enum import Enum, auto

@@ -3,7 +3,7 @@
     text ─▶ prepared ─▶ bound ─▶ authorised ─▶ executed ─▶ encoded
 
 A prepared operation is parsed, validated, limited, and compiled where that is possible. Compiled operations and
-graphql-core are two back ends: errors get their codes, are masked, logged and counted in one place for both.
+graphql-core are two back ends, with one place where errors get their codes, are masked, logged and counted.
 """
 
 from contextlib import aclosing
@@ -27,7 +27,7 @@ from kvs_graphql.metrics import Metrics
 from kvs_graphql.service import Cursor, Flush, Sink
 
 _TOKENS_CACHED = 16
-# Requests that are read together stand at the same cursor.
+# Requests that share a read have the same cursor.
 _token = lru_cache(_TOKENS_CACHED)(Cursor.encode)
 
 
@@ -40,7 +40,7 @@ class Request(NamedTuple):
 
 
 class ClientGone(Exception):
-    """A sink's client is gone: nobody is left to be told anything."""
+    """The client of a sink is gone: nobody is left to send anything to."""
 
 
 class ResultSink(Protocol):
@@ -69,7 +69,7 @@ class Outcome(Enum):
 
     COMPLETE = auto()
     STOPPING = auto()
-    """The service is stopping: the client should go on elsewhere, and is told neither of an error nor of the end."""
+    """The service is stopping: the client should go on elsewhere, so it gets neither an error nor the end."""
 
 
 class Executed(NamedTuple):
@@ -143,7 +143,7 @@ class Executor:
         return Outcome.COMPLETE
 
     def refuse(self, error: Exception) -> Refusal:
-        """What a client is told of an error outside of any field; unexpected ones are masked, logged and counted."""
+        """The refusal for an error outside of any field; unexpected errors are masked, logged and counted."""
         return self._refusal([_as_graphql_error(error)], Fault.SERVICE)
 
     async def _by_graphql_core(

@@ -1,4 +1,4 @@
-"""Rendering: from an event of a subscription to its payload in JSON, once for all who see the same.
+"""Rendering: from an event of a subscription to its payload in JSON, once for all subscribers who see the same.
 
 What an update shows depends on the selection and on who asks, not on which keys a subscriber watches. So all that are
 synced, select the same and have the same access fingerprint share one payload, and a change costs each of them little
@@ -74,7 +74,7 @@ class RenderCache:
         *,
         with_token: bool,
     ) -> "CompiledRenderer":
-        """How a compiled subscription is rendered: one object for all who see the same of updates.
+        """The renderer of a compiled subscription: one object for all subscribers who see the same of updates.
 
         Raises:
             GraphQLError: A variable is null where an argument must not be.

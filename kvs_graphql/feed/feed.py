@@ -2,8 +2,8 @@
 
 Publishing never waits. A watcher is woken when a commit touches a key it is interested in, and reads the log from its
 own index; one that has taken everything may have its updates delivered directly instead (see `delivery`). Changes
-that the log drops before a watcher took them are lost to it here: it falls behind, and has to read the store. Memory
-is that of the log, however many watchers there are and however far they are behind. (etcd parts its watchers into
+that the log drops before a watcher took them make it fall behind: it has to read the store. Memory is bounded by the
+log, however many watchers there are and however far behind they are. (etcd parts its watchers into
 synced and unsynced ones for the same reason.)
 """
 

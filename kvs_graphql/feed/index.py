@@ -8,7 +8,7 @@ from kvs_graphql.records import Interest, Record
 
 
 class Interested(Protocol):
-    """Whoever is interested in some keys."""
+    """An object with an interest in some keys."""
 
     @property
     def interest(self) -> Interest: ...

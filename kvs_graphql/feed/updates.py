@@ -26,7 +26,7 @@ _SET, _DELETE = Kind.SET, Kind.DELETE
 
 def kind_of(record: Record) -> Kind:
     """What a change says: a tombstone deletes its key."""
-    # Called for every change: the members' own look-ups would cost more than the rest.
+    # Called for every change: looking up enum members costs more than the rest.
     return _DELETE if record.value is None else _SET
 
 

@@ -1,4 +1,4 @@
-"""One batcher for all that is worth answering together."""
+"""The one batcher: answers together what is asked at the same time."""
 
 import asyncio
 from collections import deque
@@ -33,7 +33,7 @@ class BatchLoader(Generic[A, R]):
         self._task: asyncio.Task[None] | None = None
 
     def load(self, asked: A) -> asyncio.Future[R]:
-        """The answer to `asked`; the exception in its place, or the one that `answer` raised."""
+        """A future of the answer to `asked`, or of the exception given for it or raised by `answer`."""
         future: asyncio.Future[R] = asyncio.get_running_loop().create_future()
         self._waiting.append((asked, future))
         if self._task is None:
@@ -45,7 +45,7 @@ class BatchLoader(Generic[A, R]):
         batch: list[tuple[A, asyncio.Future[R]]] = []
         try:
             while self._waiting:
-                # Let those ask whose requests came at the same time.
+                # Requests that arrived at the same time get to ask first.
                 await asyncio.sleep(0)
                 batch = self._take()
                 await self._settle(batch)

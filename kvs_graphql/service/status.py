@@ -48,7 +48,7 @@ class Readiness:
 
 
 class StatusReader:
-    """Puts statuses together. Entries are counted at most once a second, for all requests."""
+    """Builds statuses. Entries are counted at most once a second, for all requests."""
 
     def __init__(self, topic: str, lifecycle: Lifecycle) -> None:
         self._topic = topic

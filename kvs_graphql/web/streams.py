@@ -28,7 +28,7 @@ class Framing(Protocol):
     with_token: bool
     begin: bytes
     heartbeat: bytes
-    """Tells proxies that the stream is alive, and TCP whether the client is."""
+    """Shows proxies that the stream is alive, and lets TCP find out whether the client is."""
     end: bytes
 
     def frame(self, payload: Payload) -> tuple[bytes, ...]:
@@ -107,7 +107,7 @@ async def send_stream(
 ) -> None:
     """Send the results of an operation until it ends, or its client is gone.
 
-    A stream that a stopping service ends is cut off: an end that was announced would keep its client from coming back.
+    A stopping service cuts the stream off without announcing its end: a client that saw the end would not come back.
     """
     await send({"type": "http.response.start", "status": 200, "headers": framing.headers})
     sink = _BodySink(framing, send, writer)

@@ -184,7 +184,7 @@ class GraphQLSocket:
 
     async def _tell_outcome(self, identity: str, outcome: Outcome | Refusal) -> None:
         if outcome is Outcome.STOPPING or (isinstance(outcome, Refusal) and self._is_stopping(outcome)):
-            # Its client asks again elsewhere; it would not if it were told of an error or of the end.
+            # The client asks again elsewhere; after an error or `complete` it would not.
             if not self._operations:
                 await self._close(_GOING_AWAY, "The service stops.")
         elif isinstance(outcome, Refusal):

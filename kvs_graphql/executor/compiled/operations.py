@@ -85,7 +85,7 @@ class RootField:
         return resolving
 
     def show(self, bound: Bound, access: Access) -> Show:
-        """How what the field gives is shown: one object for all who select the same and have the same fingerprint.
+        """How the field's value is shown: one object for all requests with the same selection and fingerprint.
 
         Raises:
             GraphQLError: A variable is null where an argument must not be.
@@ -131,7 +131,7 @@ class CompiledOperation:
         return self.result(await asyncio.gather(*calls, return_exceptions=True), bound, operation.access)
 
     def result(self, found: Sequence[Any], bound: Bound, access: Access) -> Result:
-        """The result for what the root fields gave: for each a value, or the exception in its place."""
+        """The result, from what each root field gave: a value or an exception."""
         data: dict[str, Any] = {}
         try:
             for field, value in zip(self.fields, found, strict=True):

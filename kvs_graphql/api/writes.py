@@ -47,7 +47,7 @@ class Write:
         return calendar_time(self.write.written.timestamp_ms)
 
     @strawberry.field(
-        description="The position just after this write. Reads `atLeast` here see it; `updates` `after` it go on from it."
+        description="The position just after this write. Reads `atLeast` here see it; `updates` `after` it resume there."
     )
     def cursor(self) -> CursorToken:
         return CursorToken(self.write.cursor.encode())

@@ -37,6 +37,12 @@ class _Read(NamedTuple, Generic[T]):
 class Watch:
     """One subscription to changes; used by one task."""
 
+    # There is one for each idle subscription: it must be small.
+    __slots__ = (
+        *("_delivered", "_feed", "_generation", "_interest", "_known", "_limits", "_owes_live", "_seen", "_sink"),
+        *("_store", "_target", "_topic_id", "_validation", "_validator", "state"),
+    )
+
     def __init__(
         self, store: Store, feed: Feed, interest: Interest, limits: WatchLimits, validator: CursorValidator
     ) -> None:

@@ -47,7 +47,7 @@ class Write:
         return calendar_time(self.write.written.timestamp_ms)
 
     @strawberry.field(
-        description="The position just after this write. Reads `atLeast` here see it; `updates` `after` it resume there."
+        description="The position just after this write: what a read `atLeast` and `updates` `after` take."
     )
     def cursor(self) -> CursorToken:
         return CursorToken(self.write.cursor.encode())

@@ -1,4 +1,4 @@
-"""Log lines: one shape for this project's own and for its libraries'."""
+"""Logging: one format for the lines of this project and of its libraries."""
 
 import logging
 import sys
@@ -6,8 +6,8 @@ from typing import Literal
 
 import structlog
 
-# These say again, in their own words and without bound, what this service says once.
-_QUIET = {
+# These repeat, without bound, what this service logs once.
+_MINIMUM_LEVELS = {
     "aiokafka": logging.CRITICAL,
     "aiosqlite": logging.WARNING,
     "uvicorn": logging.WARNING,
@@ -16,8 +16,11 @@ _QUIET = {
 
 
 def configure_logging(level: str, form: Literal["auto", "console", "json"]) -> None:
-    """Send everything to standard error: for people on a terminal, as one JSON object a line elsewhere."""
-    for_people = form == "console" or (form == "auto" and sys.stderr.isatty())
+    """Log to standard error, either as text for a console or as one JSON object per line.
+
+    `auto` means text if standard error is a terminal, else JSON.
+    """
+    is_text = form == "console" or (form == "auto" and sys.stderr.isatty())
     shared: list[structlog.typing.Processor] = [
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
@@ -26,7 +29,7 @@ def configure_logging(level: str, form: Literal["auto", "console", "json"]) -> N
     ]
     renderer: structlog.typing.Processor = (
         structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
-        if for_people
+        if is_text
         else structlog.processors.JSONRenderer()
     )
     handler = logging.StreamHandler()
@@ -37,8 +40,8 @@ def configure_logging(level: str, form: Literal["auto", "console", "json"]) -> N
         )
     )
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
-    for name, least in _QUIET.items():
-        logging.getLogger(name).setLevel(logging.NOTSET if level == "debug" else least)
+    for name, minimum in _MINIMUM_LEVELS.items():
+        logging.getLogger(name).setLevel(logging.NOTSET if level == "debug" else minimum)
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,

@@ -1,4 +1,4 @@
-"""Every metric, declared once. Names start with `kvs_`; `/metrics` serves them."""
+"""All metrics of the service, declared once and served at `/metrics`. Their names start with `kvs_`."""
 
 from prometheus_client import (
     CollectorRegistry,
@@ -15,41 +15,49 @@ CONTENT_TYPE = CONTENT_TYPE_LATEST
 
 
 class Metrics:
-    """The metrics of one service, in a registry of its own."""
+    """The metrics of one service, in their own registry."""
 
     def __init__(self) -> None:
         registry = self._registry = CollectorRegistry()
         ProcessCollector(registry=registry)
         PlatformCollector(registry=registry)
-        self.records_applied = Counter("kvs_records_applied", "Records written to the table.", registry=registry)
+        self.records_applied = Counter("kvs_records_applied", "Records applied to the table.", registry=registry)
         self.records_skipped = Counter(
-            "kvs_records_skipped", "Records not written, by reason.", ["reason"], registry=registry
+            "kvs_records_skipped",
+            "Records that were not applied, by reason (no_key, unreadable).",
+            ["reason"],
+            registry=registry,
         )
         self.commits = Histogram(
             "kvs_commit_seconds",
-            "Time of one transaction that applies a batch.",
+            "Duration of the transaction that applies a batch.",
             buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5),
             registry=registry,
         )
         self.consumer_lag = Gauge(
-            "kvs_consumer_lag", "Offsets committed in Kafka and not applied yet.", ["partition"], registry=registry
+            "kvs_consumer_lag", "Committed offsets that are not applied yet.", ["partition"], registry=registry
         )
         self.state = Gauge(
-            "kvs_state", "1 for the state the service is in, 0 for the others.", ["state"], registry=registry
+            "kvs_state", "1 for the current state of the service, 0 for all others.", ["state"], registry=registry
         )
-        self.ready = Gauge("kvs_ready", "1 while /readyz answers 200.", registry=registry)
+        self.ready = Gauge("kvs_ready", "1 if the service is ready (/readyz answers 200), else 0.", registry=registry)
         self.subscriptions_active = Gauge(
-            "kvs_subscriptions_active", "Open subscriptions.", ["transport"], registry=registry
+            "kvs_subscriptions_active", "Open subscriptions, by transport.", ["transport"], registry=registry
         )
         self.writes = Counter(
             "kvs_writes",
-            "Writes by outcome: written, refused, unavailable (never sent), unknown, cancelled.",
+            "Writes, by outcome (written, refused, unavailable: never sent, unknown, cancelled).",
             ["outcome"],
             registry=registry,
         )
-        self.writes_in_flight = Gauge("kvs_writes_in_flight", "Writes that are not in Kafka yet.", registry=registry)
-        self.clients_dropped = Counter(
-            "kvs_clients_dropped", "Connections cut off, by reason: slow, silent.", ["reason"], registry=registry
+        self.writes_in_flight = Gauge(
+            "kvs_writes_in_flight", "Writes that Kafka has not acknowledged yet.", registry=registry
+        )
+        self.clients_disconnected = Counter(
+            "kvs_clients_disconnected",
+            "Connections closed by the service, by reason (slow, silent).",
+            ["reason"],
+            registry=registry,
         )
         self.operations = Counter(
             "kvs_operations", "Operations executed, by type and back end.", ["type", "backend"], registry=registry
@@ -57,9 +65,9 @@ class Metrics:
         self.errors = Counter("kvs_errors", "Errors sent to clients, by code.", ["code"], registry=registry)
 
     def open_subscriptions(self) -> int:
-        """Over all transports."""
+        """Return the number of open subscriptions over all transports."""
         return round(sum(sample.value for gauge in self.subscriptions_active.collect() for sample in gauge.samples))
 
     def render(self) -> bytes:
-        """All metrics in Prometheus' text format."""
+        """Return all metrics in the Prometheus text format."""
         return generate_latest(self._registry)

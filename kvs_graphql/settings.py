@@ -1,7 +1,7 @@
-"""Every setting: its variable, its unit, its default, what is allowed, and a line of documentation.
+"""Every setting: its variable, unit, default, allowed values and one line of documentation.
 
-Values come from flags of `kvs-graphql serve`, then environment variables prefixed `KVS_`, then a `.env` file. The
-last word of a limit's name is its unit, or what it counts.
+Flags of `kvs-graphql serve` win over environment variables prefixed `KVS_`, which win over a `.env` file. The name of a
+limit says its unit or what it counts, and ends in `_max` or `_min`.
 """
 
 import ipaddress
@@ -18,6 +18,15 @@ from kvs_graphql.errors import BadSetting
 PREFIX = "KVS_"
 
 _ORIGIN = re.compile(r"https?://[^/?#@\s]+")
+_TOPIC = re.compile(r"[A-Za-z0-9._-]{1,249}")
+
+# Plain words for pydantic's types of errors; its own message says the rest well enough.
+_ALLOWED = {
+    "int_parsing": "must be a whole number",
+    "float_parsing": "must be a number",
+    "bool_parsing": "must be true or false",
+    "string_too_short": "must not be empty",
+}
 
 _KIB = 1024
 _MIB = 1024 * _KIB
@@ -28,7 +37,7 @@ Seconds = Annotated[float, Field(gt=0)]
 
 
 class Settings(BaseSettings):
-    """The settings of one service; frozen. Made by `load_settings`."""
+    """The settings of one service, frozen. Use `load_settings` to make one."""
 
     model_config = SettingsConfigDict(
         env_prefix=PREFIX, env_file=".env", extra="ignore", frozen=True, hide_input_in_errors=True
@@ -36,118 +45,135 @@ class Settings(BaseSettings):
 
     # What to serve, and where.
     bootstrap_servers: str = Field("localhost:9092", description="Kafka brokers, as host:port, comma-separated.")
-    topic: str = Field(
-        "kvs-topic",
-        pattern=r"^([A-Za-z0-9_-]|\.[A-Za-z0-9_-]|\.\.[A-Za-z0-9._-])[A-Za-z0-9._-]{0,246}$",
-        description="The topic that holds the keys and values.",
-    )
-    database: Path = Field(Path("kvs.db"), description="The SQLite file that the topic is materialised into.")
-    host: str = Field("127.0.0.1", min_length=1, description="The address to listen on.")
-    port: int = Field(8000, ge=0, le=65535, description="The port to listen on; 0 takes a free one.")
+    topic: str = Field("kvs-topic", description="Kafka topic to serve.")
+    database: Path = Field(Path("kvs.db"), description="SQLite file that holds the table.")
+    host: str = Field("127.0.0.1", min_length=1, description="Address to listen on.")
+    port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0 picks a free one.")
     tombstones: Literal["delete", "empty"] = Field(
-        "delete", description="What a record without a value does: delete its key, or store an empty value."
+        "delete", description="Effect of a record without a value: delete its key, or store an empty value."
     )
     unreadable: Literal["stop", "skip"] = Field(
-        "stop", description="What a record that cannot be read does: stop the service, or be left out and counted."
+        "stop", description="What to do with a record that cannot be read: stop the service, or skip and count it."
     )
-    graphiql: bool = Field(True, description="Whether browsers get GraphiQL at /graphql.")
+    graphiql: bool = Field(True, description="Serve GraphiQL to browsers at /graphql.")
     cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="Origins of other sites whose pages may use this service, comma-separated."
     )
     forwarded_allow_ips: Annotated[tuple[str, ...], NoDecode] = Field(
         ("127.0.0.1", "::1"),
-        description="Proxies whose X-Forwarded-For tells a client's address: IPs, networks or *, comma-separated.",
+        description="X-Forwarded-For is trusted only from these proxies: IPs, networks or *, comma-separated.",
     )
-    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="The least level logged.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Minimum log level.")
     log_format: Literal["auto", "console", "json"] = Field(
-        "auto", description="Log lines for people or for machines; auto: for people on a terminal."
+        "auto", description="Log format; auto means console on a terminal and JSON elsewhere."
     )
 
     # Kafka security.
     kafka_security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
-        "PLAINTEXT", description="How to talk to the brokers."
+        "PLAINTEXT", description="Protocol for connections to the brokers."
     )
     kafka_sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = Field(
-        "PLAIN", description="How to log in to the brokers."
+        "PLAIN", description="SASL mechanism for authentication with the brokers."
     )
-    kafka_username: str | None = Field(None, description="The user to log in as.")
-    kafka_password: SecretStr | None = Field(None, description="The user's password; never logged.")
-    kafka_ca_file: Path | None = Field(None, description="PEM file of the authorities to trust; the system's if unset.")
+    kafka_username: str | None = Field(None, description="SASL username.")
+    kafka_password: SecretStr | None = Field(None, description="SASL password; never logged.")
+    kafka_ca_file: Path | None = Field(
+        None, description="PEM file of trusted certificate authorities; if unset, the system's."
+    )
     kafka_certificate_file: Path | None = Field(None, description="PEM file of this client's certificate.")
     kafka_key_file: Path | None = Field(None, description="PEM file of this client's private key.")
 
     # Limits on requests.
-    keys_per_request_max: Count = Field(1_000, description="Keys that one request may name, over all its fields.")
-    key_bytes_max: Bytes = Field(64 * _KIB, description="Bytes of a key in a request.")
-    page_entries_max: Count = Field(1_000, description="Entries on one page of `entries`.")
-    request_bytes_max: Bytes = Field(1 * _MIB, description="Bytes of a request's body or of a WebSocket message.")
-    request_head_seconds_max: Seconds = Field(10.0, description="Seconds that a request's head may take to arrive.")
-    query_depth_max: Count = Field(10, description="Levels of nested fields in a document.")
-    query_aliases_max: Annotated[int, Field(ge=0)] = Field(100, description="Aliases in a document.")
-    query_tokens_max: Count = Field(2_000, description="Tokens in a document.")
-    wait_seconds_max: Seconds = Field(30.0, description="Seconds that `maxWait` may ask for; also its default.")
+    keys_per_request_max: Count = Field(1_000, description="Maximum keys in one request, over all its fields.")
+    key_bytes_max: Bytes = Field(64 * _KIB, description="Maximum bytes of a key in a request.")
+    page_entries_max: Count = Field(1_000, description="Maximum entries on one page of `entries`.")
+    request_bytes_max: Bytes = Field(1 * _MIB, description="Maximum bytes of a request body or WebSocket message.")
+    request_head_seconds_max: Seconds = Field(10.0, description="Maximum seconds for a request's head to arrive.")
+    query_depth_max: Count = Field(10, description="Maximum depth of nested fields in a document.")
+    query_aliases_max: Annotated[int, Field(ge=0)] = Field(100, description="Maximum aliases in a document.")
+    query_tokens_max: Count = Field(2_000, description="Maximum tokens in a document.")
+    wait_seconds_max: Seconds = Field(30.0, description="Maximum, and default, of `maxWait` in seconds.")
 
     # Writes, and limits on them.
-    enable_writes: bool = Field(False, description="Whether clients may write: the mutations `set` and `delete`.")
-    value_bytes_max: Bytes = Field(1_000_000, description="Bytes of a value in a write, with its headers.")
-    write_seconds_max: Seconds = Field(10.0, description="Seconds until a write is answered, one way or the other.")
-    writes_in_flight_max: Count = Field(10_000, description="Writes that are not in Kafka yet, over all clients.")
-    write_buffer_bytes_max: Bytes = Field(32 * _MIB, description="Bytes of the writes that are not in Kafka yet.")
+    enable_writes: bool = Field(False, description="Enable the mutations `set` and `delete`.")
+    value_bytes_max: Bytes = Field(1_000_000, description="Maximum bytes of a written value, including its headers.")
+    write_seconds_max: Seconds = Field(
+        10.0, description="Maximum seconds until a write is answered, whatever its outcome."
+    )
+    writes_in_flight_max: Count = Field(
+        10_000, description="Maximum writes that Kafka has not acknowledged yet, over all clients."
+    )
+    write_buffer_bytes_max: Bytes = Field(
+        32 * _MIB, description="Maximum bytes of writes that Kafka has not acknowledged yet."
+    )
 
     # Limits on subscriptions.
-    subscriptions_per_socket_max: Count = Field(100, description="Operations open at once on one WebSocket.")
-    subscriptions_per_client_max: Count = Field(10_000, description="Subscriptions open at once from one address.")
-    subscriptions_max: Count = Field(50_000, description="Subscriptions open at once, over all clients.")
-    sockets_max: Count = Field(20_000, description="WebSockets open at once, over all clients.")
-    connection_init_seconds_max: Seconds = Field(10.0, description="Seconds a WebSocket has to send connection_init.")
+    operations_per_websocket_max: Count = Field(100, description="Maximum open operations on one WebSocket.")
+    subscriptions_per_client_max: Count = Field(10_000, description="Maximum open subscriptions from one address.")
+    subscriptions_max: Count = Field(50_000, description="Maximum open subscriptions, over all clients.")
+    websockets_max: Count = Field(20_000, description="Maximum open WebSockets, over all clients.")
+    connection_init_seconds_max: Seconds = Field(
+        10.0, description="Maximum seconds until a new WebSocket sends connection_init."
+    )
     send_buffer_bytes_max: Bytes = Field(
         64 * _KIB,
-        description="Bytes that wait for a client in this process, and as many in the kernel, before sending waits.",
+        description="Maximum bytes buffered per connection in this process, and again in the kernel.",
     )
     slow_client_seconds_max: Seconds = Field(
-        60.0, description="Seconds that sending may wait for a client before it is cut off."
+        60.0, description="Seconds after which a client that reads nothing is disconnected."
     )
-    ping_seconds: Seconds = Field(20.0, description="Seconds between two pings of a WebSocket or an event stream.")
-    pong_seconds_max: Seconds = Field(20.0, description="Seconds a WebSocket has to answer a ping.")
-    progress_seconds: Seconds = Field(10.0, description="Seconds between two PROGRESS updates while nothing matches.")
+    ping_seconds: Seconds = Field(20.0, description="Seconds between pings on a WebSocket or event stream.")
+    pong_seconds_max: Seconds = Field(20.0, description="Maximum seconds for a WebSocket client to answer a ping.")
+    progress_seconds: Seconds = Field(10.0, description="Seconds between PROGRESS updates while nothing matches.")
     interval_seconds_min: Seconds = Field(
-        0.1, description="Seconds between two pushes of a live query, or of `interval`, at least."
+        0.1, description="Minimum seconds between two results of a live query, and minimum of `interval`."
     )
-    shared_bytes_max: Bytes = Field(
-        8 * _MIB, description="Bytes of encoded updates kept for subscribers that are told the same."
+    render_cache_bytes_max: Bytes = Field(
+        8 * _MIB, description="Maximum bytes of encoded updates cached for sharing among subscribers."
     )
-    watch_page_max: Count = Field(500, description="Updates that a subscription takes in hand at once.")
+    watch_page_updates_max: Count = Field(500, description="Maximum updates that a subscription reads at a time.")
     watch_page_bytes_max: Bytes = Field(
-        256 * _KIB, description="Bytes after which a subscription reads no more from the table at once."
+        256 * _KIB, description="Bytes after which a subscription's read from the table ends."
     )
 
     # Limits on what is kept.
-    window_changes_max: Count = Field(131_072, description="Recent changes kept in the database for resuming.")
-    window_bytes_max: Bytes = Field(256 * _MIB, description="Bytes of the recent changes kept in the database.")
-    deletes_max: Count = Field(1_000_000, description="Deletes remembered in the database for resuming.")
-    feed_changes_max: Count = Field(65_536, description="Recent changes kept in memory for subscriptions.")
-    feed_bytes_max: Bytes = Field(32 * _MIB, description="Bytes of the recent changes kept in memory.")
+    window_changes_max: Count = Field(
+        131_072, description="Maximum recent changes kept in the database for resuming clients."
+    )
+    window_bytes_max: Bytes = Field(256 * _MIB, description="Maximum bytes of recent changes kept in the database.")
+    remembered_deletes_max: Count = Field(
+        1_000_000, description="Maximum deletes remembered in the database for resuming clients."
+    )
+    feed_changes_max: Count = Field(65_536, description="Maximum recent changes kept in memory for subscriptions.")
+    feed_bytes_max: Bytes = Field(32 * _MIB, description="Maximum bytes of recent changes kept in memory.")
 
     # How to read Kafka.
-    batch_records_max: Count = Field(50_000, description="Records in one transaction.")
+    batch_records_max: Count = Field(50_000, description="Maximum records in one transaction.")
     batch_bytes_max: Bytes = Field(16 * _MIB, description="Bytes after which a transaction takes no more records.")
-    fetch_bytes_max: Bytes = Field(8 * _MIB, description="Bytes asked for in one fetch from a broker.")
-    reader_connections: Count = Field(3, description="Connections that read the database.")
-    topic_check_seconds: Seconds = Field(5.0, description="Seconds between two looks at the topic's metadata.")
-    retry_seconds_max: Seconds = Field(15.0, description="The longest pause in seconds before Kafka is tried again.")
+    fetch_bytes_max: Bytes = Field(8 * _MIB, description="Maximum bytes requested in one fetch from a broker.")
+    reader_connections: Count = Field(3, description="Read-only connections to the database.")
+    metadata_refresh_seconds: Seconds = Field(5.0, description="Seconds between refreshes of the topic's metadata.")
+    retry_seconds_max: Seconds = Field(15.0, description="Maximum seconds between attempts to reach Kafka.")
     stall_seconds_max: Seconds = Field(
-        30.0, description="Seconds without progress, while the topic has more, after which the consumer is rebuilt."
+        30.0, description="Seconds without progress, while records are waiting, after which the consumer is restarted."
     )
-    shutdown_seconds_max: Seconds = Field(5.0, description="Seconds that open requests get to end at shutdown.")
+    shutdown_seconds_max: Seconds = Field(5.0, description="Seconds for open requests to finish at shutdown.")
 
     @field_validator("cors_origins", "forwarded_allow_ips", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(filter(None, map(str.strip, value.split(",")))) if isinstance(value, str) else value
 
+    @field_validator("topic")
+    @classmethod
+    def _check_topic(cls, value: str) -> str:
+        if not _TOPIC.fullmatch(value) or value in {".", ".."}:
+            raise ValueError("must be a topic name: 1 to 249 letters, digits, '.', '_' or '-'")
+        return value
+
     @field_validator("bootstrap_servers")
     @classmethod
-    def _brokers(cls, value: str) -> str:
+    def _check_brokers(cls, value: str) -> str:
         for broker in value.split(","):
             host, _, port = broker.strip().rpartition(":")
             if not host or not port.isascii() or not port.isdigit() or not 0 < int(port) < 65536:
@@ -156,7 +182,7 @@ class Settings(BaseSettings):
 
     @field_validator("cors_origins")
     @classmethod
-    def _origins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+    def _check_origins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         for origin in value:
             if origin != "*" and not _ORIGIN.fullmatch(origin):
                 raise ValueError(f"{origin!r} is not an origin such as https://example.com")
@@ -164,25 +190,25 @@ class Settings(BaseSettings):
 
     @field_validator("forwarded_allow_ips")
     @classmethod
-    def _networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+    def _check_networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         for network in () if value == ("*",) else value:
             ipaddress.ip_network(network)
         return value
 
     @model_validator(mode="after")
-    def _whole(self) -> Self:
-        """Settings that only make sense together."""
+    def _check_combinations(self) -> Self:
+        """Check what depends on several settings, or on files."""
         if self.kafka_security_protocol.startswith("SASL") and not (self.kafka_username and self.kafka_password):
             raise ValueError(
                 f"KVS_KAFKA_SECURITY_PROTOCOL={self.kafka_security_protocol} needs KVS_KAFKA_USERNAME and "
                 "KVS_KAFKA_PASSWORD"
             )
         if (self.kafka_certificate_file is None) != (self.kafka_key_file is None):
-            raise ValueError("KVS_KAFKA_CERTIFICATE_FILE and KVS_KAFKA_KEY_FILE go together")
+            raise ValueError("KVS_KAFKA_CERTIFICATE_FILE and KVS_KAFKA_KEY_FILE must be set together")
         for name in ("kafka_ca_file", "kafka_certificate_file", "kafka_key_file"):
             path: Path | None = getattr(self, name)
             if path is not None and not path.is_file():
-                raise ValueError(f"{variable(name)}={path}: there is no such file")
+                raise ValueError(f"{variable(name)}={path}: no such file")
         try:
             context = ssl.create_default_context(cafile=self.kafka_ca_file)
         except (OSError, ssl.SSLError) as error:
@@ -197,25 +223,27 @@ class Settings(BaseSettings):
 
 
 def load_settings(**flags: Any) -> Settings:
-    """The settings of this process; `flags` win over everything else.
+    """Load the settings of this process; `flags` win over all other sources.
 
     Raises:
-        BadSetting: A value is not allowed. The message is one line that names the variable.
+        BadSetting: A value is not allowed. The message is one line that names the variable and says what is allowed.
     """
     try:
         return Settings(**flags)
     except ValidationError as error:
-        raise BadSetting("; ".join(_line(dict(detail)) for detail in error.errors())) from None
+        raise BadSetting("; ".join(_describe(dict(detail)) for detail in error.errors())) from None
 
 
 def variable(name: str) -> str:
-    """The environment variable of a field."""
+    """Return the environment variable of a field."""
     return PREFIX + name.upper()
 
 
-def _line(detail: dict[str, Any]) -> str:
+def _describe(detail: dict[str, Any]) -> str:
+    cause = detail.get("ctx", {}).get("error")
     if not detail["loc"]:
-        return str(detail["ctx"]["error"])
+        return str(cause)
     name = str(detail["loc"][0])
     shown = "" if name == "kafka_password" else f"={detail['input']!s}".replace("\n", "\\n")
-    return f"{variable(name)}{shown}: {detail['msg'][0].lower()}{detail['msg'][1:]}"
+    allowed = _ALLOWED.get(detail["type"]) or detail["msg"].replace("Input should be", "must be")
+    return f"{variable(name)}{shown}: {cause or allowed}"

@@ -61,7 +61,7 @@ async def serving(bootstrap_servers: str, topic: str, directory: Path, **setting
         bootstrap_servers=bootstrap_servers,
         topic=topic,
         database=directory / "kvs.db",
-        **{"port": 0, "retry_seconds_max": 0.5, "topic_check_seconds": 1, "shutdown_seconds_max": 1, **settings},
+        **{"port": 0, "retry_seconds_max": 0.5, "metadata_refresh_seconds": 1, "shutdown_seconds_max": 1, **settings},
     )
     async with running(found) as run, httpx.AsyncClient(base_url=run.url, timeout=30) as http:
         yield Served(run, http)

@@ -1,4 +1,4 @@
-"""Log lines as an operator reads them, of this project and of its libraries."""
+"""Log lines as an operator reads them, from this project and from its libraries."""
 
 import logging
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from kvs_graphql.logs import configure_logging
 
 
 @pytest.fixture(autouse=True)
-def logging_as_it_was() -> Iterator[None]:
+def restored_logging() -> Iterator[None]:
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
     levels = {name: logging.getLogger(name).level for name in ("aiokafka", "aiosqlite", "uvicorn", "strawberry")}
@@ -23,13 +23,13 @@ def logging_as_it_was() -> Iterator[None]:
     structlog.reset_defaults()
 
 
-def lines(written: pytest.CaptureFixture[str]) -> list[str]:
-    output, errors = written.readouterr()
+def lines(captured: pytest.CaptureFixture[str]) -> list[str]:
+    output, errors = captured.readouterr()
     assert output == ""
     return errors.splitlines()
 
 
-def test_away_from_a_terminal_each_line_is_one_json_object(capsys: pytest.CaptureFixture[str]) -> None:
+def test_without_a_terminal_each_line_is_a_json_object(capsys: pytest.CaptureFixture[str]) -> None:
     configure_logging("info", "auto")
     structlog.get_logger("kvs_graphql.test").info("state", state="LIVE", reason="line one\nline two")
     (line,) = map(orjson.loads, lines(capsys))
@@ -43,7 +43,7 @@ def test_away_from_a_terminal_each_line_is_one_json_object(capsys: pytest.Captur
     }
 
 
-def test_a_library_is_logged_in_the_same_shape(capsys: pytest.CaptureFixture[str]) -> None:
+def test_lines_of_libraries_have_the_same_format(capsys: pytest.CaptureFixture[str]) -> None:
     configure_logging("info", "json")
     logging.getLogger("some.package").warning("took %d s", 5)
     (line,) = map(orjson.loads, lines(capsys))
@@ -52,12 +52,16 @@ def test_a_library_is_logged_in_the_same_shape(capsys: pytest.CaptureFixture[str
 
 def test_an_error_is_one_line_with_its_traceback(capsys: pytest.CaptureFixture[str]) -> None:
     configure_logging("info", "json")
-    structlog.get_logger("kvs_graphql.test").error("unexpected error", exc_info=ValueError("broken\nin two"))
+    try:
+        raise ValueError("broken\nin two")
+    except ValueError:
+        structlog.get_logger("kvs_graphql.test").exception("unexpected error")
     (line,) = map(orjson.loads, lines(capsys))
-    assert line["exception"] == "ValueError: broken\nin two"
+    assert line["exception"].startswith("Traceback (most recent call last):\n")
+    assert line["exception"].endswith("ValueError: broken\nin two")
 
 
-def test_lines_for_people_are_not_json(capsys: pytest.CaptureFixture[str]) -> None:
+def test_console_lines_are_not_json(capsys: pytest.CaptureFixture[str]) -> None:
     configure_logging("info", "console")
     structlog.get_logger("kvs_graphql.test").info("following", topic="figures")
     (line,) = lines(capsys)
@@ -66,15 +70,15 @@ def test_lines_for_people_are_not_json(capsys: pytest.CaptureFixture[str]) -> No
 
 
 @pytest.mark.parametrize(("level", "logged"), [("debug", 4), ("info", 3), ("warning", 2), ("error", 1)])
-def test_the_level_says_what_is_left_out(level: str, logged: int, capsys: pytest.CaptureFixture[str]) -> None:
+def test_lines_below_the_minimum_level_are_dropped(level: str, logged: int, capsys: pytest.CaptureFixture[str]) -> None:
     configure_logging(level, "json")
     log = structlog.get_logger("kvs_graphql.test")
     for method in (log.debug, log.info, log.warning, log.error):
-        method("said")
+        method("event")
     assert len(lines(capsys)) == logged
 
 
-def test_what_libraries_repeat_without_end_is_heard_only_when_debugging(capsys: pytest.CaptureFixture[str]) -> None:
+def test_noisy_libraries_are_logged_only_at_debug_level(capsys: pytest.CaptureFixture[str]) -> None:
     configure_logging("info", "json")
     logging.getLogger("aiokafka.client").error("cannot connect")
     logging.getLogger("uvicorn.error").info("started")

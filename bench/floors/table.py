@@ -20,7 +20,7 @@ _TOPIC_ID = bytes(15) + b"\x01"
 async def work(harness: Harness, specification: Specification) -> None:
     """Apply the missing records, and build the indexes where there are none; send how long it took."""
     settings = load_settings()
-    limits = WindowLimits(settings.window_changes_max, settings.window_bytes_max, settings.deletes_max)
+    limits = WindowLimits(settings.window_changes_max, settings.window_bytes_max, settings.remembered_deletes_max)
     async with open_store(Path(specification["database"]), limits, readers=1) as store:
         runs = await asyncio.to_thread(
             read_from, specification["bootstrap_servers"], specification["topic"], store.positions

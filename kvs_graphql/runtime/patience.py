@@ -54,7 +54,7 @@ class Patience(Connection):
         self.transport.abort()
 
     def _drop(self) -> None:
-        self.metrics.clients_dropped.labels("slow").inc()
+        self.metrics.clients_disconnected.labels("slow").inc()
         self.drop_slow_client()
 
 

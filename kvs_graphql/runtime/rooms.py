@@ -24,7 +24,7 @@ from kvs_graphql.web import SlotLimits, WebOptions, build_app
 
 def opened_store(settings: Settings) -> AbstractAsyncContextManager[Store]:
     """Open the store, for as long as the context is open."""
-    window = WindowLimits(settings.window_changes_max, settings.window_bytes_max, settings.deletes_max)
+    window = WindowLimits(settings.window_changes_max, settings.window_bytes_max, settings.remembered_deletes_max)
     return open_store(settings.database, window, readers=settings.reader_connections)
 
 
@@ -45,7 +45,7 @@ def build_service(settings: Settings, store: Store, feed: Feed, lifecycle: Lifec
         wait_seconds_max=settings.wait_seconds_max,
         interval_seconds_min=settings.interval_seconds_min,
         value_bytes_max=settings.value_bytes_max,
-        watch=WatchLimits(settings.watch_page_max, settings.watch_page_bytes_max, settings.progress_seconds),
+        watch=WatchLimits(settings.watch_page_updates_max, settings.watch_page_bytes_max, settings.progress_seconds),
     )
     return Service(settings.topic, store, feed, lifecycle, limits, producer)
 
@@ -66,7 +66,7 @@ def build_consumer(settings: Settings, store: Store, feed: Feed, lifecycle: Life
     limits = ConsumerLimits(
         batch=BatchLimits(settings.batch_records_max, settings.batch_bytes_max),
         fetch_bytes_max=settings.fetch_bytes_max,
-        topic_check_seconds=settings.topic_check_seconds,
+        topic_check_seconds=settings.metadata_refresh_seconds,
         retry_seconds_max=settings.retry_seconds_max,
         stall_seconds_max=settings.stall_seconds_max,
     )
@@ -93,15 +93,15 @@ def build_server(
         cors_origins=settings.cors_origins,
         request_bytes_max=settings.request_bytes_max,
         connection_init_seconds_max=settings.connection_init_seconds_max,
-        subscriptions_per_socket_max=settings.subscriptions_per_socket_max,
+        subscriptions_per_socket_max=settings.operations_per_websocket_max,
         heartbeat_seconds=settings.ping_seconds,
         slots=SlotLimits(settings.subscriptions_per_client_max, settings.subscriptions_max),
     )
     schema = build_schema(writes=settings.enable_writes)
-    executor = Executor(schema, documents, metrics, render_cache_bytes_max=settings.shared_bytes_max)
+    executor = Executor(schema, documents, metrics, render_cache_bytes_max=settings.render_cache_bytes_max)
     app: Any = build_app(executor, schema.as_str() + "\n", service, metrics, options)
     limits = ServerLimits(
-        websockets_max=settings.sockets_max,
+        websockets_max=settings.websockets_max,
         message_bytes_max=settings.request_bytes_max,
         head_seconds_max=settings.request_head_seconds_max,
         send_buffer_bytes_max=settings.send_buffer_bytes_max,

@@ -78,7 +78,7 @@ class LimitedWebSocketConnection(Patience, WebSocketConnection):
         if len(self.opened) < self.limits.websockets_max:
             self.opened.add(self)
             return True
-        error = LimitExceeded.of("KVS_SOCKETS_MAX", self.limits.websockets_max, "WebSockets open")
+        error = LimitExceeded.of("KVS_WEBSOCKETS_MAX", self.limits.websockets_max, "WebSockets open")
         shown = {"message": str(error), "extensions": {"code": error.code, **error.details}}
         headers = {"Content-Type": "application/json", "Retry-After": str(_RETRY_SECONDS)}
         self.reject(503, orjson.dumps({"errors": [shown]}).decode(), headers)
@@ -106,7 +106,7 @@ class LimitedWebSocketConnection(Patience, WebSocketConnection):
             # The ping may not have reached the client. `Patience` limits how long it may take to read.
             self.await_pong(self.limits.pong_seconds_max)
             return
-        self.metrics.clients_dropped.labels("silent").inc()
+        self.metrics.clients_disconnected.labels("silent").inc()
         self._say_farewell(_TRY_AGAIN_LATER, f"Silent: no pong for {self.limits.pong_seconds_max:g} s.")
 
     def drop_slow_client(self) -> None:

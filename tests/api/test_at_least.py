@@ -30,7 +30,9 @@ FIELDS = {
 async def held(embedded_broker: EmbeddedBroker, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Holding]:
     directory = tmp_path_factory.mktemp("at-least")
     record, seconds = (b"key", b"0"), WAIT_SECONDS_MAX
-    async with holding(embedded_broker, directory, record, wait_seconds_max=seconds, topic_check_seconds=0.2) as held:
+    async with holding(
+        embedded_broker, directory, record, wait_seconds_max=seconds, metadata_refresh_seconds=0.2
+    ) as held:
         yield held
 
 

@@ -29,7 +29,7 @@ class Replica:
         self.url = f"http://{HOST}:{port}"
         self.http = httpx.AsyncClient(base_url=self.url, timeout=20)
         self._log = directory / "service.log"
-        found = {"retry_seconds_max": 0.5, "topic_check_seconds": 1, "log_format": "json", **settings}
+        found = {"retry_seconds_max": 0.5, "metadata_refresh_seconds": 1, "log_format": "json", **settings}
         found |= {"bootstrap_servers": servers, "topic": topic, "database": self.database, "port": port}
         self._flags = [f"--{name.replace('_', '-')}={value}" for name, value in found.items()]
         self._process: GuardedProcess | None = None

@@ -169,7 +169,7 @@ async def test_a_leader_that_is_gone_is_named_with_the_lag_and_since_when_and_wa
     cluster.first.place_topic(topic, [[2]])
     produce(cluster.servers, topic, [(b"a", b"1")])
     # A fetch brings one of the producer's batches, of a megabyte at most, and only a little is fetched ahead.
-    slow = {"batch_records_max": 10, "fetch_bytes_max": 1_000, "topic_check_seconds": 0.1}
+    slow = {"batch_records_max": 10, "fetch_bytes_max": 1_000, "metadata_refresh_seconds": 0.1}
     async with serving(cluster.servers, topic, tmp_path, **slow) as served:
         await assert_equal_to_the_log(served, cluster.first, topic)
         assert (await served.http.get("/readyz")).json()["lag"] == 0

@@ -197,7 +197,7 @@ async def test_a_delete_that_kafka_forgot_while_the_consumer_stood_still_is_noti
     monkeypatch.setattr("kvs_graphql.kafka.consumer.open_session", recorded)
     kafka_broker.create_topic(topic, 1, **{**COMPACTING, "delete.retention.ms": "500"})
     produce(kafka_broker.bootstrap_servers, topic, [(b"a", b"1"), (b"b", b"1")])
-    async with serving(kafka_broker.bootstrap_servers, topic, tmp_path, topic_check_seconds=20) as served:
+    async with serving(kafka_broker.bootstrap_servers, topic, tmp_path, metadata_refresh_seconds=20) as served:
         await assert_equal_to_the_log(served, kafka_broker, topic)
         moments = states_of(served)
         sessions[0].consumer.pause(*sessions[0].partitions)

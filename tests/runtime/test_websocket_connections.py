@@ -183,7 +183,7 @@ async def test_websocket_over_the_limit_is_refused_until_another_ends() -> None:
         assert (response.status_code, response.headers["retry-after"]) == (503, "10")
         assert response.body is not None
         (error,) = orjson.loads(response.body)["errors"]
-        assert error["extensions"] == {"code": "LIMIT_EXCEEDED", "limit": 1, "setting": "KVS_SOCKETS_MAX"}
+        assert error["extensions"] == {"code": "LIMIT_EXCEEDED", "limit": 1, "setting": "KVS_WEBSOCKETS_MAX"}
         # The first one ends when the service sees it close: try again until then.
         async for client in connect(f"ws://127.0.0.1:{served.port}/", proxy=None):
             await client.close()

@@ -38,8 +38,8 @@ EVERYTHING = "subscription { updates(progress: true) { kind } }"
 LIVE = {"data": {"updates": {"kind": "LIVE"}}}
 PER_CLIENT = {"code": "LIMIT_EXCEEDED", "limit": 1, "setting": "KVS_SUBSCRIPTIONS_PER_CLIENT_MAX"}
 IN_ALL = {"code": "LIMIT_EXCEEDED", "limit": 2, "setting": "KVS_SUBSCRIPTIONS_MAX"}
-PER_SOCKET = {"code": "LIMIT_EXCEEDED", "limit": 1, "setting": "KVS_SUBSCRIPTIONS_PER_SOCKET_MAX"}
-SOCKETS = {"code": "LIMIT_EXCEEDED", "limit": 1, "setting": "KVS_SOCKETS_MAX"}
+PER_SOCKET = {"code": "LIMIT_EXCEEDED", "limit": 1, "setting": "KVS_OPERATIONS_PER_WEBSOCKET_MAX"}
+SOCKETS = {"code": "LIMIT_EXCEEDED", "limit": 1, "setting": "KVS_WEBSOCKETS_MAX"}
 PROXY = "127.0.0.1"
 
 
@@ -140,7 +140,7 @@ async def test_a_socket_whose_subscription_was_refused_goes_on(served: Served) -
 async def test_limits_of_one_for_each_socket_and_in_all_are_told_apart(
     embedded_broker: EmbeddedBroker, tmp_path: Path
 ) -> None:
-    limits: dict[str, Any] = {"subscriptions_per_socket_max": 1, "subscriptions_max": 1}
+    limits: dict[str, Any] = {"operations_per_websocket_max": 1, "subscriptions_max": 1}
     async with holding(embedded_broker, tmp_path, **limits) as held, open_socket(held.served) as socket:
         await subscribe(socket, "1", EVERYTHING)
         assert (await receive(socket))["payload"] == LIVE
@@ -176,7 +176,7 @@ async def test_a_refusal_is_counted_by_its_code(served: Served) -> None:
 async def test_a_socket_beyond_the_limit_is_refused_with_a_code_until_another_ends(
     embedded_broker: EmbeddedBroker, tmp_path: Path
 ) -> None:
-    async with holding(embedded_broker, tmp_path, sockets_max=1) as held:
+    async with holding(embedded_broker, tmp_path, websockets_max=1) as held:
         async with open_socket(held.served):
             with pytest.raises(InvalidStatus) as refused:
                 async with open_socket(held.served):

@@ -30,7 +30,7 @@ KEYS = 10
 CHANGES = 1000
 AT_ONCE = 100
 NEVER_SECONDS = 3600
-SMALL: dict[str, Any] = {"feed_changes_max": 4 * AT_ONCE, "window_changes_max": 100, "watch_page_max": 10}
+SMALL: dict[str, Any] = {"feed_changes_max": 4 * AT_ONCE, "window_changes_max": 100, "watch_page_updates_max": 10}
 
 Updates = AsyncGenerator[dict[str, Any], None]
 Client = Callable[..., AbstractAsyncContextManager[Updates]]
@@ -131,7 +131,7 @@ async def converged(updates: Updates, held: dict[str, str]) -> None:
 async def disconnected(served: Served, reason: str = "slow") -> float:
     """The number of clients that were disconnected for that reason."""
     metrics = (await served.http.get("/metrics")).text
-    found = re.search(rf'kvs_clients_dropped_total{{reason="{reason}"}} (.*)', metrics)
+    found = re.search(rf'kvs_clients_disconnected_total{{reason="{reason}"}} (.*)', metrics)
     return float(found.group(1)) if found else 0
 
 
@@ -225,7 +225,7 @@ async def test_slow_websocket_is_told_why_it_is_disconnected(embedded_broker: Em
 async def test_websocket_that_never_reads_again_is_closed(embedded_broker: EmbeddedBroker, tmp_path: Path) -> None:
     async with (
         asyncio.timeout(60),
-        holding(embedded_broker, tmp_path, **SMALL, slow_client_seconds_max=0.3, sockets_max=1) as held,
+        holding(embedded_broker, tmp_path, **SMALL, slow_client_seconds_max=0.3, websockets_max=1) as held,
         websocket(held.served, snapshot=True) as stalled,
     ):
         await live(stalled)

@@ -27,7 +27,7 @@ async def held(embedded_broker: EmbeddedBroker, tmp_path_factory: pytest.TempPat
     settings: dict[str, Any] = {
         "cors_origins": (ALLOWED,),
         "connection_init_seconds_max": INIT_SECONDS_MAX,
-        "subscriptions_per_socket_max": 2,
+        "operations_per_websocket_max": 2,
         "request_bytes_max": REQUEST_BYTES_MAX,
     }
     async with holding(embedded_broker, tmp_path_factory.mktemp("sockets"), (b"a", b"1"), **settings) as held:
@@ -91,7 +91,7 @@ async def test_an_operation_beyond_the_limit_of_a_socket_is_refused_until_anothe
         await subscribe(socket, "3", EVERYTHING)
         refused = await receive(socket)
         assert (refused["id"], refused["type"]) == ("3", "error")
-        told_limit = {"code": "LIMIT_EXCEEDED", "limit": 2, "setting": "KVS_SUBSCRIPTIONS_PER_SOCKET_MAX"}
+        told_limit = {"code": "LIMIT_EXCEEDED", "limit": 2, "setting": "KVS_OPERATIONS_PER_WEBSOCKET_MAX"}
         assert [error["extensions"] for error in refused["payload"]] == [told_limit]
         await send(socket, type="complete", id="2")
         await subscribe(socket, "3", EVERYTHING)

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Iterator
+from typing import NoReturn
 
 import orjson
 import pytest
@@ -29,6 +30,10 @@ def lines(captured: pytest.CaptureFixture[str]) -> list[str]:
     return errors.splitlines()
 
 
+def broken() -> NoReturn:
+    raise ValueError("broken\nin two")
+
+
 def test_without_a_terminal_each_line_is_a_json_object(capsys: pytest.CaptureFixture[str]) -> None:
     configure_logging("info", "auto")
     structlog.get_logger("kvs_graphql.test").info("state", state="LIVE", reason="line one\nline two")
@@ -53,7 +58,7 @@ def test_lines_of_libraries_have_the_same_format(capsys: pytest.CaptureFixture[s
 def test_an_error_is_one_line_with_its_traceback(capsys: pytest.CaptureFixture[str]) -> None:
     configure_logging("info", "json")
     try:
-        raise ValueError("broken\nin two")
+        broken()
     except ValueError:
         structlog.get_logger("kvs_graphql.test").exception("unexpected error")
     (line,) = map(orjson.loads, lines(capsys))

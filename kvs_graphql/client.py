@@ -1,4 +1,4 @@
-"""A GraphQL client of a running service, for the commands: queries by POST, subscriptions by Server-Sent Events."""
+"""GraphQL client for the commands: queries over POST, subscriptions over Server-Sent Events."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -13,32 +13,32 @@ from kvs_graphql.errors import RemoteError, Unreachable
 
 _SECONDS_MAX = 30.0
 _RETRY_SECONDS_MAX = 10.0
-# A server sends a comment at least every 15 s; silence for longer than this is a dead connection.
+# The service sends a comment at least every 20 s by default; longer silence means a dead connection.
 _SILENCE_SECONDS_MAX = 45.0
 
 Variables = dict[str, Any]
 
 
 class Client:
-    """A connection to the service at one URL. Made by `connect`."""
+    """Client of the service at one URL. Use `connect` to make one."""
 
     def __init__(self, http: httpx.AsyncClient) -> None:
         self._http = http
 
     async def execute(self, query: str, variables: Variables | None = None) -> Any:
-        """The `data` of a query or mutation.
+        """Run a query or mutation and return its `data`.
 
         Raises:
-            RemoteError: The service answered with errors.
-            Unreachable: It did not answer, or not as this service does.
+            RemoteError: The response contains errors.
+            Unreachable: There was no response, or not one of this service.
         """
-        return _data(await self.answer(query, variables))
+        return _data(await self.post(query, variables))
 
-    async def answer(self, query: str, variables: Variables | None = None) -> Any:
-        """What the service answers, as it is: `data`, and `errors` where there are some.
+    async def post(self, query: str, variables: Variables | None = None) -> Any:
+        """Run a query or mutation and return the whole response: `data` and, if there are any, `errors`.
 
         Raises:
-            Unreachable: It did not answer, or not with JSON.
+            Unreachable: There was no response, or it was not JSON.
         """
         request = {"query": query, "variables": variables or {}}
         try:
@@ -48,10 +48,10 @@ class Client:
             raise self._unreachable(error) from error
 
     async def subscribe(self, query: str, variables: Variables | None = None) -> AsyncIterator[Any]:
-        """The `data` of each event of a subscription, until the service ends it.
+        """Yield the `data` of each event of a subscription until the service ends it.
 
         Raises:
-            RemoteError: The service answered with errors.
+            RemoteError: The response contains errors.
             Unreachable: The connection failed, at the start or later.
         """
         request = {"query": query, "variables": variables or {}}
@@ -74,17 +74,19 @@ class Client:
     async def resume(
         self, query: str, variables: Variables, cursor: Callable[[Any], str], on_loss: Callable[[Unreachable], None]
     ) -> AsyncIterator[Any]:
-        """A subscription that goes on where it was cut off: `after` the last event's cursor, without gap or repeat.
+        """Subscribe, and after each lost connection resume `after` the last event's cursor, without gap or duplicate.
+
+        `cursor` reads the cursor of an event; `on_loss` is called for each lost connection.
 
         Raises:
-            RemoteError: The service answered with errors that asking again does not cure.
+            RemoteError: The response contains errors that a retry would not fix.
         """
-        place: Variables = {}
+        position: Variables = {}
         pause = 0.0
         while True:
             try:
-                async for data in self.subscribe(query, variables | place):
-                    place, pause = {"after": cursor(data), "snapshot": False}, 0.0
+                async for data in self.subscribe(query, variables | position):
+                    position, pause = {"after": cursor(data), "snapshot": False}, 0.0
                     yield data
             except Unreachable as loss:
                 on_loss(loss)
@@ -95,12 +97,12 @@ class Client:
             pause = min(_RETRY_SECONDS_MAX, max(0.5, pause * 2))
 
     def _unreachable(self, error: Exception) -> Unreachable:
-        return Unreachable(f"No kvs-graphql answers at {self._http.base_url}: {error or type(error).__name__}")
+        return Unreachable(f"No kvs-graphql service answers at {self._http.base_url}: {error or type(error).__name__}")
 
 
 @asynccontextmanager
 async def connect(url: str) -> AsyncIterator[Client]:
-    """A client of the service at `url`, such as `http://127.0.0.1:8000`."""
+    """Yield a client of the service at `url`, such as `http://127.0.0.1:8000`."""
     async with httpx.AsyncClient(base_url=url, timeout=_SECONDS_MAX) as http:
         yield Client(http)
 
@@ -113,4 +115,4 @@ def _data(answer: Any) -> Any:
             raise RemoteError(message, remote_code=None)
         case {"data": dict(data)}:
             return data
-    raise Unreachable("What answers there is not a kvs-graphql service.")
+    raise Unreachable("The response is not from a kvs-graphql service.")

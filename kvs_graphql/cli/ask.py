@@ -1,4 +1,4 @@
-"""The commands that ask a running service: tables for people, JSON for scripts."""
+"""The commands that query a running service: tables for people, JSON for scripts."""
 
 from base64 import b64decode
 from collections.abc import Sequence
@@ -34,57 +34,58 @@ query Status {
 
 
 async def get(url: str, keys: Sequence[str], *, as_json: bool) -> int:
-    """Print the entries of `keys`; 1 if one has none."""
+    """Print the entries of `keys`. Return exit code 1 if any key has no value."""
     async with connect(url) as client:
         entries = (await client.execute(_GET, {"keys": list(keys)}))["values"]
     if as_json:
         for key, entry in zip(keys, entries, strict=True):
-            _print_json(_plain(entry) if entry else {"key": key, "value": None})
+            _print_json(_with_text(entry) if entry else {"key": key, "value": None})
     else:
         table = Table("key", "value", "partition", "offset", "time", box=None, header_style="bold")
         for key, entry in zip(keys, entries, strict=True):
-            shown = _row(entry) if entry else (Text(key), Text("no value", "dim"), "", "", "")
-            table.add_row(*shown)
+            cells = _row(entry) if entry else (Text(key), Text("no value", "dim"), "", "", "")
+            table.add_row(*cells)
         Console().print(table)
     return int(None in entries)
 
 
 async def watch(url: str, keys: Sequence[str], prefix: str | None, *, snapshot: bool, as_json: bool) -> None:
-    """Print updates for ever, over reconnects too."""
+    """Print updates until cancelled, and resume after lost connections."""
     variables = {"keys": list(keys) or None, "prefix": prefix, "snapshot": snapshot}
     async with connect(url) as client:
-        updates = client.resume(_WATCH, variables, lambda data: str(data["updates"]["cursor"]), _say_lost)
+        updates = client.resume(_WATCH, variables, lambda data: str(data["updates"]["cursor"]), _report_loss)
         async for data in updates:
             update = data["updates"]
             if update["kind"] == "PROGRESS":
-                continue  # It only keeps the place to resume from.
+                continue  # It only moves the cursor to resume from.
             if as_json:
-                _print_json({**update, "entry": _plain(update["entry"]) if update["entry"] else None})
+                _print_json({**update, "entry": _with_text(update["entry"]) if update["entry"] else None})
             else:
                 click.echo(_line(update))
 
 
 async def status(url: str, *, as_json: bool) -> int:
-    """Print how the service is; 1 if it is not ready."""
+    """Print the status of the service. Return exit code 1 if it is not ready."""
     async with connect(url) as client:
-        found = (await client.execute(_STATUS))["status"]
+        answer = (await client.execute(_STATUS))["status"]
+    exit_code = int(not answer["ready"])
     if as_json:
-        _print_json(found)
-        return int(not found["ready"])
+        _print_json(answer)
+        return exit_code
     console = Console()
     facts = Table(box=None, show_header=False)
     for name in ("topic", "compacted", "state", "reason", "since", "entries", "lag", "version"):
-        facts.add_row(f"[bold]{name}[/bold]", str(found[name]))
+        facts.add_row(f"[bold]{name}[/bold]", str(answer[name]))
     console.print(facts)
     table = Table("partition", "position", "end offset", "lag", "held back", box=None, header_style="bold")
-    for partition in found["partitions"]:
+    for partition in answer["partitions"]:
         table.add_row(*map(str, partition.values()))
     console.print(table)
-    return int(not found["ready"])
+    return exit_code
 
 
-def _say_lost(loss: Unreachable) -> None:
-    click.echo(f"kvs-graphql: {loss}; trying again", err=True)
+def _report_loss(loss: Unreachable) -> None:
+    click.echo(f"kvs-graphql: {loss}; retrying", err=True)
 
 
 def _line(update: dict[str, Any]) -> str:
@@ -94,9 +95,9 @@ def _line(update: dict[str, Any]) -> str:
 
 
 def _row(entry: dict[str, Any]) -> tuple[Text, Text, str, str, str]:
-    # As Text, square brackets are no markup.
+    # Text, because square brackets in a str would be markup.
     return (
-        Text(_harmless(entry["key"])),
+        Text(_escape_control_characters(entry["key"])),
         Text(_text(_value(entry))),
         str(entry["partition"]),
         str(entry["offset"]),
@@ -104,8 +105,8 @@ def _row(entry: dict[str, Any]) -> tuple[Text, Text, str, str, str]:
     )
 
 
-def _plain(entry: dict[str, Any]) -> dict[str, Any]:
-    """The entry with its value as text, or, where that is not UTF-8, as base64 under another name."""
+def _with_text(entry: dict[str, Any]) -> dict[str, Any]:
+    """Return the entry with its value as text. A value that is not UTF-8 is base64, as `valueBase64`."""
     value = _value(entry)
     try:
         return {**entry, "value": value.decode()}
@@ -119,11 +120,11 @@ def _value(entry: dict[str, Any]) -> bytes:
 
 
 def _text(value: bytes) -> str:
-    return _harmless(value.decode(errors="backslashreplace"))
+    return _escape_control_characters(value.decode(errors="backslashreplace"))
 
 
-def _harmless(text: str) -> str:
-    """Control characters could command the terminal: they are shown as escapes."""
+def _escape_control_characters(text: str) -> str:
+    """Show control characters as escapes, since they could command the terminal."""
     return "".join(c if c.isprintable() or c in "\n\t" else f"\\x{ord(c):02x}" for c in text)
 
 

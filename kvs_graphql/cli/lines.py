@@ -1,4 +1,4 @@
-"""Keys and values out of a stream of bytes, line by line, in bounded memory: NDJSON or CSV."""
+"""Parse keys and values from a stream of NDJSON or CSV lines in bounded memory."""
 
 import csv
 from collections.abc import Iterator
@@ -8,14 +8,14 @@ from typing import Protocol
 import orjson
 
 LINE_BYTES_MAX = 8 * 1024 * 1024
-_HEADING = ["key", "value"]
+_HEADER = ["key", "value"]
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _QUOTE = b'"'
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """What a line says: the value that its key is to have, or None to delete it."""
+    """A parsed line: a key with its new value, or None to delete the key."""
 
     number: int
     key: str
@@ -23,33 +23,33 @@ class Line:
 
     @property
     def size(self) -> int:
-        """In characters, about what it costs to hold."""
+        """Approximate memory use, in characters."""
         return len(self.key) + len(self.value or "")
 
 
 @dataclass(frozen=True, slots=True)
 class BadLine:
-    """A line that says nothing that could be written, and why."""
+    """A line that cannot be parsed, and the reason."""
 
     number: int
     reason: str
 
 
-class Form(Protocol):
-    """A way to write keys and values; takes the lines in order."""
+class Format(Protocol):
+    """A parser of lines, which takes them in order."""
 
-    def line(self, number: int, line: bytes) -> Line | BadLine | None: ...
+    def parse(self, number: int, line: bytes) -> Line | BadLine | None: ...
     def end(self) -> BadLine | None: ...
 
 
-class Lines:
-    """Cuts a stream into lines. Of a line that is too long only the start is kept, which is still too long."""
+class LineSplitter:
+    """Split a stream into lines. A line over the limit is truncated to one byte more than the limit."""
 
     def __init__(self) -> None:
         self._rest = bytearray()
 
     def feed(self, chunk: bytes) -> Iterator[bytes]:
-        """The lines that end in this chunk, without their ends."""
+        """Yield the lines that end in this chunk, without their line breaks."""
         *ended, rest = chunk.split(b"\n")
         for line in ended:
             yield bytes(self._rest + line if self._rest else line)
@@ -57,74 +57,74 @@ class Lines:
         self._rest += rest[: max(0, LINE_BYTES_MAX + 1 - len(self._rest))]
 
     def end(self) -> Iterator[bytes]:
-        """The last line, if it did not end."""
+        """Yield the last line if it has no line break."""
         if self._rest:
             yield bytes(self._rest)
 
 
 class Ndjson:
-    """One JSON object a line: `{"key": "a", "value": "1"}`.
+    """One JSON object per line: `{"key": "a", "value": "1"}`.
 
-    A value that is no string is written as its JSON; null deletes the key. Empty lines say nothing.
+    Null deletes the key; any other value that is not a string is written as JSON. Empty lines are ignored.
     """
 
-    def line(self, number: int, line: bytes) -> Line | BadLine | None:
-        """What the line says; None for nothing."""
+    def parse(self, number: int, line: bytes) -> Line | BadLine | None:
+        """Parse a line; None for an empty one."""
         if len(line) > LINE_BYTES_MAX:
             return BadLine(number, f"longer than {LINE_BYTES_MAX} bytes")
         if not line.strip():
             return None
         try:
-            said = orjson.loads(_unmarked(number, line))
+            parsed = orjson.loads(_without_byte_order_mark(number, line))
         except orjson.JSONDecodeError as error:
             return BadLine(number, f"not JSON: {error}")
-        if not isinstance(said, dict) or said.keys() != {"key", "value"} or not isinstance(said["key"], str):
+        if not isinstance(parsed, dict) or parsed.keys() != {"key", "value"} or not isinstance(parsed["key"], str):
             return BadLine(number, 'not of the form {"key": "...", "value": ...}')
-        value = said["value"]
-        return Line(number, said["key"], value if isinstance(value, str | None) else orjson.dumps(value).decode())
+        value = parsed["value"]
+        return Line(number, parsed["key"], value if isinstance(value, str | None) else orjson.dumps(value).decode())
 
     def end(self) -> BadLine | None:
-        """Nothing is left over."""
+        """Return None: no record spans several lines."""
         return None
 
 
-class CommaSeparated:
-    """A key and a value a line, quoted where need be (RFC 4180). A first line `key,value` is a heading."""
+class Csv:
+    """A key and a value per record, with the quoting of RFC 4180. A first line `key,value` is a header."""
 
     def __init__(self) -> None:
-        self._open = b""
-        self._began = 0
+        self._incomplete = b""
+        self._first_line = 0
         csv.field_size_limit(2 * LINE_BYTES_MAX)
 
-    def line(self, number: int, line: bytes) -> Line | BadLine | None:
-        """What the line says; None for nothing, and where its record goes on in the next line."""
-        if not self._open:
-            self._began = number
-        record = self._open + _unmarked(number, line)
-        self._open = b""
+    def parse(self, number: int, line: bytes) -> Line | BadLine | None:
+        """Parse a line; None for an empty one, or if the record continues in the next line."""
+        if not self._incomplete:
+            self._first_line = number
+        record = self._incomplete + _without_byte_order_mark(number, line)
+        self._incomplete = b""
         if len(record) > LINE_BYTES_MAX:
-            return BadLine(self._began, f"longer than {LINE_BYTES_MAX} bytes")
+            return BadLine(self._first_line, f"longer than {LINE_BYTES_MAX} bytes")
         if record.count(_QUOTE) % 2:
-            self._open = record + b"\n"
+            self._incomplete = record + b"\n"
             return None
-        return _of_record(self._began, record)
+        return _parse_record(self._first_line, record)
 
     def end(self) -> BadLine | None:
-        """What is left over."""
-        return BadLine(self._began, "a quote without an end") if self._open else None
+        """Return the record that has not ended, if there is one."""
+        return BadLine(self._first_line, "unterminated quote") if self._incomplete else None
 
 
-def _of_record(number: int, record: bytes) -> Line | BadLine | None:
+def _parse_record(number: int, record: bytes) -> Line | BadLine | None:
     try:
         row = next(csv.reader([record.decode().removesuffix("\r")], strict=True), [])
     except (csv.Error, UnicodeDecodeError) as error:
         return BadLine(number, f"not CSV in UTF-8: {error}")
-    if not row or (number == 1 and row == _HEADING):
+    if not row or (number == 1 and row == _HEADER):
         return None
-    if len(row) != len(_HEADING):
-        return BadLine(number, f"has {len(row)} columns, not a key and a value")
+    if len(row) != len(_HEADER):
+        return BadLine(number, f"has {len(row)} columns instead of 2")
     return Line(number, *row)
 
 
-def _unmarked(number: int, line: bytes) -> bytes:
+def _without_byte_order_mark(number: int, line: bytes) -> bytes:
     return line.removeprefix(_BYTE_ORDER_MARK) if number == 1 else line

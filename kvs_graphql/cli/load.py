@@ -1,4 +1,4 @@
-"""The command that writes a file: many lines a request, several requests at once, each key in its lines' order."""
+"""The command that loads a file: many lines per request, concurrent requests, each key's lines in order."""
 
 import asyncio
 import os
@@ -17,99 +17,99 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-from kvs_graphql.cli.lines import BadLine, CommaSeparated, Form, Line, Lines, Ndjson
+from kvs_graphql.cli.lines import BadLine, Csv, Format, Line, LineSplitter, Ndjson
 from kvs_graphql.client import Client, Variables, connect
 from kvs_graphql.errors import RemoteError, Unreachable
 
-_LANES = 4
-# By default a service allows a document 2,000 tokens, 26 of which a write takes, and 100 aliases.
+_SENDERS = 4
+# By default a document may have 2,000 tokens and 100 aliases; a write takes one alias and 26 tokens.
 _WRITES_PER_REQUEST = 75
 _REQUEST_CHARACTERS_MAX = 256 * 1024
-_LINES_HELD_MAX = 2 * _WRITES_PER_REQUEST
+_LINES_BUFFERED_MAX = 2 * _WRITES_PER_REQUEST
 _CHUNK_BYTES = 64 * 1024
 _PROGRESS_SECONDS = 0.2
-# Errors that every other write would meet as well.
-_HOPELESS = frozenset({"WRITES_DISABLED", "UNAUTHENTICATED"})
+# Errors that all other writes would get as well.
+_FATAL_CODES = frozenset({"WRITES_DISABLED", "UNAUTHENTICATED"})
 
 
 @dataclass(slots=True)
 class Tally:
-    """What became of the lines so far, and how many bytes were read."""
+    """Outcome of the lines so far, and the number of bytes read."""
 
     written: int = 0
     refused: int = 0
     unanswered: list[int] = field(default_factory=list)
-    """Of lines that were sent, the numbers."""
+    """Numbers of lines that were sent without a response."""
     bytes_read: int = 0
 
     def __str__(self) -> str:
         return f"{self.written:,} written, {self.refused:,} refused"
 
     def refuse(self, number: int, reason: str) -> None:
-        """Count a line, and say so."""
+        """Count and report a refused line."""
         self.refused += 1
         click.echo(f"line {number}: {reason}", err=True)
 
 
-async def load(url: str, path: str, form: str | None) -> int:
-    """Write the lines of a file (`-`: standard input); 1 if one of them was refused.
+async def load(url: str, path: str, file_format: str | None) -> int:
+    """Write the lines of a file (`-`: standard input). Return exit code 1 if any line is refused.
 
-    Refused lines go to standard error with number and reason, the count to standard output.
+    Refused lines are reported on standard error with their number and the reason, totals on standard output.
 
     Raises:
-        Unreachable: The service went away. Which lines were sent and not answered was said before.
-        RemoteError: The service takes no writes at all.
+        Unreachable: The service went away. Lines without a response have been reported.
+        RemoteError: The service accepts no writes.
     """
     tally = Tally()
-    is_csv = form == "csv" or (form is None and path.endswith(".csv"))
+    is_csv = file_format == "csv" or (file_format is None and path.endswith(".csv"))
     try:
-        with _opened(path) as file:
+        with _open_file(path) as file:
             async with connect(url) as client:
-                # Nothing is sent where nobody is.
+                # Fail before the first write if nothing answers.
                 await client.execute("{ __typename }")
-                await _load(client, file, CommaSeparated() if is_csv else Ndjson(), tally)
+                await _load(client, file, Csv() if is_csv else Ndjson(), tally)
     except BaseExceptionGroup as group:
         raise group.exceptions[0] from None
     finally:
         if tally.unanswered:
-            click.echo(f"sent and not answered, so maybe written: lines {_ranges(sorted(tally.unanswered))}", err=True)
+            click.echo(f"no response, so maybe written: lines {_ranges(sorted(tally.unanswered))}", err=True)
         click.echo(str(tally))
     return int(tally.refused > 0)
 
 
-async def _load(client: Client, file: int, form: Form, tally: Tally) -> None:
-    lanes = [_Lane(client, tally) for _ in range(_LANES)]
+async def _load(client: Client, file: int, file_format: Format, tally: Tally) -> None:
+    senders = [_Sender(client, tally) for _ in range(_SENDERS)]
     async with asyncio.TaskGroup() as tasks:
-        bar = tasks.create_task(_show(tally, _size(file))) if sys.stderr.isatty() else None
-        sending = [tasks.create_task(lane.run()) for lane in lanes]
-        async for line in _read(file, form, tally):
-            # A key always takes the same lane, where requests follow each other.
-            await lanes[crc32(line.key.encode()) % _LANES].add(line)
-        for lane in lanes:
-            lane.end()
+        bar = tasks.create_task(_show_progress(tally, _size(file))) if sys.stderr.isatty() else None
+        sending = [tasks.create_task(sender.run()) for sender in senders]
+        async for line in _read(file, file_format, tally):
+            # Each key has one sender, which sends one request at a time; so its lines stay in order.
+            await senders[crc32(line.key.encode()) % _SENDERS].add(line)
+        for sender in senders:
+            sender.end()
         await asyncio.gather(*sending)
         if bar is not None:
             bar.cancel()
 
 
-async def _read(file: int, form: Form, tally: Tally) -> AsyncIterator[Line]:
-    """What the lines of the file say; those that say nothing are refused."""
-    lines, number = Lines(), 0
+async def _read(file: int, file_format: Format, tally: Tally) -> AsyncIterator[Line]:
+    """Yield the parsed lines of the file, and refuse those that cannot be parsed."""
+    splitter, number = LineSplitter(), 0
     async for chunk in _chunks(file):
-        for raw in lines.feed(chunk) if chunk else lines.end():
+        for raw in splitter.feed(chunk) if chunk else splitter.end():
             number += 1
-            said = form.line(number, raw)
-            if isinstance(said, BadLine):
-                tally.refuse(said.number, said.reason)
-            elif said is not None:
-                yield said
+            parsed = file_format.parse(number, raw)
+            if isinstance(parsed, BadLine):
+                tally.refuse(parsed.number, parsed.reason)
+            elif parsed is not None:
+                yield parsed
         tally.bytes_read += len(chunk)
-    if left := form.end():
-        tally.refuse(left.number, left.reason)
+    if incomplete := file_format.end():
+        tally.refuse(incomplete.number, incomplete.reason)
 
 
-class _Lane:
-    """Lines that are sent one request after the other; each request takes what has come meanwhile."""
+class _Sender:
+    """Sends lines in consecutive requests; each request takes the lines that arrived during the previous one."""
 
     def __init__(self, client: Client, tally: Tally) -> None:
         self._client = client
@@ -122,8 +122,8 @@ class _Lane:
         self._writes_max = _WRITES_PER_REQUEST
 
     async def add(self, line: Line) -> None:
-        """Wait for room, and take a line."""
-        while len(self._lines) >= _LINES_HELD_MAX or self._size >= _REQUEST_CHARACTERS_MAX:
+        """Append a line; wait while the buffer is full."""
+        while len(self._lines) >= _LINES_BUFFERED_MAX or self._size >= _REQUEST_CHARACTERS_MAX:
             self._room.clear()
             await self._room.wait()
         self._lines.append(line)
@@ -131,12 +131,12 @@ class _Lane:
         self._filled.set()
 
     def end(self) -> None:
-        """No line comes after this."""
+        """Announce that no more lines follow."""
         self._ended = True
         self._filled.set()
 
     async def run(self) -> None:
-        """Send until the end."""
+        """Send lines until `end` is called and none is left."""
         while True:
             await self._filled.wait()
             batch = self._next_batch()
@@ -148,12 +148,12 @@ class _Lane:
                 self._filled.clear()
 
     def _next_batch(self) -> list[Line]:
-        """The next lines, all sets or all deletes, as many as a request takes: at least one where there is any."""
+        """Take the lines of the next request, either all sets or all deletes; at least one if there is any."""
         batch: list[Line] = []
         size = 0
         while self._lines and len(batch) < self._writes_max:
             line = self._lines[0]
-            if batch and (size + line.size > _REQUEST_CHARACTERS_MAX or _deletes(line) is not _deletes(batch[0])):
+            if batch and (size + line.size > _REQUEST_CHARACTERS_MAX or _is_delete(line) is not _is_delete(batch[0])):
                 break
             batch.append(self._lines.popleft())
             size += line.size
@@ -163,23 +163,23 @@ class _Lane:
 
     async def _send(self, batch: list[Line]) -> None:
         try:
-            answer = await self._client.answer(_document(len(batch), _deletes(batch[0])), _variables(batch))
-            done, failed = _done(answer), _failed(answer)
+            response = await self._client.post(_document(len(batch), _is_delete(batch[0])), _variables(batch))
+            executed, errors = _is_executed(response), _errors_by_field(response)
         except BaseException:
             self._tally.unanswered += [line.number for line in batch]
             raise
-        if not done:
-            self._nothing_done(batch, failed[None])
+        if not executed:
+            self._retry_smaller(batch, errors[None])
             return
         for name, line in zip(_names(batch), batch, strict=True):
-            if error := failed.get(name):
+            if error := errors.get(name):
                 self._tally.refuse(line.number, str(error))
             else:
                 self._tally.written += 1
 
-    def _nothing_done(self, batch: list[Line], error: RemoteError) -> None:
-        """The request was refused as such: half of it may do."""
-        if error.remote_code in _HOPELESS:
+    def _retry_smaller(self, batch: list[Line], error: RemoteError) -> None:
+        """Put the lines back for requests of half the size, since the service refused the request as a whole."""
+        if error.remote_code in _FATAL_CODES:
             raise error
         if len(batch) == 1:
             self._tally.refuse(batch[0].number, str(error))
@@ -189,20 +189,20 @@ class _Lane:
         self._size += sum(line.size for line in batch)
 
 
-def _deletes(line: Line) -> bool:
+def _is_delete(line: Line) -> bool:
     return line.value is None
 
 
 def _names(batch: list[Line]) -> list[str]:
-    """What the fields of a request are called in its answer; one alone needs no alias, of which there are limits."""
+    """Return the response names of a request's fields. A single field has no alias, since aliases are limited."""
     if len(batch) == 1:
-        return ["delete" if _deletes(batch[0]) else "set"]
+        return ["delete" if _is_delete(batch[0]) else "set"]
     return [f"w{index}" for index in range(len(batch))]
 
 
 @cache
 def _document(writes: int, deletes: bool) -> str:
-    """A mutation of so many fields; keys and values are variables, so that the service parses it once."""
+    """Return a mutation with that many fields. Keys and values are variables, so that the service can cache it."""
     field, parameter, arguments = "set", "$k{n}: String! $v{n}: String!", "key: $k{n}, value: $v{n}"
     if deletes:
         field, parameter, arguments = "delete", "$k{n}: String!", "key: $k{n}"
@@ -214,29 +214,29 @@ def _document(writes: int, deletes: bool) -> str:
 
 def _variables(batch: list[Line]) -> Variables:
     keys = {f"k{index}": line.key for index, line in enumerate(batch)}
-    values = {} if _deletes(batch[0]) else {f"v{index}": line.value for index, line in enumerate(batch)}
+    values = {} if _is_delete(batch[0]) else {f"v{index}": line.value for index, line in enumerate(batch)}
     return keys | values
 
 
-def _done(answer: Any) -> bool:
-    """Whether the service began with the request at all."""
-    if not isinstance(answer, dict) or not (isinstance(answer.get("data"), dict) or answer.get("errors")):
-        raise Unreachable("What answers is not kvs-graphql.")
-    return answer.get("data") is not None
+def _is_executed(response: Any) -> bool:
+    """Tell whether the service executed the request, in contrast to refusing it as a whole."""
+    if not isinstance(response, dict) or not (isinstance(response.get("data"), dict) or response.get("errors")):
+        raise Unreachable("The response is not from a kvs-graphql service.")
+    return response.get("data") is not None
 
 
-def _failed(answer: dict[str, Any]) -> dict[str | None, RemoteError]:
-    """The errors, by the field they belong to; None for the first of the request as such."""
-    failed: dict[str | None, RemoteError] = {}
-    for error in answer.get("errors", ()):
+def _errors_by_field(response: dict[str, Any]) -> dict[str | None, RemoteError]:
+    """Return the first error of each field, and under None the first error of the whole request."""
+    errors: dict[str | None, RemoteError] = {}
+    for error in response.get("errors", ()):
         code = error.get("extensions", {}).get("code")
         field = error["path"][0] if error.get("path") else None
-        failed.setdefault(field, RemoteError(f"{code}: {error.get('message')}", remote_code=code))
-    return failed
+        errors.setdefault(field, RemoteError(f"{code}: {error.get('message')}", remote_code=code))
+    return errors
 
 
 def _ranges(numbers: list[int]) -> str:
-    """Ascending numbers, neighbours as one: 1-3, 7."""
+    """Format ascending numbers as ranges: 1-3, 7."""
     ends = [[number, number] for number in numbers[:1]]
     for number in numbers[1:]:
         if number == ends[-1][1] + 1:
@@ -247,7 +247,7 @@ def _ranges(numbers: list[int]) -> str:
 
 
 @contextmanager
-def _opened(path: str) -> Iterator[int]:
+def _open_file(path: str) -> Iterator[int]:
     if path == "-":
         yield sys.stdin.fileno()
         return
@@ -256,19 +256,19 @@ def _opened(path: str) -> Iterator[int]:
 
 
 async def _chunks(file: int) -> AsyncIterator[bytes]:
-    """What the file holds, as it comes; an empty chunk is its end. Only what never waits is read without asking."""
+    """Yield the file in chunks, ending with an empty one. Pipes, sockets and terminals do not block the event loop."""
     kind = os.fstat(file).st_mode
-    may_wait = stat.S_ISFIFO(kind) or stat.S_ISSOCK(kind) or os.isatty(file)
+    may_block = stat.S_ISFIFO(kind) or stat.S_ISSOCK(kind) or os.isatty(file)
     while True:
-        if may_wait:
-            await _readable(file)
+        if may_block:
+            await _wait_until_readable(file)
         chunk = os.read(file, _CHUNK_BYTES)
         yield chunk
         if not chunk:
             return
 
 
-async def _readable(file: int) -> None:
+async def _wait_until_readable(file: int) -> None:
     loop, ready = asyncio.get_running_loop(), asyncio.Event()
     loop.add_reader(file, ready.set)
     try:
@@ -278,12 +278,12 @@ async def _readable(file: int) -> None:
 
 
 def _size(file: int) -> int | None:
-    found = os.fstat(file)
-    return found.st_size if stat.S_ISREG(found.st_mode) else None
+    status = os.fstat(file)
+    return status.st_size if stat.S_ISREG(status.st_mode) else None
 
 
-async def _show(tally: Tally, total: int | None) -> None:
-    """A bar on the terminal, until cancelled."""
+async def _show_progress(tally: Tally, total: int | None) -> None:
+    """Show a progress bar on the terminal until cancelled."""
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("", total=total)

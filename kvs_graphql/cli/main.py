@@ -1,7 +1,8 @@
-"""The commands, and what their exit codes say.
+"""The commands and their exit codes.
 
-0: done. 1: the answer is no (no such key, not ready), or the service refused. 2: used wrongly, or a wrong
-setting. 3: the database cannot be used. 4: it belongs to another topic. 5: Kafka refuses. 6: no service answers.
+0: success. 1: a negative result (no such key, not ready), or an error from the service. 2: wrong usage or a wrong
+setting. 3: the database cannot be used. 4: the database belongs to another topic. 5: Kafka refuses access, or a record
+cannot be read. 6: no service answers.
 """
 
 import asyncio
@@ -30,13 +31,13 @@ _url = click.option(
     envvar="KVS_URL",
     show_default=True,
     show_envvar=True,
-    help="The service to ask.",
+    help="URL of the service.",
 )
-_json = click.option("--json", "as_json", is_flag=True, help="Print JSON, for scripts: one object a line.")
+_json = click.option("--json", "as_json", is_flag=True, help="Print JSON for scripts, one object per line.")
 
 
 class _Commands(click.Group):
-    """Turns this project's errors into one line and an exit code."""
+    """Turn errors of this project into one line and an exit code."""
 
     def invoke(self, context: click.Context) -> Any:
         try:
@@ -46,15 +47,15 @@ class _Commands(click.Group):
             sys.exit(_exit_code(error))
 
     def format_epilog(self, context: click.Context, formatter: click.HelpFormatter) -> None:
-        """List every setting."""
-        with formatter.section("Settings, as environment variables, in .env, or as flags of `serve`"):
+        """List all settings."""
+        with formatter.section("Settings: flags of `serve`, environment variables, or lines of .env"):
             formatter.write_dl([(s.variable, f"{s.description} [{s.default}]") for s in settings_table()])
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})
 @click.version_option(__version__, prog_name="kvs-graphql")
 def main() -> None:
-    """Serve a Kafka topic as a key-value store over GraphQL, and ask such a service."""
+    """Serve a Kafka topic as a key-value store over GraphQL, or query such a service."""
 
 
 @main.command()
@@ -65,10 +66,10 @@ def serve(**flags: str) -> None:
 
 
 @main.command()
-@click.option("--host", help="The address to listen on.")
-@click.option("--port", help="The port to listen on; 0 takes a free one.")
+@click.option("--host", help="Address to listen on.")
+@click.option("--port", help="Port to listen on; 0 picks a free one.")
 def demo(**flags: str | None) -> None:
-    """Serve this machine's live figures from a Kafka broker of its own, until stopped."""
+    """Serve live figures of this machine from an embedded Kafka broker until stopped."""
     _run(serve_demo({name: value for name, value in flags.items() if value is not None}))
 
 
@@ -77,18 +78,18 @@ def demo(**flags: str | None) -> None:
 @_url
 @_json
 def get(keys: tuple[str, ...], url: str, as_json: bool) -> None:
-    """Print the values of keys. Ends with 1 if one of them has none."""
+    """Print the values of keys. The exit code is 1 if any key has no value."""
     sys.exit(_run(ask.get(url, keys, as_json=as_json)))
 
 
 @main.command()
 @click.argument("keys", nargs=-1, metavar="[KEY...]")
-@click.option("--prefix", help="Watch the keys that start so.")
-@click.option("--snapshot/--no-snapshot", default=True, show_default=True, help="Print what there is first.")
+@click.option("--prefix", help="Watch all keys with this prefix.")
+@click.option("--snapshot/--no-snapshot", default=True, show_default=True, help="Print the current entries first.")
 @_url
 @_json
 def watch(keys: tuple[str, ...], prefix: str | None, snapshot: bool, url: str, as_json: bool) -> None:
-    """Print changes as they happen: of the keys given, or of all. Goes on by itself when the service comes back."""
+    """Print changes of the given keys, or of all keys, as they happen. Resumes when the service comes back."""
     _run(ask.watch(url, keys, prefix, snapshot=snapshot, as_json=as_json))
 
 
@@ -98,7 +99,7 @@ def watch(keys: tuple[str, ...], prefix: str | None, snapshot: bool, url: str, a
 @_url
 @_json
 def set_value(key: str, value: str, url: str, as_json: bool) -> None:
-    """Write the value of a key, and print where Kafka has it."""
+    """Write the value of a key and print its position in Kafka."""
     _run(write.set_value(url, key, value, as_json=as_json))
 
 
@@ -107,7 +108,7 @@ def set_value(key: str, value: str, url: str, as_json: bool) -> None:
 @_url
 @_json
 def delete(key: str, url: str, as_json: bool) -> None:
-    """Delete a key, and print where Kafka has its tombstone."""
+    """Delete a key and print the position of its tombstone in Kafka."""
     _run(write.delete(url, key, as_json=as_json))
 
 
@@ -115,25 +116,25 @@ def delete(key: str, url: str, as_json: bool) -> None:
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, readable=True, allow_dash=True))
 @click.option(
     "--format",
-    "form",
+    "file_format",
     type=click.Choice(["ndjson", "csv"]),
-    help="How the lines are written; by default as the name says.",
+    help="Format of the lines; by default CSV if the name ends in .csv, else NDJSON.",
 )
 @_url
-def load(file: str, form: str | None, url: str) -> None:
-    """Write the lines of a file, or of standard input (-), and count them. Ends with 1 if one was refused.
+def load(file: str, file_format: str | None, url: str) -> None:
+    """Write the lines of a file, or of standard input (-). The exit code is 1 if any line is refused.
 
-    NDJSON: {"key": "a", "value": "1"}; a value that is no string is written as JSON, null deletes the key.
-    CSV (*.csv): key,value. The lines of one key are written in order.
+    NDJSON: {"key": "a", "value": "1"}. Null deletes the key; other values that are not strings are written as JSON.
+    CSV: key,value. The lines of each key are written in order.
     """
-    sys.exit(_run(load_file(url, file, form), interrupted=_INTERRUPTED))
+    sys.exit(_run(load_file(url, file, file_format), interrupted=_INTERRUPTED))
 
 
 @main.command()
 @_url
 @_json
 def status(url: str, as_json: bool) -> None:
-    """Tell how a service is. Ends with 1 if it is not ready."""
+    """Print the status of a service. The exit code is 1 if it is not ready."""
     sys.exit(_run(ask.status(url, as_json=as_json)))
 
 

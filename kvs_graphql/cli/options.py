@@ -1,4 +1,4 @@
-"""The settings as flags and as a table, made from their declarations: they cannot drift apart."""
+"""The settings as command-line flags and as a table, both generated from their declarations."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from kvs_graphql.settings import Settings, variable
 
 @dataclass(frozen=True, slots=True)
 class SettingLine:
-    """One setting, for people."""
+    """One line of the table of settings."""
 
     name: str
     variable: str
@@ -21,21 +21,21 @@ class SettingLine:
 
 
 def settings_table() -> Iterator[SettingLine]:
-    """Every setting, in the order of its declaration."""
+    """Yield all settings in the order of their declaration."""
     for name, field in Settings.model_fields.items():
         choices = f" One of {', '.join(_choices(field))}." if _choices(field) else ""
         yield SettingLine(name, variable(name), _default(field), f"{field.description}{choices}")
 
 
 def settings_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command a flag for every setting; it gets those that were used."""
+    """Add a flag for every setting to a command; the command receives only the flags that were used."""
 
-    def with_flags_used(**flags: Any) -> Any:
+    def with_used_flags(**flags: Any) -> Any:
         return command(**{name: value for name, value in flags.items() if value is not None})
 
-    with_flags_used.__doc__ = command.__doc__
-    with_flags_used.__name__ = command.__name__
-    decorated: Callable[..., Any] = with_flags_used
+    with_used_flags.__doc__ = command.__doc__
+    with_used_flags.__name__ = command.__name__
+    decorated: Callable[..., Any] = with_used_flags
     for line in reversed(list(settings_table())):
         flag = f"--{line.name.replace('_', '-')}"
         is_bool = Settings.model_fields[line.name].annotation is bool

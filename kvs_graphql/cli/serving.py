@@ -1,4 +1,4 @@
-"""The commands that serve."""
+"""The commands that run a service."""
 
 import asyncio
 import gc
@@ -20,19 +20,19 @@ from kvs_graphql.state import State
 
 _DEMO_TOPIC = "figures"
 _PROGRESS_SECONDS = 0.2
-_SWITCH_SECONDS = 0.001
-_YOUNG_OBJECTS, _YOUNG_COLLECTIONS, _MIDDLE_COLLECTIONS = 50_000, 20, 100
+_THREAD_SWITCH_SECONDS = 0.001
+_GC_THRESHOLDS = (50_000, 20, 100)
 
 
 async def serve_topic(settings: Settings) -> None:
-    """Serve until a signal.
+    """Serve until a signal arrives.
 
     Raises:
-        OperatorError: The service cannot start, or cannot go on.
+        OperatorError: The service cannot start or cannot continue.
     """
     configure_logging(settings.log_level, settings.log_format)
     async with running(settings) as run:
-        _settle()
+        _tune_interpreter()
         click.echo(f"kvs-graphql serves topic {settings.topic} at {run.url}/graphql", err=True)
         async with asyncio.TaskGroup() as tasks:
             bar = tasks.create_task(_show_progress(run)) if sys.stderr.isatty() else None
@@ -42,27 +42,27 @@ async def serve_topic(settings: Settings) -> None:
         await run.wait()
 
 
-def _settle() -> None:
-    """Let threads take turns often, collect garbage seldom, and never look again at what lives as long as the process.
+def _tune_interpreter() -> None:
+    """Switch threads often, collect garbage rarely, and exempt the objects of the start from collection.
 
-    A read goes from the event loop to SQLite's thread and back; while a batch is written in another thread, each of
-    these turns would wait 5 ms.
+    A read goes from the event loop to SQLite's thread and back. With the default switch interval, each of these steps
+    would wait 5 ms while another thread writes a batch.
 
-    Cycles are rare here, and a full collection goes through every object of every subscription: as it comes, that
-    is a third of the time of a page of 1,000 entries, and pauses of 100 ms.
+    Reference cycles are rare here, and a full collection visits every object of every subscription. With the default
+    thresholds, it takes a third of the time of a page of 1,000 entries and pauses for 100 ms.
     """
-    sys.setswitchinterval(_SWITCH_SECONDS)
+    sys.setswitchinterval(_THREAD_SWITCH_SECONDS)
     gc.collect()
     gc.freeze()
-    gc.set_threshold(_YOUNG_OBJECTS, _YOUNG_COLLECTIONS, _MIDDLE_COLLECTIONS)
+    gc.set_threshold(*_GC_THRESHOLDS)
 
 
 async def serve_demo(flags: dict[str, Any]) -> None:
-    """Serve this machine's figures, from an embedded broker, out of a database that is gone afterwards."""
+    """Serve live figures of this machine from an embedded broker, with a temporary database."""
     try:
-        from kvs_graphql.demo.session import figures_topic  # noqa: PLC0415 - an extra, asked for here alone
+        from kvs_graphql.demo.session import figures_topic  # noqa: PLC0415 - an optional dependency
     except ImportError as error:
-        raise BadSetting(f"The demo needs more packages: pip install 'kvs-graphql[demo]' ({error}).") from error
+        raise BadSetting(f"The demo needs additional packages: pip install 'kvs-graphql[demo]' ({error})") from error
     with tempfile.TemporaryDirectory(prefix="kvs-graphql-demo-") as directory:
         async with figures_topic(_DEMO_TOPIC) as bootstrap_servers:
             settings = load_settings(
@@ -77,11 +77,11 @@ async def serve_demo(flags: dict[str, Any]) -> None:
                     _WELCOME.format(url=run.url, broker=bootstrap_servers, topic=_DEMO_TOPIC, command=_command())
                 )
                 await run.wait()
-    click.echo("Everything has ended.")
+    click.echo("The demo has stopped.")
 
 
 async def _show_progress(run: Running) -> None:
-    """A bar on the terminal, from the first sight of the topic until the table has caught up."""
+    """Show a progress bar on the terminal until the table has caught up."""
     columns = (TextColumn("catching up"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("", total=None, visible=False)
@@ -96,23 +96,23 @@ async def _show_progress(run: Running) -> None:
 
 
 def _command() -> str:
-    """What to type for this program in another terminal, where its virtual environment may not be active."""
+    """Return the command for this program in another terminal, whose virtual environment may not be active."""
     return "kvs-graphql" if shutil.which("kvs-graphql") else sys.argv[0]
 
 
 _WELCOME = """
-kvs-graphql shows this machine's live figures, from a Kafka broker of its own ({broker}, topic {topic}).
+kvs-graphql serves live figures of this machine from an embedded Kafka broker ({broker}, topic {topic}).
 
   Dashboard    {url}/
   Playground   {url}/graphql
   Metrics      {url}/metrics
 
-Three things to try, in another terminal:
+Try in another terminal:
 
   {command} get memory load --url {url}
   {command} watch --prefix cpu/ --url {url}
   curl -s {url}/graphql -H 'content-type: application/json' \\
        -d '{{"query": "{{ entries(prefix: \\"process/\\") {{ edges {{ node {{ json(pointer: \\"/name\\") }} }} }} }}"}}'
 
-Ctrl-C ends everything.
+Ctrl-C stops the demo.
 """

@@ -13,13 +13,13 @@ _DELETE = f"mutation Delete($key: String!) {{ write: delete(key: $key) {{ {_WRIT
 
 
 async def set_value(url: str, key: str, value: str, *, as_json: bool) -> None:
-    """Write a value, and print where it is."""
+    """Write a value and print its position in Kafka."""
     async with connect(url) as client:
         _show((await client.execute(_SET, {"key": key, "value": value}))["write"], as_json=as_json)
 
 
 async def delete(url: str, key: str, *, as_json: bool) -> None:
-    """Delete a key, and print where its tombstone is."""
+    """Delete a key and print the position of its tombstone in Kafka."""
     async with connect(url) as client:
         _show((await client.execute(_DELETE, {"key": key}))["write"], as_json=as_json)
 

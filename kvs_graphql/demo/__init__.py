@@ -1,1 +1,1 @@
-"""An embedded Kafka broker and a producer of this machine's live figures."""
+"""An embedded Kafka broker and a producer of live figures of this machine."""

@@ -1,21 +1,21 @@
-"""An embedded Kafka broker in a process of its own: librdkafka's mock cluster, no Java and no container.
+"""An embedded Kafka broker in its own process: librdkafka's mock cluster, without Java or containers.
 
-`python -m kvs_graphql.demo.broker` prints one line, its address, and runs until its standard input closes or
-it gets SIGTERM or SIGINT. Commands may come on standard input, each answered by one line, `ok` or what is
-wrong: `create TOPIC PARTITIONS`, `delete TOPIC`, `truncate TOPIC PARTITION BEFORE_OFFSET`, `down`, `up`.
+`python -m kvs_graphql.demo.broker` prints one line, its address, and runs until its standard input closes or it
+receives SIGTERM or SIGINT. It reads commands from standard input and answers each with one line, `ok` or an error:
+`create TOPIC PARTITIONS`, `delete TOPIC`, `truncate TOPIC PARTITION BEFORE_OFFSET`, `down`, `up`.
 
-It listens on 127.0.0.1 and a free port, speaks the real protocol to any number of clients, and keeps
-everything in memory. Measured with librdkafka 2.16 on Linux:
+The broker listens on a free port of 127.0.0.1, speaks the real protocol to any number of clients, and keeps everything
+in memory. Observed with librdkafka 2.16 on Linux:
 
-- Kept as sent: null values, headers, create times, gzip, snappy, lz4 and zstd batches. Idempotent producers
-  and consumer groups work. Topic ids (Metadata from v10) work, and change when a topic is created again.
-- A topic that is asked for and does not exist is created, with `AUTO_CREATED_PARTITIONS`.
-- A partition keeps its newest `PARTITION_BYTES_MAX` (as sent, so compressed), then drops whole batches from
-  its start; nothing is compacted and nothing expires. A value of several MB may vanish at once.
-- The answer to a producer says LogAppendTime 1234 ms, whatever time the record holds.
-- Transactions are accepted, but readers see open and aborted ones, whatever their isolation level, and the
-  control records fail aiokafka's CRC check.
-- Not there: admin requests (create or delete topics, describe configs), offsets by time, security, quotas.
+- Null values, headers, create times and gzip, snappy, lz4 and zstd batches are kept as sent. Idempotent producers and
+  consumer groups work. Topic ids (Metadata from v10) work, and change when a topic is created again.
+- A request for an unknown topic creates it with `AUTO_CREATED_PARTITIONS`.
+- A partition keeps its newest `PARTITION_BYTES_MAX` (as sent, so compressed) and drops whole batches from its start.
+  Nothing is compacted or expires. A value of several MB may vanish at once.
+- A produce response reports LogAppendTime 1234 ms, whatever timestamp the record has.
+- Transactions are accepted, but readers see open and aborted ones at any isolation level, and the control records fail
+  aiokafka's CRC check.
+- Not supported: admin requests (create or delete topics, describe configs), offsets by time, security, quotas.
 """
 
 import asyncio
@@ -47,13 +47,12 @@ _ALL_BROKERS = -1
 
 
 class EmbeddedBroker:
-    """A broker process that runs while this object is started, and never longer than this process.
+    """A broker process that runs from `start` to `stop`, and ends with this process at the latest.
 
-    Use it as `with EmbeddedBroker() as broker:` or, without blocking the event loop, `async with`. The
-    process has a session of its own: Ctrl-C reaches only its owner, who decides when the broker ends. Every
-    method may be called from any thread and blocks it: some 0.1 s in `start`, some 20 ms in `stop`, below a
-    millisecond in the others. Once the process has been killed from outside, commands raise RuntimeError;
-    `stop` and a new `start` work.
+    Use it as `with EmbeddedBroker() as broker:` or, without blocking the event loop, `async with`. The broker is in its
+    own session, so Ctrl-C does not reach it. All methods are thread-safe and block: `start` about 0.1 s, `stop` about
+    20 ms, the others below a millisecond. If the process is killed from outside, commands raise RuntimeError; `stop`
+    and another `start` still work.
     """
 
     def __init__(self, start_seconds_max: float = START_SECONDS_MAX) -> None:
@@ -64,24 +63,24 @@ class EmbeddedBroker:
 
     @property
     def bootstrap_servers(self) -> str:
-        """The address as `host:port`. Raises RuntimeError while not started."""
+        """The address as `host:port`. Raises RuntimeError unless started."""
         self._running()
         return self._bootstrap_servers
 
     @property
     def process_id(self) -> int:
-        """The broker's process. Raises RuntimeError while not started."""
+        """The id of the broker's process. Raises RuntimeError unless started."""
         return self._running().process.pid
 
     def start(self) -> None:
         """Start the process and wait for its address.
 
-        Raises TimeoutError when that takes longer than `start_seconds_max` and RuntimeError when the process
-        ends instead (it says why on standard error) or runs already; nothing is left behind.
+        Raises TimeoutError after `start_seconds_max`, and RuntimeError if the process ends instead (standard error has
+        the reason) or is already running. No process is left after an error.
         """
         with self._lock:
             if self._child is not None:
-                raise RuntimeError("the embedded broker runs already")
+                raise RuntimeError("the embedded broker is already running")
             child = _spawn()
             try:
                 self._bootstrap_servers = child.read_line(self._start_seconds_max)
@@ -91,32 +90,32 @@ class EmbeddedBroker:
             self._child = child
 
     def stop(self) -> None:
-        """End the process and wait for it. Does nothing when there is none."""
+        """End the process and wait for it, if there is one."""
         with self._lock:
             child, self._child = self._child, None
             if child is not None:
                 child.end()
 
     def create_topic(self, topic: str, partitions: int = 1) -> None:
-        """Create a topic. Raises RuntimeError when it exists. A name with white space is a ValueError."""
+        """Create a topic. Raises RuntimeError if it exists, and ValueError for a name with white space."""
         if partitions < 1:
-            raise ValueError("a topic has at least one partition")
+            raise ValueError("a topic needs at least one partition")
         self._command("create", topic, partitions)
 
     def delete_topic(self, topic: str) -> None:
-        """Delete a topic with its records. Raises RuntimeError when it does not exist."""
+        """Delete a topic with its records. Raises RuntimeError if it does not exist."""
         self._command("delete", topic)
 
     def delete_records(self, topic: str, partition: int, before_offset: int) -> None:
-        """Move a partition's start to `before_offset`. Raises RuntimeError when that is above its end."""
+        """Move a partition's start to `before_offset`. Raises RuntimeError if that is above its end."""
         self._command("truncate", topic, partition, before_offset)
 
     def go_down(self) -> None:
-        """Drop every connection and refuse new ones; the records stay."""
+        """Drop all connections and refuse new ones; keep the records."""
         self._command("down")
 
     def come_up(self) -> None:
-        """Accept connections again, at the same address."""
+        """Accept connections again at the same address."""
         self._command("up")
 
     def __enter__(self) -> Self:
@@ -133,7 +132,7 @@ class EmbeddedBroker:
         try:
             await asyncio.shield(starting)
         except asyncio.CancelledError:
-            # A thread cannot be cancelled: what it started is waited for and ended.
+            # A thread cannot be cancelled, so wait for the process that it starts, and end it.
             await asyncio.gather(starting, return_exceptions=True)
             await asyncio.to_thread(self.stop)
             raise
@@ -153,7 +152,7 @@ class EmbeddedBroker:
         words = [name, *map(str, arguments)]
         line = " ".join(words)
         if line.split() != words:
-            raise ValueError(f"a topic's name is one word: {line!r}")
+            raise ValueError(f"a topic name must be one word: {line!r}")
         with self._lock:
             answer = self._running().ask(line)
         if answer != _OK:
@@ -162,7 +161,7 @@ class EmbeddedBroker:
 
 @dataclass(frozen=True)
 class _Child:
-    """The broker's process, and its standard input and output."""
+    """The broker's process with its standard input and output."""
 
     process: subprocess.Popen[bytes]
     commands: IO[bytes]
@@ -173,9 +172,9 @@ class _Child:
             self.commands.write(f"{line}\n".encode())
             return self.read_line(ANSWER_SECONDS_MAX)
         except BrokenPipeError as error:
-            raise RuntimeError("the embedded broker ended by itself") from error
+            raise RuntimeError("the embedded broker has ended unexpectedly") from error
         except TimeoutError:
-            # An answer that comes late would be taken for the next command's.
+            # A late answer would be mistaken for the answer to the next command.
             self.process.kill()
             raise
 
@@ -183,10 +182,10 @@ class _Child:
         with selectors.DefaultSelector() as selector:
             selector.register(self.answers, selectors.EVENT_READ)
             if not selector.select(seconds_max):
-                raise TimeoutError(f"no word from the embedded broker within {seconds_max} s")
+                raise TimeoutError(f"no answer from the embedded broker within {seconds_max} s")
         line = self.answers.readline().decode().strip()
         if not line:
-            raise RuntimeError("the embedded broker ended by itself")
+            raise RuntimeError("the embedded broker has ended unexpectedly")
         return line
 
     def end(self) -> None:
@@ -210,16 +209,16 @@ def _spawn() -> _Child:
 
 
 class _MockCluster:
-    """One mock broker inside this process, by way of the librdkafka that confluent-kafka brings.
+    """One mock broker in this process, through the librdkafka that confluent-kafka includes.
 
-    confluent-kafka itself only offers `test.mock.num.brokers`; the number of partitions, deleting a topic and
-    an outage are in rdkafka_mock.h alone. Every change returns `ok` or librdkafka's own message.
+    confluent-kafka itself offers only `test.mock.num.brokers`. Partition counts, deleting topics and outages are
+    available only in rdkafka_mock.h. Every change returns `ok` or librdkafka's error message.
     """
 
     def __init__(self) -> None:
         self._library = ctypes.CDLL(_library_path())
         configuration = self._call("rd_kafka_conf_new", ctypes.c_void_p)
-        # Without a logger: it would only warn that this client has no broker to connect to.
+        # No logger: it would only warn that this client has no broker to connect to.
         self._call("rd_kafka_conf_set_log_cb", None, ctypes.c_void_p(configuration), None)
         error = ctypes.create_string_buffer(_ERROR_BYTES_MAX)
         size = ctypes.c_size_t(_ERROR_BYTES_MAX)
@@ -266,9 +265,9 @@ class _MockCluster:
 
 
 def _library_path() -> str:
-    """The extension module of confluent-kafka, through which librdkafka's symbols are found too.
+    """Return the path of confluent-kafka's extension module, which exports the symbols of librdkafka.
 
-    Found, not imported: importing the package would take most of the start's time.
+    The package is not imported, since that would take most of the start's time.
     """
     package = find_spec("confluent_kafka")
     if package is None or package.submodule_search_locations is None:
@@ -299,23 +298,23 @@ def _execute(cluster: _MockCluster, line: str) -> str:
     return answer
 
 
-def _say(line: str) -> None:
+def _print(line: str) -> None:
     sys.stdout.write(f"{line}\n")
     sys.stdout.flush()
 
 
-def _leave(*_: object) -> None:
+def _exit(*_: object) -> None:
     sys.exit(0)
 
 
 def main() -> None:
-    """Run a broker until standard input closes, SIGTERM or SIGINT."""
-    signal.signal(signal.SIGTERM, _leave)
-    signal.signal(signal.SIGINT, _leave)
+    """Run a broker until standard input closes, or SIGTERM or SIGINT arrives."""
+    signal.signal(signal.SIGTERM, _exit)
+    signal.signal(signal.SIGINT, _exit)
     cluster = _MockCluster()
-    _say(cluster.bootstrap_servers())
+    _print(cluster.bootstrap_servers())
     for line in sys.stdin:
-        _say(_execute(cluster, line))
+        _print(_execute(cluster, line))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
-"""This machine's live figures as keys and JSON values: what the demo writes to Kafka.
+"""Live figures of this machine as keys and JSON values, which the demo writes to Kafka.
 
-`cpu/<core>`: `percent` busy, its parts `user` and `system`, and the rest, `idle`.
+`cpu/<core>`: `percent` busy, its shares `user` and `system`, and `idle`.
 `memory`: `total_bytes`, `available_bytes`, `used_bytes`, `free_bytes`, `percent`.
 `swap`: `total_bytes`, `used_bytes`, `free_bytes`, `percent`.
 `disk/<name>`: the counters `read_bytes`, `written_bytes`, `reads`, `writes`, each also `…_per_second`.
@@ -9,12 +9,12 @@
     `errors`, `drops`, each also `…_per_second`.
 `load`: `minutes_1`, `minutes_5`, `minutes_15`.
 `uptime`: `seconds`, `started`.
-`process/<pid>`: `pid`, `name`, `user`, `cpu_percent` (of one core), `rss_bytes`, `threads`, `started`. Never
-    its command line, which can hold secrets.
+`process/<pid>`: `pid`, `name`, `user`, `cpu_percent` (of one core), `rss_bytes`, `threads`, `started`. The command
+    line is left out, since it may contain secrets.
 
-Text is `mount`, `type`, `name`, `user` and `started` (ISO 8601, UTC); all else are numbers. Null is what the
-machine does not tell: an attribute of another user's process, the `type` of a container's root, a rate of a
-key that was not there at the sample before. The root is `filesystem/`, another mount `filesystem/home`.
+`mount`, `type`, `name`, `user` and `started` (ISO 8601, UTC) are strings; everything else is a number. Unknown values
+are null: attributes of another user's process, the `type` of a container's root, the rates of a key that is new since
+the previous sample. The root is `filesystem/`, another mount is for example `filesystem/home`.
 """
 
 import heapq
@@ -36,7 +36,7 @@ SLOW_INTERVAL_SECONDS = 10.0
 PROCESSES_MAX = 10
 PROCESS_LINGER_SECONDS = 10.0
 
-# A container may hide a source altogether: psutil then raises one of these, or warns that a part is missing.
+# A container may hide a source. psutil then raises one of these, or warns that a part is missing.
 _UNREADABLE = (psutil.Error, OSError, NotImplementedError, RuntimeError, RuntimeWarning)
 _ROOT = os.sep
 _NAME_CHARACTERS_MAX = 15
@@ -44,16 +44,16 @@ _NAME_CHARACTERS_MAX = 15
 
 @dataclass(frozen=True)
 class _Source:
-    """Figures that are read together: `read` takes the time and returns every key that there is now."""
+    """Figures that are read together. `read` takes the current time and returns all current keys."""
 
     read: Callable[[float], dict[str, Figure]]
     interval_seconds: float = 0.0
 
 
 class Figures:
-    """What changed on this machine since the last look. For one thread at a time, as reading may block it.
+    """Changes of the figures since the previous call. Blocking, and not thread-safe.
 
-    At most `2 * processes_max` processes are shown: the busiest, and those that were among them less than
+    At most `2 * processes_max` processes are included: the busiest ones, and those that were among them less than
     `PROCESS_LINGER_SECONDS` ago.
     """
 
@@ -72,40 +72,40 @@ class Figures:
         )
         self._due = [0.0] * len(self._sources)
         self._latest: list[dict[str, Figure]] = [{} for _ in self._sources]
-        self._given: dict[str, Figure] = {}
+        self._reported: dict[str, Figure] = {}
         for source in self._sources:
-            # The sample before the first: without it the first would have no rates.
-            _read_or_nothing(source, clock())
+            # Rates need a previous sample.
+            _read_or_skip(source, clock())
 
     def changes(self) -> list[Change]:
-        """Every key whose value is another than at the last call, with that value; None for one that ended.
+        """Return every key whose value changed since the previous call, with its new value, or None if it is gone.
 
-        Each call reads the machine, but for processes (every 2 s), file systems and uptime (every 10 s). What
-        cannot be read has no key.
+        Each call reads all figures, except processes (every 2 s), file systems and uptime (every 10 s). Figures that
+        cannot be read have no key.
         """
         now = self._clock()
         for index, source in enumerate(self._sources):
             if now >= self._due[index]:
                 self._due[index] = now + source.interval_seconds
-                self._latest[index] = _read_or_nothing(source, now)
+                self._latest[index] = _read_or_skip(source, now)
         current = {key: figure for figures in self._latest for key, figure in figures.items()}
-        changes: list[Change] = [(key, figure) for key, figure in current.items() if self._given.get(key) != figure]
-        changes += [(key, None) for key in self._given if key not in current]
-        self._given = current
+        changes: list[Change] = [(key, figure) for key, figure in current.items() if self._reported.get(key) != figure]
+        changes += [(key, None) for key in self._reported if key not in current]
+        self._reported = current
         return changes
 
     def forget(self, keys: Iterable[str]) -> None:
-        """Take these keys' last change as not given: the next call tells of them again, even that they ended."""
+        """Report these keys again in the next call, even if they are gone by then."""
         for key in keys:
-            self._given[key] = {}
+            self._reported[key] = {}
 
     def forget_all(self) -> None:
-        """Let the next call give every key, changed or not."""
-        self.forget(list(self._given))
+        """Report every key again in the next call, changed or not."""
+        self.forget(list(self._reported))
 
 
 class _Rates:
-    """Counters that grow, and by how much a second each grew since the read before."""
+    """Growing counters, and their rates per second since the previous read."""
 
     def __init__(self, counters: Callable[[], dict[str, Counters]]) -> None:
         self._counters = counters
@@ -121,7 +121,7 @@ class _Rates:
 
 
 class _Processors:
-    """On what each core spent its time since the read before."""
+    """Shares of each core's time since the previous read."""
 
     def __init__(self) -> None:
         self._before: list[Any] = []
@@ -135,7 +135,7 @@ class _Processors:
 
 
 class _Processes:
-    """The busiest processes. One that falls behind lingers: two of a kind must not come and go by turns."""
+    """The busiest processes. A process that drops out lingers, so that two similar ones do not alternate."""
 
     def __init__(self, processes_max: int) -> None:
         self._processes_max = processes_max
@@ -169,7 +169,7 @@ class _Processes:
         return dict(heapq.nlargest(self._processes_max, lingering, key=lambda pair: pair[1]))
 
 
-def _read_or_nothing(source: _Source, now: float) -> dict[str, Figure]:
+def _read_or_skip(source: _Source, now: float) -> dict[str, Figure]:
     try:
         return source.read(now)
     except _UNREADABLE:
@@ -179,7 +179,7 @@ def _read_or_nothing(source: _Source, now: float) -> dict[str, Figure]:
 def _rates(before: Counters | None, after: Counters, seconds: float) -> Figure:
     if before is None or seconds <= 0:
         return {f"{name}_per_second": None for name in after}
-    # A counter that fell was set back.
+    # A counter that fell has been reset.
     return {f"{name}_per_second": round(max(0, count - before[name]) / seconds, 1) for name, count in after.items()}
 
 
@@ -192,7 +192,7 @@ def _iso_time(epoch_seconds: float) -> str:
 
 
 def _shares(before: Any, after: Any) -> Figure:
-    # Linux counts the time of guests in `user` and `nice` as well.
+    # On Linux, `user` and `nice` include the time of guests.
     names = [name for name in after._fields if not name.startswith("guest")]
     spent = {name: max(0.0, getattr(after, name) - getattr(before, name)) for name in names}
     total = sum(spent.values())
@@ -239,7 +239,7 @@ def _disk_counters() -> dict[str, Counters]:
             "writes": disk.write_count,
         }
         for name, disk in disks.items()
-        # Loop and RAM devices that nothing uses are there by the dozen.
+        # There are dozens of unused loop and RAM devices.
         if disk.read_count or disk.write_count
     }
 
@@ -290,11 +290,11 @@ def _read_filesystems(_now: float) -> dict[str, Figure]:
 
 
 def _mounts() -> dict[str, str | None]:
-    """One mount of each writable device, with its type, and the root always."""
+    """Return one mount of each writable device with its type, and always the root."""
     partitions = [
         partition
         for partition in psutil.disk_partitions(all=False)
-        # A container has single files mounted from its host. Of what it may not see, Path.is_dir raises.
+        # Containers mount single files of their host. Path.is_dir would raise for paths that may not be seen.
         if "ro" not in partition.opts.split(",") and os.path.isdir(partition.mountpoint)  # noqa: PTH112
     ]
     shortest_last = sorted(partitions, key=lambda partition: len(partition.mountpoint), reverse=True)
@@ -304,7 +304,7 @@ def _mounts() -> dict[str, str | None]:
 
 
 def _processor_seconds() -> dict[psutil.Process, float]:
-    """Return what each living process has used of the processors since it started."""
+    """Return the CPU seconds that each living process has used since its start."""
     return dict(filter(None, map(_processor_seconds_of, psutil.pids())))
 
 
@@ -328,7 +328,7 @@ def _describe(process: psutil.Process, cpu_percent: float) -> Figure | None:
     memory, started = known["memory_info"], known["create_time"]
     return {
         "pid": process.pid,
-        # psutil completes a longer name from the command line.
+        # psutil completes longer names from the command line.
         "name": known["name"] and known["name"][:_NAME_CHARACTERS_MAX],
         "user": known["username"],
         "cpu_percent": cpu_percent,

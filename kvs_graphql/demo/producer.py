@@ -1,4 +1,4 @@
-"""A producer of this machine's live figures: `python -m kvs_graphql.demo.producer BOOTSTRAP TOPIC`."""
+"""Producer of live figures of this machine: `python -m kvs_graphql.demo.producer BOOTSTRAP TOPIC`."""
 
 import argparse
 import asyncio
@@ -12,7 +12,7 @@ from confluent_kafka import KafkaError, Message, Producer
 
 from kvs_graphql.demo.figures import Change, Figures
 
-# A topic may drop old records, as the embedded broker does: within this time each key is written again.
+# The topic may drop old records, as the embedded broker does, so each key is written again this often.
 REFRESH_SECONDS = 60.0
 DELIVERY_SECONDS_MAX = 10.0
 STOP_SECONDS_MAX = 0.1
@@ -21,16 +21,15 @@ _logger = logging.getLogger(__name__)
 
 
 async def publish_figures(bootstrap_servers: str, topic: str, interval_seconds: float = 1.0) -> None:
-    """Write this machine's figures to a topic until cancelled, and a tombstone for each figure that ended.
+    """Write the figures of this machine to a topic until cancelled, with a tombstone for each figure that is gone.
 
-    Keys and values are those of `kvs_graphql.demo.figures`, as UTF-8 and JSON, partitioned as Java and
-    aiokafka do. Every interval, what changed is written, and acknowledged by all replicas before the next
-    look; the first after one interval. What Kafka does not take within 10 s is logged as a warning and
-    written again, with the value of then, until it comes through. Two machines must not share a topic: their
-    keys are the same.
+    Keys and values are those of `kvs_graphql.demo.figures`, in UTF-8 and JSON, and partitioned as Java and aiokafka do.
+    Once per interval, starting after the first one, the changed figures are written and acknowledged by all replicas.
+    A record that Kafka does not accept within 10 s is logged as a warning and written again with its current value.
+    Two machines must not share a topic, since their keys are the same.
 
-    Does not block the event loop. Cancelling drops what is not acknowledged and takes some 0.1 s. Raises
-    KafkaException for settings that librdkafka refuses.
+    Does not block the event loop. Cancelling takes about 0.1 s and drops unacknowledged records. Raises KafkaException
+    for settings that librdkafka refuses.
     """
     stop = threading.Event()
     publishing = asyncio.create_task(
@@ -48,7 +47,7 @@ def _publish_until(stop: threading.Event, bootstrap_servers: str, topic: str, in
     figures = Figures()
     due = refreshed = time.monotonic()
     while not stop.wait(max(0.0, due + interval_seconds - time.monotonic())):
-        # A round that took longer than its interval is not made up for.
+        # Do not catch up on intervals that were missed.
         due = max(due + interval_seconds, time.monotonic() - interval_seconds)
         if due - refreshed >= REFRESH_SECONDS:
             figures.forget_all()
@@ -56,7 +55,7 @@ def _publish_until(stop: threading.Event, bootstrap_servers: str, topic: str, in
         failures = _write(producer, topic, figures.changes(), stop)
         figures.forget(failures)
         for reason in set(failures.values()):
-            _logger.warning("Kafka did not take the figures, they are written again: %s", reason)
+            _logger.warning("Kafka did not accept the figures; they will be written again: %s", reason)
     producer.purge()
     producer.flush(STOP_SECONDS_MAX)
 
@@ -68,7 +67,7 @@ def _connect(bootstrap_servers: str) -> Producer:
             "acks": "all",
             "compression.type": "lz4",
             "message.timeout.ms": int(DELIVERY_SECONDS_MAX * 1000),
-            # librdkafka's own choice would put a key elsewhere than the service's writes do.
+            # The default partitioner of librdkafka differs from that of the service's writes.
             "partitioner": "murmur2_random",
             "logger": _logger,
         }
@@ -76,7 +75,7 @@ def _connect(bootstrap_servers: str) -> Producer:
 
 
 def _write(producer: Producer, topic: str, changes: list[Change], stop: threading.Event) -> dict[str, str]:
-    """Produce changes and wait for their acknowledgement or `stop`; returns the keys that failed, and why."""
+    """Produce changes and wait for their acknowledgement or `stop`; return the keys that failed with the reason."""
     failures: dict[str, str] = {}
 
     def report(error: KafkaError | None, message: Message) -> None:
@@ -93,11 +92,11 @@ def _write(producer: Producer, topic: str, changes: list[Change], stop: threadin
 
 
 def main() -> None:
-    """Publish to the topic named on the command line until Ctrl-C."""
+    """Publish to the topic given on the command line until Ctrl-C."""
     parser = argparse.ArgumentParser(description="Write this machine's live figures to a Kafka topic.")
-    parser.add_argument("bootstrap_servers", help="host:port, several separated by commas")
+    parser.add_argument("bootstrap_servers", help="host:port, comma-separated")
     parser.add_argument("topic")
-    parser.add_argument("--interval", type=float, default=1.0, help="seconds between two looks (default 1)")
+    parser.add_argument("--interval", type=float, default=1.0, help="seconds between two samples (default 1)")
     arguments = parser.parse_args()
     with contextlib.suppress(KeyboardInterrupt):
         asyncio.run(publish_figures(arguments.bootstrap_servers, arguments.topic, arguments.interval))

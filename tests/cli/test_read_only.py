@@ -1,4 +1,4 @@
-"""A start on a file system that is read-only."""
+"""Starting the service on a read-only file system."""
 
 import asyncio
 import sys
@@ -11,8 +11,8 @@ from kvs_graphql.demo.broker import EmbeddedBroker
 from kvs_graphql.state import State
 from tests.serving import serving
 
-# In a mount namespace of its own, so that nothing is left to unmount: put the files of one directory into a file system
-# mounted on another, make that read-only, and run the rest of the arguments.
+# In a new mount namespace, so that nothing has to be unmounted: mount a file system on the second directory, copy the
+# files of the first one into it, make it read-only, and run the remaining arguments.
 MOUNTED = """
 mount -t tmpfs -o size=8m tmpfs "$2" && cp -r "$1/." "$2" && mount -o remount,ro "$2" || exit 125
 shift 2 && exec "$@"
@@ -21,7 +21,7 @@ NOT_ALLOWED = 125
 
 
 async def serve_read_only(files: Path, directory: Path) -> tuple[int | None, str]:
-    """Exit code and standard error of `serve` with its database in `directory`, which is read-only there."""
+    """Return the exit code and standard error of `serve` with its database in a read-only `directory`."""
     directory.mkdir()
     serve = [sys.executable, "-m", "kvs_graphql", "serve", "--port=0", f"--database={directory / 'kvs.db'}"]
     namespace = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", MOUNTED, "sh"]
@@ -38,13 +38,13 @@ async def serve_read_only(files: Path, directory: Path) -> tuple[int | None, str
     return process.returncode, errors.decode()
 
 
-@pytest.mark.parametrize("begun", [True, False])
-async def test_a_start_on_a_read_only_file_system_ends_with_3_and_one_line_that_names_the_database(
-    embedded_broker: EmbeddedBroker, embedded_topic: str, tmp_path: Path, begun: bool
+@pytest.mark.parametrize("exists", [True, False])
+async def test_serve_on_a_read_only_file_system_exits_with_3_and_one_line_that_names_the_database(
+    embedded_broker: EmbeddedBroker, embedded_topic: str, tmp_path: Path, exists: bool
 ) -> None:
     files, directory = tmp_path / "files", tmp_path / "read-only"
     files.mkdir()
-    if begun:
+    if exists:
         async with serving(embedded_broker.bootstrap_servers, embedded_topic, files) as served:
             await served.state(State.LIVE)
     code, errors = await serve_read_only(files, directory)

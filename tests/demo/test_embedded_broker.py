@@ -1,4 +1,4 @@
-"""The embedded broker as its users see it: a real client's view of what it keeps, and how it starts and ends."""
+"""The embedded broker: what real clients can read and write, and how it starts and stops."""
 
 import asyncio
 import contextlib
@@ -23,7 +23,7 @@ with EmbeddedBroker() as broker:
         print(broker.bootstrap_servers, flush=True)
         sys.stdin.read()
     except KeyboardInterrupt:
-        broker.create_topic("after-the-interrupt")
+        broker.create_topic("after-ctrl-c")
         print("the broker still answers", flush=True)
 """
 SECONDS_MAX = 20.0
@@ -83,7 +83,7 @@ async def connection_to(address: str) -> tuple[asyncio.StreamReader, asyncio.Str
 
 
 async def end_of(reader: asyncio.StreamReader) -> None:
-    """Wait until the process at the other end is gone."""
+    """Wait until the other end closes the connection."""
     async with asyncio.timeout(SECONDS_MAX):
         with contextlib.suppress(ConnectionResetError):
             assert await reader.read() == b""
@@ -97,7 +97,7 @@ def no_process_left() -> Iterator[None]:
 
 
 @pytest.mark.parametrize("compression", [None, "gzip", "snappy", "lz4", "zstd"])
-async def test_records_come_back_as_they_were_sent(broker: EmbeddedBroker, compression: str | None) -> None:
+async def test_records_are_read_as_they_were_sent(broker: EmbeddedBroker, compression: str | None) -> None:
     topic = f"round-trip-{compression}"
     broker.create_topic(topic)
     await send(broker, topic, b"x" * 1_000, None, compression=compression)
@@ -107,7 +107,7 @@ async def test_records_come_back_as_they_were_sent(broker: EmbeddedBroker, compr
     assert (value.timestamp, value.headers) == (1_000, (("origin", b"\xff"),))
 
 
-async def test_a_topic_has_the_partitions_it_was_created_with(broker: EmbeddedBroker) -> None:
+async def test_a_topic_has_the_requested_number_of_partitions(broker: EmbeddedBroker) -> None:
     broker.create_topic("seven", partitions=7)
     producer = AIOKafkaProducer(bootstrap_servers=broker.bootstrap_servers)
     async with producer:
@@ -115,7 +115,7 @@ async def test_a_topic_has_the_partitions_it_was_created_with(broker: EmbeddedBr
         assert await producer.partitions_for("never-created") == set(range(AUTO_CREATED_PARTITIONS))
 
 
-async def test_a_topic_created_again_is_empty(broker: EmbeddedBroker) -> None:
+async def test_a_topic_that_is_created_again_is_empty(broker: EmbeddedBroker) -> None:
     broker.create_topic("again")
     await send(broker, "again", b"old")
     broker.delete_topic("again")
@@ -124,7 +124,7 @@ async def test_a_topic_created_again_is_empty(broker: EmbeddedBroker) -> None:
     assert [record.value for record in await read(broker, "again", 1)] == [b"new"]
 
 
-async def test_deleted_records_are_gone_from_the_start_of_the_partition(broker: EmbeddedBroker) -> None:
+async def test_deleted_records_are_removed_from_the_start_of_the_partition(broker: EmbeddedBroker) -> None:
     broker.create_topic("shortened")
     await send(broker, "shortened", b"0", b"1", b"2")
     broker.delete_records("shortened", 0, before_offset=2)
@@ -143,7 +143,7 @@ async def test_a_full_partition_drops_its_oldest_records(broker: EmbeddedBroker)
     assert PARTITION_BYTES_MAX - 2 * value_bytes < (end - start) * value_bytes <= PARTITION_BYTES_MAX
 
 
-async def test_a_record_sent_during_an_outage_arrives_after_it(broker: EmbeddedBroker) -> None:
+async def test_a_record_sent_during_an_outage_arrives_afterwards(broker: EmbeddedBroker) -> None:
     broker.create_topic("outage")
     producer = AIOKafkaProducer(bootstrap_servers=broker.bootstrap_servers, enable_idempotence=True)
     async with asyncio.timeout(SECONDS_MAX), producer:
@@ -159,7 +159,7 @@ async def test_a_record_sent_during_an_outage_arrives_after_it(broker: EmbeddedB
     assert [record.value for record in await read(broker, "outage", 2)] == [b"before", b"during"]
 
 
-def test_a_refused_command_says_why(broker: EmbeddedBroker) -> None:
+def test_a_failed_command_reports_the_reason(broker: EmbeddedBroker) -> None:
     broker.create_topic("twice")
     with pytest.raises(RuntimeError, match="already exists"):
         broker.create_topic("twice")
@@ -174,13 +174,13 @@ def test_a_refused_command_says_why(broker: EmbeddedBroker) -> None:
 
 
 @pytest.mark.usefixtures("no_process_left")
-def test_it_can_be_started_and_stopped_again() -> None:
+def test_the_broker_can_be_restarted() -> None:
     broker = EmbeddedBroker()
     with pytest.raises(RuntimeError, match="not started"):
         _ = broker.bootstrap_servers
     for _ in range(2):
         broker.start()
-        with pytest.raises(RuntimeError, match="runs already"):
+        with pytest.raises(RuntimeError, match="already running"):
             broker.start()
         broker.create_topic("topic")
         broker.stop()
@@ -202,21 +202,21 @@ async def test_a_cancelled_start_leaves_no_process() -> None:
         await starting
 
 
-async def test_commands_to_a_killed_broker_fail_and_it_can_be_started_anew() -> None:
+async def test_commands_to_a_killed_broker_fail_until_it_is_restarted() -> None:
     async with EmbeddedBroker() as broker:
         process = psutil.Process(broker.process_id)
         reader, writer = await connection_to(broker.bootstrap_servers)
         process.kill()
         await end_of(reader)
         writer.close()
-        with pytest.raises(RuntimeError, match="ended by itself"):
+        with pytest.raises(RuntimeError, match="has ended unexpectedly"):
             broker.create_topic("topic")
         broker.stop()
         broker.start()
         broker.create_topic("topic")
 
 
-async def test_the_broker_ends_with_an_owner_that_was_killed() -> None:
+async def test_the_broker_ends_when_its_owner_is_killed() -> None:
     with python("-c", OWNER) as process:
         reader, writer = await connection_to(await line_of(process))
         process.kill()
@@ -224,7 +224,7 @@ async def test_the_broker_ends_with_an_owner_that_was_killed() -> None:
         writer.close()
 
 
-async def test_an_interrupt_leaves_the_broker_to_its_owner() -> None:
+async def test_ctrl_c_does_not_reach_the_broker() -> None:
     with python("-c", OWNER) as process:
         reader, writer = await connection_to(await line_of(process))
         os.killpg(process.pid, signal.SIGINT)
@@ -235,14 +235,14 @@ async def test_an_interrupt_leaves_the_broker_to_its_owner() -> None:
 
 
 @pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGINT])
-async def test_by_hand_it_prints_its_address_takes_commands_and_ends_on_a_signal(ending: signal.Signals) -> None:
+async def test_the_module_prints_its_address_accepts_commands_and_exits_on_a_signal(ending: signal.Signals) -> None:
     with python("-m", "kvs_graphql.demo.broker") as process:
         _, writer = await connection_to(await line_of(process))
         writer.close()
         assert process.stdin is not None
         for line, answer in {
-            "create by-hand 3": "ok",
-            "create by-hand three": "not a number",
+            "create a-topic 3": "ok",
+            "create a-topic three": "not a number",
             "dance": "no such command",
         }.items():
             print(line, file=process.stdin, flush=True)

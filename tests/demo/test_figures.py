@@ -1,4 +1,4 @@
-"""The machine's figures: their shape, what counts as a change, what becomes a tombstone, what may be missing."""
+"""The figures of the machine: their fields, changes, tombstones and missing values."""
 
 import subprocess
 import sys
@@ -38,7 +38,7 @@ NAMES = {
 
 
 class Clock:
-    """A clock that stands still until told."""
+    """A clock that moves only when a test moves it."""
 
     def __init__(self) -> None:
         self.seconds = 1_000.0
@@ -48,7 +48,7 @@ class Clock:
 
 
 class Worker:
-    """A real process that uses a tenth of a second of a processor when told."""
+    """A real process that uses 0.1 s of CPU time per call of `work`."""
 
     def __init__(self) -> None:
         self.process = subprocess.Popen(
@@ -98,7 +98,7 @@ def of(family: str, changes: list[Change]) -> dict[str, Figure | None]:
     return {key: figure for key, figure in changes if key.split("/")[0] == family}
 
 
-def test_every_figure_has_its_documented_shape_and_is_json() -> None:
+def test_every_figure_has_its_documented_fields_and_is_json() -> None:
     clock = Clock()
     figures = Figures(clock=clock)
     clock.seconds += 1
@@ -110,7 +110,7 @@ def test_every_figure_has_its_documented_shape_and_is_json() -> None:
         assert orjson.loads(orjson.dumps(figure)) == figure
 
 
-def test_the_shares_of_a_core_add_up_to_all_its_time() -> None:
+def test_the_shares_of_a_core_add_up_to_100_percent() -> None:
     cores = of("cpu", Figures().changes())
     assert set(cores) == {f"cpu/{core}" for core in range(psutil.cpu_count() or 0)}
     for figure in cores.values():
@@ -120,7 +120,7 @@ def test_the_shares_of_a_core_add_up_to_all_its_time() -> None:
         assert user + system == pytest.approx(percent, abs=0.15)
 
 
-def test_only_what_changed_is_told_and_what_vanished_becomes_a_tombstone(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_changes_are_reported_and_a_vanished_key_becomes_a_tombstone(monkeypatch: pytest.MonkeyPatch) -> None:
     clock, interfaces = Clock(), {"eth9": interface(received_bytes=1_000)}
     monkeypatch.setattr(psutil, "net_io_counters", lambda **_: dict(interfaces))
     figures = Figures(clock=clock)
@@ -148,18 +148,18 @@ def test_only_what_changed_is_told_and_what_vanished_becomes_a_tombstone(monkeyp
     assert back["received_bytes_per_second"] is None
 
 
-def test_slow_figures_are_told_less_often(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_slow_figures_are_reported_less_often(monkeypatch: pytest.MonkeyPatch) -> None:
     clock, boots = Clock(), iter(range(1_000))
     monkeypatch.setattr(psutil, "boot_time", lambda: float(next(boots)))
     figures = Figures(clock=clock)
-    told = []
+    reported = []
     for _ in range(20):
-        told.append("uptime" in dict(figures.changes()))
+        reported.append("uptime" in dict(figures.changes()))
         clock.seconds += 1
-    assert [second for second, uptime in enumerate(told) if uptime] == [0, 10]
+    assert [second for second, uptime in enumerate(reported) if uptime] == [0, 10]
 
 
-def test_a_process_that_ended_becomes_a_tombstone(workers: Callable[[], Worker]) -> None:
+def test_an_ended_process_becomes_a_tombstone(workers: Callable[[], Worker]) -> None:
     clock, worker = Clock(), workers()
     figures = Figures(EVERY_PROCESS, clock)
     before = dict(figures.changes())[worker.key]
@@ -173,7 +173,7 @@ def test_a_process_that_ended_becomes_a_tombstone(workers: Callable[[], Worker])
     assert worker.key not in dict(figures.changes())
 
 
-def test_a_process_that_its_parent_has_not_reaped_has_ended_too(workers: Callable[[], Worker]) -> None:
+def test_a_zombie_process_becomes_a_tombstone(workers: Callable[[], Worker]) -> None:
     clock, worker = Clock(), workers()
     figures = Figures(EVERY_PROCESS, clock)
     assert worker.key in dict(figures.changes())
@@ -184,7 +184,7 @@ def test_a_process_that_its_parent_has_not_reaped_has_ended_too(workers: Callabl
     assert (worker.key, None) in figures.changes()
 
 
-def test_a_process_is_shown_without_its_command_line(workers: Callable[[], Worker]) -> None:
+def test_a_process_is_reported_without_its_command_line(workers: Callable[[], Worker]) -> None:
     worker = workers()
     figure = dict(Figures(EVERY_PROCESS).changes())[worker.key]
     assert figure is not None
@@ -192,7 +192,7 @@ def test_a_process_is_shown_without_its_command_line(workers: Callable[[], Worke
     assert figure["started"]
 
 
-def test_the_busiest_process_takes_the_place_of_another_that_idles(
+def test_the_busiest_process_replaces_an_idle_one_after_a_while(
     workers: Callable[[], Worker], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock, first, second = Clock(), workers(), workers()
@@ -215,7 +215,7 @@ def test_the_busiest_process_takes_the_place_of_another_that_idles(
     assert shown_after(PROCESS_LINGER_SECONDS, second)[first.key] is None
 
 
-def test_what_was_not_delivered_is_told_again(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_forgotten_changes_are_reported_again(monkeypatch: pytest.MonkeyPatch) -> None:
     interfaces = {"eth9": interface(received_bytes=1), "eth8": interface(received_bytes=2)}
     monkeypatch.setattr(psutil, "net_io_counters", lambda **_: dict(interfaces))
     clock = Clock()
@@ -225,15 +225,15 @@ def test_what_was_not_delivered_is_told_again(monkeypatch: pytest.MonkeyPatch) -
         clock.seconds += 1
         return of("network", figures.changes())
 
-    told = next_changes()
+    reported = next_changes()
     figures.forget(["network/eth8"])
-    assert next_changes() == {"network/eth8": told["network/eth8"]}
+    assert next_changes() == {"network/eth8": reported["network/eth8"]}
     del interfaces["eth8"]
     assert next_changes() == {"network/eth8": None}
     figures.forget(["network/eth8"])
     assert next_changes() == {"network/eth8": None}
     figures.forget_all()
-    assert next_changes() == {"network/eth9": told["network/eth9"]}
+    assert next_changes() == {"network/eth9": reported["network/eth9"]}
 
 
 def fail(error: Exception) -> Callable[..., Any]:
@@ -258,7 +258,7 @@ def fail(error: Exception) -> Callable[..., Any]:
         ("disk_usage", fail(PermissionError()), "filesystem"),
     ],
 )
-def test_what_the_machine_hides_has_no_key_and_the_rest_goes_on(
+def test_an_unreadable_source_has_no_keys_and_the_others_continue(
     monkeypatch: pytest.MonkeyPatch, source: str, replacement: Callable[..., Any], family: str
 ) -> None:
     clock = Clock()
@@ -271,7 +271,7 @@ def test_what_the_machine_hides_has_no_key_and_the_rest_goes_on(
     assert any(figure is not None for _, figure in changes)
 
 
-def test_a_process_of_another_user_is_shown_with_nulls(
+def test_unknown_attributes_of_a_process_are_null(
     workers: Callable[[], Worker], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     worker = workers()
@@ -282,7 +282,7 @@ def test_a_process_of_another_user_is_shown_with_nulls(
     assert {name for name, value in figure.items() if value is not None} == {"pid", "cpu_percent"}
 
 
-def test_a_container_without_devices_shows_its_root(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_container_without_devices_reports_its_root(monkeypatch: pytest.MonkeyPatch) -> None:
     file_of_host = SimpleNamespace(device="/dev/vda1", mountpoint=__file__, fstype="ext4", opts="rw")
     image = SimpleNamespace(device="/dev/loop1", mountpoint="/usr", fstype="squashfs", opts="ro,nodev")
     monkeypatch.setattr(psutil, "disk_partitions", lambda **_: [file_of_host, image])

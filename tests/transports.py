@@ -213,9 +213,9 @@ class _NodeLink:
 
     async def _results(self, subscription: NodeSubscription) -> Results:
         while (event := await subscription.event()).name == "next":
-            yield event.told
+            yield event.payload
         if event.name == "error":
-            yield {"errors": event.told}
+            yield {"errors": event.payload}
 
 
 WEBSOCKET = Transport(_websocket, "websocket")

@@ -1,9 +1,9 @@
-// What a page has and Node.js does not, or not in every version; and what the page says as lines of JSON.
+// Gives Node.js what a page has, and logs as lines of JSON.
 import WebSocket from "ws";
 
 globalThis.WebSocket = WebSocket;
-console.log = (...said) => process.stdout.write(`${JSON.stringify(said)}\n`);
+console.log = (...values) => process.stdout.write(`${JSON.stringify(values)}\n`);
 
-// It ends with whoever runs it.
+// End when standard input closes.
 process.stdin.on("end", () => process.exit()).resume();
 process.stdin.unref();

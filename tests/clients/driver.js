@@ -1,11 +1,11 @@
-// Runs the real clients for the tests: commands come as lines of JSON, and what the clients tell goes out as such.
+// Runs the real clients for the tests. Reads commands and writes events as lines of JSON.
 import { createInterface } from "node:readline";
 import { createClient as eventsClient } from "graphql-sse";
 import { createClient as socketClient } from "graphql-ws";
 import { fetchUntilSilent, resumableUpdates } from "kvs-graphql-client";
 import WebSocket from "ws";
 
-// Of the clients' own retries, whose default pauses are long.
+// A short pause for the clients' own retries, whose default is long.
 const pause = () => new Promise((resolve) => setTimeout(resolve, 50));
 
 const clients = new Map();
@@ -32,16 +32,16 @@ const commands = {
     clients.set(client, open[kind](options));
   },
   subscribe({ client, subscription, resumable, ...request }) {
-    const tell = (event, told) => console.log(JSON.stringify({ subscription, event, told }));
+    const emit = (event, payload) => console.log(JSON.stringify({ subscription, event, payload }));
     const sink = {
-      next: (result) => tell("next", result),
-      error: (reason) => tell("error", plain(reason)),
-      complete: () => tell("complete"),
-      state: (state) => tell("state", state),
+      next: (result) => emit("next", result),
+      error: (reason) => emit("error", plain(reason)),
+      complete: () => emit("complete"),
+      state: (state) => emit("state", state),
     };
     const subscribe = resumable
       ? resumableUpdates
-      : (chosen, ...wanted) => chosen.subscribe(...wanted);
+      : (client, ...rest) => client.subscribe(...rest);
     subscriptions.set(subscription, subscribe(clients.get(client), request, sink));
   },
   unsubscribe({ subscription }) {
@@ -53,7 +53,7 @@ const commands = {
   },
 };
 
-/** GraphQL's errors as they are; of any other what JSON would leave out. */
+/** GraphQL errors as they are; of any other error, the properties that JSON would omit. */
 function plain(reason) {
   if (Array.isArray(reason)) return reason;
   return { name: reason.name ?? reason.type, message: reason.message, code: reason.code };

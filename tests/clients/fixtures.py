@@ -1,4 +1,4 @@
-"""Node.js with the real clients, for whoever wants them."""
+"""Fixtures for Node.js with the real clients."""
 
 import os
 from collections.abc import AsyncIterator
@@ -12,9 +12,9 @@ from tests.clients.node import HERE, Node, missing, running_node
 
 @pytest.fixture(scope="session")
 def npm_clients() -> Path:
-    """The folder in which the real clients are installed.
+    """The directory in which the real clients are installed.
 
-    Skips with the reason where they cannot be, and fails instead under KVS_REQUIRE_NODE=1.
+    Skips if they cannot be installed, or fails under KVS_REQUIRE_NODE=1.
     """
     reason = missing()
     if reason and os.environ.get("KVS_REQUIRE_NODE") == "1":
@@ -26,6 +26,6 @@ def npm_clients() -> Path:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def node(npm_clients: Path) -> AsyncIterator[Node]:
-    """One process for all tests of a module, which run in the module's loop."""
+    """One process for all tests of a module, which run in the module's event loop."""
     async with running_node(npm_clients) as node:
         yield node

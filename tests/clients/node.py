@@ -1,4 +1,4 @@
-"""Node.js with the real JavaScript clients of GraphQL: what it needs, and one process of it that runs them."""
+"""The real JavaScript clients of GraphQL, run by one Node.js process."""
 
 import asyncio
 import shutil
@@ -23,9 +23,9 @@ _LINE_BYTES_MAX = 2**24
 
 
 def missing() -> str:
-    """Why the clients cannot be run here; empty when they can.
+    """Return why the clients cannot run here, or an empty string.
 
-    They are installed where they are not yet as package-lock.json and clients/javascript have them.
+    Installs them first if package-lock.json or clients/javascript changed since the last installation.
     """
     node = shutil.which("node")
     if node is None or shutil.which("npm") is None:
@@ -53,30 +53,30 @@ def _install() -> str:
 
 @dataclass(frozen=True)
 class Event:
-    """What a subscription was told: `next`, `error`, `complete`, or the `state` of a resumable one."""
+    """An event of a subscription: `next`, `error`, `complete`, or the `state` of a resumable one."""
 
     name: str
-    told: Any = None
+    payload: Any = None
 
 
 class NodeSubscription:
-    """A subscription of a client."""
+    """One subscription of a client."""
 
-    def __init__(self, tell: Callable[[str], Awaitable[None]]) -> None:
+    def __init__(self, send: Callable[[str], Awaitable[None]]) -> None:
         self.events: asyncio.Queue[Event] = asyncio.Queue()
-        self._tell = tell
+        self._send = send
 
     async def event(self) -> Event:
-        """What it is told next."""
+        """Wait for the next event."""
         return await self.events.get()
 
     async def unsubscribe(self) -> None:
-        await self._tell("unsubscribe")
+        await self._send("unsubscribe")
 
 
 @dataclass(frozen=True)
 class NodeClient:
-    """A client as an application has one, for one subscription or many."""
+    """A client of an application, for any number of subscriptions."""
 
     subscribed: Callable[..., AbstractAsyncContextManager[NodeSubscription]]
 
@@ -90,40 +90,40 @@ class Node:
         self._names = map(str, count(1))
 
     async def run(self) -> None:
-        """Hand on what the clients are told, for as long as the process runs."""
+        """Dispatch the events of the subscriptions until the process ends."""
         assert self._process.stdout is not None
         async for line in self._process.stdout:
-            said = orjson.loads(line)
-            if subscription := self._subscriptions.get(said["subscription"]):
-                subscription.events.put_nowait(Event(said["event"], said.get("told")))
+            message = orjson.loads(line)
+            if subscription := self._subscriptions.get(message["subscription"]):
+                subscription.events.put_nowait(Event(message["event"], message.get("payload")))
 
     @asynccontextmanager
     async def client(self, kind: str, url: str, **options: Any) -> AsyncIterator[NodeClient]:
-        """A client of that npm package, `graphql-ws` or `graphql-sse`, with those options of its own."""
+        """Open a client of the npm package `graphql-ws` or `graphql-sse` with these options."""
         name = next(self._names)
-        await self._tell("open", client=name, kind=kind, url=f"{url}/graphql", **options)
+        await self._send("open", client=name, kind=kind, url=f"{url}/graphql", **options)
         try:
             yield NodeClient(partial(self._subscribed, name))
         finally:
-            await self._tell("close", client=name)
+            await self._send("close", client=name)
 
     @asynccontextmanager
     async def _subscribed(
         self, client: str, document: str, *, resumable: bool = False, operation: str | None = None, **variables: Any
     ) -> AsyncIterator[NodeSubscription]:
-        """`resumable`: by the helper of clients/javascript."""
+        """Subscribe; `resumable` uses the package in clients/javascript."""
         name = next(self._names)
-        subscription = self._subscriptions[name] = NodeSubscription(partial(self._tell, subscription=name))
+        subscription = self._subscriptions[name] = NodeSubscription(partial(self._send, subscription=name))
         request = {"query": document, "variables": variables, "operationName": operation}
-        await self._tell("subscribe", client=client, subscription=name, resumable=resumable, **request)
+        await self._send("subscribe", client=client, subscription=name, resumable=resumable, **request)
         try:
             async with asyncio.timeout(SECONDS_MAX):
                 yield subscription
         finally:
-            await self._tell("unsubscribe", subscription=name)
+            await self._send("unsubscribe", subscription=name)
             del self._subscriptions[name]
 
-    async def _tell(self, command: str, **arguments: Any) -> None:
+    async def _send(self, command: str, **arguments: Any) -> None:
         assert self._process.stdin is not None
         self._process.stdin.write(orjson.dumps({"do": command, **arguments}) + b"\n")
         await self._process.stdin.drain()
@@ -131,7 +131,7 @@ class Node:
 
 @asynccontextmanager
 async def running_node(directory: Path) -> AsyncIterator[Node]:
-    """A process with the clients that are installed there; whatever they left open ends with it."""
+    """Run a process with the clients that are installed in a directory; it ends with the context."""
     process = await asyncio.create_subprocess_exec(
         "node", "driver.js", cwd=directory, stdin=PIPE, stdout=PIPE, limit=_LINE_BYTES_MAX
     )

@@ -1,4 +1,4 @@
-"""0, 1, 2, … written to a few keys, and whether somebody who watched them was told each of them once."""
+"""Write 0, 1, 2, … to a few keys, and check that a subscriber received each number once."""
 
 import asyncio
 from collections import defaultdict
@@ -12,7 +12,7 @@ PAUSE_SECONDS = 0.005
 
 
 class Numbers:
-    """Written one after another until `stop`."""
+    """Writes consecutive numbers until `stop`."""
 
     def __init__(self, prefix: str) -> None:
         self.written = 0
@@ -31,13 +31,13 @@ class Numbers:
         await self._notify()
 
     async def more(self, number: int) -> None:
-        """Return when so many more have been written."""
+        """Wait until this many more numbers are written."""
         wanted = self.written + number
         async with self._changed:
             await self._changed.wait_for(lambda: self.written >= wanted)
 
     async def stop(self) -> int:
-        """No more are written; how many there are."""
+        """Stop writing, and return how many numbers were written."""
         self._stopping = True
         async with self._changed:
             await self._changed.wait_for(lambda: self._stopped)
@@ -50,7 +50,7 @@ class Numbers:
 
 @asynccontextmanager
 async def numbers(bootstrap_servers: str, topic: str, prefix: str) -> AsyncIterator[Numbers]:
-    """Begun at once, to keys of that prefix."""
+    """Write numbers to keys with this prefix while the context is open."""
     numbers = Numbers(prefix)
     async with AIOKafkaProducer(bootstrap_servers=bootstrap_servers) as producer, asyncio.TaskGroup() as tasks:
         tasks.create_task(numbers.run(producer, topic))
@@ -60,10 +60,10 @@ async def numbers(bootstrap_servers: str, topic: str, prefix: str) -> AsyncItera
             await numbers.stop()
 
 
-def assert_whole(told: list[int], written: int) -> None:
-    """Each number was told once, and those of each key in order."""
-    assert sorted(told) == list(range(written))
+def assert_each_once(received: list[int], written: int) -> None:
+    """Assert that each number was received once, and those of each key in order."""
+    assert sorted(received) == list(range(written))
     by_key: dict[int, list[int]] = defaultdict(list)
-    for number in told:
+    for number in received:
         by_key[number % KEYS].append(number)
     assert all(of_key == sorted(of_key) for of_key in by_key.values())

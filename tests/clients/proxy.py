@@ -1,4 +1,4 @@
-"""A line between a client and the service that can be cut, and that can go dead without a word."""
+"""A proxy between a client and the service that can reset connections or go silent."""
 
 import asyncio
 from asyncio import StreamReader, StreamWriter
@@ -10,7 +10,7 @@ _CHUNK_BYTES_MAX = 2**16
 
 
 class Line:
-    """All connections through it."""
+    """The connections through the proxy."""
 
     def __init__(self, service: str, cut_after_bytes: Iterable[int]) -> None:
         self.connections = 0
@@ -21,7 +21,7 @@ class Line:
         self._ends: set[StreamWriter] = set()
 
     def go_dead(self) -> None:
-        """The connections there are stay open, and carry nothing from now on."""
+        """Keep the current connections open without forwarding anything."""
         self._dead = self.connections
 
     def cut(self) -> None:
@@ -35,34 +35,34 @@ class Line:
         from_service, to_service = await asyncio.open_connection(self._service.hostname, self._service.port)
         self._ends |= {writer, to_service}
         with closing(writer), closing(to_service):
-            ways = [
-                asyncio.create_task(self._carry(number, reader, to_service, None)),
-                asyncio.create_task(self._carry(number, from_service, writer, bytes_max)),
+            directions = [
+                asyncio.create_task(self._forward(number, reader, to_service, None)),
+                asyncio.create_task(self._forward(number, from_service, writer, bytes_max)),
             ]
-            await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
-            for way in ways:
-                way.cancel()
-            # A reset, not an end: that is how a killed process or a dropped network looks.
+            await asyncio.wait(directions, return_when=asyncio.FIRST_COMPLETED)
+            for direction in directions:
+                direction.cancel()
+            # A reset, as after a killed process or a network failure, not an orderly end.
             writer.transport.abort()
         self._ends -= {writer, to_service}
 
-    async def _carry(self, number: int, reader: StreamReader, writer: StreamWriter, bytes_max: int | None) -> None:
-        carried = 0
+    async def _forward(self, number: int, reader: StreamReader, writer: StreamWriter, bytes_max: int | None) -> None:
+        forwarded = 0
         while chunk := await reader.read(_CHUNK_BYTES_MAX):
             if number <= self._dead:
                 continue
-            if bytes_max is not None and carried + len(chunk) >= bytes_max:
-                writer.write(chunk[: bytes_max - carried])
+            if bytes_max is not None and forwarded + len(chunk) >= bytes_max:
+                writer.write(chunk[: bytes_max - forwarded])
                 await writer.drain()
                 return
-            carried += len(chunk)
+            forwarded += len(chunk)
             writer.write(chunk)
             await writer.drain()
 
 
 @asynccontextmanager
 async def line_to(service: str, cut_after_bytes: Iterable[int] = ()) -> AsyncIterator[Line]:
-    """A line to the service; of its connections, the first ones are cut after so many bytes to the client."""
+    """Run a proxy to the service; reset its first connections after these numbers of bytes to the client."""
     line = Line(service, cut_after_bytes)
     async with await asyncio.start_server(line.connect, "127.0.0.1", 0) as server:
         host, port = server.sockets[0].getsockname()
@@ -71,3 +71,15 @@ async def line_to(service: str, cut_after_bytes: Iterable[int] = ()) -> AsyncIte
             yield line
         finally:
             line.cut()
+
+
+async def refuse_connection(port: int) -> None:
+    """Listen on a port, and return once a connection was attempted and reset."""
+    refused = asyncio.Event()
+
+    async def refuse(_: StreamReader, writer: StreamWriter) -> None:
+        writer.transport.abort()
+        refused.set()
+
+    async with await asyncio.start_server(refuse, "127.0.0.1", port):
+        await refused.wait()

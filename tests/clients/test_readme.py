@@ -1,4 +1,4 @@
-"""The JavaScript of README.md does what it says, as it stands there."""
+"""The JavaScript examples of README.md, run as they are."""
 
 import asyncio
 import re
@@ -13,6 +13,7 @@ import pytest
 
 from kvs_graphql.demo.broker import EmbeddedBroker
 from kvs_graphql.state import State
+from tests.clients.proxy import refuse_connection
 from tests.readme import at_url, javascript
 from tests.serving import Served, serving, write
 from tests.transports import until_active
@@ -32,38 +33,38 @@ SHOW_TABLE = "setInterval(() => console.log(...table), 20);"
 
 
 def over_server_sent_events(watch: str, url: str) -> str:
-    """The snippet with the client that the next one makes, in place of its own."""
+    """Return the example with the graphql-sse client of the next example instead of its own."""
     without_client = re.sub(r'import .* "graphql-ws";\n|const client = .*;\n', "", watch)
     return javascript('from "graphql-sse"', url) + without_client
 
 
 class Page:
-    """A snippet that runs."""
+    """A running example."""
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self._process = process
 
-    async def says(self, *expected: Any) -> None:
-        """Return once it logs that."""
+    async def logs(self, *expected: Any) -> None:
+        """Return once the example logs these values."""
         assert self._process.stdout is not None
-        said = []
+        logged = []
         async for line in self._process.stdout:
-            said.append(orjson.loads(line))
-            if said[-1] == list(expected):
+            logged.append(orjson.loads(line))
+            if logged[-1] == list(expected):
                 return
-        raise AssertionError(f"it ended, and said only {said}")
+        raise AssertionError(f"ended after logging only {logged}")
 
 
 @asynccontextmanager
 async def running(directory: Path, code: str) -> AsyncIterator[Page]:
-    """That code, with the clients that are installed there."""
+    """Run code with the clients that are installed in a directory."""
     command = ("node", "--import", "./browser.js", "--input-type=module", "--eval", code)
     process = await asyncio.create_subprocess_exec(*command, cwd=directory, stdin=PIPE, stdout=PIPE)
     try:
         async with asyncio.timeout(SECONDS_MAX):
             yield Page(process)
     finally:
-        await process.communicate(b"")  # Closes its stdin.
+        await process.communicate(b"")  # Closes stdin, which ends the process.
 
 
 @pytest.fixture
@@ -76,40 +77,40 @@ async def served(embedded_broker: EmbeddedBroker, embedded_topic: str, tmp_path:
         yield served
 
 
-async def test_a_plain_fetch_is_answered_with_data_and_a_cursor(npm_clients: Path, served: Served) -> None:
+async def test_fetch_returns_data_and_a_cursor(npm_clients: Path, served: Served) -> None:
     answer = await served.query('{ value(key: "load") { id key json offset timestamp } }')
     values, cursor = [None, answer["data"]["value"]], answer["extensions"]["cursor"]
     code = f"{javascript('await fetch', served.run.url)} console.log(data.values, errors, extensions.cursor);"
     async with running(npm_clients, code) as page:
-        await page.says(values, None, cursor)
+        await page.logs(values, None, cursor)
 
 
 @pytest.mark.parametrize("client", ["graphql-ws", "graphql-sse"])
-async def test_watching_keeps_a_table_as_it_is_in_kafka(
+async def test_a_subscription_keeps_a_table_equal_to_kafka(
     npm_clients: Path, served: Served, client: str, embedded_broker: EmbeddedBroker, embedded_topic: str
 ) -> None:
     watch = javascript("const table", served.run.url)
     code = watch if client == "graphql-ws" else over_server_sent_events(watch, served.run.url)
     async with running(npm_clients, code + SHOW_TABLE) as page:
-        await page.says("connecting")
-        await page.says("live")
+        await page.logs("connecting")
+        await page.logs("live")
         changes = [(b"cpu/1", None), (b"load", b"not watched"), (b"cpu/0", b'{"user": 3}')]
         await write(embedded_broker.bootstrap_servers, embedded_topic, changes)
-        await page.says(["cpu/0", {"user": 3}])
+        await page.logs(["cpu/0", {"user": 3}])
 
 
 @pytest.mark.parametrize("package", ["@apollo/client", "@urql/core"])
-async def test_a_client_with_a_cache_is_pushed_the_latest(
+async def test_a_caching_client_receives_the_latest_value(
     npm_clients: Path, package: str, served: Served, embedded_broker: EmbeddedBroker, embedded_topic: str
 ) -> None:
     entry = {"id": "bG9hZA", **({"__typename": "Entry"} if package == "@apollo/client" else {})}
     async with running(npm_clients, javascript(f'"{package}"', served.run.url)) as page:
-        await page.says({**entry, "json": {"one": 1}})
+        await page.logs({**entry, "json": {"one": 1}})
         await write(embedded_broker.bootstrap_servers, embedded_topic, [(b"load", b"2")])
-        await page.says({**entry, "json": 2})
+        await page.logs({**entry, "json": 2})
 
 
-async def test_a_client_with_a_cache_waits_for_a_service_that_is_away_and_has_the_latest_again(
+async def test_a_caching_client_reconnects_after_an_outage_and_receives_the_latest_value(
     npm_clients: Path, embedded_broker: EmbeddedBroker, embedded_topic: str, tmp_path: Path
 ) -> None:
     servers, topic = embedded_broker.bootstrap_servers, embedded_topic
@@ -117,33 +118,21 @@ async def test_a_client_with_a_cache_waits_for_a_service_that_is_away_and_has_th
         async with serving(servers, topic, tmp_path) as served:
             url = served.run.url
             page = await pages.enter_async_context(running(npm_clients, javascript('"@urql/core"', url)))
-            await page.says(None)
+            await page.logs(None)
         await write(servers, topic, [(b"load", b"1")])
         port = int(url.rpartition(":")[2])
-        await refusing(port)
+        await refuse_connection(port)
         async with serving(servers, topic, tmp_path, port=port):
-            await page.says({"id": "bG9hZA", "json": 1})
+            await page.logs({"id": "bG9hZA", "json": 1})
             await pages.aclose()
 
 
-async def refusing(port: int) -> None:
-    """Return once somebody tried to connect there, and was refused."""
-    refused = asyncio.Event()
-
-    async def refuse(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writer.transport.abort()
-        refused.set()
-
-    async with await asyncio.start_server(refuse, "127.0.0.1", port):
-        await refused.wait()
-
-
-async def test_apollos_link_over_http_subscribes_by_multipart(
+async def test_apollos_http_link_subscribes_over_multipart(
     npm_clients: Path, served: Served, embedded_broker: EmbeddedBroker, embedded_topic: str
 ) -> None:
     code = at_url(APOLLO_OVER_MULTIPART, served.run.url)
     async with running(npm_clients, code) as page:
-        await page.says({"one": 1})
+        await page.logs({"one": 1})
         await until_active(served.http, 1, "multipart")
         await write(embedded_broker.bootstrap_servers, embedded_topic, [(b"load", b"2")])
-        await page.says(2)
+        await page.logs(2)

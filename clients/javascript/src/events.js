@@ -19,10 +19,10 @@ function silenceLimit(silenceMsMax, signal) {
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let timer;
   /** @param {TransformStreamDefaultController} stream */
-  const wait = (stream) => {
+  const restartTimer = (stream) => {
     clearTimeout(timer);
     timer = setTimeout(() => {
-      stream.error(new Error(`The service was silent for ${String(silenceMsMax)} ms.`));
+      stream.error(new Error(`The service sent nothing for ${String(silenceMsMax)} ms.`));
     }, silenceMsMax);
   };
   signal?.addEventListener("abort", () => {
@@ -30,9 +30,9 @@ function silenceLimit(silenceMsMax, signal) {
   });
   /** @type {Transformer<Uint8Array, Uint8Array>} */
   const limit = {
-    start: wait,
+    start: restartTimer,
     transform(chunk, stream) {
-      wait(stream);
+      restartTimer(stream);
       stream.enqueue(chunk);
     },
     flush() {

@@ -3,8 +3,8 @@ import type { Client as EventsClient } from "graphql-sse";
 import type { Client as SocketClient } from "graphql-ws";
 
 /**
- * A subscription to `updates`. Its document has the variable `$after: Cursor`, for a snapshot also
- * `$snapshot: Boolean!`, passes them on, and selects `cursor`:
+ * A subscription to `updates`. The document must declare the variable `$after: Cursor` (for a snapshot also
+ * `$snapshot: Boolean!`), pass it to the field, and select `cursor`:
  *
  *     subscription Watch($prefix: String, $after: Cursor, $snapshot: Boolean!) {
  *       updates(prefix: $prefix, after: $after, snapshot: $snapshot) { kind key cursor entry { json } }
@@ -18,43 +18,41 @@ export interface Operation {
 
 export interface Result<Data> {
   data: Data;
-  /** What of this update could not be shown, such as a value that is no JSON. They end nothing. */
+  /** Errors of single fields of this update, such as a value that is not JSON. They do not end the subscription. */
   errors?: readonly GraphQLError[];
 }
 
 /**
- * - `connecting`: no update came yet;
- * - `live`: updates come;
- * - `reconnecting`: the connection was lost, and what was told is getting old.
+ * - `connecting`: no update has arrived yet;
+ * - `live`: updates arrive;
+ * - `reconnecting`: the connection was lost, and the updates received so far become stale.
  */
 export type State = "connecting" | "live" | "reconnecting";
 
 export interface UpdatesSink<Data> {
-  /** Every update, in order, none left out and none twice, however often the connection was lost. */
+  /** Receives every update in order, without gap or duplicate, however often the connection is lost. */
   next(result: Result<Data>): void;
   /**
-   * The end, where asking again would not help. The reason is what the client reported (the service's errors, each with
-   * `extensions.code`; the close event of a socket; a `NetworkError` with the response that refused), or what `next`
-   * threw.
+   * Called once at the end, if retrying would not help. The reason is what the client reported (the service's errors, each
+   * with `extensions.code`; the close event of a WebSocket; a `NetworkError` with the response), or what `next` threw.
    */
   error(reason: unknown): void;
-  /** The end: it was disposed of, or the service says that there is no more. */
+  /** Called once at the end, after the caller unsubscribed or the service completed the subscription. */
   complete(): void;
-  /** Where it stands, at the start and at each change. */
+  /** Receives the state at the start and after each change. */
   state?(state: State): void;
 }
 
 /**
- * Subscribes, and after a lost connection subscribes again behind the last update: for as long as it takes, with pauses
- * that grow from half a second to ten seconds, each of random length. Returns what ends it: the service is told, and the
- * sink completed.
+ * Subscribes, and after a lost connection subscribes again after the last update. Retries indefinitely, with random pauses
+ * that grow from half a second to ten seconds. Returns a function that unsubscribes and completes the sink.
  *
- * Until its first update there is no place to go on from. Changes meanwhile are told all the same where the variables
- * have an `after` or ask for a snapshot; else ask for `progress: true`, which begins with a `LIVE`.
+ * There is no cursor to resume from before the first update. Changes before it are still delivered if the variables
+ * have `after` or ask for a snapshot. Otherwise, ask for `progress: true`, which starts with a `LIVE` update.
  *
- * A client of graphql-ws with `keepAlive` gives up its socket when a pong is missing for five seconds; a client of
- * graphql-sse notices a connection gone silent with `fetchFn: fetchUntilSilent()`. The clients' own retries do no harm;
- * `retryAttempts: 0` leaves them out.
+ * A graphql-ws client with `keepAlive` closes its WebSocket if a pong is missing for five seconds. A graphql-sse client
+ * with `fetchFn: fetchUntilSilent()` detects silent connections. The clients' own retries do no harm; `retryAttempts: 0`
+ * disables them.
  */
 export function resumableUpdates<Data = Record<string, unknown>>(
   client: SocketClient | EventsClient,
@@ -63,7 +61,7 @@ export function resumableUpdates<Data = Record<string, unknown>>(
 ): () => void;
 
 /**
- * A `fetchFn` for a client of graphql-sse. It fails responses that are silent for longer than that; the service sends
- * something at least every 15 seconds.
+ * Returns a `fetchFn` for a graphql-sse client that fails responses after this many milliseconds without data. By default,
+ * the service sends something at least every 20 seconds.
  */
 export function fetchUntilSilent(silenceMsMax?: number): typeof fetch;

@@ -1,37 +1,37 @@
 const PONG_MS_MAX = 5_000;
 
 /**
- * Tells when the socket of a graphql-ws client is lost, and gives it up when a pong is missing: one whose other end
- * vanished stays open by itself for minutes.
+ * Calls `lost` when the socket of a graphql-ws client closes, and terminates the socket when a pong is missing. Without
+ * that, a socket whose other end vanished would stay open for minutes.
  *
  * @param {import("graphql-ws").Client} client
  * @param {() => void} lost
- * @returns {() => void} what ends it
+ * @returns {() => void} a function that stops watching
  */
 export function watchSocket(client, lost) {
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let timer;
-  const stopWaiting = () => {
+  const stopTimer = () => {
     clearTimeout(timer);
   };
   const unlisten = [
     client.on("ping", (received) => {
       if (received) return;
-      stopWaiting();
+      stopTimer();
       timer = setTimeout(() => {
         client.terminate();
       }, PONG_MS_MAX);
     }),
     client.on("pong", (received) => {
-      if (received) stopWaiting();
+      if (received) stopTimer();
     }),
     client.on("closed", () => {
-      stopWaiting();
+      stopTimer();
       lost();
     }),
   ];
   return () => {
-    stopWaiting();
+    stopTimer();
     for (const stop of unlisten) stop();
   };
 }

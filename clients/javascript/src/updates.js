@@ -1,4 +1,4 @@
-import { mayPass, retryDelayMs } from "./losses.js";
+import { isTemporary, retryDelayMs } from "./losses.js";
 import { watchSocket } from "./sockets.js";
 
 /** @import { Client as EventsClient } from "graphql-sse" */
@@ -10,14 +10,14 @@ import { watchSocket } from "./sockets.js";
  */
 
 /**
- * The contract is in index.d.ts.
+ * See index.d.ts for the contract.
  *
  * @param {SocketClient | EventsClient} client
  * @param {Operation} operation
  * @param {UpdatesSink<any>} sink
  */
 export function resumableUpdates(client, operation, sink) {
-  // Its variables are changed in place: a client that retries by itself sends them as they are by then.
+  // The variables are changed in place, so that the client's own retries send the current ones.
   const request = { ...operation, variables: { ...operation.variables } };
   let failures = 0;
   let ended = false;
@@ -26,27 +26,27 @@ export function resumableUpdates(client, operation, sink) {
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let timer;
   /** @type {() => void} */
-  let leave;
+  let unsubscribe;
 
   /** @param {State} next */
-  function become(next) {
+  function changeState(next) {
     if (next === state) return;
     state = next;
     sink.state?.(next);
   }
 
   function lost() {
-    if (state === "live") become("reconnecting");
+    if (state === "live") changeState("reconnecting");
   }
 
-  /** @param {() => void} tell */
-  function end(tell) {
+  /** @param {() => void} notify */
+  function end(notify) {
     if (ended) return;
     ended = true;
     clearTimeout(timer);
-    unwatch?.();
-    leave();
-    tell();
+    stopWatching?.();
+    unsubscribe();
+    notify();
   }
 
   /** @param {unknown} reason */
@@ -64,11 +64,11 @@ export function resumableUpdates(client, operation, sink) {
 
   /** @param {unknown} reason */
   function interrupted(reason) {
-    if (!mayPass(reason, state !== "connecting")) {
+    if (!isTemporary(reason, state !== "connecting")) {
       fail(reason);
       return;
     }
-    leave();
+    unsubscribe();
     lost();
     timer = setTimeout(subscribe, retryDelayMs(failures++));
   }
@@ -79,56 +79,56 @@ export function resumableUpdates(client, operation, sink) {
     if (!update) {
       interrupted(result.errors);
     } else if (typeof update.cursor !== "string") {
-      fail(new TypeError("The document has to select `cursor`."));
+      fail(new TypeError("The document must select `cursor`."));
     } else {
       failures = 0;
       Object.assign(request.variables, { after: update.cursor, snapshot: false });
-      become("live");
-      tell(result);
+      changeState("live");
+      deliver(result);
     }
   }
 
   /** @param {Received} result */
-  function tell(result) {
+  function deliver(result) {
     try {
       sink.next(/** @type {{ data: unknown }} */ (result));
     } catch (error) {
-      // The clients would take it for a broken connection.
+      // The clients would mistake it for a broken connection.
       fail(error);
     }
   }
 
   function subscribe() {
-    let left = false;
-    /** @type {<T>(tell: (about: T) => void) => (about: T) => void} */
-    const unlessLeft = (tell) => (about) => {
-      if (!left) tell(about);
+    let active = true;
+    /** @type {<T>(handle: (event: T) => void) => (event: T) => void} */
+    const whileActive = (handle) => (event) => {
+      if (active) handle(event);
     };
     const dispose = client.subscribe(
       request,
       {
-        next: unlessLeft(received),
-        error: unlessLeft(interrupted),
+        next: whileActive(received),
+        error: whileActive(interrupted),
         complete: () => {
-          if (!left) complete();
+          if (active) complete();
         },
       },
       {
         connecting: (again) => {
-          if (again && !left) lost();
+          if (again && active) lost();
         },
       },
     );
-    leave = () => {
-      left = true;
-      // Not at once: graphql-ws counts a subscription as gone twice if its end is already among the messages at hand,
-      // and then closes the socket under the others.
+    unsubscribe = () => {
+      active = false;
+      // Deferred: if the subscription's end is among the messages being handled, graphql-ws would count it as gone twice
+      // and close the socket that other subscriptions use.
       queueMicrotask(dispose);
     };
   }
 
-  const unwatch = "on" in client ? watchSocket(client, lost) : undefined;
-  become("connecting");
+  const stopWatching = "on" in client ? watchSocket(client, lost) : undefined;
+  changeState("connecting");
   subscribe();
   return complete;
 }

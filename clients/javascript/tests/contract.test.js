@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { fetchUntilSilent } from "../src/events.js";
 import { resumableUpdates } from "../src/updates.js";
 
-test("what index.d.ts declares is there, as it declares it", async () => {
+test("the package exports exactly what index.d.ts declares", async () => {
   /** @satisfies {typeof import("../src/index.d.ts")} */
   const declared = { fetchUntilSilent, resumableUpdates };
   assert.deepEqual({ ...(await import("../src/index.js")) }, declared);

@@ -5,36 +5,36 @@ import { createClient } from "graphql-ws";
 import { WebSocket } from "ws";
 import { resumableUpdates } from "../src/index.js";
 
-const NOBODY = "ws://127.0.0.1:1";
+const NO_SERVICE = "ws://127.0.0.1:1";
 
-test("disposed of while it waits for the next attempt, it makes no other", async (context) => {
+test("unsubscribing while waiting for a retry prevents the retry", async (context) => {
   context.mock.timers.enable({ apis: ["setTimeout"] });
-  const client = createClient({ url: NOBODY, webSocketImpl: WebSocket, retryAttempts: 0 });
+  const client = createClient({ url: NO_SERVICE, webSocketImpl: WebSocket, retryAttempts: 0 });
   let attempts = 0;
   client.on("connecting", () => attempts++);
-  const lost = async () => {
+  const lostAttempt = async () => {
     await new Promise((resolve) => client.on("closed", resolve));
     await setImmediate();
   };
   /** @type {string[]} */
-  const told = [];
-  const dispose = resumableUpdates(
+  const events = [];
+  const unsubscribe = resumableUpdates(
     client,
     { query: "subscription { updates { cursor } }" },
     {
       next: () => {},
-      error: () => told.push("error"),
-      complete: () => told.push("complete"),
-      state: (state) => told.push(state),
+      error: () => events.push("error"),
+      complete: () => events.push("complete"),
+      state: (state) => events.push(state),
     },
   );
-  await lost();
+  await lostAttempt();
   context.mock.timers.tick(500);
   assert.equal(attempts, 2);
-  await lost();
-  dispose();
-  dispose();
+  await lostAttempt();
+  unsubscribe();
+  unsubscribe();
   context.mock.timers.tick(20_000);
   assert.equal(attempts, 2);
-  assert.deepEqual(told, ["connecting", "complete"]);
+  assert.deepEqual(events, ["connecting", "complete"]);
 });

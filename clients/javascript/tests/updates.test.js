@@ -1,4 +1,4 @@
-// How it ends. How it goes on is shown against the real service, in tests/clients of the repository.
+// How subscriptions end. tests/clients of the repository shows against the real service how they resume.
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { test } from "node:test";
@@ -18,13 +18,13 @@ const query = "subscription ($after: String) { updates(after: $after) { cursor }
 const first = { updates: { cursor: "1" } };
 const second = { updates: { cursor: "2" } };
 
-/** @param {object[]} told */
-async function* updates(...told) {
-  for (const update of told) yield await Promise.resolve(update);
+/** @param {object[]} sent */
+async function* updates(...sent) {
+  for (const update of sent) yield await Promise.resolve(update);
 }
 
 /** @param {WebSocket} socket */
-async function* firstAndGone(socket) {
+async function* firstThenClosed(socket) {
   yield first;
   socket.close(1012);
   await once(socket, "close");
@@ -32,12 +32,12 @@ async function* firstAndGone(socket) {
 
 /**
  * @param {import("node:test").TestContext} context
- * @param {(variables: object, socket: WebSocket) => unknown} answer what a subscription is told
+ * @param {(variables: object, socket: WebSocket) => unknown} resolve returns the updates of a subscription
  */
-async function clientOfAService(context, answer = () => updates(first, second)) {
+async function clientOfAService(context, resolve = () => updates(first, second)) {
   const server = new WebSocketServer({ host: "127.0.0.1", port: 0 });
   await once(server, "listening");
-  const roots = { subscription: { updates: answer } };
+  const roots = { subscription: { updates: resolve } };
   const { dispose } = useServer({ schema, roots, context: ({ extra }) => extra.socket }, server);
   context.after(dispose);
   const { port } = /** @type {import("node:net").AddressInfo} */ (server.address());
@@ -45,63 +45,63 @@ async function clientOfAService(context, answer = () => updates(first, second)) 
 }
 
 /**
- * All that a subscription was told when it ended.
+ * Returns all events of a subscription once it has ended.
  *
  * @param {import("graphql-ws").Client} client
  * @returns {Promise<unknown[]>}
  */
-function toldBy(client, next = () => {}) {
+function eventsOf(client, next = () => {}) {
   return new Promise((resolve) => {
     /** @type {unknown[]} */
-    const told = [];
+    const events = [];
     resumableUpdates(
       client,
       { query },
       {
         next: ({ data }) => {
-          told.push(data);
+          events.push(data);
           next();
         },
         error: (reason) => {
-          resolve([...told, reason]);
+          resolve([...events, reason]);
         },
         complete: () => {
-          resolve([...told, "complete"]);
+          resolve([...events, "complete"]);
         },
       },
     );
   });
 }
 
-test("what the service ends is not begun again", async (context) => {
+test("a subscription that the service completes is not resumed", async (context) => {
   const client = await clientOfAService(context);
-  assert.deepEqual(await toldBy(client), [first, second, "complete"]);
+  assert.deepEqual(await eventsOf(client), [first, second, "complete"]);
 });
 
-test("what `next` throws ends its subscription and no other of the socket", async (context) => {
+test("an exception in `next` ends its subscription and no other on the socket", async (context) => {
   const client = await clientOfAService(context);
   let sockets = 0;
   client.on("opened", () => sockets++);
   const mistake = new Error("a mistake of the application");
-  const mistaken = toldBy(client, () => {
+  const failing = eventsOf(client, () => {
     throw mistake;
   });
-  assert.deepEqual(await Promise.all([mistaken, toldBy(client)]), [
+  assert.deepEqual(await Promise.all([failing, eventsOf(client)]), [
     [first, mistake],
     [first, second, "complete"],
   ]);
   assert.equal(sockets, 1);
 });
 
-test("refused for a limit when it comes back, it asks again behind its last update", async (context) => {
+test("a resumed subscription that exceeds a limit retries after its last update", async (context) => {
   /** @type {object[]} */
-  const asked = [];
+  const requested = [];
   const client = await clientOfAService(context, (variables, socket) => {
-    asked.push({ ...variables });
-    if (asked.length === 1) return firstAndGone(socket);
-    if (asked.length === 3) return updates(second);
-    throw new GraphQLError("all places are taken", { extensions: { code: "LIMIT_EXCEEDED" } });
+    requested.push({ ...variables });
+    if (requested.length === 1) return firstThenClosed(socket);
+    if (requested.length === 3) return updates(second);
+    throw new GraphQLError("too many subscriptions", { extensions: { code: "LIMIT_EXCEEDED" } });
   });
-  assert.deepEqual(await toldBy(client), [first, second, "complete"]);
-  assert.deepEqual(asked, [{}, { after: "1" }, { after: "1" }]);
+  assert.deepEqual(await eventsOf(client), [first, second, "complete"]);
+  assert.deepEqual(requested, [{}, { after: "1" }, { after: "1" }]);
 });

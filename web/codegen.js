@@ -1,4 +1,4 @@
-// Types the dashboard's operations by schema.graphql: `npm run generate`. With --check it only says whether that was done.
+// Generates the types of the dashboard's operations from schema.graphql: `npm run generate`. --check only compares them.
 
 import { readFile, writeFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
@@ -46,6 +46,6 @@ async function generate() {
 const generated = await generate();
 if (!process.argv.includes("--check")) await writeFile(GENERATED, generated);
 else if (generated !== (await readFile(GENERATED, "utf-8"))) {
-  console.error("The operations are not those of schema.graphql: npm run generate");
+  console.error("src/dashboard/api/operations.ts is out of date; run: npm run generate");
   process.exitCode = 1;
 }

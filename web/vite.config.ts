@@ -6,7 +6,7 @@ import { defineConfig, type Plugin } from "vite";
 
 const COMPRESS_BYTES_MIN = 1024;
 
-/** Writes `<file>.gz` beside every text file, so that the server need not compress. */
+/** Writes `<file>.gz` next to every text file, so that the server does not have to compress it. */
 function gzipSiblings(): Plugin {
   const compress = promisify(gzip);
   return {
@@ -33,12 +33,12 @@ export default defineConfig({
     emptyOutDir: true,
     assetsDir: "assets",
     license: { fileName: "assets/licenses.md" },
-    // The editor is one large chunk by nature.
+    // The editor is one large chunk.
     chunkSizeWarningLimit: 4096,
     rolldownOptions: {
       input: ["dashboard.html", "graphiql.html"],
       onLog(level, log, handle) {
-        // "use client" concerns servers that render React; there is none here.
+        // "use client" matters only for server-side rendering.
         if (log.code !== "MODULE_LEVEL_DIRECTIVE") handle(level, log);
       },
     },

@@ -1,7 +1,7 @@
 import { useGraphiQL, useGraphiQLActions } from "@graphiql/react";
 import { useEffect, useRef } from "react";
 
-/** Puts the cursor into the named operation, once, when the document is first read. */
+/** Moves the cursor into the named operation once the document is parsed for the first time. */
 export function SelectOperation({ name }: { name: string }) {
   const editor = useGraphiQL((state) => state.queryEditor);
   const operations = useGraphiQL((state) => state.operations);

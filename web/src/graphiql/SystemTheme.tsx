@@ -1,7 +1,7 @@
 import { useGraphiQL, useGraphiQLActions } from "@graphiql/react";
 import { useEffect } from "react";
 
-/** The styles follow the system by themselves; the editors choose their colours once and need a nudge. */
+/** Updates the colours of the editors when the system theme changes. The styles follow it by themselves. */
 export function SystemTheme() {
   const theme = useGraphiQL((state) => state.theme);
   const actions = useGraphiQLActions();

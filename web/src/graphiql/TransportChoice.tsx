@@ -1,7 +1,7 @@
 import { useState } from "react";
 import { readTransport, type Transport, TRANSPORTS, writeTransport } from "./transport";
 
-/** What the next subscription goes over. */
+/** Selects the transport of the next subscription. */
 export function TransportChoice() {
   const [chosen, setChosen] = useState(readTransport);
   return (

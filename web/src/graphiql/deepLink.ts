@@ -1,12 +1,12 @@
 export interface DeepLink {
   query: string;
-  /** JSON text, empty where the link has none. */
+  /** JSON text, or empty. */
   variables: string;
-  /** Null or empty where the link has none. */
+  /** Null or empty if the link has none. */
   operationName: string | null;
 }
 
-/** Reads `?query=…&variables=…&operationName=…`; null without a query. */
+/** Parses `?query=…&variables=…&operationName=…`; null without a query. */
 export function parseDeepLink(search: string): DeepLink | null {
   const parameters = new URLSearchParams(search);
   const query = parameters.get("query")?.trim();
@@ -18,14 +18,14 @@ export function parseDeepLink(search: string): DeepLink | null {
   };
 }
 
-/** The same address without the link's parameters. */
+/** Returns the address without the parameters of a deep link. */
 export function withoutDeepLink(href: string): string {
   const url = new URL(href);
   for (const name of ["query", "variables", "operationName"]) url.searchParams.delete(name);
   return url.href;
 }
 
-/** What is not JSON stays as it is: the editor marks the mistake. */
+/** Text that is not JSON is unchanged, and the editor marks the mistake. */
 function indentJson(text: string): string {
   try {
     return JSON.stringify(JSON.parse(text), null, 2);

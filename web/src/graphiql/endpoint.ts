@@ -3,7 +3,7 @@ export interface Endpoint {
   socket: string;
 }
 
-/** The service's `graphql` beside the page, so also behind a path prefix. */
+/** Resolves `graphql` relative to the page, so that it also works behind a path prefix. */
 export function endpointBeside(href: string): Endpoint {
   const http = new URL("graphql", href);
   const socket = new URL(http);

@@ -1,9 +1,9 @@
 import type { GraphiQLProps } from "graphiql";
 
-/** The tabs a first-time visitor finds. */
+/** The tabs for first-time visitors. */
 export const EXAMPLES: NonNullable<GraphiQLProps["defaultTabs"]> = [
   {
-    query: `# Is the service ready, and how far behind Kafka?
+    query: `# Is the service ready, and how far is it behind Kafka?
 query Status {
   status {
     topic
@@ -16,7 +16,7 @@ query Status {
 `,
   },
   {
-    query: `# The first entries, in the order of their keys.
+    query: `# The first entries in key order.
 query FirstEntries {
   entries(first: 10) {
     edges {
@@ -34,7 +34,7 @@ query FirstEntries {
 `,
   },
   {
-    query: `# One key, or null. It is named in Variables, below.
+    query: `# One entry, or null. Set the key in Variables below.
 query OneValue($key: String!) {
   value(key: $key) {
     key

@@ -9,24 +9,26 @@ import type { Transport } from "./transport";
 
 type Headers = Record<string, string>;
 
-/** Of both clients; returns what ends the subscription. */
+/** The part that both clients share; `subscribe` returns a function that unsubscribes. */
 interface Client {
   subscribe: (payload: SubscribePayload, observer: Observer<ExecutionResult>) => () => void;
 }
 
 /**
- * Queries and mutations by POST, subscriptions over what `transport` says at the time. What the Headers editor holds
- * goes with each of them: as headers, and on a WebSocket, which has none, as the parameters of its connection.
+ * Sends queries and mutations over POST, and subscriptions over the current `transport`. The contents of the Headers editor
+ * become request headers, or connection parameters of a WebSocket, which has no headers.
  */
 export function createFetcher(endpoint: Endpoint, transport: () => Transport): Fetcher {
   const post = createGraphiQLFetcher({ url: endpoint.http, enableIncrementalDelivery: false });
   return (params, options) => {
-    // GraphiQL reads a document some time after it shows it: right after a change of tabs the name is the old one's.
+    // GraphiQL parses a document with a delay, so right after a change of tabs it still has the previous operation name.
     const operation = operationOf(params.query, params.operationName);
-    const asked = operation ? { ...params, operationName: operation.name?.value ?? null } : params;
-    if (operation?.operation !== OperationTypeNode.SUBSCRIPTION) return post(asked, options);
+    const request = operation
+      ? { ...params, operationName: operation.name?.value ?? null }
+      : params;
+    if (operation?.operation !== OperationTypeNode.SUBSCRIPTION) return post(request, options);
     const client = clientOf(endpoint, transport(), options?.headers ?? {});
-    return observable(client, asked);
+    return observable(client, request);
   };
 }
 
@@ -38,19 +40,19 @@ function clientOf({ http, socket }: Endpoint, transport: Transport, headers: Hea
 
 function observable(client: Client, payload: SubscribePayload): Observable<ExecutionResult> {
   const subscribe = (observer: Observer<ExecutionResult>) => {
-    const each = latestOfEachFrame(observer, requestAnimationFrame);
+    const latest = latestOfEachFrame(observer, requestAnimationFrame);
     const error = (reason: unknown) => {
-      each.error(readable(reason));
+      latest.error(readable(reason));
     };
-    return { unsubscribe: client.subscribe(payload, { ...each, error }) };
+    return { unsubscribe: client.subscribe(payload, { ...latest, error }) };
   };
   return { subscribe } as Observable<ExecutionResult>;
 }
 
-/** GraphiQL prints what it gets as JSON; events of the browser would print as nothing, and errors with their stack. */
+/** GraphiQL prints errors as JSON, which would be empty for browser events and include the stack of exceptions. */
 function readable(reason: unknown): unknown {
   if (reason instanceof CloseEvent) {
-    return { message: `The socket was closed: ${String(reason.code)} ${reason.reason}`.trim() };
+    return { message: `The WebSocket was closed: ${String(reason.code)} ${reason.reason}`.trim() };
   }
   if (reason instanceof Error) return { message: reason.message };
   return reason instanceof Event ? { message: "The service cannot be reached." } : reason;

@@ -5,8 +5,8 @@ export interface Observer<T> {
 }
 
 /**
- * Hands on the newest value of each frame, and always the last one: the editor that shows the answers shows one at a
- * time, and writing each of thousands a second into it would leave no time for anything else.
+ * Passes on the latest value of each frame, and always the last one. The editor shows one result at a time, and writing
+ * thousands of results per second into it would block the page.
  */
 export function latestOfEachFrame<T>(
   observer: Observer<T>,

@@ -17,9 +17,9 @@ const fetcher = createFetcher(endpointBeside(location.href), readTransport);
 
 const link = parseDeepLink(location.search);
 if (link) {
-  // From here on the tab remembers it: a reload must show the visitor's edits, not open the link again.
+  // A reload must show the edits of the visitor instead of opening the link again.
   history.replaceState(null, "", withoutDeepLink(location.href));
-  // GraphiQL finds the tab to show after a reload by these, and writes them only at an edit.
+  // After a reload, GraphiQL uses these to find the active tab, but it writes them only after an edit.
   const storage = new StorageAPI();
   storage.set("query", link.query);
   storage.set("variables", link.variables);
@@ -37,7 +37,7 @@ createRoot(root).render(
       {...(link && { initialQuery: link.query, initialVariables: link.variables })}
     >
       <GraphiQL.Logo>
-        <a className="graphiql-logo-link" href="./" title="To the live dashboard">
+        <a className="graphiql-logo-link" href="./" title="Open the live dashboard">
           kvs-graphql
         </a>
       </GraphiQL.Logo>

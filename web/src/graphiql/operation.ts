@@ -1,16 +1,16 @@
 import { Kind, type OperationDefinitionNode, parse } from "graphql";
 
 /**
- * The operation that running a document means: the one asked for, or where the document has none of that name, its
- * only one. Null where the document cannot be parsed, or has several: then it is the service's to say what is wrong.
+ * Returns the operation to run: the one with this name, or else the document's only operation. Returns null if the document
+ * cannot be parsed or the choice is ambiguous; the service then reports the error.
  */
 export function operationOf(
   query: string,
   name: string | null | undefined,
 ): OperationDefinitionNode | null {
   const operations = operationsIn(query);
-  const asked = operations.find((operation) => operation.name?.value === name);
-  return asked ?? (operations.length === 1 ? (operations[0] ?? null) : null);
+  const named = operations.find((operation) => operation.name?.value === name);
+  return named ?? (operations.length === 1 ? (operations[0] ?? null) : null);
 }
 
 function operationsIn(query: string): OperationDefinitionNode[] {

@@ -4,7 +4,7 @@ export type Transport = keyof typeof TRANSPORTS;
 
 const NAME = "kvs-graphiql-transport";
 
-/** What subscriptions go over, remembered from one visit to the next. */
+/** Reads the transport of subscriptions, which is remembered between visits. */
 export function readTransport(): Transport {
   return localStorage.getItem(NAME) === "events" ? "events" : "websocket";
 }

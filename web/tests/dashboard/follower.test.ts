@@ -24,7 +24,7 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-test("it starts with a snapshot of its selection", () => {
+test("a follower starts with a snapshot of its selection", () => {
   const { service } = follow();
   expect(service.variables).toEqual({
     keys: null,
@@ -35,23 +35,23 @@ test("it starts with a snapshot of its selection", () => {
   });
 });
 
-test("what a reconnection will send stands behind the last update", () => {
+test("a reconnection resumes after the last update", () => {
   const { service } = follow();
   service.send(change("SNAPSHOT", "a", "1", 6));
   expect(service.variables).toMatchObject({ after: "c7", snapshot: false });
 });
 
-test("a subscription that ended goes on by itself where it was", () => {
+test("a subscription that ended resumes where it stopped", () => {
   const { service, table } = follow();
   service.send(marker("LIVE", "c3"));
   service.end();
   vi.advanceTimersByTime(2000);
-  expect(service.asked).toHaveLength(2);
+  expect(service.requested).toHaveLength(2);
   expect(service.variables).toMatchObject({ after: "c3", snapshot: false });
   expect(table.phase).toBe("resuming");
 });
 
-test("a cursor that is not accepted is given up for a snapshot", () => {
+test("a refused cursor is replaced by a snapshot", () => {
   const { service, table } = follow();
   service.send(change("SNAPSHOT", "a", "1", 6));
   service.fail("BAD_CURSOR");
@@ -60,16 +60,16 @@ test("a cursor that is not accepted is given up for a snapshot", () => {
   expect(service.variables).toMatchObject({ after: null, snapshot: true });
 });
 
-test("any other error is told, and tried again later", () => {
+test("any other error is reported and retried later", () => {
   const { service, failures } = follow();
   service.fail("UNAVAILABLE");
   expect(failures).toEqual([{ code: "UNAVAILABLE", message: "no" }]);
   vi.advanceTimersByTime(10_000);
   expect(failures.at(-1)).toBeNull();
-  expect(service.asked).toHaveLength(2);
+  expect(service.requested).toHaveLength(2);
 });
 
-test("an interval that is refused for being too short becomes the shortest allowed", () => {
+test("an interval that is too short is replaced by the minimum", () => {
   const { service, failures } = follow();
   service.fail("BAD_INPUT", 2);
   expect(service.variables).toMatchObject({ interval: 2 });
@@ -78,7 +78,7 @@ test("an interval that is refused for being too short becomes the shortest allow
   expect(failures).toMatchObject([{ code: "BAD_INPUT" }]);
 });
 
-test("a full table needs no more updates", () => {
+test("a full table ends its subscription", () => {
   const { service } = follow(1);
   service.send(change("SNAPSHOT", "a", "1"));
   expect(service.running).toBe(1);
@@ -86,12 +86,12 @@ test("a full table needs no more updates", () => {
   expect(service.running).toBe(0);
 });
 
-test("nothing is heard after it was stopped", () => {
+test("a stopped follower ignores events", () => {
   const { service, table, follower } = follow();
   follower.stop();
   service.send(change("SNAPSHOT", "a", "1"));
   service.end();
   vi.advanceTimersByTime(10_000);
   expect(table.rows.size).toBe(0);
-  expect(service.asked).toHaveLength(1);
+  expect(service.requested).toHaveLength(1);
 });

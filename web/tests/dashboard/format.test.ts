@@ -9,7 +9,7 @@ test.each([
   [-1_234_567, "-1.23M"],
   [0.012345, "0.012"],
   [Number.NaN, "–"],
-])("%d in short is %s", (value, text) => {
+])("the short form of %d is %s", (value, text) => {
   expect(format.formatShort(value)).toBe(text);
 });
 
@@ -25,7 +25,7 @@ test.each([
 
 test.each([
   ["/rss_bytes", "bytes"],
-  ["/read_bytes_per_second", "bytes a second"],
+  ["/read_bytes_per_second", "bytes per second"],
   ["/a/percent", "percent"],
   ["/cpu_percent", "percent"],
   ["/seconds", "seconds"],
@@ -55,7 +55,7 @@ test.each([
   expect(format.formatAge(ms)).toBe(text);
 });
 
-test("a time of another day has its date", () => {
+test("a time on another day includes its date", () => {
   const now = new Date(2026, 4, 5, 13, 4, 9, 7).getTime();
   expect(format.formatTime(now, now)).toBe("13:04:09");
   expect(format.formatTime(now, now, true)).toBe("13:04:09.007");
@@ -63,7 +63,7 @@ test("a time of another day has its date", () => {
   expect(format.formatTime(Number.NaN, now)).toBe("–");
 });
 
-test("an axis shows no more of the time than its steps need", () => {
+test("an axis shows only as much of the time as its steps need", () => {
   const moment = new Date(2026, 4, 5, 13, 4, 9, 7).getTime();
   expect(format.formatMoment(moment, 60_000)).toBe("13:04");
   expect(format.formatMoment(moment, 1_000)).toBe("13:04:09");
@@ -72,7 +72,7 @@ test("an axis shows no more of the time than its steps need", () => {
 
 test("values carry their unit", () => {
   expect(format.formatValue(12.345, "percent")).toBe("12.35 %");
-  expect(format.formatValue(2048, "bytes a second")).toBe("2 KiB/s");
+  expect(format.formatValue(2048, "bytes per second")).toBe("2 KiB/s");
   expect(format.formatValue(1234.5, "none")).toBe("1,234.5");
   expect(format.formatTick(2_000_000, "none")).toBe("2M");
 });

@@ -20,7 +20,7 @@ function statusOf(state: ServiceState): Status {
   };
 }
 
-const WELL: Symptoms = {
+const HEALTHY: Symptoms = {
   connection: { kind: "open" },
   phase: "live",
   behindMs: null,
@@ -30,31 +30,39 @@ const WELL: Symptoms = {
   silenceMs: 5_000,
 };
 
-test("all is well", () => {
-  expect(healthOf(WELL, NOW)).toEqual({ level: "good", word: "Live", banner: null, stale: false });
+test("without problems the page is live", () => {
+  expect(healthOf(HEALTHY, NOW)).toEqual({
+    level: "good",
+    word: "Live",
+    banner: null,
+    stale: false,
+  });
 });
 
-test("the first connection is no trouble yet", () => {
-  const health = healthOf({ ...WELL, connection: { kind: "connecting", lostMs: null } }, NOW);
+test("the first connection attempt is not a problem", () => {
+  const health = healthOf({ ...HEALTHY, connection: { kind: "connecting", lostMs: null } }, NOW);
   expect(health).toMatchObject({ level: "busy", banner: null });
 });
 
-test("a lost connection says as of when, and when it tries again", () => {
+test("a lost connection shows the time of the data and of the next attempt", () => {
   const connection = { kind: "waiting", lostMs: NOW - 5000, retryMs: NOW + 2500 } as const;
-  const { banner, stale } = healthOf({ ...WELL, connection }, NOW);
+  const { banner, stale } = healthOf({ ...HEALTHY, connection }, NOW);
   expect(banner?.title).toBe("Connection lost");
   expect(banner?.text).toMatch(/as of .*:55\. Next attempt in 3 s\./);
   expect(stale).toBe(true);
 });
 
-test("a service that was never there cannot be reached", () => {
+test("a service that was never reached is reported as unreachable", () => {
   const connection = { kind: "waiting", lostMs: null, retryMs: NOW } as const;
-  expect(healthOf({ ...WELL, connection }, NOW).banner?.title).toMatch(/cannot be reached/);
+  expect(healthOf({ ...HEALTHY, connection }, NOW).banner?.title).toMatch(/cannot be reached/);
 });
 
-test("a refusal stands", () => {
+test("a refusal is shown", () => {
   const connection = { kind: "refused", reason: "Because." } as const;
-  expect(healthOf({ ...WELL, connection }, NOW)).toMatchObject({ level: "bad", word: "Refused" });
+  expect(healthOf({ ...HEALTHY, connection }, NOW)).toMatchObject({
+    level: "bad",
+    word: "Refused",
+  });
 });
 
 test.each([
@@ -64,38 +72,38 @@ test.each([
   ["CATCHING_UP", "busy"],
   ["REBUILDING", "busy"],
   ["STOPPED", "bad"],
-] as const)("%s is announced, and makes what is shown old", (state, level) => {
-  const health = healthOf({ ...WELL, status: statusOf(state) }, NOW);
+] as const)("%s is announced and makes the data stale", (state, level) => {
+  const health = healthOf({ ...HEALTHY, status: statusOf(state) }, NOW);
   expect(health).toMatchObject({ level, stale: true });
   expect(health.banner).not.toBeNull();
 });
 
-test("a service that catches up says how much is to come", () => {
-  const { banner } = healthOf({ ...WELL, status: statusOf("CATCHING_UP") }, NOW);
+test("a service that catches up shows how many records remain", () => {
+  const { banner } = healthOf({ ...HEALTHY, status: statusOf("CATCHING_UP") }, NOW);
   expect(banner?.text).toContain("12,345 records");
 });
 
-test("silence is noticed", () => {
-  const { banner } = healthOf({ ...WELL, statusMs: NOW - 7000 }, NOW);
-  expect(banner?.title).toBe("No word from the service for 7 s");
+test("a silent service is reported", () => {
+  const { banner } = healthOf({ ...HEALTHY, statusMs: NOW - 7000 }, NOW);
+  expect(banner?.title).toBe("No data from the service for 7 s");
 });
 
-test("updates that stopped are noticed, with the code", () => {
+test("failed updates are reported with their code", () => {
   const failure = { code: "LIMIT_EXCEEDED", message: "Too many." };
-  expect(healthOf({ ...WELL, failure }, NOW).banner?.text).toBe("Too many. (LIMIT_EXCEEDED)");
+  expect(healthOf({ ...HEALTHY, failure }, NOW).banner?.text).toBe("Too many. (LIMIT_EXCEEDED)");
 });
 
-test("telling only the latest changes is no trouble, unless it takes long", () => {
-  expect(healthOf({ ...WELL, behindMs: NOW - 500 }, NOW).banner).toBeNull();
-  expect(healthOf({ ...WELL, behindMs: NOW - 5_000 }, NOW)).toMatchObject({
+test("conflation is not a problem unless it takes long", () => {
+  expect(healthOf({ ...HEALTHY, behindMs: NOW - 500 }, NOW).banner).toBeNull();
+  expect(healthOf({ ...HEALTHY, behindMs: NOW - 5_000 }, NOW)).toMatchObject({
     stale: true,
     banner: { title: "Catching up" },
   });
 });
 
-test("resuming is catching up, and a first load is not stale", () => {
-  expect(healthOf({ ...WELL, phase: "resuming" }, NOW)).toMatchObject({ stale: true });
-  expect(healthOf({ ...WELL, phase: "loading" }, NOW)).toMatchObject({
+test("resuming is catching up, and the first load is not stale", () => {
+  expect(healthOf({ ...HEALTHY, phase: "resuming" }, NOW)).toMatchObject({ stale: true });
+  expect(healthOf({ ...HEALTHY, phase: "loading" }, NOW)).toMatchObject({
     banner: null,
     stale: false,
   });

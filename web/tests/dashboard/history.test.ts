@@ -9,30 +9,30 @@ const version = (offset: number, partition = 0): Version => ({
   raw: "",
 });
 
-test("what is remembered goes before what arrived meanwhile, without repeats", () => {
+test("earlier versions are inserted before later ones without duplicates", () => {
   const history = new KeyHistory(10);
   history.push(version(5));
   history.push(version(6));
-  const fresh = history.seed([version(3), version(4), version(5)]);
-  expect(fresh.map(({ offset }) => offset)).toEqual([3, 4]);
+  const added = history.seed([version(3), version(4), version(5)]);
+  expect(added.map(({ offset }) => offset)).toEqual([3, 4]);
   expect(history.versions.map(({ offset }) => offset)).toEqual([3, 4, 5, 6]);
   expect(history.state).toBe("loaded");
 });
 
-test("the same offset of two partitions is two versions", () => {
+test("the same offset in two partitions is two versions", () => {
   const history = new KeyHistory(10);
   history.push(version(1, 0));
   history.push(version(1, 1));
   expect(history.versions).toHaveLength(2);
 });
 
-test("the oldest versions leave", () => {
+test("the oldest versions are dropped", () => {
   const history = new KeyHistory(3);
   for (let offset = 0; offset < 9; offset++) history.push(version(offset));
   expect(history.versions.map(({ offset }) => offset)).toEqual([6, 7, 8]);
 });
 
-test("a deleted version has no value, an empty one has", () => {
+test("a deleted version has no value, unlike an empty one", () => {
   expect(versionOf(change("DELETE", "a", null)).raw).toBeNull();
   expect(versionOf(change("SET", "a", "")).raw).toBe("");
 });

@@ -19,7 +19,7 @@ test("a number is found by its pointer", () => {
   expect(at('{"m~n":2}', "/m~0n")).toBe(2);
 });
 
-test("what is not a number there is null", () => {
+test("anything else at a pointer is null", () => {
   for (const [text, pointer] of [
     ['{"a":"1"}', "/a"],
     ['{"a":null}', "/a"],
@@ -34,22 +34,22 @@ test("what is not a number there is null", () => {
   }
 });
 
-test("pointers and their tokens are each other's reverse", () => {
+test("pointers round-trip through their tokens", () => {
   for (const tokens of [[], [""], ["a/b", "~1", "0", "ü"]]) {
     expect(tokensOf(pointerOf(tokens))).toEqual(tokens);
   }
 });
 
-test("what is not JSON is undefined", () => {
+test("invalid JSON is undefined", () => {
   expect(parseJson("{")).toBeUndefined();
   expect(parseJson("")).toBeUndefined();
 });
 
-test("a bigint is a number to plot", () => {
+test("a bigint can be plotted", () => {
   expect(numberIn(9007199254740993n)).toBe(9007199254740992);
 });
 
-test("a preview names fields, and its numbers know their pointers", () => {
+test("a preview has field names, and its numbers have pointers", () => {
   expect(preview('{"a":1,"b":"x","c":[1,2],"d":{}}', 99)).toEqual([
     { text: "a", role: "name" },
     { text: "1", role: "number", pointer: "/a" },
@@ -62,7 +62,7 @@ test("a preview names fields, and its numbers know their pointers", () => {
   ]);
 });
 
-test("a preview of a lone number can be plotted, one of text cannot", () => {
+test("a single number can be plotted, text cannot", () => {
   expect(preview("3.5", 9)).toEqual([{ text: "3.5", role: "number", pointer: "" }]);
   expect(preview("hello", 9)).toEqual([{ text: "hello", role: "word" }]);
   expect(preview("{}", 9)).toEqual([{ text: "{}", role: "rest" }]);

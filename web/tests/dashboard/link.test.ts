@@ -6,12 +6,12 @@ import { randomOf } from "./support";
 
 const id = (key: string) => idOf(base64OfText(key));
 
-test("a fresh page has an empty link", () => {
+test("a new page has an empty link", () => {
   expect(formatLink(EMPTY_LINK)).toBe("");
   expect(parseLink("")).toEqual(EMPTY_LINK);
 });
 
-test("a link is made for people to read and write", () => {
+test("a link is readable and can be written by hand", () => {
   const link: LinkState = {
     prefix: "cpu/",
     sort: { by: "rate", descending: true },
@@ -34,14 +34,14 @@ test("a link is made for people to read and write", () => {
   expect(parseLink(search)).toEqual(link);
 });
 
-test("a key that is not text, or looks like an id, goes by its id", () => {
+test("a key that is not text, or looks like an id, is written as its id", () => {
   const link = { ...EMPTY_LINK, key: "__79", pins: [id("id:x"), ""] };
   const search = formatLink({ ...link, pins: [id("id:x")] });
   expect(search).toBe("?key=id:__79&pin=id:aWQ6eA");
   expect(parseLink(search)).toEqual({ ...link, pins: [id("id:x")] });
 });
 
-test("what cannot be understood is left out", () => {
+test("invalid parts are ignored", () => {
   const search = "?sort=-size&key=id:%21&pin=&plot=nothing&with=a~~/b&span=5&board=99&other=1";
   expect(parseLink(search)).toEqual({
     ...EMPTY_LINK,
@@ -49,7 +49,7 @@ test("what cannot be understood is left out", () => {
   });
 });
 
-test("pins and plots do not repeat, and are not without number", () => {
+test("pins and plots have no duplicates and are limited", () => {
   const plots = Array.from({ length: 100 }, (_, i) => `plot=k${String(i % 60)}~~/v`).join("&");
   const { pins, charts } = parseLink(`?pin=a&pin=b&pin=a&${plots}`);
   expect(pins).toEqual([id("a"), id("b")]);
@@ -57,7 +57,7 @@ test("pins and plots do not repeat, and are not without number", () => {
 });
 
 test.each(Array.from({ length: 40 }, (_, seed) => [seed]))(
-  "any state survives its link, seed %i",
+  "any state round-trips through its link, seed %i",
   (seed) => {
     const random = randomOf(seed);
     const letters = [

@@ -18,7 +18,7 @@ function listing(...keys: string[]) {
   return { table, list, shown };
 }
 
-test("rows move as their order asks for, at most once in a while", () => {
+test("rows are reordered, but not too often", () => {
   const { table, shown } = listing("a", "b");
   expect(shown(0)).toBe("b a");
   table.apply(change("SET", "a", "2", 10), 10);
@@ -26,7 +26,7 @@ test("rows move as their order asks for, at most once in a while", () => {
   expect(shown(60_000)).toBe("a b");
 });
 
-test("held rows keep their places, and new ones come after them", () => {
+test("held rows do not move, and new ones are appended", () => {
   const { table, list, shown } = listing("a", "b");
   shown(0);
   list.held = true;
@@ -35,14 +35,14 @@ test("held rows keep their places, and new ones come after them", () => {
   expect(shown(60_000)).toBe("b a c");
 });
 
-test("what is asked for is not put off", () => {
+test("a new request is not delayed", () => {
   const { list, shown } = listing("a", "b");
   expect(shown(0)).toBe("b a");
-  list.ask();
+  list.request();
   expect(shown(1, { by: "key", descending: false })).toBe("a b");
 });
 
-test("while nothing is shown, rows that come and go do not pile up", () => {
+test("pending rows are bounded while nothing refreshes", () => {
   const { table, list } = listing();
   const many = new Table({ keysMax: 100_000, valueCharactersMax: 1_000_000 });
   for (let i = 0; i < 20_000; i++) many.apply(change("SET", `k${String(i)}`, "1", i), 0);

@@ -15,7 +15,7 @@ function keys(rows: Row[]): string {
 
 const ANY_RATE = Number.POSITIVE_INFINITY;
 
-test("new rows are merged into their places, and removed ones leave", () => {
+test("new rows are merged in order, and removed ones disappear", () => {
   const order = new KeyOrder();
   const b = row("b");
   order.merge([row("d"), b], new Set());
@@ -24,14 +24,14 @@ test("new rows are merged into their places, and removed ones leave", () => {
   expect(keys(order.rows)).toBe("a c d e");
 });
 
-test("a row that came and went in between does not show up", () => {
+test("a row that was added and removed in between does not appear", () => {
   const order = new KeyOrder();
   const gone = row("b");
   order.merge([row("a"), gone], new Set([gone]));
   expect(keys(order.rows)).toBe("a");
 });
 
-test("merging empties what it was given, and tells whether there was anything", () => {
+test("merging empties its arguments and returns whether anything changed", () => {
   const order = new KeyOrder();
   const added = [row("a")];
   const removed = new Set<Row>();
@@ -52,7 +52,7 @@ test("a prefix selects its keys", () => {
   expect(order.select("", BY_KEY, ANY_RATE)).toHaveLength(6);
 });
 
-test("rates that cannot be told apart leave the rows in the order of their keys", () => {
+test("rows with indistinguishable rates stay in key order", () => {
   const order = new KeyOrder();
   order.merge([row("b", 0, 8), row("a", 0, 7), row("c", 0, 1)], new Set());
   expect(keys(order.select("", { by: "rate", descending: true }, 5))).toBe("a b c");

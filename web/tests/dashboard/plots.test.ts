@@ -12,15 +12,15 @@ function all(...plots: Chart): Chart[] {
   return plots.reduce<Chart[]>((charts, plot) => toggled(charts, plot), []);
 }
 
-test("the same field of several keys shares a chart, others have their own", () => {
+test("the same field of several keys shares a chart, other fields have their own", () => {
   expect(all(cpu0, used, cpu1)).toEqual([[cpu0, cpu1], [used]]);
 });
 
-test("values that are numbers themselves say nothing of what they share", () => {
+test("values that are plain numbers do not share a chart", () => {
   expect(all(plain, other)).toEqual([[plain], [other]]);
 });
 
-test("a second click takes the number away, and an empty chart with it", () => {
+test("a second click removes the number, and its chart if empty", () => {
   expect(all(cpu0, used, cpu0)).toEqual([[used]]);
 });
 
@@ -31,7 +31,7 @@ test("charts are joined and split", () => {
   expect(split(joined(charts, 1), 0)).toEqual(charts);
 });
 
-test("there is a limit to the number of series", () => {
+test("the number of series is limited", () => {
   const plots = Array.from({ length: SERIES_MAX + 5 }, (_, i) => ({
     id: String(i),
     pointer: "/a",

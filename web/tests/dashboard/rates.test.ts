@@ -11,19 +11,19 @@ test("a steady rate is measured", () => {
   expect(rateOf(scoreOf(20, 60), 60_000, 0)).toBeCloseTo(20, 0);
 });
 
-test("a young meter does not read too low", () => {
+test("an early rate is not too low", () => {
   expect(rateOf(scoreOf(20, 2), 2_000, 0)).toBeCloseTo(20, -1);
 });
 
-test("what stopped fades", () => {
+test("the rate decays after the events stop", () => {
   expect(rateOf(scoreOf(20, 60), 160_000, 0)).toBeLessThan(0.01);
 });
 
-test("what never happened has no rate", () => {
+test("an event that never happened has no rate", () => {
   expect(rateOf(NEVER, 1000, 0)).toBe(0);
 });
 
-test("scores compare as rates do, even after days", () => {
+test("scores compare like rates, even after days", () => {
   const day = 30 * 86_400_000;
   const busy = scoreAfter(scoreAfter(NEVER, day), day + 10);
   const calm = scoreAfter(NEVER, day + 20);
@@ -31,7 +31,7 @@ test("scores compare as rates do, even after days", () => {
   expect(Number.isFinite(busy)).toBe(true);
 });
 
-test("a past second is counted while it is kept", () => {
+test("an event in a past second counts while that second is kept", () => {
   const counter = new SecondCounter(3);
   counter.add(5_000);
   counter.add(3_500);
@@ -39,7 +39,7 @@ test("a past second is counted while it is kept", () => {
   expect(counter.read(6_000)).toEqual([1, 0, 1]);
 });
 
-test("complete seconds are counted, and old ones drop out", () => {
+test("complete seconds are counted, and old ones are dropped", () => {
   const counter = new SecondCounter(3);
   counter.add(1_000);
   counter.add(1_999);

@@ -21,7 +21,7 @@ function points(of: Recorder): [number, number][] {
   return Array.from({ length: series.length }, (_, i) => [series.timeAt(i), series.valueAt(i)]);
 }
 
-test("numbers of watched keys are recorded, others are not", () => {
+test("only numbers of plotted keys are recorded", () => {
   const made = recorder();
   made.record("a", version('{"n":1}', 1000), 1000, true);
   made.record("b", version('{"n":2}', 1000), 1000, true);
@@ -29,7 +29,7 @@ test("numbers of watched keys are recorded, others are not", () => {
   expect(made.get(plot)?.latest).toBe(1);
 });
 
-test("a value without the number, and a delete, leave a gap", () => {
+test("a value without the number and a delete leave a gap", () => {
   const made = recorder();
   made.record("a", version('{"n":1}', 1000), 1000, true);
   made.record("a", version(null, 2000), 2000, true);
@@ -40,7 +40,7 @@ test("a value without the number, and a delete, leave a gap", () => {
   expect(made.get(plot)?.latest).toBeNull();
 });
 
-test("the past goes before what was recorded", () => {
+test("earlier versions are inserted before the recorded ones", () => {
   const made = recorder();
   made.record("a", version('{"n":5}', 5000), 5000, true);
   made.seed("a", [version('{"n":1}', 1000), version("x", 2000), version('{"n":9}', 9000)]);
@@ -51,7 +51,7 @@ test("the past goes before what was recorded", () => {
   ]);
 });
 
-test("what is no longer plotted is forgotten, and what is new is told", () => {
+test("removed plots are forgotten, and new ones are returned", () => {
   const made = recorder();
   expect(made.keep([[plot, { id: "b", pointer: "" }]])).toEqual(new Set(["b"]));
   expect(made.keep([[{ id: "b", pointer: "" }]])).toEqual(new Set());

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { type Clock, Scheduler } from "../../src/dashboard/model/scheduler";
 
-/** Time that passes only in the test; a frame comes every 16 ms. */
+/** A clock that the test moves, with a frame every 16 ms. */
 class FakeClock implements Clock {
   nowMs = 0;
   private waiting: { atMs: number; callback: () => void }[] = [];
@@ -25,22 +25,22 @@ class FakeClock implements Clock {
   }
 }
 
-test("however many changes there are, a painter runs once a frame and once in its interval", () => {
+test("a painter runs once per frame and once per interval, however many changes there are", () => {
   const clock = new FakeClock();
   const scheduler = new Scheduler(clock);
   let every = 0;
-  let seldom = 0;
+  let rare = 0;
   scheduler.add(() => (every += 1), 0);
-  scheduler.add(() => (seldom += 1), 100);
+  scheduler.add(() => (rare += 1), 100);
   clock.pass(1600, () => {
     scheduler.invalidate();
   });
   expect(every).toBe(100);
-  expect(seldom).toBeGreaterThanOrEqual(14);
-  expect(seldom).toBeLessThanOrEqual(16);
+  expect(rare).toBeGreaterThanOrEqual(14);
+  expect(rare).toBeLessThanOrEqual(16);
 });
 
-test("the last change is painted, even within the interval", () => {
+test("the last change is painted after the interval", () => {
   const clock = new FakeClock();
   const scheduler = new Scheduler(clock);
   let painted = 0;
@@ -56,7 +56,7 @@ test("the last change is painted, even within the interval", () => {
   expect(painted).toBe(2);
 });
 
-test("what the reader waits for does not wait for the interval", () => {
+test("an urgent paint does not wait for the interval", () => {
   const clock = new FakeClock();
   const scheduler = new Scheduler(clock);
   let painted = 0;
@@ -70,7 +70,7 @@ test("what the reader waits for does not wait for the interval", () => {
   expect(painted).toBe(2);
 });
 
-test("a slow painter rests", () => {
+test("a slow painter pauses", () => {
   const clock = new FakeClock();
   const scheduler = new Scheduler(clock);
   let painted = 0;
@@ -84,7 +84,7 @@ test("a slow painter rests", () => {
   expect(painted).toBeLessThanOrEqual(11);
 });
 
-test("a painter that was removed is left alone", () => {
+test("a removed painter does not run", () => {
   const clock = new FakeClock();
   const scheduler = new Scheduler(clock);
   let painted = 0;

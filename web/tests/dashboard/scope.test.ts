@@ -1,18 +1,18 @@
 import { expect, test } from "vitest";
 import { nextScope, suggestPrefixes } from "../../src/dashboard/model/scope";
 
-test("a search within what is held changes nothing", () => {
+test("a search within the scope keeps the subscription", () => {
   expect(nextScope("", "cpu/", false)).toBe("");
   expect(nextScope("cpu", "cpu/1", false)).toBe("cpu");
 });
 
-test("a search beyond what is held, or where that was too much, is a new subscription", () => {
+test("a search outside of the scope, or in one with too many keys, needs a new subscription", () => {
   expect(nextScope("cpu/", "", false)).toBe("");
   expect(nextScope("cpu/", "mem", false)).toBe("mem");
   expect(nextScope("", "cpu/", true)).toBe("cpu/");
 });
 
-test("prefixes that divide the keys are suggested, the most frequent first", () => {
+test("prefixes are suggested, the most frequent first", () => {
   const keys = ["item/1", "item/2", "cpu:0", "item/3", "plain"];
   expect(suggestPrefixes(keys, "", 2)).toEqual([
     { prefix: "item/", count: 3 },
@@ -20,7 +20,7 @@ test("prefixes that divide the keys are suggested, the most frequent first", () 
   ]);
 });
 
-test("rare prefixes are left out", () => {
+test("rare prefixes are omitted", () => {
   const keys = [
     ...Array.from({ length: 5000 }, (_, i) => `a/${String(i)}`),
     "b/1",
@@ -31,7 +31,7 @@ test("rare prefixes are left out", () => {
   expect(suggestPrefixes(keys, "", 9).map(({ prefix }) => prefix)).toEqual(["a/", "b/"]);
 });
 
-test("within a scope the next parts are suggested", () => {
+test("longer prefixes are suggested within a scope", () => {
   const keys = ["item/1/a", "item/1/b", "item/2/a"];
   expect(suggestPrefixes(keys, "item/", 9)).toEqual([
     { prefix: "item/1/", count: 2 },
@@ -39,7 +39,7 @@ test("within a scope the next parts are suggested", () => {
   ]);
 });
 
-test("keys without separators are divided by their letters, and one prefix for all is no help", () => {
+test("keys without separators are divided by their letters, and a prefix of all keys is not suggested", () => {
   expect(suggestPrefixes(["abc", "abd", "xyz"], "", 9)).toEqual([
     { prefix: "ab", count: 2 },
     { prefix: "xy", count: 1 },

@@ -14,7 +14,7 @@ function pointsOf(series: Series): [number, number][] {
   return Array.from({ length: series.length }, (_, i) => [series.timeAt(i), series.valueAt(i)]);
 }
 
-test("at its limit the oldest points leave", () => {
+test("the oldest points are dropped at the limit", () => {
   const series = new Series({ pointsMax: 300, spacingMs: 1 });
   for (let i = 0; i < 1000; i++) series.push(i * 10, i);
   expect(series.length).toBe(300);
@@ -22,7 +22,7 @@ test("at its limit the oldest points leave", () => {
   expect(series.valueAt(299)).toBe(999);
 });
 
-test("a point too close to the last, or before it, replaces the last value", () => {
+test("a point too close to the last one, or before it, replaces its value", () => {
   const series = seriesOf(
     [
       [0, 1],
@@ -38,7 +38,7 @@ test("a point too close to the last, or before it, replaces the last value", () 
   ]);
 });
 
-test("the first point from a time on is found", () => {
+test("the first point at or after a time is found", () => {
   const series = seriesOf([
     [10, 1],
     [20, 2],
@@ -63,7 +63,7 @@ test("an empty series has no gap to mark", () => {
   expect(series.length).toBe(0);
 });
 
-test("slots stay where they are while the window moves", () => {
+test("slots do not move with the window", () => {
   const one = timesOf(gridOf(1003, 2003, 10));
   const other = timesOf(gridOf(1057, 2057, 10));
   expect(one[0]).toBe(900);
@@ -72,7 +72,7 @@ test("slots stay where they are while the window moves", () => {
   expect(one.at(-1)).toBeGreaterThanOrEqual(2003);
 });
 
-test("of many values in a slot the least and the greatest are drawn, as they came", () => {
+test("the minimum and maximum of a slot are drawn in their order", () => {
   const grid = gridOf(0, 100, 1);
   const at = -grid.firstSlot * 2;
   const samples = resample(
@@ -89,7 +89,7 @@ test("of many values in a slot the least and the greatest are drawn, as they cam
   expect(samples.filter((sample) => sample !== undefined)).toEqual([9, -4]);
 });
 
-test("the line comes from the last value before the window", () => {
+test("the line starts at the last value before the window", () => {
   const grid = gridOf(1000, 2000, 10);
   expect(
     resample(
@@ -103,7 +103,7 @@ test("the line comes from the last value before the window", () => {
   ).toBe(7);
 });
 
-test("gaps are null, and slots with nothing are undefined", () => {
+test("gaps are null, and empty slots are undefined", () => {
   const series = seriesOf([
     [0, 1],
     [10, 2],
@@ -126,14 +126,14 @@ test("gaps are null, and slots with nothing are undefined", () => {
   ]);
 });
 
-test("the last value holds up to the present, but a gap does not", () => {
+test("the last value is extended to the present, but a gap is not", () => {
   const grid = gridOf(0, 100, 10);
   const last = (series: Series) => resample(series, grid, 95).at(-4);
   expect(resample(seriesOf([[10, 4]]), grid, 95).filter((sample) => sample === 4)).toHaveLength(2);
   expect(last(seriesOf([[10, Number.NaN]]))).toBeUndefined();
 });
 
-test("however values fall, resampling keeps their least and greatest", () => {
+test("resampling keeps the minimum and maximum of any values", () => {
   for (let seed = 0; seed < 50; seed++) {
     const random = randomOf(seed);
     const series = new Series(LIMITS);
@@ -149,7 +149,7 @@ test("however values fall, resampling keeps their least and greatest", () => {
   }
 });
 
-test("a sample is isolated where nothing or a gap is on both of its sides", () => {
+test("a sample without a neighbour on either side is isolated", () => {
   expect(isolated([undefined, 1, undefined])).toEqual([1]);
   expect(isolated([1, undefined, 2, null, undefined, 3, null, 4])).toEqual([5, 7]);
   expect(isolated([null, undefined])).toEqual([]);

@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { RETRY_MS_MAX } from "../../src/dashboard/model/limits";
 import { retryDelayMs } from "../../src/dashboard/model/session";
 
-test("attempts become rarer, are spread, and go on for ever", () => {
+test("retries back off with jitter up to a maximum", () => {
   expect(retryDelayMs(0, 0)).toBe(250);
   expect(retryDelayMs(0, 1)).toBe(500);
   expect(retryDelayMs(3, 1)).toBe(4000);

@@ -18,7 +18,7 @@ export function marker(kind: UpdateKind, cursor: string): Update {
   return { kind, cursor, key: null, partition: null, offset: null, timestamp: null, entry: null };
 }
 
-/** Mulberry32: small, seeded, good enough for tests. */
+/** Mulberry32: a small seeded random generator. */
 export function randomOf(seed: number): () => number {
   let state = seed;
   return () => {
@@ -29,15 +29,15 @@ export function randomOf(seed: number): () => number {
   };
 }
 
-/** The service's end of one subscription, the last that was asked for. */
+/** The service side of the latest subscription. */
 export class FakeService {
-  asked: unknown[] = [];
+  requested: unknown[] = [];
   variables: unknown;
   running = 0;
   private sink: Sink<unknown> | null = null;
 
   subscribe<T>(operation: { variables: unknown }, sink: Sink<T>): () => void {
-    this.asked.push(operation);
+    this.requested.push(operation);
     this.variables = operation.variables;
     this.sink = sink as Sink<unknown>;
     this.running += 1;

@@ -12,8 +12,8 @@ function held(table: Table): Record<string, string | null> {
   return Object.fromEntries(Array.from(table.rows.values(), (row) => [row.key, textOf(row.raw)]));
 }
 
-test("a fresh table asks for a snapshot", () => {
-  expect(new Table(LIMITS).place).toEqual({ after: null, snapshot: true });
+test("a new table requests a snapshot", () => {
+  expect(new Table(LIMITS).resumePoint).toEqual({ after: null, snapshot: true });
 });
 
 test("a snapshot fills the table, and LIVE ends it", () => {
@@ -34,27 +34,27 @@ test("SET replaces and DELETE removes", () => {
   expect(held(table)).toEqual({});
 });
 
-test("a DELETE of a key that is not held changes only the place", () => {
+test("a DELETE of an unknown key changes only the cursor", () => {
   const table = new Table(LIMITS);
   expect(table.apply(change("DELETE", "a", null, 7), 0)).toBeUndefined();
   expect(table.cursor).toBe("c8");
 });
 
-test("after an interruption it goes on behind the last update, also within a snapshot", () => {
+test("an interrupted subscription resumes after the last update, even within a snapshot", () => {
   const table = new Table(LIMITS);
   table.apply(change("SNAPSHOT", "a", "1", 4), 0);
-  expect(table.place).toEqual({ after: "c5", snapshot: false });
+  expect(table.resumePoint).toEqual({ after: "c5", snapshot: false });
 });
 
-test("PROGRESS moves the place and nothing else", () => {
+test("PROGRESS moves only the cursor", () => {
   const table = new Table(LIMITS);
   table.apply(marker("LIVE", "c1"), 0);
   table.apply(marker("PROGRESS", "c9"), 0);
-  expect(table.place.after).toBe("c9");
+  expect(table.resumePoint.after).toBe("c9");
   expect(table.phase).toBe("live");
 });
 
-test("CONFLATED keeps what is held, and its changes flash as others do", () => {
+test("CONFLATED keeps the rows, and its changes flash like others", () => {
   const table = new Table(LIMITS);
   table.apply(change("SNAPSHOT", "a", "1", 0), 0);
   table.apply(marker("LIVE", "c1"), 0);
@@ -68,17 +68,17 @@ test("CONFLATED keeps what is held, and its changes flash as others do", () => {
   expect(table).toMatchObject({ phase: "live", behindMs: null });
 });
 
-test("RESET forgets what is held", () => {
+test("RESET clears the rows", () => {
   const table = new Table(LIMITS);
   table.apply(change("SNAPSHOT", "a", "1", 0), 0);
   table.apply(marker("LIVE", "c1"), 0);
   table.apply(marker("RESET", "new"), 0);
   expect(table.phase).toBe("loading");
   expect(held(table)).toEqual({});
-  expect(table.place).toEqual({ after: "new", snapshot: false });
+  expect(table.resumePoint).toEqual({ after: "new", snapshot: false });
 });
 
-test("a reconnection is not live until what was missed has come", () => {
+test("a reconnected table is not live until the missed changes have arrived", () => {
   const table = new Table(LIMITS);
   table.resume();
   expect(table.phase).toBe("loading");
@@ -87,7 +87,7 @@ test("a reconnection is not live until what was missed has come", () => {
   expect(table.phase).toBe("resuming");
 });
 
-test("only changes while live count and flash", () => {
+test("only live changes count and flash", () => {
   const table = new Table(LIMITS);
   const row = table.apply(change("SNAPSHOT", "a", "1", 0), 10);
   expect(row).toMatchObject({ flashMs: 0, score: NEVER });
@@ -97,13 +97,13 @@ test("only changes while live count and flash", () => {
   expect(row?.score).toBeGreaterThan(NEVER);
 });
 
-test("an update without a time has that of its arrival", () => {
+test("an update without a timestamp has its arrival time", () => {
   const table = new Table(LIMITS);
   const row = table.apply({ ...change("SET", "a", "1"), timestamp: null }, 77);
   expect(row?.timestampMs).toBe(77);
 });
 
-test("keys that look alike stay apart", () => {
+test("keys that look alike have different rows", () => {
   const table = new Table(LIMITS);
   table.apply(change("SET", "\\xff", "text"), 0);
   table.apply({ ...change("SET", "", "bytes"), key: "/w==" }, 0);
@@ -114,21 +114,21 @@ test("keys that look alike stay apart", () => {
 });
 
 describe("limits", () => {
-  test("one key too many fills the table, and nothing more is taken", () => {
+  test("a table with too many keys is full and ignores updates", () => {
     const table = new Table({ ...LIMITS, keysMax: 2 });
     for (const key of ["a", "b", "c", "d"]) table.apply(change("SNAPSHOT", key, "1"), 0);
     expect(table.phase).toBe("full");
     expect(table.rows.size).toBe(2);
   });
 
-  test("a key that is held may change at the limit", () => {
+  test("a known key may change at the limit", () => {
     const table = new Table({ ...LIMITS, keysMax: 1 });
     table.apply(change("SNAPSHOT", "a", "1"), 0);
     table.apply(change("SET", "a", "2"), 0);
     expect(table.phase).toBe("loading");
   });
 
-  test("large values fill the table as well, and deleted ones make room", () => {
+  test("large values fill the table as well, and deletes make room", () => {
     const table = new Table({ ...LIMITS, valueCharactersMax: 8 });
     table.apply(change("SET", "a", "123456"), 0);
     table.apply(change("DELETE", "a", null), 0);
@@ -139,7 +139,7 @@ describe("limits", () => {
   });
 });
 
-/** A service of one partition that remembers some changes, and may be created anew. */
+/** A service with one partition and a window of changes, whose topic may be created again. */
 class Service {
   readonly rows = new Map<string, string>();
   private log: [string, string | null][] = [];
@@ -173,7 +173,7 @@ class Service {
     this.start = 0;
   }
 
-  /** What a subscription sends until it is live. */
+  /** Returns the updates of a subscription up to LIVE. */
   subscribe(after: string | null): Update[] {
     const [topic, offset] = (after ?? "").split(":").map(Number);
     const live = this.mark("LIVE", this.end);
@@ -185,7 +185,7 @@ class Service {
     const last = new Map(this.all().map(([key, , at]) => [key, at]));
     const latest = this.all()
       .filter(([key, , at]) => last.get(key) === at)
-      .map(([key, value, at]) => this.told(value === null ? "DELETE" : "SET", key, value, at));
+      .map(([key, value, at]) => this.updateOf(value === null ? "DELETE" : "SET", key, value, at));
     return [this.mark("CONFLATED", offset), ...latest, live];
   }
 
@@ -193,22 +193,22 @@ class Service {
     return this.log
       .map(([key, value], i) => [key, value, this.start + i] as const)
       .filter(([, , at]) => at >= offset)
-      .map(([key, value, at]) => this.told(value === null ? "DELETE" : "SET", key, value, at));
+      .map(([key, value, at]) => this.updateOf(value === null ? "DELETE" : "SET", key, value, at));
   }
 
   private snapshot(): Update[] {
     return Array.from(this.rows, ([key, value]) =>
-      this.told("SNAPSHOT", key, value, Number(value)),
+      this.updateOf("SNAPSHOT", key, value, Number(value)),
     ).sort((one, other) => (one.offset ?? 0) - (other.offset ?? 0));
   }
 
-  /** Also what the window has lost: the table, and a tombstone for each key that is not in it. */
+  /** Returns the latest state of each key, with a tombstone if it has no value. */
   private all(): [string, string | null, number][] {
     const keys = Array.from({ length: 12 }, (_, i) => `k${String(i)}`);
     return keys.map((key) => [key, this.rows.get(key) ?? null, this.end - 1]);
   }
 
-  private told(kind: UpdateKind, key: string, value: string | null, offset: number): Update {
+  private updateOf(kind: UpdateKind, key: string, value: string | null, offset: number): Update {
     return { ...change(kind, key, value, offset), cursor: this.cursor(offset + 1) };
   }
 
@@ -222,7 +222,7 @@ class Service {
 }
 
 test.each(Array.from({ length: 60 }, (_, seed) => [seed]))(
-  "through interruptions the table and its order stay those of the service, seed %i",
+  "after any interruptions the table and its order equal those of the service, seed %i",
   (seed) => {
     const random = randomOf(seed);
     const service = new Service(random);
@@ -234,16 +234,16 @@ test.each(Array.from({ length: 60 }, (_, seed) => [seed]))(
       else if (choice < 0.53) service.forget();
       else if (choice < 0.54) service.recreate();
       else if (choice < 0.8) {
-        const { after } = table.place;
+        const { after } = table.resumePoint;
         table.resume();
         const sent = service.subscribe(after);
-        // The line may break anywhere.
+        // The connection may break anywhere.
         const received = random() < 0.4 ? sent.slice(0, Math.floor(random() * sent.length)) : sent;
         for (const update of received) table.apply(update, step);
       }
       if (random() < 0.3) order.merge(table.added, table.removed);
     }
-    const { after } = table.place;
+    const { after } = table.resumePoint;
     for (const update of service.subscribe(after)) table.apply(update, 0);
     order.merge(table.added, table.removed);
     expect(table.phase).toBe("live");

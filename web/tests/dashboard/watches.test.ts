@@ -8,25 +8,25 @@ const B = idOf(base64OfText("b"));
 
 function watch(...ids: string[]) {
   const service = new FakeService();
-  const told: unknown[] = [];
+  const events: unknown[] = [];
   const watches = new Watches(service, {
-    changed: (id, { entry }, live) => told.push([id, entry?.value ?? null, live]),
-    missed: (id) => told.push(["missed", id]),
-    complete: (id) => told.push(["complete", id]),
-    failed: (id, { code }) => told.push([code, id]),
+    changed: (id, { entry }, live) => events.push([id, entry?.value ?? null, live]),
+    missed: (id) => events.push(["missed", id]),
+    complete: (id) => events.push(["complete", id]),
+    failed: (id, { code }) => events.push([code, id]),
   });
   watches.keep(new Set(ids));
-  return { service, told, watches };
+  return { service, events, watches };
 }
 
-test("every change of a key is asked for, and told", () => {
-  const { service, told } = watch(A);
+test("every change of a key is requested and reported", () => {
+  const { service, events } = watch(A);
   expect(service.variables).toMatchObject({ keys: ["YQ=="], interval: null, snapshot: true });
   service.send(change("SNAPSHOT", "a", "1", 0));
   service.send(marker("LIVE", "c1"));
   service.send(change("SET", "a", "2", 1));
   service.send(change("DELETE", "a", null, 2));
-  expect(told).toEqual([
+  expect(events).toEqual([
     [A, "MQ==", false],
     ["complete", A],
     [A, "Mg==", true],
@@ -34,25 +34,25 @@ test("every change of a key is asked for, and told", () => {
   ]);
 });
 
-test("a key is watched once, however often it is asked for, until it is not any more", () => {
+test("a key is watched once, however often it is requested, until it is no longer kept", () => {
   const { service, watches } = watch(A);
   watches.keep(new Set([A, B]));
-  expect(service.asked).toHaveLength(2);
+  expect(service.requested).toHaveLength(2);
   watches.keep(new Set([B]));
   expect(service.running).toBe(1);
   expect(watches.has(A)).toBe(false);
   expect(watches.has(B)).toBe(true);
 });
 
-test("what was missed is told, and when nothing is missed from then on", () => {
-  const { service, told, watches } = watch(A);
+test("missed changes are reported, and that the watch is complete again", () => {
+  const { service, events, watches } = watch(A);
   service.send(marker("LIVE", "c1"));
   service.send(marker("CONFLATED", "c1"));
   expect(watches.isComplete(A)).toBe(false);
   service.send(change("SET", "a", "9", 8));
   service.send(marker("LIVE", "c9"));
   expect(watches.isComplete(A)).toBe(true);
-  expect(told).toEqual([
+  expect(events).toEqual([
     ["complete", A],
     ["missed", A],
     [A, "OQ==", true],
@@ -60,7 +60,7 @@ test("what was missed is told, and when nothing is missed from then on", () => {
   ]);
 });
 
-test("a key is known once its snapshot is complete, also where it has no value", () => {
+test("a key is known once its snapshot is complete, even without a value", () => {
   const { service, watches } = watch(A);
   expect(watches.knows(A)).toBe(false);
   service.send(marker("LIVE", "c1"));

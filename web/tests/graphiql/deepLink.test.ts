@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { parseDeepLink, withoutDeepLink } from "../../src/graphiql/deepLink";
 
-test("an address without a query is no deep link", () => {
+test("an address without a query is not a deep link", () => {
   expect(parseDeepLink("")).toBeNull();
   expect(parseDeepLink("?query=%20&variables={}")).toBeNull();
 });
@@ -16,7 +16,7 @@ test("variables are indented", () => {
   expect(link?.variables).toBe('{\n  "key": "a"\n}');
 });
 
-test("variables that are not JSON are left to the editor", () => {
+test("variables that are not JSON are unchanged", () => {
   expect(parseDeepLink("?query=q&variables={key")?.variables).toBe("{key");
 });
 
@@ -24,7 +24,7 @@ test("the operation name is read", () => {
   expect(parseDeepLink("?query=q&operationName=Watch")?.operationName).toBe("Watch");
 });
 
-test("only the link's parameters leave the address", () => {
+test("only the parameters of the link are removed from the address", () => {
   const href = "http://host/graphql?query=q&variables=v&operationName=o&keep=1#top";
   expect(withoutDeepLink(href)).toBe("http://host/graphql?keep=1#top");
 });

@@ -1,14 +1,14 @@
 import { expect, test } from "vitest";
 import { endpointBeside } from "../../src/graphiql/endpoint";
 
-test("the socket is plain where the page is", () => {
+test("a page over HTTP uses ws", () => {
   expect(endpointBeside("http://host:8000/graphql?query=q#top")).toEqual({
     http: "http://host:8000/graphql",
     socket: "ws://host:8000/graphql",
   });
 });
 
-test("the socket is encrypted where the page is", () => {
+test("a page over HTTPS uses wss", () => {
   expect(endpointBeside("https://host/graphql").socket).toBe("wss://host/graphql");
 });
 

@@ -2,7 +2,7 @@ import { parse } from "graphql";
 import { expect, test } from "vitest";
 import { EXAMPLES } from "../../src/graphiql/examples";
 
-test.each(EXAMPLES)("an example holds one named operation, %#", ({ query }) => {
+test.each(EXAMPLES)("example %# has one named operation", ({ query }) => {
   const { definitions } = parse(query ?? "");
   expect(definitions).toMatchObject([{ kind: "OperationDefinition", name: { kind: "Name" } }]);
 });

@@ -18,7 +18,7 @@ function watch() {
   return { seen, observer, paint };
 }
 
-test("of the values of one frame the newest is handed on", () => {
+test("only the latest value of each frame is passed on", () => {
   const { seen, observer, paint } = watch();
   for (const value of [1, 2, 3]) observer.next(value);
   expect(seen).toEqual([]);
@@ -28,7 +28,7 @@ test("of the values of one frame the newest is handed on", () => {
   expect(seen).toEqual([3, 4]);
 });
 
-test("the last value comes before the end, and once", () => {
+test("the last value is passed on once before completion", () => {
   const { seen, observer, paint } = watch();
   observer.next(1);
   observer.complete();
@@ -36,7 +36,7 @@ test("the last value comes before the end, and once", () => {
   expect(seen).toEqual([1, "complete"]);
 });
 
-test("the last value comes before an error", () => {
+test("the last value is passed on before an error", () => {
   const { seen, observer } = watch();
   observer.next(1);
   observer.error("broken");

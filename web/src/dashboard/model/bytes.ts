@@ -1,4 +1,4 @@
-/** Keys and values travel as Base64: exact for any bytes, and decoded only where somebody looks. */
+/** Keys and values are transferred as Base64, which is exact for any bytes, and decoded only for display. */
 
 const STRICT = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 const ENCODER = new TextEncoder();
@@ -25,12 +25,12 @@ export function byteLength(base64: string): number {
   return (base64.length / 4) * 3 - padding;
 }
 
-/** The bytes as text; null where they are not UTF-8. */
+/** Returns the bytes as text, or null if they are not UTF-8. */
 export function textOf(base64: string): string | null {
   return textOfBytes(bytesOf(base64));
 }
 
-/** An `Entry.id`: base64url without padding. */
+/** Returns the `Entry.id`: base64url without padding. */
 export function idOf(base64: string): string {
   return base64.replaceAll("+", "-").replaceAll("/", "_").replace(/=+$/, "");
 }
@@ -40,7 +40,7 @@ export function base64OfId(id: string): string {
   return base64 + "=".repeat((4 - (base64.length % 4)) % 4);
 }
 
-/** The key as the service shows it: bytes that are not UTF-8 as \xNN. */
+/** Returns the key as the service shows it, with bytes that are not UTF-8 as \xNN. */
 export function keyOf(base64: string): string {
   const bytes = bytesOf(base64);
   const text = textOfBytes(bytes);
@@ -56,7 +56,7 @@ export function keyOf(base64: string): string {
   return shown;
 }
 
-/** `48 65 6c 6c 6f`, for values that are not text. */
+/** Returns hexadecimal bytes such as `48 65 6c 6c 6f`, for values that are not text. */
 export function hexOf(base64: string, bytesMax: number): string {
   const bytes = bytesOf(base64.slice(0, Math.ceil(bytesMax / 3) * 4));
   const shown = Array.from(bytes.subarray(0, bytesMax), (byte) =>
@@ -65,7 +65,7 @@ export function hexOf(base64: string, bytesMax: number): string {
   return shown.join(" ") + (byteLength(base64) > bytesMax ? " …" : "");
 }
 
-/** Whether it is an id that the service could have written. */
+/** Tells whether the service could have produced this id. */
 export function isId(id: string): boolean {
   try {
     return id !== "" && idOf(base64OfBytes(bytesOf(base64OfId(id)))) === id;

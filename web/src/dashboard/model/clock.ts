@@ -1,18 +1,18 @@
 const WINDOW_MS = 10_000;
-/** A producer's clock may be ahead by this much before its times are not believed. */
+/** Timestamps that are further ahead than this are ignored. */
 const AHEAD_MS_MAX = 5 * 60_000;
 
 /**
- * The time of the stream: records carry their producer's time, which need not be the browser's. The freshest record of
- * the last seconds tells how far the two are apart, and the right edge of every plot follows that.
+ * The time of the stream. Records have the time of their producer, which may differ from the browser's. The most recent record
+ * of the last seconds determines the difference, which the right edge of every plot follows.
  */
 export class StreamClock {
   private skew: number | null = null;
   private next = Number.NEGATIVE_INFINITY;
   private windowEnd = 0;
 
-  /** Where on the time axis a live record belongs. */
-  place(timestampMs: number | null, arrivalMs: number): number {
+  /** Returns the position of a live record on the time axis. */
+  timeOf(timestampMs: number | null, arrivalMs: number): number {
     if (
       timestampMs === null ||
       Number.isNaN(timestampMs) ||

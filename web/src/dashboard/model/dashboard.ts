@@ -26,10 +26,10 @@ export interface Selected {
   changes: SecondCounter;
 }
 
-/** Plots either follow the present or stand still at a range. */
+/** The fixed time range of the plots; null while they follow the present. */
 export type TimeRange = { fromMs: number; toMs: number } | null;
 
-/** Everything the page knows, kept apart from how it is drawn. */
+/** The state of the page, independent of its views. */
 export class Dashboard {
   readonly scheduler = new Scheduler();
   readonly recorder = new Recorder({
@@ -46,7 +46,7 @@ export class Dashboard {
   readonly service: Service;
   failure: Failure | null = null;
   private extras = newTable();
-  /** Shown until the new `extras` is complete. */
+  /** The previous `extras`, shown until the new ones are complete. */
   private fading: Table | null = null;
   private scope: string;
   private extraKeys = "";
@@ -65,7 +65,7 @@ export class Dashboard {
         this.scheduler.hurry();
       },
       reconnected: () => {
-        this.service.heardMs = Date.now();
+        this.service.statusMs = Date.now();
         this.main.resume();
         this.extras.resume();
         this.watches.resume();
@@ -104,7 +104,7 @@ export class Dashboard {
   health(nowMs: number): Health {
     const { connection } = this.session;
     const { phase, behindMs } = this.main;
-    const { status, heardMs: statusMs, silenceMs } = this.service;
+    const { status, statusMs, silenceMs } = this.service;
     const { failure } = this;
     return healthOf({ connection, phase, behindMs, failure, status, statusMs, silenceMs }, nowMs);
   }
@@ -118,21 +118,21 @@ export class Dashboard {
     return this.main.rows.get(id) ?? this.extras.rows.get(id) ?? this.fading?.rows.get(id);
   }
 
-  /** Whether the value of a key is known, so that a missing row means that there is none. */
+  /** Tells whether the value of a key is known; then a missing row means that there is no value. */
   knows(id: string): boolean {
     if (this.watches.has(id)) return this.watches.knows(id);
     const table = this.covers(keyOf(base64OfId(id))) ? this.main : this.extras;
     return table.phase === "live" || table.phase === "resuming";
   }
 
-  /** Take over a changed part of the link; `push` makes it a step of the browser's history. */
+  /** Changes a part of the link; `push` adds an entry to the browser history. */
   change(part: Partial<LinkState>, push = false): void {
     this.link = { ...this.link, ...part };
     this.writeLink(this.link, push);
     this.apply();
   }
 
-  /** The reader went back or forth. */
+  /** The user navigated in the browser history. */
   open(search: string): void {
     this.link = parseLink(search);
     this.apply();
@@ -143,7 +143,7 @@ export class Dashboard {
     this.scheduler.hurry();
   }
 
-  /** Brings the listing up to date, no more often than it can afford. */
+  /** Refreshes the listing at a limited rate. */
   refresh(nowMs: number): void {
     this.listing.refresh(this.main, this.link.prefix, this.link.sort, nowMs);
   }
@@ -154,7 +154,7 @@ export class Dashboard {
     this.service.follow();
   }
 
-  /** Makes everything fit the link. */
+  /** Applies the link. */
   private apply(): void {
     const scope = nextScope(this.scope, this.link.prefix, this.main.phase === "full");
     if (scope !== this.scope) {
@@ -166,7 +166,7 @@ export class Dashboard {
     }
     this.followExtras(false);
     this.watch();
-    this.listing.ask();
+    this.listing.request();
     this.scheduler.hurry();
   }
 
@@ -191,18 +191,18 @@ export class Dashboard {
     this.mainFollower.start();
   }
 
-  /** Plotted keys and the selected one: each of their changes is a point, or a line of the history. */
+  /** Watches the plotted keys and the selected one, which need every change for plots and history. */
   private watch(): void {
     const { charts, key } = this.link;
-    const fresh = this.recorder.keep(charts);
+    const added = this.recorder.keep(charts);
     this.watches.keep(
       new Set([...charts.flat().map(({ id }) => id), ...(key === null ? [] : [key])]),
     );
-    for (const id of fresh) void this.seedPlots(id);
+    for (const id of added) void this.seedPlots(id);
     if (this.selected?.id !== (key ?? undefined)) this.select(key);
   }
 
-  /** Pinned keys outside of the scope have a subscription of their own. */
+  /** Subscribes to pinned keys outside of the scope. */
   private followExtras(force: boolean): void {
     const keys = this.link.pins.map(base64OfId).filter((base64) => !this.covers(keyOf(base64)));
     const name = keys.join();
@@ -240,7 +240,7 @@ export class Dashboard {
       else if (row && update.kind !== "SNAPSHOT") this.received.add(nowMs);
     }
     if (row && update.kind !== "SNAPSHOT" && table.phase === "live") {
-      this.recorder.clock.place(row.timestampMs, nowMs);
+      this.recorder.clock.timeOf(row.timestampMs, nowMs);
     }
     this.scheduler.invalidate();
   }
@@ -256,7 +256,7 @@ export class Dashboard {
     this.scheduler.invalidate();
   }
 
-  /** More keys than can be held: let go of all, and offer parts of them. */
+  /** Drops all rows if there are too many, and suggests prefixes. */
   private giveUp(): void {
     const keys = Array.from(this.main.rows.values(), ({ key }) => key);
     this.suggestions = suggestPrefixes(keys, this.scope, SUGGESTIONS_MAX);
@@ -269,7 +269,7 @@ export class Dashboard {
 
   private select(id: string | null): void {
     this.selected = id === null ? null : newSelected(id);
-    // What is not complete yet is read when it is.
+    // Otherwise the history is loaded once the watch is complete.
     if (this.selected && this.watches.isComplete(this.selected.id)) {
       void this.loadHistory(this.selected);
     }
@@ -299,12 +299,12 @@ export class Dashboard {
       this.recorder.seed(id, await this.past(id));
       this.scheduler.invalidate();
     } catch {
-      // The plot begins with what arrives from now on.
+      // The plot starts with the next change.
     }
   }
 
   private async past(id: string) {
-    const variables = { key: base64OfId(id), last: limits.HISTORY_ASKED };
+    const variables = { key: base64OfId(id), last: limits.HISTORY_REQUESTED };
     const { value } = await this.session.query({ document: HISTORY, variables });
     return (value?.history ?? []).map(versionOf);
   }

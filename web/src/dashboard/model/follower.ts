@@ -9,7 +9,7 @@ export interface Selection {
   /** Base64; null for none. */
   keys: string[] | null;
   prefix: string | null;
-  /** Seconds between two pushes, of each key only the latest change; null for every change. */
+  /** Seconds between deliveries of the latest change of each key; null for every change. */
   interval: number | null;
 }
 
@@ -18,10 +18,10 @@ export interface FollowerEvents {
   failed: (failure: Failure | null) => void;
 }
 
-const AGAIN_MS = 1_000;
-const AGAIN_AFTER_ERROR_MS = 5_000;
+const RETRY_MS = 1_000;
+const RETRY_AFTER_ERROR_MS = 5_000;
 
-/** Keeps one table subscribed, from its cursor on, however often the subscription breaks. */
+/** Keeps one table subscribed. After each interruption, it resumes from the cursor of the table. */
 export class Follower {
   private variables: UpdatesVariables;
   private end: () => void = () => undefined;
@@ -33,13 +33,13 @@ export class Follower {
     private readonly selection: Selection,
     private readonly events: FollowerEvents,
   ) {
-    this.variables = { ...this.selection, ...this.table.place };
+    this.variables = { ...this.selection, ...this.table.resumePoint };
   }
 
   start(): void {
     this.stop();
     let running = true;
-    this.variables = { ...this.selection, ...this.table.place };
+    this.variables = { ...this.selection, ...this.table.resumePoint };
     this.table.resume();
     const end = this.subscriber.subscribe(
       { document: UPDATES, variables: this.variables },
@@ -51,7 +51,7 @@ export class Follower {
           if (running) this.recover(failure);
         },
         ended: () => {
-          if (running) this.again(AGAIN_MS);
+          if (running) this.retry(RETRY_MS);
         },
       },
     );
@@ -69,14 +69,14 @@ export class Follower {
 
   private take(update: Update): void {
     this.events.update(update);
-    Object.assign(this.variables, this.table.place);
+    Object.assign(this.variables, this.table.resumePoint);
     if (this.table.phase === "full") this.stop();
   }
 
   private recover(failure: Failure): void {
     if (failure.code === "BAD_CURSOR" && this.table.cursor !== null) {
       this.table.restart();
-      this.again(AGAIN_MS);
+      this.retry(RETRY_MS);
       return;
     }
     const interval = longerInterval(this.selection.interval, failure);
@@ -86,10 +86,10 @@ export class Follower {
       return;
     }
     this.events.failed(failure);
-    this.again(AGAIN_AFTER_ERROR_MS);
+    this.retry(RETRY_AFTER_ERROR_MS);
   }
 
-  private again(delayMs: number): void {
+  private retry(delayMs: number): void {
     this.stop();
     this.timer = setTimeout(() => {
       this.events.failed(null);
@@ -98,9 +98,9 @@ export class Follower {
   }
 }
 
-/** The least that this service allows, where an interval was refused for being shorter; else null. */
-export function longerInterval(asked: number | null, { code, limit }: Failure): number | null {
-  return code === "BAD_INPUT" && asked !== null && limit !== undefined && limit > asked
+/** Returns the minimum interval of the service if a shorter one was refused, else null. */
+export function longerInterval(requested: number | null, { code, limit }: Failure): number | null {
+  return code === "BAD_INPUT" && requested !== null && limit !== undefined && limit > requested
     ? limit
     : null;
 }

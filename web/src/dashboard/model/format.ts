@@ -1,15 +1,15 @@
-/** Numbers, sizes and times as people read them. English everywhere, so that a shared link reads the same. */
+/** Formats numbers, sizes and times. Always in English, so that a shared link shows the same. */
 
 const GROUPED = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
 const PRECISE = new Intl.NumberFormat("en", { maximumSignificantDigits: 6 });
 const SUFFIXES = ["", "k", "M", "G", "T", "P", "E"];
 
-export type Unit = "none" | "bytes" | "bytes a second" | "percent" | "seconds";
+export type Unit = "none" | "bytes" | "bytes per second" | "percent" | "seconds";
 
-/** What the last part of a pointer says about its numbers. */
+/** Derives the unit of a number from the last part of its pointer. */
 export function unitOf(pointer: string): Unit {
   const name = (pointer.split("/").at(-1) ?? "").toLowerCase();
-  if (/bytes_(per_second|s)$/.test(name)) return "bytes a second";
+  if (/bytes_(per_second|s)$/.test(name)) return "bytes per second";
   if (/(^|_)bytes$/.test(name)) return "bytes";
   if (/(^|_)(percent|pct)$/.test(name)) return "percent";
   return /(^|_)seconds$/.test(name) && !name.endsWith("per_second") ? "seconds" : "none";
@@ -19,7 +19,7 @@ export function formatCount(count: number): string {
   return GROUPED.format(count);
 }
 
-/** Few digits for a small space: 1.2k, 34M. */
+/** Returns a short form such as 1.2k or 34M. */
 export function formatShort(value: number, base = 1000): string {
   if (!Number.isFinite(value)) return "–";
   let scaled = value;
@@ -46,12 +46,12 @@ export function formatBytes(bytes: number): string {
   return `${PRECISE.format(roundTo(scaled, 3))} ${prefix}`;
 }
 
-/** A plotted number with its unit. */
+/** Returns a plotted number with its unit. */
 export function formatValue(value: number, unit: Unit): string {
   switch (unit) {
     case "bytes":
       return formatBytes(value);
-    case "bytes a second":
+    case "bytes per second":
       return `${formatBytes(value)}/s`;
     case "percent":
       return `${PRECISE.format(roundTo(value, 4))} %`;
@@ -62,10 +62,10 @@ export function formatValue(value: number, unit: Unit): string {
   }
 }
 
-/** On an axis, where space is short. */
+/** Returns a short form for the ticks of an axis. */
 export function formatTick(value: number, unit: Unit): string {
   if (unit === "bytes") return formatBytes(value);
-  if (unit === "bytes a second") return `${formatBytes(value)}/s`;
+  if (unit === "bytes per second") return `${formatBytes(value)}/s`;
   return `${formatShort(value)}${unit === "percent" ? " %" : ""}`;
 }
 
@@ -74,7 +74,7 @@ export function formatRate(perSecond: number): string {
   return `${perSecond < 10 ? perSecond.toFixed(1) : formatShort(Math.round(perSecond))}/s`;
 }
 
-/** How long ago, in one unit. */
+/** Returns an age in one unit. */
 export function formatAge(ms: number): string {
   const seconds = Math.max(0, Math.floor(ms / 1000));
   if (seconds < 2) return "now";
@@ -84,7 +84,7 @@ export function formatAge(ms: number): string {
   return `${formatCount(Math.floor(seconds / 86_400))} d`;
 }
 
-/** The time of day; with the date where it is another day than now. */
+/** Returns the time of day, with the date unless it is today. */
 export function formatTime(ms: number, nowMs: number, fraction = false): string {
   const time = new Date(ms);
   if (Number.isNaN(time.getTime())) return "–";
@@ -94,7 +94,7 @@ export function formatTime(ms: number, nowMs: number, fraction = false): string 
   return `${String(time.getFullYear())}-${two(time.getMonth() + 1)}-${two(time.getDate())} ${shown}`;
 }
 
-/** On a time axis whose ticks are `stepMs` apart. */
+/** Returns a time for an axis whose ticks are `stepMs` apart. */
 export function formatMoment(ms: number, stepMs: number): string {
   const time = new Date(ms);
   const minutes = `${two(time.getHours())}:${two(time.getMinutes())}`;

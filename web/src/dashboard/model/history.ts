@@ -4,7 +4,7 @@ export interface Version {
   partition: number;
   offset: number;
   timestampMs: number | null;
-  /** Base64; null where the key was deleted. */
+  /** Base64; null if the key was deleted. */
   raw: string | null;
 }
 
@@ -17,7 +17,7 @@ export function versionOf(update: PastUpdate | Update): Version {
   };
 }
 
-/** The recent versions of one key, oldest first, without repeats. */
+/** The recent versions of one key, oldest first, without duplicates. */
 export class KeyHistory {
   versions: Version[] = [];
   state: "loading" | "loaded" | "failed" = "loading";
@@ -30,14 +30,14 @@ export class KeyHistory {
     if (this.versions.length > this.versionsMax) this.versions.shift();
   }
 
-  /** What the service remembers goes before what arrived since it was asked; returns what was not known. */
+  /** Inserts earlier versions from the service before those that arrived since; returns the new ones. */
   seed(past: Version[]): Version[] {
     const arrived = this.versions;
-    const fresh = past.filter((version) => !this.has(version));
+    const added = past.filter((version) => !this.has(version));
     this.versions = [];
     for (const version of [...past, ...arrived]) this.push(version);
     this.state = "loaded";
-    return fresh;
+    return added;
   }
 
   private has({ partition, offset }: Version): boolean {

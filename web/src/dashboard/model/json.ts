@@ -5,7 +5,7 @@ export type Json = null | boolean | number | bigint | string | Json[] | { [name:
 
 const MAYBE_LARGE = /\d{16}/;
 
-/** The JSON value of a text; undefined where it is not JSON. */
+/** Parses JSON; undefined if the text is not JSON. */
 export function parseJson(text: string): Json | undefined {
   try {
     return MAYBE_LARGE.test(text)
@@ -16,7 +16,7 @@ export function parseJson(text: string): Json | undefined {
   }
 }
 
-/** Browsers that tell the source text of a number let it be shown as it was written. */
+/** Keeps large integers exact in browsers that provide the source text of numbers. */
 function keepLarge(_name: string, value: unknown, context?: { source?: string }): unknown {
   if (typeof value !== "number" || Number.isSafeInteger(value)) return value;
   return /^-?\d+$/.test(context?.source ?? "") ? BigInt(context?.source ?? "") : value;
@@ -34,7 +34,7 @@ export function tokensOf(pointer: string): string[] {
     .map((token) => token.replaceAll("~1", "/").replaceAll("~0", "~"));
 }
 
-/** The number at a pointer; null where there is none: it is not there, or not a finite number. */
+/** Returns the finite number at a pointer, or null if there is none. */
 export function numberAt(json: Json | undefined, pointer: string): number | null {
   let found = json;
   for (const token of tokensOf(pointer)) found = child(found, token);
@@ -59,14 +59,14 @@ function child(json: Json | undefined, token: string): Json | undefined {
     : json[token];
 }
 
-/** A piece of a one-line view; a number carries the pointer by which it can be plotted. */
+/** A piece of a one-line preview; a number has the pointer for plotting it. */
 export interface Piece {
   text: string;
   role: "name" | "number" | "word" | "rest";
   pointer?: string;
 }
 
-/** The start of a value on one line: the fields of an object, the items of a list, or the value itself. */
+/** Returns a one-line preview: the fields of an object, the items of a list, or the value itself. */
 export function preview(text: string, piecesMax: number): Piece[] {
   const json = parseJson(text);
   if (json === undefined) return [{ text: text.slice(0, 400), role: "word" }];

@@ -5,11 +5,11 @@ import { type Chart, type Plot, samePlot, seriesIn } from "./plots";
 
 export const SPANS_SECONDS = [30, 120, 600, 1800] as const;
 
-/** How much of the space above the table the pins and plots may be given. */
+/** Limits of the share of the workspace that pins and plots may take. */
 export const BOARD_PERCENT_MIN = 15;
 export const BOARD_PERCENT_MAX = 85;
 
-/** All that a link carries. Keys are ids. */
+/** The state that a link contains. Keys are ids. */
 export interface LinkState {
   prefix: string;
   sort: Sort;
@@ -17,7 +17,7 @@ export interface LinkState {
   pins: string[];
   charts: Chart[];
   spanSeconds: number;
-  /** The height of pins and plots; null for what they need. */
+  /** The height of pins and plots; null for automatic height. */
   boardPercent: number | null;
 }
 
@@ -37,7 +37,7 @@ const ID_MARK = "id:";
 
 /**
  * `?prefix=process/&sort=-rate&key=cpu/0&pin=memory&plot=cpu/0~~/percent&with=cpu/1~~/percent&span=600&board=45`:
- * `plot` starts a chart and `with` adds to it. What cannot be understood is left out.
+ * `plot` starts a chart and `with` adds a series to it. Invalid parts are ignored.
  */
 export function parseLink(search: string): LinkState {
   const parameters = new URLSearchParams(search);
@@ -54,7 +54,7 @@ export function parseLink(search: string): LinkState {
   };
 }
 
-/** The query of the address, empty or with its question mark; only what differs from a fresh page. */
+/** Returns the query string with its question mark, or an empty string. Default values are omitted. */
 export function formatLink(state: LinkState): string {
   const pairs: [string, string][] = [];
   const { by, descending } = state.sort;
@@ -71,7 +71,7 @@ export function formatLink(state: LinkState): string {
   return query === "" ? "" : `?${query}`;
 }
 
-/** A key as its text where that is exact, else as its id. */
+/** Returns a key as text if that is exact, else as its id. */
 function formatKey(id: string): string {
   const text = textOf(base64OfId(id));
   return text === null || text.startsWith(ID_MARK) ? ID_MARK + id : text;
@@ -126,7 +126,7 @@ function isSortBy(text: string): text is SortBy {
   return text === "key" || text === "changed" || text === "rate";
 }
 
-/** Slashes and colons are common in keys, and legal in a query. */
+/** Keeps slashes and colons, which are common in keys and legal in a query. */
 function encode(text: string): string {
   return encodeURIComponent(text).replaceAll("%2F", "/").replaceAll("%3A", ":");
 }

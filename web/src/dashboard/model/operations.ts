@@ -12,6 +12,6 @@ export {
   UpdatesDocument as UPDATES,
 } from "../api/operations";
 
-/** `key` and `value` are Base64; all but `kind` and `cursor` are null in markers, `entry` also in a DELETE. */
+/** `key` and `value` are Base64. Markers have only `kind` and `cursor`; a DELETE has no `entry`. */
 export type Update = UpdatesSubscription["updates"];
 export type Status = StatusSubscription["status"];

@@ -7,36 +7,36 @@ export interface Sort {
   descending: boolean;
 }
 
-/** The rows of a table in the order of their keys, kept by merging what is new into what is sorted. */
+/** The rows of a table in key order, updated by merging new rows into the sorted ones. */
 export class KeyOrder {
   rows: Row[] = [];
 
-  /** Whether anything was to do. Both collections are emptied. */
+  /** Merges and empties both collections; returns whether anything changed. */
   merge(added: Row[], removed: Set<Row>): boolean {
     if (added.length === 0 && removed.size === 0) return false;
-    const fresh = added.filter((row) => !removed.has(row)).sort(byKey);
+    const sorted = added.filter((row) => !removed.has(row)).sort(byKey);
     const merged: Row[] = [];
     let next = 0;
     for (const row of this.rows) {
       if (removed.has(row)) continue;
-      for (let other = fresh[next]; other && byKey(other, row) < 0; other = fresh[++next]) {
+      for (let other = sorted[next]; other && byKey(other, row) < 0; other = sorted[++next]) {
         merged.push(other);
       }
       merged.push(row);
     }
-    this.rows = merged.concat(fresh.slice(next));
+    this.rows = merged.concat(sorted.slice(next));
     added.length = 0;
     removed.clear();
     return true;
   }
 
-  /** The rows whose key starts with the prefix, in another order if asked. Scores count up to `scoreMax`. */
+  /** Returns the rows with a prefix in the requested order. Scores above `scoreMax` are equal. */
   select(prefix: string, sort: Sort, scoreMax: number): Row[] {
     const [start, end] = this.range(prefix);
     const rows = this.rows.slice(start, end);
     if (sort.by === "key") return sort.descending ? rows.reverse() : rows;
     const order = sort.by === "rate" ? byScore(scoreMax) : byTime;
-    // Sorting is stable: rows that are equal stay in the order of their keys.
+    // Sorting is stable, so equal rows stay in key order.
     return rows.sort(sort.descending ? (a, b) => order(b, a) : order);
   }
 
@@ -56,11 +56,11 @@ function byTime(one: Row, other: Row): number {
   return one.timestampMs - other.timestampMs;
 }
 
-/** What is above the maximum is equal: rows that cannot be told apart must not change places all the time. */
+/** Scores above the maximum are equal, so that rows with indistinguishable rates do not keep moving. */
 function byScore(scoreMax: number) {
   return (one: Row, other: Row): number => {
     const [a, b] = [Math.min(one.score, scoreMax), Math.min(other.score, scoreMax)];
-    // Two that never changed: infinities have no difference.
+    // Rows that never changed have infinite scores, whose difference is NaN.
     return a === b ? 0 : a - b;
   };
 }

@@ -1,6 +1,6 @@
 import { SERIES_MAX } from "./limits";
 
-/** One number to plot: of the key with this id, the number at this JSON Pointer of its value. */
+/** A number to plot: the one at this JSON Pointer in the value of the key with this id. */
 export interface Plot {
   readonly id: string;
   readonly pointer: string;
@@ -21,7 +21,7 @@ export function seriesIn(charts: readonly Chart[]): number {
   return charts.reduce((sum, chart) => sum + chart.length, 0);
 }
 
-/** Adds it to a chart of the same field, for those compare, else as a new chart; removes it where it is plotted. */
+/** Removes a plotted number, or adds it to a chart of the same field, or else as a new chart. */
 export function toggled(charts: readonly Chart[], plot: Plot): Chart[] {
   if (charts.flat().some((known) => samePlot(known, plot))) return without(charts, plot);
   if (seriesIn(charts) >= SERIES_MAX) return [...charts];
@@ -36,14 +36,14 @@ export function without(charts: readonly Chart[], plot: Plot): Chart[] {
     .filter((chart) => chart.length > 0);
 }
 
-/** The chart at `index` and the one before it as one. */
+/** Merges the chart at `index` with the previous one. */
 export function joined(charts: readonly Chart[], index: number): Chart[] {
   const [before, chart] = [charts[index - 1], charts[index]];
   if (!before || !chart) return [...charts];
   return [...charts.slice(0, index - 1), [...before, ...chart], ...charts.slice(index + 1)];
 }
 
-/** Each series of the chart at `index` in a chart of its own. */
+/** Splits the chart at `index` into one chart per series. */
 export function split(charts: readonly Chart[], index: number): Chart[] {
   return charts.flatMap((chart, i) => (i === index ? chart.map((plot) => [plot]) : [chart]));
 }

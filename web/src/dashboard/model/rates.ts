@@ -1,8 +1,9 @@
 const TIME_CONSTANT_MS = 10_000;
 
 /**
- * How often something happens, as one number: an exponentially decaying count on a logarithmic scale. Scores
- * taken at different times compare as the rates would at any one time, so that rows sort without a look at the clock.
+ * The score of something that never happened. A score measures how often something happens: it is an exponentially decaying
+ * count on a logarithmic scale. Scores from different times compare like rates at the same time, so rows can be sorted
+ * without knowing the time.
  */
 export const NEVER = Number.NEGATIVE_INFINITY;
 
@@ -11,12 +12,12 @@ export function scoreAfter(score: number, nowMs: number): number {
   return Math.log(Math.exp(score - elapsed) + 1000 / TIME_CONSTANT_MS) + elapsed;
 }
 
-/** The score of what happens that often, forever. */
+/** Returns the score of a constant rate. */
 export function scoreOf(perSecond: number, nowMs: number): number {
   return Math.log(perSecond) + nowMs / TIME_CONSTANT_MS;
 }
 
-/** Events a second; `sinceMs` is when counting began, so that a young meter does not read too low. */
+/** Returns the events per second. `sinceMs` is the start of the count, so that early rates are not too low. */
 export function rateOf(score: number, nowMs: number, sinceMs: number): number {
   const seen = 1 - Math.exp(-Math.max(nowMs - sinceMs, 1000) / TIME_CONSTANT_MS);
   return Math.exp(score - nowMs / TIME_CONSTANT_MS) / seen;
@@ -31,7 +32,7 @@ export class SecondCounter {
     this.counts = new Float64Array(seconds + 1);
   }
 
-  /** A time in the past counts as long as its second is kept. */
+  /** Counts an event, also one in the past if its second is still kept. */
   add(timeMs: number): void {
     this.advance(timeMs);
     const second = Math.floor(timeMs / 1000);
@@ -40,13 +41,13 @@ export class SecondCounter {
     this.counts[slot] = (this.counts[slot] ?? 0) + 1;
   }
 
-  /** The complete seconds, oldest first. */
+  /** Returns the counts of the complete seconds, oldest first. */
   read(nowMs: number): number[] {
     this.advance(nowMs);
     return Array.from({ length: this.seconds }, (_, i) => this.at(this.second - this.seconds + i));
   }
 
-  /** The mean of the last complete seconds. */
+  /** Returns the mean of the last complete seconds. */
   rate(nowMs: number, seconds: number): number {
     const recent = this.read(nowMs).slice(-seconds);
     return recent.reduce((sum, count) => sum + count, 0) / seconds;

@@ -11,7 +11,7 @@ export interface Recording {
   latest: number | null;
 }
 
-/** Records the plotted numbers of changing keys. */
+/** Records the plotted numbers of keys. */
 export class Recorder {
   readonly clock = new StreamClock();
   private readonly byName = new Map<string, Recording>();
@@ -27,29 +27,29 @@ export class Recorder {
     return this.byId.has(id);
   }
 
-  /** Records exactly these; returns the ids for which there is a new one. */
+  /** Records exactly these charts; returns the ids of keys with new plots. */
   keep(charts: readonly Chart[]): Set<string> {
     const wanted = new Map(charts.flat().map((plot) => [plotName(plot), plot]));
     for (const name of this.byName.keys()) if (!wanted.has(name)) this.byName.delete(name);
-    const fresh = new Set<string>();
+    const added = new Set<string>();
     for (const [name, plot] of wanted) {
       if (this.byName.has(name)) continue;
       this.byName.set(name, { plot, series: new Series(this.limits), latest: null });
-      fresh.add(plot.id);
+      added.add(plot.id);
     }
     this.byId.clear();
     for (const one of this.byName.values()) {
       this.byId.set(one.plot.id, [...(this.byId.get(one.plot.id) ?? []), one]);
     }
-    return fresh;
+    return added;
   }
 
-  /** `live` is false for what a snapshot tells: its time may be long ago. */
+  /** Records a version. `live` is false for a snapshot, whose timestamps may be old. */
   record(id: string, version: Version, arrivalMs: number, live: boolean): void {
     const recordings = this.byId.get(id);
     if (!recordings) return;
     const timeMs = live
-      ? this.clock.place(version.timestampMs, arrivalMs)
+      ? this.clock.timeOf(version.timestampMs, arrivalMs)
       : (version.timestampMs ?? this.clock.now(arrivalMs));
     const json = jsonOf(version);
     for (const recording of recordings) {
@@ -59,7 +59,7 @@ export class Recorder {
     }
   }
 
-  /** Puts what the service remembers before what was recorded. */
+  /** Inserts earlier versions from the service before the recorded ones. */
   seed(id: string, past: readonly Version[]): void {
     for (const recording of this.byId.get(id) ?? []) {
       const before = recording.series;

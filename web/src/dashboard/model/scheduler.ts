@@ -1,6 +1,6 @@
 export interface Clock {
   now: () => number;
-  /** Calls back before the next paint. */
+  /** Calls back before the next paint of the browser. */
   frame: (callback: () => void) => void;
   later: (callback: () => void, delayMs: number) => void;
 }
@@ -22,18 +22,18 @@ interface Painter {
   dirty: boolean;
 }
 
-/** A painter rests this many times as long as it took, so that slow painting never fills the main thread. */
+/** After painting, a painter pauses for this many times its duration, so that it never blocks the main thread. */
 const REST_FACTOR = 3;
 
-/** Lets each painter run at most once a frame and once in its interval, however many changes there are. */
+/** Runs each painter at most once per frame and once per interval, however many changes there are. */
 export class Scheduler {
   private readonly painters = new Set<Painter>();
-  /** When the next run is asked for. */
+  /** When the next run is scheduled. */
   private runMs = Number.POSITIVE_INFINITY;
 
   constructor(private readonly clock: Clock = BROWSER) {}
 
-  /** Returns what removes the painter. */
+  /** Adds a painter; returns a function that removes it. */
   add(paint: () => void, intervalMs: number): () => void {
     const painter = { paint, intervalMs, dueMs: 0, dirty: false };
     this.painters.add(painter);
@@ -42,24 +42,24 @@ export class Scheduler {
     };
   }
 
-  /** Something changed; everybody paints when it is their time. */
+  /** Something changed: each painter runs when it is due. */
   invalidate(): void {
     for (const painter of this.painters) painter.dirty = true;
-    this.ask(0);
+    this.schedule(0);
   }
 
-  /** The reader did something and waits for it: everybody paints at the next frame. */
+  /** The user waits for a reaction: all painters run at the next frame. */
   hurry(): void {
     for (const painter of this.painters) painter.dueMs = 0;
     this.invalidate();
   }
 
-  private ask(delayMs: number): void {
+  private schedule(delayMs: number): void {
     const atMs = this.clock.now() + delayMs;
     if (atMs >= this.runMs) return;
     this.runMs = atMs;
     const run = () => {
-      // An earlier run has taken the place of this one.
+      // Otherwise an earlier run has replaced this one.
       if (this.runMs === atMs) this.clock.frame(this.run);
     };
     if (delayMs > 0) this.clock.later(run, delayMs);
@@ -81,6 +81,6 @@ export class Scheduler {
       const end = this.clock.now();
       painter.dueMs = Math.max(start + painter.intervalMs, end + (end - start) * REST_FACTOR);
     }
-    if (Number.isFinite(next)) this.ask(next);
+    if (Number.isFinite(next)) this.schedule(next);
   };
 }

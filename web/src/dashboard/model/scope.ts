@@ -1,6 +1,6 @@
 /**
- * Which part of the topic is subscribed to. While everything fits into the browser a search only filters what is
- * held, at once; the subscription is narrowed where it was too large, or where the page was opened at a prefix.
+ * Returns the prefix to subscribe to. As long as all keys in scope fit into the browser, a search only filters them. A new
+ * subscription is needed if the search leaves the scope, or if the scope has too many keys.
  */
 export function nextScope(scope: string, prefix: string, full: boolean): string {
   return prefix.startsWith(scope) && !full ? scope : prefix;
@@ -11,10 +11,10 @@ export interface Suggestion {
   count: number;
 }
 
-/** A prefix of fewer keys than one in this many is no way to find one's way. */
+/** A prefix with less than one in this many keys is too rare to suggest. */
 const RARE = 2000;
 
-/** Prefixes that divide these keys, the most frequent first. */
+/** Returns prefixes that divide these keys, the most frequent first. */
 export function suggestPrefixes(
   keys: Iterable<string>,
   scope: string,
@@ -35,7 +35,7 @@ export function suggestPrefixes(
     .slice(0, suggestionsMax);
 }
 
-/** Up to and with the next separator, or without one two characters more. */
+/** Returns the key up to and including the next separator, or two more characters if there is none. */
 function headOf(key: string, from: number): string {
   const separator = /[/:.\-_|]/g;
   separator.lastIndex = from;

@@ -3,7 +3,7 @@ export interface Limits {
   spacingMs: number;
 }
 
-/** The recent values of one number by time, in a ring that grows up to its limit. NaN marks a gap. */
+/** The recent values of one number in a ring buffer that grows up to its limit. NaN marks a gap. */
 export class Series {
   length = 0;
   private times = new Float64Array(256);
@@ -12,7 +12,7 @@ export class Series {
 
   constructor(private readonly limits: Limits) {}
 
-  /** Adds a point at the end; one too close to the last, or before it, replaces the last value. */
+  /** Appends a point. A point that is too close to the last one, or before it, replaces its value. */
   push(timeMs: number, value: number): void {
     const last = this.length - 1;
     if (last >= 0 && timeMs - this.timeAt(last) < this.limits.spacingMs) {
@@ -27,7 +27,7 @@ export class Series {
     else this.start = (this.start + 1) % this.times.length;
   }
 
-  /** What follows is not connected with what was. */
+  /** Interrupts the line. */
   gap(timeMs: number): void {
     if (this.length > 0 && !Number.isNaN(this.valueAt(this.length - 1))) {
       this.push(timeMs + this.limits.spacingMs, Number.NaN);
@@ -42,7 +42,7 @@ export class Series {
     return this.values[this.slot(index)] ?? Number.NaN;
   }
 
-  /** The index of the first point at or after a time. */
+  /** Returns the index of the first point at or after a time. */
   indexFrom(timeMs: number): number {
     let low = 0;
     let high = this.length;
@@ -71,20 +71,20 @@ export class Series {
   }
 }
 
-/** Null is a gap; undefined has nothing to say and is drawn through. */
+/** Null is a gap; the line is drawn across undefined. */
 export type Sample = number | null | undefined;
 
 export interface Grid {
-  /** Of each pair of samples. */
+  /** Duration of each pair of samples. */
   slotMs: number;
   firstSlot: number;
   slots: number;
 }
 
-/** Slots at multiples of their width, so that a moving window does not make the points tremble. */
+/** Aligns the slots to multiples of their width, so that points do not jitter while the window moves. */
 export function gridOf(fromMs: number, toMs: number, slotsMax: number): Grid {
   const slotMs = Math.max((toMs - fromMs) / slotsMax, 1);
-  // One more on each side: the line must not end before the edge.
+  // One more slot on each side, since the line must reach the edge.
   const firstSlot = Math.floor(fromMs / slotMs) - 1;
   return { slotMs, firstSlot, slots: Math.ceil(toMs / slotMs) - firstSlot + 1 };
 }
@@ -94,28 +94,28 @@ export function timesOf(grid: Grid): number[] {
 }
 
 /**
- * Two samples a slot: of many values the least and the greatest in the order they came, so that no spike is
- * lost. `holdMs` is how far the last value still counts.
+ * Returns two samples per slot: the minimum and maximum of its values in their order, so that no spike is lost. The last
+ * value is extended to `holdMs`.
  */
 export function resample(series: Series, grid: Grid, holdMs: number): Sample[] {
   const samples = new Array<Sample>(grid.slots * 2).fill(undefined);
   const first = grid.firstSlot * grid.slotMs;
   let index = series.indexFrom(first);
-  // The value from before the window is where its line comes from.
+  // The line enters the window from the last value before it.
   if (index > 0) samples[0] = orGap(series.valueAt(index - 1));
   for (let slot = 0; slot < grid.slots && index < series.length; slot++) {
     const end = first + (slot + 1) * grid.slotMs;
-    const begun = index;
+    const from = index;
     while (index < series.length && series.timeAt(index) < end) index++;
-    if (index > begun) writeSlot(samples, slot * 2, series, begun, index);
+    if (index > from) writeSlot(samples, slot * 2, series, from, index);
   }
   hold(samples, series, first, grid.slotMs, holdMs);
   return samples;
 }
 
 function writeSlot(samples: Sample[], at: number, series: Series, from: number, to: number): void {
-  let least = from;
-  let greatest = from;
+  let minimum = from;
+  let maximum = from;
   for (let i = from; i < to; i++) {
     const value = series.valueAt(i);
     if (Number.isNaN(value)) {
@@ -123,11 +123,11 @@ function writeSlot(samples: Sample[], at: number, series: Series, from: number, 
       samples[at + 1] = i === to - 1 ? null : orGap(series.valueAt(to - 1));
       return;
     }
-    if (value < series.valueAt(least)) least = i;
-    if (value > series.valueAt(greatest)) greatest = i;
+    if (value < series.valueAt(minimum)) minimum = i;
+    if (value > series.valueAt(maximum)) maximum = i;
   }
-  samples[at] = series.valueAt(Math.min(least, greatest));
-  if (to - from > 1) samples[at + 1] = series.valueAt(Math.max(least, greatest));
+  samples[at] = series.valueAt(Math.min(minimum, maximum));
+  if (to - from > 1) samples[at + 1] = series.valueAt(Math.max(minimum, maximum));
 }
 
 function hold(
@@ -143,11 +143,13 @@ function hold(
   if (at > 0) samples[at] ??= series.valueAt(last);
 }
 
-/** The samples that no line leads to or from. */
+/** Returns the indices of samples without a line on either side. */
 export function isolated(samples: readonly Sample[]): number[] {
-  const said = samples.flatMap((sample, i) => (sample === undefined ? [] : [i]));
-  return said.filter((at, i) => {
-    const [before, after] = [said[i - 1], said[i + 1]].map((other) => samples[other ?? -1] ?? null);
+  const defined = samples.flatMap((sample, i) => (sample === undefined ? [] : [i]));
+  return defined.filter((at, i) => {
+    const [before, after] = [defined[i - 1], defined[i + 1]].map(
+      (other) => samples[other ?? -1] ?? null,
+    );
     return samples[at] !== null && before === null && after === null;
   });
 }

@@ -3,12 +3,12 @@ import type { Failure } from "./health";
 import { STATUS_INTERVAL_SECONDS, STATUS_SILENCE_MS } from "./limits";
 import { type Status, STATUS } from "./operations";
 
-/** What the service says of itself, about once a second. */
+/** The status of the service, received about once a second. */
 export class Service {
   status: Status | null = null;
-  /** When it last said something, or was asked to. */
-  heardMs = 0;
-  /** Records a second that it read from Kafka, a number for each status. */
+  /** When a status last arrived or was requested. */
+  statusMs = 0;
+  /** Records per second that the service read from Kafka, one number per status. */
   consumed: number[] = [];
   private interval = STATUS_INTERVAL_SECONDS;
   private end: () => void = () => undefined;
@@ -19,16 +19,16 @@ export class Service {
     private readonly changed: () => void,
   ) {}
 
-  /** How long it may say nothing. */
+  /** Maximum time without a status. */
   get silenceMs(): number {
     return Math.max(STATUS_SILENCE_MS, this.interval * 3_000);
   }
 
   follow(): void {
     this.end();
-    this.heardMs = Date.now();
+    this.statusMs = Date.now();
     let running = true;
-    const again = (delayMs: number) => {
+    const retry = (delayMs: number) => {
       if (!running) return;
       running = false;
       setTimeout(() => {
@@ -42,10 +42,10 @@ export class Service {
           if (running) this.take(status);
         },
         failed: (failure) => {
-          again(this.delayAfter(failure));
+          retry(this.delayAfter(failure));
         },
         ended: () => {
-          again(STATUS_SILENCE_MS);
+          retry(STATUS_SILENCE_MS);
         },
       },
     );
@@ -64,13 +64,13 @@ export class Service {
   private take(status: Status): void {
     const nowMs = Date.now();
     if (this.status) {
-      const seconds = Math.max(0.2, (nowMs - this.heardMs) / 1000);
+      const seconds = Math.max(0.2, (nowMs - this.statusMs) / 1000);
       const read = positionOf(status) - positionOf(this.status);
       this.consumed.push(Math.max(0, read / seconds));
       if (this.consumed.length > this.historyMax) this.consumed.shift();
     }
     this.status = status;
-    this.heardMs = nowMs;
+    this.statusMs = nowMs;
     this.changed();
   }
 }

@@ -6,9 +6,9 @@ import { PING_INTERVAL_MS, PONG_WAIT_MS, RETRY_MS_MAX } from "./limits";
 
 export interface SessionEvents {
   changed: () => void;
-  /** The socket is open again; subscriptions have asked to go on. */
+  /** The socket is open again, and the subscriptions resume. */
   reconnected: () => void;
-  /** All subscriptions ended with the socket and have to be made anew. */
+  /** All subscriptions ended with the socket and must be created again. */
   restarted: () => void;
 }
 
@@ -18,7 +18,7 @@ export interface Sink<T> {
   ended: () => void;
 }
 
-/** A document of this page, with what it is asked with. */
+/** A document with its variables. */
 export interface Operation<Result, Variables extends Record<string, unknown>> {
   document: TypedDocumentString<Result, Variables>;
   variables: Variables;
@@ -27,7 +27,7 @@ export interface Operation<Result, Variables extends Record<string, unknown>> {
 const UNAUTHORISED_CODES = [4401, 4403];
 const TOKEN_NAME = "kvs-token";
 
-/** The page's one WebSocket, opened at once, and again for as long as it takes. */
+/** The WebSocket of the page. It is opened immediately, and again after each loss. */
 export class Session {
   connection: Connection = { kind: "connecting", lostMs: null };
   private client: Client;
@@ -44,8 +44,8 @@ export class Session {
   }
 
   /**
-   * The variables are read again at every reconnection: who changes them in place resumes where it stopped.
-   * Returns what ends it.
+   * Subscribes, and returns a function that unsubscribes. The variables are read again at every reconnection, so that a
+   * caller can resume by changing them in place.
    */
   subscribe<Result, Variables extends Record<string, unknown>>(
     { document, variables }: Operation<Result, Variables>,
@@ -61,7 +61,7 @@ export class Session {
           });
         },
         error: (error) => {
-          // The socket's own troubles are told by `connection`, and followed by `restarted`.
+          // Problems of the socket itself are reported by `connection` and followed by `restarted`.
           if (Array.isArray(error))
             guarded(() => {
               sink.failed(failureOf(error));
@@ -84,7 +84,7 @@ export class Session {
           reject(new Error(`${message} (${code})`));
         },
         ended: () => {
-          reject(new Error("The service gave no answer."));
+          reject(new Error("The service sent no result."));
         },
       });
     });
@@ -119,13 +119,13 @@ export class Session {
       on: {
         connecting: () => {
           this.opened = false;
-          this.become({ kind: "connecting", lostMs: this.lostMs });
+          this.changeConnection({ kind: "connecting", lostMs: this.lostMs });
         },
         opened: () => {
           this.opened = true;
         },
         connected: (_socket, _payload, again) => {
-          this.become({ kind: "open" });
+          this.changeConnection({ kind: "open" });
           if (again) this.events.reconnected();
         },
         ping: (received) => {
@@ -141,12 +141,12 @@ export class Session {
     });
   }
 
-  private become(connection: Connection): void {
+  private changeConnection(connection: Connection): void {
     this.connection = connection;
     this.events.changed();
   }
 
-  /** A socket whose other end vanished stays open by itself for minutes. */
+  /** Terminates a socket without a pong; if its other end vanished, it would stay open for minutes. */
   private expectPong(): void {
     clearTimeout(this.pongTimer);
     this.pongTimer = setTimeout(() => {
@@ -157,38 +157,38 @@ export class Session {
   private lost(): void {
     clearTimeout(this.pongTimer);
     if (!this.opened) void this.probe();
-    // A failed attempt is already waiting for the next one by now.
+    // After a failed attempt, the next one is already scheduled.
     if (this.connection.kind !== "open") return;
     this.lostMs = Date.now();
-    this.become({ kind: "connecting", lostMs: this.lostMs });
+    this.changeConnection({ kind: "connecting", lostMs: this.lostMs });
   }
 
-  /** A socket that is refused at the door looks like a broken line; a plain request tells the difference. */
+  /** Finds out by a plain request whether the service refused the socket or cannot be reached. */
   private async probe(): Promise<void> {
     try {
       const body = JSON.stringify({ query: "{ __typename }" });
       const headers = { "content-type": "application/json" };
       const { status } = await fetch(this.endpoint.http, { method: "POST", headers, body });
       if (status === 401 || status === 403)
-        this.refuse(`It answered with status ${String(status)}.`);
+        this.refuse(`The response status was ${String(status)}.`);
     } catch {
-      // Not reachable either: the retries go on.
+      // Unreachable as well, so the retries continue.
     }
   }
 
   private refuse(reason: string): void {
     this.abandon();
-    this.become({ kind: "refused", reason });
+    this.changeConnection({ kind: "refused", reason });
   }
 
-  /** An attempt to connect that is under way fails with it, which is what is wanted. */
+  /** Disposes of the client, and ignores the failure of a pending connection attempt. */
   private abandon(): void {
     this.client.dispose()?.catch(() => undefined);
   }
 
   private async wait(delayMs: number): Promise<void> {
     if (this.connection.kind === "refused") return;
-    this.become({ kind: "waiting", lostMs: this.lostMs, retryMs: Date.now() + delayMs });
+    this.changeConnection({ kind: "waiting", lostMs: this.lostMs, retryMs: Date.now() + delayMs });
     await new Promise<void>((resolve) => {
       const timer = setTimeout(resolve, delayMs);
       this.wake = () => {
@@ -198,10 +198,10 @@ export class Session {
     });
   }
 
-  /** The client gave up: for good where it is not allowed in, else another one takes over. */
+  /** The client gave up. Unless access was denied, another client replaces it. */
   private ended(event: unknown): void {
     if (UNAUTHORISED_CODES.includes(codeOf(event))) {
-      this.refuse("It wants to know who you are.");
+      this.refuse("Authentication is required.");
       return;
     }
     void this.wait(RETRY_MS_MAX).then(() => {
@@ -211,18 +211,18 @@ export class Session {
 
   private restart(): void {
     this.abandon();
-    this.become({ kind: "connecting", lostMs: this.lostMs });
+    this.changeConnection({ kind: "connecting", lostMs: this.lostMs });
     this.client = this.connect();
     this.events.restarted();
   }
 }
 
-/** Exponential, and random so that the pages of a restarted service do not all come back at once. */
+/** Exponential backoff with jitter, so that the pages of a restarted service do not all reconnect at once. */
 export function retryDelayMs(retries: number, random = Math.random()): number {
   return Math.min(RETRY_MS_MAX, 500 * 2 ** Math.min(retries, 10)) * (0.5 + random / 2);
 }
 
-/** Whether any root field has an answer: an error beside it concerns a part only. */
+/** Tells whether any root field has data; then an error concerns only a part. */
 function hasField(data: unknown): boolean {
   return typeof data === "object" && data !== null && Object.values(data).some((v) => v !== null);
 }
@@ -241,7 +241,7 @@ function codeOf(event: unknown): number {
   return typeof code === "number" ? code : 0;
 }
 
-/** graphql-ws takes an exception in a sink for a broken message, and gives up the socket. */
+/** Reports exceptions itself, since graphql-ws would mistake them for a broken message and close the socket. */
 function guarded(action: () => void): void {
   try {
     action();

@@ -3,23 +3,23 @@ import type { Update } from "./operations";
 import { NEVER, scoreAfter } from "./rates";
 
 export interface Row {
-  /** `Entry.id`: two keys that look alike still differ here. */
+  /** `Entry.id`, which differs even between keys that look alike. */
   readonly id: string;
   readonly key: string;
   /** Base64. */
   raw: string;
   partition: number;
   offset: number;
-  /** Of the record, or where Kafka has none, of its arrival. */
+  /** Timestamp of the record, or time of its arrival if it has none. */
   timestampMs: number;
-  /** When a change arrived while somebody could watch; 0 for what a snapshot brought. */
+  /** When the last live change arrived; 0 if the row is from a snapshot. */
   flashMs: number;
   score: number;
 }
 
 /**
- * `loading`: a snapshot is under way. `resuming`: what was missed is under way. `live`: what is held is the
- * table at the cursor. `full`: a limit was reached, and nothing more is taken.
+ * `loading`: a snapshot is arriving. `resuming`: missed changes are arriving. `live`: the rows equal the table at the cursor.
+ * `full`: a limit was reached, and further updates are ignored.
  */
 export type Phase = "loading" | "resuming" | "live" | "full";
 
@@ -28,33 +28,33 @@ export interface TableLimits {
   valueCharactersMax: number;
 }
 
-export interface Place {
+export interface ResumePoint {
   after: string | null;
   snapshot: boolean;
 }
 
-/** The keys of one `updates` subscription, kept by the rules of its update kinds. */
+/** The rows of one `updates` subscription. */
 export class Table {
   readonly rows = new Map<string, Row>();
-  /** Rows that came since somebody last took this list; for whoever keeps them in an order. */
+  /** Rows added since a consumer last emptied this list. */
   added: Row[] = [];
   removed = new Set<Row>();
   phase: Phase = "loading";
   cursor: string | null = null;
   /** When it last became live. */
   liveMs = 0;
-  /** While live, since when only the latest of many changes are told; null while each is. */
+  /** Since when the service sends only the latest of many changes; null while it sends each change. */
   behindMs: number | null = null;
   private characters = 0;
 
   constructor(private readonly limits: TableLimits) {}
 
-  /** Where to subscribe: a snapshot at first, and after a loss of the connection exactly behind the last update. */
-  get place(): Place {
+  /** Arguments of the next subscription: a snapshot at first, later everything after the last update. */
+  get resumePoint(): ResumePoint {
     return { after: this.cursor, snapshot: this.cursor === null };
   }
 
-  /** The row that was changed or removed; undefined for markers. */
+  /** Applies an update; returns the changed or removed row, or undefined for markers. */
   apply(update: Update, nowMs: number): Row | undefined {
     if (this.phase === "full") return undefined;
     this.cursor = update.cursor;
@@ -70,7 +70,7 @@ export class Table {
         this.phase = "loading";
         return undefined;
       case "CONFLATED":
-        // With an interval this is the usual course of a busy table: it is as live as it is asked to be.
+        // Not a problem by itself: with an interval, a busy table is usually conflated.
         this.behindMs ??= nowMs;
         return undefined;
       case "LIVE":
@@ -83,19 +83,19 @@ export class Table {
     }
   }
 
-  /** Forget everything, the cursor too: the next subscription starts with a snapshot. */
+  /** Clears the rows and the cursor, so that the next subscription starts with a snapshot. */
   restart(): void {
     this.clear();
     this.cursor = null;
     this.phase = "loading";
   }
 
-  /** The connection is there again, and `place` is being asked for. */
+  /** The connection is open again, and a subscription from `resumePoint` has started. */
   resume(): void {
     if (this.phase === "live" && this.cursor !== null) this.phase = "resuming";
   }
 
-  private set(update: Update, nowMs: number, watched: boolean): Row | undefined {
+  private set(update: Update, nowMs: number, live: boolean): Row | undefined {
     const id = idOf(update.key ?? "");
     const raw = update.entry?.value ?? "";
     let row = this.rows.get(id);
@@ -117,7 +117,7 @@ export class Table {
     row.partition = update.partition ?? 0;
     row.offset = update.offset ?? 0;
     row.timestampMs = update.timestamp === null ? nowMs : Date.parse(update.timestamp);
-    if (watched) {
+    if (live) {
       row.flashMs = nowMs;
       row.score = scoreAfter(row.score, nowMs);
     }

@@ -5,11 +5,11 @@ import type { Update } from "./operations";
 import { type Row, Table } from "./table";
 
 export interface WatchEvents {
-  /** A value or its end, and whether it is new: not what a snapshot tells. */
+  /** The key was set or deleted. `live` is false for a snapshot. */
   changed: (id: string, update: Update, live: boolean) => void;
   /** Changes may have been missed. */
   missed: (id: string) => void;
-  /** From here on no change is missed; before it some may have been. */
+  /** No change is missed from now on; earlier ones may have been. */
   complete: (id: string) => void;
   failed: (id: string, failure: Failure) => void;
 }
@@ -22,7 +22,7 @@ interface Watch {
 
 const ONE_KEY = { keysMax: 1, valueCharactersMax: Number.POSITIVE_INFINITY };
 
-/** Keys of which every single change counts, each with a subscription of its own, so that none disturbs another. */
+/** Keys whose every change counts. Each key has its own subscription, so that none affects another. */
 export class Watches {
   private readonly watches = new Map<string, Watch>();
 
@@ -31,22 +31,22 @@ export class Watches {
     private readonly events: WatchEvents,
   ) {}
 
-  /** Watches exactly these. */
+  /** Watches exactly these keys. */
   keep(ids: ReadonlySet<string>): void {
     for (const [id, { follower }] of this.watches) {
       if (ids.has(id)) continue;
       follower.stop();
       this.watches.delete(id);
     }
-    for (const id of ids) if (!this.watches.has(id)) this.begin(id);
+    for (const id of ids) if (!this.watches.has(id)) this.add(id);
   }
 
-  /** The connection is another one. */
+  /** The connection was replaced: subscribe again. */
   restart(): void {
     for (const { follower } of this.watches.values()) follower.start();
   }
 
-  /** The connection is there again, and the subscriptions go on by themselves. */
+  /** The connection is open again, and the subscriptions resume by themselves. */
   resume(): void {
     for (const { table } of this.watches.values()) table.resume();
   }
@@ -59,18 +59,18 @@ export class Watches {
     return this.watches.get(id)?.table.rows.get(id);
   }
 
-  /** Whether the value of the key is known, so that a missing row means that there is none. */
+  /** Tells whether the value of the key is known; then a missing row means that there is no value. */
   knows(id: string): boolean {
     const phase = this.watches.get(id)?.table.phase;
     return phase === "live" || phase === "resuming";
   }
 
-  /** Whether no change has been missed since `complete`. */
+  /** Tells whether no change has been missed since `complete`. */
   isComplete(id: string): boolean {
     return this.watches.get(id)?.missing === false;
   }
 
-  private begin(id: string): void {
+  private add(id: string): void {
     const table = new Table(ONE_KEY);
     const selection = { keys: [base64OfId(id)], prefix: null, interval: null };
     const follower = new Follower(this.subscriber, table, selection, {

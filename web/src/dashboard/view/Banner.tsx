@@ -1,14 +1,14 @@
 /** @jsxImportSource preact */
 import { useDashboard } from "./hooks";
 
-/** What is wrong, across the whole page. */
+/** Shows the current problem across the whole page. */
 export function Banner() {
   const dashboard = useDashboard(250);
   const { level, banner } = dashboard.health(Date.now());
   const { kind } = dashboard.session.connection;
   return (
     <>
-      {/* A countdown read aloud every second helps nobody: only the title is announced. */}
+      {/* Only the title is announced, since a countdown every second would disturb screen readers. */}
       <p class="unseen" role="status">
         {banner?.title}
       </p>

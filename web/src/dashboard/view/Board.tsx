@@ -12,7 +12,7 @@ import { PlotButton } from "./PlotButton";
 import { PlotChart } from "./PlotChart";
 
 const LINES_MAX = 5;
-/** More plots than this need a second row on most screens, and are lower for it. */
+/** More plots than this need a second row on most screens, so they are lower. */
 const ONE_ROW_MAX = 3;
 const ZOOM = 2;
 const PAN = 0.5;
@@ -178,9 +178,9 @@ function TimeBar({ dashboard }: { dashboard: Dashboard }) {
         }}
       >
         <Icon name={range ? "play" : "pause"} />
-        {range ? "Go on" : "Pause"}
+        {range ? "Resume" : "Pause"}
       </button>
-      {range && <span class="note">Standing still; new values are kept</span>}
+      {range && <span class="note">Paused; new values are still recorded</span>}
       <span class="note hint">Drag across a plot to zoom</span>
     </div>
   );
@@ -206,7 +206,7 @@ function IconButton(props: {
 
 type Range = NonNullable<TimeRange>;
 
-/** Around the middle, or while the plots follow, with the present kept in sight. */
+/** Zooms around the middle, or around the present while the plots follow it. */
 function zoomed({ fromMs, toMs }: Range, factor: number, following: boolean): Range {
   const width = Math.max(SPAN_MS_MIN, (toMs - fromMs) * factor);
   const end = following ? toMs : (fromMs + toMs + width) / 2;

@@ -15,7 +15,7 @@ import { togglePin } from "./Keys";
 const HEX_BYTES_MAX = 512;
 const PIECES_MAX = 12;
 const RATE_SECONDS = 10;
-/** Nobody reads a list that grows faster. */
+/** Faster updates would not be readable. */
 const PAINT_MS = 200;
 
 /** Everything about the selected key. */
@@ -23,7 +23,7 @@ export function Detail({ id }: { id: string }) {
   const dashboard = useDashboard(PAINT_MS);
   const panel = useRef<HTMLElement>(null);
   const [past, setPast] = useState<Version | null>(null);
-  // Not after the next frame: by then the focus may have gone on, and would be taken away from there.
+  // Not `useEffect`: by the next frame the user may have moved the focus elsewhere.
   useLayoutEffect(() => {
     const before = document.activeElement;
     panel.current?.focus({ preventScroll: true });
@@ -59,7 +59,7 @@ export function Detail({ id }: { id: string }) {
             setPast(null);
           }}
         >
-          Back to the latest
+          Back to the latest value
         </button>
       )}
       <Value id={id} raw={past ? past.raw : row?.raw} known={dashboard.knows(id)} />
@@ -103,9 +103,9 @@ function Facts(props: { dashboard: Dashboard; selected: Selected; row: Row | und
         <Bars values={selected.changes.read(now)} />
         <p>
           <span>
-            <strong>{formatRate(rate)}</strong> changes, mean of {RATE_SECONDS} s
+            <strong>{formatRate(rate)}</strong> changes, averaged over {RATE_SECONDS} s
           </span>
-          <span>the last minute</span>
+          <span>last minute</span>
         </p>
       </div>
       <dl class="facts">
@@ -129,11 +129,11 @@ function Fact({ name, value }: { name: string; value: string }) {
 
 function Value(props: { id: string; raw: string | null | undefined; known: boolean }) {
   const { id, raw, known } = props;
-  if (raw === null) return <p class="note">The key was deleted here.</p>;
+  if (raw === null) return <p class="note">The key was deleted by this change.</p>;
   if (raw === undefined) {
     return (
       <p class="note">
-        {known ? "This key has no value now. It will show up here when it is set." : "Loading…"}
+        {known ? "This key has no value now. A new value will appear here." : "Loading…"}
       </p>
     );
   }
@@ -141,7 +141,7 @@ function Value(props: { id: string; raw: string | null | undefined; known: boole
   if (text === null) {
     return (
       <>
-        <p class="note">Not UTF-8 text. The bytes:</p>
+        <p class="note">Not UTF-8 text. Bytes:</p>
         <pre class="raw">{hexOf(raw, HEX_BYTES_MAX)}</pre>
       </>
     );
@@ -163,11 +163,11 @@ function History(props: {
     <section class="history" aria-label="History">
       <h3>History</h3>
       {state === "failed" && (
-        <p class="note">Earlier changes could not be read. New ones are listed as they arrive.</p>
+        <p class="note">Earlier changes could not be loaded. New changes appear here.</p>
       )}
       {state === "loading" && <p class="note">Loading…</p>}
       {state === "loaded" && versions.length === 0 && (
-        <p class="note">No change of this key is remembered. New ones are listed as they arrive.</p>
+        <p class="note">No recent change of this key is available. New changes appear here.</p>
       )}
       <ol>
         {versions.toReversed().map((version) => (
@@ -190,8 +190,8 @@ interface HistoryItemProps {
 }
 
 /**
- * Versions never change, and the list is drawn often: only what is new in it is. Elements that `useMemo` keeps would
- * hold the list that they were first drawn in, and with it, item by item, every list before.
+ * Versions never change, so an item renders only when its own props change. This is a class because elements kept by `useMemo`
+ * would hold the list of their first rendering and, through its items, all previous lists in memory.
  */
 class HistoryItem extends Component<HistoryItemProps> {
   override shouldComponentUpdate(next: HistoryItemProps): boolean {

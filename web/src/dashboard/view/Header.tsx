@@ -3,7 +3,7 @@ import { useState } from "preact/hooks";
 import { useDashboard } from "./hooks";
 import { Icon } from "./icons";
 
-const THANKS_MS = 2000;
+const MESSAGE_MS = 2000;
 
 export function Header() {
   const { status } = useDashboard(1000);
@@ -26,28 +26,28 @@ export function Header() {
 }
 
 function CopyLink() {
-  const [said, setSaid] = useState("Copy link");
+  const [text, setText] = useState("Copy link");
   const copy = async () => {
     try {
       await navigator.clipboard.writeText(location.href);
-      setSaid("Copied");
+      setText("Copied");
     } catch {
-      // Without HTTPS the clipboard is closed to pages.
-      setSaid("See the address bar");
+      // Pages may not use the clipboard without HTTPS.
+      setText("See the address bar");
     }
     setTimeout(() => {
-      setSaid("Copy link");
-    }, THANKS_MS);
+      setText("Copy link");
+    }, MESSAGE_MS);
   };
   return (
     <button
       type="button"
       class="button"
       onClick={() => void copy()}
-      title="The link opens this view: search, order, pins, plots"
+      title="Copy a link to this view with its search, order, pins and plots"
     >
       <Icon name="link" />
-      <span aria-live="polite">{said}</span>
+      <span aria-live="polite">{text}</span>
     </button>
   );
 }

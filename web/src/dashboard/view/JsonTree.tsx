@@ -9,7 +9,7 @@ const SHOWN_MAX = 100;
 const OPEN_DEPTH = 2;
 const OPEN_CHILDREN_MAX = 30;
 
-/** A JSON value as a tree, whose numbers can be plotted. */
+/** A JSON value as a tree whose numbers can be plotted. */
 export function JsonTree({ id, json }: { id: string; json: Json }) {
   return (
     <div class="tree">

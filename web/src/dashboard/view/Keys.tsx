@@ -12,7 +12,7 @@ import { EmptyState } from "./states";
 
 const ROW_PX = 34;
 const NARROW_ROW_PX = 56;
-/** Nobody reads faster; scrolling paints at once. */
+/** Faster updates would not be readable. Scrolling paints immediately. */
 const PAINT_MS = 40;
 const PREFIX_WAIT_MS = 120;
 const COLUMNS: { by: SortBy | null; name: string; className: string }[] = [
@@ -40,7 +40,7 @@ function Toolbar() {
   const timer = useRef<ReturnType<typeof setTimeout> | undefined>(undefined);
   const typed = useRef(link.prefix);
   if (typed.current !== link.prefix) {
-    // Changed elsewhere: by the browser's history or a suggestion.
+    // Changed by the browser history or a suggestion.
     typed.current = link.prefix;
     setText(link.prefix);
   }
@@ -60,7 +60,7 @@ function Toolbar() {
     <div class="toolbar">
       <label class="search">
         <Icon name="search" />
-        <span class="unseen">Search by the start of the key</span>
+        <span class="unseen">Search by key prefix</span>
         <input
           id="search"
           type="search"
@@ -77,7 +77,7 @@ function Toolbar() {
       <span class="count">{main.phase === "live" || main.rows.size > 0 ? count : ""}</span>
       {main.phase === "loading" && <LoadProgress dashboard={dashboard} />}
       {held && link.sort.by !== "key" && (
-        <span class="note">Order held while you are in the table</span>
+        <span class="note">Order is frozen while you use the table</span>
       )}
       <SortSelect dashboard={dashboard} />
     </div>
@@ -97,7 +97,7 @@ function LoadProgress({ dashboard }: { dashboard: Dashboard }) {
   );
 }
 
-/** For small screens, which have no column heads. */
+/** Sort order for small screens, which have no column headers. */
 function SortSelect({ dashboard }: { dashboard: Dashboard }) {
   const { by, descending } = dashboard.link.sort;
   return (
@@ -217,7 +217,7 @@ function Grid() {
         <div ref={sizer} class="sizer" role="rowgroup" />
       </div>
       <p id="grid-help" class="unseen">
-        Arrow keys move, Enter opens a key, P pins it, slash goes to the search.
+        Arrow keys move, Enter opens a key, P pins it, slash focuses the search.
       </p>
       <EmptyState />
     </div>
@@ -233,7 +233,7 @@ function SortButton(props: { by: SortBy; name: string; dashboard: Dashboard }) {
       type="button"
       class="sort"
       onClick={() => {
-        // Fresh and frequent is what one looks for first.
+        // Start with the most recent or most frequent keys.
         const descending = chosen ? !sort.descending : by !== "key";
         dashboard.change({ sort: { by, descending } });
       }}
@@ -244,7 +244,7 @@ function SortButton(props: { by: SortBy; name: string; dashboard: Dashboard }) {
   );
 }
 
-/** Sets are made anew only when the link changed: a row is written again when its set is another. */
+/** Creates new sets only when the link changes, since a new set makes every row render again. */
 function sceneOf(dashboard: Dashboard) {
   let { link } = dashboard;
   let pinned = new Set(link.pins);
@@ -288,7 +288,7 @@ function clicked(dashboard: Dashboard, target: EventTarget | null): string | nul
   return id;
 }
 
-/** The row to become active; undefined where the key means nothing here. */
+/** Handles a key; returns the id of the active row, or undefined if the key has no meaning here. */
 function pressed(
   dashboard: Dashboard,
   event: KeyboardEvent & { currentTarget: HTMLElement },
@@ -328,12 +328,12 @@ function pressed(
 function reveal(grid: HTMLElement, index: number, rowPx: number): void {
   const headPx = grid.querySelector<HTMLElement>(".grid-head")?.offsetHeight ?? 0;
   const top = index * rowPx;
-  const sight = grid.clientHeight - headPx;
+  const visiblePx = grid.clientHeight - headPx;
   if (top < grid.scrollTop) grid.scrollTop = top;
-  else if (top + rowPx > grid.scrollTop + sight) grid.scrollTop = top + rowPx - sight;
+  else if (top + rowPx > grid.scrollTop + visiblePx) grid.scrollTop = top + rowPx - visiblePx;
 }
 
-/** Slash goes to the search, as in most tools with a list. */
+/** Focuses the search when the user presses slash. */
 export function useSearchKey(): void {
   useEffect(() => {
     const focus = (event: KeyboardEvent) => {

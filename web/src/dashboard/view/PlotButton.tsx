@@ -4,7 +4,7 @@ import { base64OfId, keyOf } from "../model/bytes";
 import { type Plot, samePlot, toggled } from "../model/plots";
 import { DashboardContext, useFlash } from "./hooks";
 
-/** A number that is plotted at a click. */
+/** A number that can be plotted by a click. */
 export function PlotButton({ plot, text }: { plot: Plot; text: string }) {
   const dashboard = useContext(DashboardContext);
   const flash = useFlash(text);

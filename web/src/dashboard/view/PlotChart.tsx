@@ -12,12 +12,12 @@ import { Icon } from "./icons";
 
 const SLOTS_MAX = 600;
 const COLOURS = 8;
-/** Binary sizes read best between powers of two. */
+/** Ticks for binary sizes. */
 const BYTES_STEPS = Array.from({ length: 63 }, (_, i) => 2 ** i);
 const PAINT_MS = 66;
 const ZOOM_PX_MIN = 6;
 
-/** One chart: its series as a legend with their latest numbers, and the lines. */
+/** One chart: a legend with the latest number of each series, and the lines. */
 export function PlotChart({ chart, index }: { chart: Chart; index: number }) {
   const dashboard = useDashboard(200);
   const names = chart.map(nameOf);
@@ -33,7 +33,7 @@ export function PlotChart({ chart, index }: { chart: Chart; index: number }) {
           {index > 0 && (
             <ChartButton
               icon="join"
-              label="Merge with the plot before"
+              label="Merge with the previous plot"
               act={() => {
                 dashboard.change({ charts: joined(dashboard.link.charts, index) });
               }}
@@ -42,7 +42,7 @@ export function PlotChart({ chart, index }: { chart: Chart; index: number }) {
           {chart.length > 1 && (
             <ChartButton
               icon="split"
-              label="A plot for each series"
+              label="Split into one plot per series"
               act={() => {
                 dashboard.change({ charts: split(dashboard.link.charts, index) });
               }}
@@ -110,33 +110,33 @@ function Canvas({ chart, label }: { chart: Chart; label: string }) {
   useEffect(() => {
     if (!holder.current || !dashboard) return;
     return draw(holder.current, dashboard, chart);
-    // The key of the chart changes with its series.
+    // `chart` is not a dependency: the component has a key made of its series.
   }, [dashboard, dark]);
   return <div ref={holder} class="canvas" role="img" aria-label={label} />;
 }
 
-/** Returns what ends it. */
+/** Draws the chart until the returned function is called. */
 function draw(holder: HTMLElement, dashboard: Dashboard, chart: Chart): () => void {
   const plot = new uPlot(optionsOf(holder, dashboard, chart), [[]], holder);
-  let seen = true;
+  let visible = true;
   const paint = () => {
-    if (seen) fill(plot, dashboard, chart);
+    if (visible) fill(plot, dashboard, chart);
   };
   const remove = dashboard.scheduler.add(paint, PAINT_MS);
   const size = new ResizeObserver(() => {
     plot.setSize({ width: holder.clientWidth, height: holder.clientHeight });
   });
-  const sight = new IntersectionObserver(([entry]) => {
-    seen = entry?.isIntersecting ?? true;
+  const visibility = new IntersectionObserver(([entry]) => {
+    visible = entry?.isIntersecting ?? true;
     paint();
   });
   size.observe(holder);
-  sight.observe(holder);
+  visibility.observe(holder);
   paint();
   return () => {
     remove();
     size.disconnect();
-    sight.disconnect();
+    visibility.disconnect();
     plot.destroy();
   };
 }
@@ -149,7 +149,7 @@ function fill(plot: uPlot, dashboard: Dashboard, chart: Chart): void {
     toMs: present,
   };
   const grid = gridOf(fromMs, toMs, SLOTS_MAX);
-  // While what is shown may be old, the last value is not said to be the present one.
+  // Stale data must not look as if the last value were the present one.
   const holdMs = dashboard.health(now).stale ? 0 : Math.min(present, toMs + grid.slotMs);
   const lines = chart.map((one) => {
     const recording = dashboard.recorder.get(one);
@@ -187,7 +187,7 @@ function optionsOf(holder: HTMLElement, dashboard: Dashboard, chart: Chart): uPl
       },
       {
         ...axis,
-        size: unit === "bytes a second" ? 84 : 64,
+        size: unit === "bytes per second" ? 84 : 64,
         space: 34,
         ...(unit.startsWith("bytes") && { incrs: BYTES_STEPS }),
         values: (_plot, ticks) => ticks.map((tick) => formatTick(tick, unit)),
@@ -197,7 +197,7 @@ function optionsOf(holder: HTMLElement, dashboard: Dashboard, chart: Chart): uPl
       {},
       ...chart.map((_one, i) => ({
         stroke: colourOf(holder, `var(--series-${String(i % COLOURS)})`),
-        // One line stands on a ground of its own; several would cover each other.
+        // Only a single line is filled, since several would cover each other.
         ...(chart.length === 1 && { fill: colourOf(holder, "var(--plot-ground)") }),
         width: 1.5,
         points: {
@@ -233,7 +233,7 @@ function followAgainOnDoubleClick(dashboard: Dashboard) {
 }
 
 function rangeOf(min: number | null, max: number | null, unit: Unit): [number, number] {
-  // uPlot passes null where there is nothing in sight.
+  // uPlot passes null if there is no point in the range.
   if (min === null || max === null) return [0, 1];
   if (unit === "percent" && min >= 0 && max <= 100) return [0, 100];
   if (min === max)
@@ -260,7 +260,7 @@ function describe(dashboard: Dashboard, chart: Chart): string {
   return `Latest: ${latest.join("; ")}`;
 }
 
-/** Canvas knows no custom properties: let the browser compute the colour. */
+/** Resolves a CSS colour, since a canvas does not support custom properties. */
 function colourOf(holder: HTMLElement, colour: string): string {
   const probe = document.createElement("span");
   probe.style.color = colour;

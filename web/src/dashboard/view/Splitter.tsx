@@ -4,10 +4,10 @@ import { BOARD_PERCENT_MAX, BOARD_PERCENT_MIN } from "../model/link";
 import { useDashboard } from "./hooks";
 
 const STEP_PERCENT = 5;
-/** Told to assistive technology, which wants a number, while the height is what is needed. */
-const USUAL_PERCENT = 50;
+/** Reported to assistive technology, which needs a number, while the height is automatic. */
+const AUTOMATIC_PERCENT = 50;
 
-/** The border between the plots and the table: dragged, or moved by arrow keys, and kept in the link. */
+/** The border between plots and table. It is moved by dragging or arrow keys, and kept in the link. */
 export function Splitter() {
   const dashboard = useDashboard(1000);
   const dragged = useRef<number | null>(null);
@@ -24,9 +24,9 @@ export function Splitter() {
       aria-label="Height of pins and plots"
       aria-valuemin={BOARD_PERCENT_MIN}
       aria-valuemax={BOARD_PERCENT_MAX}
-      aria-valuenow={boardPercent ?? USUAL_PERCENT}
-      aria-valuetext={boardPercent === null ? "as high as needed" : `${String(boardPercent)} %`}
-      title="Drag to share the space otherwise; double click for the usual"
+      aria-valuenow={boardPercent ?? AUTOMATIC_PERCENT}
+      aria-valuetext={boardPercent === null ? "automatic" : `${String(boardPercent)} %`}
+      title="Drag to resize, double-click to reset"
       onDblClick={() => {
         keep(null);
       }}
@@ -36,7 +36,7 @@ export function Splitter() {
       onPointerMove={(event) => {
         if (!event.currentTarget.hasPointerCapture(event.pointerId)) return;
         dragged.current = percentAt(event.currentTarget, event.clientY);
-        // The link is written once, at the end: browsers allow only so many changes of an address.
+        // The link is written once at the end, since browsers limit changes of the address.
         show(event.currentTarget, dragged.current);
       }}
       onLostPointerCapture={() => {
@@ -62,7 +62,7 @@ export function Splitter() {
   );
 }
 
-/** The share of the workspace above a point of the screen. */
+/** Returns the share of the workspace above a point of the screen. */
 function percentAt(splitter: HTMLElement, clientY: number): number {
   const { top, height } = workOf(splitter).getBoundingClientRect();
   return bounded(((clientY - top) / height) * 100);

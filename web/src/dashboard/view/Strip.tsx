@@ -7,7 +7,7 @@ import { Sparkline } from "./icons";
 const SLOTS = 60;
 const RATE_SECONDS = 3;
 
-/** How the service does, in figures. */
+/** Key figures of the service. */
 export function Strip() {
   const dashboard = useDashboard(500);
   const now = Date.now();
@@ -23,19 +23,19 @@ export function Strip() {
       <Figure
         label="Lag"
         value={status ? formatShort(status.lag) : "–"}
-        title="Records in Kafka that are not applied yet"
+        title="Records in Kafka that the service has not applied yet"
       />
       <Figure
         label="From Kafka"
         value={formatRate(mean(consumed.slice(-RATE_SECONDS)))}
-        title="Records a second that the service reads"
+        title="Records per second that the service reads"
       >
         <Sparkline values={consumed} slots={SLOTS} />
       </Figure>
       <Figure
         label="To this page"
         value={formatRate(received.rate(now, RATE_SECONDS))}
-        title="Changes a second that this page gets: of each key the latest, four times a second"
+        title="Changes per second that this page receives, at most four for each key"
       >
         <Sparkline values={received.read(now)} slots={SLOTS} />
       </Figure>
@@ -47,7 +47,7 @@ export function Strip() {
       <Figure
         label="Subscribers"
         value={status ? formatCount(status.subscribers) : "–"}
-        title="Open subscriptions of all clients, those of this page among them"
+        title="Open subscriptions of all clients, including this page"
       />
       {status && <Partitions />}
     </section>

@@ -4,7 +4,7 @@ import type { Dashboard } from "../model/dashboard";
 
 export const DashboardContext = createContext<Dashboard | null>(null);
 
-/** The dashboard; the component is drawn again when it changed, once in the interval. */
+/** Returns the dashboard, and renders the component again after changes, at most once per interval. */
 export function useDashboard(intervalMs: number): Dashboard {
   const dashboard = useContext(DashboardContext);
   if (!dashboard) throw new Error("no dashboard around this component");
@@ -35,7 +35,7 @@ export function useMedia(query: string): boolean {
   return matches;
 }
 
-/** A class that alternates when the text changes, for an animation that has to start again. */
+/** Returns a class that alternates when the text changes, to restart an animation. */
 export function useFlash(text: string): string {
   const before = useRef({ text, flash: "" });
   if (before.current.text !== text) {

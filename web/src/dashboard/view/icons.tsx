@@ -32,13 +32,13 @@ export function Icon({ name }: { name: IconName }) {
   );
 }
 
-/** A line over the last values; the scale starts at zero. */
+/** A line of the last values, on a scale that starts at zero. */
 export function Sparkline({ values, slots }: { values: readonly number[]; slots: number }) {
-  const greatest = Math.max(1, ...values);
+  const maximum = Math.max(1, ...values);
   const first = slots - values.length;
   const points = values.map((value, i) => {
     const x = ((first + i) / (slots - 1)) * 100;
-    return `${x.toFixed(1)},${(27 - (value / greatest) * 25).toFixed(1)}`;
+    return `${x.toFixed(1)},${(27 - (value / maximum) * 25).toFixed(1)}`;
   });
   return (
     <svg class="sparkline" viewBox="0 0 100 28" preserveAspectRatio="none" aria-hidden="true">
@@ -48,9 +48,9 @@ export function Sparkline({ values, slots }: { values: readonly number[]; slots:
 }
 
 export function Bars({ values }: { values: readonly number[] }) {
-  const greatest = Math.max(1, ...values);
+  const maximum = Math.max(1, ...values);
   const path = values.map((value, i) => {
-    const height = (value / greatest) * 38;
+    const height = (value / maximum) * 38;
     return value === 0
       ? ""
       : `M${String(i * 5)} 40v${(-Math.max(height, 1)).toFixed(1)}h4v${Math.max(height, 1).toFixed(1)}z`;

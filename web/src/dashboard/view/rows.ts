@@ -9,7 +9,7 @@ import type { Row } from "../model/table";
 const OVERSCAN_ROWS = 4;
 const PIECES_MAX = 24;
 const HEX_BYTES_MAX = 24;
-/** How long a changed value glows, the second half of it weaker. */
+/** How long a changed value glows; it is weaker in the second half. */
 const GLOW_MS = 900;
 const GLOW_CHECK_MS = 150;
 const SLOW_MS = 500;
@@ -23,9 +23,9 @@ export interface Scene {
   sinceMs: number;
 }
 
-/** Draws the rows in sight with a fixed stock of elements, without a framework: thousands may change a second. */
+/** Draws the visible rows with a pool of elements, without a framework, since thousands may change per second. */
 export class Rows {
-  private stock: RowElement[] = [];
+  private pool: RowElement[] = [];
   private paintedMs = 0;
   private slowMs = 0;
 
@@ -34,19 +34,19 @@ export class Rows {
     private readonly sizer: HTMLElement,
   ) {}
 
-  /** Returns after how many milliseconds it has to paint again without a change. */
+  /** Paints the visible rows; returns the milliseconds after which it must paint again without a change. */
   paint(scene: Scene, rowPx: number, headPx: number): number | null {
     const now = Date.now();
     const slow = now - this.slowMs >= SLOW_MS;
     if (slow) this.slowMs = now;
     this.sizer.style.height = `${String(scene.rows.length * rowPx)}px`;
-    const sight = this.scroller.clientHeight - headPx;
+    const visiblePx = this.scroller.clientHeight - headPx;
     const first = Math.max(0, Math.floor(this.scroller.scrollTop / rowPx) - OVERSCAN_ROWS);
-    this.provide(Math.ceil(sight / rowPx) + 2 * OVERSCAN_ROWS + 1);
+    this.provide(Math.ceil(visiblePx / rowPx) + 2 * OVERSCAN_ROWS + 1);
     let glows = false;
-    for (let i = first; i < first + this.stock.length; i++) {
-      // A row keeps its element while it scrolls.
-      const element = this.stock[i % this.stock.length];
+    for (let i = first; i < first + this.pool.length; i++) {
+      // A row keeps its element while scrolling.
+      const element = this.pool[i % this.pool.length];
       const row = scene.rows[i];
       if (row && element) {
         element.show(row, i, rowPx, scene, now, this.paintedMs, slow);
@@ -57,18 +57,18 @@ export class Rows {
     return glows ? GLOW_CHECK_MS : null;
   }
 
-  /** Every element has to be written anew. */
+  /** Forces every element to render again. */
   forget(): void {
-    for (const element of this.stock) element.forget();
+    for (const element of this.pool) element.forget();
   }
 
   private provide(count: number): void {
-    while (this.stock.length < count) {
+    while (this.pool.length < count) {
       const element = new RowElement();
       this.sizer.append(element.root);
-      this.stock.push(element);
+      this.pool.push(element);
     }
-    for (const element of this.stock.splice(count)) element.root.remove();
+    for (const element of this.pool.splice(count)) element.root.remove();
   }
 }
 
@@ -115,7 +115,7 @@ class RowElement {
     if (index !== this.index) {
       this.index = index;
       this.root.style.transform = `translateY(${String(index * rowPx)}px)`;
-      // The head is the first row.
+      // The header is the first row.
       this.root.setAttribute("aria-rowindex", String(index + 2));
     }
     if (other || row.raw !== this.raw || scene.plotted !== this.plotted) {
@@ -133,7 +133,7 @@ class RowElement {
     this.mark(row.id, scene);
   }
 
-  /** Dims what lit up; whether anything still glows. */
+  /** Dims the highlight; returns whether the row still glows. */
   glow(now: number): boolean {
     const age = now - this.litMs;
     const level = age < GLOW_MS / 2 ? 2 : age < GLOW_MS ? 1 : 0;
@@ -166,7 +166,7 @@ class RowElement {
     this.litMs = 0;
   }
 
-  /** `fresh` lights up what differs from before, or with `other`, which has no before, all of it. */
+  /** Writes the value. `fresh` highlights the changed pieces, or all of them if the row is new (`other`). */
   private write(
     pieces: Piece[],
     id: string,
@@ -200,7 +200,7 @@ class RowElement {
   }
 }
 
-/** Changes are seen a few times a second at most: what is faster looks alike. */
+/** Changes are counted a few times per second at most, so higher rates are indistinguishable. */
 function formatSeenRate(perSecond: number): string {
   if (perSecond < 0.05) return "";
   return perSecond > TABLE_RATE_MAX ? `> ${String(TABLE_RATE_MAX)}/s` : formatRate(perSecond);

@@ -7,7 +7,7 @@ import { KEYS_MAX } from "../model/limits";
 import { useDashboard } from "./hooks";
 import { Icon, type IconName } from "./icons";
 
-/** What stands in the table's place while there are no rows. */
+/** Shown instead of the table while there are no rows. */
 export function EmptyState() {
   const dashboard = useDashboard(50);
   const { main, listing, link, session, status } = dashboard;
@@ -19,7 +19,7 @@ export function EmptyState() {
   if (unreachable && main.rows.size === 0) {
     return (
       <Notice icon="plug" title="The service cannot be reached">
-        <p>This page keeps trying, and fills as soon as the service answers.</p>
+        <p>The page keeps retrying and shows the keys as soon as the service responds.</p>
       </Notice>
     );
   }
@@ -55,7 +55,7 @@ function Failed({ dashboard }: { dashboard: Dashboard }) {
       <p>
         {failure?.message} <code>{failure?.code}</code>
       </p>
-      <p>This page asks again every few seconds.</p>
+      <p>The page retries every few seconds.</p>
       {link.prefix !== "" && <ShowAll dashboard={dashboard} />}
     </Notice>
   );
@@ -78,7 +78,7 @@ function ShowAll({ dashboard }: { dashboard: Dashboard }) {
 function NoMatch({ dashboard }: { dashboard: Dashboard }) {
   return (
     <Notice icon="search" title={`No key starts with “${dashboard.link.prefix}”`}>
-      <p>A key that does will show up here by itself.</p>
+      <p>Matching keys will appear here as soon as they exist.</p>
       <ShowAll dashboard={dashboard} />
     </Notice>
   );
@@ -116,7 +116,7 @@ function Refused({ dashboard }: { dashboard: Dashboard }) {
   const [token, setToken] = useState("");
   return (
     <Notice icon="lock" title="You need access to see this">
-      <p>Sign in where your organisation lets you, then reload. Or use a token for this service.</p>
+      <p>Sign in with your organisation and reload the page, or enter a token for this service.</p>
       <form
         class="token"
         onSubmit={(event) => {

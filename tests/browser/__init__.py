@@ -1,1 +1,1 @@
-"""The pages in a real browser, over the real service."""
+"""Tests of the pages in a real browser against the real service."""

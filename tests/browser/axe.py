@@ -1,16 +1,16 @@
-"""What axe-core has against a page."""
+"""Accessibility violations that axe-core finds on a page."""
 
 from importlib.resources import files
 from typing import Any
 
 from playwright.async_api import Page
 
-# axe-core as axe-playwright-python brings it, of whose own code, untyped, only this file is of use.
+# axe-playwright-python includes axe-core; its own code is untyped and not used.
 AXE = files("axe_playwright_python").joinpath("axe.min.js")
 
 
 async def violations(page: Page) -> list[str]:
-    """How bad, which rule, where, and why: one line for each element of the page as it is."""
+    """Return one line per element with a violation: impact, rule, element and messages."""
     await page.evaluate(AXE.read_text())
     found: dict[str, Any] = await page.evaluate("axe.run({ resultTypes: ['violations'] })")
     return [

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 async def visitor() -> AsyncIterator["Visitor"]:
     """A browser for one test.
 
-    Skips with the reason where something it needs is missing, and fails instead under KVS_REQUIRE_BROWSER=1. A browser
-    that does not start is always a failure.
+    Skips the test if a requirement is missing, or fails under KVS_REQUIRE_BROWSER=1. A browser that does not start
+    always fails the test.
     """
     reason = missing()
     if reason and os.environ.get("KVS_REQUIRE_BROWSER") == "1":

@@ -1,4 +1,4 @@
-"""The dashboard as its readers use it."""
+"""Page object of the dashboard."""
 
 import re
 
@@ -28,8 +28,20 @@ IN_ORDER = """
   .map(({ title }) => title)
   .join(", ") === order
 """
+RECORD_HIGHLIGHTS = """
+() => {
+  const highlighted = (globalThis.highlighted = new Set());
+  const record = (mutations) => {
+    for (const { target } of mutations) {
+      if (Number(target.dataset.glow) > 0) highlighted.add(target.closest(".row").title);
+    }
+  };
+  const options = { subtree: true, attributeFilter: ["data-glow"] };
+  new MutationObserver(record).observe(document.getElementById("grid"), options);
+}
+"""
 TABS_MAX = 40
-KEEP_BANNERS = """
+RECORD_BANNERS = """
 () => {
   const banners = (globalThis.banners = []);
   const look = () => document.querySelectorAll(".banner strong").forEach((title) => banners.push(title.textContent));
@@ -39,65 +51,70 @@ KEEP_BANNERS = """
 
 
 class Dashboard:
-    """An open dashboard. What `shows…` waits for has to come."""
+    """An open dashboard. The methods that check something wait for it."""
 
     def __init__(self, page: Page) -> None:
         self.page = page
         self.banner = page.get_by_role("region", name="Notice")
         self.detail = page.get_by_role("complementary", name="Selected key")
         self.history = self.detail.get_by_role("region", name="History").get_by_role("listitem")
-        # Not by its role: a key that is open on a small screen covers it.
+        # Not found by role, since an open key covers it on a small screen.
         self.state = page.locator(".strip .state .number")
         self.rows = page.get_by_role("grid").locator(".row")
         self.plots = page.get_by_role("figure")
 
     @property
     def link(self) -> str:
-        """What the address carries: its query, with the question mark."""
+        """The query string of the address, with the question mark."""
         return "".join(self.page.url.partition("?")[1:])
 
     def row(self, key: str) -> Locator:
-        """The key's line in the table; none when the table has no such key."""
+        """The row of a key in the table."""
         return self.page.get_by_role("grid").get_by_title(key, exact=True).filter(visible=True)
 
     def plot(self, name: str) -> Locator:
         return self.page.get_by_role("figure", name=f"Plot of {name}")
 
     async def shows(self, key: str, value: str) -> None:
-        """The key's line has that value, and no other."""
+        """The row of a key shows exactly this value."""
         await expect(self.row(key).locator(".value")).to_have_accessible_name(value)
 
-    async def has_all(self, count: str) -> None:
-        """The table says that it has so many, and nothing more is on its way."""
+    async def has_loaded(self, count: str) -> None:
+        """The table shows this count, and is live."""
         await expect(self.page.locator(".count")).to_have_text(count)
         await self.is_live()
 
     async def has_in_order(self, *keys: str) -> None:
-        """The table's rows from top to bottom, all of them in sight."""
+        """The table shows exactly these rows from top to bottom."""
         order = ", ".join(keys)
         await self.page.wait_for_function(IN_ORDER, arg=order)
 
-    async def lights_up(self, key: str) -> None:
-        await expect(self.row(key).locator(".value[data-glow='1'], .value[data-glow='2']")).to_be_visible()
+    async def record_highlights(self) -> None:
+        """Record from now on which rows are highlighted, even if only briefly."""
+        await self.page.evaluate(RECORD_HIGHLIGHTS)
+
+    async def has_highlighted(self, key: str) -> None:
+        """The row of a key has been highlighted since `record_highlights`."""
+        await self.page.wait_for_function("(key) => globalThis.highlighted.has(key)", arg=key)
 
     async def shows_no(self, key: str) -> None:
         await expect(self.row(key)).to_have_count(0)
 
     async def is_live(self) -> None:
-        """Nothing is wrong, and all there is has arrived."""
+        """The page is live and shows no problem."""
         await expect(self.state).to_have_text("Live")
         await expect(self.banner).to_be_hidden()
 
-    async def keep_banners(self) -> None:
-        """From now on write down every banner, however short it is shown."""
-        await self.page.evaluate(KEEP_BANNERS)
+    async def record_banners(self) -> None:
+        """Record from now on every banner, even if it is shown only briefly."""
+        await self.page.evaluate(RECORD_BANNERS)
 
     async def banners(self) -> list[str]:
-        """The titles that were written down."""
+        """Return the titles of the recorded banners."""
         titles: list[str] = await self.page.evaluate("globalThis.banners")
         return titles
 
-    async def warns(self, text: str) -> None:
+    async def shows_banner(self, text: str) -> None:
         await expect(self.banner).to_contain_text(text)
 
     async def open(self, key: str) -> None:
@@ -111,17 +128,17 @@ class Dashboard:
         await expect(self.detail.get_by_role("heading", level=2)).to_have_text(key)
 
     async def plots_latest(self, name: str, number: str) -> None:
-        """There is a plot of that name, drawn, whose newest number is that."""
+        """A plot of this name is drawn, and its latest number is this one."""
         plot = self.plot(name)
         await expect(plot.locator(".latest")).to_have_text(number)
         await expect(plot.locator("canvas")).to_be_visible()
 
-    async def details(self, value: str) -> None:
-        """The open key has that value, which is no JSON."""
+    async def shows_detail(self, value: str) -> None:
+        """The detail panel shows this value, which is not JSON."""
         await expect(self.detail.locator("pre")).to_have_text(value)
 
-    async def elements_alive(self, kind: str) -> int:
-        """How many elements of a class there are, with those that are on the page no more and still referred to."""
+    async def elements_in_memory(self, kind: str) -> int:
+        """Count the elements of a class in memory, including removed ones that were not collected."""
         session = await self.page.context.new_cdp_session(self.page)
         prototype = (await session.send("Runtime.evaluate", {"expression": f"{kind}.prototype"}))["result"]
         found = await session.send("Runtime.queryObjects", {"prototypeObjectId": prototype["objectId"]})
@@ -129,18 +146,18 @@ class Dashboard:
         asked = {"objectId": found["objects"]["objectId"], **length}
         return int((await session.send("Runtime.callFunctionOn", asked))["result"]["value"])
 
-    async def remembers(self, *versions: str) -> None:
-        """The history of the open key, the newest first."""
+    async def has_history(self, *versions: str) -> None:
+        """The history of the open key consists of these values, the latest first."""
         await expect(self.history).to_have_count(len(versions))
         for item, version in zip(await self.history.all(), versions, strict=True):
             await expect(item).to_contain_text(re.compile(rf"{re.escape(version)}$"))
 
     async def press(self, name: str) -> None:
-        """Press the button of that name."""
+        """Click the button of this name."""
         await self.page.get_by_role("button", name=name, exact=True).click()
 
     async def type(self, *keys: str) -> None:
-        """Press single keys, or write whole words, where the focus is."""
+        """Press keys such as "Enter" or "p", or type words, where the focus is."""
         for key in keys:
             if len(key) == 1 or key[0].isupper():
                 await self.page.keyboard.press(key)
@@ -148,15 +165,15 @@ class Dashboard:
                 await self.page.keyboard.type(key)
 
     async def tab_to(self, name: str) -> None:
-        """Press the tabulator until what has that name has the focus."""
+        """Press Tab until the element of this name has the focus."""
         for _ in range(TABS_MAX):
             await self.page.keyboard.press("Tab")
             if await self.page.evaluate("document.activeElement.ariaLabel") == name:
                 return
-        raise AssertionError(f"{name!r} is not reached by {TABS_MAX} tabulators")
+        raise AssertionError(f"{name!r} does not get the focus within {TABS_MAX} presses of Tab")
 
     async def drag_over_plot(self) -> None:
-        """Draw the mouse over the middle of the first plot."""
+        """Drag the mouse across the middle of the first plot."""
         box = await self.plots.first.locator(".u-over").bounding_box()
         assert box is not None
         y = box["y"] + box["height"] / 2
@@ -165,15 +182,15 @@ class Dashboard:
         await self.page.mouse.move(box["x"] + box["width"] / 2, y, steps=4)
         await self.page.mouse.up()
 
-    async def says_that_plots_stand_still(self) -> None:
-        await expect(self.page.get_by_text("Standing still")).to_be_visible()
+    async def shows_paused_plots(self) -> None:
+        await expect(self.page.get_by_text("Paused; new values")).to_be_visible()
 
-    async def says_that_plots_follow(self) -> None:
-        await expect(self.page.get_by_text("Standing still")).to_be_hidden()
+    async def shows_live_plots(self) -> None:
+        await expect(self.page.get_by_text("Paused; new values")).to_be_hidden()
         await expect(self.page.get_by_role("button", name="Pause")).to_be_visible()
 
     async def shows_tree(self, *lines: str) -> None:
-        """The open key's value has those lines, each the name and what it is."""
+        """The value of the open key is a tree with these lines, each a name and its value."""
         for line in lines:
             await expect(self._line(line)).to_be_visible()
 
@@ -193,22 +210,22 @@ class Dashboard:
         await expect(self.detail).to_be_hidden()
 
     async def transferred(self) -> dict[str, int]:
-        """The bytes that came over the line so far, headers and all, by address."""
+        """Return the transferred bytes so far by address, including headers."""
         return dict(await self.page.evaluate(TRANSFERRED))
 
     async def violations(self) -> list[str]:
-        """What axe-core has against the page as it is."""
+        """Return the accessibility violations of the page in its current state."""
         return await violations(self.page)
 
-    async def has_in_sight(self, part: Locator) -> None:
-        """All of it can be seen."""
+    async def is_fully_visible(self, part: Locator) -> None:
+        """The element is entirely in the viewport."""
         await expect(part).to_be_in_viewport(ratio=1)
 
-    async def move_border(self, *keys: str) -> None:
-        """Press those keys at the border between the plots and the table."""
-        border = self.page.get_by_role("separator")
+    async def move_splitter(self, *keys: str) -> None:
+        """Press keys on the splitter between plots and table."""
+        splitter = self.page.get_by_role("separator")
         for key in keys:
-            await border.press(key)
+            await splitter.press(key)
 
     async def board_height(self) -> float:
         box = await self.page.get_by_role("region", name="Pinned keys and plots").bounding_box()
@@ -219,7 +236,7 @@ class Dashboard:
         await self.page.set_viewport_size({"width": width, "height": height})
 
     async def overflow(self) -> tuple[int, list[str]]:
-        """How many pixels the page is wider than the screen, and the controls that are not wholly on it."""
+        """Return by how many pixels the page is too wide, and the controls that are not entirely on the screen."""
         pixels: int = await self.page.evaluate("document.documentElement.scrollWidth - innerWidth")
         controls: list[str] = await self.page.evaluate(BEYOND_THE_EDGE)
         return pixels, controls

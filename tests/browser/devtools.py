@@ -1,7 +1,7 @@
-"""Chromium by its own protocol alone, for measurements.
+"""Chromium controlled through the DevTools protocol, for measurements.
 
-Playwright listens to the network of every page: each message of a WebSocket then costs the page's main thread more than
-the page itself spends on it.
+Playwright observes the network of every page, which costs the main thread more per WebSocket message than the page
+itself.
 """
 
 import asyncio
@@ -25,7 +25,7 @@ STOP_SECONDS_MAX = 10.0
 
 
 class Tab:
-    """A page of its own, open at an address."""
+    """A tab that shows one page."""
 
     def __init__(self, socket: ClientConnection, session: str) -> None:
         self._socket = socket
@@ -34,7 +34,7 @@ class Tab:
 
     @classmethod
     async def open(cls, socket: ClientConnection, url: str, script: str) -> Self:
-        """Goes to `url`, where `script` runs before the page's own."""
+        """Open `url` in a new tab and run `script` before the scripts of the page."""
         browser = cls(socket, "")
         target = (await browser.send("Target.createTarget", url="about:blank"))["targetId"]
         session = (await browser.send("Target.attachToTarget", targetId=target, flatten=True))["sessionId"]
@@ -48,7 +48,7 @@ class Tab:
         return tab
 
     async def send(self, method: str, **parameters: Any) -> dict[str, Any]:
-        """The answer to a command. Raises RuntimeError where there is an error instead."""
+        """Send a command and return its result. Raises RuntimeError if it fails."""
         number = next(self._numbers)
         message: dict[str, Any] = {"id": number, "method": method, "params": parameters}
         if self._session:
@@ -62,17 +62,17 @@ class Tab:
                 raise RuntimeError(f"{method}: {answer['error']['message']}")
             result: dict[str, Any] = answer["result"]
             return result
-        raise RuntimeError(f"{method}: the browser is gone")
+        raise RuntimeError(f"{method}: the browser has closed the connection")
 
     async def evaluate(self, expression: str) -> Any:
-        """The value of JavaScript, awaited where it is a promise. Raises RuntimeError where it throws."""
+        """Evaluate JavaScript and return its value or resolved promise. Raises RuntimeError if it throws."""
         found = await self.send("Runtime.evaluate", expression=expression, awaitPromise=True, returnByValue=True)
         if "exceptionDetails" in found:
             raise RuntimeError(f"{expression[:80]}: {found['exceptionDetails']}")
         return found["result"].get("value")
 
     async def metrics(self) -> dict[str, float]:
-        """Chromium's own counters of the page."""
+        """Return Chromium's performance counters of the page."""
         found = (await self.send("Performance.getMetrics"))["metrics"]
         return {metric["name"]: metric["value"] for metric in found}
 
@@ -82,7 +82,7 @@ class Tab:
 
 @asynccontextmanager
 async def browsing() -> AsyncIterator[ClientConnection]:
-    """A browser of its own, and the connection to it."""
+    """Start a browser and yield the connection to it."""
     path = chromium()
     assert path is not None
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
@@ -112,4 +112,4 @@ async def _address(process: Process) -> str:
     async for line in process.stderr:
         if found := LISTENING.search(line.decode(errors="replace")):
             return found[1]
-    raise RuntimeError("Chromium ended before it could be talked to")
+    raise RuntimeError("Chromium ended before it accepted connections")

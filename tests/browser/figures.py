@@ -1,8 +1,8 @@
-"""How the dashboard does under load: `python -m tests.browser.figures --keys 100000 --rate 5000 --seconds 600`.
+"""Measure the dashboard under load: `python -m tests.browser.figures --keys 100000 --rate 5000 --seconds 600`.
 
-A broker, a producer, the service and the browser run on this machine, each in processes of its own. Frames, tasks and
-times suffer where other work takes the processors; the processor time of the page's main thread, in percent of one
-processor, hardly does. What a message costs there is compared with a page that parses the same messages and no more.
+Broker, producer, service and browser run on this machine in separate processes. Other load affects frames, tasks and
+durations, but hardly the CPU time of the page's main thread, given in percent of one core. The cost per message is
+compared with a page that only parses the same messages.
 """
 
 import argparse
@@ -24,7 +24,7 @@ from tests.browser.load import changing, serving_many
 from tests.browser.needs import missing
 
 PORT = 8765
-# A plot and the history of a key that changes many times a second, beside the table.
+# The table, with a plot and the history of a key that changes many times per second.
 VIEW = "?plot=hot~~/value&key=hot"
 SETTLE_SECONDS = 5.0
 QUIET_SECONDS = 10.0
@@ -73,7 +73,7 @@ STOP = """
   };
 }
 """
-# Up and down through the whole table, a screen a frame: faster than anybody scrolls.
+# Scrolls up and down through the table by one screen per frame, faster than any user.
 SCROLL = """
 (seconds) => new Promise((resolve) => {
   const grid = document.getElementById("grid");
@@ -89,7 +89,7 @@ SCROLL = """
   scroll();
 })
 """
-# Done when the table is complete.
+# Resolves when the table is complete.
 LOADED = """
 (text) => new Promise((resolve) => {
   const look = () => {
@@ -101,7 +101,7 @@ LOADED = """
   look();
 })
 """
-# The table's own subscription, of which every message is parsed and nothing else is done; done when it is live.
+# Subscribes like the table and only parses every message. Resolves when the subscription is live.
 PARSE = """
 (query) => new Promise((resolve) => {
   const variables = { interval: 0.25 };
@@ -126,22 +126,22 @@ HEAD = (
     "frames/s",
     "95 % of frames within",
     "longest frame",
-    "main thread: processor time",
+    "main thread: CPU time",
     "in tasks",
     "long tasks: number, total, longest",
     "changes/s applied by the service",
     "messages/s to the page",
-    "a second",
+    "per second",
     "heap after",
 )
 
 
 @dataclass(frozen=True)
 class Reading:
-    """The page's own counters at one time."""
+    """The counters of the page at one time."""
 
     at: float
-    processor_seconds: float
+    cpu_seconds: float
     busy_seconds: float
     messages: int
     bytes: int
@@ -151,7 +151,7 @@ class Reading:
 
 @dataclass(frozen=True)
 class Span:
-    """Between two readings."""
+    """The interval between two readings."""
 
     before: Reading
     after: Reading
@@ -161,21 +161,21 @@ class Span:
         return self.after.at - self.before.at
 
     @property
-    def processor_share(self) -> float:
-        """Of one processor."""
-        return (self.after.processor_seconds - self.before.processor_seconds) / self.seconds
+    def cpu_share(self) -> float:
+        """CPU time as a share of one core."""
+        return (self.after.cpu_seconds - self.before.cpu_seconds) / self.seconds
 
     @property
     def busy_share(self) -> float:
         return (self.after.busy_seconds - self.before.busy_seconds) / self.seconds
 
     def rate(self, name: str) -> float:
-        """Of a counter, a second."""
+        """Rate of a counter per second."""
         return float(getattr(self.after, name) - getattr(self.before, name)) / self.seconds
 
-    def message_microseconds(self, quiet_share: float = 0) -> float:
-        """What a message costs the main thread, beyond what it costs the page to be there."""
-        return (self.processor_share - quiet_share) / self.rate("messages") * 1e6
+    def message_microseconds(self, idle_share: float = 0) -> float:
+        """CPU time of the main thread per message, minus the share of the idle page."""
+        return (self.cpu_share - idle_share) / self.rate("messages") * 1e6
 
 
 class Meter:
@@ -186,16 +186,16 @@ class Meter:
         self._http = http
 
     async def heap(self) -> float:
-        """MB of JavaScript objects that are in use."""
+        """Return the MB of JavaScript objects in use."""
         await self._tab.send("HeapProfiler.collectGarbage")
         return (await self._tab.metrics())["JSHeapUsedSize"] / MEGABYTE
 
-    async def processor_seconds(self) -> float:
-        """What the main thread has used since the page began."""
+    async def cpu_seconds(self) -> float:
+        """Return the CPU time of the main thread since the page was opened."""
         return (await self._tab.metrics())["ThreadTime"]
 
     async def measure(self, name: str, seconds: float, *, scroll: bool = False) -> Span:
-        """Watch the page for that long, and print what was seen."""
+        """Observe the page for this long, and print a row of the table."""
         before = await self._read()
         await self._tab.evaluate(f"({START})()")
         if scroll:
@@ -209,7 +209,7 @@ class Meter:
             f"{seen['frames'] / span.seconds:.0f}",
             f"{seen['gap95']:.0f} ms",
             f"{seen['gapMost']:.0f} ms",
-            f"{span.processor_share:.0%}",
+            f"{span.cpu_share:.0%}",
             f"{span.busy_share:.0%}",
             f"{seen['tasks']:.0f}, {seen['tasksTotal'] / 1000:.1f} s, {seen['taskMost']:.0f} ms",
             f"{span.rate('applied'):,.0f}",
@@ -237,7 +237,7 @@ class Meter:
 
 @dataclass(frozen=True)
 class Session:
-    """What there is to measure with."""
+    """The running processes and the parameters of a measurement."""
 
     socket: ClientConnection
     http: httpx.AsyncClient
@@ -253,21 +253,21 @@ class Session:
 
     @asynccontextmanager
     async def loaded(self, name: str, path: str, load: str) -> AsyncIterator[Meter]:
-        """A page that is open at a path, once the JavaScript `load` is done; prints what loading took."""
+        """Open a page, wait for the JavaScript promise `load`, and print the cost of loading."""
         began = time.monotonic()
         tab = await Tab.open(self.socket, f"{self.url}{path}", COUNT_MESSAGES)
         try:
             await tab.evaluate(load)
             meter = Meter(tab, self.http)
-            used = await meter.processor_seconds()
-            print(f"\n{name}: {self.keys:,} keys after {time.monotonic() - began:.1f} s, {used:.1f} s of a processor\n")
+            used = await meter.cpu_seconds()
+            print(f"\n{name}: {self.keys:,} keys after {time.monotonic() - began:.1f} s, {used:.1f} s of CPU time\n")
             print(f"| {' | '.join(HEAD)} |\n|{'---|' * len(HEAD)}")
             yield meter
         finally:
             await tab.close()
 
     async def dashboard(self) -> float:
-        """Measure the dashboard; how many microseconds of its main thread a message costs."""
+        """Measure the dashboard; return the microseconds of its main thread per message."""
         load = f"({LOADED})({json.dumps(f'{self.keys + 1:,} keys')})"
         async with self.loaded("The dashboard", f"/{VIEW}", load) as meter:
             quiet = await meter.measure("nothing changes", QUIET_SECONDS)
@@ -277,10 +277,10 @@ class Session:
                 await meter.measure(self.name, QUIET_SECONDS)
                 await meter.measure(f"{self.name}, scrolling", SCROLL_SECONDS, scroll=True)
                 busy = await meter.measure(self.name, self.seconds)
-        return busy.message_microseconds(quiet.processor_share)
+        return busy.message_microseconds(quiet.cpu_share)
 
     async def parser(self) -> float:
-        """Measure a page that parses the same messages and does nothing with them."""
+        """Measure a page that only parses the same messages."""
         load = f"({PARSE})({json.dumps(QUERY)})"
         async with (
             self.loaded("A page that only parses", "/healthz", load) as meter,
@@ -292,7 +292,7 @@ class Session:
 
 
 async def report(arguments: argparse.Namespace) -> None:
-    """Everything measured, as tables in Markdown."""
+    """Run all measurements and print them as Markdown tables."""
     with tempfile.TemporaryDirectory() as directory:
         async with (
             serving_many(arguments.keys, Path(directory), PORT) as (servers, url),
@@ -300,17 +300,20 @@ async def report(arguments: argparse.Namespace) -> None:
             browsing() as socket,
         ):
             session = Session(socket, http, servers, url, arguments.keys, arguments.rate, arguments.seconds)
-            ours, least = await session.dashboard(), await session.parser()
-    print(f"\na message costs the main thread {ours:.0f} µs, {ours / least:.1f} times the {least:.0f} µs of parsing it")
+            dashboard, parser = await session.dashboard(), await session.parser()
+    ratio = dashboard / parser
+    print(
+        f"\nA message costs {dashboard:.0f} µs of the main thread, {ratio:.1f} times the {parser:.0f} µs of parsing it."
+    )
     print(f"{os.cpu_count()} cores, load average {os.getloadavg()[1]:.1f}")
 
 
 def main() -> None:
-    """Run everything, and print what was measured."""
+    """Parse the command line and run the measurements."""
     parser = argparse.ArgumentParser(description="Measure the dashboard under load.")
     parser.add_argument("--keys", type=int, default=100_000)
-    parser.add_argument("--rate", type=float, default=5_000, help="changes a second (default 5000)")
-    parser.add_argument("--seconds", type=float, default=60, help="how long the last measurement takes (default 60)")
+    parser.add_argument("--rate", type=float, default=5_000, help="changes per second (default 5000)")
+    parser.add_argument("--seconds", type=float, default=60, help="duration of the last measurement (default 60)")
     arguments = parser.parse_args()
     if reason := missing():
         parser.exit(1, f"{reason}\n")

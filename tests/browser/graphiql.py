@@ -1,4 +1,4 @@
-"""The playground as its visitors use it."""
+"""Page object of the GraphiQL playground."""
 
 import json
 import re
@@ -16,13 +16,13 @@ CLICK_ALL = "(elements) => elements.forEach((element) => element.click())"
 
 
 class GraphiQL:
-    """An open playground, and what it sent."""
+    """An open playground, and the requests that it sent."""
 
     def __init__(self, page: Page) -> None:
         self.page = page
         self.posted: list[Request] = []
         self.frames: list[Any] = []
-        """What went out over WebSockets."""
+        """Messages sent over WebSockets."""
         self._document = page.get_by_role("region", name="Operation Editor")
         self._answer = page.get_by_role("region", name="Result Window")
         self._execute = page.get_by_role("button", name=re.compile("(Execute|Stop) query"))
@@ -39,32 +39,32 @@ class GraphiQL:
         await expect(self._document).to_contain_text(operation)
 
     async def run(self) -> None:
-        """Run the operation that is open."""
+        """Run the open operation."""
         await self._execute.click()
 
-    async def answers(self, text: str) -> None:
-        """The answer contains that text."""
+    async def shows_result(self, text: str) -> None:
+        """The result contains this text."""
         await expect(self._answer).to_contain_text(text)
 
     async def open_tab(self, name: str) -> None:
         await self._tab(name).click()
 
-    async def open_tab_and_run_at_once(self, name: str) -> None:
-        """Faster than any hand: both within one task of the page."""
+    async def open_tab_and_run_immediately(self, name: str) -> None:
+        """Open a tab and run its operation within one task of the page, which no user could do."""
         await self._tab(name).or_(self._execute).evaluate_all(CLICK_ALL)
 
     async def append(self, text: str) -> None:
-        """Write at the end of the document."""
+        """Type at the end of the document."""
         await self._document.locator(".view-lines").click()
         await self.page.keyboard.press("ControlOrMeta+End")
         await self.page.keyboard.insert_text(text)
 
     async def stop(self) -> None:
-        """End the subscription that runs."""
+        """Stop the running subscription."""
         await self._execute.click()
 
     async def send_headers(self, headers: dict[str, str]) -> None:
-        """Write the Headers editor."""
+        """Fill the Headers editor."""
         await self.page.get_by_role("button", name="Headers").click()
         await self.page.get_by_role("region", name="Headers").locator(".view-lines").filter(visible=True).click()
         await self.page.keyboard.insert_text(json.dumps(headers))
@@ -72,8 +72,8 @@ class GraphiQL:
     async def subscribe_over(self, transport: str) -> None:
         await self.page.get_by_role("radio", name=transport).check()
 
-    async def remembers(self, text: str) -> None:
-        """The browser has written down that the tab in front holds that text."""
+    async def has_stored(self, text: str) -> None:
+        """The browser has stored this text of the active tab."""
         await self.page.wait_for_function(STORED, arg=text)
 
     async def reload(self) -> None:

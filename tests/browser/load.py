@@ -1,6 +1,6 @@
-"""A topic that changes thousands of times a second, and a service over it, each in a process of its own.
+"""A topic with thousands of changes per second and a service for it, in separate processes.
 
-The broker is a real one: the embedded one needs ever more time to find a record, and is not read so fast for minutes.
+The broker is a real Kafka. The embedded broker gets slower with the number of records and cannot sustain this rate.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ from tests.kafka.broker import KafkaBroker
 TOPIC = "load"
 PARTITIONS = 4
 HOT_KEY = b"hot"
-# How many of the changes are the hot key's.
+# Share of the changes that are to the hot key.
 HOT_SHARE = 0.01
 STEPS_A_SECOND = 50
 START_SECONDS_MAX = 60.0
@@ -35,7 +35,7 @@ def key_of(number: int) -> bytes:
 
 
 def produce(bootstrap_servers: str, keys: int, rate: float) -> None:
-    """Change `rate` random keys a second, until killed."""
+    """Change `rate` random keys per second until killed."""
     producer = Producer({"bootstrap.servers": bootstrap_servers, "linger.ms": 5, "compression.type": "lz4"})
     sent, began = 0, time.monotonic()
     while True:
@@ -49,7 +49,7 @@ def produce(bootstrap_servers: str, keys: int, rate: float) -> None:
 
 @asynccontextmanager
 async def changing(bootstrap_servers: str, keys: int, rate: float) -> AsyncIterator[None]:
-    """Change `rate` random keys a second while the context is open."""
+    """Change `rate` random keys per second while the context is open."""
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "tests.browser.load", bootstrap_servers, str(keys), str(rate)
     )
@@ -61,7 +61,7 @@ async def changing(bootstrap_servers: str, keys: int, rate: float) -> AsyncItera
 
 
 def fill(bootstrap_servers: str, keys: int) -> None:
-    """Give every key a value."""
+    """Write a value for every key."""
     producer = Producer({"bootstrap.servers": bootstrap_servers, "compression.type": "lz4"})
     producer.produce(TOPIC, value_of(0), HOT_KEY)
     for number in range(keys):
@@ -72,7 +72,7 @@ def fill(bootstrap_servers: str, keys: int) -> None:
 
 @asynccontextmanager
 async def service(bootstrap_servers: str, directory: Path, port: int) -> AsyncIterator[str]:
-    """The URL of `kvs-graphql serve`, once it has caught up."""
+    """Run `kvs-graphql serve`, and yield its URL once it has caught up."""
     flags = ("--bootstrap-servers", bootstrap_servers, "--topic", TOPIC, "--port", str(port), "--log-level", "error")
     environment = {name: value for name, value in os.environ.items() if not name.startswith("KVS_")}
     process = await asyncio.create_subprocess_exec(
@@ -81,7 +81,7 @@ async def service(bootstrap_servers: str, directory: Path, port: int) -> AsyncIt
     url = f"http://127.0.0.1:{port}"
     try:
         async with asyncio.timeout(START_SECONDS_MAX), httpx.AsyncClient(base_url=url) as http:
-            while not await is_ready(http):  # noqa: ASYNC110 - another process has no event to wait for
+            while not await is_ready(http):  # noqa: ASYNC110 - there is no event of another process
                 await asyncio.sleep(0.2)
         yield url
     finally:
@@ -99,7 +99,7 @@ async def is_ready(http: httpx.AsyncClient) -> bool:
 
 @asynccontextmanager
 async def serving_many(keys: int, directory: Path, port: int) -> AsyncIterator[tuple[str, str]]:
-    """A service over that many keys: the broker's address, and the service's URL.
+    """Run a service with this many keys; yield the broker's address and the service's URL.
 
     Raises KafkaUnavailable without Java or Kafka's jars.
     """

@@ -1,7 +1,8 @@
-"""Pictures of the pages, taken of real services.
+"""Screenshots of the pages of real services.
 
-`python -m tests.browser.screenshots` takes those of the documentation, of the demo. With `--states DIRECTORY` it takes
-one of each state of the dashboard instead, light and dark, on a large and a small screen, to be looked at.
+`python -m tests.browser.screenshots` takes the screenshots of the documentation from the demo. With `--states
+DIRECTORY`, it instead takes screenshots of every state of the dashboard in light and dark, on a large and a small
+screen, for review.
 """
 
 import argparse
@@ -25,7 +26,7 @@ IMAGES = Path(__file__).parents[2] / "docs" / "images"
 TOPIC = "figures"
 SCREENS = ((1280, 800), (390, 844))
 SECONDS_MAX = 180.0
-# A plot of half a minute is full after as many changes of the key, one a second.
+# A plot of 30 s is full after 30 changes of the key, one per second.
 SPAN_SECONDS = 30
 BOARD = (
     "?pin=load&pin=memory&pin=cpu/1&pin=filesystem/&plot=cpu/0~~/percent&with=cpu/1~~/percent"
@@ -49,28 +50,28 @@ QUERY = """query Memory {
 
 
 async def take_dashboard(visitor: Visitor, url: str, colours: ColourScheme) -> None:
-    """Both plots full of data, and a key open."""
+    """Take the dashboard with two full plots and an open key."""
     async with visitor.dashboard(url, BOARD, colours=colours) as dashboard:
         await dashboard.is_live()
         await expect(dashboard.plots).to_have_count(2)
         await expect(dashboard.history.nth(SPAN_SECONDS)).to_be_attached(timeout=SECONDS_MAX * 1000)
-        # What else runs here is nobody's business.
+        # The processes of this machine must not be published.
         for process in await dashboard.page.locator('.row[title^="process/"]').all():
             await expect(process).not_to_be_in_viewport()
         await dashboard.page.screenshot(path=IMAGES / f"dashboard-{colours}.png")
 
 
 async def take_graphiql(visitor: Visitor, url: str) -> None:
-    """An operation and its answer."""
+    """Take an operation and its result."""
     async with visitor.graphiql(url, f"?{urlencode({'query': QUERY})}") as graphiql:
         await graphiql.has_open("query Memory")
         await graphiql.run()
-        await graphiql.answers('"state": "LIVE"')
+        await graphiql.shows_result('"state": "LIVE"')
         await graphiql.page.screenshot(path=IMAGES / "graphiql.png")
 
 
 async def take_states(directory: Path) -> None:
-    """Each state of the dashboard."""
+    """Take every state of the dashboard."""
     directory.mkdir(parents=True, exist_ok=True)
     async with visiting() as visitor:
         for name, state in STATES.items():
@@ -83,7 +84,7 @@ async def take_states(directory: Path) -> None:
 
 
 async def take_documentation() -> None:
-    """Run the demo and take all pictures of it."""
+    """Run the demo and take all screenshots of the documentation."""
     IMAGES.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as directory:
         async with asyncio.timeout(SECONDS_MAX), figures_topic(TOPIC) as bootstrap_servers:
@@ -98,9 +99,9 @@ async def take_documentation() -> None:
 
 
 def main() -> None:
-    """Take what the command line asks for."""
-    parser = argparse.ArgumentParser(description="Take pictures of the pages.")
-    parser.add_argument("--states", type=Path, metavar="DIRECTORY", help="take one of each state into a directory")
+    """Parse the command line and take the screenshots."""
+    parser = argparse.ArgumentParser(description="Take screenshots of the pages.")
+    parser.add_argument("--states", type=Path, metavar="DIRECTORY", help="take every state into this directory")
     states: Path | None = parser.parse_args().states
     if reason := missing():
         parser.exit(1, f"{reason}\n")

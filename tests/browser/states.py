@@ -1,9 +1,11 @@
-"""The dashboard while there is nothing to show, or not all is well: each state as it comes about, over a real service.
+"""The dashboard in all states without data or with a problem, each produced by a real service.
 
-Only what this service never does by itself is done in its place: refusing a page, and answering late.
+Only what the service never does by itself is simulated: refusing a page, and delaying its responses.
 """
 
 import asyncio
+import os
+import signal
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
@@ -14,6 +16,7 @@ from typing import Any, Protocol
 from playwright.async_api import Page, Route, WebSocketRoute, expect
 
 from kvs_graphql.demo.broker import EmbeddedBroker
+from kvs_graphql.state import State as ServiceState
 from tests.browser.dashboard import Dashboard
 from tests.serving import serving, write
 
@@ -21,16 +24,16 @@ TOPIC = "topic"
 RECORDS = [(b"oven", b'{"degrees": 180, "door": "shut"}'), (b"fridge", b"4"), (b"\xff", b"\xfe\x00\x01")]
 REFUSED_CODE = 4403
 GOING_AWAY = 1001
-# Many and small batches, so that catching up takes a while.
-SLOW = {"batch_records_max": 1, "fetch_bytes_max": 1}
+# One record per round trip, so that the broker can be stopped while the service catches up.
+ONE_BY_ONE = {"batch_records_max": 1, "fetch_bytes_max": 1, "stall_seconds_max": 600}
 MANY = [(b"key/%04d" % number, b"%d" % number) for number in range(3_000)]
 
 Visit = Callable[..., AbstractAsyncContextManager[Dashboard]]
-"""Opens the dashboard at a URL, with a link, and what is done to the page before."""
+"""Opens the dashboard of a service, as `Visitor.dashboard` does."""
 
 
 class State(Protocol):
-    """Yields the dashboard in one state."""
+    """Opens the dashboard in one state."""
 
     def __call__(self, visit: Visit, directory: Path) -> AbstractAsyncContextManager[Dashboard]: ...
 
@@ -40,13 +43,13 @@ async def opened(
     visit: Visit,
     directory: Path,
     *,
-    says: str,
+    text: str,
     records: Sequence[tuple[bytes, bytes]] = RECORDS,
     link: str = "",
     settings: Mapping[str, Any] = MappingProxyType({}),
     **options: Any,
 ) -> AsyncIterator[Dashboard]:
-    """A dashboard that says something, over a service that holds records and runs with other settings than usual."""
+    """Open the dashboard of a service with these records and settings, and wait until it shows a text."""
     async with EmbeddedBroker() as broker:
         broker.create_topic(TOPIC)
         positions = await write(broker.bootstrap_servers, TOPIC, records)
@@ -54,12 +57,12 @@ async def opened(
             if not settings:
                 await served.applied(positions)
             async with visit(served.run.url, link, **options) as dashboard:
-                await expect(dashboard.page.get_by_text(says).first).to_be_visible()
+                await expect(dashboard.page.get_by_text(text).first).to_be_visible()
                 yield dashboard
 
 
 async def hold_answers(page: Page) -> None:
-    """The service's answers to subscriptions never arrive."""
+    """Drop all messages of the service after the connection is acknowledged."""
 
     def held(socket: WebSocketRoute) -> None:
         server = socket.connect_to_server()
@@ -73,7 +76,7 @@ async def close_sockets(page: Page, code: int) -> None:
 
 
 async def refuse_queries(page: Page) -> None:
-    """Sockets are refused, and plain requests too."""
+    """Refuse WebSockets and plain requests."""
 
     async def refuse(route: Route) -> None:
         await (route.fulfill(status=401) if route.request.method == "POST" else route.fallback())
@@ -83,7 +86,7 @@ async def refuse_queries(page: Page) -> None:
 
 
 @asynccontextmanager
-async def kafka_away(visit: Visit, directory: Path) -> AsyncIterator[Dashboard]:
+async def kafka_unreachable(visit: Visit, directory: Path) -> AsyncIterator[Dashboard]:
     async with EmbeddedBroker() as broker:
         broker.create_topic(TOPIC)
         positions = await write(broker.bootstrap_servers, TOPIC, RECORDS)
@@ -92,7 +95,7 @@ async def kafka_away(visit: Visit, directory: Path) -> AsyncIterator[Dashboard]:
             async with visit(served.run.url, "?pin=fridge&plot=oven~~/degrees&key=oven") as dashboard:
                 await dashboard.is_live()
                 broker.go_down()
-                await dashboard.warns("Kafka is away")
+                await dashboard.shows_banner("Kafka is unreachable")
                 yield dashboard
 
 
@@ -107,23 +110,39 @@ async def connection_lost(visit: Visit, directory: Path) -> AsyncIterator[Dashbo
                 await dashboard.is_live()
                 served.run.stop()
                 await served.run.wait()
-                await dashboard.warns("Connection lost")
+                await dashboard.shows_banner("Connection lost")
                 yield dashboard
 
 
+@asynccontextmanager
+async def catching_up(visit: Visit, directory: Path) -> AsyncIterator[Dashboard]:
+    async with EmbeddedBroker() as broker:
+        broker.create_topic(TOPIC)
+        await write(broker.bootstrap_servers, TOPIC, MANY)
+        async with serving(broker.bootstrap_servers, TOPIC, directory, **ONE_BY_ONE) as served:
+            await served.state(ServiceState.CATCHING_UP)
+            os.kill(broker.process_id, signal.SIGSTOP)
+            try:
+                async with visit(served.run.url, "") as dashboard:
+                    await dashboard.shows_banner("catching up with Kafka")
+                    yield dashboard
+            finally:
+                os.kill(broker.process_id, signal.SIGCONT)
+
+
 STATES: dict[str, State] = {
-    "empty": partial(opened, says="No keys yet", records=[]),
-    "no match": partial(opened, says="No key starts with", link="?prefix=oven/"),
-    "loading": partial(opened, says="Loading keys", prepare=hold_answers),
-    "key without a value": partial(opened, says="has no value now", link="?key=door"),
-    "value that is not text": partial(opened, says="Not UTF-8", link="?key=id:_w"),
-    "error": partial(opened, says="BAD_KEY", link="?prefix=refrigerator", settings={"key_bytes_max": 8}),
+    "empty": partial(opened, text="No keys yet", records=[]),
+    "no match": partial(opened, text="No key starts with", link="?prefix=oven/"),
+    "loading": partial(opened, text="Loading keys", prepare=hold_answers),
+    "key without a value": partial(opened, text="has no value now", link="?key=door"),
+    "value that is not text": partial(opened, text="Not UTF-8", link="?key=id:_w"),
+    "error": partial(opened, text="BAD_KEY", link="?prefix=refrigerator", settings={"key_bytes_max": 8}),
     "unreachable": partial(
-        opened, says="This page keeps trying", prepare=partial(close_sockets, code=GOING_AWAY), allowed="WebSocket"
+        opened, text="The page keeps retrying", prepare=partial(close_sockets, code=GOING_AWAY), allowed="WebSocket"
     ),
-    "unauthorised": partial(opened, says="You need access", prepare=partial(close_sockets, code=REFUSED_CODE)),
-    "unauthorised at the door": partial(opened, says="You need access", prepare=refuse_queries, allowed="401"),
-    "catching up": partial(opened, says="catching up with Kafka", records=MANY, settings=SLOW),
-    "Kafka away": kafka_away,
+    "unauthorised": partial(opened, text="You need access", prepare=partial(close_sockets, code=REFUSED_CODE)),
+    "unauthorised before the WebSocket": partial(opened, text="You need access", prepare=refuse_queries, allowed="401"),
+    "catching up": catching_up,
+    "Kafka unreachable": kafka_unreachable,
     "connection lost": connection_lost,
 }

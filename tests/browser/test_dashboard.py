@@ -1,4 +1,4 @@
-"""The dashboard: what it shows of Kafka, what a click opens, and what its address carries."""
+"""The dashboard: live data, details, plots, keyboard use and shared links."""
 
 import re
 from pathlib import Path
@@ -25,7 +25,7 @@ globalThis.WebSocket = class extends WebSocket {
 """
 
 
-async def test_a_key_appears_changes_and_goes_as_it_does_in_kafka(
+async def test_a_key_appears_changes_and_disappears_as_in_kafka(
     visitor: "Visitor", embedded_broker: EmbeddedBroker, embedded_topic: str, tmp_path: Path
 ) -> None:
     servers = embedded_broker.bootstrap_servers
@@ -39,7 +39,7 @@ async def test_a_key_appears_changes_and_goes_as_it_does_in_kafka(
         await dashboard.shows_no("greeting")
 
 
-async def test_a_click_on_a_key_opens_its_value_and_its_history(
+async def test_clicking_a_key_shows_its_value_and_history(
     visitor: "Visitor", embedded_broker: EmbeddedBroker, embedded_topic: str, tmp_path: Path
 ) -> None:
     servers = embedded_broker.bootstrap_servers
@@ -47,13 +47,13 @@ async def test_a_click_on_a_key_opens_its_value_and_its_history(
         await served.applied(await write(servers, embedded_topic, [(b"door", b"open"), (b"door", b"ajar")]))
         async with visitor.dashboard(served.run.url) as dashboard:
             await dashboard.open("door")
-            await dashboard.remembers("ajar", "open")
+            await dashboard.has_history("ajar", "open")
             await write(servers, embedded_topic, [(b"door", b"shut")])
-            await dashboard.remembers("shut", "ajar", "open")
-            await dashboard.details("shut")
+            await dashboard.has_history("shut", "ajar", "open")
+            await dashboard.shows_detail("shut")
 
 
-async def test_what_changes_faster_than_the_table_leaves_no_gap_in_its_history_and_raises_no_banner(
+async def test_fast_changes_leave_no_gap_in_the_history_and_show_no_banner(
     visitor: "Visitor", embedded_broker: EmbeddedBroker, embedded_topic: str, tmp_path: Path
 ) -> None:
     servers = embedded_broker.bootstrap_servers
@@ -62,16 +62,16 @@ async def test_what_changes_faster_than_the_table_leaves_no_gap_in_its_history_a
         await served.applied(await write(servers, embedded_topic, [(b"fast", b"start"), (b"other", b"start")]))
         async with visitor.dashboard(served.run.url, script=COUNT_CONFLATED) as dashboard:
             await dashboard.open("fast")
-            await dashboard.remembers("start")
-            await dashboard.keep_banners()
+            await dashboard.has_history("start")
+            await dashboard.record_banners()
             await write(servers, embedded_topic, [(key, v.encode()) for v in values for key in (b"fast", b"other")])
             await dashboard.shows("other", values[-1])
-            await dashboard.remembers(*reversed(values), "start")
+            await dashboard.has_history(*reversed(values), "start")
             assert await dashboard.page.evaluate("conflated") > 0
             assert await dashboard.banners() == []
 
 
-async def test_the_history_of_a_key_that_changes_for_ever_holds_no_line_that_it_has_let_go(
+async def test_a_long_history_releases_the_rows_that_it_evicts(
     visitor: "Visitor", embedded_broker: EmbeddedBroker, embedded_topic: str, tmp_path: Path
 ) -> None:
     servers = embedded_broker.bootstrap_servers
@@ -81,13 +81,13 @@ async def test_the_history_of_a_key_that_changes_for_ever_holds_no_line_that_it_
             await dashboard.open("clock")
             for hour in range(10):
                 await write(servers, embedded_topic, [(b"clock", b"%d:%02d" % (hour, minute)) for minute in range(60)])
-                await dashboard.details(f"{hour}:59")
-            # What the last hour put out of the list may not be gone yet.
+                await dashboard.shows_detail(f"{hour}:59")
+            # Rows that the last hour evicted may not be collected yet.
             shown = await dashboard.history.count()
-            assert await dashboard.elements_alive("HTMLLIElement") <= shown + 60
+            assert await dashboard.elements_in_memory("HTMLLIElement") <= shown + 60
 
 
-async def test_a_click_on_a_number_plots_it_and_the_plot_goes_on(
+async def test_clicking_a_number_plots_it_live(
     visitor: "Visitor", embedded_broker: EmbeddedBroker, embedded_topic: str, tmp_path: Path
 ) -> None:
     servers = embedded_broker.bootstrap_servers
@@ -100,7 +100,7 @@ async def test_a_click_on_a_number_plots_it_and_the_plot_goes_on(
             await dashboard.plots_latest("oven degrees", "205")
 
 
-async def test_its_address_opens_the_same_view_in_another_browser(
+async def test_the_address_opens_the_same_view_in_another_browser(
     visitor: "Visitor", embedded_broker: EmbeddedBroker, embedded_topic: str, tmp_path: Path
 ) -> None:
     servers = embedded_broker.bootstrap_servers
@@ -114,7 +114,7 @@ async def test_its_address_opens_the_same_view_in_another_browser(
             await dashboard.row("oven/right").get_by_text("90").click()
             await dashboard.open("oven/left")
             await dashboard.plots_latest("oven/right degrees", "90")
-            await dashboard.move_border("ArrowDown", "ArrowDown")
+            await dashboard.move_splitter("ArrowDown", "ArrowDown")
             assert re.search(r"[?&]board=\d+", dashboard.link)
             height = await dashboard.board_height()
             link = dashboard.link
@@ -126,7 +126,7 @@ async def test_its_address_opens_the_same_view_in_another_browser(
             await dashboard.shows_no("fridge")
 
 
-async def test_plots_stand_still_while_paused_or_zoomed_and_then_go_on(
+async def test_plots_pause_when_paused_or_zoomed_and_can_be_resumed(
     visitor: "Visitor", embedded_broker: EmbeddedBroker, embedded_topic: str, tmp_path: Path
 ) -> None:
     servers = embedded_broker.bootstrap_servers
@@ -136,15 +136,15 @@ async def test_plots_stand_still_while_paused_or_zoomed_and_then_go_on(
             await dashboard.plots_latest("oven", "180")
             for stop in ("Pause", "Zoom in", "Earlier", "drag"):
                 await (dashboard.drag_over_plot() if stop == "drag" else dashboard.press(stop))
-                await dashboard.says_that_plots_stand_still()
-                await dashboard.press("Go on")
-                await dashboard.says_that_plots_follow()
+                await dashboard.shows_paused_plots()
+                await dashboard.press("Resume")
+                await dashboard.shows_live_plots()
             await dashboard.press("Pause")
             await write(servers, embedded_topic, [(b"oven", b"205")])
             await dashboard.plots_latest("oven", "205")
 
 
-async def test_json_is_a_tree_whose_branches_open_and_close(
+async def test_json_is_shown_as_a_tree_with_collapsible_branches(
     visitor: "Visitor", embedded_broker: EmbeddedBroker, embedded_topic: str, tmp_path: Path
 ) -> None:
     servers = embedded_broker.bootstrap_servers
@@ -160,7 +160,7 @@ async def test_json_is_a_tree_whose_branches_open_and_close(
             await dashboard.shows_no_tree("lamps 3 items")
 
 
-async def test_all_of_it_is_within_reach_of_the_keyboard(
+async def test_everything_can_be_done_with_the_keyboard(
     visitor: "Visitor", embedded_broker: EmbeddedBroker, embedded_topic: str, tmp_path: Path
 ) -> None:
     servers = embedded_broker.bootstrap_servers
@@ -184,7 +184,7 @@ async def test_all_of_it_is_within_reach_of_the_keyboard(
             await dashboard.has_open("oven/left")
 
 
-async def test_a_long_table_holds_only_the_rows_in_sight(
+async def test_a_long_table_renders_only_the_visible_rows(
     visitor: "Visitor", embedded_broker: EmbeddedBroker, embedded_topic: str, tmp_path: Path
 ) -> None:
     servers = embedded_broker.bootstrap_servers
@@ -192,7 +192,7 @@ async def test_a_long_table_holds_only_the_rows_in_sight(
         records = [(b"key/%04d" % number, b"1") for number in range(1_000)]
         await served.applied(await write(servers, embedded_topic, records))
         async with visitor.dashboard(served.run.url) as dashboard:
-            await dashboard.has_all("1,000 keys")
+            await dashboard.has_loaded("1,000 keys")
             await dashboard.shows("key/0000", "1")
             await dashboard.shows_no("key/0999")
             await dashboard.tab_to("Keys and their values")
@@ -202,7 +202,7 @@ async def test_a_long_table_holds_only_the_rows_in_sight(
             assert await dashboard.rows.count() < 60
 
 
-async def test_rows_come_in_the_order_asked_for_and_light_up_when_they_change(
+async def test_rows_can_be_sorted_and_are_highlighted_when_they_change(
     visitor: "Visitor", embedded_broker: EmbeddedBroker, embedded_topic: str, tmp_path: Path
 ) -> None:
     servers = embedded_broker.bootstrap_servers
@@ -214,8 +214,9 @@ async def test_rows_come_in_the_order_asked_for_and_light_up_when_they_change(
             await dashboard.has_in_order("c", "b", "a")
             await dashboard.press("Changed")
             await dashboard.page.mouse.move(0, 0)
+            await dashboard.record_highlights()
             await write(servers, embedded_topic, [(b"b", b"2")])
-            await dashboard.lights_up("b")
-            # What was written at first may all be of one millisecond.
+            await dashboard.has_highlighted("b")
+            # The first records may all have the same timestamp.
             await write(servers, embedded_topic, [(b"a", b"2")])
             await dashboard.has_in_order("a", "b", "c")

@@ -1,4 +1,4 @@
-"""The browser's own EventSource: it comes back with the last event's id, and stays away once it was told the end."""
+"""The browser's EventSource: it resumes after the last event, and does not reconnect after the end."""
 
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -23,29 +23,30 @@ SNAPSHOT = "subscription { updates(snapshot: true) { kind entry { value } } }"
 LISTEN = """
 (document) => {
   const source = new EventSource(`/graphql?query=${encodeURIComponent(document)}`);
-  const told = [];
-  source.addEventListener("next", ({ data }) => told.push(JSON.parse(data)));
-  source.addEventListener("complete", () => told.push("complete"));
-  return { source, told };
+  const received = [];
+  source.addEventListener("next", ({ data }) => received.push(JSON.parse(data)));
+  source.addEventListener("complete", () => received.push("complete"));
+  return { source, received };
 }
 """
 
 
 class EventSource:
-    """One of a page."""
+    """An EventSource in a page."""
 
     def __init__(self, page: "Page", listening: "JSHandle") -> None:
         self._page = page
         self._listening = listening
 
-    async def told(self, events: int) -> list[Any]:
-        """All it was told, once that are so many."""
-        await self._page.wait_for_function("([it, events]) => it.told.length >= events", arg=[self._listening, events])
-        told: list[Any] = await self._listening.evaluate("it => it.told")
-        return told
+    async def received(self, events: int) -> list[Any]:
+        """Return all events once at least this many have arrived."""
+        arguments = [self._listening, events]
+        await self._page.wait_for_function("([it, events]) => it.received.length >= events", arg=arguments)
+        received: list[Any] = await self._listening.evaluate("it => it.received")
+        return received
 
     async def closed(self) -> None:
-        """Wait until it has given up."""
+        """Wait until it stops reconnecting."""
         await self._page.wait_for_function("it => it.source.readyState === EventSource.CLOSED", arg=self._listening)
 
 
@@ -53,7 +54,7 @@ async def listen(page: "Page", document: str) -> EventSource:
     return EventSource(page, await page.evaluate_handle(LISTEN, document))
 
 
-async def test_over_a_restart_it_goes_on_behind_the_last_event(
+async def test_an_event_source_resumes_after_the_last_event_across_a_restart(
     visitor: "Visitor", embedded_broker: EmbeddedBroker, embedded_topic: str, tmp_path: Path
 ) -> None:
     servers, topic = embedded_broker.bootstrap_servers, embedded_topic
@@ -62,14 +63,14 @@ async def test_over_a_restart_it_goes_on_behind_the_last_event(
             await served.applied(await write(servers, topic, [(b"key", b"1")]))
             page = await visit.enter_async_context(visitor.blank(served.run.url, allowed=REFUSED))
             source = await listen(page, SNAPSHOT)
-            await source.told(2)
+            await source.received(2)
             await write(servers, topic, [(b"key", b"2")])
-            await source.told(3)
+            await source.received(3)
         await write(servers, topic, [(b"key", b"3"), (b"key", b"4")])
         async with serving(servers, topic, tmp_path, port=urlsplit(served.run.url).port):
-            await source.told(6)
+            await source.received(6)
             await write(servers, topic, [(b"key", b"5")])
-            updates = [event["data"]["updates"] for event in await source.told(7)]
+            updates = [event["data"]["updates"] for event in await source.received(7)]
             await visit.aclose()
     assert [(update["kind"], (update["entry"] or {}).get("value")) for update in updates] == [
         ("SNAPSHOT", "1"),
@@ -82,7 +83,7 @@ async def test_over_a_restart_it_goes_on_behind_the_last_event(
     ]
 
 
-async def test_told_that_there_is_no_more_it_asks_once_again_and_gives_up(
+async def test_an_event_source_stops_reconnecting_after_the_end(
     visitor: "Visitor", embedded_broker: EmbeddedBroker, embedded_topic: str, tmp_path: Path
 ) -> None:
     refused = "subscription { updates(keys: []) { kind } }"
@@ -93,13 +94,13 @@ async def test_told_that_there_is_no_more_it_asks_once_again_and_gives_up(
         statuses: list[int] = []
         page.on("response", lambda response: statuses.append(response.status))
         source = await listen(page, refused)
-        error, end = await source.told(2)
+        error, end = await source.received(2)
         assert (error["errors"][0]["extensions"]["code"], end) == ("BAD_INPUT", "complete")
         await source.closed()
         assert statuses == [200, 204]
 
 
-async def test_the_snippet_of_the_readme_tells_every_update(
+async def test_the_readme_example_receives_every_update(
     visitor: "Visitor", embedded_broker: EmbeddedBroker, embedded_topic: str, tmp_path: Path
 ) -> None:
     servers = embedded_broker.bootstrap_servers
@@ -108,9 +109,9 @@ async def test_the_snippet_of_the_readme_tells_every_update(
         visitor.blank(served.run.url) as page,
     ):
         await served.applied(await write(servers, embedded_topic, [(b"cpu/0", b"1")]))
-        async with page.expect_console_message(lambda said: "LIVE" in said.text):
+        async with page.expect_console_message(lambda message: "LIVE" in message.text):
             await page.add_script_tag(content=javascript("new EventSource", served.run.url))
-        async with page.expect_console_message() as said:
+        async with page.expect_console_message() as message:
             await write(servers, embedded_topic, [(b"cpu/0", b"2")])
-        update = await (await said.value).args[0].json_value()
+        update = await (await message.value).args[0].json_value()
     assert update == {"kind": "SET", "key": "cpu/0", "entry": {"json": 2}}

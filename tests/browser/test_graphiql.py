@@ -1,4 +1,4 @@
-"""The playground: what a visitor runs there, and links that open with an operation."""
+"""The playground: operations, tabs, transports, headers and deep links."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,7 +21,7 @@ WATCH = "subscription Watch { updates(snapshot: true) { kind key entry { value }
 READ = 'query Read($cursor: Cursor) { value(key: "written", atLeast: $cursor) { value } }'
 
 
-async def test_the_first_example_runs_and_shows_its_answer(
+async def test_the_first_example_shows_its_result(
     visitor: "Visitor", embedded_broker: EmbeddedBroker, embedded_topic: str, tmp_path: Path
 ) -> None:
     servers = embedded_broker.bootstrap_servers
@@ -30,8 +30,8 @@ async def test_the_first_example_runs_and_shows_its_answer(
         async with visitor.graphiql(served.run.url) as graphiql:
             await graphiql.has_open("query Status")
             await graphiql.run()
-            await graphiql.answers(f'"topic": "{embedded_topic}"')
-            await graphiql.answers('"entries": 2')
+            await graphiql.shows_result(f'"topic": "{embedded_topic}"')
+            await graphiql.shows_result('"entries": 2')
 
 
 async def test_a_subscription_shows_a_change_made_in_kafka(
@@ -44,10 +44,10 @@ async def test_a_subscription_shows_a_change_made_in_kafka(
     ):
         await graphiql.has_open("subscription Watch")
         await graphiql.run()
-        await graphiql.answers('"kind": "LIVE"')
+        await graphiql.shows_result('"kind": "LIVE"')
         for value in (b"before", b"after"):
             await write(servers, embedded_topic, [(b"watched", value)])
-            await graphiql.answers(f'"value": "{value.decode()}"')
+            await graphiql.shows_result(f'"value": "{value.decode()}"')
 
 
 async def test_a_link_opens_with_its_query_and_variables(
@@ -63,11 +63,11 @@ async def test_a_link_opens_with_its_query_and_variables(
         async with visitor.graphiql(served.run.url, f"?{urlencode(link)}") as graphiql:
             await graphiql.has_open("query Linked")
             await graphiql.run()
-            await graphiql.answers('"key": "linked-key"')
-            await graphiql.answers(f'"topic": "{embedded_topic}"')
+            await graphiql.shows_result('"key": "linked-key"')
+            await graphiql.shows_result(f'"topic": "{embedded_topic}"')
 
 
-async def test_subscriptions_go_over_server_sent_events_where_chosen_also_after_a_reload(
+async def test_subscriptions_can_use_server_sent_events_even_after_a_reload(
     visitor: "Visitor", embedded_broker: EmbeddedBroker, embedded_topic: str, tmp_path: Path
 ) -> None:
     servers = embedded_broker.bootstrap_servers
@@ -77,14 +77,14 @@ async def test_subscriptions_go_over_server_sent_events_where_chosen_also_after_
     ):
         await graphiql.has_open("subscription Watch")
         await graphiql.subscribe_over("Server-Sent Events")
-        await graphiql.remembers("subscription Watch")
+        await graphiql.has_stored("subscription Watch")
         await graphiql.reload()
         await graphiql.has_open("subscription Watch")
         await graphiql.run()
-        await graphiql.answers('"kind": "LIVE"')
+        await graphiql.shows_result('"kind": "LIVE"')
         for value in (b"before", b"after"):
             await write(servers, embedded_topic, [(b"watched", value)])
-            await graphiql.answers(f'"value": "{value.decode()}"')
+            await graphiql.shows_result(f'"value": "{value.decode()}"')
         assert graphiql.posted[-1].headers["accept"] == "text/event-stream"
         assert graphiql.frames == []
 
@@ -100,12 +100,12 @@ async def test_a_mutation_writes_to_kafka(
         await graphiql.has_open("mutation Write")
         async with graphiql.page.expect_response("**/graphql") as response:
             await graphiql.run()
-        await graphiql.answers('"key": "written"')
+        await graphiql.shows_result('"key": "written"')
         cursor = (await (await response.value).json())["data"]["set"]["cursor"]
         assert (await served.data(READ, cursor=cursor))["value"] == {"value": "by hand"}
 
 
-async def test_a_tab_runs_its_own_operation_from_the_moment_it_is_opened(
+async def test_a_tab_runs_its_own_operation_immediately_after_it_is_opened(
     visitor: "Visitor", embedded_broker: EmbeddedBroker, embedded_topic: str, tmp_path: Path
 ) -> None:
     servers = embedded_broker.bootstrap_servers
@@ -113,13 +113,13 @@ async def test_a_tab_runs_its_own_operation_from_the_moment_it_is_opened(
         await served.applied(await write(servers, embedded_topic, [(b"first", b"1")]))
         async with visitor.graphiql(served.run.url) as graphiql:
             await graphiql.has_open("query Status")
-            await graphiql.open_tab_and_run_at_once("FirstEntries")
-            await graphiql.answers('"key": "first"')
-            await graphiql.open_tab_and_run_at_once("Watch")
-            await graphiql.answers('"kind": "LIVE"')
+            await graphiql.open_tab_and_run_immediately("FirstEntries")
+            await graphiql.shows_result('"key": "first"')
+            await graphiql.open_tab_and_run_immediately("Watch")
+            await graphiql.shows_result('"kind": "LIVE"')
 
 
-async def test_tabs_and_what_was_written_in_them_are_there_after_a_reload(
+async def test_tabs_and_their_contents_survive_a_reload(
     visitor: "Visitor", embedded_broker: EmbeddedBroker, embedded_topic: str, tmp_path: Path
 ) -> None:
     async with (
@@ -129,9 +129,9 @@ async def test_tabs_and_what_was_written_in_them_are_there_after_a_reload(
         await graphiql.has_open("query Status")
         await graphiql.open_tab("OneValue")
         await graphiql.append("# mine")
-        await graphiql.remembers("# mine")
+        await graphiql.has_stored("# mine")
         await graphiql.open_tab("Watch")
-        await graphiql.remembers("subscription Watch")
+        await graphiql.has_stored("subscription Watch")
         await graphiql.reload()
         await graphiql.has_open("subscription Watch")
         await graphiql.open_tab("OneValue")
@@ -140,7 +140,7 @@ async def test_tabs_and_what_was_written_in_them_are_there_after_a_reload(
         await graphiql.has_open("query Status")
 
 
-async def test_headers_go_with_requests_events_and_as_parameters_of_the_connection(
+async def test_headers_are_sent_with_requests_and_as_connection_parameters(
     visitor: "Visitor", embedded_broker: EmbeddedBroker, embedded_topic: str, tmp_path: Path
 ) -> None:
     secret = {"authorization": "Bearer secret"}
@@ -151,23 +151,23 @@ async def test_headers_go_with_requests_events_and_as_parameters_of_the_connecti
         await graphiql.has_open("query Status")
         await graphiql.send_headers(secret)
         await graphiql.run()
-        await graphiql.answers(f'"topic": "{embedded_topic}"')
+        await graphiql.shows_result(f'"topic": "{embedded_topic}"')
         assert graphiql.posted[-1].headers.items() >= secret.items()
         await graphiql.open_tab("Watch")
         await graphiql.send_headers(secret)
         await graphiql.run()
-        await graphiql.answers('"kind": "LIVE"')
+        await graphiql.shows_result('"kind": "LIVE"')
         assert graphiql.frames[0] == {"type": "connection_init", "payload": secret}
         await graphiql.stop()
         await graphiql.subscribe_over("Server-Sent Events")
         await graphiql.run()
-        await graphiql.answers('"kind": "LIVE"')
+        await graphiql.shows_result('"kind": "LIVE"')
         assert graphiql.posted[-1].headers.items() >= {**secret, "accept": "text/event-stream"}.items()
 
 
 @pytest.mark.parametrize("colours", ["light", "dark"])
 @pytest.mark.parametrize("width", [390, 1280])
-async def test_assistive_technology_finds_nothing_serious(
+async def test_the_playground_has_no_accessibility_violation(
     visitor: "Visitor",
     embedded_broker: EmbeddedBroker,
     embedded_topic: str,
@@ -181,7 +181,7 @@ async def test_assistive_technology_finds_nothing_serious(
     ):
         await graphiql.has_open("query Status")
         await graphiql.run()
-        await graphiql.answers('"state": "LIVE"')
+        await graphiql.shows_result('"state": "LIVE"')
         found = await violations(graphiql.page)
-        # A close button inside of each tab is how GraphiQL makes its tabs.
+        # GraphiQL puts a close button inside each tab.
         assert [line for line in found if "nested-interactive" not in line] == []

@@ -1,4 +1,4 @@
-"""The dashboard on small screens, in both colour schemes, and for assistive technology."""
+"""The dashboard on small screens, in both colour schemes, and its accessibility."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -39,7 +39,7 @@ BACKGROUND = """
 
 @asynccontextmanager
 async def holding(broker: EmbeddedBroker, topic: str, directory: Path) -> AsyncIterator[Served]:
-    """A service with keys and values of every kind."""
+    """Run a service with all kinds of keys and values."""
     async with serving(broker.bootstrap_servers, topic, directory) as served:
         await served.applied(await write(broker.bootstrap_servers, topic, RECORDS))
         yield served
@@ -47,7 +47,7 @@ async def holding(broker: EmbeddedBroker, topic: str, directory: Path) -> AsyncI
 
 @pytest.mark.parametrize("colours", ["light", "dark"])
 @pytest.mark.parametrize("width", [PHONE, 1280])
-async def test_assistive_technology_finds_nothing_amiss(
+async def test_the_dashboard_has_no_accessibility_violation(
     visitor: "Visitor",
     embedded_broker: EmbeddedBroker,
     embedded_topic: str,
@@ -62,7 +62,7 @@ async def test_assistive_technology_finds_nothing_amiss(
                 assert await dashboard.violations() == [], link
 
 
-async def test_a_phone_has_nothing_beyond_its_edge(
+async def test_everything_fits_the_width_of_a_phone(
     visitor: "Visitor", embedded_broker: EmbeddedBroker, embedded_topic: str, tmp_path: Path
 ) -> None:
     async with holding(embedded_broker, embedded_topic, tmp_path) as served:
@@ -76,10 +76,10 @@ async def test_a_phone_has_nothing_beyond_its_edge(
             assert await dashboard.overflow() == (0, [])
             buttons = [dashboard.page.get_by_role("button", name=name) for name in ("Zoom in", "Later", "Pause")]
             boxes = [await button.bounding_box() for button in buttons]
-            assert len({box["y"] for box in boxes if box}) == 1, "the plots' buttons stand in one line"
+            assert len({box["y"] for box in boxes if box}) == 1, "the buttons of the plots are in one line"
 
 
-async def test_the_first_load_is_small_and_brings_nothing_of_graphiql(
+async def test_the_first_load_is_small_and_contains_nothing_of_graphiql(
     visitor: "Visitor", embedded_broker: EmbeddedBroker, embedded_topic: str, tmp_path: Path
 ) -> None:
     async with (
@@ -93,7 +93,7 @@ async def test_the_first_load_is_small_and_brings_nothing_of_graphiql(
         assert [address for address in loaded if "graphiql" in address or "monaco" in address] == []
 
 
-async def test_many_pins_leave_the_plots_and_the_table_in_sight(
+async def test_plots_and_table_stay_visible_with_many_pins(
     visitor: "Visitor", embedded_broker: EmbeddedBroker, embedded_topic: str, tmp_path: Path
 ) -> None:
     fields = ", ".join(f'"field_{number}": {number}' for number in range(12))
@@ -105,11 +105,11 @@ async def test_many_pins_leave_the_plots_and_the_table_in_sight(
         async with visitor.dashboard(served.run.url, link) as dashboard:
             await dashboard.plots_latest("oven/00 field_3", "3")
             for key in keys[:3]:
-                await dashboard.has_in_sight(dashboard.plots.filter(has_text=key))
-                await dashboard.has_in_sight(dashboard.row(key))
+                await dashboard.is_fully_visible(dashboard.plots.filter(has_text=key))
+                await dashboard.is_fully_visible(dashboard.row(key))
 
 
-async def test_the_page_is_light_or_dark_as_the_system_is(
+async def test_the_page_follows_the_colour_scheme_of_the_system(
     visitor: "Visitor", embedded_broker: EmbeddedBroker, embedded_topic: str, tmp_path: Path
 ) -> None:
     async with holding(embedded_broker, embedded_topic, tmp_path) as served:

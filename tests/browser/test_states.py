@@ -1,4 +1,4 @@
-"""The dashboard in each of its states: it says what is the matter, and everybody can read it."""
+"""The dashboard in each of its states: it names the problem, and is readable on any screen."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -8,7 +8,7 @@ import pytest
 from tests.browser.needs import missing
 
 if missing():
-    NAMES = ["none of them"]
+    NAMES = ["none"]
 else:
     from tests.browser.states import STATES
 
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.browser
 
 
 @pytest.mark.parametrize("name", NAMES)
-async def test_each_state_is_told_and_can_be_read_on_any_screen(visitor: "Visitor", tmp_path: Path, name: str) -> None:
+async def test_each_state_is_named_and_readable_on_any_screen(visitor: "Visitor", tmp_path: Path, name: str) -> None:
     async with STATES[name](visitor.dashboard, tmp_path) as dashboard:
         for width, height in ((1280, 800), (390, 844)):
             await dashboard.resize(width, height)

@@ -1,4 +1,4 @@
-"""Visits of the pages: a real browser, cut off from every other host, and what it complained about."""
+"""Visits of the pages with a real browser, which cannot reach any other host and must report no errors."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -21,7 +21,7 @@ LAUNCH_ARGUMENTS = (
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
-    # Names and addresses alike: nothing but this machine's loopback is there.
+    # Only this machine's loopback address can be resolved.
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
 )
 REPORT_VIOLATIONS = """
@@ -30,44 +30,44 @@ addEventListener("securitypolicyviolation", ({ violatedDirective, blockedURI }) 
 });
 """
 
-# With an icon of its own, for the browser would ask the service for one.
+# With an inline icon, since the browser would request one from the service.
 BLANK = '<!doctype html><link rel="icon" href="data:,">'
 
 ColourScheme = Literal["light", "dark"]
 
 
 @dataclass
-class Complaints:
-    """What a page did that it must not do."""
+class Violations:
+    """Requests to other hosts, and errors."""
 
     origin: str
     allowed: str | None
-    """Part of the errors that the test itself brings about."""
+    """Text in errors that the test itself causes."""
     elsewhere: list[str] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
 
     def watch(self, context: BrowserContext) -> None:
-        context.on("request", lambda request: self._asked(request.url))
-        context.on("console", self._said)
-        context.on("weberror", lambda error: self._failed(str(error.error)))
-        context.on("page", lambda page: page.on("websocket", lambda socket: self._asked(socket.url)))
+        context.on("request", lambda request: self._record_request(request.url))
+        context.on("console", self._record_message)
+        context.on("weberror", lambda error: self._record_error(str(error.error)))
+        context.on("page", lambda page: page.on("websocket", lambda socket: self._record_request(socket.url)))
 
-    def _asked(self, url: str) -> None:
+    def _record_request(self, url: str) -> None:
         found = urlsplit(url)
         if found.scheme not in {"data", "blob"} and found.netloc != urlsplit(self.origin).netloc:
             self.elsewhere.append(url)
 
-    def _said(self, message: ConsoleMessage) -> None:
+    def _record_message(self, message: ConsoleMessage) -> None:
         if message.type == "error":
-            self._failed(f"{message.text} ({message.location['url']})")
+            self._record_error(f"{message.text} ({message.location['url']})")
 
-    def _failed(self, text: str) -> None:
+    def _record_error(self, text: str) -> None:
         if self.allowed is None or self.allowed not in text:
             self.errors.append(text)
 
 
 class Visitor:
-    """Someone with a browser. Every visit is a new person: nothing is remembered from one to the next."""
+    """A user with a browser. Each visit starts without stored data."""
 
     def __init__(self, browser: Browser) -> None:
         self._browser = browser
@@ -84,7 +84,7 @@ class Visitor:
         script: str = "",
         prepare: Callable[[Page], Awaitable[None]] | None = None,
     ) -> AsyncIterator[Dashboard]:
-        """The dashboard, with `link` as its query; first comes `prepare`, and `script` before the page's scripts."""
+        """Open the dashboard with `link` as its query, after `prepare`; `script` runs before those of the page."""
         async with self._page(origin, allowed, width, colours) as page:
             await page.add_init_script(script)
             if prepare is not None:
@@ -97,7 +97,7 @@ class Visitor:
     async def graphiql(
         self, origin: str, link: str = "", *, width: int = 1280, colours: ColourScheme = "light"
     ) -> AsyncIterator[GraphiQL]:
-        """The playground, with `link` as its query."""
+        """Open the playground with `link` as its query."""
         async with self._page(origin, None, width, colours) as page:
             graphiql = GraphiQL(page)
             await page.goto(f"{origin}/graphql{link}")
@@ -105,7 +105,7 @@ class Visitor:
 
     @asynccontextmanager
     async def blank(self, origin: str, *, allowed: str | None = None) -> AsyncIterator[Page]:
-        """An empty page of the service's origin."""
+        """Open an empty page at the origin of the service."""
         async with self._page(origin, allowed, 1280, "light") as page:
             await page.route(f"{origin}/blank", lambda route: route.fulfill(content_type="text/html", body=BLANK))
             await page.goto(f"{origin}/blank")
@@ -118,19 +118,19 @@ class Visitor:
         )
         context.set_default_timeout(SECONDS_MAX * 1000)
         try:
-            complaints = Complaints(origin, allowed)
-            complaints.watch(context)
+            violations = Violations(origin, allowed)
+            violations.watch(context)
             await context.add_init_script(REPORT_VIOLATIONS)
             yield await context.new_page()
-            assert not complaints.elsewhere, f"the page asked another host: {complaints.elsewhere}"
-            assert not complaints.errors, f"the page had errors: {complaints.errors}"
+            assert not violations.elsewhere, f"the page sent requests to other hosts: {violations.elsewhere}"
+            assert not violations.errors, f"the page had errors: {violations.errors}"
         finally:
             await context.close()
 
 
 @asynccontextmanager
 async def visiting() -> AsyncIterator[Visitor]:
-    """A browser of its own."""
+    """Start a browser."""
     expect.set_options(timeout=SECONDS_MAX * 1000)
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(

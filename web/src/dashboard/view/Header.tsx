@@ -44,7 +44,7 @@ function CopyLink() {
       type="button"
       class="button"
       onClick={() => void copy()}
-      title="Copy a link to this view with its search, order, pins and plots"
+      title="Copy a link to this view"
     >
       <Icon name="link" />
       <span aria-live="polite">{text}</span>

@@ -1,4 +1,4 @@
-"""README.md: its JavaScript, and the part made from the settings, which `python -m tests.readme` writes anew."""
+"""The JavaScript examples of README.md, and its table of settings, which `python -m tests.readme` updates."""
 
 import re
 from pathlib import Path
@@ -10,20 +10,20 @@ _START, _END = "<!-- settings -->", "<!-- /settings -->"
 
 
 def settings_markdown() -> str:
-    """The table of every setting."""
+    """Return the table of all settings."""
     rows = [f"| `{line.variable}` | {line.default} | {line.description} |" for line in settings_table()]
     return "\n".join([_START, "| variable | default | meaning |", "|---|---|---|", *rows, _END])
 
 
 def javascript(part: str, url: str) -> str:
-    """The one block of JavaScript that has `part` in it, for the service at that URL."""
+    """Return the only JavaScript block that contains `part`, with the URL of a service."""
     blocks: list[str] = re.findall(r"```js\n(.*?)```", README.read_text(), re.DOTALL)
     (block,) = (block for block in blocks if part in block)
     return at_url(block, url)
 
 
 def at_url(code: str, url: str) -> str:
-    """Code for a service on port 8000, for the service at that URL."""
+    """Replace the default address in code with the URL of a service."""
     return code.replace("127.0.0.1:8000", url.removeprefix("http://"))
 
 

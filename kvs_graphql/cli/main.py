@@ -15,7 +15,7 @@ import uvloop
 
 from kvs_graphql import __version__
 from kvs_graphql.api import print_schema
-from kvs_graphql.cli import ask, write
+from kvs_graphql.cli import read, write
 from kvs_graphql.cli.load import load as load_file
 from kvs_graphql.cli.options import settings_options, settings_table
 from kvs_graphql.cli.serving import serve_demo, serve_topic
@@ -79,7 +79,7 @@ def demo(**flags: str | None) -> None:
 @_json
 def get(keys: tuple[str, ...], url: str, as_json: bool) -> None:
     """Print the values of keys. The exit code is 1 if any key has no value."""
-    sys.exit(_run(ask.get(url, keys, as_json=as_json)))
+    sys.exit(_run(read.get(url, keys, as_json=as_json)))
 
 
 @main.command()
@@ -90,7 +90,7 @@ def get(keys: tuple[str, ...], url: str, as_json: bool) -> None:
 @_json
 def watch(keys: tuple[str, ...], prefix: str | None, snapshot: bool, url: str, as_json: bool) -> None:
     """Print changes of the given keys, or of all keys, as they happen. Resumes when the service comes back."""
-    _run(ask.watch(url, keys, prefix, snapshot=snapshot, as_json=as_json))
+    _run(read.watch(url, keys, prefix, snapshot=snapshot, as_json=as_json))
 
 
 @main.command("set")
@@ -135,7 +135,7 @@ def load(file: str, file_format: str | None, url: str) -> None:
 @_json
 def status(url: str, as_json: bool) -> None:
     """Print the status of a service. The exit code is 1 if it is not ready."""
-    sys.exit(_run(ask.status(url, as_json=as_json)))
+    sys.exit(_run(read.status(url, as_json=as_json)))
 
 
 @main.command()

@@ -194,7 +194,7 @@ async def test_load_reports_lines_without_a_response_when_the_service_goes_away(
 
 
 def read_all(terminal: int) -> bytes:
-    """Read what is written to a terminal until nobody has it open any more."""
+    """Read all output of a terminal until its other end is closed."""
     written = b""
     with suppress(OSError):
         while chunk := os.read(terminal, 65_536):

@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from kvs_graphql.demo.broker import EmbeddedBroker
-from tests.cli.test_asking import SECONDS_MAX, Ended, command, ended, line_of
+from tests.cli.test_read import SECONDS_MAX, Ended, command, ended, line_of
 from tests.serving import serving, write
 from tests.transports import until_active
 

@@ -1,4 +1,4 @@
-"""The commands that query a service, each in its own process."""
+"""The commands that read from a service, each in its own process."""
 
 import asyncio
 import os
@@ -114,7 +114,7 @@ async def foreign_server(body: bytes) -> AsyncIterator[str]:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def held(embedded_broker: EmbeddedBroker, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Holding]:
-    async with holding(embedded_broker, tmp_path_factory.mktemp("asking"), *RECORDS) as held:
+    async with holding(embedded_broker, tmp_path_factory.mktemp("read"), *RECORDS) as held:
         yield held
 
 

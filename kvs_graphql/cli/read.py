@@ -1,4 +1,4 @@
-"""The commands that query a running service: tables for people, JSON for scripts."""
+"""The commands that read from a running service: tables for people, JSON for scripts."""
 
 from base64 import b64decode
 from collections.abc import Sequence

@@ -5,12 +5,12 @@ synced, select the same and have the same access fingerprint share one payload, 
 more than a write to its connection.
 """
 
-from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol
 from weakref import WeakValueDictionary
 
 import orjson
+from cachetools import FIFOCache
 from graphql import Executor as GraphQLCoreExecutor
 from graphql import GraphQLError
 
@@ -47,22 +47,21 @@ class RenderCache:
     """The payloads of the newest updates by how they are shown; the oldest are dropped beyond a number of bytes."""
 
     def __init__(self, bytes_max: int) -> None:
-        self._bytes_max = bytes_max
-        self._bytes = 0
         # Held with what they are the key of: an identity is only one as long as its object lives.
-        self._kept: OrderedDict[tuple[int, int], tuple[object, Update, Payload]] = OrderedDict()
+        self._kept: FIFOCache[tuple[int, int], tuple[object, Update, Payload]] = FIFOCache(
+            bytes_max, getsizeof=lambda kept: len(kept[2].result)
+        )
         self._renderers: WeakValueDictionary[tuple[Show, bool], CompiledRenderer] = WeakValueDictionary()
 
     def get(self, renderer: object, update: Update) -> Payload | None:
+        """The payload kept for an update; None where there is none, or no more."""
         kept = self._kept.get((id(renderer), id(update)))
         return None if kept is None else kept[2]
 
     def keep(self, renderer: object, update: Update, payload: Payload) -> None:
-        self._kept[id(renderer), id(update)] = renderer, update, payload
-        self._bytes += len(payload.result)
-        while self._bytes > self._bytes_max:
-            _, (_, _, dropped) = self._kept.popitem(last=False)
-            self._bytes -= len(dropped.result)
+        """Keep a payload, unless it is larger than the whole cache."""
+        if len(payload.result) <= self._kept.maxsize:
+            self._kept[id(renderer), id(update)] = renderer, update, payload
 
     def renderer(
         self,

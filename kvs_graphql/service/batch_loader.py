@@ -12,8 +12,8 @@ R = TypeVar("R")
 class BatchLoader(Generic[A, R]):
     """Answers in one call what is asked while it waits for its turn, or for the batch before.
 
-    A lone caller waits for nobody; the busier the loader, the larger its batches. (aiodataloader begins a batch in every
-    turn of the event loop, whatever is still under way, and does not bound what a batch costs.)
+    A lone caller waits for nobody; the busier the loader, the larger its batches. (aiodataloader begins a batch in
+    every turn of the event loop, whatever is still under way, and does not bound what a batch costs.)
     """
 
     def __init__(

@@ -87,6 +87,11 @@ class Settings(BaseSettings):
     keys_per_request_max: Count = Field(1_000, description="Maximum keys in one request, over all its fields.")
     key_bytes_max: Bytes = Field(64 * _KIB, description="Maximum bytes of a key in a request.")
     page_entries_max: Count = Field(1_000, description="Maximum entries on one page of `entries`.")
+    read_bytes_max: Bytes = Field(
+        16 * _MIB,
+        description="Maximum bytes read for one field: pages and histories end early, `values` is refused.",
+    )
+    cursor_bytes_max: Bytes = Field(64 * _KIB, description="Maximum bytes of a cursor in a request.")
     request_bytes_max: Bytes = Field(1 * _MIB, description="Maximum bytes of a request body or WebSocket message.")
     request_head_seconds_max: Seconds = Field(10.0, description="Maximum seconds for a request's head to arrive.")
     query_depth_max: Count = Field(10, description="Maximum depth of nested fields in a document.")

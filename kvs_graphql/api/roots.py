@@ -24,7 +24,7 @@ from kvs_graphql.api.types import (
 )
 from kvs_graphql.errors import BadCursor, BadInput, BadKey
 from kvs_graphql.records import Interest
-from kvs_graphql.service import NO_WAIT, Latest, PageRequest, Start, Wait, decode_cursor
+from kvs_graphql.service import NO_WAIT, Latest, PageRequest, Start, Wait
 
 T = TypeVar("T")
 
@@ -124,7 +124,7 @@ class Subscription:
             None if wanted is None else frozenset(_key(info, key, key_encoding) for key in wanted),
             None if within is None else _key(info, within, key_encoding),
         )
-        start = Start(None if token is None else decode_cursor(token), snapshot, progress, _given(interval))
+        start = Start(None if token is None else service.limits.cursor(token), snapshot, progress, _given(interval))
         service.check_watch(interest, start)
         return _stream(Source(lambda sink: service.updates(interest, start, sink), viewed, updates=True))
 

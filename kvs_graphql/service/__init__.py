@@ -1,6 +1,6 @@
 """The use cases: read keys, read pages, watch changes, tell how things are. Everything a client can ask for."""
 
-from kvs_graphql.cursor import Cursor, CursorSource, decode_cursor
+from kvs_graphql.cursor import Cursor, CursorSource
 from kvs_graphql.feed import Flush, Kind, Sink, Update
 from kvs_graphql.service.limits import ServiceLimits
 from kvs_graphql.service.reads import NO_WAIT, PageRequest, Reads, Wait
@@ -34,5 +34,4 @@ __all__ = [
     "WatchLimits",
     "Write",
     "Writes",
-    "decode_cursor",
 ]

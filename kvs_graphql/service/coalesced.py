@@ -1,5 +1,6 @@
 """Reads of many requests, coalesced: one hop to SQLite's thread for all that ask at the same time."""
 
+import asyncio
 from asyncio import Future
 from collections.abc import Awaitable, Callable, Sequence
 
@@ -7,6 +8,7 @@ from cachetools import LRUCache
 
 from kvs_graphql.access import ANYONE, Access, Fingerprint
 from kvs_graphql.cursor import Cursor
+from kvs_graphql.errors import LimitExceeded
 from kvs_graphql.records import Record
 from kvs_graphql.service.batch_loader import BatchLoader
 
@@ -33,6 +35,7 @@ class CoalescedReads:
         """The record of each key as that principal sees it, all of one snapshot, and where the snapshot stands.
 
         Raises:
+            LimitExceeded: The records have more bytes than one request may read.
             Unavailable: The table cannot be read.
         """
         latest, loader = self._latest
@@ -42,10 +45,20 @@ class CoalescedReads:
             self._latest = access.fingerprint, loader
         return loader.load(keys)
 
+    async def _alone(self, access: Access, keys: Sequence[bytes]) -> Found | Exception:
+        """The read of one request out of several that have too many bytes together."""
+        try:
+            return await self._read(access, keys)
+        except LimitExceeded as error:
+            return error
+
     def _loader(self, access: Access) -> BatchLoader[Sequence[bytes], Found]:
-        async def answer(asked: Sequence[Sequence[bytes]]) -> Sequence[Found]:
-            cursor, records = await self._read(access, [key for keys in asked for key in keys])
-            found, start = [], 0
+        async def answer(asked: Sequence[Sequence[bytes]]) -> Sequence[Found | Exception]:
+            try:
+                cursor, records = await self._read(access, [key for keys in asked for key in keys])
+            except LimitExceeded:
+                return await asyncio.gather(*(self._alone(access, keys) for keys in asked))
+            found, start = list[Found | Exception](), 0
             for keys in asked:
                 found.append((cursor, records[start : start + len(keys)]))
                 start += len(keys)

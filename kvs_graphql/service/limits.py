@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from kvs_graphql.errors import BadInput, BadKey, TooManyKeys
+from kvs_graphql.cursor import Cursor, decode_cursor
+from kvs_graphql.errors import BadCursor, BadInput, BadKey, LimitExceeded, TooManyKeys
 from kvs_graphql.watch import WatchLimits
 
 
@@ -13,6 +14,8 @@ class ServiceLimits:
     keys_per_request_max: int
     key_bytes_max: int
     page_entries_max: int
+    read_bytes_max: int
+    cursor_bytes_max: int
     wait_seconds_max: float
     interval_seconds_min: float
     value_bytes_max: int
@@ -29,6 +32,18 @@ class ServiceLimits:
         if len(key) > self.key_bytes_max:
             raise BadKey(f"A key has at most {self.key_bytes_max} bytes.", limit=self.key_bytes_max)
         return key
+
+    def cursor(self, token: str) -> Cursor:
+        """The cursor of a token. Raises: BadCursor: It is longer than allowed, or no cursor of this service."""
+        if len(token) > self.cursor_bytes_max:
+            raise BadCursor(f"A cursor has at most {self.cursor_bytes_max} bytes.", limit=self.cursor_bytes_max)
+        return decode_cursor(token)
+
+    def too_many_bytes(self) -> LimitExceeded:
+        """The error of a read that must not end early, and would have more bytes than allowed."""
+        limit, setting = self.read_bytes_max, "KVS_READ_BYTES_MAX"
+        message = f"The entries have more than {limit} bytes, the limit of {setting}."
+        return LimitExceeded(message, limit=limit, setting=setting)
 
     def interval(self, asked: float | None) -> float:
         """The seconds between two deliveries. Raises: BadInput: It is shorter than allowed."""

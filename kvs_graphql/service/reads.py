@@ -10,7 +10,7 @@ from functools import reduce
 from typing import Any
 
 from kvs_graphql.access import Access
-from kvs_graphql.cursor import Cursor, decode_cursor
+from kvs_graphql.cursor import Cursor
 from kvs_graphql.feed import Update, kind_of
 from kvs_graphql.records import Positions, Record, advance, merge, position_in
 from kvs_graphql.service.batch_loader import BatchLoader
@@ -18,7 +18,7 @@ from kvs_graphql.service.coalesced import CoalescedReads
 from kvs_graphql.service.limits import ServiceLimits
 from kvs_graphql.service.status import Status, StatusReader
 from kvs_graphql.service.waits import AtLeast
-from kvs_graphql.store import History, Page, Query, Store, get_many, history, page
+from kvs_graphql.store import History, Page, Query, Store, TooManyBytes, get_many, history, page
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,24 +89,28 @@ class Reads:
         """The entry of each key, in order; None where there is none.
 
         Raises:
-            TooManyKeys, BadCursor, BadInput, NotCaughtUp, Unavailable: As their classes say.
+            TooManyKeys, LimitExceeded, BadCursor, BadInput, NotCaughtUp, Unavailable: As their classes say.
         """
         self._keys += len(keys)
         self._table.limits.check_number_of_keys(self._keys)
         if self._single_field and wait is NO_WAIT:
             self.cursor, found = await self._table.coalesced.get_many(self._access, keys)
             return found
-        (records,) = await self._run(wait, get_many(keys))
-        return list(records)
+        (found,) = await self._run(wait, get_many(keys, self._table.limits.read_bytes_max))
+        if isinstance(found, TooManyBytes):
+            raise self._table.limits.too_many_bytes()
+        records: list[Record | None] = found
+        return records
 
     async def page(self, asked: PageRequest, wait: Wait = NO_WAIT) -> Page:
-        """A page of entries by key.
+        """A page of entries by key; it ends early at the limit in bytes, with at least one entry.
 
         Raises:
             BadCursor, BadInput, NotCaughtUp, Unavailable: As their classes say.
         """
         query = page(
             self._table.limits.page_length(asked.first, asked.last),
+            self._table.limits.read_bytes_max,
             prefix=asked.prefix,
             after=asked.after,
             before=asked.before,
@@ -118,6 +122,8 @@ class Reads:
 
     async def history(self, key: bytes, last: int, until: Cursor | None) -> list[Update]:
         """The last changes of a key in the window, oldest first, up to `until` or to this request's snapshot.
+
+        Changes beyond the limit in bytes, over all keys that are asked for together, are left out, the oldest first.
 
         The window is searched once for all keys that a request asks for together.
 
@@ -148,7 +154,7 @@ class Reads:
 
     async def _run(self, wait: Wait, *queries: Query[Any]) -> list[Any]:
         seconds_max = self._table.limits.wait_seconds(wait.seconds_max)
-        wanted = None if wait.at_least is None else decode_cursor(wait.at_least)
+        wanted = None if wait.at_least is None else self._table.limits.cursor(wait.at_least)
         asked = _Asked(queries, wanted, 0.0 if wanted is None else seconds_max)
         if self._single_field:
             (answer,) = await self._answer([asked])
@@ -176,7 +182,8 @@ class Reads:
     async def _look_back(self, asked: Sequence[_LookBack]) -> list[History | Exception]:
         """Search the window once for all keys, as far as any of them wants; each takes its part."""
         until = reduce(merge, (one.until for one in asked))
-        query = history([one.key for one in asked], until, max(one.last for one in asked))
+        last, bytes_max = max(one.last for one in asked), self._table.limits.read_bytes_max
+        query = history([one.key for one in asked], until, last, bytes_max)
         (found,) = (await self._table.store.read(query)).results
         return [found] * len(asked)
 

@@ -15,7 +15,7 @@ from kvs_graphql.service.status import Readiness, Status, StatusReader
 from kvs_graphql.service.waits import AtLeast
 from kvs_graphql.service.writes import Producer, Writes
 from kvs_graphql.state import Lifecycle
-from kvs_graphql.store import Store, get_many
+from kvs_graphql.store import Store, TooManyBytes, get_many
 from kvs_graphql.watch import Start, Watch
 
 
@@ -47,7 +47,7 @@ class Service:
         self._table = Table(
             store,
             limits,
-            CoalescedReads(self._read_keys),
+            CoalescedReads(lambda _, keys: self._read_keys(keys)),
             AtLeast(feed, self._validator, lifecycle),
             StatusReader(topic, lifecycle),
         )
@@ -111,9 +111,11 @@ class Service:
         lag = sum(self._lifecycle.lag(self._feed.positions))
         return Readiness(self._lifecycle.ready, self._lifecycle.moment, lag)
 
-    async def _read_keys(self, _: Access, keys: Sequence[bytes]) -> Found:
-        snapshot = await self._store.read(get_many(keys))
+    async def _read_keys(self, keys: Sequence[bytes]) -> Found:
+        snapshot = await self._store.read(get_many(keys, self.limits.read_bytes_max))
         (records,) = snapshot.results
+        if isinstance(records, TooManyBytes):
+            raise self.limits.too_many_bytes()
         return snapshot.cursor, records
 
     async def _latest(self, keys: Sequence[bytes], pause: float) -> AsyncGenerator[Latest, None]:
@@ -121,11 +123,10 @@ class Service:
         with self._feed.watch(Interest(frozenset(keys)), self._feed.positions) as watcher:
             while True:
                 watcher.skip()
-                snapshot = await self._store.read(get_many(keys))
-                (found,) = snapshot.results
+                cursor, found = await self._read_keys(keys)
                 if found != shown:
                     shown = found
-                    yield Latest(found, snapshot.cursor)
+                    yield Latest(found, cursor)
                     await self._feed.rest(pause)
                 await watcher.wait()
 

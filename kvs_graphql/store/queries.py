@@ -3,7 +3,7 @@
 import sqlite3
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from kvs_graphql.records import Interest, Positions, Record, position_in
 from kvs_graphql.store.schema import COLUMNS, is_indexed, window_changes
@@ -73,29 +73,55 @@ class Sizes:
     window_changes: int
 
 
-def get_many(keys: Sequence[bytes]) -> Query[list[Record | None]]:
+class TooManyBytes(NamedTuple):
+    """Stands for entries that have more bytes than allowed; reading them was given up early."""
+
+    bytes_max: int
+
+
+def get_many(keys: Sequence[bytes], bytes_max: int) -> Query[list[Record | None] | TooManyBytes]:
     """Read the entry of each key, in the order of the keys; None for a key without an entry.
+
+    TooManyBytes where the entries, each counted as often as its key is named, have more than `bytes_max` bytes.
 
     One statement for many keys costs a third of one statement per key, because each statement releases the
     interpreter's lock and has to acquire it again.
     """
 
-    def query(connection: sqlite3.Connection) -> list[Record | None]:
+    def query(connection: sqlite3.Connection) -> list[Record | None] | TooManyBytes:
         found: dict[bytes, Record] = {}
+        size = 0
         for start in range(0, len(keys), _KEYS_PER_STATEMENT):
             chunk = keys[start : start + _KEYS_PER_STATEMENT]
             placeholders = ", ".join("?" * len(chunk))
             statement = f"SELECT {COLUMNS} FROM entry WHERE key IN ({placeholders}) AND value IS NOT NULL"
-            found.update((row[0], Record._make(row)) for row in connection.execute(statement, chunk).fetchall())
-        return [found.get(key) for key in keys]
+            for row in connection.execute(statement, chunk):
+                # Inline, for a call would cost a page a few per cent.
+                size += len(row[0]) + len(row[1]) + len(row[5] or b"")
+                if size > bytes_max:
+                    return TooManyBytes(bytes_max)
+                found[row[0]] = Record._make(row)
+        records = [found.get(key) for key in keys]
+        if len(found) < len(keys) and sum(r.size_bytes for r in records if r is not None) > bytes_max:
+            return TooManyBytes(bytes_max)
+        return records
 
     return query
 
 
 def page(
-    limit: int, *, prefix: bytes = b"", after: bytes | None = None, before: bytes | None = None, last: bool = False
+    limit: int,
+    bytes_max: int,
+    *,
+    prefix: bytes = b"",
+    after: bytes | None = None,
+    before: bytes | None = None,
+    last: bool = False,
 ) -> Query[Page]:
-    """Read the first `limit` entries by key, or the last ones with `last`, strictly between `after` and `before`."""
+    """Read the first `limit` entries by key, or the last ones with `last`, strictly between `after` and `before`.
+
+    The page ends early after the first entry with which it has `bytes_max` bytes or more.
+    """
     conditions, parameters = ["value IS NOT NULL"], []
     for condition, bound in (
         ("key >= ?", prefix or None),
@@ -110,9 +136,15 @@ def page(
     statement = f"SELECT {COLUMNS} FROM entry WHERE {' AND '.join(conditions)} ORDER BY key {order} LIMIT ?"
 
     def query(connection: sqlite3.Connection) -> Page:
-        rows = connection.execute(statement, (*parameters, limit + 1)).fetchall()
-        records = [Record._make(row) for row in rows[:limit]]
-        return Page(records[::-1] if last else records, has_more=len(rows) > limit)
+        records: list[Record] = []
+        size, has_more = 0, False
+        for row in connection.execute(statement, (*parameters, limit + 1)):
+            if len(records) == limit or size >= bytes_max:
+                has_more = True
+                break
+            records.append(Record._make(row))
+            size += len(row[0]) + len(row[1]) + len(row[5] or b"")
+        return Page(records[::-1] if last else records, has_more)
 
     return query
 
@@ -175,8 +207,10 @@ def changes_after(interest: Interest, seen: Positions, sequence: int, *, limit: 
     return query
 
 
-def history(keys: Iterable[bytes], until: Positions, last: int) -> Query[History]:
+def history(keys: Iterable[bytes], until: Positions, last: int, bytes_max: int) -> Query[History]:
     """Read the `last` changes of each key in the window that are below `until`.
+
+    The newest come first: those of all keys with which they have `bytes_max` bytes or more are the oldest read.
 
     One scan of the window serves all keys. An index by key would cost the consumer a random write per record.
     """
@@ -186,10 +220,14 @@ def history(keys: Iterable[bytes], until: Positions, last: int) -> Query[History
     def query(connection: sqlite3.Connection) -> History:
         start = tuple(o for (o,) in connection.execute("SELECT window_start FROM position ORDER BY partition"))
         found: dict[bytes, list[Record]] = {key: [] for key in wanted}
+        size = 0
         for record in map(Record._make, connection.execute(statement, wanted)):
             changes = found[record.key]
             if record.offset < position_in(until, record.partition) and len(changes) < last:
                 changes.append(record)
+                size += record.size_bytes
+                if size >= bytes_max:
+                    break
         return History(start, {key: changes[::-1] for key, changes in found.items()})
 
     return query

@@ -12,16 +12,17 @@ import pytest
 from kvs_graphql.cursor import Cursor
 from kvs_graphql.database import Database
 from kvs_graphql.errors import DatabaseError, Unwritable
-from kvs_graphql.records import Record
 from kvs_graphql.store import Store, count_entries, get_many, open_store
 from tests.store.batches import TOPIC_ID, batch, record
 from tests.store.conftest import ROOMY
+
+MAX = 1_000_000
 
 SECONDS_MAX = 60.0
 
 
 async def values(store: Store, *keys: bytes) -> list[bytes | None]:
-    (records,) = (await store.read(get_many(keys))).results
+    (records,) = (await store.read(get_many(keys, MAX))).results
     return [None if r is None else r.value for r in records]
 
 
@@ -118,12 +119,12 @@ async def test_queries_of_one_read_see_one_snapshot_while_batches_are_committed(
     pause = Pause()
     await store.apply(batch(record(b"a", b"1", 0), positions=(1, 0)))
 
-    def first(connection: sqlite3.Connection) -> list[Record | None]:
-        found = get_many([b"a"])(connection)
+    def first(connection: sqlite3.Connection) -> object:
+        found = get_many([b"a"], MAX)(connection)
         pause.here()
         return found
 
-    reading = asyncio.create_task(store.read(first, get_many([b"a"])))
+    reading = asyncio.create_task(store.read(first, get_many([b"a"], MAX)))
     await pause.reached()
     await store.apply(batch(record(b"a", b"2", 1), positions=(2, 0)))
     pause.resume()

@@ -19,6 +19,7 @@ DOORS: dict[str, set[str]] = {
     "__main__": {"cli"},
     "compat": set(),  # open to every room that may import the library
     "errors": set(),
+    "backoff": set(),
     "records": set(),
     "cursor": {"errors", "records"},
     "state": {"records"},

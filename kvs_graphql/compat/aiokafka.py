@@ -1,0 +1,287 @@
+"""Every use of a private or undocumented name of aiokafka.
+
+aiokafka documents its producer, its consumer and its admin client. It does not document the client that they share,
+the connections of that client, the classes of the wire protocol, or its murmur2 hash. `tests/compat/test_aiokafka.py`
+checks each function here against the installed version.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from functools import lru_cache
+from io import BytesIO
+from typing import Any, Self
+
+from aiokafka import AIOKafkaClient, AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.client import ConnectionGroup
+from aiokafka.conn import CloseReason
+from aiokafka.errors import KafkaConnectionError, NodeNotReadyError, RequestTimedOutError
+from aiokafka.partitioner import murmur2
+from aiokafka.protocol.api import Request, RequestStruct, Response
+from aiokafka.protocol.fetch import FetchRequest
+from aiokafka.protocol.metadata import MetadataRequest_v4, MetadataRequest_v5
+from aiokafka.protocol.produce import ProduceRequest
+from aiokafka.protocol.types import Boolean, CompactArray, CompactString, Int16, Int32, Schema, TaggedFields
+
+SendRequest = Callable[..., Awaitable[Any]]
+"""`AIOKafkaClient.send`: takes a broker's id, a request and options, and returns the response."""
+
+_NO_TOPIC_ID = bytes(16)
+# Brokers rarely give different answers, and they are asked behind every fetch.
+_RESPONSES_CACHED = 16
+_SENDER_CLOSE_SECONDS_MAX = 1.0
+
+
+def partition_for_key(key: bytes, partitions: int) -> int:
+    """The partition that Kafka's default partitioner gives a key.
+
+    Uses the undocumented `aiokafka.partitioner.murmur2`: the public partitioner takes lists of partitions.
+    """
+    hashed: int = murmur2(key)
+    return (hashed & 0x7FFFFFFF) % partitions
+
+
+def consumer_client(consumer: AIOKafkaConsumer) -> AIOKafkaClient:
+    """The client that sends a consumer's requests.
+
+    Uses the private `AIOKafkaConsumer._client`: the consumer has no public name for it.
+    """
+    return consumer._client
+
+
+def producer_client(producer: AIOKafkaProducer) -> AIOKafkaClient:
+    """The client that sends a producer's requests. Uses the undocumented `AIOKafkaProducer.client`."""
+    return producer.client
+
+
+def intercept_send(client: AIOKafkaClient, replacement: SendRequest) -> SendRequest:
+    """Send the client's future requests through `replacement`; return the client's own `send`.
+
+    Replaces the undocumented `AIOKafkaClient.send`, which carries every fetch of a consumer and every attempt of a
+    producer: aiokafka has no hook for either.
+    """
+    send: SendRequest = client.send
+    client.send = replacement
+    return send
+
+
+def is_fetch(request: Any) -> bool:
+    """Whether a request fetches records. Uses the undocumented `aiokafka.protocol.fetch.FetchRequest`."""
+    return isinstance(request, FetchRequest)
+
+
+def produced_partitions(request: Any) -> list[TopicPartition]:
+    """The partitions that a request writes to; none if it is no Produce request.
+
+    Uses the undocumented `ProduceRequest` and its private `_topics`: the request has no public name for them.
+    """
+    if not isinstance(request, ProduceRequest):
+        return []
+    return [TopicPartition(topic, number) for topic, batches in request._topics for number, _ in batches]
+
+
+async def send_pair(
+    client: AIOKafkaClient, node: int, first: Any, second: Any, group: int = ConnectionGroup.DEFAULT
+) -> tuple[Any, asyncio.Future[Any]]:
+    """Send two requests back to back on one connection; return the first response and the future of the second.
+
+    Uses the private `AIOKafkaClient._conns` and the connection's undocumented `send` and `close`: the client's own
+    `send` would let other requests in between, and hands out a response only.
+
+    Raises:
+        KafkaError: As `AIOKafkaClient.send` raises it for the first request.
+    """
+    if not await client.ready(node, group=group):
+        raise NodeNotReadyError(f"no connection to broker {node}")
+    connection = client._conns[node, group]
+    # Both requests are written before anything is awaited.
+    first_response = connection.send(first)
+    second_response = asyncio.ensure_future(connection.send(second))
+    # Retrieves a failure that nobody may ask for.
+    second_response.add_done_callback(lambda response: response.cancelled() or response.exception())
+    try:
+        return await first_response, second_response
+    except TimeoutError as error:
+        connection.close(reason=CloseReason.CONNECTION_TIMEOUT)
+        raise RequestTimedOutError from error
+
+
+async def ask_any_broker(client: AIOKafkaClient, request: Any) -> Any:
+    """The response of some broker of the cluster. Uses undocumented methods of `AIOKafkaClient`.
+
+    Raises:
+        KafkaError: No broker is known, or it does not answer.
+    """
+    node = client.get_random_node()
+    if node is None:
+        raise KafkaConnectionError("the cluster names no broker")
+    return await client.send(node, request)
+
+
+async def connect_to_leader(client: AIOKafkaClient, partition: TopicPartition) -> bool:
+    """Connect to the partition's leader; False if there is no leader, or it cannot be reached, or it just changed.
+
+    Refreshes the metadata if no leader is known. Uses undocumented methods of `AIOKafkaClient` and its `cluster`.
+    """
+    leader = client.cluster.leader_for_partition(partition)
+    if leader is None or leader < 0:
+        await client.force_metadata_update()
+        return False
+    return bool(await client.ready(leader)) and leader == client.cluster.leader_for_partition(partition)
+
+
+async def stop_consumer(consumer: AIOKafkaConsumer) -> None:
+    """Stop a consumer and close its connections.
+
+    `AIOKafkaConsumer.stop` cancels a fetch that waits for its next attempt and lets that CancelledError escape,
+    before it has closed the connections. Then the private `_client` closes them.
+    """
+    stopping = asyncio.ensure_future(consumer.stop())
+    await asyncio.wait([stopping])
+    if stopping.cancelled() or stopping.exception() is not None:
+        await consumer._client.close()
+
+
+async def stop_producer(producer: AIOKafkaProducer, seconds_max: float) -> None:
+    """Stop a producer. Batches that are unanswered after `seconds_max` fail with KafkaConnectionError.
+
+    `AIOKafkaProducer.stop` waits forever for a broker that is away. Then this function closes the connections and the
+    private `_sender`, and fails the batches in the private `_message_accumulator`.
+    """
+    try:
+        async with asyncio.timeout(seconds_max):
+            await producer.stop()
+    except TimeoutError:
+        await producer.client.close()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_SENDER_CLOSE_SECONDS_MAX):
+                await producer._sender.close()
+        _fail_batches(producer._message_accumulator, KafkaConnectionError("the producer was closed"))
+
+
+def _fail_batches(accumulator: Any, error: Exception) -> None:
+    """Fail every batch of a producer, and keep asyncio from logging errors that aiokafka leaves behind."""
+    queued = [batch for batches in accumulator._batches.values() for batch in batches]
+    # A callback of aiokafka removes each batch from here, and a batch that waits for its next attempt is not there.
+    accumulator._pending_batches.update(queued)
+    batches = [*accumulator._pending_batches]
+    accumulator.fail_all(error)
+    for batch in batches:
+        batch.future.exception()
+        batch._drain_waiter.exception()
+
+
+def topic_metadata_request(topic: str) -> Request[Any]:
+    """A request for one topic's metadata that never creates the topic.
+
+    Its response is read by `topic_metadata`. Extends the undocumented classes of `aiokafka.protocol`: aiokafka's own
+    requests stop at version 5, which has no topic ids, and its refreshes let the broker create the topic.
+    """
+    return _TopicMetadataRequest(topic)
+
+
+def topic_metadata(response: Any) -> dict[str, Any]:
+    """The fields of the only topic in a response: `error_code`, `partitions`, and `topic_id` (16 bytes) since v10."""
+    metadata: dict[str, Any] = response.to_object()["topics"][0]
+    return metadata
+
+
+class _Uuid:
+    """A field of 16 raw bytes, a type that aiokafka lacks."""
+
+    @classmethod
+    def encode(cls, value: bytes) -> bytes:
+        return value
+
+    @classmethod
+    def decode(cls, data: Any) -> bytes:
+        read: bytes = data.read(16)
+        return read
+
+
+# Version 12 (KIP-516) is the first that takes a name and answers with the topic's id.
+class _MetadataResponse12(Response):
+    """Identical responses are decoded once."""
+
+    API_KEY = 3
+    API_VERSION = 12
+    SCHEMA = Schema(
+        ("throttle_time_ms", Int32),
+        (
+            "brokers",
+            CompactArray(
+                ("node_id", Int32),
+                ("host", CompactString("utf-8")),
+                ("port", Int32),
+                ("rack", CompactString("utf-8")),
+                ("tags", TaggedFields),
+            ),
+        ),
+        ("cluster_id", CompactString("utf-8")),
+        ("controller_id", Int32),
+        (
+            "topics",
+            CompactArray(
+                ("error_code", Int16),
+                ("topic", CompactString("utf-8")),
+                ("topic_id", _Uuid),
+                ("is_internal", Boolean),
+                (
+                    "partitions",
+                    CompactArray(
+                        ("error_code", Int16),
+                        ("partition", Int32),
+                        ("leader", Int32),
+                        ("leader_epoch", Int32),
+                        ("replicas", CompactArray(Int32)),
+                        ("isr", CompactArray(Int32)),
+                        ("offline_replicas", CompactArray(Int32)),
+                        ("tags", TaggedFields),
+                    ),
+                ),
+                ("authorized_operations", Int32),
+                ("tags", TaggedFields),
+            ),
+        ),
+        ("tags", TaggedFields),
+    )
+
+    @classmethod
+    def decode(cls, data: BytesIO | bytes) -> Self:
+        return cls._decode(data if isinstance(data, bytes) else data.read())
+
+    @classmethod
+    @lru_cache(_RESPONSES_CACHED)
+    def _decode(cls, raw: bytes) -> Self:
+        decoded: Self = super().decode(raw)
+        return decoded
+
+
+class _MetadataRequest12(RequestStruct):
+    API_KEY = 3
+    API_VERSION = 12
+    FLEXIBLE_VERSION = True
+    RESPONSE_TYPE = _MetadataResponse12
+    SCHEMA = Schema(
+        (
+            "topics",
+            CompactArray(("topic_id", _Uuid), ("name", CompactString("utf-8")), ("tags", TaggedFields)),
+        ),
+        ("allow_auto_topic_creation", Boolean),
+        ("include_topic_authorized_operations", Boolean),
+        ("tags", TaggedFields),
+    )
+
+
+class _TopicMetadataRequest(Request[MetadataRequest_v4 | MetadataRequest_v5 | _MetadataRequest12]):
+    """aiokafka picks the newest of these versions that the broker knows."""
+
+    API_KEY = 3
+
+    def __init__(self, topic: str) -> None:
+        self._topic = topic
+
+    def build(self, request_struct_class: type[Any]) -> Any:
+        if request_struct_class is _MetadataRequest12:
+            return request_struct_class([(_NO_TOPIC_ID, self._topic, {})], False, False, {})
+        return request_struct_class([self._topic], False)

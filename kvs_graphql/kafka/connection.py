@@ -1,4 +1,4 @@
-"""How to reach the brokers, and what their failures mean."""
+"""How to reach the brokers, and what their errors mean."""
 
 import asyncio
 from collections.abc import Coroutine
@@ -24,7 +24,7 @@ CLIENT_ID = "kvs-graphql"
 _START_SECONDS_MAX = 2.0
 
 TRANSIENT = (KafkaError, OSError, TimeoutError)
-"""What passes by itself: caught, shown as a state, and tried again with growing pauses."""
+"""Errors that pass by themselves. The consumer shows them as a state and retries with growing pauses."""
 
 REFUSALS = (
     AuthenticationFailedError,
@@ -33,15 +33,15 @@ REFUSALS = (
     TopicAuthorizationFailedError,
     UnsupportedSaslMechanismError,
 )
-"""What does not: somebody has to change a password or a permission."""
+"""Errors that an operator has to cure: a wrong password or a missing permission."""
 
 UNREADABLE = (CorruptRecordException, RecordTooLargeError, UnsupportedCodecError)
-"""Nor does this: skipping a record would make the table another than the log."""
+"""Errors of records that cannot be read. Skipping one silently would make the table differ from the log."""
 
 
 @dataclass(frozen=True, slots=True)
 class KafkaConnection:
-    """Where the brokers are and who we are to them. `password` is kept out of the representation."""
+    """The brokers' addresses and the credentials to use. `repr` leaves the password out."""
 
     bootstrap_servers: str
     security_protocol: str = "PLAINTEXT"
@@ -53,7 +53,7 @@ class KafkaConnection:
     key_file: Path | None = None
 
     def arguments(self) -> dict[str, Any]:
-        """The arguments that every aiokafka client takes."""
+        """Return the arguments that every aiokafka client takes."""
         secure = self.security_protocol in ("SSL", "SASL_SSL")
         return {
             "bootstrap_servers": self.bootstrap_servers,
@@ -74,11 +74,11 @@ class KafkaConnection:
         )
 
 
-async def started(starting: Coroutine[Any, Any, Any]) -> None:
-    """Start a client of aiokafka.
+async def start_client(starting: Coroutine[Any, Any, Any]) -> None:
+    """Start an aiokafka client.
 
-    Cancelled while a broker is asked for the first time, aiokafka forgets the connection without closing it: so it
-    gets a moment to come to an end before the cancellation goes on.
+    A client that is cancelled during its first request forgets the connection without closing it. So on cancellation
+    this waits up to two seconds for the start to finish before it passes the cancellation on.
     """
     task = asyncio.ensure_future(starting)
     try:

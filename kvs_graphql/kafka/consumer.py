@@ -1,9 +1,8 @@
-"""The consumer: the only writer of the store, and the only publisher of the feed.
+"""The consumer: the only writer of the store and the only publisher of the feed.
 
-One session is one connection to Kafka: look at the topic, check that it is the table's, assign every partition,
-seek to the table's positions, then fetch, apply, publish. Whatever fails transiently ends the session, and the
-next one goes on from what the store holds: there is one road, and a restart walks it too. Consumer groups and
-their offsets are not used.
+A session is one connection to Kafka. It checks that the topic is the table's, assigns every partition, seeks to the
+table's positions, and then fetches, applies and publishes. Any transient failure ends the session, and the next one
+goes on from what the store holds, exactly as after a restart. Consumer groups and their offsets are not used.
 """
 
 import asyncio
@@ -12,14 +11,15 @@ from time import monotonic, time
 
 import structlog
 
+from kvs_graphql.backoff import Backoff
 from kvs_graphql.cursor import Cursor
 from kvs_graphql.errors import BrokerRefused, OperatorError, ServiceError, Unwritable
 from kvs_graphql.feed import Feed
-from kvs_graphql.kafka.batches import Gathering
+from kvs_graphql.kafka.batch_builder import BatchBuilder
 from kvs_graphql.kafka.connection import REFUSALS, TRANSIENT, KafkaConnection
-from kvs_graphql.kafka.pump import BatchLimits, Pump
-from kvs_graphql.kafka.recovery import first_positions, forgotten, why_not
-from kvs_graphql.kafka.session import NoTopic, Session, TopicChanged, open_session
+from kvs_graphql.kafka.consumer_session import ConsumerSession, NoTopic, TopicChanged, open_session
+from kvs_graphql.kafka.ingest import BatchLimits, IngestLoop
+from kvs_graphql.kafka.recovery import first_positions, missed_deletes_reason, rebuild_reason
 from kvs_graphql.metrics import Metrics
 from kvs_graphql.records import Positions, covers
 from kvs_graphql.state import Lifecycle, State, TopicSnapshot
@@ -27,27 +27,30 @@ from kvs_graphql.store import Store
 
 log = structlog.get_logger(__name__)
 
-_RETRY_SECONDS_MIN = 0.25
+_FIRST_RETRY_SECONDS = 0.25
 _CAUGHT_UP_STAMP_SECONDS = 60
 
 
 @dataclass(frozen=True, slots=True)
 class ConsumerLimits:
-    """The bounds of a batch, the pace of looking at the topic, and the longest pause between two attempts."""
+    """The limits of a batch and a fetch, and the times that the consumer goes by, in seconds."""
 
     batch: BatchLimits
     fetch_bytes_max: int
     topic_check_seconds: float
+    """How often the topic's metadata is refreshed."""
     retry_seconds_max: float
+    """The longest pause between two attempts."""
     stall_seconds_max: float
+    """How long the consumer may make no progress while the topic has more records."""
 
 
 class Stalled(ServiceError):
-    """The consumer makes no progress while the topic does: it is built again."""
+    """The consumer makes no progress although the topic has more records: it needs a new session."""
 
 
 class Consumer:
-    """Keeps the store and the feed where Kafka is, for as long as `run` runs."""
+    """Keeps the store and the feed up to date with Kafka while `run` runs."""
 
     def __init__(
         self,
@@ -71,17 +74,17 @@ class Consumer:
         self._limits = limits
         self._empty_tombstones = empty_tombstones
         self._skip_unreadable = skip_unreadable
-        self._failures = 0
+        self._backoff = Backoff(_FIRST_RETRY_SECONDS, limits.retry_seconds_max)
 
     async def run(self) -> None:
         """Consume until cancelled.
 
         Raises:
-            OperatorError: Going on would be wrong, or is refused; somebody has to act.
+            OperatorError: Kafka refuses, or going on would be wrong; an operator has to act.
         """
         while True:
             try:
-                await self._session()
+                await self._run_session()
             except TopicChanged as change:
                 log.info("topic changed", reason=str(change))
             except REFUSALS as error:
@@ -90,10 +93,8 @@ class Consumer:
                 await self._pause(error)
 
     async def _pause(self, error: Exception) -> None:
-        """Say what is waited for, as the state and in a log line, and wait: longer each time in a row."""
-        # The exponent is bounded: an outage of hours would make the power too large for a float.
-        seconds = min(self._limits.retry_seconds_max, _RETRY_SECONDS_MIN * 2 ** min(self._failures, 20))
-        self._failures += 1
+        """Show in the state and in the log what the consumer waits for, and wait."""
+        seconds = self._backoff.next_pause()
         self._lifecycle.writable = not isinstance(error, Unwritable)
         if isinstance(error, NoTopic):
             self._lifecycle.move(State.WAITING_FOR_TOPIC, str(error))
@@ -102,11 +103,11 @@ class Consumer:
         else:
             reason = str(error) or type(error).__name__
             self._lifecycle.move(State.WAITING_FOR_BROKER, f"{self._connection.bootstrap_servers}: {reason}")
-        log.warning("waiting", reason=self._lifecycle.moment.reason, next_try_in_seconds=seconds)
+        log.warning("session failed", reason=self._lifecycle.moment.reason, retry_in_seconds=round(seconds, 3))
         await asyncio.sleep(seconds)
 
-    async def _session(self) -> None:
-        await self._read_back()
+    async def _run_session(self) -> None:
+        await self._reload()
         fetch_bytes_max = self._limits.fetch_bytes_max
         refresh = self._lifecycle.refreshes.begin()
         async with open_session(self._connection, self._topic, fetch_bytes_max=fetch_bytes_max) as session:
@@ -114,121 +115,129 @@ class Consumer:
             self._lifecycle.compacted = session.configuration.compacted
             if self._store.source is None:
                 await session.begin(self._store, self._feed)
-            elif (reason := self._distrust(session)) is not None:
-                await self._repair(session, reason)
+            elif (reason := self._rebuild_reason(session)) is not None:
+                await self._rebuild(session, reason)
             self._lifecycle.move(State.CATCHING_UP, f"reading topic {self._topic!r} to its end")
             await self._read(session, self._store, self._feed)
 
-    async def _read_back(self) -> None:
-        """Start from what is durable: the last session may have been cut off between a commit and its publication."""
+    async def _reload(self) -> None:
+        """Start from what is durable: the last session may have ended between a commit and its publication."""
         await self._store.reload()
         if self._store.positions != self._feed.positions:
             self._feed.reset(Cursor(self._feed.topic_id, self._store.positions))
 
-    def _distrust(self, session: Session) -> str | None:
-        """Why the table cannot go on from its positions in this topic; None where it can."""
+    def _rebuild_reason(self, session: ConsumerSession) -> str | None:
         source = self._store.source
         assert source is not None
-        return why_not(source, self._store.positions, self._topic, session.identity, session.bounds) or forgotten(
-            source, session.configuration, session.started_ms
-        )
+        return rebuild_reason(
+            source, self._store.positions, self._topic, session.identity, session.bounds
+        ) or missed_deletes_reason(source, session.configuration, session.started_ms)
 
-    async def _repair(self, session: Session, reason: str) -> None:
-        """Build a second table beside the first, serve the old one meanwhile, and swap when it has caught up.
+    async def _rebuild(self, session: ConsumerSession, reason: str) -> None:
+        """Build a shadow table while the old one is served, and swap them once the shadow has caught up.
 
-        Cut off at any moment, it leaves the old table as it was, and the next session repairs again.
+        If this ends early, the old table stays as it was and the next session starts the rebuild again.
         """
         self._lifecycle.move(State.REBUILDING, reason)
-        log.warning("building the table again", reason=reason, topic=self._topic)
-        async with self._store.shadow() as fresh:
-            unheard = Feed(Cursor(session.identity.topic_id, ()), changes_max=1, bytes_max=1)
-            await session.begin(fresh, unheard)
-            await self._read(session, fresh, unheard, until_live=True)
+        log.warning("rebuilding the table", reason=reason, topic=self._topic)
+        async with self._store.shadow() as shadow:
+            unread = Feed(Cursor(session.identity.topic_id, ()), changes_max=1, bytes_max=1)
+            await session.begin(shadow, unread)
+            await self._read(session, shadow, unread, until_live=True)
         await self._store.swap()
         self._feed.reset(Cursor(session.identity.topic_id, self._store.positions))
-        log.info("the table is built again", topic=self._topic)
+        log.info("rebuilt the table", topic=self._topic)
 
-    async def _read(self, session: Session, store: Store, feed: Feed, *, until_live: bool = False) -> None:
-        """Fetch, apply and publish from where the store stands: for ever, or until it has caught up."""
+    async def _read(self, session: ConsumerSession, store: Store, feed: Feed, *, until_live: bool = False) -> None:
+        """Fetch, apply and publish from the store's positions on: until cancelled, or only until caught up."""
+        ingest = self._ingest_loop(session, store, feed)
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                others = [
+                    tasks.create_task(ingest.fetch(self._lifecycle)),
+                    tasks.create_task(self._monitor(session, store)),
+                ]
+                await self._catch_up(ingest, store, session.bounds.end)
+                if not until_live:
+                    self._lifecycle.move(State.LIVE, f"following topic {self._topic!r}")
+                    await self._follow(ingest, store)
+                for task in others:
+                    task.cancel()
+        except BaseExceptionGroup as group:
+            raise _main_error(group) from group
+
+    def _ingest_loop(self, session: ConsumerSession, store: Store, feed: Feed) -> IngestLoop:
+        """Seek to the store's positions and return the loop that goes on from there."""
+        builder = BatchBuilder(store.positions, empty_tombstones=self._empty_tombstones)
         positions = first_positions(store.positions, session.bounds)
-        gathering = Gathering(store.positions, empty_tombstones=self._empty_tombstones)
         for number, (partition, offset) in enumerate(zip(session.partitions, positions, strict=True)):
             session.consumer.seek(partition, offset)
-            gathering.moved_to(number, offset)
+            builder.move_to(number, offset)
         self._lifecycle.end_offsets = session.bounds.end
-        pump = Pump(
+        return IngestLoop(
             session.consumer,
             session.partitions,
             store,
             feed,
-            gathering,
+            builder,
             self._limits.batch,
             self._metrics,
-            session.verify,
+            session.verify_fetched,
             skip_unreadable=self._skip_unreadable,
         )
-        try:
-            async with asyncio.TaskGroup() as tasks:
-                others = [
-                    tasks.create_task(pump.fetch(self._lifecycle)),
-                    tasks.create_task(self._look_after(session, store)),
-                ]
-                await self._catch_up(pump, store, session.bounds.end)
-                if not until_live:
-                    self._lifecycle.move(State.LIVE, f"following topic {self._topic!r}")
-                    await self._keep_up(pump, store)
-                for task in others:
-                    task.cancel()
-        except BaseExceptionGroup as group:
-            raise _cause(group) from group
 
-    async def _catch_up(self, pump: Pump, store: Store, target: Positions) -> None:
-        """Apply until everything below `target` is."""
+    async def _catch_up(self, ingest: IngestLoop, store: Store, target: Positions) -> None:
+        """Apply until the store covers `target`."""
         while not covers(store.positions, target):
-            await self._apply(pump, store)
+            await self._apply(ingest, store)
         await store.caught_up(int(time() * 1000))
-        self._went_well()
+        self._note_success()
 
-    async def _keep_up(self, pump: Pump, store: Store) -> None:
+    async def _follow(self, ingest: IngestLoop, store: Store) -> None:
         while True:
-            await self._apply(pump, store)
+            await self._apply(ingest, store)
 
-    async def _apply(self, pump: Pump, store: Store) -> None:
-        await pump.apply()
-        self._went_well()
+    async def _apply(self, ingest: IngestLoop, store: Store) -> None:
+        await ingest.apply()
+        self._note_success()
         for partition, lag in enumerate(self._lifecycle.lag(store.positions)):
             self._metrics.consumer_lag.labels(str(partition)).set(lag)
 
-    def _went_well(self) -> None:
-        self._failures, self._lifecycle.writable = 0, True
+    def _note_success(self) -> None:
+        self._backoff.reset()
+        self._lifecycle.writable = True
 
-    async def _look_after(self, session: Session, store: Store) -> None:
-        """Notice in time that the broker is gone, that the topic is another, that deletes were missed."""
+    async def _monitor(self, session: ConsumerSession, store: Store) -> None:
+        """Notice a lost broker, a changed topic, a stalled fetch and missed deletes."""
         stamped = moved = monotonic()
         stamp_seconds = min(_CAUGHT_UP_STAMP_SECONDS, session.configuration.delete_retention_ms / 4000)
         reached = store.positions
         while True:
             await asyncio.sleep(self._limits.topic_check_seconds)
-            refresh = self._lifecycle.refreshes.begin()
-            await session.check()
-            self._lifecycle.end_offsets = await session.end_offsets()
-            self._lifecycle.refreshes.end(
-                refresh, TopicSnapshot(session.identity.topic_id, self._lifecycle.end_offsets)
-            )
-            at_end = covers(store.positions, self._lifecycle.end_offsets)
+            end_offsets = await self._refresh(session)
+            at_end = covers(store.positions, end_offsets)
             if at_end or store.positions != reached:
                 reached, moved = store.positions, monotonic()
             elif monotonic() - moved > self._limits.stall_seconds_max:
-                raise Stalled(f"nothing was read for {self._limits.stall_seconds_max} s, though there is more")
+                seconds = self._limits.stall_seconds_max
+                raise Stalled(f"read nothing for {seconds} s although the topic has more records")
             now_ms = int(time() * 1000)
             if at_end and store.indexed.is_set() and monotonic() - stamped > stamp_seconds:
                 stamped = monotonic()
                 await store.caught_up(now_ms)
-            if not at_end and store.source and forgotten(store.source, session.configuration, now_ms):
-                raise TopicChanged("behind for longer than Kafka remembers deletes")
+            if not at_end and store.source and missed_deletes_reason(store.source, session.configuration, now_ms):
+                raise TopicChanged("the table may have missed deletes")
+
+    async def _refresh(self, session: ConsumerSession) -> Positions:
+        """Refresh the topic's metadata; return its end offsets."""
+        refresh = self._lifecycle.refreshes.begin()
+        await session.verify_topic()
+        self._lifecycle.end_offsets = end_offsets = await session.end_offsets()
+        self._lifecycle.refreshes.end(refresh, TopicSnapshot(session.identity.topic_id, end_offsets))
+        return end_offsets
 
 
-def _cause(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    """The one error of a group to act on: what an operator has to see, else the first."""
-    leaves = [_cause(e) if isinstance(e, BaseExceptionGroup) else e for e in group.exceptions]
+def _main_error(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """Return the one error of a group to act on: the first that an operator has to see, else the first."""
+    leaves = [_main_error(e) if isinstance(e, BaseExceptionGroup) else e for e in group.exceptions]
     return next((leaf for leaf in leaves if isinstance(leaf, OperatorError)), leaves[0])

@@ -1,7 +1,7 @@
-"""Whether a table and a topic belong together: pure decisions, taken before the first fetch.
+"""Whether a table can go on from its positions in a topic: pure decisions, made before the first fetch.
 
-A table goes on from its positions only if those are places in the same topic's log. Where they are not, going
-on would mix two logs, or keep keys whose deletes were missed: then the table is built again.
+A table goes on only if its positions lie in the same topic's log and no delete was missed. Otherwise it would mix two
+logs or keep deleted keys, and has to be rebuilt.
 """
 
 from dataclasses import dataclass
@@ -15,22 +15,24 @@ from kvs_graphql.store import Source
 
 @dataclass(frozen=True, slots=True)
 class LogBounds:
-    """Of each partition, the first offset that Kafka still has, and the end of what is committed."""
+    """For each partition, the first offset that Kafka still has, and the last stable offset."""
 
     start: Positions
     end: Positions
 
 
-def why_not(source: Source, positions: Positions, topic: str, identity: TopicIdentity, bounds: LogBounds) -> str | None:
-    """Why the table cannot go on from its positions; None if it can.
+def rebuild_reason(
+    source: Source, positions: Positions, topic: str, identity: TopicIdentity, bounds: LogBounds
+) -> str | None:
+    """Return why the table has to be rebuilt, judged by the topic's id and the bounds of its log; None if it is sound.
 
     Raises:
-        TopicMismatch: It holds a topic of another name: rather a wrong setting than a reason to drop a table.
+        TopicMismatch: The table holds a topic of another name. That is a wrong setting, no reason to drop a table.
     """
     if source.topic != topic:
         raise TopicMismatch(
             f"The database holds topic {source.topic!r}, not {topic!r}: "
-            "name another KVS_DATABASE, or move this one away."
+            "set another KVS_DATABASE, or move this file away."
         )
     if NO_TOPIC_ID not in (source.topic_id, identity.topic_id) and source.topic_id != identity.topic_id:
         return f"topic {topic!r} was deleted and created again since the table was built"
@@ -43,17 +45,21 @@ def why_not(source: Source, positions: Positions, topic: str, identity: TopicIde
     return None
 
 
-def forgotten(source: Source, configuration: TopicConfiguration, now_ms: int) -> str | None:
-    """Whether Kafka may have forgotten deletes that the table has not read: compaction drops them after a time."""
+def missed_deletes_reason(source: Source, configuration: TopicConfiguration, now_ms: int) -> str | None:
+    """Return why the table may have missed deletes; None if it cannot have.
+
+    Compaction drops a tombstone `delete.retention.ms` after it was written. A table that last caught up longer ago may
+    never see it.
+    """
     behind_ms = now_ms - source.caught_up_at
     if not configuration.compacted or behind_ms <= configuration.delete_retention_ms:
         return None
     return (
-        f"the table last caught up {behind_ms / 1000:.0f} s ago, and the topic remembers deletes for "
+        f"the table last caught up {behind_ms / 1000:.0f} s ago, and the topic keeps tombstones for "
         f"{configuration.delete_retention_ms / 1000:.0f} s"
     )
 
 
 def first_positions(positions: Positions, bounds: LogBounds) -> Positions:
-    """Where to read from: the table's positions, or the start of the log where it has none yet."""
+    """Return where to read from: the table's positions, or the start of the log where the table has none yet."""
     return tuple(max(position_in(positions, partition), start) for partition, start in enumerate(bounds.start))

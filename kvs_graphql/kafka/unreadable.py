@@ -1,7 +1,7 @@
-"""Records that cannot be read: a corrupt batch, one too large, one compressed in a way that nobody here knows.
+"""Records that cannot be read: a corrupt batch, a record too large, an unknown compression.
 
-Leaving one out silently would make the table another than the log. So the place is found, and told; then the
-service stops, or, where its operator has said so, goes on past it.
+Skipping one silently would make the table differ from the log. So the service names its offset and stops, or skips it
+if the operator has allowed that.
 """
 
 import re
@@ -22,8 +22,8 @@ _WAIT_MS = 500
 Fetched = dict[TopicPartition, list[Any]]
 
 
-class Unreadable:
-    """Finds the record that made a fetch fail, and deals with it."""
+class UnreadableRecordHandler:
+    """Finds the record that made a fetch fail, and stops at it or skips it."""
 
     def __init__(
         self, consumer: AIOKafkaConsumer, partitions: list[TopicPartition], metrics: Metrics, *, skip: bool
@@ -33,32 +33,32 @@ class Unreadable:
         self._metrics = metrics
         self._skip = skip
 
-    async def approach(self) -> Fetched:
-        """What can still be read before the record, a record at a time; then stop at it, or go past it.
+    async def advance(self) -> Fetched:
+        """Return one readable record before the unreadable one; nothing once it was skipped.
 
         Raises:
-            UnreadableRecord: It was reached, and is not to be skipped.
+            UnreadableRecord: The next record cannot be read and must not be skipped.
         """
         for partition in self._partitions:
             try:
                 fetched: Fetched = await self._consumer.getmany(partition, timeout_ms=_WAIT_MS, max_records=1)
             except UNREADABLE as error:
-                await self._reached(partition, error)
+                await self._stop_or_skip(partition, error)
                 return {}
             if fetched:
                 return fetched
         return {}
 
-    async def _reached(self, partition: TopicPartition, error: Exception) -> None:
+    async def _stop_or_skip(self, partition: TopicPartition, error: Exception) -> None:
         position: int = await self._consumer.position(partition)
-        # aiokafka has stepped over a record too large by itself.
+        # aiokafka itself steps over a record that is too large.
         offset = position - 1 if isinstance(error, RecordTooLargeError) else position
-        place = f"topic {partition.topic!r}, partition {partition.partition}, offset {offset}"
-        reason = re.sub(r"\s+", " ", str(error))
         if not self._skip:
+            reason = re.sub(r"\s+", " ", str(error))
             raise UnreadableRecord(
-                f"Unreadable record at {place}: {reason}. KVS_UNREADABLE=skip goes on without it."
+                f"Unreadable record in topic {partition.topic!r}, partition {partition.partition}, offset {offset}: "
+                f"{reason}. Set KVS_UNREADABLE=skip to skip it."
             ) from error
-        log.error("unreadable record skipped", topic=partition.topic, partition=partition.partition, offset=offset)
+        log.error("skipped unreadable record", topic=partition.topic, partition=partition.partition, offset=offset)
         self._metrics.records_skipped.labels("unreadable").inc()
         self._consumer.seek(partition, offset + 1)

@@ -10,8 +10,8 @@ from kvs_graphql.executor import DocumentLimits, Executor
 from kvs_graphql.feed import Feed
 from kvs_graphql.kafka.connection import KafkaConnection
 from kvs_graphql.kafka.consumer import Consumer, ConsumerLimits
+from kvs_graphql.kafka.ingest import BatchLimits
 from kvs_graphql.kafka.producer import Producer, ProducerLimits
-from kvs_graphql.kafka.pump import BatchLimits
 from kvs_graphql.metrics import Metrics
 from kvs_graphql.runtime.limits import ServerLimits
 from kvs_graphql.runtime.server import Server

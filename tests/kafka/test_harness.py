@@ -31,9 +31,7 @@ time.sleep(600)
 
 @pytest.mark.kafka
 @pytest.mark.parametrize("compression", ["none", "gzip", "snappy", "lz4", "zstd"])
-def test_truth_has_what_was_produced_with_every_compression(
-    kafka_broker: KafkaBroker, topic: str, compression: Compression
-) -> None:
+def test_truth_reads_every_compression(kafka_broker: KafkaBroker, topic: str, compression: Compression) -> None:
     kafka_broker.create_topic(topic, partitions=3)
     records = [(b"key-%d" % (number % 100), b"value-%d" % number) for number in range(1_000)]
     assert produce(kafka_broker.bootstrap_servers, topic, records, compression=compression) == 1_000
@@ -45,7 +43,9 @@ def test_truth_has_what_was_produced_with_every_compression(
 
 
 @pytest.mark.kafka
-def test_truth_tells_null_from_empty_and_keeps_headers_and_time(kafka_broker: KafkaBroker, topic: str) -> None:
+def test_truth_distinguishes_null_from_empty_and_keeps_headers_and_timestamps(
+    kafka_broker: KafkaBroker, topic: str
+) -> None:
     kafka_broker.create_topic(topic)
     headers = [("kind", b"x"), ("kind", b""), ("none", None)]
     records = [(b"", b"empty key"), (None, b"no key"), (b"empty", b""), (b"gone", b"1"), (b"gone", None)]
@@ -61,7 +61,9 @@ def test_truth_tells_null_from_empty_and_keeps_headers_and_time(kafka_broker: Ka
 
 
 @pytest.mark.kafka
-def test_truth_shows_a_key_of_two_partitions_by_time_then_partition(kafka_broker: KafkaBroker, topic: str) -> None:
+def test_truth_orders_a_key_in_two_partitions_by_timestamp_then_partition(
+    kafka_broker: KafkaBroker, topic: str
+) -> None:
     kafka_broker.create_topic(topic, partitions=2)
     servers = kafka_broker.bootstrap_servers
     produce(servers, topic, [(b"late", b"0"), (b"same", b"0")], partition=0, timestamp=2_000)
@@ -72,7 +74,7 @@ def test_truth_shows_a_key_of_two_partitions_by_time_then_partition(kafka_broker
 
 
 @pytest.mark.kafka
-def test_only_committed_transactions_are_in_the_truth(kafka_broker: KafkaBroker, topic: str) -> None:
+def test_truth_contains_only_committed_transactions(kafka_broker: KafkaBroker, topic: str) -> None:
     kafka_broker.create_topic(topic)
     servers = kafka_broker.bootstrap_servers
     produce(servers, topic, [(b"k", b"committed")], transactional_id=topic)
@@ -84,7 +86,7 @@ def test_only_committed_transactions_are_in_the_truth(kafka_broker: KafkaBroker,
 
 
 @pytest.mark.kafka
-def test_an_open_transaction_holds_back_the_truth(kafka_broker: KafkaBroker, topic: str) -> None:
+def test_truth_ends_before_an_open_transaction(kafka_broker: KafkaBroker, topic: str) -> None:
     kafka_broker.create_topic(topic)
     servers = kafka_broker.bootstrap_servers
     produce(servers, topic, [(b"k", b"before")])
@@ -99,7 +101,7 @@ def test_an_open_transaction_holds_back_the_truth(kafka_broker: KafkaBroker, top
 
 
 @pytest.mark.kafka
-def test_a_failed_delivery_is_raised(kafka_broker: KafkaBroker, topic: str) -> None:
+def test_failed_delivery_raises(kafka_broker: KafkaBroker, topic: str) -> None:
     kafka_broker.create_topic(topic, max_message_bytes="1000")
     with pytest.raises(KafkaException, match="MSG_SIZE_TOO_LARGE"):
         produce(kafka_broker.bootstrap_servers, topic, [(b"k", bytes(2_000))])
@@ -108,20 +110,20 @@ def test_a_failed_delivery_is_raised(kafka_broker: KafkaBroker, topic: str) -> N
 
 
 @pytest.mark.kafka
-def test_a_value_of_one_megabyte_fits(kafka_broker: KafkaBroker, topic: str) -> None:
+def test_value_of_one_megabyte_fits(kafka_broker: KafkaBroker, topic: str) -> None:
     kafka_broker.create_topic(topic)
     produce(kafka_broker.bootstrap_servers, topic, [(b"large", bytes(1024 * 1024))])
     assert len(read_truth(kafka_broker.bootstrap_servers, topic).live[b"large"]) == 1024 * 1024
 
 
 @pytest.mark.kafka
-def test_topics_are_not_created_by_asking_for_them(kafka_broker: KafkaBroker, topic: str) -> None:
+def test_reading_a_missing_topic_does_not_create_it(kafka_broker: KafkaBroker, topic: str) -> None:
     with pytest.raises(KafkaException, match="UNKNOWN_TOPIC_OR_PART"):
         read_truth(kafka_broker.bootstrap_servers, topic)
 
 
 @pytest.mark.kafka
-def test_a_restart_keeps_the_data_and_the_address(kafka_broker: KafkaBroker, topic: str) -> None:
+def test_restart_keeps_data_and_address(kafka_broker: KafkaBroker, topic: str) -> None:
     kafka_broker.create_topic(topic)
     address = kafka_broker.bootstrap_servers
     produce(address, topic, [(b"k", b"v")])
@@ -131,7 +133,7 @@ def test_a_restart_keeps_the_data_and_the_address(kafka_broker: KafkaBroker, top
 
 
 @pytest.mark.kafka
-def test_a_killed_broker_comes_back_with_its_data(kafka_broker: KafkaBroker, topic: str) -> None:
+def test_killed_broker_comes_back_with_its_data(kafka_broker: KafkaBroker, topic: str) -> None:
     kafka_broker.create_topic(topic)
     servers = kafka_broker.bootstrap_servers
     produce(servers, topic, [(b"k", b"v")])
@@ -145,7 +147,7 @@ def test_a_killed_broker_comes_back_with_its_data(kafka_broker: KafkaBroker, top
 
 
 @pytest.mark.kafka
-def test_a_paused_broker_answers_nothing_until_it_goes_on(kafka_broker: KafkaBroker, topic: str) -> None:
+def test_paused_broker_answers_nothing_until_it_resumes(kafka_broker: KafkaBroker, topic: str) -> None:
     kafka_broker.create_topic(topic)
     servers = kafka_broker.bootstrap_servers
     produce(servers, topic, [(b"k", b"v")])
@@ -161,7 +163,7 @@ def test_a_paused_broker_answers_nothing_until_it_goes_on(kafka_broker: KafkaBro
 
 
 @pytest.mark.kafka
-def test_a_topic_created_again_has_another_id(kafka_broker: KafkaBroker, topic: str) -> None:
+def test_recreated_topic_has_another_id(kafka_broker: KafkaBroker, topic: str) -> None:
     kafka_broker.create_topic(topic)
     produce(kafka_broker.bootstrap_servers, topic, [(b"k", b"v")])
     first = kafka_broker.topic_id(topic)
@@ -173,7 +175,7 @@ def test_a_topic_created_again_has_another_id(kafka_broker: KafkaBroker, topic: 
 
 
 @pytest.mark.kafka
-def test_deleted_records_move_the_start_of_the_log(kafka_broker: KafkaBroker, topic: str) -> None:
+def test_deleting_records_moves_the_start_of_the_log(kafka_broker: KafkaBroker, topic: str) -> None:
     kafka_broker.create_topic(topic, partitions=2)
     servers = kafka_broker.bootstrap_servers
     for partition in (0, 1):
@@ -184,7 +186,7 @@ def test_deleted_records_move_the_start_of_the_log(kafka_broker: KafkaBroker, to
 
 
 @pytest.mark.kafka
-def test_records_of_long_ago_go_where_the_topic_has_a_retention(kafka_broker: KafkaBroker, topic: str) -> None:
+def test_retention_drops_old_records(kafka_broker: KafkaBroker, topic: str) -> None:
     kafka_broker.create_topic(topic)
     produce(kafka_broker.bootstrap_servers, topic, [(b"k", b"v")], timestamp=1_000)
     kafka_broker.alter_topic(topic, retention_ms="60000")
@@ -192,7 +194,7 @@ def test_records_of_long_ago_go_where_the_topic_has_a_retention(kafka_broker: Ka
 
 
 @pytest.mark.kafka
-def test_partitions_are_added(kafka_broker: KafkaBroker, topic: str) -> None:
+def test_partitions_can_be_added(kafka_broker: KafkaBroker, topic: str) -> None:
     kafka_broker.create_topic(topic)
     kafka_broker.add_partitions(topic, 3)
     produce(kafka_broker.bootstrap_servers, topic, [(b"k", b"v")], partition=2)
@@ -200,7 +202,7 @@ def test_partitions_are_added(kafka_broker: KafkaBroker, topic: str) -> None:
 
 
 @pytest.mark.kafka
-def test_settings_are_changed_one_by_one(kafka_broker: KafkaBroker, topic: str) -> None:
+def test_altering_one_setting_keeps_the_others(kafka_broker: KafkaBroker, topic: str) -> None:
     kafka_broker.create_topic(topic, 1, cleanup_policy="compact", **{"segment.ms": "5000"})
     kafka_broker.alter_topic(topic, min_cleanable_dirty_ratio="0", delete_retention_ms="7")
     settings = kafka_broker.settings_of(topic)
@@ -210,7 +212,7 @@ def test_settings_are_changed_one_by_one(kafka_broker: KafkaBroker, topic: str) 
 
 
 @pytest.mark.kafka
-def test_compaction_removes_an_overwritten_record_and_an_old_tombstone(kafka_broker: KafkaBroker, topic: str) -> None:
+def test_compaction_removes_overwritten_records_and_old_tombstones(kafka_broker: KafkaBroker, topic: str) -> None:
     kafka_broker.compacting_topic(topic, partitions=2, delete_retention_ms="0")
     servers = kafka_broker.bootstrap_servers
     for partition in (0, 1):
@@ -230,7 +232,7 @@ def test_compaction_removes_an_overwritten_record_and_an_old_tombstone(kafka_bro
 
 
 @pytest.mark.kafka
-def test_compaction_does_not_go_by_the_timestamps(kafka_broker: KafkaBroker, topic: str) -> None:
+def test_compaction_ignores_timestamps(kafka_broker: KafkaBroker, topic: str) -> None:
     kafka_broker.compacting_topic(topic, message_timestamp_after_max_ms=str(2**62))
     future = 9_000_000_000_000
     produce(kafka_broker.bootstrap_servers, topic, [(b"k", b"old"), (b"k", b"new")], timestamp=future)
@@ -239,7 +241,7 @@ def test_compaction_does_not_go_by_the_timestamps(kafka_broker: KafkaBroker, top
 
 
 @pytest.mark.kafka
-def test_a_start_that_fails_shows_the_log(tmp_path: Path, kafka_broker: KafkaBroker) -> None:
+def test_failed_start_shows_the_log(tmp_path: Path, kafka_broker: KafkaBroker) -> None:
     assert kafka_broker.running
     broker = KafkaBroker(tmp_path)
     host, port = broker.bootstrap_servers.split(":")
@@ -251,7 +253,7 @@ def test_a_start_that_fails_shows_the_log(tmp_path: Path, kafka_broker: KafkaBro
 
 
 @pytest.mark.kafka
-def test_a_wrong_setting_is_shown(tmp_path: Path, kafka_broker: KafkaBroker) -> None:
+def test_wrong_setting_is_shown(tmp_path: Path, kafka_broker: KafkaBroker) -> None:
     assert kafka_broker.running
     with pytest.raises(KafkaBrokerError, match=r"(?s)formatted.*num.partitions"):
         KafkaBroker(tmp_path, {"num.partitions": "many"}).start()
@@ -266,14 +268,14 @@ def test_missing_maven_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
         jars_module.java()
 
 
-def test_jars_that_are_there_need_no_maven(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_existing_jars_need_no_maven(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "kafka_2.13-4.1.0.jar").touch()
     monkeypatch.setenv("PATH", "")
     monkeypatch.setenv("KVS_KAFKA_JARS", str(tmp_path))
     assert jars_module.jars() == tmp_path
 
 
-def test_a_child_ends_when_its_owner_is_killed(tmp_path: Path) -> None:
+def test_child_ends_when_its_owner_is_killed(tmp_path: Path) -> None:
     owner = subprocess.Popen(
         [sys.executable, "-c", OWNER, str(tmp_path / "log")],
         stdout=subprocess.PIPE,
@@ -288,7 +290,7 @@ def test_a_child_ends_when_its_owner_is_killed(tmp_path: Path) -> None:
     wait_until(lambda: not _alive(child), f"the end of process {child}", WATCHDOG_SECONDS_MAX)
 
 
-def test_a_paused_child_can_be_ended_in_order(tmp_path: Path) -> None:
+def test_paused_child_can_be_terminated(tmp_path: Path) -> None:
     child = GuardedProcess(["sleep", "600"], tmp_path / "log")
     child.pause()
     assert child.exit_status() is None

@@ -34,7 +34,7 @@ def javas_partitions(cases: list[tuple[int, bytes]]) -> list[int]:
 
 
 @pytest.mark.usefixtures("kafka_broker")
-def test_every_key_has_the_partition_that_javas_own_partitioner_gives_it() -> None:
+def test_keys_go_to_the_partitions_that_javas_partitioner_picks() -> None:
     modules = subprocess.run([java(), "--list-modules"], capture_output=True, text=True, timeout=60, check=True).stdout
     if "jdk.compiler" not in modules and os.environ.get("KVS_REQUIRE_KAFKA") != "1":
         pytest.skip("java here is a runtime only: the program that asks it has to be compiled")

@@ -26,7 +26,7 @@ async def test_every_compression_is_readable(kafka_broker: KafkaBroker, topic: s
         assert len(truth.live) == 250
 
 
-async def test_keys_values_and_headers_survive_intact(kafka_broker: KafkaBroker, topic: str, tmp_path: Path) -> None:
+async def test_keys_values_and_headers_arrive_unchanged(kafka_broker: KafkaBroker, topic: str, tmp_path: Path) -> None:
     kafka_broker.create_topic(topic, 1)
     big = Random(1).randbytes(1_000_000)
     headers: Any = [("h", b"\xff\x00"), ("h", b""), ("other", None)]
@@ -45,7 +45,7 @@ async def test_keys_values_and_headers_survive_intact(kafka_broker: KafkaBroker,
         assert rest == [{"key": "h", "value": ""}, {"key": "other", "value": None}]
 
 
-async def test_aborted_records_never_show_and_markers_leave_no_lag(
+async def test_aborted_records_never_show_and_leave_no_lag(
     kafka_broker: KafkaBroker, topic: str, tmp_path: Path
 ) -> None:
     kafka_broker.create_topic(topic, 2)
@@ -63,7 +63,7 @@ async def test_aborted_records_never_show_and_markers_leave_no_lag(
         assert status == {"lag": 0, "partitions": [{"lag": 0}, {"lag": 0}]}
 
 
-async def test_an_open_transaction_holds_back_neither_readiness_nor_what_was_before(
+async def test_open_transaction_delays_neither_readiness_nor_earlier_records(
     kafka_broker: KafkaBroker, topic: str, tmp_path: Path
 ) -> None:
     kafka_broker.create_topic(topic, 1)
@@ -75,7 +75,7 @@ async def test_an_open_transaction_holds_back_neither_readiness_nor_what_was_bef
             assert (await served.data('{ value(key: "a") { value } }')) == {"value": {"value": "1"}}
 
 
-async def test_a_compacted_topic_is_read_over_its_gaps(kafka_broker: KafkaBroker, topic: str, tmp_path: Path) -> None:
+async def test_compacted_topic_is_read_across_its_gaps(kafka_broker: KafkaBroker, topic: str, tmp_path: Path) -> None:
     kafka_broker.create_topic(topic, 1, **COMPACTING)
     for round_number in range(3):
         produce(kafka_broker.bootstrap_servers, topic, [(b"k%d" % n, b"%d" % round_number) for n in range(100)])
@@ -93,7 +93,7 @@ async def test_a_compacted_topic_is_read_over_its_gaps(kafka_broker: KafkaBroker
         await assert_equal_to_the_log(served, kafka_broker, topic)
 
 
-async def test_a_topic_that_comes_later_is_waited_for(kafka_broker: KafkaBroker, topic: str, tmp_path: Path) -> None:
+async def test_service_waits_for_a_missing_topic(kafka_broker: KafkaBroker, topic: str, tmp_path: Path) -> None:
     async with serving(kafka_broker.bootstrap_servers, topic, tmp_path) as served:
         async with asyncio.timeout(30):
             await served.state(State.WAITING_FOR_TOPIC)
@@ -108,9 +108,7 @@ async def test_a_topic_that_comes_later_is_waited_for(kafka_broker: KafkaBroker,
         await assert_equal_to_the_log(served, kafka_broker, topic)
 
 
-async def test_partitions_added_while_running_are_picked_up(
-    kafka_broker: KafkaBroker, topic: str, tmp_path: Path
-) -> None:
+async def test_partitions_added_while_running_are_read(kafka_broker: KafkaBroker, topic: str, tmp_path: Path) -> None:
     kafka_broker.create_topic(topic, 1)
     produce(kafka_broker.bootstrap_servers, topic, [(b"k%d" % n, b"1") for n in range(20)])
     async with serving(kafka_broker.bootstrap_servers, topic, tmp_path) as served:
@@ -121,7 +119,7 @@ async def test_partitions_added_while_running_are_picked_up(
         assert len((await served.data("{ status { partitions { lag } } }"))["status"]["partitions"]) == 3
 
 
-async def test_reads_survive_the_broker_and_the_service_catches_up_by_itself(
+async def test_reads_work_without_the_broker_and_the_service_catches_up_afterwards(
     kafka_broker: KafkaBroker, topic: str, tmp_path: Path
 ) -> None:
     kafka_broker.create_topic(topic, 1)

@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 import pytest
 
-from kvs_graphql.kafka.session import open_session
+from kvs_graphql.kafka.consumer_session import open_session
 from kvs_graphql.state import State
 from tests.kafka.broker import KafkaBroker
 from tests.kafka.equality import assert_equal_to_the_log
@@ -25,7 +25,7 @@ from tests.serving import nothing_applied, serving
 pytestmark = pytest.mark.kafka
 
 
-async def test_a_broker_that_hangs_is_noticed_and_read_again_when_it_goes_on(
+async def test_hanging_broker_is_noticed_and_read_again_when_it_resumes(
     kafka_broker: KafkaBroker, topic: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("kvs_graphql.kafka.connection.REQUEST_TIMEOUT_MS", 2_000)
@@ -46,7 +46,7 @@ async def test_a_broker_that_hangs_is_noticed_and_read_again_when_it_goes_on(
         await assert_equal_to_the_log(served, kafka_broker, topic)
 
 
-async def test_a_consumer_without_progress_is_built_again(
+async def test_stalled_consumer_gets_a_new_session(
     kafka_broker: KafkaBroker, topic: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sessions = []
@@ -66,10 +66,10 @@ async def test_a_consumer_without_progress_is_built_again(
         async with asyncio.timeout(40):
             await served.state(State.LIVE)
         await assert_equal_to_the_log(served, kafka_broker, topic)
-    assert len(sessions) == 2
+    assert len(sessions) >= 2
 
 
-async def test_what_an_open_transaction_holds_back_is_told_apart_from_lag(
+async def test_status_shows_records_held_back_by_open_transactions_apart_from_lag(
     kafka_broker: KafkaBroker, topic: str, tmp_path: Path
 ) -> None:
     kafka_broker.create_topic(topic, 1)
@@ -78,18 +78,16 @@ async def test_what_an_open_transaction_holds_back_is_told_apart_from_lag(
         await assert_equal_to_the_log(served, kafka_broker, topic)
         records = [(b"k%d" % n, b"2") for n in range(5)]
         with open_transaction(kafka_broker.bootstrap_servers, topic, records, transactional_id=f"{topic}-open"):
-            told = {"lag": 0, "heldBack": 0}
+            shown = {"lag": 0, "heldBack": 0}
             async with asyncio.timeout(20):
-                while told["heldBack"] == 0:
+                while shown["heldBack"] < len(records):
                     found = await served.data("{ status { compacted partitions { lag heldBack } } }")
-                    (told,) = found["status"]["partitions"]
-            assert told == {"lag": 0, "heldBack": 5}
+                    (shown,) = found["status"]["partitions"]
+            assert shown == {"lag": 0, "heldBack": len(records)}
             assert found["status"]["compacted"] is False
 
 
-async def test_a_database_locked_by_another_process_is_waited_for(
-    kafka_broker: KafkaBroker, topic: str, tmp_path: Path
-) -> None:
+async def test_service_waits_for_a_locked_database(kafka_broker: KafkaBroker, topic: str, tmp_path: Path) -> None:
     kafka_broker.create_topic(topic, 1)
     produce(kafka_broker.bootstrap_servers, topic, [(b"a", b"1")])
     async with serving(kafka_broker.bootstrap_servers, topic, tmp_path) as served:
@@ -103,9 +101,7 @@ async def test_a_database_locked_by_another_process_is_waited_for(
         await until_ready(served.http)
 
 
-async def test_a_full_disk_stops_writes_while_reads_go_on(
-    kafka_broker: KafkaBroker, topic: str, tmp_path: Path
-) -> None:
+async def test_full_disk_stops_ingestion_but_not_reads(kafka_broker: KafkaBroker, topic: str, tmp_path: Path) -> None:
     kafka_broker.create_topic(topic, 1)
     produce(kafka_broker.bootstrap_servers, topic, [(b"a", b"1")])
     async with replica(kafka_broker.bootstrap_servers, topic, tmp_path) as service:
@@ -122,7 +118,7 @@ async def test_a_full_disk_stops_writes_while_reads_go_on(
         assert await service.data('{ value(key: "b19") { size } }') == {"value": {"size": 50_000}}
 
 
-async def test_a_file_system_that_becomes_read_only_stops_writes_while_reads_go_on(
+async def test_read_only_file_system_stops_ingestion_but_not_reads(
     kafka_broker: KafkaBroker, topic: str, tmp_path: Path
 ) -> None:
     kafka_broker.create_topic(topic, 2)

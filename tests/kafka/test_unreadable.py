@@ -57,7 +57,7 @@ def poisoned_topic(request: pytest.FixtureRequest, kafka_broker: KafkaBroker, to
     return topic
 
 
-async def test_a_batch_that_cannot_be_read_stops_the_service_and_says_where_it_is(
+async def test_unreadable_batch_stops_the_service_and_its_offset_is_named(
     kafka_broker: KafkaBroker, poisoned_topic: str, tmp_path: Path
 ) -> None:
     place = re.escape(f"topic '{poisoned_topic}', partition 0, offset {_SECOND_BATCH}")
@@ -69,7 +69,7 @@ async def test_a_batch_that_cannot_be_read_stops_the_service_and_says_where_it_i
     assert re.search(place, moment.reason)
 
 
-async def test_a_batch_that_cannot_be_read_is_left_out_and_counted_where_the_operator_says_so(
+async def test_unreadable_batch_is_skipped_and_counted_if_the_operator_allows_it(
     kafka_broker: KafkaBroker, poisoned_topic: str, tmp_path: Path
 ) -> None:
     async with serving(kafka_broker.bootstrap_servers, poisoned_topic, tmp_path, unreadable="skip") as served:
@@ -80,9 +80,7 @@ async def test_a_batch_that_cannot_be_read_is_left_out_and_counted_where_the_ope
         assert 'kvs_records_skipped_total{reason="unreadable"} 3.0' in metrics
 
 
-async def test_a_record_larger_than_every_limit_is_read_whole(
-    kafka_broker: KafkaBroker, topic: str, tmp_path: Path
-) -> None:
+async def test_record_larger_than_every_limit_is_read(kafka_broker: KafkaBroker, topic: str, tmp_path: Path) -> None:
     kafka_broker.create_topic(topic, 2)
     records = [(b"k%d" % n, bytes([n]) * 900_000) for n in range(4)]
     produce(kafka_broker.bootstrap_servers, topic, records)

@@ -85,7 +85,7 @@ def log_of(broker: KafkaBroker, topic: str) -> dict[bytes, bytes | None]:
     return {key: record.value for key, record in read_truth(broker.bootstrap_servers, topic).table.items()}
 
 
-async def test_500_writes_are_each_read_at_once_on_another_replica(
+async def test_each_of_500_writes_is_read_at_once_on_another_replica(
     kafka_broker: KafkaBroker, topic: str, tmp_path: Path
 ) -> None:
     kafka_broker.create_topic(topic, 4)
@@ -104,7 +104,7 @@ async def test_500_writes_are_each_read_at_once_on_another_replica(
         assert stale == []
 
 
-async def test_a_delete_is_a_tombstone_and_a_read_after_it_finds_nothing(
+async def test_delete_writes_a_tombstone_and_a_read_after_it_finds_nothing(
     kafka_broker: KafkaBroker, topic: str, tmp_path: Path
 ) -> None:
     kafka_broker.create_topic(topic, 2)
@@ -115,7 +115,7 @@ async def test_a_delete_is_a_tombstone_and_a_read_after_it_finds_nothing(
     assert log_of(kafka_broker, topic) == {b"a": None}
 
 
-async def test_a_delete_reaches_every_partition_that_holds_the_key(
+async def test_delete_reaches_every_partition_that_holds_the_key(
     kafka_broker: KafkaBroker, topic: str, tmp_path: Path
 ) -> None:
     kafka_broker.create_topic(topic, 3)
@@ -131,7 +131,7 @@ async def test_a_delete_reaches_every_partition_that_holds_the_key(
     assert log_of(kafka_broker, topic) == {b"a": b"new"}
 
 
-async def test_the_writes_of_one_request_keep_their_order_in_each_partition(
+async def test_writes_of_one_request_keep_their_order_in_each_partition(
     kafka_broker: KafkaBroker, topic: str, tmp_path: Path
 ) -> None:
     kafka_broker.create_topic(topic, 3)
@@ -154,7 +154,7 @@ async def test_the_writes_of_one_request_keep_their_order_in_each_partition(
     assert log_of(kafka_broker, topic) == expected
 
 
-async def test_with_the_broker_gone_a_write_fails_in_time_and_never_arrives(
+async def test_write_without_a_broker_fails_in_time_and_never_arrives(
     kafka_broker: KafkaBroker, topic: str, tmp_path: Path
 ) -> None:
     kafka_broker.create_topic(topic, 1)
@@ -175,7 +175,7 @@ async def test_with_the_broker_gone_a_write_fails_in_time_and_never_arrives(
     assert log_of(kafka_broker, topic) == {b"a": b"before", b"b": b"after"}
 
 
-async def test_what_a_hanging_broker_was_handed_is_unknown_and_its_cursor_tells(
+async def test_write_sent_to_a_hanging_broker_is_unknown_and_found_by_its_cursor(
     kafka_broker: KafkaBroker, topic: str, tmp_path: Path
 ) -> None:
     kafka_broker.create_topic(topic, 1)
@@ -204,9 +204,7 @@ async def test_what_a_hanging_broker_was_handed_is_unknown_and_its_cursor_tells(
     assert b"queued" not in log_of(kafka_broker, topic)
 
 
-async def test_a_topic_that_is_not_there_is_a_typed_error(
-    kafka_broker: KafkaBroker, topic: str, tmp_path: Path
-) -> None:
+async def test_write_to_a_missing_topic_is_unavailable(kafka_broker: KafkaBroker, topic: str, tmp_path: Path) -> None:
     async with serving(kafka_broker.bootstrap_servers, topic, tmp_path, enable_writes=True) as served:
         async with asyncio.timeout(30):
             await served.state(State.WAITING_FOR_TOPIC)
@@ -215,9 +213,7 @@ async def test_a_topic_that_is_not_there_is_a_typed_error(
         assert topic in error["reason"]
 
 
-async def test_a_topic_deleted_meanwhile_is_a_typed_error(
-    kafka_broker: KafkaBroker, topic: str, tmp_path: Path
-) -> None:
+async def test_write_to_a_deleted_topic_is_unavailable(kafka_broker: KafkaBroker, topic: str, tmp_path: Path) -> None:
     kafka_broker.create_topic(topic, 1)
     async with writable(kafka_broker, topic, tmp_path) as served:
         await served.data(SET, key="a", value="1")
@@ -228,7 +224,7 @@ async def test_a_topic_deleted_meanwhile_is_a_typed_error(
         assert (error["code"], error["state"]) == ("KAFKA_UNAVAILABLE", "WAITING_FOR_TOPIC")
 
 
-async def test_a_topic_created_again_is_written_on(kafka_broker: KafkaBroker, topic: str, tmp_path: Path) -> None:
+async def test_writes_go_to_a_recreated_topic(kafka_broker: KafkaBroker, topic: str, tmp_path: Path) -> None:
     kafka_broker.create_topic(topic, 3)
     async with writable(kafka_broker, topic, tmp_path, write_seconds_max=20) as served:
         for number in range(5):
@@ -243,7 +239,7 @@ async def test_a_topic_created_again_is_written_on(kafka_broker: KafkaBroker, to
         assert log_of(kafka_broker, topic) == {b"a": b"new"}
 
 
-async def test_a_record_too_large_for_the_topic_is_refused_and_its_neighbours_are_not(
+async def test_record_too_large_for_the_topic_is_refused_alone(
     kafka_broker: KafkaBroker, topic: str, tmp_path: Path
 ) -> None:
     kafka_broker.create_topic(topic, 1, max_message_bytes="20000")
@@ -258,7 +254,7 @@ async def test_a_record_too_large_for_the_topic_is_refused_and_its_neighbours_ar
         assert (await served.data(SET, key="next", value="1"))["set"]["offset"] == 6
 
 
-async def test_what_kafka_does_not_allow_is_forbidden(topic: str, tmp_path: Path, kafka_broker: KafkaBroker) -> None:
+async def test_write_without_permission_is_forbidden(topic: str, tmp_path: Path, kafka_broker: KafkaBroker) -> None:
     assert kafka_broker.running
     settings = {
         "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
@@ -278,7 +274,7 @@ async def test_what_kafka_does_not_allow_is_forbidden(topic: str, tmp_path: Path
         await asyncio.to_thread(broker.stop)
 
 
-async def test_at_sigterm_what_was_taken_is_flushed_and_answered(
+async def test_sigterm_flushes_and_answers_accepted_writes(
     kafka_broker: KafkaBroker, topic: str, tmp_path: Path
 ) -> None:
     kafka_broker.create_topic(topic, 2)
@@ -317,7 +313,7 @@ async def test_at_sigterm_what_was_taken_is_flushed_and_answered(
     assert log_of(kafka_broker, topic) == {b"first": b"1"} | {b"key-%d" % n: b"%d" % n for n in range(200)}
 
 
-async def test_a_stop_flushes_writes_of_websockets_before_it_closes_them(
+async def test_stop_flushes_writes_of_websockets_before_it_closes_them(
     kafka_broker: KafkaBroker, topic: str, tmp_path: Path
 ) -> None:
     kafka_broker.create_topic(topic, 1)
@@ -341,7 +337,9 @@ async def test_a_stop_flushes_writes_of_websockets_before_it_closes_them(
     assert set(log_of(kafka_broker, topic)) == {b"a", b"handed over", b"queued"}
 
 
-async def test_a_stop_with_the_broker_gone_is_bounded(kafka_broker: KafkaBroker, topic: str, tmp_path: Path) -> None:
+async def test_stop_takes_bounded_time_while_the_broker_hangs(
+    kafka_broker: KafkaBroker, topic: str, tmp_path: Path
+) -> None:
     kafka_broker.create_topic(topic, 1)
     try:
         async with writable(kafka_broker, topic, tmp_path, write_seconds_max=60) as served:

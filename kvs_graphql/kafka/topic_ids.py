@@ -1,0 +1,42 @@
+"""Which topic the fetched records belong to.
+
+A fetch names its topic, so after the topic was deleted and created again it returns records of the new one. Each fetch
+is followed, on the same connection, by a request for the topic's metadata. A broker handles the requests of one
+connection in order, so this response is no older than the records. It arrives with them and costs no extra round trip.
+"""
+
+import asyncio
+from typing import Any
+
+from aiokafka import AIOKafkaClient
+
+from kvs_graphql.compat.aiokafka import intercept_send, is_fetch, send_pair, topic_metadata_request
+from kvs_graphql.kafka.topic import TopicIdentity, identity_in
+
+
+class TopicIdTracker:
+    """Asks for the topic's identity behind every fetch of a client, from the tracker's creation on."""
+
+    def __init__(self, client: AIOKafkaClient, topic: str) -> None:
+        self._client = client
+        self._topic = topic
+        self._responses: dict[int, asyncio.Future[Any]] = {}
+        self._send = intercept_send(client, self._send_tracked)
+
+    async def identities(self) -> dict[int, TopicIdentity | None]:
+        """Return, by broker, the topic's identity just after the latest fetch that the broker answered.
+
+        Raises:
+            KafkaError: A broker did not answer or refused, or a partition has no leader.
+        """
+        responses = dict(self._responses)
+        return {node: identity_in(await response, self._topic) for node, response in responses.items()}
+
+    async def _send_tracked(self, node: int, request: Any, **options: Any) -> Any:
+        if not is_fetch(request):
+            return await self._send(node, request, **options)
+        question = topic_metadata_request(self._topic)
+        fetched, identity = await send_pair(self._client, node, request, question, **options)
+        # Stored before the records are handed out, so their reader finds it. It replaces an older response.
+        self._responses[node] = identity
+        return fetched

@@ -1,0 +1,28 @@
+"""The errors of writes, as clients see them."""
+
+from kvs_graphql.errors import Forbidden, KafkaUnavailable, KvsError, ValueTooLarge, WriteOutcomeUnknown
+from kvs_graphql.kafka.producer_session import FORBIDDEN, TOO_LARGE, Refused
+from kvs_graphql.state import Moment
+
+
+def unavailable(reason: str, moment: Moment) -> KafkaUnavailable:
+    """The error of a write that was never sent and never will be."""
+    return KafkaUnavailable(
+        f"The write was not sent to Kafka and will not be: {reason}.", state=moment.state.value, reason=reason
+    )
+
+
+def outcome_unknown(reason: str) -> WriteOutcomeUnknown:
+    """The error of a write that was sent and has no answer."""
+    return WriteOutcomeUnknown(
+        f"The write was sent to Kafka, which may have it or may still get it: {reason}.", reason=reason
+    )
+
+
+def refusal(refused: Refused) -> KvsError:
+    """The error of a write that Kafka refused."""
+    if isinstance(refused.error, TOO_LARGE):
+        return ValueTooLarge("The record is larger than the topic allows.")
+    if isinstance(refused.error, FORBIDDEN):
+        return Forbidden("Kafka does not allow this service to write to the topic.")
+    return KafkaUnavailable(f"Kafka refused the write: {refused.error}.", reason=str(refused.error))

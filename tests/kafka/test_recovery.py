@@ -1,0 +1,84 @@
+"""When a table goes on from its positions, and when it has to be rebuilt."""
+
+import pytest
+
+from kvs_graphql.cursor import NO_TOPIC_ID
+from kvs_graphql.errors import TopicMismatch
+from kvs_graphql.kafka.recovery import LogBounds, first_positions, missed_deletes_reason, rebuild_reason
+from kvs_graphql.kafka.topic import TopicConfiguration, TopicIdentity
+from kvs_graphql.store import Source
+
+ID, OTHER_ID = b"1" * 16, b"2" * 16
+CAUGHT_UP_AT_MS = 1_000_000
+
+
+def source(topic_id: bytes = ID) -> Source:
+    return Source("topic", topic_id, CAUGHT_UP_AT_MS)
+
+
+def reason(
+    positions: tuple[int, ...], start: tuple[int, ...], end: tuple[int, ...], held: bytes = ID, found: bytes = ID
+) -> str | None:
+    identity = TopicIdentity(found, len(end))
+    return rebuild_reason(source(held), positions, "topic", identity, LogBounds(start, end))
+
+
+@pytest.mark.parametrize(
+    ("positions", "start", "end"),
+    [
+        ((5, 5), (0, 0), (9, 9)),
+        ((9, 9), (0, 0), (9, 9)),
+        ((5, 5), (5, 5), (9, 9)),
+        ((0, 5), (3, 0), (9, 9)),
+        ((5,), (0, 7), (9, 9)),
+    ],
+    ids=["inside", "at the end", "at the start", "nothing read yet", "a new partition"],
+)
+def test_table_goes_on_from_positions_inside_the_log(
+    positions: tuple[int, ...], start: tuple[int, ...], end: tuple[int, ...]
+) -> None:
+    assert reason(positions, start, end) is None
+
+
+def test_log_that_ends_before_the_position_needs_a_rebuild() -> None:
+    found = reason((5, 10), (0, 0), (9, 9))
+    assert found == "partition 1 ends at offset 9, before the table's position 10"
+
+
+def test_log_that_starts_past_the_position_needs_a_rebuild() -> None:
+    found = reason((5, 5), (6, 0), (9, 9))
+    assert found == "partition 0 starts at offset 6, past the table's position 5"
+
+
+def test_partition_that_is_gone_needs_a_rebuild() -> None:
+    assert reason((5, 5), (0,), (9,)) is not None
+
+
+def test_other_topic_id_needs_a_rebuild() -> None:
+    assert "created again" in (reason((5,), (0,), (9,), found=OTHER_ID) or "")
+
+
+@pytest.mark.parametrize(("held", "found"), [(NO_TOPIC_ID, ID), (ID, NO_TOPIC_ID), (NO_TOPIC_ID, NO_TOPIC_ID)])
+def test_unknown_topic_id_is_no_reason(held: bytes, found: bytes) -> None:
+    assert reason((5,), (0,), (9,), held, found) is None
+
+
+def test_topic_of_another_name_is_an_operators_mistake() -> None:
+    with pytest.raises(TopicMismatch, match="KVS_DATABASE"):
+        rebuild_reason(source(), (5,), "other", TopicIdentity(ID, 1), LogBounds((0,), (9,)))
+
+
+def test_deletes_are_missed_only_after_their_retention() -> None:
+    compacted = TopicConfiguration(compacted=True, delete_retention_ms=60_000)
+    assert missed_deletes_reason(source(), compacted, CAUGHT_UP_AT_MS + 60_000) is None
+    found = missed_deletes_reason(source(), compacted, CAUGHT_UP_AT_MS + 61_000)
+    assert found == "the table last caught up 61 s ago, and the topic keeps tombstones for 60 s"
+
+
+def test_topic_that_is_not_compacted_drops_no_deletes() -> None:
+    kept = TopicConfiguration(compacted=False, delete_retention_ms=60_000)
+    assert missed_deletes_reason(source(), kept, CAUGHT_UP_AT_MS + 10**9) is None
+
+
+def test_reading_starts_at_the_positions_or_the_start_of_the_log() -> None:
+    assert first_positions((5, 0), LogBounds((1, 3, 4), (9, 9, 9))) == (5, 3, 4)

@@ -9,9 +9,11 @@ import httpx
 import orjson
 from httpx_sse import EventSource, SSEError
 
+from kvs_graphql.backoff import Backoff
 from kvs_graphql.errors import RemoteError, Unreachable
 
 _SECONDS_MAX = 30.0
+_FIRST_RETRY_SECONDS = 0.5
 _RETRY_SECONDS_MAX = 10.0
 # The service sends a comment at least every 20 s by default; longer silence means a dead connection.
 _SILENCE_SECONDS_MAX = 45.0
@@ -82,19 +84,19 @@ class Client:
             RemoteError: The response contains errors that a retry would not fix.
         """
         position: Variables = {}
-        pause = 0.0
+        backoff = Backoff(_FIRST_RETRY_SECONDS, _RETRY_SECONDS_MAX)
         while True:
             try:
                 async for data in self.subscribe(query, variables | position):
-                    position, pause = {"after": cursor(data), "snapshot": False}, 0.0
+                    position = {"after": cursor(data), "snapshot": False}
+                    backoff.reset()
                     yield data
             except Unreachable as loss:
                 on_loss(loss)
             except RemoteError as error:
                 if error.remote_code != "UNAVAILABLE":
                     raise
-            await asyncio.sleep(pause)
-            pause = min(_RETRY_SECONDS_MAX, max(0.5, pause * 2))
+            await asyncio.sleep(backoff.next_pause())
 
     def _unreachable(self, error: Exception) -> Unreachable:
         return Unreachable(f"No kvs-graphql service answers at {self._http.base_url}: {error or type(error).__name__}")

@@ -41,7 +41,7 @@ DOORS: dict[str, set[str]] = {
         *("api", "cursor", "errors", "executor", "feed", "kafka", "metrics"),
         *("service", "settings", "state", "store", "web"),
     },
-    "client": {"errors"},
+    "client": {"backoff", "errors"},
     "demo": set(),
     "cli": {"api", "client", "demo", "errors", "logs", "runtime", "settings", "state"},
 }

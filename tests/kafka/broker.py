@@ -1,4 +1,4 @@
-"""Real Apache Kafka brokers for tests and benchmarks: KRaft nodes, each a process in a directory of its own."""
+"""Real Apache Kafka brokers (KRaft) for tests and benchmarks. Each is a process with its own directory."""
 
 import os
 import random
@@ -18,8 +18,8 @@ from tests.kafka.topics import Topics, wait_until
 __all__ = ["COMPACTING", "KafkaBroker", "KafkaBrokerError", "KafkaUnavailable", "jars"]
 
 HOST = "127.0.0.1"
-# Below the range that systems take the near end of outgoing connections from (32768 on Linux, 49152 elsewhere): while
-# the broker is down nobody is given its port, and no client that knocks there can be connected to itself.
+# Below the ephemeral ports (from 32768 on Linux, 49152 elsewhere): otherwise the system could give a broker's port to
+# another process while the broker is down, or connect a client that tries it to itself.
 PORTS = range(20_000, 30_000)
 CLUSTER_ID = "a3ZzLWdyYXBocWwta3Zzcw"
 LOG_CONFIGURATION = Path(__file__).with_name("log4j2.xml")
@@ -28,12 +28,12 @@ STOP_SECONDS_MAX = 30.0
 COMPACT_SECONDS_MAX = 30.0
 LOG_TAIL_CHARACTERS = 4_000
 
-# Java options of a broker that starts often and works little: a start takes two thirds of the processor time.
+# Java options for a broker that starts often and does little. A start then needs two thirds of the CPU time.
 QUICK_START = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")
 
-# What makes a topic compact within a second of `KafkaBroker.compact`, and all the time while it is written to.
-# The cleaner never touches the segment being written, so that one must end soon: 2 MB hold a record of 1 MB, and
-# Kafka 4 refuses less than 1 MB (its internal.segment.bytes goes below, but then refuses every batch above it).
+# A topic with these settings is compacted within a second of `KafkaBroker.compact`, and continuously while it is
+# written to. The cleaner never touches the active segment, so segments are small. They have to hold a record of 1 MB,
+# and Kafka 4 allows no less than 1 MB (internal.segment.bytes does, but refuses larger batches).
 COMPACTING: Mapping[str, str] = {
     "cleanup.policy": "compact",
     "segment.bytes": str(2 * 1024 * 1024),
@@ -43,7 +43,7 @@ COMPACTING: Mapping[str, str] = {
     "max.compaction.lag.ms": "200",
     "file.delete.delay.ms": "100",
 }
-# What a batch of one record without key and headers adds to its value, at most.
+# The most that a batch adds to the value of its only record, which has no key and no headers.
 BATCH_OVERHEAD_BYTES = 80
 
 
@@ -54,10 +54,9 @@ class KafkaBrokerError(Exception):
 class KafkaBroker(Topics):
     """A real broker in `directory`, which keeps its data, its settings and its log (`broker.log`).
 
-    It is the controller of a cluster of its own, where it is node 1, or with `joins` the only other broker, node 2, of
-    that one's cluster. Its address is chosen once and stays the same over restarts. `settings`, by Kafka's names,
-    overrule the ones chosen here. The process never outlives this one. Every call blocks: in asynchronous code use
-    `asyncio.to_thread`. Not for use by two threads at once.
+    It is node 1 and controller of its own cluster, or with `joins` node 2 of that broker's cluster. Its address stays
+    the same over restarts. `settings`, by Kafka's names, override the defaults. The process never outlives this one.
+    Every call blocks: in asynchronous code use `asyncio.to_thread`. Not thread-safe.
     """
 
     def __init__(
@@ -82,18 +81,18 @@ class KafkaBroker(Topics):
 
     @property
     def log(self) -> Path:
-        """What the broker wrote to its log and its standard output, over all its starts."""
+        """The broker's log and standard output, over all its starts."""
         return self._directory / "broker.log"
 
     @property
     def running(self) -> bool:
-        """Whether the process is there, paused ones included."""
+        """Whether the process exists; it may be paused."""
         return self._process is not None and self._process.exit_status() is None
 
     def start(self, timeout_seconds: float = 60) -> None:
-        """Starts the broker on its directory; returns once it takes part and every partition of its cluster is led.
+        """Start the broker; return once it has joined its cluster and every partition has a leader.
 
-        Raises KafkaUnavailable without Java or the jars, KafkaBrokerError when it ends or is not ready in time.
+        Raises KafkaUnavailable without Java or the jars, KafkaBrokerError if it ends or is not ready in time.
         """
         assert not self.running, "the broker runs already"
         deadline = time.monotonic() + timeout_seconds
@@ -107,52 +106,51 @@ class KafkaBroker(Topics):
             raise
 
     def stop(self) -> None:
-        """Ends the broker in order (SIGTERM) and waits; also a paused one. Nothing to do where it does not run."""
+        """Stop the broker in order (SIGTERM), even if it is paused. Do nothing if it does not run."""
         process, self._process = self._process, None
         if process is not None:
             process.terminate(STOP_SECONDS_MAX)
 
     def kill(self) -> None:
-        """Ends the broker at once (SIGKILL), as a crash would. Nothing to do where it does not run.
+        """Kill the broker (SIGKILL), as a crash would. Do nothing if it does not run.
 
-        Acknowledged records outlive it (they are the kernel's by then); a `delete_records` of the last half second may
-        not.
+        Acknowledged records survive, because the kernel has them; a `delete_records` of the last half second may not.
         """
         process, self._process = self._process, None
         if process is not None:
             process.kill()
 
     def restart(self, timeout_seconds: float = 60) -> None:
-        """Stops the broker in order and starts it on the same data and address."""
+        """Stop the broker in order and start it with the same data and address."""
         self.stop()
         self.start(timeout_seconds)
 
     def pause(self) -> None:
-        """Makes the broker hang (SIGSTOP): connections stay open and nothing answers, until `resume`."""
+        """Make the broker hang (SIGSTOP): connections stay open and get no answers until `resume`."""
         self._running_process().pause()
 
     def resume(self) -> None:
-        """Lets a paused broker go on.
+        """Let a paused broker continue.
 
-        After more than two seconds' pause it leads nothing for a moment, until its controller has heard of it again.
+        After a pause of more than two seconds it leads no partition until its controller has heard from it.
         """
         self._running_process().resume()
 
     def compacting_topic(self, name: str, partitions: int = 1, **config: str) -> None:
-        """Creates a topic that `compact` compacts at once: COMPACTING, overruled by `config`.
+        """Create a topic that `compact` compacts at once, with the settings COMPACTING and `config`.
 
-        Say `delete_retention_ms="0"` to have tombstones removed by the second `compact` after they were written.
+        With `delete_retention_ms="0"`, the second `compact` after a tombstone removes it.
         """
         own = {key.replace("_", "."): value for key, value in config.items()}
         self.create_topic(name, partitions, **{**COMPACTING, **own})
 
     def compact(self, name: str) -> None:
-        """Makes the log cleaner pass over everything now in a compacting topic; returns when it has.
+        """Compact everything that is in a compacting topic now; return when that is done.
 
-        Writes an aborted record to each partition: readers of committed records see only the offsets that it takes.
-        Raises TimeoutError after COMPACT_SECONDS_MAX, so while a transaction is open, which the cleaner never passes.
+        Writes an aborted record to each partition, which read_committed readers skip. Raises TimeoutError after
+        COMPACT_SECONDS_MAX, for example while a transaction is open, because the cleaner never passes it.
         """
-        # As large as a segment, so that it starts one of its own whatever the timestamps (segment.ms goes by them).
+        # As large as a segment, so that a new segment begins. segment.ms depends on the timestamps of records.
         large = bytes(int(self.settings_of(name)["segment.bytes"]) - BATCH_OVERHEAD_BYTES)
         ends = self.end_offsets(name)
         for partition in ends:
@@ -167,7 +165,7 @@ class KafkaBroker(Topics):
         wait_until(lambda: self._cleaned_up_to(name, ends), f"topic {name} compacted", COMPACT_SECONDS_MAX)
 
     def _cleaned_up_to(self, topic: str, offsets: Mapping[int, int]) -> bool:
-        """Whether the cleaner has noted, in its checkpoint file, that it has cleaned up to these offsets."""
+        """Whether the log cleaner's checkpoint file has reached these offsets."""
         checkpoint = self._directory / "data" / "cleaner-offset-checkpoint"
         lines = checkpoint.read_text().splitlines() if checkpoint.exists() else []
         rows = (line.rsplit(" ", 2) for line in lines if line.startswith(f"{topic} "))
@@ -215,7 +213,7 @@ class KafkaBroker(Topics):
     def _ready(self) -> bool:
         if not self.running:
             raise KafkaBrokerError(f"the broker ended\n{self._log_tail()}")
-        # A connection is tried first because librdkafka waits longer each time that it is refused.
+        # Checked first, because librdkafka waits longer after each refused connection.
         if not _listens(self._port):
             return False
         with AdminClient({"bootstrap.servers": self.bootstrap_servers, "log_level": 0}) as admin:
@@ -232,7 +230,7 @@ class KafkaBroker(Topics):
 
 
 def _controlling(port: int, controller_port: int) -> dict[str, str]:
-    """What makes a node broker and controller, on the loopback only."""
+    """The settings of a node that is broker and controller, on the loopback only."""
     return {
         "process.roles": "broker,controller",
         "node.id": "1",
@@ -241,19 +239,19 @@ def _controlling(port: int, controller_port: int) -> dict[str, str]:
 
 
 def _controlled(port: int) -> dict[str, str]:
-    """What makes a node a broker alone."""
+    """The settings of a node that is only a broker."""
     return {"process.roles": "broker", "node.id": "2", "listeners": f"PLAINTEXT://{HOST}:{port}"}
 
 
 def _settings(data: Path, controller_port: int) -> dict[str, str]:
-    """A node that waits for nothing."""
+    """The settings of a node that does everything without delay."""
     return {
         "controller.quorum.voters": f"1@{HOST}:{controller_port}",
         "controller.listener.names": "CONTROLLER",
         "log.dirs": str(data),
         "auto.create.topics.enable": "false",
         "message.max.bytes": str(5 * 1024 * 1024),
-        # One replica of everything, and internal topics of one partition: the first transaction need not wait.
+        # One replica and few internal partitions, so that the first transaction starts quickly.
         "offsets.topic.replication.factor": "1",
         "offsets.topic.num.partitions": "1",
         "transaction.state.log.replication.factor": "1",
@@ -263,14 +261,14 @@ def _settings(data: Path, controller_port: int) -> dict[str, str]:
         "share.coordinator.state.topic.min.isr": "1",
         "share.coordinator.state.topic.num.partitions": "1",
         "group.initial.rebalance.delay.ms": "0",
-        # Leaders move when a test says so, or a broker goes.
+        # Leaders move only when a test elects them or a broker ends.
         "auto.leader.rebalance.enable": "false",
-        # After a kill the controller admits the broker again only when the session of the old one is over.
+        # The controller admits a killed broker again only after its old session has expired.
         "broker.heartbeat.interval.ms": "400",
         "broker.session.timeout.ms": "2000",
-        # Records with timestamps long past stay, unless a topic has a retention of its own.
+        # Records with old timestamps stay, unless the topic has its own retention.
         "log.retention.ms": "-1",
-        # Retention, compaction and the checkpoint of log starts go round several times a second.
+        # Retention, compaction and the checkpoint of log starts run several times a second.
         "log.cleaner.backoff.ms": "100",
         "log.cleaner.dedupe.buffer.size": str(32 * 1024 * 1024),
         "log.retention.check.interval.ms": "300",
@@ -280,7 +278,7 @@ def _settings(data: Path, controller_port: int) -> dict[str, str]:
 
 
 def free_ports(count: int) -> list[int]:
-    """Different ports of the loopback that nobody listens on."""
+    """Return different loopback ports that are free."""
     ports: list[int] = []
     for port in random.SystemRandom().sample(PORTS, len(PORTS)):
         if len(ports) == count:

@@ -1,4 +1,4 @@
-"""The table against the log, key by key: the answers of the service, and an independent reading of the topic."""
+"""Compares the service's table, key by key, with an independent reading of the topic."""
 
 import asyncio
 from typing import Any, Protocol

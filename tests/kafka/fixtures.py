@@ -1,4 +1,4 @@
-"""Fixtures for tests against a real broker; `tests/conftest.py` brings them to all tests."""
+"""Fixtures for tests against a real broker, registered in `tests/conftest.py`."""
 
 import os
 import re
@@ -13,7 +13,7 @@ from tests.kafka.jars import KafkaUnavailable, jars, java
 
 @pytest.fixture(scope="session")
 def kafka_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaBroker]:
-    """One running broker for the whole session: a test that stops, kills or pauses it brings it back.
+    """One broker for the whole session. A test that stops, kills or pauses it has to start or resume it.
 
     Skips with the reason where Java or the jars are missing, and fails instead under KVS_REQUIRE_KAFKA=1. A broker that
     does not start is always a failure.
@@ -33,13 +33,13 @@ def kafka_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaBrok
 
 @pytest.fixture
 def topic(request: pytest.FixtureRequest) -> str:
-    """A topic name that no other test has, with the test's own name in it; creates nothing."""
+    """A unique topic name that contains the test's name. The topic is not created."""
     readable = re.sub(r"[^A-Za-z0-9._-]+", "-", request.node.name)[:100].strip("-")
     return f"{readable}-{uuid.uuid4().hex[:8]}"
 
 
 def _missing() -> str:
-    """Why there can be no broker here; empty when there can."""
+    """Return why no broker can run here; empty if one can."""
     try:
         java()
         jars()

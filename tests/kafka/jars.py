@@ -19,9 +19,9 @@ class KafkaUnavailable(Exception):
 
 
 def java() -> str:
-    """The path of a `java` new enough for the broker.
+    """Return the path of a `java` new enough for the broker.
 
-    Raises KafkaUnavailable when there is none, or it is too old.
+    Raises KafkaUnavailable if there is none or it is too old.
     """
     path = _program("java", f"a Java runtime, {JAVA_MAJOR_MIN} or later")
     answer = subprocess.run([path, "-version"], capture_output=True, text=True, check=False).stderr
@@ -32,12 +32,12 @@ def java() -> str:
 
 
 def jars() -> Path:
-    """The directory that holds the jars of the broker and all that it depends on.
+    """Return the directory with the jars of the broker and its dependencies.
 
-    That is $KVS_KAFKA_JARS where set, else a directory of the repository's `.cache/kafka` that belongs to this very
-    `pom.xml`. Maven fills it the first time (about 45 MB); later calls need neither Maven nor a network.
+    It is $KVS_KAFKA_JARS if set, else a directory in the repository's `.cache/kafka` for this version of `pom.xml`.
+    Maven fills it the first time (about 45 MB); later calls need neither Maven nor a network.
 
-    Raises KafkaUnavailable when they are not there yet and Maven is missing or fails.
+    Raises KafkaUnavailable if the jars are missing and Maven is missing or fails.
     """
     chosen = os.environ.get("KVS_KAFKA_JARS")
     directory = Path(chosen).absolute() if chosen else _default_directory()
@@ -57,7 +57,7 @@ def _holds_broker(directory: Path) -> bool:
 def _fill(directory: Path) -> None:
     maven = _program("mvn", "Apache Maven, or KVS_KAFKA_JARS naming a directory of the broker's jars")
     directory.parent.mkdir(parents=True, exist_ok=True)
-    # Copied aside and renamed: whoever sees the directory sees all of it, also when two runs start at once.
+    # Copied elsewhere and renamed, so that the directory is always complete, even if two runs start at once.
     with tempfile.TemporaryDirectory(dir=directory.parent, prefix="copying-") as aside:
         complete = Path(aside) / "jars"
         _copy(maven, complete)

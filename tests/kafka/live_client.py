@@ -1,4 +1,4 @@
-"""A client of `updates` over graphql-transport-ws that goes from replica to replica, and is told the truth or not."""
+"""A client that subscribes to `updates`, moves between replicas and keeps what it receives."""
 
 import asyncio
 import json
@@ -28,7 +28,7 @@ subscription ($keys: [String!], $after: Cursor, $snapshot: Boolean!) {
 
 
 class LiveClient:
-    """Begins with a snapshot, notes every update, and after each loss of its connection goes on after the last one.
+    """Starts with a snapshot, keeps every update, and resumes after the last one whenever it loses its connection.
 
     Made by `watching`.
     """
@@ -38,54 +38,54 @@ class LiveClient:
         self.updates: list[Update] = []
         self._after: str | None = None
         self._url: str | None = None
-        self._sent_elsewhere = asyncio.Event()
-        self._told = asyncio.Event()
+        self._moved = asyncio.Event()
+        self._received = asyncio.Event()
 
     @property
     def positions(self) -> Positions:
-        """Where its last cursor stands."""
+        """The positions of its last cursor."""
         return self.updates[-1].cursor.positions if self.updates else ()
 
     @property
     def live(self) -> bool:
-        """Whether the run of a snapshot, CONFLATED or RESET that it was told last is over."""
+        """Whether its latest snapshot, CONFLATED or RESET was completed by LIVE."""
         ends = (u.kind for u in reversed(self.updates) if u.kind in (Kind.LIVE, Kind.CONFLATED, Kind.RESET))
         return next(ends, None) is Kind.LIVE
 
     def count(self, kind: Kind) -> int:
-        """How many updates of a kind it was told."""
+        """Return how many updates of a kind it received."""
         return sum(update.kind is kind for update in self.updates)
 
     def go_to(self, url: str | None) -> None:
-        """Leave, and subscribe at another replica; None: nowhere."""
+        """Unsubscribe, and subscribe at another replica; None: at none."""
         self._url = url
-        self._sent_elsewhere.set()
+        self._moved.set()
 
-    async def told_more(self, updates: int) -> None:
-        """Return once it was told so many updates more."""
+    async def received_more(self, updates: int) -> None:
+        """Return once it received so many more updates."""
         wanted = len(self.updates) + updates
         async with asyncio.timeout(WAIT_SECONDS_MAX):
             while len(self.updates) < wanted:
-                await self._told.wait()
-                self._told.clear()
+                await self._received.wait()
+                self._received.clear()
 
-    async def reached(self, place: Cursor) -> None:
-        """Return once its cursor stands there, and what it holds is whole."""
+    async def reached(self, cursor: Cursor) -> None:
+        """Return once its cursor covers that one and it is live."""
         async with asyncio.timeout(WAIT_SECONDS_MAX):
-            while not (self._stands_at(place) and self.live):
-                await self._told.wait()
-                self._told.clear()
+            while not (self._covers(cursor) and self.live):
+                await self._received.wait()
+                self._received.clear()
 
-    def _stands_at(self, place: Cursor) -> bool:
+    def _covers(self, cursor: Cursor) -> bool:
         cursors = (update.cursor for update in self.updates[-1:])
-        return any(c.topic_id == place.topic_id and covers(c.positions, place.positions) for c in cursors)
+        return any(c.topic_id == cursor.topic_id and covers(c.positions, cursor.positions) for c in cursors)
 
     async def run(self) -> None:
-        """Follow for ever."""
+        """Stay subscribed until cancelled."""
         while True:
-            self._sent_elsewhere.clear()
+            self._moved.clear()
             following = asyncio.ensure_future(self._follow(self._url))
-            leaving = asyncio.ensure_future(self._sent_elsewhere.wait())
+            leaving = asyncio.ensure_future(self._moved.wait())
             try:
                 await asyncio.wait((following, leaving), return_when=asyncio.FIRST_COMPLETED)
             finally:
@@ -96,7 +96,7 @@ class LiveClient:
                 following.result()
 
     async def _follow(self, url: str | None) -> None:
-        """Take what one connection brings; return when it is lost."""
+        """Receive over one connection until it is lost."""
         if url is None:
             await asyncio.get_running_loop().create_future()
         address = f"{url}/graphql".replace("http", "ws", 1)
@@ -104,7 +104,7 @@ class LiveClient:
             async with connect(address, subprotocols=[Subprotocol("graphql-transport-ws")]) as socket:
                 await self._subscribe(socket)
                 async for message in socket:
-                    if not self._take(json.loads(message)):
+                    if not self._handle(json.loads(message)):
                         return
         except (OSError, WebSocketException):
             await asyncio.sleep(RETRY_SECONDS)
@@ -116,13 +116,13 @@ class LiveClient:
         await socket.send('{"type": "connection_init"}')
         await socket.send(json.dumps({"id": "1", "type": "subscribe", "payload": payload}))
 
-    def _take(self, message: dict[str, Any]) -> bool:
-        """Note an update; False where the service ends the subscription because it stops."""
+    def _handle(self, message: dict[str, Any]) -> bool:
+        """Handle a message; return False if the service ends the subscription because it stops."""
         match message:
-            case {"type": "next", "payload": {"data": {"updates": dict(told)}}}:
-                self._after = told["cursor"]
-                self.updates.append(_update(told))
-                self._told.set()
+            case {"type": "next", "payload": {"data": {"updates": dict(update)}}}:
+                self._after = update["cursor"]
+                self.updates.append(_update(update))
+                self._received.set()
                 return True
             case {"type": "connection_ack" | "ping"}:
                 return True
@@ -134,7 +134,7 @@ class LiveClient:
 
 @asynccontextmanager
 async def watching(url: str, *interests: Interest) -> AsyncIterator[list[LiveClient]]:
-    """A client for each interest, at that replica first."""
+    """A client for each interest, subscribed at that replica first."""
     clients = [LiveClient(interest) for interest in interests]
     for client in clients:
         client.go_to(url)
@@ -146,7 +146,7 @@ async def watching(url: str, *interests: Interest) -> AsyncIterator[list[LiveCli
 
 
 def log_of(servers: str, topic: str) -> Log:
-    """The log as an independent reader has it."""
+    """Read the log independently of the service."""
     read = read_log(servers, topic)
     partitions = [
         [Record(r.key, r.value, partition, r.offset, None, None) for r in read[partition] if r.key is not None]
@@ -155,8 +155,8 @@ def log_of(servers: str, topic: str) -> Log:
     return Log(partitions, [records[-1].offset + 1 if records else 0 for records in partitions])
 
 
-def checked(client: LiveClient, logs: Mapping[bytes, Log]) -> Table:
-    """Check all that a client was told against the logs, by topic id; what it holds in the end."""
+def check_updates(client: LiveClient, logs: Mapping[bytes, Log]) -> Table:
+    """Check all updates of a client against the logs, which are given by topic id; return the client's final table."""
     topic_id = client.updates[0].cursor.topic_id
     view = ClientView(logs[topic_id], client.interest)
     for update in client.updates:
@@ -170,9 +170,9 @@ def checked(client: LiveClient, logs: Mapping[bytes, Log]) -> Table:
     return view.table
 
 
-def _update(told: dict[str, Any]) -> Update:
-    cursor, record = decode_cursor(told["cursor"]), None
-    if told["key"] is not None:
-        value = None if told["entry"] is None else bytes.fromhex(told["entry"]["value"])
-        record = Record(bytes.fromhex(told["key"]), value, told["partition"], told["offset"], None, None)
-    return Update(Kind(told["kind"]), cursor, record)
+def _update(update: dict[str, Any]) -> Update:
+    cursor, record = decode_cursor(update["cursor"]), None
+    if update["key"] is not None:
+        value = None if update["entry"] is None else bytes.fromhex(update["entry"]["value"])
+        record = Record(bytes.fromhex(update["key"]), value, update["partition"], update["offset"], None, None)
+    return Update(Kind(update["kind"]), cursor, record)

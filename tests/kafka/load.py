@@ -1,4 +1,4 @@
-"""A bounded load: sets and deletes of random keys that keep arriving while something else happens."""
+"""A bounded load: sets and deletes of random keys, produced in the background."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -21,16 +21,16 @@ class Load:
     records: int = 0
 
     async def more(self, records: int, seconds_max: float = 30) -> None:
-        """Returns once Kafka has so many more records."""
+        """Return once Kafka has acknowledged so many more records."""
         wanted = self.records + records
         await asyncio.to_thread(wait_until, lambda: self.records >= wanted, f"{records} more records", seconds_max)
 
 
 @asynccontextmanager
 async def loading(servers: str, topic: str, seed: int, keys: int = 50, deletes: float = 0.25) -> AsyncIterator[Load]:
-    """Writes to the topic for as long as the context is open, at most RECORDS_MAX records.
+    """Produce while the context is open, at most RECORDS_MAX records.
 
-    A delivery that does not come off by itself, as leaders come and go, is raised at the end.
+    Raises at the end if a record could not be delivered, even after retries.
     """
     load, random, stop = Load(), Random(seed), asyncio.Event()
 

@@ -6,12 +6,12 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
-# Blocks until the pipe on its standard input closes, which the kernel does however the owner ends.
+# Blocks until its standard input closes. The kernel closes it however the owner ends.
 WATCHDOG = 'read line; kill -KILL "$0"'
 
 
 class GuardedProcess:
-    """A running child with its own session, whose output goes to the end of a file.
+    """A running child process in its own session, whose output is appended to a file.
 
     A small watchdog kills it when this process ends in any way, SIGKILL included. (Linux's parent-death signal
     would fire when the *thread* that started the child ends, so it does not fit a child started in a thread pool.)
@@ -41,13 +41,13 @@ class GuardedProcess:
         return self._child.pid
 
     def exit_status(self) -> int | None:
-        """The child's exit status (minus the signal where one ended it); None while it runs or is paused."""
+        """Return the exit status (minus the signal that ended it); None while the child runs or is paused."""
         if self._child.poll() is not None:
             self._dismiss_watchdog()
         return self._child.returncode
 
     def terminate(self, wait_seconds: float) -> int:
-        """Ends the child with SIGTERM, or SIGKILL when it is still there after `wait_seconds`; its exit status."""
+        """End the child with SIGTERM, or with SIGKILL after `wait_seconds`; return its exit status."""
         self.resume()
         self._child.terminate()
         try:
@@ -57,20 +57,20 @@ class GuardedProcess:
         return self._reap()
 
     def kill(self) -> int:
-        """Ends the child with SIGKILL, as a power cut would; its exit status."""
+        """End the child with SIGKILL, as a power cut would; return its exit status."""
         self._child.kill()
         return self._reap()
 
     def pause(self) -> None:
-        """Stops every thread of the child with SIGSTOP; returns once it stands still.
+        """Stop every thread of the child with SIGSTOP; return once all have stopped.
 
-        Raises ChildProcessError when the child has ended.
+        Raises ChildProcessError if the child has ended.
         """
         self._child.send_signal(signal.SIGSTOP)
         os.waitid(os.P_PID, self.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
 
     def resume(self) -> None:
-        """Lets a paused child go on (SIGCONT); harmless where it runs or has ended."""
+        """Let a paused child continue (SIGCONT). Do nothing if it runs or has ended."""
         self._child.send_signal(signal.SIGCONT)
 
     def _reap(self) -> int:
@@ -79,7 +79,7 @@ class GuardedProcess:
         return status
 
     def _dismiss_watchdog(self) -> None:
-        # Killed rather than fed an end of file: the child's id may belong to somebody else by now.
+        # At the end of its input the watchdog would kill the child's id, which may belong to another process by now.
         if self._watchdog.stdin is not None and not self._watchdog.stdin.closed:
             self._watchdog.kill()
             self._watchdog.wait()

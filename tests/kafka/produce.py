@@ -1,4 +1,4 @@
-"""Fast bulk producing for tests and benchmarks, with librdkafka, so apart from the producer under test."""
+"""Fast bulk producing with librdkafka, independent of the producer under test."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -12,7 +12,7 @@ Headers = Sequence[tuple[str, bytes | None]]
 Item = tuple[bytes | None, bytes | None]
 
 TRANSACTION_SECONDS_MAX = 120.0
-# What librdkafka is given to report records as too late.
+# How long librdkafka may take to report records as timed out.
 REPORT_SECONDS_MAX = 5.0
 PARTITIONER = "murmur2_random"
 ANY_PARTITION = -1
@@ -33,14 +33,13 @@ def produce(
     abort: bool = False,
     seconds_max: float = 120,
 ) -> int:
-    """Writes (key, value) pairs in their order, all with the same headers; the number of records.
+    """Write (key, value) pairs in order, all with the same headers; return the number of records.
 
-    A value of None is a tombstone, a key of None a record without key. Without `partition`, the partition follows
-    from the key as Java clients do it, or by another of librdkafka's partitioners; keyless records go anywhere.
-    `timestamp` is in milliseconds, now by default. With a `transactional_id` all is one transaction, aborted with
-    `abort`. Raises confluent_kafka.KafkaException when any record is not delivered within `seconds_max` of being
-    handed over: then some may be. Where the broker goes away meanwhile, a batch outside of a transaction may be
-    written twice in a row.
+    A value of None is a tombstone, a key of None a record without key. Without `partition`, librdkafka's
+    `partitioner` picks one by the key, by default as Java clients do; records without a key go to any partition.
+    `timestamp` is in milliseconds, now by default. With a `transactional_id` everything is one transaction, aborted
+    with `abort`. Raises confluent_kafka.KafkaException if a record is not delivered within `seconds_max`; others may
+    be. If the broker goes away meanwhile, a batch outside of a transaction may be written twice in a row.
     """
     assert transactional_id is not None or not abort, "only a transaction can be aborted"
     writer = _Writer(bootstrap_servers, partitioner, compression, transactional_id, seconds_max)
@@ -60,9 +59,9 @@ def open_transaction(
     partition: int | None = None,
     abort: bool = False,
 ) -> Iterator[int]:
-    """While inside, `records` are in the log in a transaction that holds back its partitions' last stable offset.
+    """Write `records` in a transaction that stays open, and holds back the last stable offset, while the context is.
 
-    Gives the number of records; on leaving, the transaction is committed, or aborted with `abort` or by an exception.
+    Gives the number of records. At the end the transaction is committed; `abort` or an exception aborts it.
     """
     writer = _Writer(bootstrap_servers, PARTITIONER, "none", transactional_id, TRANSACTION_SECONDS_MAX)
     with writer.transaction(abort=abort):
@@ -86,7 +85,7 @@ class _Writer:
             "bootstrap.servers": bootstrap_servers,
             "partitioner": partitioner,
             "compression.type": compression,
-            # Keeps the order, as idempotence would, which costs librdkafka half a second at its first record.
+            # Keeps the order. Idempotence would too, but costs librdkafka half a second at its first record.
             "max.in.flight": 1,
             "message.max.bytes": 5_000_000,
             "batch.size": 1_000_000,
@@ -94,7 +93,7 @@ class _Writer:
             "linger.ms": 20,
             "queue.buffering.max.messages": 1_000_000,
             "message.timeout.ms": int(seconds_max * 1000),
-            # A call back into Python for each record would cost more than writing it.
+            # A Python callback for each record would cost more than writing the record.
             "delivery.report.only.error": True,
             "log_level": 3,
         }
@@ -125,7 +124,7 @@ class _Writer:
         headers: Headers | None,
         timestamp: int | None,
     ) -> int:
-        """Hands over all records and waits until Kafka has them; how many there were."""
+        """Send all records and wait until Kafka has them; return their number."""
         hand_over = partial(
             self._producer.produce,
             topic,
@@ -155,7 +154,7 @@ class _Writer:
 
 
 def _accepted(hand_over: Callable[..., None], key: bytes | None, value: bytes | None) -> bool:
-    """Hands one record over; False while librdkafka's queue is full."""
+    """Queue one record; return False while librdkafka's queue is full."""
     try:
         hand_over(value=value, key=key)
     except BufferError:

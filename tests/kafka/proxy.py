@@ -1,4 +1,4 @@
-"""A TCP proxy in front of a broker that can lose, delay or change the broker's answers to Produce requests."""
+"""A TCP proxy in front of a broker. It can lose, delay or change the broker's responses to Produce requests."""
 
 import asyncio
 import struct
@@ -8,8 +8,8 @@ from contextlib import asynccontextmanager, suppress
 from tests.kafka.broker import HOST
 
 _PRODUCE, _METADATA = 0, 3
-# A produce response of version 2 to 7 about one partition: correlation id, count of topics, name, count of partitions,
-# number of the partition; then the error code and the base offset.
+# A Produce response of version 2 to 7 for one partition: correlation id, number of topics, topic name, number of
+# partitions, partition, error code, base offset, and more.
 _CORRELATION_ID = struct.Struct(">i")
 _SIZE = struct.Struct(">i")
 _NAME_LENGTH_AT = 8
@@ -17,7 +17,7 @@ _OUTCOME = struct.Struct(">hq")
 
 
 class ProduceResponse:
-    """The broker's answer about the only batch of a Produce request."""
+    """The response to a Produce request with one batch."""
 
     def __init__(self, frame: bytes) -> None:
         (name_length,) = struct.unpack_from(">h", frame, _NAME_LENGTH_AT)
@@ -26,21 +26,21 @@ class ProduceResponse:
         self.error_code, self.base_offset = _OUTCOME.unpack_from(frame, self._outcome_at)
 
     def changed(self, error_code: int, base_offset: int) -> bytes:
-        """The answer with another outcome."""
+        """Return the response's frame with another outcome."""
         frame = bytearray(self.frame)
         _OUTCOME.pack_into(frame, self._outcome_at, error_code, base_offset)
         return bytes(frame)
 
 
 OnProduceResponse = Callable[[ProduceResponse], Awaitable[bytes | None]]
-"""Returns what the client gets, or None to close its connection without an answer."""
+"""Returns the frame to send to the client, or None to close its connection instead."""
 
 
 @asynccontextmanager
 async def proxied(bootstrap_servers: str, on_produce_response: OnProduceResponse) -> AsyncIterator[str]:
-    """The address of a proxy in front of that broker, for as long as the context is open.
+    """Run a proxy in front of a broker, and give its address.
 
-    Clients stay with the proxy: the broker's own address in its metadata is replaced.
+    The proxy replaces the broker's address in metadata by its own, so clients never bypass it.
     """
     broker_port = int(bootstrap_servers.split(":")[1])
     connections: set[asyncio.Task[None]] = set()
@@ -86,7 +86,7 @@ async def _until_first_ends(*forwarding: Awaitable[None]) -> None:
 async def _forward_requests(
     reader: asyncio.StreamReader, writer: asyncio.StreamWriter, requests: dict[int, int]
 ) -> None:
-    """Pass requests on, and note by correlation id what they ask."""
+    """Forward requests, and note the API key of each correlation id."""
     while (frame := await _frame(reader)) is not None:
         api_key, _, correlation_id = struct.unpack_from(">hhi", frame)
         requests[correlation_id] = api_key
@@ -114,7 +114,7 @@ async def _forward_responses(
 
 
 async def _frame(reader: asyncio.StreamReader) -> bytes | None:
-    """The next frame without its size; None at the end of the connection."""
+    """Read the next frame, without its size; None at the end of the connection."""
     with suppress(asyncio.IncompleteReadError, ConnectionError):
         (size,) = _SIZE.unpack(await reader.readexactly(_SIZE.size))
         return await reader.readexactly(size)

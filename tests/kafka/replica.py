@@ -1,4 +1,4 @@
-"""The service as a process of its own, which can be killed, stopped and started again at one address."""
+"""The service as a separate process that can be killed, stopped and started again at the same address."""
 
 import asyncio
 import sys
@@ -20,7 +20,7 @@ POSITIONS = "{ status { partitions { position } } }"
 
 
 class Replica:
-    """A service of a topic with its database in `directory`, which also keeps what it logs. Made by `replica`."""
+    """A service of one topic, with its database and its log in `directory`. Made by `replica`."""
 
     def __init__(self, servers: str, topic: str, directory: Path, **settings: object) -> None:
         (port,) = free_ports(1)
@@ -49,32 +49,32 @@ class Replica:
                 await asyncio.sleep(POLL_SECONDS)
 
     async def stop(self) -> None:
-        """End it in order. Nothing to do where it does not run."""
+        """Stop it in order. Do nothing if it does not run."""
         process, self._process = self._process, None
         if process is not None:
             assert await asyncio.to_thread(process.terminate, STOP_SECONDS_MAX) == 0, self._log.read_text()
 
     def kill(self) -> None:
-        """End it at once, as a power cut would. Nothing to do where it does not run."""
+        """Kill it, as a power cut would. Do nothing if it does not run."""
         process, self._process = self._process, None
         if process is not None:
             process.kill()
 
     def forget(self) -> None:
-        """Delete the database of a service that does not run."""
+        """Delete the database. The service must not run."""
         assert self._process is None, "the service runs"
         for file in self.database.parent.glob(f"{self.database.name}*"):
             file.unlink()
 
     async def data(self, document: str, **variables: Any) -> Any:
-        """The data of an answer without errors."""
+        """Return the data of a response without errors."""
         response = await self.http.post("/graphql", json={"query": document, "variables": variables})
         answer: dict[str, Any] = response.json()
         assert "errors" not in answer, answer["errors"]
         return answer["data"]
 
     async def positions(self) -> Positions:
-        """How far the table is."""
+        """Return the table's positions."""
         partitions = (await self.data(POSITIONS))["status"]["partitions"]
         return tuple(partition["position"] for partition in partitions)
 
@@ -93,7 +93,7 @@ class Replica:
 
 @asynccontextmanager
 async def replica(servers: str, topic: str, directory: Path, **settings: object) -> AsyncIterator[Replica]:
-    """A service that runs, and is stopped in order at the end unless it does not run then."""
+    """A running service. It is stopped in order at the end, if it still runs."""
     service = Replica(servers, topic, directory, **settings)
     try:
         await service.start()

@@ -23,7 +23,7 @@ async def test_consumer_keeps_trying_while_no_broker_answers(tmp_path: Path) -> 
         consumer = Consumer(KafkaConnection("127.0.0.1:1"), "topic", store, feed, lifecycle, Metrics(), limits)
         consuming = asyncio.create_task(consumer.run())
         async with asyncio.timeout(20):
-            while lifecycle.refreshes.begun < ATTEMPTS:  # noqa: ASYNC110 - an attempt that fails tells nobody
+            while lifecycle.refreshes.begun < ATTEMPTS:  # noqa: ASYNC110 - a failed attempt wakes nobody
                 await asyncio.sleep(0)
         assert not consuming.done()
         assert lifecycle.moment.state is State.WAITING_FOR_BROKER

@@ -1,4 +1,4 @@
-"""The harness itself, against a real broker: what other tests take for granted."""
+"""The test harness itself, against a real broker."""
 
 import socket
 import subprocess
@@ -19,7 +19,7 @@ from tests.kafka.truth import read_truth
 COMPACTED_SECONDS_MAX = 20.0
 WATCHDOG_SECONDS_MAX = 10.0
 
-# Starts a child under guard, says its process id, and waits for its own end.
+# Starts a guarded child, prints its process id, and waits to be killed.
 OWNER = """
 import sys, time
 from pathlib import Path
@@ -299,6 +299,6 @@ def test_paused_child_can_be_terminated(tmp_path: Path) -> None:
 
 
 def _alive(pid: int) -> bool:
-    """Whether a process runs; one that has ended and that nobody has waited for does not."""
+    """Whether a process runs. A zombie does not."""
     state = subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True, check=False).stdout
     return state.strip() != "" and not state.startswith("Z")

@@ -16,12 +16,12 @@ from tests.kafka.equality import assert_equal_to_the_log
 from tests.kafka.produce import produce
 from tests.serving import serving
 
-# Each kill needs a start of the service.
+# Each kill takes a start of the service.
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(600)]
 
 KILLS = 6
 ROUND_RECORDS = 10_000
-# Small, so that there are many moments between two transactions of a round.
+# Small batches, so that a round has many transactions.
 BATCH_RECORDS = 100
 POLL_SECONDS = 0.002
 
@@ -43,7 +43,7 @@ async def test_killed_service_loses_no_record_and_applies_none_twice(
             service.kill()
         killed_at = _stored_offsets(tmp_path)
         assert killed_at >= kill_at, "a commit was lost"
-        # A kill after the last record of the round proves nothing: another round follows.
+        # A kill after the last record of a round proves nothing, so another round follows.
         kills += killed_at < records
     async with serving(kafka_broker.bootstrap_servers, topic, tmp_path, window_changes_max=10**6) as served:
         await assert_equal_to_the_log(served, kafka_broker, topic)

@@ -1,4 +1,4 @@
-"""A cluster of two brokers: partitions whose leaders move, and leaders that are gone."""
+"""A cluster of two brokers whose partition leaders move or go away."""
 
 import asyncio
 import sqlite3
@@ -26,7 +26,7 @@ from tests.serving import Served, nothing_applied, serving
 pytestmark = pytest.mark.kafka
 
 ANSWER_SECONDS_MAX = 5.0
-# What a write gets while leaders move: longer than a crashed leader is missed.
+# Longer than it takes to replace a crashed leader.
 WRITE_SECONDS_MAX = 20.0
 HEAP_MEGABYTES = 256
 STATUS = "{ status { ready state reason since lag partitions { position endOffset lag } } }"
@@ -46,7 +46,7 @@ class Cluster:
 
 @pytest.fixture(scope="module")
 def two_brokers(kafka_broker: KafkaBroker, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    """A cluster of its own: what other tests look for on their broker's disk, this one's other broker might hold."""
+    """Two brokers for this module only: other tests read the files of their broker, and need a cluster of one."""
     assert kafka_broker.running
     directory = tmp_path_factory.mktemp("cluster")
     first = KafkaBroker(directory / "first", heap_megabytes=HEAP_MEGABYTES, java_options=QUICK_START)
@@ -62,7 +62,7 @@ def two_brokers(kafka_broker: KafkaBroker, tmp_path_factory: pytest.TempPathFact
 
 @pytest.fixture
 def cluster(two_brokers: Cluster) -> Cluster:
-    """Both brokers running, whatever became of them in the test before."""
+    """Both brokers, running again whatever the test before did to them."""
     if not two_brokers.second.running:
         two_brokers.second.start()
     return two_brokers
@@ -70,11 +70,11 @@ def cluster(two_brokers: Cluster) -> Cluster:
 
 @dataclass
 class Visitor:
-    """Somebody who reads and writes one key all the time."""
+    """A client that reads and writes one key all the time."""
 
     served: Served
     acknowledged: dict[tuple[int, int], str] = field(default_factory=dict)
-    """By partition and offset."""
+    """Written values by partition and offset."""
     refused: list[str] = field(default_factory=list)
     slowest_read_seconds: float = 0.0
 
@@ -83,8 +83,8 @@ class Visitor:
             value = f"{number}"
             answer = await self.served.query(SET, key="own", value=value)
             if "errors" not in answer:
-                place = answer["data"]["set"]
-                self.acknowledged[place["partition"], place["offset"]] = value
+                cursor = answer["data"]["set"]
+                self.acknowledged[cursor["partition"], cursor["offset"]] = value
             elif answer["errors"][0]["extensions"]["code"] == "KAFKA_UNAVAILABLE":
                 self.refused.append(value)
             else:
@@ -102,7 +102,7 @@ class Visitor:
         """Return once one more write was acknowledged."""
         before = len(self.acknowledged)
         async with asyncio.timeout(2 * WRITE_SECONDS_MAX):
-            while len(self.acknowledged) == before:  # noqa: ASYNC110 - the answers of others tell nobody
+            while len(self.acknowledged) == before:  # noqa: ASYNC110 - the writes of a task wake nobody
                 await asyncio.sleep(0.02)
 
 
@@ -117,7 +117,7 @@ async def visiting(served: Served) -> AsyncIterator[Visitor]:
 
 
 async def told(served: Served, reason: str) -> None:
-    """Return once the service says so."""
+    """Return once the service's state has that reason."""
     said = asyncio.Event()
     served.run.lifecycle.listen(lambda moment: said.set() if reason in moment.reason else None)
     await said.wait()
@@ -167,7 +167,7 @@ async def test_status_names_a_partition_without_a_leader_and_shows_lag(
     monkeypatch.setattr("kvs_graphql.kafka.connection.REQUEST_TIMEOUT_MS", 2_000)
     cluster.first.place_topic(topic, [[2]])
     produce(cluster.servers, topic, [(b"a", b"1")])
-    # A fetch brings one of the producer's batches, of a megabyte at most, and only a little is fetched ahead.
+    # A fetch returns one batch of at most a megabyte, so the service cannot fetch far ahead.
     slow = {"batch_records_max": 10, "fetch_bytes_max": 1_000, "metadata_refresh_seconds": 0.1}
     async with serving(cluster.servers, topic, tmp_path, **slow) as served:
         await assert_equal_to_the_log(served, cluster.first, topic)
@@ -175,8 +175,8 @@ async def test_status_names_a_partition_without_a_leader_and_shows_lag(
         with nothing_applied(tmp_path):
             produce(cluster.servers, topic, [(b"b%d" % number, bytes(20_000)) for number in range(500)])
             async with asyncio.timeout(30):
-                while served.run.progress.end < 501:  # noqa: ASYNC110 - an end that was heard of tells nobody
-                    await asyncio.sleep(0)
+                while served.run.progress.end < 501:  # noqa: ASYNC110 - a new end offset wakes nobody
+                    await asyncio.sleep(0.01)
             gone_at = datetime.now(UTC)
             await asyncio.to_thread(cluster.second.kill)
         async with asyncio.timeout(60):
@@ -209,7 +209,7 @@ async def test_new_leader_is_asked_for_the_topic_id(cluster: Cluster, topic: str
         assert await session.topic_ids.identities() == {1: session.identity}
         await asyncio.to_thread(cluster.first.lead_by, topic, 2)
         produce(cluster.servers, topic, [(b"a", b"1")])
-        # What the consumer does every few minutes; until then a follower serves it.
+        # The consumer itself refreshes every few minutes only; until then a follower serves it.
         await consumer_client(session.consumer).force_metadata_update()
         async with asyncio.timeout(30):
             while not await session.consumer.getmany(timeout_ms=100):

@@ -1,4 +1,4 @@
-"""Subscriptions on real services and a real broker, under a load, held to the checkers of the simulation."""
+"""Subscriptions on real services and a real broker under load, checked by the checkers of the simulation."""
 
 import asyncio
 import re
@@ -15,7 +15,7 @@ from kvs_graphql.feed import Kind
 from kvs_graphql.records import Interest, covers
 from tests.checkers import Log
 from tests.kafka.broker import KafkaBroker
-from tests.kafka.live_client import LiveClient, checked, log_of, watching
+from tests.kafka.live_client import LiveClient, check_updates, log_of, watching
 from tests.kafka.load import loading
 from tests.kafka.produce import produce
 from tests.kafka.replica import POLL_SECONDS, Replica, replica
@@ -24,15 +24,15 @@ from tests.serving import Served, nothing_applied, serving
 
 pytestmark = pytest.mark.kafka
 
-# One client of everything, and one of a few of the keys of the load.
+# One client watches everything, the other a few keys of the load.
 INTERESTS = (Interest(), Interest(frozenset((b"key-1", b"key-7", b"key-33"))))
 PARTITIONS = 3
-# Small batches, so that there is a moment between two of them to be caught in.
+# Small batches, so that many moments lie between two of them.
 SETTINGS = {"batch_records_max": 20, "progress_seconds": 0.3}
 
 
 def id_of(broker: KafkaBroker, topic: str) -> bytes:
-    """The topic's id as cursors have it."""
+    """Return the topic's id as it is in cursors."""
     return urlsafe_b64decode(broker.topic_id(topic) + "==")
 
 
@@ -41,15 +41,15 @@ def send(clients: list[LiveClient], url: str | None) -> None:
         client.go_to(url)
 
 
-async def assert_told_the_truth(
+async def assert_updates_match_the_log(
     broker: KafkaBroker, topic: str, clients: list[LiveClient], earlier: Mapping[bytes, Log] | None = None
 ) -> None:
-    """Each client comes to the end; all that it was told is right; what it holds is what the independent reader has."""
+    """Wait until each client is at the end; check its updates and its final table against an independent reading."""
     servers, topic_id = broker.bootstrap_servers, id_of(broker, topic)
     log, truth = await asyncio.to_thread(log_of, servers, topic), await asyncio.to_thread(read_truth, servers, topic)
     for client in clients:
         await client.reached(Cursor(topic_id, log.end))
-        held = checked(client, {**(earlier or {}), topic_id: log})
+        held = check_updates(client, {**(earlier or {}), topic_id: log})
         assert held == {key: value for key, value in truth.live.items() if client.interest.matches(key)}
 
 
@@ -64,12 +64,12 @@ async def test_subscribers_miss_nothing_while_the_service_is_killed_repeatedly(
     ):
         async with loading(servers, topic, seed=1) as load:
             for _ in range(3):
-                await clients[0].told_more(100)
+                await clients[0].received_more(100)
                 service.kill()
                 await load.more(50)
                 await service.start()
-            await clients[0].told_more(100)
-        await assert_told_the_truth(kafka_broker, topic, clients)
+            await clients[0].received_more(100)
+        await assert_updates_match_the_log(kafka_broker, topic, clients)
     assert clients[0].count(Kind.LIVE) > 3
     assert clients[0].count(Kind.CONFLATED) == clients[0].count(Kind.RESET) == 0
 
@@ -84,22 +84,22 @@ async def test_subscribers_miss_nothing_when_they_move_to_replicas_behind_and_ah
         watching(one.url, *INTERESTS) as clients,
     ):
         async with loading(servers, topic, seed=2) as load:
-            await clients[0].told_more(200)
+            await clients[0].received_more(200)
             for _ in range(2):
                 async with replica(servers, topic, tmp_path / "two", **SETTINGS) as two:
                     with nothing_applied(tmp_path / "two"):
-                        await clients[0].told_more(20)
+                        await clients[0].received_more(20)
                         assert not covers(await two.positions(), clients[0].positions)
                         send(clients, two.url)
                         await subscribed(two, len(clients))
-                    await clients[0].told_more(50)
+                    await clients[0].received_more(50)
                     send(clients, None)
                     await load.more(100)
                     await one.applied(tuple((await asyncio.to_thread(kafka_broker.end_offsets, topic)).values()))
                 assert not covers(clients[0].positions, await one.positions())
                 send(clients, one.url)
-                await clients[0].told_more(50)
-        await assert_told_the_truth(kafka_broker, topic, clients)
+                await clients[0].received_more(50)
+        await assert_updates_match_the_log(kafka_broker, topic, clients)
     assert clients[0].count(Kind.CONFLATED) == clients[0].count(Kind.RESET) == 0
 
 
@@ -116,7 +116,7 @@ async def test_subscribers_resume_or_get_conflated_after_a_replicas_database_was
         watching(one.url, *INTERESTS) as clients,
     ):
         async with loading(servers, topic, seed=3) as load:
-            await clients[0].told_more(200)
+            await clients[0].received_more(200)
             await two.applied(clients[0].positions)
             two.kill()
             two.forget()
@@ -125,8 +125,8 @@ async def test_subscribers_resume_or_get_conflated_after_a_replicas_database_was
             await two.start()
             await two.applied(tuple((await asyncio.to_thread(kafka_broker.end_offsets, topic)).values()))
             send(clients, two.url)
-            await clients[0].told_more(50)
-        await assert_told_the_truth(kafka_broker, topic, clients)
+            await clients[0].received_more(50)
+        await assert_updates_match_the_log(kafka_broker, topic, clients)
     assert (clients[0].count(Kind.CONFLATED) > 0) is conflated
     assert clients[0].count(Kind.RESET) == 0
 
@@ -141,13 +141,13 @@ async def test_subscribers_are_reset_and_see_all_of_a_recreated_topic(
         watching(service.url, *INTERESTS) as clients,
     ):
         async with loading(servers, topic, seed=4):
-            await clients[0].told_more(200)
+            await clients[0].received_more(200)
         earlier = {id_of(kafka_broker, topic): await asyncio.to_thread(log_of, servers, topic)}
         await asyncio.to_thread(kafka_broker.delete_topic, topic)
         await asyncio.to_thread(kafka_broker.create_topic, topic, PARTITIONS)
         async with loading(servers, topic, seed=5) as load:
             await load.more(200)
-        await assert_told_the_truth(kafka_broker, topic, clients, earlier)
+        await assert_updates_match_the_log(kafka_broker, topic, clients, earlier)
     assert all(client.count(Kind.RESET) for client in clients)
 
 
@@ -174,7 +174,7 @@ async def test_subscriber_sees_each_of_1000_changes_in_one_batch_and_live_query_
         assert [u.record.offset for u in client.updates if u.record is not None] == list(range(1_000))
         while await anext(pushes) != {"value": {"value": "999"}}:
             pass
-        # The other one is of the end of the transaction, at most.
+        # A second one may move the position past the end of the transaction.
         assert await commits(served) - before <= 2
 
 
@@ -188,7 +188,7 @@ async def subscribed(service: Replica, subscriptions: int) -> None:
 
 
 async def commits(served: Served) -> float:
-    """How many transactions the table has had."""
+    """Return how many transactions the table has had."""
     metrics = (await served.http.get("/metrics")).text
     found = re.search(r"^kvs_commit_seconds_count (\S+)$", metrics, re.MULTILINE)
     assert found is not None

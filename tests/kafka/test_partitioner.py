@@ -1,4 +1,4 @@
-"""Keys go where Kafka's own Java producer sends them."""
+"""Keys go to the partitions that Kafka's own Java producer picks."""
 
 import os
 import subprocess

@@ -68,7 +68,7 @@ class Loser:
 
 
 class ShrinkingLoser(Loser):
-    """Has the broker refuse the second attempt, although it has the batch from the first one."""
+    """Have the broker refuse the second attempt, although it has the batch from the first one."""
 
     def __init__(self, broker: KafkaBroker, topic: str) -> None:
         super().__init__()
@@ -89,7 +89,7 @@ async def test_refusal_of_the_first_attempt_is_refused_and_never_in_the_log(
             await send(session)
         assert isinstance(refused.value.error, MessageSizeTooLargeError)
         assert session.failed
-    # What was not taken back would be written now.
+    # If aiokafka still retried the refused batch, it would be written now.
     kafka_broker.alter_topic(topic, max_message_bytes="1000000")
     async with connected(kafka_broker.bootstrap_servers, topic) as session:
         assert (await send(session)).base_offset == 0

@@ -1,4 +1,4 @@
-"""Where the table cannot be trusted it is built again beside the old one, which is served meanwhile."""
+"""A table that cannot be trusted is rebuilt while the old one is served."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -28,14 +28,14 @@ AT_LEAST = """query ($cursor: Cursor!) {
 
 
 def states_of(served: Served) -> list[Moment]:
-    """Every state from now on, as it comes."""
+    """Return a list that collects every state from now on."""
     moments: list[Moment] = []
     served.run.lifecycle.listen(moments.append)
     return moments
 
 
 async def first_update_after(client: Client, cursor: str) -> str:
-    """The kind of the first update that a subscription gets."""
+    """Return the kind of the first update of a subscription."""
     document = "subscription ($cursor: Cursor!) { updates(after: $cursor) { kind } }"
     async with aclosing(client.subscribe(document, {"cursor": cursor})) as events:  # type: ignore[type-var]
         kind: str = (await anext(events))["updates"]["kind"]
@@ -43,7 +43,7 @@ async def first_update_after(client: Client, cursor: str) -> str:
 
 
 async def served_once(broker: KafkaBroker, topic: str, directory: Path, records: list[tuple[bytes, bytes]]) -> None:
-    """A topic with those records, and a database that has caught up with it."""
+    """Produce records, and leave a database that has caught up with them."""
     produce(broker.bootstrap_servers, topic, records)
     async with serving(broker.bootstrap_servers, topic, directory) as served:
         await served.state(State.LIVE)
@@ -136,7 +136,7 @@ async def test_entries_outlive_records_that_kafka_drops_by_age(
     kafka_broker.create_topic(topic, 1, **{"cleanup.policy": "delete"})
     with capture_logs() as logged:
         await served_once(kafka_broker, topic, tmp_path, [(b"stays", b"1"), (b"changes", b"1"), (b"goes", b"1")])
-        # All that the table has read already: nothing was missed.
+        # The table has read all of these records, so it missed nothing.
         kafka_broker.delete_records(topic, {0: 3})
         produce(kafka_broker.bootstrap_servers, topic, [(b"changes", b"2"), (b"goes", None)])
         async with serving(kafka_broker.bootstrap_servers, topic, tmp_path) as served:
@@ -220,13 +220,13 @@ async def test_interrupted_rebuild_keeps_the_old_table_and_starts_again(
     try:
         async with serving(kafka_broker.bootstrap_servers, topic, tmp_path, **slow) as served:
             await served.state(State.REBUILDING)
-            # The rebuild cannot end before the service does.
+            # Without the broker the rebuild cannot finish.
             kafka_broker.pause()
             assert await served.data('{ value(key: "old") { value } }') == {"value": {"value": "1"}}
             answer = await served.http.get("/readyz")
             assert (answer.status_code, answer.json()["state"]) == (503, "REBUILDING")
             async with asyncio.timeout(20):
-                while not shadow.exists():  # noqa: ASYNC110 - a file that appears tells nobody
+                while not shadow.exists():  # noqa: ASYNC110 - a file wakes nobody
                     await asyncio.sleep(0.01)
     finally:
         kafka_broker.resume()
@@ -251,7 +251,7 @@ async def test_database_of_another_topic_is_refused_and_kept(
 
 
 async def until_live(events: AsyncIterator[Any]) -> dict[str, str]:
-    """The table that a snapshot adds up to."""
+    """Return the table that a snapshot adds up to."""
     held: dict[str, str] = {}
     while (update := (await anext(events))["updates"])["kind"] != "LIVE":
         held[update["key"]] = update["entry"]["value"]
@@ -259,7 +259,7 @@ async def until_live(events: AsyncIterator[Any]) -> dict[str, str]:
 
 
 async def forget_tombstones(broker: KafkaBroker, topic: str) -> None:
-    """Compact until no tombstone is left in the log: the first pass dates them, a later one drops them."""
+    """Compact until the log has no tombstone: the first pass stamps them with a time, a later one drops them."""
     async with asyncio.timeout(60):
         while _tombstones(broker, topic):
             await asyncio.to_thread(broker.compact, topic)

@@ -86,7 +86,7 @@ async def test_compacted_topic_is_read_across_its_gaps(kafka_broker: KafkaBroker
             await served.state(State.LIVE)
         truth = await assert_equal_to_the_log(served, kafka_broker, topic)
         assert truth.records < 300
-        # And underneath a consumer that is reading.
+        # Compact again while the consumer reads.
         for round_number in range(3, 6):
             produce(kafka_broker.bootstrap_servers, topic, [(b"k%d" % n, b"%d" % round_number) for n in range(50)])
             await asyncio.to_thread(kafka_broker.compact, topic)

@@ -1,4 +1,4 @@
-"""Trouble with the broker, the disk and the log: what goes on, what stops, and what is said of it."""
+"""Failures of the broker, the disk and the log: what continues, what stops, and what the status shows."""
 
 import asyncio
 import os
@@ -107,7 +107,7 @@ async def test_full_disk_stops_ingestion_but_not_reads(kafka_broker: KafkaBroker
     async with replica(kafka_broker.bootstrap_servers, topic, tmp_path) as service:
         await until_ready(service.http)
         wal = (tmp_path / "kvs.db-wal").stat().st_size
-        # What a quota does: files may grow no further, for this process alone.
+        # Limits the size of files for this process only, as a quota would.
         resource.prlimit(service.pid, resource.RLIMIT_FSIZE, (wal + 100_000, resource.RLIM_INFINITY))
         produce(kafka_broker.bootstrap_servers, topic, [(b"b%d" % n, bytes(50_000)) for n in range(20)])
         answer = await until_not_ready(service.http)
@@ -134,7 +134,7 @@ async def test_read_only_file_system_stops_ingestion_but_not_reads(
             assert await service.data('{ value(key: "a") { value } }') == {"value": {"value": "1"}}
             produce(kafka_broker.bootstrap_servers, topic, [(b"d%d" % n, b"1") for n in range(500)])
             async with asyncio.timeout(40):
-                while refused() < 10:  # noqa: ASYNC110 - another process does not tell
+                while refused() < 10:  # noqa: ASYNC110 - another process wakes nobody
                     await asyncio.sleep(0.05)
             assert await service.positions() == before
             assert (await service.http.get("/readyz")).status_code == 503
@@ -144,7 +144,7 @@ async def test_read_only_file_system_stops_ingestion_but_not_reads(
 
 @contextmanager
 def read_only(pid: int, database: Path, calls: Path) -> Iterator[Callable[[], int]]:
-    """What a file system does that became read-only: the process's writes to the database are answered with EROFS.
+    """Fail the process's writes to the database with EROFS, as a file system does that became read-only.
 
     Gives how many were until now; they are noted in the file `calls`. (A real file system becomes read-only underneath
     open files only by an error, and does not become writable again then.)

@@ -1,4 +1,4 @@
-"""Poison: batches that cannot be read, and records larger than any limit. Nothing is left out silently."""
+"""Batches that cannot be read and records larger than any limit. None is skipped silently."""
 
 import asyncio
 import re
@@ -31,14 +31,14 @@ def corrupt(batch: bytearray) -> None:
 
 
 def compress_in_an_unknown_way(batch: bytearray) -> None:
-    """All of it is in order, its checksum too, but for the codec that its attributes name."""
+    """Name an unknown codec in the batch's attributes. Its checksum is valid."""
     batch[_ATTRIBUTES_AT + 1] |= _UNKNOWN_CODEC
     struct.pack_into(">I", batch, _CRC_AT, calc_crc32c(bytes(batch[_ATTRIBUTES_AT:])))
 
 
 @pytest.fixture(params=[corrupt, compress_in_an_unknown_way])
 def poisoned_topic(request: pytest.FixtureRequest, kafka_broker: KafkaBroker, topic: str) -> str:
-    """A topic of three batches of three records, of which the second one was changed on the broker's disk."""
+    """A topic of three batches of three records. The second batch was changed on the broker's disk."""
     poison: Poison = request.param
     kafka_broker.create_topic(topic, 1)
     for number in range(3):
@@ -92,7 +92,7 @@ async def test_record_larger_than_every_limit_is_read(kafka_broker: KafkaBroker,
 
 
 def _place(raw: bytearray, base_offset: int) -> tuple[int, int]:
-    """Where the batch that begins with this offset is: its first byte, and the one after its last."""
+    """Return where the batch with this base offset begins and ends in the file."""
     start = 0
     while start < len(raw):
         (offset,) = struct.unpack_from(">q", raw, start)

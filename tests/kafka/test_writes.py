@@ -1,4 +1,4 @@
-"""Writes on a real Kafka broker: what is acknowledged is there, and what is not has an error that tells the truth."""
+"""Writes to a real Kafka broker: acknowledged ones are in the log, and the errors of the others are true."""
 
 import asyncio
 import json
@@ -37,8 +37,8 @@ from tests.serving import Served, serving
 pytestmark = pytest.mark.kafka
 
 WRITE_SECONDS_MAX = 1.0
-# What an answer may take beyond that on a busy machine.
-SLACK_SECONDS = 5.0
+# A response may take so much longer on a busy machine.
+SLACK_SECONDS = 20.0
 
 SET = (
     "mutation ($key: String!, $value: String!) { set(key: $key, value: $value) { partition offset timestamp cursor } }"
@@ -50,7 +50,7 @@ UPDATES = "subscription ($after: Cursor) { updates(after: $after) { kind key ent
 
 @asynccontextmanager
 async def writable(broker: KafkaBroker, topic: str, directory: Path, **settings: Any) -> AsyncIterator[Served]:
-    """A live service that takes writes."""
+    """A live service that accepts writes."""
     directory.mkdir(exist_ok=True)
     options = {"enable_writes": True, "write_seconds_max": WRITE_SECONDS_MAX, **settings}
     async with serving(broker.bootstrap_servers, topic, directory, **options) as served:
@@ -60,7 +60,7 @@ async def writable(broker: KafkaBroker, topic: str, directory: Path, **settings:
 
 
 async def error_of(served: Served, document: str, **variables: Any) -> dict[str, Any]:
-    """The extensions of the one error of an answer, which came in time."""
+    """Return the extensions of the only error of a response, which has to come in time."""
     began = monotonic()
     answer = await served.query(document, **variables)
     assert monotonic() - began < WRITE_SECONDS_MAX + SLACK_SECONDS
@@ -70,7 +70,7 @@ async def error_of(served: Served, document: str, **variables: Any) -> dict[str,
 
 
 async def written(served: Served, key: str, value: str, *but: str) -> dict[str, Any]:
-    """A write that succeeds, maybe after some that Kafka never got, or that have one of these codes."""
+    """Write until it succeeds. Attempts may fail with KAFKA_UNAVAILABLE or one of these codes."""
     async with asyncio.timeout(60):
         while True:
             answer = await served.query(SET, key=key, value=value)
@@ -81,7 +81,7 @@ async def written(served: Served, key: str, value: str, *but: str) -> dict[str, 
 
 
 def log_of(broker: KafkaBroker, topic: str) -> dict[bytes, bytes | None]:
-    """The last value of every key, by an independent reader."""
+    """Return the last value of every key, read independently."""
     return {key: record.value for key, record in read_truth(broker.bootstrap_servers, topic).table.items()}
 
 
@@ -162,7 +162,7 @@ async def test_write_without_a_broker_fails_in_time_and_never_arrives(
         await served.data(SET, key="a", value="before")
         await asyncio.to_thread(kafka_broker.kill)
         try:
-            # Before the consumer noticed, and after it has.
+            # Write before the consumer has noticed, and after.
             assert (await error_of(served, SET, key="a", value="lost"))["code"] == "KAFKA_UNAVAILABLE"
             async with asyncio.timeout(60):
                 await served.state(State.WAITING_FOR_BROKER)
@@ -183,16 +183,16 @@ async def test_write_sent_to_a_hanging_broker_is_unknown_and_found_by_its_cursor
         await served.data(SET, key="a", value="before")
         kafka_broker.pause()
         try:
-            handed_over, queued = await asyncio.gather(
-                error_of(served, SET, key="a", value="handed over"),
-                error_of(served, SET, key="queued", value="behind it"),
-            )
+            sending = asyncio.create_task(error_of(served, SET, key="a", value="sent"))
+            await _accepted(served.http, 1)
+            queued = await error_of(served, SET, key="queued", value="behind it")
+            sent = await sending
         finally:
             kafka_broker.resume()
-        assert handed_over["code"] == "WRITE_OUTCOME_UNKNOWN"
+        assert sent["code"] == "WRITE_OUTCOME_UNKNOWN"
         assert queued["code"] == "KAFKA_UNAVAILABLE"
         await written(served, "last", "after")
-        updates = client.subscribe(UPDATES, {"after": handed_over["cursor"]})
+        updates = client.subscribe(UPDATES, {"after": sent["cursor"]})
         seen = []
         async with asyncio.timeout(30):
             async for data in updates:
@@ -200,7 +200,7 @@ async def test_write_sent_to_a_hanging_broker_is_unknown_and_found_by_its_cursor
                     seen.append((data["updates"]["key"], data["updates"]["entry"]["value"]))
                 if seen[-1:] == [("last", "after")]:
                     break
-        assert [update for update in seen if update[1] != "before"] == [("a", "handed over"), ("last", "after")]
+        assert [update for update in seen if update[1] != "before"] == [("a", "sent"), ("last", "after")]
     assert b"queued" not in log_of(kafka_broker, topic)
 
 
@@ -231,7 +231,7 @@ async def test_writes_go_to_a_recreated_topic(kafka_broker: KafkaBroker, topic: 
             await served.data(SET, key="a", value=f"{number}")
         kafka_broker.delete_topic(topic)
         kafka_broker.create_topic(topic, 1)
-        # Before the service notices, a write may go to a partition that is no more, where nobody answers for it.
+        # Before the service notices, a write may go to a partition that no longer exists and get no answer.
         write = await written(served, "a", "new", "WRITE_OUTCOME_UNKNOWN")
         async with asyncio.timeout(30):
             await served.state(State.LIVE)
@@ -296,10 +296,10 @@ async def test_sigterm_flushes_and_answers_accepted_writes(
         async with httpx.AsyncClient(base_url=url, timeout=60, limits=many) as http:
             await _ready(http)
             assert await _set(http, "first", "1")
-            # The broker hangs until the service is told to stop: by then all of these wait in it.
+            # The broker hangs until the service is asked to stop, so all writes wait in the service.
             kafka_broker.pause()
             writes = [asyncio.create_task(_set(http, f"key-{n}", f"{n}")) for n in range(200)]
-            await _taken(http, len(writes))
+            await _accepted(http, len(writes))
             service.send_signal(signal.SIGTERM)
             kafka_broker.resume()
             acknowledged = await asyncio.gather(*writes)
@@ -322,10 +322,10 @@ async def test_stop_flushes_writes_of_websockets_before_it_closes_them(
         await served.data(SET, key="a", value="before")
         kafka_broker.pause()
         try:
-            for taken, key in enumerate(("handed over", "queued"), start=1):
+            for accepted, key in enumerate(("sent", "queued"), start=1):
                 request = {"query": SET, "variables": {"key": key, "value": "1"}}
                 await socket.send(json.dumps({"id": key, "type": "subscribe", "payload": request}))
-                await _taken(served.http, taken)
+                await _accepted(served.http, accepted)
             served.run.stop()
             with pytest.raises(Unavailable):
                 await served.run.feed.rest(30)
@@ -334,7 +334,7 @@ async def test_stop_flushes_writes_of_websockets_before_it_closes_them(
         async with asyncio.timeout(30):
             await socket.wait_closed()
         assert socket.close_code == 1001
-    assert set(log_of(kafka_broker, topic)) == {b"a", b"handed over", b"queued"}
+    assert set(log_of(kafka_broker, topic)) == {b"a", b"sent", b"queued"}
 
 
 async def test_stop_takes_bounded_time_while_the_broker_hangs(
@@ -346,9 +346,9 @@ async def test_stop_takes_bounded_time_while_the_broker_hangs(
             await served.data(SET, key="a", value="before")
             kafka_broker.pause()
             writes = [asyncio.create_task(served.query(SET, key=key, value="1")) for key in ("a", "b")]
-            await _taken(served.http, 2)
+            await _accepted(served.http, 2)
             began = monotonic()
-        assert monotonic() - began < 15
+        assert monotonic() - began < 30
         await asyncio.gather(*writes, return_exceptions=True)
     finally:
         kafka_broker.resume()
@@ -368,8 +368,8 @@ async def _set(http: httpx.AsyncClient, key: str, value: str) -> bool:
     return "errors" not in response.json()
 
 
-async def _taken(http: httpx.AsyncClient, number: int) -> None:
-    """Return once so many writes are on their way."""
+async def _accepted(http: httpx.AsyncClient, number: int) -> None:
+    """Return once so many writes are under way."""
     async with asyncio.timeout(30):
         while True:
             if f"kvs_writes_in_flight {float(number)}" in (await http.get("/metrics")).text:

@@ -1,4 +1,4 @@
-"""Administration of topics at one address, for tests: every call returns when its effect can be seen."""
+"""Administration of topics for tests. Every call returns when its effect can be seen."""
 
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -23,10 +23,10 @@ REQUEST_SECONDS_MAX = 20.0
 VISIBLE_SECONDS_MAX = 20.0
 POLL_SECONDS = 0.02
 
-# A broker that was paused may lead nothing for a moment, and its controller then finds no place for one replica.
+# A broker that was paused may lead no partition for a moment, and its controller then cannot place a replica.
 LEADERLESS = frozenset(
     {
-        KafkaError._NOENT,  # librdkafka's own: it found no leader to ask.
+        KafkaError._NOENT,  # librdkafka found no leader to ask.
         KafkaError.LEADER_NOT_AVAILABLE,
         KafkaError.NOT_LEADER_FOR_PARTITION,
         KafkaError.INVALID_REPLICATION_FACTOR,
@@ -38,7 +38,10 @@ LATEST = OffsetSpec.latest()
 
 
 def wait_until(seen: Callable[[], bool], what: str, seconds_max: float = VISIBLE_SECONDS_MAX) -> None:
-    """Asks until `seen()`; raises TimeoutError naming `what` after `seconds_max`. Kafka's errors mean "not yet"."""
+    """Call `seen` until it returns True; raise TimeoutError naming `what` after `seconds_max`.
+
+    An error of Kafka means "not yet".
+    """
     deadline = time.monotonic() + seconds_max
     error: KafkaException | None = None
     while time.monotonic() < deadline:
@@ -52,7 +55,7 @@ def wait_until(seen: Callable[[], bool], what: str, seconds_max: float = VISIBLE
 
 
 def once_led(ask: Callable[[], T]) -> T:
-    """The answer of `ask()`, asked again up to VISIBLE_SECONDS_MAX while its controller misses the broker."""
+    """Return the answer of `ask()`, repeated up to VISIBLE_SECONDS_MAX while partitions have no leader."""
     deadline = time.monotonic() + VISIBLE_SECONDS_MAX
     while True:
         try:
@@ -66,23 +69,23 @@ def once_led(ask: Callable[[], T]) -> T:
 class Topics:
     """The topics of the cluster at `bootstrap_servers`.
 
-    Settings of a topic are given by Kafka's names, whose dots may be written as underscores:
-    `create_topic("t", cleanup_policy="compact")`. What Kafka refuses raises confluent_kafka.KafkaException, what
-    cannot be seen within VISIBLE_SECONDS_MAX raises TimeoutError.
+    Topic settings have Kafka's names; their dots may be written as underscores:
+    `create_topic("t", cleanup_policy="compact")`. Methods raise confluent_kafka.KafkaException if Kafka refuses, and
+    TimeoutError if an effect cannot be seen within VISIBLE_SECONDS_MAX.
     """
 
     def __init__(self, bootstrap_servers: str) -> None:
         self.bootstrap_servers = bootstrap_servers
 
     def create_topic(self, name: str, partitions: int = 1, **config: str) -> None:
-        """Creates a topic; returns once every partition answers for its offsets."""
+        """Create a topic; return once every partition tells its offsets."""
         topic = NewTopic(name, num_partitions=partitions, replication_factor=1, config=_dotted(config))
         with self._admin() as admin:
             once_led(lambda: _result(admin.create_topics([topic])))
             wait_until(lambda: _serves(admin, name, partitions), f"topic {name} with {partitions} partitions")
 
     def place_topic(self, name: str, replicas: Sequence[Sequence[int]], **config: str) -> None:
-        """Creates a topic whose partitions are on these nodes; returns once the first of each leads it."""
+        """Create a topic with its partitions on these nodes; return once the first of each is the leader."""
         placed = [list(nodes) for nodes in replicas]
         topic = NewTopic(name, num_partitions=len(placed), replica_assignment=placed, config=_dotted(config))
         with self._admin() as admin:
@@ -90,29 +93,29 @@ class Topics:
             wait_until(lambda: _serves(admin, name, len(replicas)), f"topic {name} on {replicas}")
 
     def leaders(self, name: str) -> dict[int, int]:
-        """The node that leads each partition; -1 where none does."""
+        """Return the leader of each partition; -1 if it has none."""
         with self._admin() as admin:
             return _leaders(admin, name)
 
     def lead_by(self, name: str, node: int) -> None:
-        """Has partitions whose preferred leader is that node led by it again; returns once it leads all of them."""
+        """Elect the preferred leaders, which must all be that node; return once it leads every partition."""
         with self._admin() as admin:
             wait_until(lambda: _elect(admin, name, node), f"topic {name} led by {node}")
 
     def delete_topic(self, name: str) -> None:
-        """Deletes a topic; returns once the metadata no longer shows it."""
+        """Delete a topic; return once the metadata no longer shows it."""
         with self._admin() as admin:
             _result(admin.delete_topics([name]))
             wait_until(lambda: name not in _partitions(admin), f"topic {name} deleted")
 
     def add_partitions(self, name: str, total: int) -> None:
-        """Grows a topic to `total` partitions; returns once all of them answer for their offsets."""
+        """Grow a topic to `total` partitions; return once all of them tell their offsets."""
         with self._admin() as admin:
             once_led(lambda: _result(admin.create_partitions([NewPartitions(name, total)])))
             wait_until(lambda: _serves(admin, name, total), f"topic {name} with {total} partitions")
 
     def alter_topic(self, name: str, **config: str) -> None:
-        """Changes some settings of a topic and keeps the others; returns once the broker shows the new values."""
+        """Change some settings of a topic and keep the others; return once the broker shows the new values."""
         wanted = _dotted(config)
         changes = [
             ConfigEntry(key, value, incremental_operation=AlterConfigOpType.SET) for key, value in wanted.items()
@@ -124,14 +127,14 @@ class Topics:
             wait_until(lambda: _has_settings(admin, name, wanted), f"topic {name} with {wanted}")
 
     def topic_id(self, name: str) -> str:
-        """The topic's id as Kafka's tools print it (22 characters); a topic re-created by the same name has another."""
+        """Return the topic's id as Kafka's tools print it (22 characters)."""
         with self._admin() as admin:
             described = _result(admin.describe_topics(TopicCollection([name])))
-        # librdkafka writes the standard alphabet of base64, Kafka the one for addresses.
+        # librdkafka uses the standard alphabet of base64, Kafka the URL-safe one.
         return str(described.topic_id).replace("+", "-").replace("/", "_")
 
     def delete_records(self, name: str, before: Mapping[int, int]) -> None:
-        """Moves the start of each given partition up to an offset, -1 for its end; returns once it starts there."""
+        """Delete the records of each given partition before an offset, -1 for all; return once it starts there."""
         requests = [TopicPartition(name, partition, offset) for partition, offset in before.items()]
         with self._admin() as admin:
             starts = once_led(lambda: _delete_records(admin, requests))
@@ -161,7 +164,7 @@ class Topics:
             return _settings_of(admin, name)
 
     def _admin(self) -> AdminClient:
-        """A client that knows of a controller: one that finds none at first may be long in asking again."""
+        """Return a client that knows a controller. One that finds none at first takes long to ask again."""
         deadline = time.monotonic() + VISIBLE_SECONDS_MAX
         while time.monotonic() < deadline:
             admin = AdminClient({"bootstrap.servers": self.bootstrap_servers, "log_level": 0})
@@ -178,7 +181,7 @@ def _offsets(
     which: OffsetSpec,
     isolation: IsolationLevel = IsolationLevel.READ_UNCOMMITTED,
 ) -> dict[int, int]:
-    """An offset of each partition, from the partition's leader: proof that it serves."""
+    """Return an offset of each partition, as its leader tells it."""
     wanted = {TopicPartition(topic, number): which for number in range(_partitions(admin).get(topic, 0))}
     if not wanted:
         raise KafkaException(KafkaError(KafkaError.UNKNOWN_TOPIC_OR_PART, f"there is no topic {topic}"))
@@ -192,7 +195,7 @@ def _leaders(admin: AdminClient, topic: str) -> dict[int, int]:
 
 
 def _elect(admin: AdminClient, topic: str, node: int) -> bool:
-    """Asks for the preferred leaders, who are not elected before they have all that the present ones have."""
+    """Elect the preferred leaders. Kafka does so only once they are in sync; return whether it did."""
     places = [TopicPartition(topic, partition) for partition in _leaders(admin, topic)]
     admin.elect_leaders(ElectionType.PREFERRED, places).result(REQUEST_SECONDS_MAX)
     return set(_leaders(admin, topic).values()) == {node}
@@ -224,7 +227,7 @@ def _has_settings(admin: AdminClient, topic: str, wanted: Mapping[str, str]) -> 
 
 
 def _same(shown: str, wanted: str) -> bool:
-    """Whether two texts are one setting: Kafka writes a number its own way, 0 as 0.0 say."""
+    """Whether two texts mean the same setting: Kafka may write 0 as 0.0."""
     try:
         return float(shown) == float(wanted)
     except ValueError:
@@ -236,6 +239,6 @@ def _dotted(config: Mapping[str, str]) -> dict[str, str]:
 
 
 def _result(answers: Mapping[Any, Future[Any]]) -> Any:
-    """The result of an administrative request about one thing."""
+    """Wait for an administrative request about one thing; return its result."""
     (future,) = answers.values()
     return future.result(REQUEST_SECONDS_MAX)

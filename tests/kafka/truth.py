@@ -1,4 +1,4 @@
-"""An independent reading of a topic, with librdkafka: what the table must be, worked out without the service."""
+"""An independent reading of a topic with librdkafka: what the service's table must be."""
 
 import time
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ from tests.kafka.topics import Topics
 
 QUIET_SECONDS_MAX = 30.0
 MESSAGES_A_CALL = 10_000
-# How long librdkafka goes on filling up a call, so also the least that a reading takes.
+# How long librdkafka waits for a call to fill up, and so the shortest time of a reading.
 CALL_SECONDS_MAX = 0.1
 NO_TIMESTAMP = -1
 
@@ -51,9 +51,9 @@ class LogRecord:
 class Truth:
     """A topic as it stood at `end_offsets`, the last stable offset of each partition when the reading began.
 
-    `table` has every key's last committed record, tombstones too. Of a key found in several partitions, it is the
-    one with the greatest (timestamp, partition) among the last records of each. `records` counts the committed records
-    that the log still holds, `keyless` those without key among them.
+    `table` has every key's last committed record, tombstones too. For a key in several partitions, that is the last
+    record of the partition with the greatest (timestamp, partition). `records` counts the committed records that the
+    log still holds, `keyless` those without a key.
     """
 
     table: dict[bytes, LastRecord]
@@ -68,10 +68,10 @@ class Truth:
 
 
 def read_truth(bootstrap_servers: str, topic: str) -> Truth:
-    """Reads the whole topic, read_committed, up to where its partitions end now; later records are left out.
+    """Read the whole topic, read_committed, up to the present ends of its partitions.
 
-    Raises confluent_kafka.KafkaException for a topic that is not there or a broker that does not answer, and
-    TimeoutError when nothing arrives for QUIET_SECONDS_MAX.
+    Raises confluent_kafka.KafkaException if the topic is missing or no broker answers, and TimeoutError if nothing
+    arrives for QUIET_SECONDS_MAX.
     """
     ends = Topics(bootstrap_servers).stable_end_offsets(topic)
     last: dict[int, _LastMessages] = {partition: {} for partition in ends}
@@ -87,7 +87,7 @@ def read_truth(bootstrap_servers: str, topic: str) -> Truth:
 
 
 def read_log(bootstrap_servers: str, topic: str) -> dict[int, list[LogRecord]]:
-    """Of each partition every committed record that the log still holds, by offset, up to where it ends now.
+    """Read every committed record of each partition by offset, up to its present end.
 
     Raises as `read_truth` does.
     """
@@ -135,12 +135,12 @@ def _place(message: Message) -> tuple[int, int]:
 def _consumer_config(bootstrap_servers: str) -> dict[str, str | int]:
     return {
         "bootstrap.servers": bootstrap_servers,
-        # librdkafka wants a name, but a reader that assigns partitions by itself joins no group.
+        # librdkafka requires a group id, but a consumer that assigns its partitions joins no group.
         "group.id": "truth",
         "enable.auto.commit": False,
         "isolation.level": "read_committed",
         "enable.partition.eof": True,
-        # Where the start of the log moves up meanwhile.
+        # In case the start of the log moves meanwhile.
         "auto.offset.reset": "earliest",
         "check.crcs": True,
         "fetch.wait.max.ms": 50,

@@ -18,7 +18,7 @@ class PendingWrite:
         self.answer = answer
         """Done once the writer has its answer, or has gone away."""
         self.sent = False
-        """Whether it is in a batch that was given to aiokafka and has no outcome yet."""
+        """Whether it was given to aiokafka in a batch, which cannot be taken back."""
 
     def succeed(self, offset: int, timestamp_ms: int | None) -> None:
         """Answer with the record's place in the log, unless the writer has gone. None keeps the record's own time."""

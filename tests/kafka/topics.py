@@ -23,12 +23,15 @@ REQUEST_SECONDS_MAX = 20.0
 VISIBLE_SECONDS_MAX = 20.0
 POLL_SECONDS = 0.02
 
-# A broker that was paused may lead no partition for a moment, and its controller then cannot place a replica.
+# A broker that was paused may lead no partition for a moment, or not know yet that it was elected again, and its
+# controller then cannot place a replica.
 LEADERLESS = frozenset(
     {
         KafkaError._NOENT,  # librdkafka found no leader to ask.
         KafkaError.LEADER_NOT_AVAILABLE,
         KafkaError.NOT_LEADER_FOR_PARTITION,
+        KafkaError.UNKNOWN_LEADER_EPOCH,
+        KafkaError.FENCED_LEADER_EPOCH,
         KafkaError.INVALID_REPLICATION_FACTOR,
     }
 )

@@ -37,7 +37,7 @@ class ConsumerLimits:
 
     batch: BatchLimits
     fetch_bytes_max: int
-    topic_check_seconds: float
+    metadata_refresh_seconds: float
     """How often the topic's metadata is refreshed."""
     retry_seconds_max: float
     """The longest pause between two attempts."""
@@ -213,7 +213,7 @@ class Consumer:
         stamp_seconds = min(_CAUGHT_UP_STAMP_SECONDS, session.configuration.delete_retention_ms / 4000)
         reached = store.positions
         while True:
-            await asyncio.sleep(self._limits.topic_check_seconds)
+            await asyncio.sleep(self._limits.metadata_refresh_seconds)
             end_offsets = await self._refresh(session)
             at_end = covers(store.positions, end_offsets)
             if at_end or store.positions != reached:

@@ -68,7 +68,7 @@ def build_consumer(settings: Settings, store: Store, feed: Feed, lifecycle: Life
     limits = ConsumerLimits(
         batch=BatchLimits(settings.batch_records_max, settings.batch_bytes_max),
         fetch_bytes_max=settings.fetch_bytes_max,
-        topic_check_seconds=settings.metadata_refresh_seconds,
+        metadata_refresh_seconds=settings.metadata_refresh_seconds,
         retry_seconds_max=settings.retry_seconds_max,
         stall_seconds_max=settings.stall_seconds_max,
     )

@@ -4,18 +4,27 @@ import ast
 import re
 import sys
 import tomllib
+from enum import Enum
 from importlib.metadata import packages_distributions
+from itertools import product
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 
 from kvs_graphql.api import print_schema
 from kvs_graphql.cli.options import settings_table
+from kvs_graphql.feed import WatcherState
 from kvs_graphql.settings import Settings
+from kvs_graphql.state import State
+from kvs_graphql.watch import TRANSITIONS, WatchState
+from kvs_graphql.web.websocket import SocketState
 from tests.readme import README, settings_markdown
+from tests.test_architecture import DOORS
 
 ROOT = Path(__file__).parent.parent
+ARCHITECTURE = ROOT / "docs" / "architecture.md"
 
 VARIABLES_BESIDE_THE_SETTINGS = {
     *("KVS_URL", "KVS_BUILD_WEB", "KVS_SIMULATION_SEEDS"),
@@ -34,6 +43,30 @@ def _documents() -> list[Path]:
 
 def _variables(text: str) -> set[str]:
     return set(re.findall(r"\bKVS_[A-Z0-9_]+", text))
+
+
+def _drawing_after(text: str) -> str:
+    """The first drawing behind some text in the description of the architecture."""
+    _, _, after = ARCHITECTURE.read_text().partition(text)
+    return after.partition("```mermaid\n")[2].partition("```")[0]
+
+
+def _arrows(drawing: str) -> set[tuple[str, str]]:
+    """The arrows `a --> b & c` of a drawing, from each name to each."""
+    lines = re.findall(r"^ +(\w+) --> (\w+(?: & \w+)*)(?::.*)?$", drawing, re.MULTILINE)
+    return {arrow for tail, heads in lines for arrow in product([tail], heads.split(" & "))}
+
+
+def _is_defined(path: str, name: str) -> bool:
+    """Whether a module below `kvs_graphql` defines a class, a function, or a method `Class.method`."""
+    body = ast.parse((ROOT / "kvs_graphql" / path).read_text()).body
+    for part in name.split("."):
+        named = (node for node in body if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef))
+        found = next((node for node in named if node.name == part), None)
+        if found is None:
+            return False
+        body = found.body
+    return True
 
 
 def _compose() -> dict[str, Any]:
@@ -111,6 +144,46 @@ def test_every_test_named_in_the_guarantees_exists() -> None:
     written = set(re.findall(r"def (test_[a-z0-9_]+)", "".join(p.read_text() for p in ROOT.glob("tests/**/*.py"))))
     assert len(named) > 20
     assert named - written == set()
+
+
+def test_everything_that_the_architecture_names_exists() -> None:
+    text = ARCHITECTURE.read_text()
+    named = re.findall(r"`([\w/]+\.py)(?:::([\w.]+))?`", text)
+    assert len(named) > 40
+    gone = {path for path, _ in named if not (ROOT / "kvs_graphql" / path).is_file()}
+    undefined = {f"{path}::{name}" for path, name in named if name and path not in gone and not _is_defined(path, name)}
+    assert gone | undefined == set()
+
+
+def test_drawing_of_the_rooms_shows_their_doors() -> None:
+    drawing = _drawing_after("## The rooms")
+    arrows, (frame,) = _arrows(drawing), re.findall(r"subgraph shared\[.*\n.*\n((?:.*~~~.*\n)+)", drawing)
+    vocabulary = set(re.findall(r"\w+", frame))
+    assert vocabulary.union(*arrows) == set(DOORS)
+    assert arrows == {(room, door) for room, doors in DOORS.items() for door in doors - vocabulary if room != "runtime"}
+
+
+def test_table_of_the_rooms_lists_all_of_them() -> None:
+    rows = re.findall(r"^\| (`\w+`(?:, `\w+`)*) \| ", ARCHITECTURE.read_text(), re.MULTILINE)
+    assert sorted(re.findall(r"\w+", " ".join(rows))) == sorted(DOORS)
+
+
+@pytest.mark.parametrize(
+    ("heading", "states"),
+    [
+        pytest.param("**The service**", State, id="service"),
+        pytest.param("**A watch**", WatchState, id="watch"),
+        pytest.param("**A watcher**", WatcherState, id="watcher"),
+        pytest.param("**A WebSocket**", SocketState, id="WebSocket"),
+    ],
+)
+def test_drawings_of_state_machines_show_all_states(heading: str, states: type[Enum]) -> None:
+    assert set(re.findall(r"\b[A-Z_]{4,}\b", _drawing_after(heading))) == {state.name for state in states}
+
+
+def test_drawing_of_a_watch_shows_its_transitions() -> None:
+    transitions = {(before.name, after.name) for before, possible in TRANSITIONS.items() for after in possible}
+    assert _arrows(_drawing_after("**A watch**")) == transitions
 
 
 def test_compose_file_uses_settings_that_the_service_accepts() -> None:

@@ -104,7 +104,9 @@ def test_readme_documents_every_setting() -> None:
 
 def test_no_document_names_an_unknown_setting() -> None:
     known = {line.variable for line in settings_table()} | VARIABLES_BESIDE_THE_SETTINGS
-    files = [ROOT / "docker-compose.yml", ROOT / "Dockerfile", *_documents()]
+    # The change log also names settings that were renamed.
+    documents = [document for document in _documents() if document.name != "CHANGELOG.md"]
+    files = [ROOT / "docker-compose.yml", ROOT / "Dockerfile", *documents]
     unknown = {path.name: _variables(path.read_text()) - known for path in files}
     assert {name: variables for name, variables in unknown.items() if variables} == {}
 

@@ -52,14 +52,8 @@ class PreparedOperation:
     type: OperationType
     compiled: CompiledOperation | None
     """None where only graphql-core can execute it."""
-
-    @property
-    def is_subscription(self) -> bool:
-        return self.type is OperationType.SUBSCRIPTION
-
-    @property
-    def is_mutation(self) -> bool:
-        return self.type is OperationType.MUTATION
+    is_subscription: bool
+    is_mutation: bool
 
 
 class PreparedDocument:
@@ -116,7 +110,10 @@ class PreparedDocument:
             compiled = compile_operation(self._schema, named[0], fragments)
         except NotCompilable:
             compiled = None
-        return PreparedOperation(self._document, name, named[0].operation, compiled)
+        kind = named[0].operation
+        return PreparedOperation(
+            self._document, name, kind, compiled, kind is OperationType.SUBSCRIPTION, kind is OperationType.MUTATION
+        )
 
 
 class Documents:

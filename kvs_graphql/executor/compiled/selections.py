@@ -182,7 +182,7 @@ def _show_of_present(selected: Sequence[Selected], kind: Any, bound: Bound, acce
         item = show_of(selected, kind.of_type, bound, access)
         return None if item is None else lambda value: [item(one) for one in value]
     if isinstance(kind, GraphQLObjectType):
-        return _object([(one.name, _field(one, bound, access)) for one in selected])
+        return _object([(one.name, *_parts(one, bound, access)) for one in selected])
     if kind.name in WRITTEN_AS_THEY_ARE:
         return None
     if isinstance(kind, GraphQLEnumType):
@@ -203,22 +203,29 @@ def _meta_field(kind: GraphQLObjectType, name: str, nodes: list[FieldNode]) -> S
     return Selected(name, nodes, kind.name, _TYPENAME, lambda *_: lambda _: typename, (), frozenset())
 
 
-def _field(field: Selected, bound: Bound, access: Access) -> Show:
-    read = field.reader(bound, access)
-    show = show_of(field.below, field.type, bound, access)
-    return read if show is None else lambda value: show(read(value))
+def _parts(field: Selected, bound: Bound, access: Access) -> tuple[Show, Show | None]:
+    """How a field is read from its object, and how what was read is shown; None: as it is."""
+    return field.reader(bound, access), show_of(field.below, field.type, bound, access)
 
 
-def _object(fields: Sequence[tuple[str, Show]]) -> Show:
+def _object(fields: Sequence[tuple[str, Show, Show | None]]) -> Show:
     """A dictionary of the fields. A display is a third faster than a loop, so there is one for each small number."""
     if len(fields) > len(_DISPLAYS):
         first, rest = _object(fields[: len(_DISPLAYS)]), _object(fields[len(_DISPLAYS) :])
         return lambda value: first(value) | rest(value)
-    return _DISPLAYS[len(fields) - 1](*(part for field in fields for part in field))
+    if len(fields) == 1:
+        return _one(*fields[0])
+    shows = [(name, read if show is None else _composed(read, show)) for name, read, show in fields]
+    return _DISPLAYS[len(fields) - 1](*(part for field in shows for part in field))
 
 
-def _one(a: str, fa: Show) -> Show:
-    return lambda v: {a: fa(v)}
+def _composed(read: Show, show: Show) -> Show:
+    return lambda value: show(read(value))
+
+
+def _one(name: str, read: Show, show: Show | None) -> Show:
+    """As the edges of a page have it, once for each entry."""
+    return (lambda v: {name: read(v)}) if show is None else lambda v: {name: show(read(v))}
 
 
 def _two(a: str, fa: Show, b: str, fb: Show) -> Show:

@@ -13,7 +13,7 @@ from kvs_graphql.api import Connection
 from kvs_graphql.executor import Executor, Outcome, PreparedOperation, Refusal, Request, ResultSink
 from kvs_graphql.web.connections import Connections
 from kvs_graphql.web.direct import DIRECT_EXTENSION
-from kvs_graphql.web.negotiation import MediaType, answer_type, body_type, refusal_type, stream_type
+from kvs_graphql.web.negotiation import MediaType, answer_type, body_type, readable, refusal_type, stream_type
 from kvs_graphql.web.pages import Pages
 from kvs_graphql.web.requests import read_body, request_of_address, request_of_body
 from kvs_graphql.web.responses import answer_messages, error_response
@@ -46,6 +46,9 @@ class GraphQLOverHttp:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = _headers(scope)
+        if headers.last_event_id == END:
+            await Response(status_code=204)(scope, receive, send)
+            return
         try:
             if scope["method"] == "POST":
                 message = await receive()
@@ -54,7 +57,7 @@ class GraphQLOverHttp:
                     body = await read_body(message, receive, self._request_bytes_max)
                 request = request_of_body(body, headers.content_type, self._request_bytes_max)
             else:
-                page = self._page(headers, scope)
+                page = self._page(scope)
                 if page is not None:
                     await page(scope, receive, send)
                     return
@@ -84,7 +87,7 @@ class GraphQLOverHttp:
         answer = await self._executor.execute(prepared, request.variables, self._connections.plain)
         return answer_messages(media_type, answer)
 
-    def _page(self, headers: "_Headers", scope: Scope) -> Response | None:
+    def _page(self, scope: Scope) -> Response | None:
         """What a request gets that asks for no operation.
 
         Raises:
@@ -92,8 +95,6 @@ class GraphQLOverHttp:
         """
         if scope["method"] != "GET":
             raise HTTPException(405, "GraphQL takes GET and POST.", {"Allow": "GET, POST"})
-        if headers.last_event_id == END:
-            return Response(status_code=204)
         return self._pages.graphiql(HttpRequest(scope))
 
     async def _send_stream(
@@ -138,7 +139,7 @@ def _headers(scope: Scope) -> _Headers:
             content_type = value.decode("latin-1")
         elif name == b"last-event-id":
             last_event_id = value
-    return _Headers(accept, content_type, last_event_id)
+    return _Headers(readable(accept), content_type, last_event_id)
 
 
 def _check_mutation(prepared: PreparedOperation | Refusal) -> None:

@@ -1,11 +1,11 @@
 """Which media type an answer has: the `Accept` header, with its order of preference (RFC 9110, 12.5.1)."""
 
-from email.message import Message
 from enum import StrEnum
 from functools import lru_cache
 from urllib.request import parse_http_list
 
 _HEADERS_CACHED = 256
+_HEADER_CHARACTERS_MAX = 1_024
 
 
 class MediaType(StrEnum):
@@ -25,6 +25,11 @@ STREAMS = (MediaType.EVENT_STREAM, MediaType.MULTIPART)
 # Only the old media type answers to a wildcard: clients that do not know the others cannot name them.
 _WILDCARDS = {MediaType.JSON: ("*/*", "application/*")}
 _SUBSCRIPTION_SPEC = "1.0"
+
+
+def readable(accept: str) -> str:
+    """The header; nothing where it is so long that to parse it would hold up others, and to cache it cost memory."""
+    return accept if len(accept) <= _HEADER_CHARACTERS_MAX else ""
 
 
 @lru_cache(_HEADERS_CACHED)
@@ -48,7 +53,7 @@ def refusal_type(accept: str) -> MediaType:
 
 def body_type(accept: str) -> MediaType:
     """The form of an error of a request that is no GraphQL."""
-    return _preferred(accept, ANSWERS) or MediaType.JSON
+    return _preferred(readable(accept), ANSWERS) or MediaType.JSON
 
 
 def _preferred(accept: str, offered: tuple[MediaType, ...]) -> MediaType | None:
@@ -66,15 +71,15 @@ def _preferred(accept: str, offered: tuple[MediaType, ...]) -> MediaType | None:
 
 def _range(text: str) -> tuple[str, dict[str, str], float]:
     """The type, the parameters and the quality of one range."""
-    message = Message()
-    message["content-type"] = text
-    kind = text.split(";", maxsplit=1)[0].strip().lower()
-    parameters = {name.lower(): value for name, value in message.get_params([])[1:]}
+    kind, *parts = text.split(";")
+    parameters = {
+        name.strip().lower(): value.strip().strip('"') for name, _, value in (p.partition("=") for p in parts)
+    }
     try:
         quality = float(parameters.pop("q", "1"))
     except ValueError:
         quality = 0.0
-    return kind, parameters, quality
+    return kind.strip().lower(), parameters, quality
 
 
 def _quality(media_type: MediaType, ranges: list[tuple[str, dict[str, str], float]]) -> float:

@@ -50,7 +50,8 @@ def request_of_address(query_string: bytes) -> Request:
     Raises:
         HTTPException: 400: It is none.
     """
-    given = {name: values[-1] for name, values in parse_qs(query_string.decode(), keep_blank_values=True).items()}
+    parameters = parse_qs(query_string.decode(errors="replace"), keep_blank_values=True)
+    given = {name: values[-1] for name, values in parameters.items()}
     asked: dict[str, Any] = {name: given[name] for name in ("query", "operationName") if name in given}
     for name in ("variables", "extensions"):
         if name in given:

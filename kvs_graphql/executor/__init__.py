@@ -1,5 +1,6 @@
 """The executor: from a request to its results, the same way on every transport."""
 
+from kvs_graphql.executor.compiled import Given
 from kvs_graphql.executor.documents import Fault, PreparedOperation, Refusal
 from kvs_graphql.executor.executor import ClientGone, Executed, Executor, Outcome, Request, ResultSink
 from kvs_graphql.executor.limits import DocumentLimits
@@ -11,6 +12,7 @@ __all__ = [
     "Executed",
     "Executor",
     "Fault",
+    "Given",
     "Outcome",
     "Payload",
     "PreparedOperation",

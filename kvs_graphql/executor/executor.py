@@ -114,10 +114,10 @@ class Executor:
         try:
             if compiled is None:
                 return await self._by_graphql_core(prepared, variables, Operation(connection))
+            self._compiled_queries.inc()
             bound = compiled.variables.bind(variables)
             if isinstance(bound, list):
                 return self._refusal(bound, Fault.DOCUMENT)
-            self._compiled_queries.inc()
             operation = Operation(connection, single_field=len(compiled.fields) == 1)
             data, errors = await compiled.execute(operation, bound)
             return Executed(data, present(errors, self._metrics) if errors else errors, operation.read_cursor)
@@ -139,7 +139,11 @@ class Executor:
             return executed
         if connection.service.stopping and executed.data is None and _are_unavailable(executed.errors):
             return Outcome.STOPPING
-        await sink.send(Payload(executed.encode()))
+        try:
+            payload = Payload(executed.encode())
+        except Exception as error:  # noqa: BLE001 - masked and logged
+            return self.refuse(error)
+        await sink.send(payload)
         return Outcome.COMPLETE
 
     def refuse(self, error: Exception) -> Refusal:

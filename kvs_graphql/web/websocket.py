@@ -17,8 +17,8 @@ import orjson
 from starlette.types import Receive, Scope, Send
 
 from kvs_graphql.api import Connection
-from kvs_graphql.errors import LimitExceeded, Unavailable
-from kvs_graphql.executor import ClientGone, Executor, Outcome, Payload, Refusal, Request
+from kvs_graphql.errors import LimitExceeded
+from kvs_graphql.executor import ClientGone, Executor, Given, Outcome, Payload, PreparedOperation, Refusal, Request
 from kvs_graphql.service import Flush
 from kvs_graphql.web.connections import Connections
 from kvs_graphql.web.direct import DIRECT_EXTENSION, DirectWriter
@@ -156,7 +156,9 @@ class GraphQLSocket:
         elif len(self._operations) >= self._options.operations_max:
             await self._refuse_one_more(message["id"])
         else:
-            self._operations[message["id"]] = asyncio.create_task(self._operate(message["id"], request))
+            # Prepared here: a task that lasts holds neither the text of its document nor its request.
+            operating = self._operate(message["id"], self._executor.prepare(request), request.variables)
+            self._operations[message["id"]] = asyncio.create_task(operating)
 
     async def on_complete(self, message: dict[str, Any]) -> None:
         if not isinstance(message.get("id"), str):
@@ -165,17 +167,15 @@ class GraphQLSocket:
             # Not awaited: other messages are waiting.
             task.cancel()
 
-    async def _operate(self, identity: str, request: Request) -> None:
+    async def _operate(self, identity: str, prepared: PreparedOperation | Refusal, variables: Given) -> None:
         """Run one operation to its end, and tell its client how it ended."""
+        outcome: Outcome | Refusal
         try:
-            prepared = self._executor.prepare(request)
-            outcome = (
-                prepared
-                if isinstance(prepared, Refusal)
-                else await self._executor.stream(
-                    prepared, request.variables, self._connection, _SocketSink(identity, self._send, self._writer)
-                )
-            )
+            if isinstance(prepared, Refusal):
+                outcome = prepared
+            else:
+                sink = _SocketSink(identity, self._send, self._writer)
+                outcome = await self._executor.stream(prepared, variables, self._connection, sink)
             # The id is free before the client hears of the end.
             del self._operations[identity]
             await self._tell_outcome(identity, outcome)
@@ -183,7 +183,7 @@ class GraphQLSocket:
             self._operations.pop(identity, None)
 
     async def _tell_outcome(self, identity: str, outcome: Outcome | Refusal) -> None:
-        if outcome is Outcome.STOPPING or (isinstance(outcome, Refusal) and self._is_stopping(outcome)):
+        if outcome is Outcome.STOPPING:
             # The client asks again elsewhere; after an error or `complete` it would not.
             if not self._operations:
                 await self._close(_GOING_AWAY, "The service stops.")
@@ -191,10 +191,6 @@ class GraphQLSocket:
             await self._tell(id=identity, type="error", payload=[error.formatted for error in outcome.errors])
         else:
             await self._tell(id=identity, type="complete")
-
-    def _is_stopping(self, refusal: Refusal) -> bool:
-        codes = {(error.extensions or {}).get("code") for error in refusal.errors}
-        return self._connection.service.stopping and codes == {Unavailable.code}
 
     async def _refuse_one_more(self, identity: str) -> None:
         limit = self._options.operations_max

@@ -1,13 +1,18 @@
 """Requests to an application, called as a server calls it, with any method and headers."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
+import orjson
 from starlette.types import ASGIApp
 
 from kvs_graphql.web import build_app
+from kvs_graphql.web.websocket import SUBPROTOCOL
 from tests.applications import OPTIONS, Answer, Application
 
+SECONDS_MAX = 20
 JSON_HEADERS = {"content-type": "application/json", "accept": "application/json"}
 
 
@@ -55,3 +60,62 @@ async def call(
         {name.decode(): value.decode() for name, value in start["headers"]},
         b"".join(sent_body.get("body", b"") for sent_body in bodies),
     )
+
+
+class Socket:
+    """A WebSocket to an application, its handshake and its `connection_init` done."""
+
+    def __init__(self) -> None:
+        self._to_app: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+        self._from_app: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+
+    async def run(self, app: ASGIApp) -> None:
+        """Run the application until the socket is closed."""
+        scope = {
+            "type": "websocket",
+            "path": "/graphql",
+            "headers": [],
+            "subprotocols": [SUBPROTOCOL],
+            "extensions": {},
+            "client": ("test", 1),
+        }
+        self._to_app.put_nowait({"type": "websocket.connect"})
+        self.send(type="connection_init")
+
+        async def send(message: Any) -> None:
+            self._from_app.put_nowait(message)
+
+        await app(scope, self._to_app.get, send)
+
+    def send(self, **message: Any) -> None:
+        """Send a message of the protocol."""
+        self._to_app.put_nowait({"type": "websocket.receive", "text": orjson.dumps(message).decode()})
+
+    def leave(self) -> None:
+        """Disconnect."""
+        self._to_app.put_nowait({"type": "websocket.disconnect", "code": 1001})
+
+    async def accepted(self) -> dict[str, Any]:
+        """The message that ends the handshake."""
+        message = await self._from_app.get()
+        assert message["type"] == "websocket.accept", message
+        return message
+
+    async def receive(self) -> dict[str, Any]:
+        """The next message of the protocol."""
+        message = await self._from_app.get()
+        assert message["type"] == "websocket.send", message
+        received: dict[str, Any] = orjson.loads(message["text"])
+        return received
+
+
+@asynccontextmanager
+async def open_socket(app: ASGIApp) -> AsyncIterator[Socket]:
+    """A WebSocket for as long as the context is open."""
+    socket = Socket()
+    async with asyncio.timeout(SECONDS_MAX), asyncio.TaskGroup() as tasks:
+        tasks.create_task(socket.run(app))
+        assert (await socket.accepted())["subprotocol"] == SUBPROTOCOL
+        assert await socket.receive() == {"type": "connection_ack"}
+        yield socket
+        socket.leave()

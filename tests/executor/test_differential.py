@@ -226,7 +226,7 @@ def alike(answer: Answer, expected: Answer) -> bool:
     if answer == expected:
         return True
     one, other = answer.json(), expected.json()
-    errors, others = ({orjson.dumps(error) for error in each.pop("errors")} for each in (one, other))
+    errors, others = ({orjson.dumps(error) for error in each.pop("errors", ())} for each in (one, other))
     roots = {orjson.loads(error)["path"][0] for error in errors | others}
     return (
         (answer.status, one) == (expected.status, other)

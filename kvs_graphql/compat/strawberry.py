@@ -7,10 +7,20 @@ fields and arguments, under a key that it does not document.
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from graphql import GraphQLArgument, GraphQLField, GraphQLSchema
+from graphql import (
+    GraphQLArgument,
+    GraphQLField,
+    GraphQLObjectType,
+    GraphQLSchema,
+    get_named_type,
+    is_input_object_type,
+)
 from strawberry import Schema
 from strawberry.extensions import FieldExtension
+from strawberry.relay import GlobalID
 from strawberry.schema.schema_converter import GraphQLCoreConverter
+from strawberry.types.base import StrawberryContainer, StrawberryMaybe
+from strawberry.types.field import StrawberryField
 
 
 class Resolver(NamedTuple):
@@ -23,6 +33,8 @@ class Resolver(NamedTuple):
     wants_info: bool
     extensions: tuple[FieldExtension, ...]
     """What wraps the function, permissions among them."""
+    is_plain: bool
+    """Whether the function takes the source first, and all else by name: `info`, where it wants that, and arguments."""
 
 
 def graphql_schema(schema: Schema) -> GraphQLSchema:
@@ -32,14 +44,41 @@ def graphql_schema(schema: Schema) -> GraphQLSchema:
 
 
 def resolver_of(field: GraphQLField) -> Resolver:
-    """The resolver behind a field. `DEFINITION_BACKREF`, `base_resolver`, `info_parameter` are undocumented."""
+    """The resolver behind a field.
+
+    Undocumented: `DEFINITION_BACKREF`, `base_resolver`, `get_result`, and the parameters of a resolver that have a
+    meaning of their own.
+    """
     definition = field.extensions[GraphQLCoreConverter.DEFINITION_BACKREF]
     resolver = definition.base_resolver
     extensions = tuple(definition.extensions)
+    is_plain = type(definition).get_result is StrawberryField.get_result
     if resolver is None:
-        return Resolver(definition.python_name, None, False, False, extensions)
-    wants_info = resolver.info_parameter is not None
-    return Resolver(definition.python_name, resolver.wrapped_func, resolver.is_async, wants_info, extensions)
+        return Resolver(definition.python_name, None, False, False, extensions, is_plain)
+    info = resolver.info_parameter
+    by_name = info is None or info.name == "info"
+    source_first = resolver.self_parameter is not None and resolver.root_parameter is resolver.parent_parameter is None
+    return Resolver(
+        definition.python_name,
+        resolver.wrapped_func,
+        resolver.is_async,
+        info is not None,
+        extensions,
+        is_plain and by_name and source_first,
+    )
+
+
+def checks_objects(kind: GraphQLObjectType) -> bool:
+    """Tell whether a type has an `is_type_of` of its own; found by `DEFINITION_BACKREF` too."""
+    return kind.extensions[GraphQLCoreConverter.DEFINITION_BACKREF].is_type_of is not None
+
+
+def is_converted(argument: GraphQLArgument) -> bool:
+    """Tell whether Strawberry makes another object of an argument's value (`convert_argument`) before it passes it."""
+    kind = argument.extensions[GraphQLCoreConverter.DEFINITION_BACKREF].type
+    while isinstance(kind, StrawberryContainer) and not isinstance(kind, StrawberryMaybe):
+        kind = kind.of_type
+    return isinstance(kind, StrawberryMaybe) or kind is GlobalID or is_input_object_type(get_named_type(argument.type))
 
 
 def python_name_of(argument: GraphQLArgument) -> str:

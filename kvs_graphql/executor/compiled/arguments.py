@@ -26,7 +26,7 @@ from graphql import (
     value_from_ast,
 )
 
-from kvs_graphql.compat.strawberry import python_name_of
+from kvs_graphql.compat.strawberry import is_converted, python_name_of
 
 Given = Mapping[str, Any] | None
 """What a request gives for the variables of its operation."""
@@ -107,7 +107,7 @@ class Arguments:
     """The arguments that a field is called with; those that are left out have their default in the resolver."""
 
     def __init__(self, variables: Variables, field: GraphQLField, node: FieldNode) -> None:
-        """Raises: NotCompilable: A variable stands within a list or an object."""
+        """Raises: NotCompilable: A variable stands within a list or an object, or Strawberry converts an argument."""
         arguments = [_argument(field.args[given.name.value], given.value) for given in node.arguments or ()]
         self._of_operation = variables
         self._field = field
@@ -142,6 +142,8 @@ def _variable(schema: GraphQLSchema, definition: VariableDefinitionNode) -> _Var
 
 
 def _argument(argument: GraphQLArgument, node: ValueNode) -> _Argument:
+    if is_converted(argument):
+        raise NotCompilable
     name, nullable = python_name_of(argument), not isinstance(argument.type, GraphQLNonNull)
     if isinstance(node, VariableNode):
         return _Argument(name, None, node.name.value, nullable)

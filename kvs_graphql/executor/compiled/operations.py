@@ -167,7 +167,7 @@ def compile_operation(
     if kind is None or operation.directives or operation.operation is OperationType.MUTATION:
         raise NotCompilable
     variables = Variables(schema, tuple(operation.variable_definitions or ()))
-    selections = Selections({fragment.name.value: fragment for fragment in fragments}, variables)
+    selections = Selections(schema, {fragment.name.value: fragment for fragment in fragments}, variables)
     subscribed = operation.operation is OperationType.SUBSCRIPTION
     fields = selections.of_type(kind, [operation.selection_set])
     return CompiledOperation(
@@ -193,7 +193,7 @@ def _root(
     if subscribed:
         return RootField(selected)
     resolver = resolver_of(field)
-    if not resolver.is_async:
+    if not (resolver.is_async and resolver.wants_info and resolver.is_plain):
         raise NotCompilable
     arguments, permissions = Arguments(variables, field, nodes[0]), permissions_of(resolver.extensions)
     return RootField(selected, resolver.function, arguments, permissions)

@@ -19,10 +19,12 @@ from graphql import (
     GraphQLList,
     GraphQLNonNull,
     GraphQLObjectType,
+    GraphQLSchema,
     GraphQLString,
     InlineFragmentNode,
     SelectionNode,
     SelectionSetNode,
+    is_abstract_type,
     is_leaf_type,
 )
 from strawberry.extensions import FieldExtension
@@ -31,7 +33,7 @@ from strawberry.permission import PermissionExtension
 from kvs_graphql.access import Access
 from kvs_graphql.api.permissions import AccessPermission
 from kvs_graphql.api.scalars import WRITTEN_AS_THEY_ARE
-from kvs_graphql.compat.strawberry import resolver_of
+from kvs_graphql.compat.strawberry import checks_objects, resolver_of
 from kvs_graphql.executor.compiled.arguments import Arguments, Bound, NotCompilable, Variables
 
 Show = Callable[[Any], Any]
@@ -59,7 +61,10 @@ class Selected(NamedTuple):
 class Selections:
     """The selections of one operation, whatever of them can be compiled."""
 
-    def __init__(self, fragments: Mapping[str, FragmentDefinitionNode], variables: Variables) -> None:
+    def __init__(
+        self, schema: GraphQLSchema, fragments: Mapping[str, FragmentDefinitionNode], variables: Variables
+    ) -> None:
+        self._schema = schema
         self._fragments = fragments
         self._variables = variables
 
@@ -86,7 +91,7 @@ class Selections:
             kind = kind.of_type
         if is_leaf_type(kind):
             return ()
-        if not isinstance(kind, GraphQLObjectType):
+        if not isinstance(kind, GraphQLObjectType) or checks_objects(kind):
             raise NotCompilable
         selections = [node.selection_set for node in nodes if node.selection_set is not None]
         return tuple(self._selected(kind, name, nodes) for name, nodes in self.of_type(kind, selections).items())
@@ -121,8 +126,13 @@ class Selections:
         condition = fragment.type_condition
         if fragment.directives:
             raise NotCompilable
-        if condition is None or condition.name.value in {kind.name, *(i.name for i in kind.interfaces)}:
+        if condition is None or self._is_of(kind, condition.name.value):
             yield from self._flat(kind, fragment.selection_set, spread)
+
+    def _is_of(self, kind: GraphQLObjectType, name: str) -> bool:
+        """Whether objects of a type are of the type with that name, which may be an interface or a union."""
+        condition = self._schema.type_map[name]
+        return condition is kind or (is_abstract_type(condition) and self._schema.is_sub_type(condition, kind))
 
 
 def reader_of(field: GraphQLField, arguments: Arguments) -> Callable[[Bound, Access], Show]:
@@ -134,7 +144,7 @@ def reader_of(field: GraphQLField, arguments: Arguments) -> Callable[[Bound, Acc
     """
     resolver = resolver_of(field)
     permissions = permissions_of(resolver.extensions)
-    if resolver.is_async or resolver.wants_info:
+    if resolver.is_async or resolver.wants_info or not resolver.is_plain:
         raise NotCompilable
     if resolver.function is None:
         plain: Callable[[Bound], Show] = lambda _: attrgetter(resolver.python_name)  # noqa: E731
@@ -213,6 +223,9 @@ def _object(fields: Sequence[tuple[str, Show, Show | None]]) -> Show:
     if len(fields) > len(_DISPLAYS):
         first, rest = _object(fields[: len(_DISPLAYS)]), _object(fields[len(_DISPLAYS) :])
         return lambda value: first(value) | rest(value)
+    if not fields:
+        # All that is selected is of other types.
+        return lambda _: {}
     if len(fields) == 1:
         return _one(*fields[0])
     shows = [(name, read if show is None else _composed(read, show)) for name, read, show in fields]

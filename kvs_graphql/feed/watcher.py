@@ -151,6 +151,8 @@ class Watcher:
 
     def fall_behind(self) -> None:
         """Note that there are changes that the log never had (called by the feed)."""
+        if self.state is WatcherState.CLOSED:
+            return
         # What the watcher has reached stays reached.
         self._seen = self.positions
         self.state = WatcherState.FELL_BEHIND

@@ -21,8 +21,10 @@ from graphql import (
 from kvs_graphql.executor.compiled import CompiledOperation, NotCompilable, compile_operation
 from kvs_graphql.executor.limits import DocumentLimits, document_limiter
 
-_CACHED_CHARACTERS_MAX = 4 * 1024 * 1024
+_CACHED_CHARACTERS_MAX = 512 * 1024
 _DOCUMENT_CACHED_CHARACTERS_MAX = 64 * 1024
+# Prepared, a document takes some 300 bytes for each of its characters, and the smallest as much as one of these more.
+_CHARACTERS_PER_DOCUMENT = 32
 
 
 class Fault(Enum):
@@ -125,7 +127,7 @@ class Documents:
         # The first rule finds fault with mutations before others do, which say less.
         self._rules: list[type[Any]] = [WritesDisabled, *specified_rules, document_limiter(limits)]
         self._cache: LRUCache[str, PreparedDocument] = LRUCache(
-            _CACHED_CHARACTERS_MAX, getsizeof=lambda document: document.characters + 1
+            _CACHED_CHARACTERS_MAX, getsizeof=lambda document: document.characters + _CHARACTERS_PER_DOCUMENT
         )
 
     def prepare(self, query: str | None, operation_name: str | None) -> PreparedOperation | Refusal:

@@ -43,13 +43,17 @@ class Renderer(Protocol):
         ...
 
 
+# What a kept payload takes beside its result and its update's record.
+_BYTES_PER_PAYLOAD = 1_024
+
+
 class RenderCache:
     """The payloads of the newest updates by how they are shown; the oldest are dropped beyond a number of bytes."""
 
     def __init__(self, bytes_max: int) -> None:
         # Held with what they are the key of: an identity is only one as long as its object lives.
         self._kept: FIFOCache[tuple[int, int], tuple[object, Update, Payload]] = FIFOCache(
-            bytes_max, getsizeof=lambda kept: len(kept[2].result)
+            bytes_max, getsizeof=lambda kept: _kept_bytes(kept[1], kept[2])
         )
         self._renderers: WeakValueDictionary[tuple[Show, bool], CompiledRenderer] = WeakValueDictionary()
 
@@ -60,7 +64,7 @@ class RenderCache:
 
     def keep(self, renderer: object, update: Update, payload: Payload) -> None:
         """Keep a payload, unless it is larger than the whole cache."""
-        if len(payload.result) <= self._kept.maxsize:
+        if _kept_bytes(update, payload) <= self._kept.maxsize:
             self._kept[id(renderer), id(update)] = renderer, update, payload
 
     def renderer(
@@ -169,6 +173,12 @@ class GraphQLCoreRenderer:
     def render_shared(self, update: Update) -> Payload | None:
         """None: what graphql-core executes may depend on the subscriber."""
         return None
+
+
+def _kept_bytes(update: Update, payload: Payload) -> int:
+    """About the memory that a kept payload takes: its update's record, which the feed may have dropped, included."""
+    record = 0 if update.record is None else update.record.size_bytes
+    return _BYTES_PER_PAYLOAD + max(len(payload.result), record)
 
 
 def encode_result(data: Any, errors: list[GraphQLError], extensions: dict[str, Any] | None = None) -> bytes:

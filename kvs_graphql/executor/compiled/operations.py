@@ -32,6 +32,7 @@ from kvs_graphql.executor.compiled.completion import Completion
 from kvs_graphql.executor.compiled.selections import Selected, Selections, Show, permissions_of, show_of
 
 _SHOWS_PER_FIELD_MAX = 64
+_SHARED_CHARACTERS_MAX = 256
 
 
 class Result(NamedTuple):
@@ -95,8 +96,10 @@ class RootField:
             return self._latest[1]
         show = self._shows.get(key)
         if show is None:
-            found = show_of(self.selected.below, self.selected.type, bound, access)
-            show = self._shows[key] = found or _as_it_is
+            show = show_of(self.selected.below, self.selected.type, bound, access) or _as_it_is
+            if any(isinstance(value, str) and len(value) > _SHARED_CHARACTERS_MAX for value in key):
+                return show
+            self._shows[key] = show
         self._latest = key, show
         return show
 

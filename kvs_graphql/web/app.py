@@ -24,6 +24,9 @@ from kvs_graphql.web.responses import answer_messages, error_response
 from kvs_graphql.web.slots import SlotLimits, Slots
 from kvs_graphql.web.websocket import GraphQLWebSockets, WebSocketOptions
 
+_ANSWERED = "kvs_graphql.answered"
+"""In the scope of a request whose unexpected error was logged and answered."""
+
 
 @dataclass(frozen=True, slots=True)
 class WebOptions:
@@ -97,8 +100,16 @@ class _Routes:
         self._others = others
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
-        app = self._graphql[scope["type"]] if scope["path"] == GRAPHQL_PATH else self._others
+        app = self._graphql[scope["type"]] if scope["path"] == GRAPHQL_PATH else self._other
         return app(scope, receive, send)
+
+    async def _other(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await self._others(scope, receive, send)
+        except Exception:
+            # Starlette raises again what it has answered, for the server to log: that is done.
+            if _ANSWERED not in scope:
+                raise
 
 
 async def _http_error(request: Request, error: Exception) -> Response:
@@ -107,6 +118,7 @@ async def _http_error(request: Request, error: Exception) -> Response:
 
 
 async def _unexpected(executor: Executor, request: Request, error: Exception) -> Response:
+    request.scope[_ANSWERED] = True
     media_type = body_type(request.headers.get("accept", ""))
     start, body = answer_messages(media_type, executor.refuse(error))
     return Response(body["body"], start["status"], media_type=media_type)

@@ -10,7 +10,7 @@ from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
 from kvs_graphql.api import Connection
-from kvs_graphql.executor import Executor, Outcome, PreparedOperation, Refusal, Request, ResultSink
+from kvs_graphql.executor import Executor, Given, Outcome, PreparedOperation, Refusal, ResultSink
 from kvs_graphql.web.connections import Connections
 from kvs_graphql.web.direct import DIRECT_EXTENSION
 from kvs_graphql.web.negotiation import MediaType, answer_type, body_type, readable, refusal_type, stream_type
@@ -50,19 +50,11 @@ class GraphQLOverHttp:
             await Response(status_code=204)(scope, receive, send)
             return
         try:
-            if scope["method"] == "POST":
-                message = await receive()
-                body: bytes = message.get("body", b"")
-                if message.get("more_body"):
-                    body = await read_body(message, receive, self._request_bytes_max)
-                request = request_of_body(body, headers.content_type, self._request_bytes_max)
-            else:
-                page = self._page(scope)
-                if page is not None:
-                    await page(scope, receive, send)
-                    return
-                request = request_of_address(scope["query_string"])
-            answer = await self._answer(request, headers, scope, receive, send)
+            if scope["method"] != "POST" and (page := self._page(scope)) is not None:
+                await page(scope, receive, send)
+                return
+            prepared, variables = await self._prepared(scope, receive, headers)
+            answer = await self._answer(prepared, variables, headers, scope, receive, send)
         except HTTPException as error:
             await error_response(headers.accept, error)(scope, receive, send)
             return
@@ -71,20 +63,43 @@ class GraphQLOverHttp:
         for message in answer:
             await send(message)
 
+    async def _prepared(
+        self, scope: Scope, receive: Receive, headers: "_Headers"
+    ) -> tuple[PreparedOperation | Refusal, Given]:
+        """What a request asks for, and its variables. A stream that lasts keeps nothing else of the request.
+
+        Raises:
+            HTTPException: It is no request of GraphQL, or a mutation by GET.
+        """
+        if scope["method"] == "POST":
+            message = await receive()
+            body: bytes = message.get("body", b"")
+            if message.get("more_body"):
+                body = await read_body(message, receive, self._request_bytes_max)
+            request = request_of_body(body, headers.content_type, self._request_bytes_max)
+            return self._executor.prepare(request), request.variables
+        request = request_of_address(scope["query_string"])
+        prepared = self._executor.prepare(request)
+        _check_mutation(prepared)
+        return prepared, request.variables
+
     async def _answer(
-        self, request: Request, headers: "_Headers", scope: Scope, receive: Receive, send: Send
+        self,
+        prepared: PreparedOperation | Refusal,
+        variables: Given,
+        headers: "_Headers",
+        scope: Scope,
+        receive: Receive,
+        send: Send,
     ) -> Sequence[Message]:
         """The messages of an answer; none where it is a stream, which is sent already."""
-        prepared = self._executor.prepare(request)
-        if scope["method"] == "GET":
-            _check_mutation(prepared)
         media_type = _media_type(prepared, headers.accept)
         if media_type in _FRAMINGS:
-            await self._send_stream(media_type, prepared, request, headers, scope, receive, send)
+            await self._send_stream(media_type, prepared, variables, headers, scope, receive, send)
             return ()
         if isinstance(prepared, Refusal):
             return answer_messages(media_type, prepared)
-        answer = await self._executor.execute(prepared, request.variables, self._connections.plain)
+        answer = await self._executor.execute(prepared, variables, self._connections.plain)
         return answer_messages(media_type, answer)
 
     def _page(self, scope: Scope) -> Response | None:
@@ -101,7 +116,7 @@ class GraphQLOverHttp:
         self,
         media_type: MediaType,
         prepared: PreparedOperation | Refusal,
-        request: Request,
+        variables: Given,
         headers: "_Headers",
         scope: Scope,
         receive: Receive,
@@ -109,16 +124,16 @@ class GraphQLOverHttp:
     ) -> None:
         resume = headers.last_event_id.decode("latin-1") if media_type is MediaType.EVENT_STREAM else ""
         connection = self._connections.streaming(scope, _TRANSPORTS[media_type], resume or None)
-        stream = partial(self._stream, prepared, request, connection)
+        stream = partial(self._stream, prepared, variables, connection)
         writer = scope.get("extensions", {}).get(DIRECT_EXTENSION)
         await send_stream(_FRAMINGS[media_type], stream, receive, send, writer, self._heartbeat_seconds)
 
     async def _stream(
-        self, prepared: PreparedOperation | Refusal, request: Request, connection: Connection, sink: ResultSink
+        self, prepared: PreparedOperation | Refusal, variables: Given, connection: Connection, sink: ResultSink
     ) -> Outcome | Refusal:
         if isinstance(prepared, Refusal):
             return prepared
-        return await self._executor.stream(prepared, request.variables, connection, sink)
+        return await self._executor.stream(prepared, variables, connection, sink)
 
 
 class _Headers(NamedTuple):

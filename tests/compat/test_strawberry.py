@@ -1,13 +1,17 @@
 """Canaries for what this project uses of Strawberry without a promise."""
 
 from collections.abc import AsyncIterator
+from typing import Any
 
+import pytest
 import strawberry
-from graphql import GraphQLSchema
-from strawberry import Info
+from graphql import GraphQLObjectType, GraphQLSchema
+from strawberry import Info, Maybe
 from strawberry.permission import BasePermission, PermissionExtension
+from strawberry.relay import GlobalID
+from strawberry.types.field import StrawberryField
 
-from kvs_graphql.compat.strawberry import graphql_schema, python_name_of, resolver_of
+from kvs_graphql.compat.strawberry import checks_objects, graphql_schema, is_converted, python_name_of, resolver_of
 
 
 class Refusing(BasePermission):
@@ -75,3 +79,88 @@ def test_subscription_keeps_what_its_resolver_returns() -> None:
     resolver = resolver_of(SCHEMA.subscription_type.fields["numbers"])
     message = "A subscription's resolver that is no async generator is not called as it is any more"
     assert (resolver.is_async, resolver.function is not None) == (False, True), message
+
+
+class OwnField(StrawberryField):
+    def get_result(self, source: Any, info: Any, args: list[Any], kwargs: dict[str, Any]) -> Any:
+        return super().get_result(source, info, args, kwargs)
+
+
+@strawberry.input
+class Input:
+    number: int
+
+
+@strawberry.type
+class Checked:
+    number: int = 1
+
+    @classmethod
+    def is_type_of(cls, *_: object) -> bool:
+        return True
+
+
+def of_root(root: object) -> int:
+    return id(root)
+
+
+def of_parent(parent: strawberry.Parent[object]) -> int:
+    return id(parent)
+
+
+def of_nothing(number: int) -> int:
+    return number
+
+
+@strawberry.type
+class Fields:
+    attribute: int = 1
+    own: int = OwnField(python_name="own", graphql_name="own", type_annotation=None, default=1)  # type: ignore[assignment]
+    of_root: int = strawberry.field(resolver=of_root)
+    of_parent: int = strawberry.field(resolver=of_parent)
+    of_nothing: int = strawberry.field(resolver=of_nothing)
+
+    @strawberry.field
+    def plain(self, info: Info, number: int | None, numbers: list[int], identity: strawberry.ID) -> Checked:
+        return Checked()
+
+    @strawberry.field
+    def renamed(self, about: Info) -> int:
+        return 1
+
+    @strawberry.field
+    def converted(self, one: Input, many: list[Input] | None, perhaps: Maybe[int], identity: GlobalID) -> int:
+        return 1
+
+
+WITH_FIELDS = graphql_schema(strawberry.Schema(query=Fields))
+assert WITH_FIELDS.query_type is not None
+FIELDS = WITH_FIELDS.query_type.fields
+
+
+@pytest.mark.parametrize("name", ["attribute", "plain"])
+def test_field_with_an_ordinary_resolver_is_plain(name: str) -> None:
+    assert resolver_of(FIELDS[name]).is_plain, "Strawberry's resolvers are not told apart any more: nothing compiles"
+
+
+@pytest.mark.parametrize("name", ["own", "ofRoot", "ofParent", "ofNothing", "renamed"])
+def test_field_that_is_called_in_another_way_is_not_plain(name: str) -> None:
+    message = "Strawberry's resolvers are not told apart any more: mend compat.strawberry.resolver_of"
+    assert not resolver_of(FIELDS[name]).is_plain, message
+
+
+def test_arguments_that_strawberry_converts_are_known() -> None:
+    message = "Strawberry's conversions are not known any more: mend compat.strawberry.is_converted"
+    assert {name: is_converted(argument) for name, argument in FIELDS["converted"].args.items()} == {
+        "one": True,
+        "many": True,
+        "perhaps": True,
+        "identity": True,
+    }, message
+    assert not any(is_converted(argument) for argument in FIELDS["plain"].args.values()), message
+
+
+def test_type_with_a_check_of_its_own_is_known() -> None:
+    message = "A type's own is_type_of is not found any more: mend compat.strawberry.checks_objects"
+    kinds = [WITH_FIELDS.type_map["Checked"], WITH_FIELDS.type_map["Fields"]]
+    assert [isinstance(kind, GraphQLObjectType) and checks_objects(kind) for kind in kinds] == [True, False], message

@@ -16,7 +16,7 @@ from graphql import GraphQLError
 
 from kvs_graphql.access import Access
 from kvs_graphql.api import Source, token_of
-from kvs_graphql.executor.compiled import Bound, CompiledOperation, Show
+from kvs_graphql.executor.compiled import Bound, CompiledOperation, RootField, Show
 from kvs_graphql.executor.errors import present
 from kvs_graphql.metrics import Metrics
 from kvs_graphql.service import Update
@@ -55,7 +55,7 @@ class RenderCache:
         self._kept: FIFOCache[tuple[int, int], tuple[object, Update, Payload]] = FIFOCache(
             bytes_max, getsizeof=lambda kept: _kept_bytes(kept[1], kept[2])
         )
-        self._renderers: WeakValueDictionary[tuple[Show, bool], CompiledRenderer] = WeakValueDictionary()
+        self._renderers: WeakValueDictionary[tuple[RootField, Show, bool], CompiledRenderer] = WeakValueDictionary()
 
     def get(self, renderer: object, update: Update) -> Payload | None:
         """The payload kept for an update; None where there is none, or no more."""
@@ -84,11 +84,11 @@ class RenderCache:
         """
         (field,) = operation.fields
         show, token = field.show(bound, access), with_token and source.updates
-        renderer = self._renderers.get((show, token)) if source.updates else None
+        renderer = self._renderers.get((field, show, token)) if source.updates else None
         if renderer is None:
             renderer = CompiledRenderer(operation, show, field.within(bound), access, source.view, self, metrics, token)
             if source.updates:
-                self._renderers[show, token] = renderer
+                self._renderers[field, show, token] = renderer
         return renderer
 
 

@@ -13,7 +13,7 @@ from strawberry.types.field import StrawberryField
 from kvs_graphql.api import Source
 from kvs_graphql.api.context import Operation, OperationInfo
 from kvs_graphql.records import Interest, Record
-from kvs_graphql.service import Start
+from kvs_graphql.service import Start, Update
 from tests.applications import Application, open_application
 from tests.executor.test_rendering import GraphQLCoreOnly
 from tests.web.calls import app_of, open_socket
@@ -125,6 +125,16 @@ class Subscription:
         source = Source(lambda sink: service.updates(Interest(), start, sink), lambda _: Changed(), updates=True)
         return cast("AsyncIterator[Changed]", source)
 
+    @strawberry.subscription
+    def keys(self, info: OperationInfo) -> AsyncIterator[str]:
+        service, start = info.context.service, Start(snapshot=True)
+        source = Source(lambda sink: service.updates(Interest(), start, sink), _key_of, updates=True)
+        return cast("AsyncIterator[str]", source)
+
+
+def _key_of(update: Update) -> str:
+    return "" if update.record is None else update.record.key.decode()
+
 
 SCHEMA = strawberry.Schema(query=Query, subscription=Subscription, types=[Other])
 _WISH = {"name": "a kite", "colour": "BLUE"}
@@ -187,3 +197,16 @@ async def test_subscription_has_the_same_events_on_both_back_ends(
             events.append([await socket.receive() for _ in range(2)])
     assert events[0] == events[1]
     assert "errors" not in str(events)
+
+
+async def test_subscribers_to_a_scalar_get_the_name_that_they_chose(applications: list[Application]) -> None:
+    for application in applications:
+        async with open_socket(app_of(application)) as socket:
+            for name in ("one", "other"):
+                socket.send(type="subscribe", id=name, payload={"query": f"subscription {{ {name}: keys }}"})
+            events = [await socket.receive() for _ in range(4)]
+        assert [event["payload"]["data"] for event in events if event["id"] == "one"] == [{"one": "key"}, {"one": ""}]
+        assert [event["payload"]["data"] for event in events if event["id"] == "other"] == [
+            {"other": "key"},
+            {"other": ""},
+        ]

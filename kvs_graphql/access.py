@@ -5,7 +5,7 @@ for many subscribers, one read for many requests) is keyed by the fingerprint, a
 """
 
 from collections.abc import Hashable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 Fingerprint = Hashable
 """Equal for two principals exactly where they see the same."""
@@ -16,10 +16,11 @@ class Access:
     """A principal."""
 
     principal: str
+    # Read several times for each request: an attribute, not a property.
+    fingerprint: Fingerprint = field(init=False)
 
-    @property
-    def fingerprint(self) -> Fingerprint:
-        return self.principal
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "fingerprint", self.principal)
 
 
 ANYONE = Access("anyone")

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, Protocol
 
 import strawberry
 from graphql import Executor as GraphQLCoreExecutor
-from graphql import GraphQLError, OperationType, create_source_event_stream
+from graphql import GraphQLError, create_source_event_stream
 
 from kvs_graphql.api import Connection, Operation, Source
 from kvs_graphql.compat.strawberry import graphql_schema
@@ -95,7 +95,6 @@ class Executor:
         self._schema = graphql_schema(schema)
         self._documents = Documents(self._schema, limits)
         self._metrics = metrics
-        self._compiled_queries = metrics.operations.labels(OperationType.QUERY.value, "compiled")
         self._renderings = RenderCache(render_cache_bytes_max)
 
     def prepare(self, request: Request) -> PreparedOperation | Refusal:
@@ -114,7 +113,7 @@ class Executor:
         try:
             if compiled is None:
                 return await self._by_graphql_core(prepared, variables, Operation(connection))
-            self._compiled_queries.inc()
+            self._metrics.operations.count("query", "compiled")
             bound = compiled.variables.bind(variables)
             if isinstance(bound, list):
                 return self._refusal(bound, Fault.DOCUMENT)
@@ -153,7 +152,7 @@ class Executor:
     async def _by_graphql_core(
         self, prepared: PreparedOperation, variables: Given, operation: Operation
     ) -> Executed | Refusal:
-        self._metrics.operations.labels(prepared.type.value, "graphql-core").inc()
+        self._metrics.operations.count(prepared.type.value, "graphql-core")
         core = self._bind_core(prepared, variables, operation)
         if isinstance(core, list):
             return self._refusal(core, Fault.DOCUMENT)
@@ -167,7 +166,7 @@ class Executor:
         self, prepared: PreparedOperation, variables: Given, connection: Connection, sink: ResultSink
     ) -> Outcome | Refusal:
         backend = "graphql-core" if prepared.compiled is None else "compiled"
-        self._metrics.operations.labels(prepared.type.value, backend).inc()
+        self._metrics.operations.count(prepared.type.value, backend)
         try:
             opened = await self._open(prepared, variables, connection, sink)
             if isinstance(opened, Refusal):

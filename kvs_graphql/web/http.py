@@ -1,16 +1,15 @@
 """GraphQL over HTTP: POST and GET, answered in one body or in a stream."""
 
-from collections.abc import Sequence
 from functools import partial
 from typing import NamedTuple
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
-from starlette.types import Message, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
 from kvs_graphql.api import Connection
-from kvs_graphql.executor import Executor, Given, Outcome, PreparedOperation, Refusal, ResultSink
+from kvs_graphql.executor import Executed, Executor, Given, Outcome, PreparedOperation, Refusal, ResultSink
 from kvs_graphql.web.connections import Connections
 from kvs_graphql.web.direct import DIRECT_EXTENSION
 from kvs_graphql.web.negotiation import MediaType, answer_type, body_type, readable, refusal_type, stream_type
@@ -50,57 +49,50 @@ class GraphQLOverHttp:
             await Response(status_code=204)(scope, receive, send)
             return
         try:
-            if scope["method"] != "POST" and (page := self._page(scope)) is not None:
+            if scope["method"] == "POST":
+                # A stream that lasts keeps nothing of its request but the variables: not even in this frame.
+                prepared, variables = self._of_body(await self._body(receive), headers)
+            elif (page := self._page(scope)) is not None:
                 await page(scope, receive, send)
                 return
-            prepared, variables = await self._prepared(scope, receive, headers)
-            answer = await self._answer(prepared, variables, headers, scope, receive, send)
+            else:
+                prepared, variables = self._of_address(scope)
+            media_type = _media_type(prepared, headers.accept)
+            if media_type in _FRAMINGS:
+                await self._send_stream(media_type, prepared, variables, headers, scope, receive, send)
+                return
+            answer: Executed | Refusal
+            if isinstance(prepared, Refusal):
+                answer = prepared
+            else:
+                answer = await self._executor.execute(prepared, variables, self._connections.plain)
+            messages = answer_messages(media_type, answer)
         except HTTPException as error:
             await error_response(headers.accept, error)(scope, receive, send)
             return
         except Exception as error:  # noqa: BLE001 - masked and logged
-            answer = answer_messages(body_type(headers.accept), self._executor.refuse(error))
-        for message in answer:
+            messages = answer_messages(body_type(headers.accept), self._executor.refuse(error))
+        for message in messages:
             await send(message)
 
-    async def _prepared(
-        self, scope: Scope, receive: Receive, headers: "_Headers"
-    ) -> tuple[PreparedOperation | Refusal, Given]:
-        """What a request asks for, and its variables. A stream that lasts keeps nothing else of the request.
+    async def _body(self, receive: Receive) -> bytes:
+        message = await receive()
+        if message.get("more_body"):
+            return await read_body(message, receive, self._request_bytes_max)
+        body: bytes = message.get("body", b"")
+        return body
 
-        Raises:
-            HTTPException: It is no request of GraphQL, or a mutation by GET.
-        """
-        if scope["method"] == "POST":
-            message = await receive()
-            body: bytes = message.get("body", b"")
-            if message.get("more_body"):
-                body = await read_body(message, receive, self._request_bytes_max)
-            request = request_of_body(body, headers.content_type, self._request_bytes_max)
-            return self._executor.prepare(request), request.variables
+    def _of_body(self, body: bytes, headers: "_Headers") -> tuple[PreparedOperation | Refusal, Given]:
+        """What a body asks for, and its variables. Raises: HTTPException: It is no request of GraphQL."""
+        request = request_of_body(body, headers.content_type, self._request_bytes_max)
+        return self._executor.prepare(request), request.variables
+
+    def _of_address(self, scope: Scope) -> tuple[PreparedOperation | Refusal, Given]:
+        """What an address asks for, and its variables. Raises: HTTPException: It is no request, or a mutation."""
         request = request_of_address(scope["query_string"])
         prepared = self._executor.prepare(request)
         _check_mutation(prepared)
         return prepared, request.variables
-
-    async def _answer(
-        self,
-        prepared: PreparedOperation | Refusal,
-        variables: Given,
-        headers: "_Headers",
-        scope: Scope,
-        receive: Receive,
-        send: Send,
-    ) -> Sequence[Message]:
-        """The messages of an answer; none where it is a stream, which is sent already."""
-        media_type = _media_type(prepared, headers.accept)
-        if media_type in _FRAMINGS:
-            await self._send_stream(media_type, prepared, variables, headers, scope, receive, send)
-            return ()
-        if isinstance(prepared, Refusal):
-            return answer_messages(media_type, prepared)
-        answer = await self._executor.execute(prepared, variables, self._connections.plain)
-        return answer_messages(media_type, answer)
 
     def _page(self, scope: Scope) -> Response | None:
         """What a request gets that asks for no operation.

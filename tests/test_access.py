@@ -1,12 +1,12 @@
-"""Who may share work with whom."""
+"""Only principals that see the same share work."""
 
 from kvs_graphql.access import ANYONE, Access
 
 
-def test_principals_that_differ_never_share_work() -> None:
+def test_different_principals_have_different_fingerprints() -> None:
     assert Access("ann").fingerprint != Access("bob").fingerprint
 
 
-def test_the_same_principal_shares_its_work_with_itself() -> None:
+def test_equal_principals_have_equal_fingerprints() -> None:
     assert Access("ann").fingerprint == Access("ann").fingerprint
     assert Access("anyone") == ANYONE

@@ -1,4 +1,4 @@
-"""Places that a client names and this table does not know: nothing is decided by what was known before it came."""
+"""Cursors that the table cannot know yet are validated by a metadata refresh that began after the client came."""
 
 import asyncio
 
@@ -15,106 +15,104 @@ OURS, OTHER, NEXT = (bytes([number]) * 16 for number in (1, 2, 3))
 
 
 class Table:
-    """A table's feed, and looks at Kafka."""
+    """A table's feed, and metadata refreshes."""
 
     def __init__(self, topic_id: bytes = OURS, positions: Positions = (5,)) -> None:
         self.feed = Feed(Cursor(topic_id, positions), changes_max=1, bytes_max=1)
         self.refreshes = MetadataRefreshes()
         self.validator = CursorValidator(self.feed, self.refreshes)
 
-    def look(self, topic_id: bytes, end: Positions = (5,)) -> None:
+    def refresh(self, topic_id: bytes, end: Positions = (5,)) -> None:
         self.refreshes.end(self.refreshes.begin(), TopicSnapshot(topic_id, end))
 
-    def asked(self, topic_id: bytes) -> "asyncio.Task[bool]":
+    def validating(self, topic_id: bytes) -> "asyncio.Task[bool]":
         return asyncio.create_task(self.validator.is_this_topic(topic_id))
 
 
 async def turns() -> None:
-    """Let every task do all that it can without news."""
+    """Let every task run until it waits."""
     for _ in range(10):
         await asyncio.sleep(0)
 
 
-async def test_a_cursor_of_this_topic_needs_no_look() -> None:
+async def test_cursor_of_this_topic_needs_no_refresh() -> None:
     assert await Table().validator.is_this_topic(OURS)
 
 
-async def test_a_cursor_of_another_topic_is_refused_after_a_look_that_began_later() -> None:
+async def test_cursor_of_another_topic_is_refused_after_a_later_refresh() -> None:
     table = Table()
-    table.look(OURS)
+    table.refresh(OURS)
     under_way = table.refreshes.begin()
-    asked = table.asked(OTHER)
+    validating = table.validating(OTHER)
     await turns()
     table.refreshes.end(under_way, TopicSnapshot(OURS, (5,)))
     await turns()
-    assert not asked.done()
-    table.look(OURS)
-    assert not await asked
+    assert not validating.done()
+    table.refresh(OURS)
+    assert not await validating
 
 
-async def test_a_topic_created_again_that_another_replica_saw_first_is_waited_for() -> None:
+async def test_cursor_of_a_recreated_topic_waits_for_the_rebuild() -> None:
     table = Table()
-    asked = table.asked(NEXT)
+    validating = table.validating(NEXT)
     await turns()
-    table.look(NEXT)
+    table.refresh(NEXT)
     await turns()
-    assert not asked.done()
-    # The session was cut off while the table was built again.
+    assert not validating.done()
+    # A session that ended during the rebuild resets the feed, too.
     table.feed.reset(Cursor(OURS, (5,)))
     await turns()
-    assert not asked.done()
+    assert not validating.done()
     table.feed.reset(Cursor(NEXT, (1,)))
-    assert await asked
+    assert await validating
 
 
-async def test_a_cursor_of_neither_the_old_nor_the_new_topic_is_not_waited_with() -> None:
+async def test_cursor_of_neither_the_old_nor_the_new_topic_is_refused_at_once() -> None:
     table = Table()
-    asked = table.asked(OTHER)
+    validating = table.validating(OTHER)
     await turns()
-    table.look(NEXT)
-    assert not await asked
+    table.refresh(NEXT)
+    assert not await validating
 
 
-async def test_a_table_that_is_not_begun_yet_may_become_one_of_that_topic() -> None:
+async def test_table_without_a_topic_may_become_that_of_the_cursor() -> None:
     table = Table(NO_TOPIC_ID, ())
-    asked = table.asked(NEXT)
+    validating = table.validating(NEXT)
     await turns()
-    table.look(NEXT)
+    table.refresh(NEXT)
     await turns()
-    assert not asked.done()
+    assert not validating.done()
     table.feed.reset(Cursor(NEXT, (0,)))
-    assert await asked
+    assert await validating
 
 
 @pytest.mark.parametrize(("table_id", "asked_id"), [(NO_TOPIC_ID, NEXT), (OURS, NO_TOPIC_ID)])
-async def test_a_table_without_an_id_or_of_a_broker_that_gives_none_is_not_waited_for(
-    table_id: bytes, asked_id: bytes
-) -> None:
+async def test_no_rebuild_is_awaited_where_a_topic_has_no_id(table_id: bytes, asked_id: bytes) -> None:
     table = Table(table_id)
-    asked = table.asked(asked_id)
+    validating = table.validating(asked_id)
     await turns()
-    table.look(asked_id)
-    assert not await asked
+    table.refresh(asked_id)
+    assert not await validating
 
 
-@pytest.mark.parametrize("looked", [False, True])
-async def test_a_service_that_stops_lets_nobody_wait(looked: bool) -> None:
+@pytest.mark.parametrize("refreshed", [False, True])
+async def test_stopping_service_ends_every_validation(refreshed: bool) -> None:
     table = Table()
-    asked = table.asked(NEXT)
+    validating = table.validating(NEXT)
     await turns()
-    if looked:
-        table.look(NEXT)
+    if refreshed:
+        table.refresh(NEXT)
         await turns()
     table.feed.close()
     with pytest.raises(Unavailable):
-        await asked
+        await validating
 
 
-async def test_of_a_place_in_a_topic_that_is_another_by_now_nothing_is_held_against_anybody() -> None:
+async def test_positions_in_a_topic_since_replaced_are_not_refuted() -> None:
     table = Table()
     validation = table.validator.validation_of((9,))
     assert validation is not None
-    table.look(NEXT, (1,))
+    table.refresh(NEXT, (1,))
     assert validation.result()
-    table.look(OURS, (8,))
+    table.refresh(OURS, (8,))
     assert validation.result() is False

@@ -1,4 +1,4 @@
-"""Watchers that are told at once: everything, in order, once; and those that cannot be go on by themselves."""
+"""Direct delivery: every update once and in order; a watcher whose sink has no room takes the rest itself."""
 
 import asyncio
 from collections.abc import Iterator
@@ -14,8 +14,8 @@ from kvs_graphql.records import Commit, Interest, Record
 EVERYTHING = Interest()
 
 
-class Told:
-    """Whom a feed of one partition tells at once, for as long as there is room."""
+class DirectFeed:
+    """A feed of one partition that delivers directly to one sink, for as long as that has room."""
 
     def __init__(self, *, changes_max: int = 1_000, steps_per_turn: int = 1_000) -> None:
         self.feed = Feed(
@@ -27,13 +27,13 @@ class Told:
         self._unsent: list[bytes] = []
 
     def publish(self, *keys: bytes) -> None:
-        """One commit."""
+        """Publish one commit."""
         (start,) = self.feed.positions
         changes = [Record(key, self.value, 0, start + number, None, None) for number, key in enumerate(keys)]
         self.feed.publish(Commit((start,), (start + len(keys),), changes, len(keys)))
 
     @property
-    def push(self) -> Sink:
+    def sink(self) -> Sink:
         return Sink(key_of, self._take)
 
     def _take(self, key: bytes) -> Flush | None:
@@ -48,11 +48,11 @@ class Told:
 
     @contextmanager
     def watching(self, interest: Interest = EVERYTHING) -> Iterator[Watcher]:
-        with self.feed.watch(interest, self.feed.positions) as watcher, watcher.direct(self.push):
+        with self.feed.watch(interest, self.feed.positions) as watcher, watcher.direct(self.sink):
             yield watcher
 
-    def rest(self, watcher: Watcher) -> list[bytes]:
-        """What the watcher has to take by itself."""
+    def left_to(self, watcher: Watcher) -> list[bytes]:
+        """Return the keys that the watcher has to take itself."""
         return [update.record.key for update in watcher.take(100) if update.record is not None]
 
 
@@ -76,145 +76,151 @@ async def turns(number: int = 5) -> None:
         (Interest(keys=frozenset({b"z"})), []),
     ],
 )
-async def test_it_is_told_what_it_is_interested_in_once_and_is_not_woken(interest: Interest, keys: list[bytes]) -> None:
-    told = Told()
-    with told.watching(interest) as watcher:
+async def test_watcher_gets_what_matches_its_interest_once_and_is_not_woken(
+    interest: Interest, keys: list[bytes]
+) -> None:
+    delivery = DirectFeed()
+    with delivery.watching(interest) as watcher:
         waiting = asyncio.create_task(watcher.wait())
-        told.publish(b"a", b"p/1")
-        told.publish(b"a", b"b")
+        delivery.publish(b"a", b"p/1")
+        delivery.publish(b"a", b"b")
         await turns()
-        assert told.keys == keys
+        assert delivery.keys == keys
         assert not waiting.done()
         waiting.cancel()
-    assert told.rest(watcher) == []
+    assert delivery.left_to(watcher) == []
     assert watcher.positions == (4,)
 
 
-async def test_with_no_room_it_is_woken_and_takes_the_rest_itself_from_within_a_commit_on() -> None:
-    told = Told()
-    told.room = 3
-    with told.watching() as watcher:
+async def test_watcher_without_room_is_woken_and_takes_the_rest_of_the_commit_itself() -> None:
+    delivery = DirectFeed()
+    delivery.room = 3
+    with delivery.watching() as watcher:
         waiting = asyncio.create_task(watcher.wait())
-        told.publish(b"a", b"b")
-        told.publish(b"c", b"d")
-        told.publish(b"e")
+        delivery.publish(b"a", b"b")
+        delivery.publish(b"c", b"d")
+        delivery.publish(b"e")
         await waiting
-        assert told.keys == [b"a", b"b", b"c"]
-        assert told.rest(watcher) == [b"d", b"e"]
+        assert delivery.keys == [b"a", b"b", b"c"]
+        assert delivery.left_to(watcher) == [b"d", b"e"]
 
 
-async def test_an_update_that_cannot_be_shown_comes_again_where_it_is_taken() -> None:
-    told = Told()
+async def test_update_that_fails_to_render_is_taken_by_the_watcher_itself() -> None:
+    delivery = DirectFeed()
 
     def fail(_: Update) -> bytes:
         raise ValueError
 
-    with told.feed.watch(EVERYTHING, (0,)) as watcher, watcher.direct(Sink(fail, lambda _: lambda: None)):
-        told.publish(b"a")
+    with delivery.feed.watch(EVERYTHING, (0,)) as watcher, watcher.direct(Sink(fail, lambda _: lambda: None)):
+        delivery.publish(b"a")
         await watcher.wait()
-        assert told.rest(watcher) == [b"a"]
+        assert delivery.left_to(watcher) == [b"a"]
 
 
-async def test_whoever_joins_while_others_are_still_told_is_not_told_of_what_it_has_taken() -> None:
-    early, late = Told(steps_per_turn=1), Told()
+async def test_watcher_that_joins_during_a_delivery_gets_nothing_twice() -> None:
+    early, late = DirectFeed(steps_per_turn=1), DirectFeed()
     with early.watching():
         early.publish(b"a", b"b", b"c")
         with early.feed.watch(EVERYTHING, (0,)) as watcher:
-            assert late.rest(watcher) == [b"a", b"b", b"c"]
-            with watcher.direct(late.push):
+            assert late.left_to(watcher) == [b"a", b"b", b"c"]
+            with watcher.direct(late.sink):
                 early.publish(b"d")
                 await turns(20)
         assert early.keys == [b"a", b"b", b"c", b"d"]
         assert late.keys == [b"d"]
 
 
-async def test_others_have_their_turn_while_many_are_told() -> None:
-    told = Told(steps_per_turn=1)
-    with told.watching():
-        told.publish(*[b"%d" % number for number in range(100)])
+async def test_other_tasks_run_between_the_turns_of_a_delivery() -> None:
+    delivery = DirectFeed(steps_per_turn=1)
+    with delivery.watching():
+        delivery.publish(*[b"%d" % number for number in range(100)])
         await turns(10)
-        assert 0 < len(told.keys) < 30
+        assert 0 < len(delivery.keys) < 30
 
 
-async def test_large_values_end_a_turn_for_they_are_in_memory_until_then() -> None:
-    told = Told(steps_per_turn=100)
-    told.value = bytes(400_000)
-    with told.watching():
-        told.publish(b"a", b"b", b"c")
+async def test_large_values_end_a_turn_early() -> None:
+    delivery = DirectFeed(steps_per_turn=100)
+    delivery.value = bytes(400_000)
+    with delivery.watching():
+        delivery.publish(b"a", b"b", b"c")
         await turns(1)
-        assert told.keys == [b"a"]
+        assert delivery.keys == [b"a"]
         await turns()
-        assert told.keys == [b"a", b"b", b"c"]
+        assert delivery.keys == [b"a", b"b", b"c"]
 
 
-async def test_what_is_told_in_a_turn_is_sent_together_before_anybody_else_has_a_turn() -> None:
+async def test_updates_of_a_turn_are_sent_together_before_any_task_runs() -> None:
     sent: list[int] = []
-    pushed: list[bytes] = []
+    rendered: list[bytes] = []
 
-    def push(key: bytes) -> Flush | None:
-        pushed.append(key)
-        return (lambda: sent.append(len(pushed))) if len(pushed) <= 3 else None
+    def take(key: bytes) -> Flush | None:
+        rendered.append(key)
+        return (lambda: sent.append(len(rendered))) if len(rendered) <= 3 else None
 
-    told = Told()
-    with told.feed.watch(EVERYTHING, (0,)) as watcher, watcher.direct(Sink(key_of, push)):
+    delivery = DirectFeed()
+    with delivery.feed.watch(EVERYTHING, (0,)) as watcher, watcher.direct(Sink(key_of, take)):
         waiting = asyncio.create_task(watcher.wait())
         await turns(1)
-        told.publish(b"a", b"b", b"c", b"d")
+        delivery.publish(b"a", b"b", b"c", b"d")
         waiting.add_done_callback(lambda _: sent.append(0))
         await waiting
         await turns(1)
     assert sent == [4, 4, 4, 0]
 
 
-async def test_what_one_cannot_be_sent_others_are() -> None:
-    told = Told()
+async def test_failure_to_send_to_one_watcher_stops_no_other() -> None:
+    delivery = DirectFeed()
     reported: list[object] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, context: reported.append(context["exception"]))
 
     def fail() -> None:
         raise ConnectionError
 
-    with told.feed.watch(EVERYTHING, (0,)) as broken, broken.direct(Sink(key_of, lambda _: fail)), told.watching():
-        told.publish(b"a", b"b")
+    with (
+        delivery.feed.watch(EVERYTHING, (0,)) as broken,
+        broken.direct(Sink(key_of, lambda _: fail)),
+        delivery.watching(),
+    ):
+        delivery.publish(b"a", b"b")
         await turns()
-    assert told.keys == [b"a", b"b"]
+    assert delivery.keys == [b"a", b"b"]
     assert [type(error) for error in reported] == [ConnectionError, ConnectionError]
 
 
-async def test_what_the_log_drops_before_it_was_told_is_not_kept() -> None:
-    told = Told(changes_max=2, steps_per_turn=1)
-    with told.watching() as watcher:
-        told.publish(b"a", b"b")
-        told.publish(b"c", b"d")
-        assert not told.rest(watcher)
+async def test_changes_dropped_by_the_log_are_not_delivered_later() -> None:
+    delivery = DirectFeed(changes_max=2, steps_per_turn=1)
+    with delivery.watching() as watcher:
+        delivery.publish(b"a", b"b")
+        delivery.publish(b"c", b"d")
+        assert not delivery.left_to(watcher)
         assert watcher.state is WatcherState.FELL_BEHIND
         assert watcher.positions == (0,)
         await turns()
-        assert told.keys == []
+        assert delivery.keys == []
 
 
-async def test_whoever_leaves_in_the_middle_is_told_no_more() -> None:
-    told = Told(steps_per_turn=1)
-    with told.watching() as watcher:
-        told.publish(b"a", b"b", b"c")
+async def test_watcher_that_leaves_during_a_delivery_gets_no_more() -> None:
+    delivery = DirectFeed(steps_per_turn=1)
+    with delivery.watching() as watcher:
+        delivery.publish(b"a", b"b", b"c")
         await turns(3)
-    assert 0 < len(told.keys) < 3
-    before = list(told.keys)
+    assert 0 < len(delivery.keys) < 3
+    before = list(delivery.keys)
     await turns(10)
-    assert told.keys == before
-    assert before + told.rest(watcher) == [b"a", b"b", b"c"]
+    assert delivery.keys == before
+    assert before + delivery.left_to(watcher) == [b"a", b"b", b"c"]
 
 
-async def test_a_feed_that_begins_again_or_closes_wakes_everybody() -> None:
-    told = Told()
-    with told.watching() as watcher:
-        told.feed.reset(Cursor(bytes(16), (9,)))
+async def test_reset_or_close_wakes_every_watcher() -> None:
+    delivery = DirectFeed()
+    with delivery.watching() as watcher:
+        delivery.feed.reset(Cursor(bytes(16), (9,)))
         await watcher.wait()
-        assert not told.rest(watcher)
+        assert not delivery.left_to(watcher)
         assert watcher.state is WatcherState.FELL_BEHIND
         assert watcher.positions == (0,)
-    with told.watching() as watcher:
-        told.feed.close()
+    with delivery.watching() as watcher:
+        delivery.feed.close()
         await watcher.wait()
         with pytest.raises(Unavailable):
-            told.rest(watcher)
+            delivery.left_to(watcher)

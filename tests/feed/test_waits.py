@@ -1,4 +1,4 @@
-"""Waits for positions: none is left behind by a reader that gave up."""
+"""Waits for positions end once everything below them is published; a reader that gave up leaves none behind."""
 
 import asyncio
 
@@ -9,6 +9,53 @@ from kvs_graphql.errors import Unavailable
 from kvs_graphql.feed import Feed
 from kvs_graphql.feed.waits import PositionWaits
 from kvs_graphql.records import Commit, Interest
+from tests.feed.source import Source
+
+
+async def test_waits_end_when_their_positions_are_reached_even_without_changes() -> None:
+    source = Source()
+    far, near, both = (asyncio.create_task(source.feed.reached(positions)) for positions in ((0, 9), (3, 0), (2, 2)))
+    await asyncio.sleep(0)
+    source.move((3, 0))
+    await near
+    source.move((3, 2))
+    await both
+    assert not far.done()
+    source.move((3, 9))
+    await far
+
+
+async def test_wait_for_positions_already_reached_returns_at_once() -> None:
+    await Source(positions=(5, 5)).feed.reached((5,))
+
+
+async def test_cancelled_wait_leaves_the_others_alone() -> None:
+    waits = PositionWaits()
+    cancelled, other = waits.add((0,), (3,)), waits.add((0,), (3,))
+    cancelled.cancel()
+    waits.reached((2,))
+    assert not other.done()
+    waits.reached((3,))
+    await other
+
+
+async def test_wait_for_several_partitions_ends_with_the_last_of_them() -> None:
+    waits = PositionWaits()
+    waiting = waits.add((0, 0, 0), (1, 2, 3))
+    for positions in ((1, 0, 0), (1, 0, 3), (1, 1, 3)):
+        waits.reached(positions)
+        assert not waiting.done()
+    waits.reached((1, 2, 3))
+    await waiting
+
+
+async def test_closing_ends_every_wait_with_an_error() -> None:
+    waits = PositionWaits()
+    waiting = [waits.add((0, 0), wanted) for wanted in ((1,), (0, 9))]
+    waits.close()
+    for wait in waiting:
+        with pytest.raises(Unavailable):
+            await wait
 
 
 async def give_up(wait: "asyncio.Future[None]") -> None:

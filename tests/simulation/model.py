@@ -1,4 +1,4 @@
-"""The truth of a simulated topic."""
+"""Simulated topics."""
 
 from random import Random
 
@@ -9,14 +9,14 @@ TOPIC_ID = b"simulated-topic!"
 
 
 class SimulatedLog(Log):
-    """A topic made up at random, and how a consumer might read it."""
+    """A random topic, and the batches in which a consumer might read it."""
 
     @classmethod
     def random(cls, random: Random, *, partitions: int, records: int, keys: int) -> "SimulatedLog":
         log = cls([[] for _ in range(partitions)], [0] * partitions)
         for number in range(records):
             key = b"%c%d" % (random.choice(b"ab"), random.randrange(keys))
-            # As Kafka's partitioners do: a key has one partition.
+            # As with Kafka's partitioners, a key has one partition.
             partition = sum(key) % partitions
             value = None if random.random() < 0.25 else b"v%d" % number
             log.ends[partition] += random.choice((0, 0, 0, 1, 2))
@@ -26,7 +26,7 @@ class SimulatedLog(Log):
         return log
 
     def batch(self, random: Random, positions: Positions, *, records_max: int) -> Batch:
-        """A batch as the consumer might gather it: up to so many records past `positions` of some partitions."""
+        """Return up to `records_max` records after `positions` in each of some partitions, as a consumer might."""
         runs, reached = [], list(positions) + [0] * (len(self.partitions) - len(positions))
         for partition, records in enumerate(self.partitions):
             run = [r for r in records if r.offset >= reached[partition]][: random.randint(0, records_max)]

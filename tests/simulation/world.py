@@ -1,22 +1,24 @@
-"""A world in which everything but the seed is decided: virtual time, and SQLite without threads."""
+"""A deterministic world: virtual time, and SQLite without threads."""
 
 import asyncio
 import selectors
 import sqlite3
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager, closing
+from functools import wraps
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 from kvs_graphql.compat.aiosqlite import Work
 from kvs_graphql.store import Store, WindowLimits
 from kvs_graphql.store.schema import prepare
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
 
 class _JumpingSelector(selectors.SelectSelector):
-    """Where a loop would wait, its clock jumps to the next timer."""
+    """Advances the clock to the next timer instead of waiting."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -44,8 +46,23 @@ def run(work: Coroutine[Any, Any, T]) -> T:
         return runner.run(work)
 
 
+def in_virtual_time(test: Callable[P, Coroutine[Any, Any, None]]) -> Callable[P, None]:
+    """Run a test in virtual time."""
+
+    @wraps(test)
+    def run_test(*args: P.args, **kwargs: P.kwargs) -> None:
+        run(test(*args, **kwargs))
+
+    return run_test
+
+
+async def everything_possible() -> None:
+    """Let every task do what it can without news: virtual time passes only while nobody has anything to do."""
+    await asyncio.sleep(0.001)
+
+
 class _InlineDatabase:
-    """A database on disk whose transactions run in the caller's thread, at a point where other tasks may run."""
+    """A database on disk that runs transactions in the caller's thread, after other tasks had their turn."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -85,7 +102,7 @@ class _InlineDatabase:
 
 @asynccontextmanager
 async def open_inline_store(path: Path, limits: WindowLimits) -> AsyncIterator[Store]:
-    """The real store over the real SQLite, without threads."""
+    """Open the real store over the real SQLite, without threads."""
     with closing(_InlineDatabase(path)) as database:
         await database.transaction(prepare)
         store = Store(database, limits, path)  # type: ignore[arg-type]

@@ -1,0 +1,45 @@
+"""The index finds exactly the watchers that a change concerns."""
+
+from dataclasses import dataclass
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kvs_graphql.feed.index import InterestIndex
+from kvs_graphql.records import Interest, Record
+
+KEYS = st.binary(max_size=3).map(lambda raw: bytes(byte % 3 for byte in raw))
+INTERESTS = st.builds(Interest, st.none() | st.frozensets(KEYS, max_size=3), st.none() | KEYS)
+
+
+@dataclass(frozen=True, eq=False)
+class Subscriber:
+    interest: Interest
+
+
+@given(st.lists(INTERESTS, max_size=8), st.lists(KEYS, min_size=1, max_size=4), st.data())
+def test_index_finds_the_watchers_whose_interest_matches(
+    interests: list[Interest], keys: list[bytes], data: st.DataObject
+) -> None:
+    index = InterestIndex[Subscriber]()
+    subscribers = [Subscriber(interest) for interest in interests]
+    for subscriber in subscribers:
+        index.add(subscriber)
+    gone = data.draw(st.sets(st.sampled_from(subscribers))) if subscribers else set()
+    for subscriber in gone:
+        index.remove(subscriber)
+    open_ones = set(subscribers) - gone
+    changes = [Record(key, b"v", 0, number, None, None) for number, key in enumerate(keys)]
+    for key in keys:
+        found = index.interested_in(key)
+        assert len(found) == len(set(found))
+        assert set(found) == {s for s in open_ones if s.interest.matches(key)}
+    assert index.concerned(changes) == {s for s in open_ones if any(s.interest.matches(key) for key in keys)}
+    # An interest in no key at all is in no list.
+    assert index.all() == {s for s in open_ones if s.interest.keys != frozenset() or s.interest.prefix is not None}
+
+
+def test_positions_without_changes_concern_nobody() -> None:
+    index = InterestIndex[Subscriber]()
+    index.add(Subscriber(Interest()))
+    assert index.concerned([]) == set()

@@ -1,0 +1,116 @@
+"""Simulated clients, which check everything that they receive."""
+
+import asyncio
+from contextlib import aclosing
+from random import Random
+
+from kvs_graphql.cursor import Cursor
+from kvs_graphql.cursor_validation import CursorValidator
+from kvs_graphql.feed import Flush, Sink, Update
+from kvs_graphql.records import Interest, Positions, advance, covers
+from kvs_graphql.watch import Start, Watch, WatchLimits, WatchState
+from tests.checkers import ClientView
+from tests.simulation.model import SimulatedLog
+from tests.simulation.replicas import Replica
+
+Transition = tuple[WatchState, WatchState]
+
+
+class ObservedWatch(Watch):
+    """A watch that records the transitions between its states."""
+
+    transitions: list[Transition]
+    _observed: WatchState
+
+    @property
+    def state(self) -> WatchState:
+        return self._observed
+
+    @state.setter
+    def state(self, state: WatchState) -> None:
+        if state is WatchState.STARTING:
+            self.transitions = []
+        else:
+            self.transitions.append((self._observed, state))
+        self._observed = state
+
+
+class SimulatedClient:
+    """Reads at its own pace, is cut off, and resumes after its last cursor, on any replica."""
+
+    def __init__(self, random: Random, log: SimulatedLog, limits: WatchLimits) -> None:
+        self._random = random
+        self._limits = limits
+        prefix = random.choice((None, b"a"))
+        keys = None if prefix and random.random() < 0.5 else frozenset((b"a0", b"b1", b"b2"))
+        self.interest = random.choice((Interest(), Interest(keys, prefix)))
+        self.view = ClientView(log, self.interest)
+        self._snapshot = random.random() < 0.5
+        self._interval = random.choice((None, None, 0.002))
+        self._delivers_directly = random.random() < 0.5
+        self._taken: list[Update] = []
+        self._until: Positions = ()
+        self._left = 0.0
+        self.violations: list[AssertionError] = []
+        self.watches: list[ObservedWatch] = []
+        self._resume: Cursor | None = None
+        self._log = log
+
+    def claim_unreachable_cursor(self) -> None:
+        """Resume after a cursor that the log never reached, or that is of another topic."""
+        if self._resume is not None:
+            past = self._resume._replace(positions=advance(self._resume.positions, 0, 1_000_000))
+            self._resume = self._random.choice((past, self._resume._replace(topic_id=bytes(16))))
+            self.view.live = self.view.lossless = False
+
+    async def follow(self, replica: Replica, until: Positions, *, updates_max: float = float("inf")) -> None:
+        """Read until the cursor covers `until`, or `updates_max` updates arrived."""
+        validator = CursorValidator(replica.feed, replica.kafka.refreshes)
+        watch = ObservedWatch(replica.store, replica.feed, self.interest, self._limits, validator)
+        snapshot = self._resume is None and self._snapshot
+        self._until, self._left = until, updates_max
+        self.watches.append(watch)
+        sink = Sink(self._encode, self._send) if self._delivers_directly else None
+        start = Start(self._resume, snapshot, progress=True, interval=self._interval)
+        if self._resume is None and not self._snapshot:
+            self.view.begin(replica.feed.positions)
+        async with aclosing(watch.updates(start, sink)) as pages:
+            async for page in pages:
+                for update in page:
+                    self._see(update)
+                    if self._left <= 0:
+                        return
+                if covers(self.view.cursor, until) and self.view.live:
+                    return
+                if self._random.random() < 0.3:
+                    await asyncio.sleep(0.001)
+
+    def _encode(self, update: Update) -> Update | None:
+        if self._random.random() < 0.05:
+            raise RuntimeError("a rendering that fails")
+        return None if self._random.random() < 0.05 else update
+
+    def _send(self, update: Update) -> Flush | None:
+        """Take an update directly, or have no room for it; the last one is never taken directly."""
+        if (
+            self._random.random() < 0.2
+            or self._left - len(self._taken) <= 1
+            or covers(update.cursor.positions, self._until)
+        ):
+            return None
+        self._taken.append(update)
+        return self._flush
+
+    def _flush(self) -> None:
+        taken, self._taken = self._taken, []
+        try:
+            for update in taken:
+                self._see(update)
+        except AssertionError as violation:
+            # Direct delivery only reports errors; the test raises this one.
+            self.violations.append(violation)
+
+    def _see(self, update: Update) -> None:
+        self.view.see(update)
+        self._resume = update.cursor
+        self._left -= 1

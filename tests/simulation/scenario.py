@@ -1,0 +1,71 @@
+"""One simulation: clients of two replicas, to both of which everything may happen."""
+
+import asyncio
+from contextlib import AsyncExitStack
+from pathlib import Path
+from random import Random
+
+from kvs_graphql.records import Positions
+from kvs_graphql.store import WindowLimits
+from kvs_graphql.watch import WatchLimits
+from tests.simulation.clients import SimulatedClient
+from tests.simulation.model import SimulatedLog
+from tests.simulation.replicas import Kafka, Replica
+
+_PROGRESS_SECONDS = 0.005
+
+
+async def simulate(random: Random, directory: Path) -> list[SimulatedClient]:
+    """Run a simulation to its end, check what its clients hold, and return them."""
+    log = SimulatedLog.random(
+        random, partitions=random.randint(1, 3), records=random.randint(1, 60), keys=random.randint(1, 6)
+    )
+    limits = WindowLimits(random.choice((1, 3, 10, 1000)), random.choice((1, 50, 100_000)), random.choice((1, 3, 1000)))
+    kafka = Kafka(random)
+    replicas = [Replica(random, log, kafka, directory / f"{n}.db", limits) for n in range(2)]
+    async with AsyncExitStack() as stack:
+        stack.callback(asyncio.create_task(kafka.refresh_metadata()).cancel)
+        for replica in replicas:
+            await replica.start()
+            stack.push_async_callback(replica.stop)
+        return await _simulate(random, log, replicas)
+
+
+async def _simulate(random: Random, log: SimulatedLog, replicas: list[Replica]) -> list[SimulatedClient]:
+    watch_limits = WatchLimits(random.choice((1, 2, 100)), random.choice((1, 8, 1_000_000)), _PROGRESS_SECONDS)
+    clients = [SimulatedClient(random, log, watch_limits) for _ in range(3)]
+
+    for _ in range(random.randint(1, 6)):
+        async with asyncio.TaskGroup() as tasks:
+            for client in clients:
+                replica = random.choice(replicas)
+                tasks.create_task(_follow_for_a_while(client, replica, log.end, random.randint(1, 12)))
+            for replica in replicas:
+                for _ in range(random.randint(0, 4)):
+                    await replica.step()
+                if random.random() < 0.15:
+                    await replica.rebuild()
+        if random.random() < 0.3:
+            await random.choice(replicas).forget()
+        if random.random() < 0.1:
+            random.choice(clients).claim_unreachable_cursor()
+
+    for replica in replicas:
+        await replica.finish()
+    for client in clients:
+        async with asyncio.timeout(10):
+            await client.follow(random.choice(replicas), log.end)
+        assert not client.violations
+        client.view.check_table()
+        client.view.check_complete()
+        assert client.view.table == log.table(log.end, client.interest)
+    return clients
+
+
+async def _follow_for_a_while(client: SimulatedClient, replica: Replica, until: Positions, updates_max: int) -> None:
+    """Cut a client off after `updates_max` updates, or when nothing more comes."""
+    try:
+        async with asyncio.timeout(0.05):
+            await client.follow(replica, until, updates_max=updates_max)
+    except TimeoutError:
+        pass

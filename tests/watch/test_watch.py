@@ -1,0 +1,168 @@
+"""Watches that conflate or lose nothing, and cursors that the table does not know yet."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from kvs_graphql.cursor import NO_TOPIC_ID, Cursor
+from kvs_graphql.feed import Kind, Update
+from kvs_graphql.state import TopicSnapshot
+from tests.simulation.world import everything_possible, in_virtual_time
+from tests.watch.table import open_table
+
+INTERVAL_SECONDS = 0.01
+LIVE = (Kind.LIVE, None)
+
+
+async def until_live(updates: AsyncIterator[Update]) -> list[tuple[Kind, bytes | None]]:
+    """Return kind and value of each update up to the next LIVE."""
+    received = []
+    async for update in updates:
+        received.append((update.kind, update.record and update.record.value))
+        if update.kind is Kind.LIVE:
+            break
+    return received
+
+
+async def next_of(updates: AsyncIterator[Update], number: int) -> list[tuple[Kind, bytes, bytes | None]]:
+    """Return kind, key and value of the next changes."""
+    received = []
+    for _ in range(number):
+        update = await anext(updates)
+        assert update.record is not None
+        received.append((update.kind, update.record.key, update.record.value))
+    return received
+
+
+def cursor(offset: int, pending: int = 0) -> Cursor:
+    return Cursor(NO_TOPIC_ID, (offset,), (pending,) if pending else ())
+
+
+@in_virtual_time
+async def test_batch_of_1000_changes_is_delivered_whole_or_conflated_as_requested(tmp_path: Path) -> None:
+    async with (
+        open_table(tmp_path) as table,
+        table.watching() as lossless,
+        table.watching(interval=INTERVAL_SECONDS) as conflating,
+    ):
+        assert await until_live(lossless) == await until_live(conflating) == [LIVE]
+        await table.change(*((b"key", b"%d" % n) for n in range(1_000)))
+        assert await next_of(lossless, 1_000) == [(Kind.SET, b"key", b"%d" % n) for n in range(1_000)]
+        assert await until_live(conflating) == [(Kind.CONFLATED, None), (Kind.SET, b"999"), LIVE]
+
+
+@in_virtual_time
+async def test_conflating_watch_that_leaves_nothing_out_delivers_plain_changes(tmp_path: Path) -> None:
+    async with open_table(tmp_path) as table, table.watching(interval=INTERVAL_SECONDS) as updates:
+        await until_live(updates)
+        await table.change((b"a", b"1"), (b"b", None))
+        assert await next_of(updates, 2) == [(Kind.SET, b"a", b"1"), (Kind.DELETE, b"b", None)]
+
+
+@in_virtual_time
+async def test_interval_passes_between_two_deliveries(tmp_path: Path) -> None:
+    async with open_table(tmp_path) as table, table.watching(interval=5.0) as updates:
+        await until_live(updates)
+        await table.change((b"a", b"1"))
+        await next_of(updates, 1)
+        loop = asyncio.get_running_loop()
+        delivered_at = loop.time()
+        reading = asyncio.create_task(next_of(updates, 1))
+        await everything_possible()
+        await table.change((b"a", b"2"))
+        await reading
+        assert loop.time() == pytest.approx(delivered_at + 5.0)
+
+
+@in_virtual_time
+async def test_watch_cut_off_within_a_conflated_run_resumes_without_loss(tmp_path: Path) -> None:
+    async with open_table(tmp_path) as table:
+        async with table.watching(interval=INTERVAL_SECONDS) as updates:
+            await until_live(updates)
+            await table.change((b"a", b"1"), (b"b", b"1"), (b"a", b"2"))
+            assert (await anext(updates)).kind is Kind.CONFLATED
+            within = await anext(updates)
+            assert within.record is not None
+            assert within.record.key == b"b"
+        async with table.watching(within.cursor) as updates:
+            assert await until_live(updates) == [(Kind.SET, b"2"), LIVE]
+
+
+@pytest.mark.parametrize("claimed", [cursor(9), cursor(1, pending=9), Cursor(NO_TOPIC_ID, (3, 1))])
+@in_virtual_time
+async def test_cursor_past_the_end_of_kafka_is_reset(tmp_path: Path, claimed: Cursor) -> None:
+    async with open_table(tmp_path) as table:
+        await table.change((b"a", b"1"), (b"b", b"1"), (b"c", b"1"))
+        async with table.watching(claimed) as updates:
+            reading = asyncio.create_task(until_live(updates))
+            await everything_possible()
+            table.refresh(NO_TOPIC_ID, 3)
+            kinds = [kind for kind, _ in await reading]
+            assert kinds[-5:] == [Kind.RESET, Kind.SNAPSHOT, Kind.SNAPSHOT, Kind.SNAPSHOT, Kind.LIVE]
+
+
+@in_virtual_time
+async def test_metadata_from_before_the_watch_refutes_no_cursor(tmp_path: Path) -> None:
+    async with open_table(tmp_path) as table:
+        await table.change((b"a", b"1"))
+        table.refresh(NO_TOPIC_ID, 1)
+        under_way = table.refreshes.begin()
+        async with table.watching(cursor(3)) as updates:
+            reading = asyncio.create_task(until_live(updates))
+            await everything_possible()
+            table.refreshes.end(under_way, TopicSnapshot(NO_TOPIC_ID, (1,)))
+            await everything_possible()
+            await table.change((b"a", b"2"), (b"a", b"3"))
+            assert await reading == [LIVE]
+
+
+@in_virtual_time
+async def test_cursor_that_kafka_has_waits_for_this_replica(tmp_path: Path) -> None:
+    async with open_table(tmp_path) as table, table.watching(cursor(2)) as updates:
+        reading = asyncio.create_task(until_live(updates))
+        await everything_possible()
+        table.refresh(NO_TOPIC_ID, 2)
+        await everything_possible()
+        # A log that is cut short later does not refute what was certain.
+        table.refresh(NO_TOPIC_ID, 1)
+        await everything_possible()
+        assert not reading.done()
+        await table.change((b"a", b"1"), (b"a", b"2"))
+        assert await reading == [LIVE]
+
+
+@in_virtual_time
+async def test_cursor_ahead_is_neither_accepted_nor_refused_while_kafka_is_away(tmp_path: Path) -> None:
+    async with open_table(tmp_path) as table, table.watching(cursor(2)) as updates:
+        reading = asyncio.create_task(until_live(updates))
+        await everything_possible()
+        table.refreshes.begin()
+        await everything_possible()
+        assert not reading.done()
+        table.refresh(NO_TOPIC_ID, 0)
+        assert await reading == [(Kind.RESET, None), LIVE]
+
+
+@in_virtual_time
+async def test_cursor_of_another_topic_is_reset_after_the_next_metadata_refresh(tmp_path: Path) -> None:
+    async with open_table(tmp_path) as table:
+        await table.change((b"a", b"1"))
+        async with table.watching(Cursor(bytes(range(16)), (1,))) as updates:
+            reading = asyncio.create_task(until_live(updates))
+            await everything_possible()
+            assert not reading.done()
+            table.refresh(NO_TOPIC_ID, 1)
+            assert await reading == [(Kind.RESET, None), (Kind.SNAPSHOT, b"1"), LIVE]
+
+
+@in_virtual_time
+async def test_watch_that_fell_behind_replays_from_the_store_and_follows_again(tmp_path: Path) -> None:
+    async with open_table(tmp_path, changes_max=1) as table, table.watching() as updates:
+        await until_live(updates)
+        await table.change((b"a", b"1"), (b"a", b"2"))
+        await table.change((b"a", b"3"))
+        assert await next_of(updates, 3) == [(Kind.SET, b"a", b"%d" % n) for n in (1, 2, 3)]
+        await table.change((b"a", b"4"))
+        assert await next_of(updates, 1) == [(Kind.SET, b"a", b"4")]

@@ -1,4 +1,4 @@
-"""Applications without a broker: over a table that the test fills by hand, called as a server calls them."""
+"""Applications without a broker, over a table that the test fills, called as a server calls them."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -21,6 +21,7 @@ from kvs_graphql.service import Service, ServiceLimits, WatchLimits
 from kvs_graphql.state import Lifecycle
 from kvs_graphql.store import Store, WindowLimits, open_store
 from kvs_graphql.web import SlotLimits, WebOptions, build_app
+from tests.simulation.world import open_inline_store
 
 TOPIC_ID = bytes(range(16))
 LIMITS = ServiceLimits(
@@ -48,7 +49,7 @@ OPTIONS = WebOptions(
 
 @dataclass(frozen=True)
 class Answer:
-    """What an application answered."""
+    """The answer of an application."""
 
     status: int
     headers: dict[str, str]
@@ -64,17 +65,18 @@ class Table:
     def __init__(self, store: Store, *, service: type[Service], limits: ServiceLimits) -> None:
         self.store = store
         self.feed = Feed(Cursor(TOPIC_ID, store.positions), changes_max=100, bytes_max=100_000)
-        self.service = service("topic", store, self.feed, Lifecycle(), limits)
+        self.lifecycle = Lifecycle()
+        self.service = service("topic", store, self.feed, self.lifecycle, limits)
 
     async def change(self, *pairs: tuple[bytes, bytes | None]) -> None:
-        """All of them in one commit."""
+        """Apply and publish changes in one commit."""
         (position,) = self.feed.positions
         run = [Record(key, value, 0, position + n, n * 1_000, None) for n, (key, value) in enumerate(pairs)]
         self.feed.publish(await self.store.apply(Batch((run,), (position + len(run),), 0, 0)))
 
     async def watched_by(self, number: int) -> None:
-        """Return once so many subscribers watch."""
-        while self.feed.watchers < number:  # noqa: ASYNC110 - nothing tells
+        """Return once at least `number` watchers are open."""
+        while self.feed.watchers < number:  # noqa: ASYNC110 - the feed has no event for it
             await asyncio.sleep(0)
 
 
@@ -85,10 +87,10 @@ class Application:
         self.table = table
         self.metrics = Metrics()
         self.executor = executor(schema, DOCUMENT_LIMITS, self.metrics, render_cache_bytes_max=1_000_000)
-        self._app = build_app(self.executor, schema.as_str(), table.service, self.metrics, OPTIONS)
+        self.app = build_app(self.executor, schema.as_str(), table.service, self.metrics, OPTIONS)
 
     async def post(self, request: object, *, accept: str = "application/json") -> Answer:
-        """The answer to a POST whose body comes in one message, as uvicorn hands over a small one."""
+        """Return the answer to a POST whose body is one message, as uvicorn delivers a small one."""
         messages = [{"type": "http.request", "body": orjson.dumps(request), "more_body": False}]
         sent: list[dict[str, Any]] = []
 
@@ -103,7 +105,7 @@ class Application:
 
         headers = [(b"content-type", b"application/json"), (b"accept", accept.encode())]
         scope = {"type": "http", "method": "POST", "path": "/graphql", "query_string": b"", "headers": headers}
-        await self._app(scope | {"extensions": {}, "client": ("test", 1), "root_path": ""}, receive, send)
+        await self.app(scope | {"extensions": {}, "client": ("test", 1), "root_path": ""}, receive, send)
         start, *bodies = sent
         return Answer(
             start["status"],
@@ -112,11 +114,11 @@ class Application:
         )
 
     async def query(self, document: str, **variables: Any) -> Any:
-        """The whole answer to a document: data, errors and extensions."""
+        """Return the whole answer to a document: data, errors and extensions."""
         return (await self.post({"query": document, "variables": variables})).json()
 
     def counted(self, name: str, **labels: str) -> float:
-        """The value of a counter, added up over the labels that are not given."""
+        """Return the sum of a counter over all labels that are not given."""
         return sum(
             sample.value
             for family in text_string_to_metric_families(self.metrics.render().decode())
@@ -134,10 +136,12 @@ async def open_application(
     limits: ServiceLimits = LIMITS,
     schema: strawberry.Schema | None = None,
     executor: Callable[..., Executor] = Executor,
+    threads: bool = True,
 ) -> AsyncIterator[Application]:
-    """An application over a table that holds these records of one partition."""
+    """Open an application over a table with these records of one partition; without threads, requests cost less."""
     window = WindowLimits(changes_max=1_000, bytes_max=1_000_000, deletes_max=100)
-    async with open_store(directory / "kvs.db", window, readers=2) as store:
+    path = directory / "kvs.db"
+    async with open_store(path, window, readers=2) if threads else open_inline_store(path, window) as store:
         await store.begin("topic", TOPIC_ID, (0,))
         end = max((record.offset + 1 for record in records), default=0)
         await store.apply(Batch((list(records),), (end,), 0, 0))

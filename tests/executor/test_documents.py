@@ -1,0 +1,125 @@
+"""Documents are prepared once for all who send the same, and the cache is bounded."""
+
+from collections import Counter
+from typing import Any
+
+import pytest
+from graphql import OperationType
+
+from kvs_graphql.api import build_schema
+from kvs_graphql.compat.strawberry import graphql_schema
+from kvs_graphql.executor import Fault, PreparedOperation, Refusal, documents
+from kvs_graphql.executor.documents import Documents
+from tests.applications import DOCUMENT_LIMITS
+
+SCHEMA = graphql_schema(build_schema())
+KIB = 1024
+DOCUMENT_CHARACTERS_MAX = 64 * KIB
+CACHE_CHARACTERS_MAX = 4 * KIB * KIB
+SEVERAL = "query A { __typename } subscription B { updates { kind } } mutation C { nothing }"
+
+
+@pytest.fixture
+def prepared_documents() -> Documents:
+    return Documents(SCHEMA, DOCUMENT_LIMITS)
+
+
+def of_length(characters: int, number: int = 0) -> str:
+    """Return a valid document of exactly that length, unlike those of other numbers."""
+    return f"{{ __typename }} # {number} ".ljust(characters, "x")
+
+
+def fault_and_code(prepared: PreparedOperation | Refusal) -> tuple[Fault, Any]:
+    assert isinstance(prepared, Refusal)
+    (error,) = prepared.errors
+    return prepared.fault, (error.extensions or {}).get("code")
+
+
+def test_document_is_parsed_and_validated_once(prepared_documents: Documents, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: Counter[str] = Counter()
+
+    def count(name: str) -> None:
+        real = getattr(documents, name)
+
+        def counted(*arguments: Any, **options: Any) -> Any:
+            calls[name] += 1
+            return real(*arguments, **options)
+
+        monkeypatch.setattr(documents, name, counted)
+
+    for name in ("parse", "validate", "compile_operation"):
+        count(name)
+    query = "query A { __typename } query B { status { topic } }"
+    first = [prepared_documents.prepare(query, name) for name in ("A", "B")]
+    second = [prepared_documents.prepare(query, name) for name in ("A", "B")]
+    assert all(one is other for one, other in zip(first, second, strict=True))
+    assert calls == {"parse": 1, "validate": 1, "compile_operation": 2}
+
+
+@pytest.mark.parametrize("query", ["{ nothing }", "{"])
+def test_invalid_document_is_refused_from_the_cache(prepared_documents: Documents, query: str) -> None:
+    first = prepared_documents.prepare(query, None)
+    assert isinstance(first, Refusal)
+    assert prepared_documents.prepare(query, None) is first
+
+
+def test_cache_keeps_the_documents_used_last(prepared_documents: Documents) -> None:
+    # Each document counts one character more than it has.
+    length = DOCUMENT_CHARACTERS_MAX - 1
+    queries = [of_length(length, number) for number in range(CACHE_CHARACTERS_MAX // (length + 1) + 1)]
+    first, second, *others, last = queries
+    prepared = {query: prepared_documents.prepare(query, None) for query in (first, second, *others)}
+    assert prepared_documents.prepare(first, None) is prepared[first]
+    prepared_documents.prepare(last, None)
+    kept = [query for query, operation in prepared.items() if prepared_documents.prepare(query, None) is operation]
+    assert first in kept
+    assert second not in kept
+
+
+@pytest.mark.parametrize(("surplus", "kept"), [(0, True), (1, False)])
+def test_document_over_the_limit_is_not_kept(prepared_documents: Documents, surplus: int, kept: bool) -> None:
+    query = of_length(DOCUMENT_CHARACTERS_MAX + surplus)
+    first = prepared_documents.prepare(query, None)
+    assert isinstance(first, PreparedOperation)
+    assert (prepared_documents.prepare(query, None) is first) == kept
+
+
+def test_names_without_an_operation_are_not_kept(prepared_documents: Documents) -> None:
+    query = "query A { __typename }"
+    assert prepared_documents.prepare(query, "A") is prepared_documents.prepare(query, "A")
+    unknown = prepared_documents.prepare(query, "B")
+    assert fault_and_code(unknown) == (Fault.REQUEST, "BAD_INPUT")
+    assert prepared_documents.prepare(query, "B") is not unknown
+
+
+@pytest.mark.parametrize(
+    ("query", "name", "fault", "code"),
+    [
+        (None, None, Fault.REQUEST, "BAD_INPUT"),
+        ("", None, Fault.REQUEST, "BAD_INPUT"),
+        ("fragment F on Query { __typename }", None, Fault.REQUEST, "BAD_INPUT"),
+        ("query A { __typename } query B { __typename }", None, Fault.DOCUMENT, "BAD_INPUT"),
+        ("query A { __typename } query B { __typename }", "", Fault.REQUEST, "BAD_INPUT"),
+        ("{ __typename }", "A", Fault.REQUEST, "BAD_INPUT"),
+        ("mutation { nothing }", None, Fault.DOCUMENT, "WRITES_DISABLED"),
+    ],
+)
+def test_request_without_an_operation_is_refused(
+    prepared_documents: Documents, query: str | None, name: str | None, fault: Fault, code: str
+) -> None:
+    refusal = prepared_documents.prepare(query, name)
+    assert isinstance(refusal, Refusal)
+    assert (refusal.fault, (refusal.errors[0].extensions or {})["code"]) == (fault, code)
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"), [("A", OperationType.QUERY), ("B", OperationType.SUBSCRIPTION), ("C", OperationType.MUTATION)]
+)
+def test_operation_is_found_by_its_name(name: str, kind: OperationType) -> None:
+    schema = graphql_schema(build_schema(writes=True))
+    query = SEVERAL.replace("nothing", 'delete(key: "a") { offset }')
+    prepared = Documents(schema, DOCUMENT_LIMITS).prepare(query, name)
+    assert isinstance(prepared, PreparedOperation)
+    assert (prepared.name, prepared.type) == (name, kind)
+    assert prepared.is_subscription == (name == "B")
+    assert prepared.is_mutation == (name == "C")

@@ -1,0 +1,152 @@
+"""Every transport writes updates directly while the server has room, and through ASGI otherwise."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+
+from kvs_graphql.service import Flush
+from kvs_graphql.web import DIRECT_EXTENSION
+from tests.applications import Application, open_application
+from tests.transports import MULTIPART_ACCEPT
+
+DOCUMENT = "subscription { updates { key cursor } }"
+HEADERS = {"sse": "text/event-stream", "multipart": MULTIPART_ACCEPT}
+TRANSPORTS = ["sse", "multipart", "websocket"]
+
+
+@dataclass
+class Server:
+    """What a server does for one client: it takes writes directly while it has room, and messages through ASGI."""
+
+    room: bool = True
+    fails: bool = False
+    written: list[bytes] = field(default_factory=list)
+    sent: list[dict[str, Any]] = field(default_factory=list)
+    news: asyncio.Event = field(default_factory=asyncio.Event)
+    incoming: asyncio.Queue[dict[str, Any]] = field(default_factory=asyncio.Queue)
+
+    def write(self, *parts: bytes) -> Flush | None:
+        """Take one message or chunk directly; the flush writes it."""
+        if not self.room:
+            return None
+
+        def flush() -> None:
+            self.written.append(b"".join(parts))
+            self.news.set()
+
+        return flush
+
+    async def send(self, message: Any) -> None:
+        if self.fails:
+            raise OSError("the client has gone")
+        self.sent.append(message)
+        self.news.set()
+
+    def contents(self) -> list[bytes]:
+        """Return the contents of the messages that were sent through ASGI."""
+        contents = (message.get("body") or message.get("text", "").encode() for message in self.sent)
+        return [content for content in contents if b'"updates"' in content]
+
+    async def until_update(self) -> None:
+        while not self.written and not self.contents():
+            self.news.clear()
+            await self.news.wait()
+
+
+def scope_of(transport: str, server: Server) -> dict[str, Any]:
+    common = {"path": "/graphql", "query_string": b"", "client": ("test", 1), "root_path": ""}
+    extensions = {"extensions": {DIRECT_EXTENSION: server}}
+    if transport == "websocket":
+        websocket = {"type": "websocket", "headers": [], "subprotocols": ["graphql-transport-ws"]}
+        return {**common, **extensions, **websocket}
+    headers = [(b"content-type", b"application/json"), (b"accept", HEADERS[transport].encode())]
+    return {**common, **extensions, "type": "http", "method": "POST", "headers": headers}
+
+
+@asynccontextmanager
+async def subscribed(application: Application, transport: str, server: Server) -> AsyncIterator[None]:
+    """Subscribe, and yield once the subscription watches the table."""
+    request = {"query": DOCUMENT}
+    if transport == "websocket":
+        server.incoming.put_nowait({"type": "websocket.connect"})
+        for message in ({"type": "connection_init"}, {"type": "subscribe", "id": "1", "payload": request}):
+            server.incoming.put_nowait({"type": "websocket.receive", "text": orjson.dumps(message).decode()})
+    else:
+        server.incoming.put_nowait({"type": "http.request", "body": orjson.dumps(request), "more_body": False})
+    serving = asyncio.ensure_future(application.app(scope_of(transport, server), server.incoming.get, server.send))
+    async with asyncio.timeout(60):
+        await application.table.watched_by(1)
+        # Let the subscription wait for changes.
+        for _ in range(10):
+            await asyncio.sleep(0)
+        yield
+        server.incoming.put_nowait({"type": f"{'websocket' if transport == 'websocket' else 'http'}.disconnect"})
+        await serving
+
+
+def framed(transport: str, result: bytes, token: bytes) -> bytes:
+    """Return the bytes in which a transport delivers a result."""
+    match transport:
+        case "sse":
+            return b"id: " + token + b"\nevent: next\ndata: " + result + b"\n\n"
+        case "multipart":
+            return b'\r\ncontent-type: application/json\r\n\r\n{"payload":' + result + b"}\r\n--graphql"
+    return b'{"id":"1","type":"next","payload":' + result + b"}"
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+@pytest.mark.parametrize("room", [True, False], ids=["with room", "without room"])
+async def test_update_is_written_directly_while_there_is_room(tmp_path: Path, transport: str, room: bool) -> None:
+    server = Server(room=room)
+    async with open_application(tmp_path) as application, subscribed(application, transport, server):
+        await application.table.change((b"a", b"1"))
+        await server.until_update()
+        token = orjson.loads(_payload(server))["data"]["updates"]["cursor"].encode()
+        expected = framed(transport, _payload(server), token)
+    assert (server.written, server.contents()) == (([expected], []) if room else ([], [expected]))
+
+
+def _payload(server: Server) -> bytes:
+    """Return the JSON of the only result."""
+    (content,) = [*server.written, *server.contents()]
+    start = content.index(b'{"data"')
+    return content[start : content.index(b"}}}", start) + 3]
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+async def test_update_that_found_no_room_is_followed_in_order_by_direct_ones(tmp_path: Path, transport: str) -> None:
+    server = Server(room=False)
+    async with open_application(tmp_path) as application, subscribed(application, transport, server):
+        await application.table.change((b"a", b"1"))
+        await server.until_update()
+        server.room = True
+        await application.table.change((b"b", b"1"), (b"c", b"1"))
+        while len(server.written) < 2:
+            server.news.clear()
+            await server.news.wait()
+    assert [b'"key":"a"' in content for content in server.contents()] == [True]
+    assert [b'"key":"b"' in server.written[0], b'"key":"c"' in server.written[1]] == [True, True]
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+async def test_client_that_disconnects_leaves_no_watcher(tmp_path: Path, transport: str) -> None:
+    async with open_application(tmp_path) as application:
+        async with subscribed(application, transport, Server()):
+            pass
+        assert application.table.feed.watchers == 0
+
+
+async def test_websocket_whose_send_fails_ends_its_operation(tmp_path: Path) -> None:
+    server = Server(room=False)
+    async with open_application(tmp_path) as application, subscribed(application, "websocket", server):
+        server.fails = True
+        await application.table.change((b"a", b"1"))
+        while application.table.feed.watchers:  # noqa: ASYNC110 - the feed has no event for it
+            await asyncio.sleep(0)
+        assert application.counted("kvs_subscriptions_active") == 0

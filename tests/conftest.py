@@ -1,4 +1,4 @@
-"""Fixtures for every test."""
+"""Fixtures for all tests."""
 
 from collections.abc import Iterator
 from uuid import uuid4
@@ -8,7 +8,7 @@ from hypothesis import settings
 
 from kvs_graphql.demo.broker import EmbeddedBroker
 
-# Examples have no time limit: tests pass on slow machines, too.
+# Slow machines may take any time for an example.
 settings.register_profile("no deadline", deadline=None)
 settings.load_profile("no deadline")
 
@@ -17,7 +17,7 @@ pytest_plugins = ["tests.kafka.fixtures", "tests.clients.fixtures"]
 
 @pytest.fixture(scope="session")
 def embedded_broker() -> Iterator[EmbeddedBroker]:
-    """One embedded broker for all tests that only use topics of their own."""
+    """One embedded broker for all tests that use only topics of their own."""
     with EmbeddedBroker() as broker:
         yield broker
 

@@ -1,4 +1,4 @@
-"""Every way to subscribe, behind one face: our own clients of the three transports, and the npm clients."""
+"""All transports of subscriptions behind one interface: own clients of each, and the npm clients."""
 
 import asyncio
 import re
@@ -37,25 +37,25 @@ Results = AsyncGenerator[Result, None]
 
 
 class Link(Protocol):
-    """A client, and its connection where it has one for all its subscriptions."""
+    """A client, and its connection if all its subscriptions share one."""
 
     def subscribed(
         self, document: str, *, operation: str | None = None, **variables: Any
     ) -> AbstractAsyncContextManager[Results]:
-        """The results of an operation, until it ends by itself; the end of the context ends it."""
+        """Yield the results of an operation, which ends with the context unless it has ended before."""
         ...
 
 
 @dataclass(frozen=True)
 class Transport:
-    """`metric`: its label in /metrics."""
+    """A transport; `metric` is its label in /metrics."""
 
     linked: Callable[[Served], AbstractAsyncContextManager[Link]]
     metric: str
 
     @asynccontextmanager
     async def __call__(self, served: Served, document: str, **variables: Any) -> AsyncIterator[Results]:
-        """One operation on a connection of its own."""
+        """Run one operation on its own connection."""
         async with self.linked(served) as link, link.subscribed(document, **variables) as results:
             yield results
 
@@ -69,7 +69,7 @@ def request_of(document: str, operation: str | None, variables: dict[str, Any]) 
 async def open_socket(
     served: Served, *, subprotocol: str | None = TRANSPORT_WS, origin: str | None = None, init: bool = True
 ) -> AsyncIterator[ClientConnection]:
-    """A WebSocket to the service; with `init` it is acknowledged already."""
+    """Open a WebSocket to the service; with `init`, the service has acknowledged it."""
     url = served.run.url.replace("http", "ws", 1) + "/graphql"
     subprotocols = None if subprotocol is None else [Subprotocol(subprotocol)]
     async with (
@@ -79,7 +79,7 @@ async def open_socket(
             subprotocols=subprotocols,
             origin=None if origin is None else Origin(origin),
             proxy=None,
-            # What is not read must not hold up the close.
+            # Unread messages must not hold up the close.
             max_queue=None,
         ) as socket,
     ):
@@ -103,7 +103,7 @@ async def receive(socket: ClientConnection) -> Message:
 
 
 class _SocketLink:
-    """graphql-transport-ws: all operations on one socket."""
+    """graphql-transport-ws, with all operations on one socket."""
 
     def __init__(self, socket: ClientConnection) -> None:
         self._socket = socket
@@ -144,7 +144,7 @@ async def _websocket(served: Served) -> AsyncIterator[Link]:
 
 @dataclass(frozen=True)
 class _HttpLink:
-    """One response a subscription."""
+    """One response per subscription."""
 
     served: Served
     accept: str
@@ -174,7 +174,7 @@ async def _events(response: httpx.Response) -> Results:
 
 async def _parts(response: httpx.Response) -> Results:
     if response.headers["content-type"] == "application/json":
-        # Of what is no subscription, or was refused, there is one answer.
+        # Queries, and requests that are refused, have one answer.
         await response.aread()
         yield response.json()
         return
@@ -198,7 +198,7 @@ async def _multipart(served: Served) -> AsyncIterator[Link]:
 
 @dataclass(frozen=True)
 class _NodeLink:
-    """A client of npm."""
+    """An npm client."""
 
     client: NodeClient
 
@@ -224,7 +224,7 @@ MULTIPART = Transport(_multipart, "multipart")
 
 
 def npm_transport(node: Node, package: str) -> Transport:
-    """That of the real client in `package`."""
+    """Return the transport of the npm client in `package`."""
 
     @asynccontextmanager
     async def linked(served: Served) -> AsyncIterator[Link]:
@@ -235,7 +235,7 @@ def npm_transport(node: Node, package: str) -> Transport:
 
 
 async def take(results: Results, number: int) -> list[dict[str, Any]]:
-    """The updates of the next so many results, none of which has errors."""
+    """Return the updates of the next `number` results, none of which has errors."""
     updates = []
     for _ in range(number):
         result = await anext(results)
@@ -245,7 +245,7 @@ async def take(results: Results, number: int) -> list[dict[str, Any]]:
 
 
 async def until_active(http: httpx.AsyncClient, subscriptions: int, transport: str = "") -> None:
-    """Return once so many subscriptions are open, over that transport or over all, as /metrics tells it."""
+    """Return once /metrics shows so many open subscriptions, over one transport or over all."""
     async with asyncio.timeout(SECONDS_MAX):
         while True:
             metrics = (await http.get("/metrics")).text

@@ -1,4 +1,4 @@
-"""Mutations over GraphQL, with the embedded broker, whose answers say 1234 ms for every record."""
+"""Mutations over GraphQL, with the embedded broker, which gives every record the timestamp 1234 ms."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -27,7 +27,7 @@ query ($key: String!, $at: Cursor) {
 
 @asynccontextmanager
 async def writable(broker: EmbeddedBroker, topic: str, directory: Path, **settings: Any) -> AsyncIterator[Served]:
-    """A live service that takes writes."""
+    """Serve a topic with writes enabled."""
     options = {"enable_writes": True, **settings}
     async with serving(broker.bootstrap_servers, topic, directory, **options) as served:
         async with asyncio.timeout(30):
@@ -39,7 +39,7 @@ _JSON = {"content-type": "application/json"}
 
 
 async def codes(served: Served, document: str) -> dict[str, str]:
-    """The code of each field that failed."""
+    """Return the code of each field that failed."""
     answer = await served.query(document)
     return {error["path"][0]: error["extensions"]["code"] for error in answer.get("errors", ())}
 
@@ -78,8 +78,8 @@ async def test_keys_and_values_are_written_in_every_encoding(
             write = writes[name]
             assert (write["key"], write["timestamp"]) == (key.hex(), "1970-01-01T00:00:01.234000+00:00")
             found = (await served.data(VALUE, key=key.hex(), at=write["cursor"]))["value"]
-            place = {"partition": write["partition"], "offset": write["offset"]}
-            assert found == {"value": value.hex(), **place, "headers": []}
+            position = {"partition": write["partition"], "offset": write["offset"]}
+            assert found == {"value": value.hex(), **position, "headers": []}
 
 
 async def test_headers_keep_their_order_repeats_and_missing_values(
@@ -116,7 +116,7 @@ async def test_headers_keep_their_order_repeats_and_missing_values(
         ('key: "a", value: "", headers: [{key: "h", value: "x", encoding: HEX}]', "BAD_INPUT"),
     ],
 )
-async def test_what_cannot_be_written_is_a_typed_error(
+async def test_invalid_write_is_refused_with_a_code(
     embedded_broker: EmbeddedBroker, embedded_topic: str, tmp_path: Path, arguments: str, code: str
 ) -> None:
     async with writable(embedded_broker, embedded_topic, tmp_path, key_bytes_max=8) as served:
@@ -124,7 +124,7 @@ async def test_what_cannot_be_written_is_a_typed_error(
         assert [error["extensions"]["code"] for error in answer["errors"]] == [code]
 
 
-async def test_a_failed_write_is_null_and_stops_none_of_its_request(
+async def test_failed_write_is_null_and_stops_no_other(
     embedded_broker: EmbeddedBroker, embedded_topic: str, tmp_path: Path
 ) -> None:
     async with writable(embedded_broker, embedded_topic, tmp_path, value_bytes_max=1) as served:
@@ -142,17 +142,17 @@ async def test_a_failed_write_is_null_and_stops_none_of_its_request(
         ]
 
 
-async def test_with_room_for_one_write_the_second_of_a_request_is_refused_at_once(
+async def test_write_over_the_limit_in_flight_is_refused(
     embedded_broker: EmbeddedBroker, embedded_topic: str, tmp_path: Path
 ) -> None:
     document = 'mutation { one: set(key: "a", value: "1") { offset } two: set(key: "b", value: "2") { offset } }'
     async with writable(embedded_broker, embedded_topic, tmp_path, writes_in_flight_max=1) as served:
         assert await codes(served, document) == {"two": "LIMIT_EXCEEDED"}
-        # What was answered makes room.
+        # Answered writes make room.
         assert await codes(served, document) == {"two": "LIMIT_EXCEEDED"}
 
 
-async def test_with_room_for_one_byte_only_one_byte_is_written(
+async def test_write_over_the_limit_in_bytes_is_refused(
     embedded_broker: EmbeddedBroker, embedded_topic: str, tmp_path: Path
 ) -> None:
     async with writable(embedded_broker, embedded_topic, tmp_path, write_buffer_bytes_max=1) as served:
@@ -162,7 +162,7 @@ async def test_with_room_for_one_byte_only_one_byte_is_written(
         assert await codes(served, 'mutation { delete(key: "a") { offset } }') == {}
 
 
-async def test_after_a_writes_cursor_come_the_changes_after_it(
+async def test_subscription_after_the_cursor_of_a_write_delivers_later_changes(
     embedded_broker: EmbeddedBroker, embedded_topic: str, tmp_path: Path
 ) -> None:
     async with writable(embedded_broker, embedded_topic, tmp_path) as served, connect(served.run.url) as client:
@@ -180,7 +180,7 @@ async def test_after_a_writes_cursor_come_the_changes_after_it(
 async def test_only_post_and_json_can_write(
     embedded_broker: EmbeddedBroker, embedded_topic: str, tmp_path: Path
 ) -> None:
-    """A page of another site can have a browser send the other kinds without asking this service first."""
+    """Other sites' pages can make a browser send the other kinds without a preflight request."""
     document = 'mutation { set(key: "a", value: "1") { cursor } }'
     body = orjson.dumps({"query": document})
     async with writable(embedded_broker, embedded_topic, tmp_path) as served:

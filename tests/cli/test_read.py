@@ -20,8 +20,7 @@ from kvs_graphql.cli import main
 from kvs_graphql.demo.broker import EmbeddedBroker
 from kvs_graphql.settings import Settings, variable
 from kvs_graphql.state import State
-from tests.api.test_values import Holding, Pair, holding
-from tests.serving import serving
+from tests.serving import Pair, ServedTopic, serving, serving_topic
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -113,15 +112,17 @@ async def foreign_server(body: bytes) -> AsyncIterator[str]:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def held(embedded_broker: EmbeddedBroker, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Holding]:
-    async with holding(embedded_broker, tmp_path_factory.mktemp("read"), *RECORDS) as held:
-        yield held
+async def topic(
+    embedded_broker: EmbeddedBroker, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[ServedTopic]:
+    async with serving_topic(embedded_broker, tmp_path_factory.mktemp("read"), *RECORDS) as topic:
+        yield topic
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def answers(held: Holding) -> dict[str, Ended]:
+async def answers(topic: ServedTopic) -> dict[str, Ended]:
     """Results of all commands that query once, run a few at a time, since each start of Python takes long."""
-    here = {"KVS_URL": held.served.run.url}
+    here = {"KVS_URL": topic.served.run.url}
     slots = asyncio.Semaphore(AT_ONCE)
 
     async def ask(*arguments: str, **environment: str) -> tuple[str, Ended]:
@@ -196,13 +197,13 @@ async def test_a_foreign_server_is_one_line_and_exit_code_6() -> None:
     assert outcomes == dict.fromkeys(FOREIGN, (6, "", 1))
 
 
-async def test_status_prints_the_state_of_the_service(held: Holding, answers: dict[str, Ended]) -> None:
+async def test_status_prints_the_state_of_the_service(topic: ServedTopic, answers: dict[str, Ended]) -> None:
     table, (facts,) = answers["status"], answers["status --json"].objects
     assert (table.code, answers["status --json"].code) == (0, 0)
-    assert re.search(rf"topic\s+{held.topic}\s", table.output)
+    assert re.search(rf"topic\s+{topic.name}\s", table.output)
     assert re.search(r"state\s+LIVE\s", table.output)
     assert re.search(r"\n 0\s+5\s+5\s+0\s", table.output)
-    assert (facts["topic"], facts["ready"], facts["state"], facts["lag"]) == (held.topic, True, "LIVE", 0)
+    assert (facts["topic"], facts["ready"], facts["state"], facts["lag"]) == (topic.name, True, "LIVE", 0)
     assert facts["entries"] == len(RECORDS)
     (partition,) = facts["partitions"]
     assert partition.items() >= {"partition": 0, "position": 5, "endOffset": 5, "lag": 0}.items()

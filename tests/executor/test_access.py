@@ -1,7 +1,7 @@
-"""Two principals who see different things never share a rendering or a read; permissions hold on both back ends."""
+"""Permissions hold on both back ends, and principals with different rights share no rendering."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, cast
@@ -15,26 +15,24 @@ from kvs_graphql.access import Access
 from kvs_graphql.api import Connection, Source
 from kvs_graphql.api.context import OperationInfo
 from kvs_graphql.api.permissions import AccessPermission
-from kvs_graphql.cursor import Cursor
 from kvs_graphql.executor import Executed, PreparedOperation, Request
 from kvs_graphql.records import Interest, Record
 from kvs_graphql.service import Start, Update
-from kvs_graphql.service.coalesced import CoalescedReads, Found
 from tests.applications import Application, open_application
-from tests.executor.test_rendering import Subscriber
+from tests.executor.subscribers import Subscriber
 
 ALICE, BOB = Access("alice"), Access("bob")
 RECORD = Record(b"key", b"secret", 0, 0, None, None)
 FORBIDDEN = {"code": "FORBIDDEN"}
 
 
-class AliceAlone(AccessPermission):
+class OnlyAlice(AccessPermission):
     def allows(self, access: Access) -> bool:
         return access == ALICE
 
 
 class NotThisKey(BasePermission):
-    """Depends on more than the principal: only graphql-core can honour it."""
+    """Depends on more than the principal, so only graphql-core can honour it."""
 
     message = "Not this key."
     error_extensions = {"code": "FORBIDDEN"}  # noqa: RUF012
@@ -51,7 +49,7 @@ class Shown:
     def key(self) -> str:
         return self.record.key.decode()
 
-    @strawberry.field(permission_classes=[AliceAlone])
+    @strawberry.field(permission_classes=[OnlyAlice])
     def for_alice(self) -> str | None:
         return (self.record.value or b"").decode()
 
@@ -67,7 +65,7 @@ class Query:
         (record,) = await info.context.reads.get_many([key.encode()])
         return None if record is None else Shown(record=record)
 
-    @strawberry.field(permission_classes=[AliceAlone])
+    @strawberry.field(permission_classes=[OnlyAlice])
     async def secret(self, info: OperationInfo) -> str | None:
         return "secret"
 
@@ -142,30 +140,4 @@ async def test_subscribers_with_different_rights_share_no_rendering(application:
     for subscriber, access in subscribers:
         shown = [result["data"]["updates"]["forAlice"] for result in subscriber.results]
         assert shown == (["new", "newer"] if access is ALICE else [None, None])
-    assert subscribers[0][0].payloads[0] is subscribers[2][0].payloads[0], "the same principal shares one"
-
-
-async def test_reads_of_principals_with_different_rights_are_not_coalesced() -> None:
-    reads: list[tuple[Access, int]] = []
-
-    async def read(access: Access, keys: Sequence[bytes]) -> Found:
-        reads.append((access, len(keys)))
-        return Cursor(bytes(16), (1,)), [RECORD if access == ALICE else None for _ in keys]
-
-    coalesced = CoalescedReads(read)
-    asking = [ALICE, BOB, ALICE, BOB]
-    found = await asyncio.gather(*(coalesced.get_many(access, [b"key"]) for access in asking))
-    assert [records for _, records in found] == [[RECORD], [None], [RECORD], [None]]
-    assert sorted(reads, key=str) == [(ALICE, 2), (BOB, 2)]
-
-
-async def test_principals_with_the_same_fingerprint_share_a_read() -> None:
-    reads: list[int] = []
-
-    async def read(_: Access, keys: Sequence[bytes]) -> Found:
-        reads.append(len(keys))
-        return Cursor(bytes(16), (1,)), [None for _ in keys]
-
-    coalesced = CoalescedReads(read)
-    await asyncio.gather(*(coalesced.get_many(Access("alice"), [b"key"]) for _ in range(3)))
-    assert reads == [3]
+    assert subscribers[0][0].payloads[0] is subscribers[2][0].payloads[0], "equal principals share a rendering"

@@ -1,4 +1,4 @@
-"""Unexpected errors, in a service that is broken at one edge: masked, counted, and logged once, on every transport."""
+"""Unexpected errors are masked, counted, and logged once, on every transport."""
 
 from pathlib import Path
 from typing import Any
@@ -11,9 +11,9 @@ from kvs_graphql.demo.broker import EmbeddedBroker
 from kvs_graphql.executor import Executor, PreparedOperation, Refusal, Request
 from kvs_graphql.records import Record
 from kvs_graphql.store import Snapshot, Store
-from tests.api.test_values import Pair, holding
 from tests.applications import open_application
-from tests.executor.test_rendering import GraphQLCoreOnly
+from tests.executor.subscribers import GraphQLCoreOnly
+from tests.serving import Pair, serving_topic
 from tests.transports import MULTIPART, SSE, WEBSOCKET, Transport
 
 CAUSE = "swordfish"
@@ -23,7 +23,7 @@ UPDATES = "subscription { updates(snapshot: true) { kind } }"
 
 
 def break_reads(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have every read of a store fail in a way that nobody expects."""
+    """Make every read of a store raise an unexpected error."""
 
     async def read(*_: object) -> Snapshot:
         raise RuntimeError(CAUSE)
@@ -39,7 +39,7 @@ class BrokenExecutor(Executor):
 
 
 def only_error(logged: list[EventDict], answer: dict[str, Any]) -> dict[str, Any]:
-    """The one error of the answer, which the log has once, under the same id and with what really happened."""
+    """Return the only error of an answer, which the log has once, under the same id and with its cause."""
     (error,) = answer["errors"]
     (line,) = [line for line in logged if line["log_level"] == "error"]
     assert line["id"] == error["extensions"]["id"]
@@ -68,7 +68,7 @@ async def test_unexpected_error_of_a_field_is_masked_counted_and_logged_once(
 @pytest.mark.parametrize("transport", [WEBSOCKET, SSE, MULTIPART], ids=lambda transport: transport.metric)
 @pytest.mark.parametrize(
     "document",
-    [DOCUMENT, 'subscription { value(key: "key") { value } }', "subscription { updates(snapshot: true) { kind } }"],
+    [DOCUMENT, LIVE_QUERY, UPDATES],
 )
 async def test_unexpected_error_is_masked_counted_and_logged_once_on_every_transport(
     embedded_broker: EmbeddedBroker,
@@ -77,13 +77,13 @@ async def test_unexpected_error_is_masked_counted_and_logged_once_on_every_trans
     transport: Transport,
     document: str,
 ) -> None:
-    async with holding(embedded_broker, tmp_path, (b"key", b"1")) as held:
+    async with serving_topic(embedded_broker, tmp_path, (b"key", b"1")) as topic:
         break_reads(monkeypatch)
         with capture_logs() as logged:
-            async with transport(held.served, document) as results:
+            async with transport(topic.served, document) as results:
                 (answer,) = [result async for result in results]
         only_error(logged, answer)
-        assert 'kvs_errors_total{code="INTERNAL"} 1.0' in (await held.served.http.get("/metrics")).text
+        assert 'kvs_errors_total{code="INTERNAL"} 1.0' in (await topic.served.http.get("/metrics")).text
 
 
 async def test_unexpected_error_outside_of_any_field_has_a_code_and_an_id(tmp_path: Path) -> None:
@@ -95,25 +95,25 @@ async def test_unexpected_error_outside_of_any_field_has_a_code_and_an_id(tmp_pa
         assert application.counted("kvs_errors_total", code="INTERNAL") == 1
 
 
-async def test_database_that_cannot_be_read_makes_answers_unavailable(
+async def test_answers_from_an_unreadable_database_are_unavailable(
     embedded_broker: EmbeddedBroker, tmp_path: Path
 ) -> None:
     records: list[Pair] = [(b"%05d" % number, b"v" * 500) for number in range(100)]
-    async with holding(embedded_broker, tmp_path, *records) as held:
+    async with serving_topic(embedded_broker, tmp_path, *records) as topic:
         for name in ("kvs.db", "kvs.db-wal"):
             file = tmp_path / name
             intact = file.read_bytes()
             with file.open("r+b") as opened_file:
                 opened_file.write(b"\x5a" * len(intact))
         with capture_logs() as logged:
-            answer = await held.served.query("{ entries { edges { node { value } } } }")
+            answer = await topic.served.query("{ entries { edges { node { value } } } }")
         assert [error["extensions"]["code"] for error in answer["errors"]] == ["UNAVAILABLE"]
         assert "malformed" not in str(answer)
         assert logged == []
 
 
 @pytest.mark.parametrize("timestamp", [None, 2**62, -(2**62)])
-async def test_numbers_beyond_32_bits_are_numbers_and_times_beyond_a_calendar_null(
+async def test_numbers_beyond_32_bits_are_exact_and_timestamps_beyond_the_calendar_null(
     tmp_path: Path, timestamp: int | None
 ) -> None:
     record = Record(b"key", b"value", 0, 2**40 - 1, timestamp, None)

@@ -1,4 +1,4 @@
-"""What a browser gets: the playground, its assets, and nothing from another host."""
+"""Browsers get the playground and its assets, and nothing from another host."""
 
 import gzip
 import re
@@ -11,8 +11,7 @@ import pytest_asyncio
 
 from kvs_graphql.demo.broker import EmbeddedBroker
 from kvs_graphql.web import pages
-from tests.api.test_values import Holding, holding
-from tests.serving import Served
+from tests.serving import Served, ServedTopic, serving_topic
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -22,30 +21,32 @@ needs_build = pytest.mark.skipif(not BUILT, reason="the pages are not built: npm
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def held(embedded_broker: EmbeddedBroker, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Holding]:
-    async with holding(embedded_broker, tmp_path_factory.mktemp("pages")) as held:
-        yield held
+async def topic(
+    embedded_broker: EmbeddedBroker, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[ServedTopic]:
+    async with serving_topic(embedded_broker, tmp_path_factory.mktemp("pages")) as topic:
+        yield topic
 
 
 @pytest.fixture
-def served(held: Holding) -> Served:
-    return held.served
+def served(topic: ServedTopic) -> Served:
+    return topic.served
 
 
-def a_script() -> str:
-    """The name of a built script that is there compressed too."""
+def compressed_script() -> str:
+    """Return the name of a built script that is compressed, too."""
     return min(path.stem for path in (pages.STATIC / "assets").glob("*.js.gz"))
 
 
 @pytest.mark.parametrize("address", ["/graphql", "/graphql?query=" + quote("{ __typename }")])
-async def test_a_browser_gets_the_playground_or_how_to_build_it(served: Served, address: str) -> None:
+async def test_browser_gets_the_playground_or_how_to_build_it(served: Served, address: str) -> None:
     page = await served.http.get(address, headers=BROWSER)
     assert (page.status_code, page.headers["content-type"]) == (200, "text/html; charset=utf-8")
     assert page.headers["vary"] == "Accept"
     assert ("GraphiQL" if BUILT else "npm --prefix web run build") in page.text
 
 
-async def test_a_page_may_load_nothing_from_other_hosts_and_be_framed_by_nobody(served: Served) -> None:
+async def test_page_may_load_nothing_from_other_hosts_and_be_framed_by_none(served: Served) -> None:
     policy = (await served.http.get("/graphql", headers=BROWSER)).headers["content-security-policy"]
     rules = {name: sources for name, *sources in (rule.split() for rule in policy.split(";"))}
     assert rules["default-src"] == rules["script-src"] == ["'self'"]
@@ -53,19 +54,19 @@ async def test_a_page_may_load_nothing_from_other_hosts_and_be_framed_by_nobody(
     assert not [source for sources in rules.values() for source in sources if "//" in source or source == "*"]
 
 
-async def test_a_program_gets_graphql_where_a_browser_gets_the_playground(served: Served) -> None:
+async def test_program_gets_graphql_where_a_browser_gets_the_playground(served: Served) -> None:
     answer = await served.http.get("/graphql", params={"query": "{ __typename }"}, headers={"accept": "*/*"})
     assert answer.json() == {"data": {"__typename": "Query"}}
 
 
-async def test_the_playground_can_be_switched_off(embedded_broker: EmbeddedBroker, tmp_path: Path) -> None:
-    async with holding(embedded_broker, tmp_path, graphiql=False) as held:
+async def test_playground_can_be_switched_off(embedded_broker: EmbeddedBroker, tmp_path: Path) -> None:
+    async with serving_topic(embedded_broker, tmp_path, graphiql=False) as topic:
         parameters = {"query": "{ __typename }"}
-        answer = await held.served.http.get("/graphql", params=parameters, headers=BROWSER)
+        answer = await topic.served.http.get("/graphql", params=parameters, headers=BROWSER)
         assert answer.json() == {"data": {"__typename": "Query"}}
 
 
-async def test_the_front_page_is_the_dashboard_or_leads_to_the_playground(served: Served) -> None:
+async def test_front_page_is_the_dashboard_or_redirects_to_the_playground(served: Served) -> None:
     answer = await served.http.get("/", headers=BROWSER)
     if (pages.STATIC / "dashboard.html").is_file():
         assert (answer.status_code, answer.headers["content-type"]) == (200, "text/html; charset=utf-8")
@@ -75,9 +76,9 @@ async def test_the_front_page_is_the_dashboard_or_leads_to_the_playground(served
 
 @needs_build
 @pytest.mark.parametrize("accepted", ["gzip, deflate, br", "identity"])
-async def test_an_asset_is_kept_for_good_and_compressed_for_whoever_takes_it(served: Served, accepted: str) -> None:
-    address = f"/assets/{a_script()}"
-    plain = (pages.STATIC / "assets" / a_script()).read_bytes()
+async def test_asset_is_immutable_and_compressed_for_clients_that_accept_it(served: Served, accepted: str) -> None:
+    address = f"/assets/{compressed_script()}"
+    plain = (pages.STATIC / "assets" / compressed_script()).read_bytes()
     async with served.http.stream("GET", address, headers={"accept-encoding": accepted}) as answer:
         raw = b"".join([chunk async for chunk in answer.aiter_raw()])
     assert answer.status_code == 200
@@ -93,14 +94,14 @@ async def test_an_asset_is_kept_for_good_and_compressed_for_whoever_takes_it(ser
 
 
 @needs_build
-async def test_an_asset_that_refuses_gzip_is_not_compressed(served: Served) -> None:
-    address = f"/assets/{a_script()}"
+async def test_client_that_refuses_gzip_gets_no_compressed_asset(served: Served) -> None:
+    address = f"/assets/{compressed_script()}"
     answer = await served.http.get(address, headers={"accept-encoding": "gzip;q=0, identity"})
     assert "content-encoding" not in answer.headers
 
 
 @needs_build
-async def test_the_page_loads_only_assets_that_are_there(served: Served) -> None:
+async def test_page_loads_only_assets_that_exist(served: Served) -> None:
     page = await served.http.get("/graphql", headers=BROWSER)
     addresses = re.findall(r'(?:src|href)="([^"#]*/[^"]*)"', page.text)
     assert len(addresses) >= 2

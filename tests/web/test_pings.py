@@ -1,4 +1,4 @@
-"""Idle connections are pinged, and closed if nobody is at the other end."""
+"""Idle connections are pinged, and closed if nobody answers."""
 
 import asyncio
 from asyncio import StreamReader
@@ -10,10 +10,9 @@ from typing import Any
 import httpx
 
 from kvs_graphql.demo.broker import EmbeddedBroker
-from tests.api.test_values import holding
-from tests.serving import Served
+from tests.serving import Served, serving_topic
 from tests.transports import open_socket, receive, subscribe, until_active
-from tests.web.test_slow_clients import (
+from tests.web.narrow_clients import (
     NEVER_SECONDS,
     RECEIVE_BUFFER_BYTES,
     SMALL,
@@ -37,7 +36,7 @@ sec-websocket-protocol: graphql-transport-ws\r\n\r\n"""
 
 @asynccontextmanager
 async def bare_socket(served: Served) -> AsyncIterator[StreamReader]:
-    """Every frame of a WebSocket that never answers."""
+    """Open a WebSocket that never answers, and yield the bytes that it receives."""
     url = httpx.URL(served.run.url)
     reader, writer = await asyncio.open_connection(url.host, url.port)
     try:
@@ -49,24 +48,24 @@ async def bare_socket(served: Served) -> AsyncIterator[StreamReader]:
 
 
 async def frame(reader: StreamReader) -> tuple[int, bytes]:
-    """The opcode and content of the next frame; frames of the service are short here, and not masked."""
+    """Return the opcode and the content of the next frame, which is short and not masked."""
     kind, size = await reader.readexactly(2)
     return kind, await reader.readexactly(size)
 
 
-async def test_websocket_that_never_answers_a_ping_is_told_why_it_is_disconnected(
+async def test_websocket_that_answers_no_ping_is_closed_with_the_reason(
     embedded_broker: EmbeddedBroker, tmp_path: Path
 ) -> None:
     async with (
         asyncio.timeout(20),
-        holding(embedded_broker, tmp_path, ping_seconds=PING_SECONDS, pong_seconds_max=0.2) as held,
-        bare_socket(held.served) as reader,
+        serving_topic(embedded_broker, tmp_path, ping_seconds=PING_SECONDS, pong_seconds_max=0.2) as topic,
+        bare_socket(topic.served) as reader,
     ):
         assert (await frame(reader))[0] == PING
         code = (1013).to_bytes(2, "big")
         assert await frame(reader) == (CLOSE, code + b"Silent: no pong for 0.2 s.")
         assert await reader.read() == b""
-        assert await disconnected(held.served, "silent") == 1
+        assert await disconnected(topic.served, "silent") == 1
 
 
 async def test_idle_websocket_stays_open_while_it_answers_pings(
@@ -74,41 +73,39 @@ async def test_idle_websocket_stays_open_while_it_answers_pings(
 ) -> None:
     async with (
         asyncio.timeout(20),
-        holding(embedded_broker, tmp_path, **PINGED) as held,
-        open_socket(held.served) as socket,
-        bare_socket(held.served) as silent,
+        serving_topic(embedded_broker, tmp_path, **PINGED) as topic,
+        open_socket(topic.served) as socket,
+        bare_socket(topic.served) as silent,
     ):
         await subscribe(socket, "1", 'subscription { updates(keys: ["a"]) { key } }')
-        await until_active(held.served.http, 1)
+        await until_active(topic.served.http, 1)
         while (await frame(silent))[0] != CLOSE:
             pass
-        await held.write((b"a", b"1"))
+        await topic.write((b"a", b"1"))
         assert (await receive(socket))["payload"] == {"data": {"updates": {"key": "a"}}}
 
 
-async def test_websocket_that_reads_slowly_is_not_taken_for_dead(
-    embedded_broker: EmbeddedBroker, tmp_path: Path
-) -> None:
+async def test_slow_websocket_is_not_closed_as_silent(embedded_broker: EmbeddedBroker, tmp_path: Path) -> None:
     limits: dict[str, Any] = {"send_buffer_bytes_max": 32 * VALUE_BYTES, "slow_client_seconds_max": NEVER_SECONDS}
     async with (
         asyncio.timeout(40),
-        holding(embedded_broker, tmp_path, **SMALL, **PINGED, **limits) as held,
-        websocket(held.served, snapshot=True) as stalled,
+        serving_topic(embedded_broker, tmp_path, **SMALL, **PINGED, **limits) as topic,
+        websocket(topic.served, snapshot=True) as stalled,
     ):
         await live(stalled)
-        await change_much(held)
-        async with bare_socket(held.served) as silent:
+        await change_much(topic)
+        async with bare_socket(topic.served) as silent:
             while (await frame(silent))[0] != CLOSE:
                 pass
         await converged(stalled, {})
-        assert await disconnected(held.served, "silent") == 1
+        assert await disconnected(topic.served, "silent") == 1
 
 
-async def test_event_stream_is_pinged_with_comments(embedded_broker: EmbeddedBroker, tmp_path: Path) -> None:
+async def test_event_stream_has_comments_as_heartbeats(embedded_broker: EmbeddedBroker, tmp_path: Path) -> None:
     async with (
         asyncio.timeout(20),
-        holding(embedded_broker, tmp_path, ping_seconds=PING_SECONDS) as held,
-        held.served.http.stream(
+        serving_topic(embedded_broker, tmp_path, ping_seconds=PING_SECONDS) as topic,
+        topic.served.http.stream(
             "GET",
             "/graphql",
             params={"query": "subscription { updates { key } }"},
@@ -124,11 +121,11 @@ async def test_event_stream_that_nobody_reads_is_closed_even_if_its_buffers_have
 ) -> None:
     async with (
         asyncio.timeout(40),
-        holding(embedded_broker, tmp_path, slow_client_seconds_max=0.1) as held,
-        sse(held.served, snapshot=True) as updates,
+        serving_topic(embedded_broker, tmp_path, slow_client_seconds_max=0.1) as topic,
+        sse(topic.served, snapshot=True) as updates,
     ):
         await live(updates)
         # More than the client's buffer holds, and less than the service's own.
-        await held.write((b"a", b"v" * 4 * RECEIVE_BUFFER_BYTES))
-        await until_active(held.served.http, 0)
-        assert await disconnected(held.served) == 0
+        await topic.write((b"a", b"v" * 4 * RECEIVE_BUFFER_BYTES))
+        await until_active(topic.served.http, 0)
+        assert await disconnected(topic.served) == 0

@@ -1,4 +1,4 @@
-"""How many subscriptions and sockets may be open at once, each limit at 1; and that what ends gives its place back."""
+"""Limits of one on open subscriptions and WebSockets: one more is refused until another ends."""
 
 import re
 from collections.abc import AsyncIterator
@@ -15,8 +15,7 @@ from websockets.exceptions import InvalidStatus
 from websockets.typing import Subprotocol
 
 from kvs_graphql.demo.broker import EmbeddedBroker
-from tests.api.test_values import Holding, holding
-from tests.serving import Served
+from tests.serving import Served, ServedTopic, serving_topic
 from tests.transports import (
     MULTIPART,
     MULTIPART_ACCEPT,
@@ -67,24 +66,26 @@ def transport(request: pytest.FixtureRequest) -> Transport:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def held(embedded_broker: EmbeddedBroker, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Holding]:
+async def topic(
+    embedded_broker: EmbeddedBroker, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[ServedTopic]:
     limits: dict[str, Any] = {
         "subscriptions_per_client_max": 1,
         "subscriptions_max": 2,
         "forwarded_allow_ips": (PROXY,),
     }
-    async with holding(embedded_broker, tmp_path_factory.mktemp("places"), **limits) as held:
-        yield held
+    async with serving_topic(embedded_broker, tmp_path_factory.mktemp("slots"), **limits) as topic:
+        yield topic
 
 
 @pytest_asyncio.fixture(loop_scope="module")
-async def served(held: Holding) -> Served:
-    await until_active(held.served.http, 0)
-    return held.served
+async def served(topic: ServedTopic) -> Served:
+    await until_active(topic.served.http, 0)
+    return topic.served
 
 
 async def refusal(subscription: AbstractAsyncContextManager[Results]) -> dict[str, Any]:
-    """The extensions of the one error with which a subscription is refused."""
+    """Return the extensions of the only error with which a subscription is refused."""
     async with subscription as results:
         (error,) = (await anext(results))["errors"]
         extensions: dict[str, Any] = error["extensions"]
@@ -92,7 +93,7 @@ async def refusal(subscription: AbstractAsyncContextManager[Results]) -> dict[st
 
 
 @pytest.mark.parametrize("second", TRANSPORTS)
-async def test_a_client_beyond_its_limit_is_refused_over_any_transport_until_a_place_is_free(
+async def test_client_over_its_limit_is_refused_on_every_transport_until_a_slot_is_free(
     served: Served, transport: Transport, second: Transport
 ) -> None:
     async with transport(served, EVERYTHING) as results:
@@ -103,7 +104,7 @@ async def test_a_client_beyond_its_limit_is_refused_over_any_transport_until_a_p
         assert await anext(results) == LIVE
 
 
-async def test_clients_behind_a_trusted_proxy_have_limits_of_their_own_and_one_in_all(served: Served) -> None:
+async def test_clients_behind_a_trusted_proxy_have_their_own_limits_and_one_in_all(served: Served) -> None:
     async with (
         multipart(served, EVERYTHING, address="10.0.0.1") as first,
         multipart(served, EVERYTHING, address="10.0.0.2") as second,
@@ -113,17 +114,17 @@ async def test_clients_behind_a_trusted_proxy_have_limits_of_their_own_and_one_i
         assert await refusal(multipart(served, EVERYTHING, address="10.0.0.3")) == IN_ALL
 
 
-async def test_who_is_not_trusted_cannot_choose_its_address(embedded_broker: EmbeddedBroker, tmp_path: Path) -> None:
+async def test_untrusted_client_cannot_choose_its_address(embedded_broker: EmbeddedBroker, tmp_path: Path) -> None:
     limits: dict[str, Any] = {"subscriptions_per_client_max": 1, "forwarded_allow_ips": ("10.0.0.9",)}
     async with (
-        holding(embedded_broker, tmp_path, **limits) as held,
-        multipart(held.served, EVERYTHING, address="10.0.0.1") as results,
+        serving_topic(embedded_broker, tmp_path, **limits) as topic,
+        multipart(topic.served, EVERYTHING, address="10.0.0.1") as results,
     ):
         assert await anext(results) == LIVE
-        assert await refusal(multipart(held.served, EVERYTHING, address="10.0.0.2")) == PER_CLIENT
+        assert await refusal(multipart(topic.served, EVERYTHING, address="10.0.0.2")) == PER_CLIENT
 
 
-async def test_a_socket_whose_subscription_was_refused_goes_on(served: Served) -> None:
+async def test_websocket_goes_on_after_a_refused_subscription(served: Served) -> None:
     async with open_socket(served) as socket:
         await subscribe(socket, "1", EVERYTHING)
         assert (await receive(socket))["payload"] == LIVE
@@ -137,11 +138,9 @@ async def test_a_socket_whose_subscription_was_refused_goes_on(served: Served) -
         assert (await receive(socket))["payload"] == LIVE
 
 
-async def test_limits_of_one_for_each_socket_and_in_all_are_told_apart(
-    embedded_broker: EmbeddedBroker, tmp_path: Path
-) -> None:
+async def test_refusal_names_the_limit_that_is_reached(embedded_broker: EmbeddedBroker, tmp_path: Path) -> None:
     limits: dict[str, Any] = {"operations_per_websocket_max": 1, "subscriptions_max": 1}
-    async with holding(embedded_broker, tmp_path, **limits) as held, open_socket(held.served) as socket:
+    async with serving_topic(embedded_broker, tmp_path, **limits) as topic, open_socket(topic.served) as socket:
         await subscribe(socket, "1", EVERYTHING)
         assert (await receive(socket))["payload"] == LIVE
         await subscribe(socket, "2", EVERYTHING)
@@ -149,10 +148,10 @@ async def test_limits_of_one_for_each_socket_and_in_all_are_told_apart(
         assert (refused["id"], refused["type"]) == ("2", "error")
         assert [error["extensions"] for error in refused["payload"]] == [PER_SOCKET]
         for other in TRANSPORTS:
-            assert await refusal(other(held.served, EVERYTHING)) == IN_ALL | {"limit": 1}
+            assert await refusal(other(topic.served, EVERYTHING)) == IN_ALL | {"limit": 1}
 
 
-async def test_queries_take_no_place(served: Served) -> None:
+async def test_queries_take_no_slot(served: Served) -> None:
     async with open_socket(served) as socket:
         await subscribe(socket, "1", EVERYTHING)
         assert (await receive(socket))["payload"] == LIVE
@@ -161,7 +160,7 @@ async def test_queries_take_no_place(served: Served) -> None:
         assert await served.data("{ __typename }") == {"__typename": "Query"}
 
 
-async def test_a_refusal_is_counted_by_its_code(served: Served) -> None:
+async def test_refusals_are_counted_by_their_code(served: Served) -> None:
     async def refused() -> float:
         found = re.search(r'kvs_errors_total{code="LIMIT_EXCEEDED"} (.*)', (await served.http.get("/metrics")).text)
         return float(found.group(1)) if found else 0
@@ -173,20 +172,20 @@ async def test_a_refusal_is_counted_by_its_code(served: Served) -> None:
     assert await refused() == before + 1
 
 
-async def test_a_socket_beyond_the_limit_is_refused_with_a_code_until_another_ends(
+async def test_websocket_over_the_limit_is_refused_with_a_code_until_another_ends(
     embedded_broker: EmbeddedBroker, tmp_path: Path
 ) -> None:
-    async with holding(embedded_broker, tmp_path, websockets_max=1) as held:
-        async with open_socket(held.served):
+    async with serving_topic(embedded_broker, tmp_path, websockets_max=1) as topic:
+        async with open_socket(topic.served):
             with pytest.raises(InvalidStatus) as refused:
-                async with open_socket(held.served):
+                async with open_socket(topic.served):
                     pass
             response = refused.value.response
             assert (response.status_code, response.headers["retry-after"]) == (503, "10")
             assert response.body is not None
             assert [error["extensions"] for error in orjson.loads(response.body)["errors"]] == [SOCKETS]
-            assert (await held.served.http.get("/healthz")).status_code == 200
-        async for socket in connect(_address(held.served), subprotocols=[Subprotocol(TRANSPORT_WS)], proxy=None):
+            assert (await topic.served.http.get("/healthz")).status_code == 200
+        async for socket in connect(_address(topic.served), subprotocols=[Subprotocol(TRANSPORT_WS)], proxy=None):
             await socket.close()
             break
 

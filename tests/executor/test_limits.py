@@ -1,0 +1,127 @@
+"""Documents within the limits are prepared; those beyond are refused soon, with a code, and never logged."""
+
+from pathlib import Path
+
+import pytest
+from structlog.testing import capture_logs
+
+from kvs_graphql.api import build_schema
+from kvs_graphql.executor import DocumentLimits, Executor, PreparedOperation, Refusal, Request
+from kvs_graphql.metrics import Metrics
+from kvs_graphql.settings import load_settings
+from tests.applications import open_application
+
+LEAST = DocumentLimits(depth_max=1, aliases_max=0, tokens_max=20)
+
+
+def prepare(limits: DocumentLimits, document: str) -> PreparedOperation | Refusal:
+    executor = Executor(build_schema(), limits, Metrics(), render_cache_bytes_max=1)
+    return executor.prepare(Request(document))
+
+
+def usual_limits() -> DocumentLimits:
+    """Return the limits that a service has unless it is configured otherwise."""
+    settings = load_settings(bootstrap_servers="unused:9092", topic="unused")
+    return DocumentLimits(settings.query_depth_max, settings.query_aliases_max, settings.query_tokens_max)
+
+
+def fragments_that_double(levels: int) -> str:
+    """Return a short document that spreads its last fragment 2**levels times."""
+    doubling = [f"fragment F{n} on Query {{ ...F{n + 1} ...F{n + 1} }}" for n in range(levels)]
+    return " ".join(["{ ...F0 }", *doubling, f"fragment F{levels} on Query {{ __typename }}"])
+
+
+def nested_types(levels: int) -> str:
+    return f"{{ __schema {{ types {{ fields {{ type {{ name {'ofType { name ' * levels} {'}' * levels} }} }} }} }} }}"
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        "{ status { lag } }",
+        '{ value(key: "a") { value } }',
+        "{ ...F } fragment F on Query { status { lag } }",
+        "{ ... { status { lag } } }",
+        "{" + " __typename" * 18 + "}",
+        "{ __schema { types { fields { name } } } }",
+    ],
+)
+def test_document_within_the_limits_is_prepared(document: str) -> None:
+    assert isinstance(prepare(LEAST, document), PreparedOperation)
+
+
+@pytest.mark.parametrize(
+    ("document", "code"),
+    [
+        ("{ status { sizes { databaseBytes } } }", "GRAPHQL_VALIDATION_FAILED"),
+        ("{ ...F } fragment F on Query { status { sizes { databaseBytes } } }", "GRAPHQL_VALIDATION_FAILED"),
+        ("{ ... { status { ... { sizes { databaseBytes } } } } }", "GRAPHQL_VALIDATION_FAILED"),
+        ("{ name: __typename }", "GRAPHQL_VALIDATION_FAILED"),
+        ("{ ...F } fragment F on Query { name: __typename }", "GRAPHQL_VALIDATION_FAILED"),
+        ("{ __typename } query Other { name: __typename }", "GRAPHQL_VALIDATION_FAILED"),
+        ("{" + " __typename" * 19 + "}", "GRAPHQL_PARSE_FAILED"),
+    ],
+)
+def test_document_beyond_a_limit_is_refused_with_a_code(document: str, code: str) -> None:
+    with capture_logs() as logged:
+        refused = prepare(LEAST, document)
+    assert isinstance(refused, Refusal)
+    assert code in {(error.extensions or {})["code"] for error in refused.errors}
+    assert logged == []
+
+
+def test_aliases_count_each_time_their_fragment_is_spread() -> None:
+    document = "{ ...F ...F } fragment F on Query { name: __typename }"
+    assert isinstance(prepare(DocumentLimits(1, 2, 100), document), PreparedOperation)
+    assert isinstance(prepare(DocumentLimits(1, 1, 100), document), Refusal)
+
+
+def test_introspection_of_tools_is_within_the_usual_limits() -> None:
+    assert isinstance(prepare(usual_limits(), nested_types(9)), PreparedOperation)
+
+
+def test_document_that_repeats_a_field_too_often_is_refused_by_validation() -> None:
+    """Comparing each field with every other would hold up the event loop."""
+    refused = prepare(usual_limits(), "{" + " __typename" * 1_900 + "}")
+    assert isinstance(refused, Refusal)
+    assert [(error.extensions or {})["code"] for error in refused.errors] == ["GRAPHQL_VALIDATION_FAILED"]
+
+
+async def test_document_whose_fragments_double_takes_no_time(tmp_path: Path) -> None:
+    """Following each of its 2**60 spreads would never end."""
+    async with open_application(tmp_path) as application:
+        assert await application.query(fragments_that_double(60)) == {"data": {"__typename": "Query"}}
+
+
+@pytest.mark.parametrize(
+    ("document", "code"),
+    [
+        ("{ ...Unknown }", "GRAPHQL_VALIDATION_FAILED"),
+        ("{ ...F } fragment F on Query { ...F }", "GRAPHQL_VALIDATION_FAILED"),
+        ("{ ...F } fragment F on Query { ...G } fragment G on Query { ...F }", "GRAPHQL_VALIDATION_FAILED"),
+        ("{ values(keys: " + "[" * 900 + "]" * 900 + ") { size } }", "GRAPHQL_PARSE_FAILED"),
+        ("{ entries(first: " + "9" * 5000 + ") { __typename } }", "GRAPHQL_VALIDATION_FAILED"),
+        ("{ entries(first: 4294967296) { __typename } }", "GRAPHQL_VALIDATION_FAILED"),
+        ('{ value(key: "a", keyEncoding: ROT13) { size } }', "GRAPHQL_VALIDATION_FAILED"),
+        ("{ value { size } }", "GRAPHQL_VALIDATION_FAILED"),
+        ("{ value(key: null) { size } }", "GRAPHQL_VALIDATION_FAILED"),
+        ("{", "GRAPHQL_PARSE_FAILED"),
+        ("\0", "GRAPHQL_PARSE_FAILED"),
+        ('{ value(key: "\\uD800") { size } }', "GRAPHQL_PARSE_FAILED"),
+    ],
+)
+async def test_hostile_document_is_refused_with_a_code_and_not_logged(tmp_path: Path, document: str, code: str) -> None:
+    async with open_application(tmp_path) as application:
+        with capture_logs() as logged:
+            answer = await application.query(document)
+    assert [error["extensions"]["code"] for error in answer["errors"]] == [code]
+    assert "data" not in answer
+    assert logged == []
+
+
+@pytest.mark.parametrize("variables", [{"key": 5}, {}, {"key": None}])
+async def test_variable_of_the_wrong_type_is_bad_input(tmp_path: Path, variables: dict[str, object]) -> None:
+    document = "query($key: String!) { value(key: $key) { size } }"
+    async with open_application(tmp_path) as application:
+        (error,) = (await application.query(document, **variables))["errors"]
+    assert error["extensions"]["code"] == "BAD_INPUT"

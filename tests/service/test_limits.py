@@ -1,0 +1,91 @@
+"""Limits of a request: within them it is answered, one beyond is refused with a code."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from kvs_graphql.errors import BadInput
+from kvs_graphql.records import Record
+from tests.applications import LIMITS, open_application
+
+ONE = replace(LIMITS, keys_per_request_max=1, key_bytes_max=1, page_entries_max=1)
+RECORDS = [
+    Record(key, value, 0, offset, None, None) for offset, (key, value) in enumerate([(b"a", b"1"), (b"b", b"2")])
+]
+
+
+@pytest.mark.parametrize(
+    ("document", "data"),
+    [
+        ('{ value(key: "a") { value } }', {"value": {"value": "1"}}),
+        ('{ values(keys: ["b"]) { value } }', {"values": [{"value": "2"}]}),
+        ('{ node(id: "YQ") { id } }', {"node": {"id": "YQ"}}),
+        ('{ entries(prefix: "b", first: 1) { edges { cursor } } }', {"entries": {"edges": [{"cursor": "Yg"}]}}),
+        ('{ value(key: "a") { history(last: 1) { kind } } }', {"value": {"history": [{"kind": "SET"}]}}),
+    ],
+)
+async def test_request_within_limits_of_one_is_answered(tmp_path: Path, document: str, data: object) -> None:
+    async with open_application(tmp_path, RECORDS, limits=ONE) as application:
+        assert (await application.query(document))["data"] == data
+
+
+@pytest.mark.parametrize(
+    ("document", "code"),
+    [
+        ('{ values(keys: ["a", "b"]) { size } }', "TOO_MANY_KEYS"),
+        ('{ values(keys: ["a", "a"]) { size } }', "TOO_MANY_KEYS"),
+        ('{ value(key: "aa") { size } }', "BAD_KEY"),
+        ('{ node(id: "YWE") { id } }', "BAD_KEY"),
+        ('{ entries(prefix: "aa") { __typename } }', "BAD_KEY"),
+        ("{ entries(first: 2) { __typename } }", "BAD_INPUT"),
+        ("{ entries(last: 2) { __typename } }", "BAD_INPUT"),
+        ('{ value(key: "a") { history(last: 2) { kind } } }', "BAD_INPUT"),
+        ('{ value(key: "a") { history(last: -1) { kind } } }', "BAD_INPUT"),
+    ],
+)
+async def test_request_beyond_a_limit_of_one_is_refused_with_a_code(tmp_path: Path, document: str, code: str) -> None:
+    async with open_application(tmp_path, RECORDS, limits=ONE) as application:
+        (error,) = (await application.query(document))["errors"]
+    assert error["extensions"]["code"] == code
+
+
+async def test_keys_of_all_fields_of_a_request_count_together(tmp_path: Path) -> None:
+    async with open_application(tmp_path, RECORDS, limits=ONE) as application:
+        answer = await application.query('{ value(key: "a") { size } node(id: "Yg") { id } }')
+    assert answer["data"] == {"value": {"size": 1}, "node": None}
+    (error,) = answer["errors"]
+    assert (error["path"], error["extensions"]) == (["node"], {"code": "TOO_MANY_KEYS", "limit": 1})
+
+
+@pytest.mark.parametrize(("requested", "seconds"), [(None, 1.0), (0, 0), (0.5, 0.5), (1.0, 1.0), (3_600, 1.0)])
+def test_no_read_waits_longer_than_the_service_allows(requested: float | None, seconds: float) -> None:
+    assert replace(LIMITS, wait_seconds_max=1.0).wait_seconds(requested) == seconds
+
+
+@pytest.mark.parametrize("requested", [-0.1, float("nan"), float("-inf")])
+def test_wait_that_is_no_time_is_bad_input(requested: float) -> None:
+    with pytest.raises(BadInput):
+        LIMITS.wait_seconds(requested)
+
+
+def test_interval_is_at_least_the_one_allowed() -> None:
+    limits = replace(LIMITS, interval_seconds_min=0.1)
+    assert [limits.interval(requested) for requested in (None, 0.1, 5)] == [0.1, 0.1, 5]
+    for requested in (0.09, 0, -1, float("nan")):
+        with pytest.raises(BadInput):
+            limits.interval(requested)
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "length"), [(None, None, 100), (0, None, 0), (None, 150, 150), (151, None, None), (1, 1, None)]
+)
+def test_page_has_100_entries_unless_another_number_is_allowed(
+    first: int | None, last: int | None, length: int | None
+) -> None:
+    limits = replace(LIMITS, page_entries_max=150)
+    if length is None:
+        with pytest.raises(BadInput):
+            limits.page_length(first, last)
+    else:
+        assert limits.page_length(first, last) == length

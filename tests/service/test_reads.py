@@ -1,0 +1,116 @@
+"""All fields of one request show the same moment; the history of a key is what led to it."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+from aiokafka import AIOKafkaProducer
+
+from kvs_graphql.client import connect
+from kvs_graphql.cursor import decode_cursor
+from kvs_graphql.demo.broker import EmbeddedBroker
+from tests.serving import ServedTopic, serving_topic
+
+HISTORY = """
+query History($last: Int! = 10) {
+  values(keys: ["a", "b"]) { history(last: $last) { kind entry { value } key partition offset } }
+}
+"""
+
+
+@pytest.fixture
+async def topic(embedded_broker: EmbeddedBroker, tmp_path: Path) -> AsyncIterator[ServedTopic]:
+    async with serving_topic(embedded_broker, tmp_path) as topic:
+        yield topic
+
+
+async def test_all_fields_of_a_request_show_the_snapshot_at_its_cursor(topic: ServedTopic) -> None:
+    document = """{
+      a: value(key: "key") { offset }
+      b: values(keys: ["key"]) { offset }
+      c: entries(prefix: "key") { edges { node { offset } } }
+      d: node(id: "a2V5") { ... on Entry { offset } }
+      status { cursor entries partitions { position } }
+    }"""
+    await topic.write((b"key", b"value"))
+    seen: set[int] = set()
+    async with writing_continuously(topic):
+        while len(seen) < 20:
+            answer = await topic.served.query(document)
+            data, cursor = answer["data"], answer["extensions"]["cursor"]
+            offset = data["a"]["offset"]
+            seen.add(offset)
+            assert data["b"] == [{"offset": offset}]
+            assert data["c"]["edges"] == [{"node": {"offset": offset}}]
+            assert data["d"] == {"offset": offset}
+            assert data["status"] == {"cursor": cursor, "entries": 1, "partitions": [{"position": offset + 1}]}
+            assert decode_cursor(cursor).positions == (offset + 1,)
+
+
+@asynccontextmanager
+async def writing_continuously(topic: ServedTopic) -> AsyncIterator[None]:
+    ended = asyncio.Event()
+
+    async def write_until_ended() -> None:
+        async with AIOKafkaProducer(bootstrap_servers=topic.bootstrap_servers) as producer:
+            while not ended.is_set():
+                await producer.send_and_wait(topic.name, b"value", b"key")
+
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(write_until_ended())
+        try:
+            yield
+        finally:
+            ended.set()
+
+
+async def test_answer_that_read_nothing_has_no_cursor(topic: ServedTopic) -> None:
+    assert await topic.served.query("{ __typename }") == {"data": {"__typename": "Query"}}
+
+
+async def test_history_shows_recent_changes_oldest_first_with_deletes(topic: ServedTopic) -> None:
+    await topic.write((b"a", b"1"), (b"b", b"x"), (b"a", None), (b"a", b"3"))
+    a, b = (await topic.served.data(HISTORY))["values"]
+    assert [(u["kind"], u["entry"] and u["entry"]["value"]) for u in a["history"]] == [
+        ("SET", "1"),
+        ("DELETE", None),
+        ("SET", "3"),
+    ]
+    assert [u["entry"]["value"] for u in b["history"]] == ["x"]
+    a, b = (await topic.served.data(HISTORY, last=1))["values"]
+    assert [u["entry"]["value"] for u in a["history"]] == ["3"]
+    a, b = (await topic.served.data(HISTORY, last=0))["values"]
+    assert (a["history"], b["history"]) == ([], [])
+
+
+async def test_more_history_than_allowed_is_bad_input(topic: ServedTopic) -> None:
+    await topic.write((b"a", b"1"))
+    assert await topic.served.code('{ value(key: "a") { history(last: 1001) { kind } } }') == "BAD_INPUT"
+    assert await topic.served.code('{ value(key: "a") { history(last: -1) { kind } } }') == "BAD_INPUT"
+
+
+async def test_history_reaches_back_as_far_as_the_window(embedded_broker: EmbeddedBroker, tmp_path: Path) -> None:
+    async with serving_topic(embedded_broker, tmp_path, window_changes_max=4) as topic:
+        await topic.write(*((b"a", b"%d" % n) for n in range(9)))
+        (a, _) = (await topic.served.data(HISTORY))["values"]
+        kept = [u["entry"]["value"] for u in a["history"]]
+        assert 1 <= len(kept) <= 4
+        assert kept == [str(n) for n in range(9)][-len(kept) :]
+
+
+async def test_subscription_after_a_past_change_delivers_the_later_ones(topic: ServedTopic) -> None:
+    await topic.write((b"a", b"1"), (b"a", b"2"), (b"a", b"3"))
+    document = '{ value(key: "a") { history { cursor } } }'
+    first = (await topic.served.data(document))["value"]["history"][0]["cursor"]
+    subscription = f'subscription {{ updates(keys: ["a"], after: "{first}") {{ kind entry {{ value }} }} }}'
+    async with connect(topic.served.run.url) as client:
+        events = client.subscribe(subscription)
+        updates = [(await anext(events))["updates"] for _ in range(3)]
+        await events.aclose()  # type: ignore[attr-defined]
+    assert [(update["kind"], update["entry"] and update["entry"]["value"]) for update in updates] == [
+        ("SET", "2"),
+        ("SET", "3"),
+        ("LIVE", None),
+    ]

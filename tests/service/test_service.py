@@ -1,0 +1,103 @@
+"""Live queries and statuses: the latest state now, and whenever it changes."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import aclosing, asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kvs_graphql.client import connect
+from kvs_graphql.demo.broker import EmbeddedBroker
+from kvs_graphql.errors import RemoteError, Unavailable
+from kvs_graphql.records import Record
+from kvs_graphql.service import Latest
+from tests.applications import open_application
+from tests.serving import ServedTopic, serving_topic
+
+
+@pytest.fixture
+async def topic(embedded_broker: EmbeddedBroker, tmp_path: Path) -> AsyncIterator[ServedTopic]:
+    async with serving_topic(embedded_broker, tmp_path) as topic:
+        yield topic
+
+
+@asynccontextmanager
+async def subscribed(topic: ServedTopic, document: str) -> AsyncIterator[AsyncIterator[Any]]:
+    async with (
+        asyncio.timeout(60),
+        connect(topic.served.run.url) as client,
+        aclosing(client.subscribe(document)) as events,  # type: ignore[type-var]
+    ):
+        yield events
+
+
+def values_of(latest: Latest) -> list[bytes | None]:
+    return [record and record.value for record in latest.records]
+
+
+async def test_live_value_is_delivered_now_and_whenever_it_changes(topic: ServedTopic) -> None:
+    async with subscribed(topic, 'subscription { value(key: "a") { value } }') as events:
+        assert await anext(events) == {"value": None}
+        await topic.write((b"a", b"1"))
+        assert await anext(events) == {"value": {"value": "1"}}
+        await topic.write((b"b", b"another key"), (b"a", None))
+        assert await anext(events) == {"value": None}
+
+
+async def test_live_values_keep_the_order_of_their_keys(topic: ServedTopic) -> None:
+    await topic.write((b"a", b"1"), (b"b", b"1"))
+    async with subscribed(topic, 'subscription { values(keys: ["b", "none", "a"]) { value } }') as events:
+        assert await anext(events) == {"values": [{"value": "1"}, None, {"value": "1"}]}
+        await topic.write((b"a", b"2"))
+        assert await anext(events) == {"values": [{"value": "1"}, None, {"value": "2"}]}
+
+
+async def test_live_query_shows_only_the_latest_of_many_changes(tmp_path: Path) -> None:
+    async with open_application(tmp_path) as application:
+        table = application.table
+        async with asyncio.timeout(60), aclosing(table.service.latest([b"a", b"b"])) as latest:
+            assert values_of(await anext(latest)) == [None, None]
+            for number in range(300):
+                await table.change((b"a", b"%d" % number))
+            shown = await anext(latest)
+            assert values_of(shown) == [b"299", None]
+            assert shown.cursor.positions == table.feed.positions
+
+
+async def test_live_query_is_silent_where_nothing_changed_in_the_end(tmp_path: Path) -> None:
+    async with open_application(tmp_path, [Record(b"a", b"1", 0, 0, None, None)]) as application:
+        table = application.table
+        async with asyncio.timeout(60), aclosing(table.service.latest([b"missing"])) as latest:
+            assert values_of(await anext(latest)) == [None]
+            await table.change((b"missing", b"for a moment"), (b"missing", None))
+            await table.change((b"missing", b"here"))
+            assert values_of(await anext(latest)) == [b"here"]
+
+
+async def test_closing_feed_ends_a_live_query(tmp_path: Path) -> None:
+    async with open_application(tmp_path) as application:
+        table = application.table
+        async with asyncio.timeout(60), aclosing(table.service.latest([b"a"])) as latest:
+            await anext(latest)
+            table.feed.close()
+            with pytest.raises(Unavailable):
+                await anext(latest)
+        assert table.service.stopping
+
+
+async def test_interval_shorter_than_allowed_is_bad_input(topic: ServedTopic) -> None:
+    for field in ('values(keys: ["a"], interval: 0.01) { value }', "status(interval: 0.01) { lag }"):
+        async with subscribed(topic, f"subscription {{ {field} }}") as events:
+            with pytest.raises(RemoteError) as refused:
+                await anext(events)
+            assert refused.value.remote_code == "BAD_INPUT"
+
+
+async def test_status_is_delivered_again_and_again(topic: ServedTopic) -> None:
+    async with subscribed(topic, "subscription { status(interval: 0.1) { state entries } }") as events:
+        assert (await anext(events))["status"] == {"state": "LIVE", "entries": 0}
+        await topic.write((b"a", b"1"))
+        while (await anext(events))["status"]["entries"] != 1:
+            pass

@@ -1,0 +1,74 @@
+"""The routes, and which origins may read them."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from kvs_graphql.demo.broker import EmbeddedBroker
+from tests.serving import Served, serving_topic
+from tests.web.posting import codes
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+ALLOWED = "https://pages.example"
+SDL = Path(__file__).parents[2] / "schema.graphql"
+PREFLIGHT = {"access-control-request-method": "POST", "access-control-request-headers": "content-type"}
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def served(embedded_broker: EmbeddedBroker, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Served]:
+    async with serving_topic(embedded_broker, tmp_path_factory.mktemp("app"), (b"a", b"1")) as topic:
+        yield topic.served
+
+
+@pytest.mark.parametrize(("method", "path"), [("PUT", "/graphql"), ("DELETE", "/graphql"), ("POST", "/healthz")])
+async def test_unknown_method_is_405_and_names_the_allowed_ones(served: Served, method: str, path: str) -> None:
+    answer = await served.http.request(method, path)
+    assert (answer.status_code, codes(answer)) == (405, ["BAD_INPUT"])
+    assert "GET" in answer.headers["allow"]
+
+
+@pytest.mark.parametrize("path", ["/nothing", "/assets/nothing.js", "/assets/", "/assets/..%2fgraphiql.html"])
+async def test_unknown_path_is_404_with_a_code(served: Served, path: str) -> None:
+    answer = await served.http.get(path)
+    assert (answer.status_code, codes(answer)) == (404, ["BAD_INPUT"])
+
+
+async def test_schema_is_served_without_mutations(served: Served) -> None:
+    answer = await served.http.get("/schema.graphql")
+    assert answer.headers["content-type"] == "text/plain; charset=utf-8"
+    assert "type Query {\n" in answer.text
+    assert "type Mutation" not in answer.text
+
+
+async def test_schema_of_a_service_with_writes_is_that_of_the_repository(
+    embedded_broker: EmbeddedBroker, tmp_path: Path
+) -> None:
+    async with serving_topic(embedded_broker, tmp_path, enable_writes=True) as topic:
+        answer = await topic.served.http.get("/schema.graphql")
+    assert answer.text == SDL.read_text()
+
+
+async def test_other_origins_may_not_read_answers(served: Served) -> None:
+    preflight = await served.http.options("/graphql", headers=PREFLIGHT | {"origin": ALLOWED})
+    answer = await served.http.get("/graphql", params={"query": "{ __typename }"}, headers={"origin": ALLOWED})
+    assert preflight.status_code == 405
+    assert [name for name in (*preflight.headers, *answer.headers) if name.startswith("access-control")] == []
+
+
+async def test_only_listed_origins_may_read_answers(embedded_broker: EmbeddedBroker, tmp_path: Path) -> None:
+    async with serving_topic(embedded_broker, tmp_path, cors_origins=(ALLOWED,)) as topic:
+        http = topic.served.http
+        preflight = await http.options("/graphql", headers=PREFLIGHT | {"origin": ALLOWED})
+        answer = await http.get("/graphql", params={"query": "{ __typename }"}, headers={"origin": ALLOWED})
+        assert preflight.status_code == 200
+        assert "content-type" in preflight.headers["access-control-allow-headers"]
+        for allowed in (preflight, answer):
+            assert allowed.headers["access-control-allow-origin"] == ALLOWED
+            assert "access-control-allow-credentials" not in allowed.headers
+        other = PREFLIGHT | {"origin": "https://evil.example"}
+        refused = await http.options("/graphql", headers=other)
+        assert refused.status_code == 400
+        assert "access-control-allow-origin" not in refused.headers

@@ -2,9 +2,9 @@
 
 STARTING ──▶ SNAPSHOT ◀── RESETTING       the table from the beginning
    │            │             ▲
-   ▼            ▼             │ from any state: what the client holds cannot be gone on from
+   ▼            ▼             │ what the client holds cannot be gone on from
 UNSYNCED ◀──▶ REPLAYING ──────┤           every change since the cursor
- ▲     ◀──▶ CONFLATING ───────┤           the latest state of each key changed since
+ ▲     ◀──▶ CONFLATING        │           the latest state of each key changed since
  ▼                            │
 SYNCED ───────────────────────┘           following the feed
 """
@@ -34,7 +34,7 @@ TRANSITIONS: dict[WatchState, frozenset[WatchState]] = {
         {WatchState.SYNCED, WatchState.REPLAYING, WatchState.CONFLATING, WatchState.RESETTING}
     ),
     WatchState.REPLAYING: frozenset({WatchState.UNSYNCED, WatchState.RESETTING}),
-    WatchState.CONFLATING: frozenset({WatchState.UNSYNCED, WatchState.RESETTING}),
+    WatchState.CONFLATING: frozenset({WatchState.UNSYNCED}),
     WatchState.SYNCED: frozenset({WatchState.UNSYNCED, WatchState.RESETTING}),
     WatchState.RESETTING: frozenset({WatchState.SNAPSHOT}),
 }

@@ -194,6 +194,7 @@ class Watch:
         with self._feed.watch(self._interest, self._seen) as watcher:
             while not self._is_refuted():
                 taken = watcher.take(self._limits.page_max)
+                is_whole = bool(taken) and not watcher.unread
                 if watcher.state is WatcherState.FELL_BEHIND:
                     self._seen = watcher.positions
                     self._enter(WatchState.UNSYNCED)
@@ -206,7 +207,7 @@ class Watch:
                 elif not taken and await self._idle(watcher, start):
                     self._delivered = watcher.positions
                     yield [self._marker(Kind.PROGRESS, self._delivered)]
-                if taken and start.interval is not None and not watcher.unread:
+                if is_whole and start.interval is not None:
                     await self._feed.rest(start.interval)
         self._enter(WatchState.RESETTING)
 

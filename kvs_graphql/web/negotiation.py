@@ -79,6 +79,8 @@ def _range(text: str) -> tuple[str, dict[str, str], float]:
         quality = float(parameters.pop("q", "1"))
     except ValueError:
         quality = 0.0
+    if not 0.0 <= quality <= 1.0:
+        quality = 0.0
     return kind.strip().lower(), parameters, quality
 
 

@@ -15,7 +15,7 @@ from kvs_graphql.api.context import Operation, OperationInfo
 from kvs_graphql.records import Interest, Record
 from kvs_graphql.service import Start, Update
 from tests.applications import Application, open_application
-from tests.executor.test_rendering import GraphQLCoreOnly
+from tests.executor.subscribers import GraphQLCoreOnly
 from tests.web.calls import app_of, open_socket
 
 

@@ -77,6 +77,18 @@ async def test_interval_passes_between_two_deliveries(tmp_path: Path) -> None:
 
 
 @in_virtual_time
+async def test_interval_passes_though_a_change_arrives_before_the_client_asks_again(tmp_path: Path) -> None:
+    async with open_table(tmp_path) as table, table.watching(interval=5.0) as updates:
+        await until_live(updates)
+        await table.change((b"a", b"1"))
+        await next_of(updates, 1)
+        delivered_at = asyncio.get_running_loop().time()
+        await table.change((b"a", b"2"))
+        await next_of(updates, 1)
+        assert asyncio.get_running_loop().time() == pytest.approx(delivered_at + 5.0)
+
+
+@in_virtual_time
 async def test_watch_cut_off_within_a_conflated_run_resumes_without_loss(tmp_path: Path) -> None:
     async with open_table(tmp_path) as table:
         async with table.watching(interval=INTERVAL_SECONDS) as updates:

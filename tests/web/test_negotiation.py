@@ -73,6 +73,9 @@ def test_subscription_has_the_preferred_stream_or_none(accept: str, media_type: 
         ("Text/Event-Stream;Q=1", EVENT_STREAM),
         ('application/json;note="a, text/event-stream";q=0.2, text/event-stream;q=0.3', EVENT_STREAM),
         ("application/json;q=oops, text/event-stream;q=0.1", EVENT_STREAM),
+        ("application/json;q=nan, text/event-stream;q=0.1", EVENT_STREAM),
+        ("application/json;q=inf, text/event-stream;q=0.1", EVENT_STREAM),
+        ("application/json;q=-1, text/event-stream;q=0.1", EVENT_STREAM),
         (",,application/graphql-response+json,,", GRAPHQL_RESPONSE),
     ],
 )

@@ -50,8 +50,11 @@ class GraphQLOverHttp:
             return
         try:
             if scope["method"] == "POST":
+                message = await receive()
+                if message.get("more_body"):
+                    message = await read_body(message, receive, self._request_bytes_max)
                 # A stream that lasts keeps nothing of its request but the variables: not even in this frame.
-                prepared, variables = self._of_body(await self._body(receive), headers)
+                prepared, variables = self._of_body(message.pop("body", b""), headers)
             elif (page := self._page(scope)) is not None:
                 await page(scope, receive, send)
                 return
@@ -74,13 +77,6 @@ class GraphQLOverHttp:
             messages = answer_messages(body_type(headers.accept), self._executor.refuse(error))
         for message in messages:
             await send(message)
-
-    async def _body(self, receive: Receive) -> bytes:
-        message = await receive()
-        if message.get("more_body"):
-            return await read_body(message, receive, self._request_bytes_max)
-        body: bytes = message.get("body", b"")
-        return body
 
     def _of_body(self, body: bytes, headers: "_Headers") -> tuple[PreparedOperation | Refusal, Given]:
         """What a body asks for, and its variables. Raises: HTTPException: It is no request of GraphQL."""

@@ -15,8 +15,8 @@ _JSON = "application/json"
 _TEXT, _OBJECT = (str, NoneType), (dict, NoneType)
 
 
-async def read_body(first: Message, receive: Receive, bytes_max: int) -> bytes:
-    """The body of a request that comes in more than one message.
+async def read_body(first: Message, receive: Receive, bytes_max: int) -> Message:
+    """One message with the body of a request that comes in several.
 
     Raises:
         HTTPException: 413: It has more bytes than allowed. 400: The client left before its end.
@@ -28,7 +28,7 @@ async def read_body(first: Message, receive: Receive, bytes_max: int) -> bytes:
         size += len(parts[-1])
     if message["type"] == "http.disconnect":
         raise HTTPException(400, "The request ended before its body did.")
-    return b"".join(parts)
+    return {"body": b"".join(parts)}
 
 
 def request_of_body(body: bytes, content_type: str, bytes_max: int) -> Request:

@@ -15,7 +15,8 @@ from tests.applications import DOCUMENT_LIMITS
 SCHEMA = graphql_schema(build_schema())
 KIB = 1024
 DOCUMENT_CHARACTERS_MAX = 64 * KIB
-CACHE_CHARACTERS_MAX = 4 * KIB * KIB
+CACHE_CHARACTERS_MAX = 512 * KIB
+CHARACTERS_PER_DOCUMENT = 32
 SEVERAL = "query A { __typename } subscription B { updates { kind } } mutation C { nothing }"
 
 
@@ -64,9 +65,8 @@ def test_invalid_document_is_refused_from_the_cache(prepared_documents: Document
 
 
 def test_cache_keeps_the_documents_used_last(prepared_documents: Documents) -> None:
-    # Each document counts one character more than it has.
-    length = DOCUMENT_CHARACTERS_MAX - 1
-    queries = [of_length(length, number) for number in range(CACHE_CHARACTERS_MAX // (length + 1) + 1)]
+    length = DOCUMENT_CHARACTERS_MAX - CHARACTERS_PER_DOCUMENT
+    queries = [of_length(length, number) for number in range(CACHE_CHARACTERS_MAX // DOCUMENT_CHARACTERS_MAX + 1)]
     first, second, *others, last = queries
     prepared = {query: prepared_documents.prepare(query, None) for query in (first, second, *others)}
     assert prepared_documents.prepare(first, None) is prepared[first]

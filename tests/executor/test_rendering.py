@@ -117,12 +117,13 @@ async def test_only_sinks_that_carry_cursors_get_them(application: Application) 
 
 
 def test_cache_keeps_the_newest_payloads_within_its_bytes() -> None:
-    cache, renderer = RenderCache(bytes_max=10), object()
+    # Each payload counts a kibibyte more than it has.
+    cache, renderer = RenderCache(bytes_max=3_000), object()
     updates = [Update(Kind.LIVE, Cursor(bytes(16), (number,))) for number in range(4)]
     for update in updates:
-        cache.keep(renderer, update, Payload(bytes(5)))
+        cache.keep(renderer, update, Payload(bytes(400)))
     assert [cache.get(renderer, update) is not None for update in updates] == [False, False, True, True]
     assert cache.get(object(), updates[3]) is None
-    cache.keep(renderer, updates[0], Payload(bytes(11)))
+    cache.keep(renderer, updates[0], Payload(bytes(2_000)))
     assert cache.get(renderer, updates[0]) is None, "larger than the whole cache"
     assert cache.get(renderer, updates[3]) is not None

@@ -94,6 +94,7 @@ class Settings(BaseSettings):
     cursor_bytes_max: Bytes = Field(64 * _KIB, description="Maximum bytes of a cursor in a request.")
     request_bytes_max: Bytes = Field(1 * _MIB, description="Maximum bytes of a request body or WebSocket message.")
     request_head_seconds_max: Seconds = Field(10.0, description="Maximum seconds for a request's head to arrive.")
+    request_body_seconds_max: Seconds = Field(30.0, description="Maximum seconds for a request's body to arrive.")
     query_depth_max: Count = Field(10, description="Maximum depth of nested fields in a document.")
     query_aliases_max: Annotated[int, Field(ge=0)] = Field(100, description="Maximum aliases in a document.")
     query_tokens_max: Count = Field(2_000, description="Maximum tokens in a document.")

@@ -67,6 +67,12 @@ class HttpConnection(HttpToolsProtocol, Connection):
         self.upgrading()
         super().handle_websocket_upgrade()
 
+    @property
+    def awaiting_body(self) -> Response | None:
+        """The request that is not answered yet and whose body has not ended (`more_body`), if there is one."""
+        response = self.cycle
+        return response if response is not None and response.more_body and not response.response_complete else None
+
 
 def add_extension(response: Response, name: str, extension: object) -> None:
     """Offer an extension to the application that answers this request.
@@ -92,6 +98,11 @@ def takes_chunks(response: Response) -> bool:
         and response.scope["method"] != "HEAD"
         and response.scope["http_version"] != "1.0"
     )
+
+
+def is_started(response: Response) -> bool:
+    """Tell whether the application has begun to answer (`response_started`)."""
+    return response.response_started
 
 
 def is_complete(response: Response) -> bool:

@@ -4,7 +4,18 @@ from asyncio import TimerHandle, Transport
 from typing import ClassVar
 from weakref import ref
 
-from kvs_graphql.compat.uvicorn import HttpConnection, Response, add_extension, is_complete, takes_chunks, transport_of
+import orjson
+
+from kvs_graphql.compat.uvicorn import (
+    HttpConnection,
+    Response,
+    add_extension,
+    is_complete,
+    is_started,
+    takes_chunks,
+    transport_of,
+)
+from kvs_graphql.errors import LimitExceeded
 from kvs_graphql.metrics import Metrics
 from kvs_graphql.runtime.limits import ServerLimits
 from kvs_graphql.runtime.patience import Patience, bound_buffers
@@ -53,11 +64,12 @@ class ChunkWriter(ref[Response]):
 
 
 class LimitedHttpConnection(Patience, HttpConnection):
-    """An HTTP connection within limits; closed if a request's head does not end, for which uvicorn would wait."""
+    """An HTTP connection within limits; closed if a head or a body does not end, for which uvicorn would wait."""
 
     chunk_writer: ClassVar[type[ChunkWriter]]
     _in_head = False
     _head_timer: TimerHandle | None = None
+    _body_timer: TimerHandle | None = None
 
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
         bound_buffers(transport, self.limits)
@@ -68,6 +80,8 @@ class LimitedHttpConnection(Patience, HttpConnection):
         super().data_received(data)
         if self._in_head and self._head_timer is None:
             self._start_head_timer()
+        elif self._body_timer is None and self.awaiting_body is not None:
+            self._start_body_timer()
 
     def head_began(self) -> None:
         self._in_head = True
@@ -83,6 +97,8 @@ class LimitedHttpConnection(Patience, HttpConnection):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_head_timer()
+        if self._body_timer is not None:
+            self._body_timer.cancel()
         super().connection_lost(exc)
 
     def _start_head_timer(self) -> None:
@@ -92,6 +108,34 @@ class LimitedHttpConnection(Patience, HttpConnection):
         if self._head_timer is not None:
             self._head_timer.cancel()
             self._head_timer = None
+
+    def _start_body_timer(self) -> None:
+        # Few bodies come in several parts: so the timer looks whether its body has ended, and no end stops it.
+        response = self.awaiting_body
+        self._body_timer = self.loop.call_later(self.limits.body_seconds_max, self._check_body, response)
+
+    def _check_body(self, response: Response | None) -> None:
+        self._body_timer = None
+        awaiting = self.awaiting_body
+        if awaiting is not None and awaiting is response:
+            if not is_started(response):
+                self.transport.write(_body_overdue(self.limits.body_seconds_max))
+            self.transport.close()
+        elif awaiting is not None:
+            self._start_body_timer()
+
+
+def _body_overdue(seconds: float) -> bytes:
+    """The response to a request whose body did not end in time."""
+    setting = "KVS_REQUEST_BODY_SECONDS_MAX"
+    error = LimitExceeded(f"The request's body did not end within {seconds:g} s.", limit=seconds, setting=setting)
+    shown = {"message": str(error), "extensions": {"code": error.code, **error.details}}
+    body = orjson.dumps({"errors": [shown]})
+    head = (
+        "HTTP/1.1 408 Request Timeout\r\ncontent-type: application/json\r\n"
+        f"content-length: {len(body)}\r\nconnection: close\r\n\r\n"
+    )
+    return head.encode() + body
 
 
 def http_protocol(limits: ServerLimits, metrics: Metrics) -> type[LimitedHttpConnection]:

@@ -17,6 +17,7 @@ class ServerLimits:
     websockets_max: int
     message_bytes_max: int
     head_seconds_max: float
+    body_seconds_max: float
     send_buffer_bytes_max: int
     slow_client_seconds_max: float
     ping_seconds: float

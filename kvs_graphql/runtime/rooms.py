@@ -106,6 +106,7 @@ def build_server(
         websockets_max=settings.websockets_max,
         message_bytes_max=settings.request_bytes_max,
         head_seconds_max=settings.request_head_seconds_max,
+        body_seconds_max=settings.request_body_seconds_max,
         send_buffer_bytes_max=settings.send_buffer_bytes_max,
         slow_client_seconds_max=settings.slow_client_seconds_max,
         ping_seconds=settings.ping_seconds,

@@ -95,7 +95,7 @@ def test_uvicorns_connections_have_the_names_in_use(protocol: type[Any], name: s
 @pytest.mark.parametrize(
     ("protocol", "name"),
     [
-        *((HttpToolsProtocol, name) for name in ("head_began", "head_ended", "upgrading")),
+        *((HttpToolsProtocol, name) for name in ("head_began", "head_ended", "upgrading", "awaiting_body")),
         *(
             (WebSocketsSansIOProtocol, name)
             for name in ("admit", "extensions", "pong_overdue", "is_open", "is_answered")
@@ -166,6 +166,7 @@ async def test_uvicorns_responses_have_the_names_in_use(observed: type[ObservedH
             "flow",
             "response_started",
             "response_complete",
+            "more_body",
             "chunked_encoding",
         )
         missing.extend(name for name in names if not hasattr(response, name))

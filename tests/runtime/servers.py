@@ -21,6 +21,7 @@ LIMITS = ServerLimits(
     websockets_max=10,
     message_bytes_max=2**20,
     head_seconds_max=30,
+    body_seconds_max=30,
     send_buffer_bytes_max=2**20,
     slow_client_seconds_max=30,
     ping_seconds=30,

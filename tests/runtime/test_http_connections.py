@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from weakref import ref
 
+import orjson
 import pytest
 
 from kvs_graphql.web.direct import DirectWriter
@@ -263,6 +264,64 @@ async def test_connection_is_closed_if_a_head_does_not_end_in_time() -> None:
             assert await chunks(reader) == [b"a"]
             client.write(GET[:-2])
             assert await reader.read() == b""
+
+
+POST = b"POST / HTTP/1.1\r\nhost: localhost\r\ncontent-length: 6\r\n\r\n"
+
+
+@pytest.mark.parametrize("begun", [b"", b"abc"])
+async def test_request_whose_body_does_not_end_in_time_is_refused(begun: bytes) -> None:
+    began = asyncio.Event()
+
+    async def application(_: Scope, receive: Receive, send: Send) -> None:
+        while (message := await receive()).get("more_body"):
+            began.set()
+        if message["type"] == "http.request":
+            await send(START)
+            await send(END)
+
+    async with server(application, body_seconds_max=0.5) as served, client_of(served.port) as (reader, client):
+        client.write(POST + b"abc")
+        await began.wait()
+        client.write(b"def")
+        assert await chunks(reader) == []
+        client.write(POST + begun)
+        head, _, body = (await reader.read()).partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 408 ")
+    assert b"connection: close" in head
+    (error,) = orjson.loads(body)["errors"]
+    assert (error["extensions"]["code"], error["extensions"]["limit"]) == ("LIMIT_EXCEEDED", 0.5)
+
+
+async def test_answer_that_has_begun_is_cut_off_if_the_body_does_not_end_in_time() -> None:
+    async def application(_: Scope, receive: Receive, send: Send) -> None:
+        await send(START)
+        await send_chunk(send, b"a")
+        while (await receive())["type"] != "http.disconnect":
+            pass
+
+    async with server(application, body_seconds_max=0.5) as served, client_of(served.port) as (reader, client):
+        client.write(POST)
+        answer = await reader.read()
+    assert answer.startswith(b"HTTP/1.1 200 ")
+    assert b"408" not in answer
+
+
+async def test_answered_request_may_leave_its_body_unfinished() -> None:
+    async def application(scope: Scope, receive: Receive, send: Send) -> None:
+        while scope["path"] == "/waiting" and (await receive())["type"] == "http.request":
+            pass
+        await send(START)
+        await send(END)
+
+    async with server(application, body_seconds_max=0.2) as served, client_of(served.port) as (reader, client):
+        client.write(POST)
+        assert await chunks(reader) == []
+        async with client_of(served.port) as (later_reader, later):
+            later.write(POST.replace(b"/", b"/waiting", 1))
+            assert (await later_reader.read()).startswith(b"HTTP/1.1 408 ")
+        client.write(b"abcdef" + GET)
+        assert await chunks(reader) == []
 
 
 @pytest.fixture

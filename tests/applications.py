@@ -42,7 +42,7 @@ OPTIONS = WebOptions(
     request_bytes_max=10_000,
     connection_init_seconds_max=1.0,
     heartbeat_seconds=60.0,
-    subscriptions_per_socket_max=10,
+    operations_per_websocket_max=10,
     slots=SlotLimits(per_client_max=100, in_all_max=100),
 )
 

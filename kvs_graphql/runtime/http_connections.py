@@ -80,8 +80,8 @@ class LimitedHttpConnection(Patience, HttpConnection):
         super().data_received(data)
         if self._in_head and self._head_timer is None:
             self._start_head_timer()
-        elif self._body_timer is None and self.awaiting_body is not None:
-            self._start_body_timer()
+        elif self._body_timer is None and (response := self.awaiting_body) is not None:
+            self._start_body_timer(response)
 
     def head_began(self) -> None:
         self._in_head = True
@@ -109,20 +109,21 @@ class LimitedHttpConnection(Patience, HttpConnection):
             self._head_timer.cancel()
             self._head_timer = None
 
-    def _start_body_timer(self) -> None:
-        # Few bodies come in several parts: so the timer looks whether its body has ended, and no end stops it.
-        response = self.awaiting_body
+    def _start_body_timer(self, response: Response) -> None:
+        # The end of a body does not stop it: that would cost every request, and few bodies come in several parts.
         self._body_timer = self.loop.call_later(self.limits.body_seconds_max, self._check_body, response)
 
-    def _check_body(self, response: Response | None) -> None:
+    def _check_body(self, response: Response) -> None:
         self._body_timer = None
         awaiting = self.awaiting_body
-        if awaiting is not None and awaiting is response:
-            if not is_started(response):
-                self.transport.write(_body_overdue(self.limits.body_seconds_max))
-            self.transport.close()
-        elif awaiting is not None:
-            self._start_body_timer()
+        if awaiting is None:
+            return
+        if awaiting is not response:
+            self._start_body_timer(awaiting)
+            return
+        if not is_started(response):
+            self.transport.write(_body_overdue(self.limits.body_seconds_max))
+        self.transport.close()
 
 
 def _body_overdue(seconds: float) -> bytes:

@@ -95,7 +95,7 @@ def build_server(
         cors_origins=settings.cors_origins,
         request_bytes_max=settings.request_bytes_max,
         connection_init_seconds_max=settings.connection_init_seconds_max,
-        subscriptions_per_socket_max=settings.operations_per_websocket_max,
+        operations_per_websocket_max=settings.operations_per_websocket_max,
         heartbeat_seconds=settings.ping_seconds,
         slots=SlotLimits(settings.subscriptions_per_client_max, settings.subscriptions_max),
     )

@@ -36,7 +36,7 @@ class WebOptions:
     cors_origins: tuple[str, ...]
     request_bytes_max: int
     connection_init_seconds_max: float
-    subscriptions_per_socket_max: int
+    operations_per_websocket_max: int
     heartbeat_seconds: float
     slots: SlotLimits
 
@@ -57,7 +57,7 @@ def build_app(executor: Executor, sdl: str, service: Service, metrics: Metrics, 
         executor,
         connections,
         WebSocketOptions(
-            options.cors_origins, options.connection_init_seconds_max, options.subscriptions_per_socket_max
+            options.cors_origins, options.connection_init_seconds_max, options.operations_per_websocket_max
         ),
     )
 

@@ -72,15 +72,11 @@ async def test_an_event_source_resumes_after_the_last_event_across_a_restart(
             await write(servers, topic, [(b"key", b"5")])
             updates = [event["data"]["updates"] for event in await source.received(7)]
             await visit.aclose()
-    assert [(update["kind"], (update["entry"] or {}).get("value")) for update in updates] == [
-        ("SNAPSHOT", "1"),
-        ("LIVE", None),
-        ("SET", "2"),
-        ("SET", "3"),
-        ("SET", "4"),
-        ("LIVE", None),
-        ("SET", "5"),
-    ]
+    seen = [(update["kind"], (update["entry"] or {}).get("value")) for update in updates]
+    assert seen[:3] == [("SNAPSHOT", "1"), ("LIVE", None), ("SET", "2")]
+    # After the restart, LIVE is of the table as the client finds it, which may not have applied the changes yet.
+    assert seen[3:].count(("LIVE", None)) == 1
+    assert [change for change in seen[3:] if change[0] == "SET"] == [("SET", "3"), ("SET", "4"), ("SET", "5")]
 
 
 async def test_an_event_source_stops_reconnecting_after_the_end(

@@ -1,5 +1,6 @@
 """Fixtures for all tests."""
 
+import signal
 from collections.abc import Iterator
 from uuid import uuid4
 
@@ -11,6 +12,9 @@ from kvs_graphql.demo.broker import EmbeddedBroker
 # Slow machines may take any time for an example.
 settings.register_profile("no deadline", deadline=None)
 settings.load_profile("no deadline")
+
+# Shells start background jobs with Ctrl-C ignored, and so would be the processes that the tests interrupt.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 pytest_plugins = ["tests.kafka.fixtures", "tests.clients.fixtures"]
 

@@ -61,14 +61,21 @@ def reader(broker: EmbeddedBroker) -> AIOKafkaConsumer:
     return AIOKafkaConsumer(bootstrap_servers=broker.bootstrap_servers, enable_auto_commit=False)
 
 
-def python(*arguments: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
+@contextlib.contextmanager
+def python(*arguments: str) -> Iterator[subprocess.Popen[str]]:
+    """A Python process in a session of its own; it is killed where the test fails."""
+    with subprocess.Popen(
         [sys.executable, *arguments],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
         start_new_session=True,
-    )
+    ) as process:
+        try:
+            yield process
+        except BaseException:
+            process.kill()
+            raise
 
 
 async def line_of(process: subprocess.Popen[str]) -> str:

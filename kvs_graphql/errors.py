@@ -9,6 +9,7 @@
     │   ├── NotJson                 NOT_JSON
     │   ├── BadCursor               BAD_CURSOR
     │   ├── LimitExceeded           LIMIT_EXCEEDED
+    │   │   └── BudgetExceeded      LIMIT_EXCEEDED
     │   ├── ValueTooLarge           VALUE_TOO_LARGE
     │   └── Forbidden               FORBIDDEN
     ├── ServiceError                the request is fine, but the service cannot answer it now
@@ -90,9 +91,13 @@ class LimitExceeded(ClientError):
     code = "LIMIT_EXCEEDED"
 
     @classmethod
-    def of(cls, setting: str, limit: int, what: str) -> Self:
+    def of(cls, setting: str, limit: float, what: str) -> Self:
         """Return the error for a setting whose limit is reached; `what` names what it counts, in the plural."""
         return cls(f"The limit of {limit} {what} is reached.", limit=limit, setting=setting)
+
+
+class BudgetExceeded(LimitExceeded):
+    """An operation exceeds what one may use. It is ended, and nothing of it is answered."""
 
 
 class ValueTooLarge(ClientError):

@@ -20,22 +20,32 @@ CONTENT_TYPE = CONTENT_TYPE_LATEST
 
 
 class OperationCounter(Collector):
-    """Operations executed, by type and back end: plain additions, for a counter's own cost a read one per cent."""
+    """Operations executed, and what they cost, by type and back end.
+
+    These are plain additions, because a counter of prometheus_client would cost a read one per cent.
+    """
 
     def __init__(self) -> None:
         self._counts = Counts[tuple[str, str]]()
+        self._costs = Counts[tuple[str, str]]()
 
-    def count(self, kind: str, backend: str) -> None:
+    def count(self, kind: str, backend: str, cost: int) -> None:
         """Count an operation of that type (`query`, `mutation`, `subscription`), on one of the back ends."""
-        self._counts[kind, backend] += 1
+        labels = kind, backend
+        self._counts[labels] += 1
+        self._costs[labels] += cost
 
     def collect(self) -> Iterable[Metric]:
-        family = CounterMetricFamily(
-            "kvs_operations", "Operations executed, by type and back end.", labels=["type", "backend"]
-        )
-        for labels, count in self._counts.items():
+        yield self._family("kvs_operations", "Operations executed, by type and back end.", self._counts)
+        what = "What the operations executed cost, by type and back end; see KVS_QUERY_COST_MAX."
+        yield self._family("kvs_operation_cost", what, self._costs)
+
+    @staticmethod
+    def _family(name: str, what: str, counts: Counts[tuple[str, str]]) -> CounterMetricFamily:
+        family = CounterMetricFamily(name, what, labels=["type", "backend"])
+        for labels, count in counts.items():
             family.add_metric(labels, count)
-        yield family
+        return family
 
 
 class Metrics:

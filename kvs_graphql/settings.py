@@ -89,15 +89,30 @@ class Settings(BaseSettings):
     page_entries_max: Count = Field(1_000, description="Maximum entries on one page of `entries`.")
     read_bytes_max: Bytes = Field(
         16 * _MIB,
-        description="Maximum bytes read for one field: pages and histories end early, `values` is refused.",
+        description="Maximum bytes read for one request: pages and histories end early, `values` is refused.",
     )
+    json_bytes_max: Bytes = Field(1 * _MIB, description="Maximum bytes of a value that is parsed as JSON.")
     cursor_bytes_max: Bytes = Field(64 * _KIB, description="Maximum bytes of a cursor in a request.")
     request_bytes_max: Bytes = Field(1 * _MIB, description="Maximum bytes of a request body or WebSocket message.")
     request_head_seconds_max: Seconds = Field(10.0, description="Maximum seconds for a request's head to arrive.")
     request_body_seconds_max: Seconds = Field(30.0, description="Maximum seconds for a request's body to arrive.")
+    document_bytes_max: Bytes = Field(
+        64 * _KIB, description="Maximum bytes of a document; its variables are not counted."
+    )
     query_depth_max: Count = Field(10, description="Maximum depth of nested fields in a document.")
     query_aliases_max: Annotated[int, Field(ge=0)] = Field(100, description="Maximum aliases in a document.")
     query_tokens_max: Count = Field(2_000, description="Maximum tokens in a document.")
+    query_cost_max: Count = Field(
+        100_000, description="Maximum cost of an operation: of the fields it selects, times the items of lists."
+    )
+    response_bytes_max: Bytes = Field(32 * _MIB, description="Maximum bytes of a response, or of one event.")
+    errors_per_response_max: Count = Field(1_000, description="Maximum errors in one response.")
+    execution_seconds_max: Seconds = Field(
+        10.0, description="Maximum seconds for which a large operation is executed, or waits for others."
+    )
+    large_operations_max: Count = Field(
+        4, description="Maximum large operations executed at once; others wait for their turn."
+    )
     wait_seconds_max: Seconds = Field(30.0, description="Maximum, and default, of `maxWait` in seconds.")
 
     # Writes, and limits on them.

@@ -12,8 +12,9 @@ import strawberry
 from prometheus_client.parser import text_string_to_metric_families
 
 from kvs_graphql.api import build_schema
+from kvs_graphql.budget import BudgetLimits
 from kvs_graphql.cursor import Cursor
-from kvs_graphql.executor import DocumentLimits, Executor
+from kvs_graphql.executor import DocumentLimits, Executor, ExecutorLimits
 from kvs_graphql.feed import Feed
 from kvs_graphql.metrics import Metrics
 from kvs_graphql.records import Batch, Record
@@ -35,7 +36,17 @@ LIMITS = ServiceLimits(
     value_bytes_max=100,
     watch=WatchLimits(page_max=10, page_bytes_max=10_000, progress_seconds=60.0),
 )
-DOCUMENT_LIMITS = DocumentLimits(depth_max=9, aliases_max=20, tokens_max=900)
+DOCUMENT_LIMITS = DocumentLimits(bytes_max=1_000_000, depth_max=9, aliases_max=20, tokens_max=900)
+BUDGET_LIMITS = BudgetLimits(
+    cost_max=100_000,
+    response_bytes_max=10_000_000,
+    errors_max=1_000,
+    execution_seconds_max=60.0,
+    large_operations_max=4,
+)
+EXECUTOR_LIMITS = ExecutorLimits(
+    DOCUMENT_LIMITS, BUDGET_LIMITS, json_bytes_max=1_000_000, render_cache_bytes_max=1_000_000
+)
 OPTIONS = WebOptions(
     graphiql=False,
     cors_origins=(),
@@ -83,10 +94,16 @@ class Table:
 class Application:
     """One table behind one application."""
 
-    def __init__(self, table: Table, schema: strawberry.Schema, executor: Callable[..., Executor]) -> None:
+    def __init__(
+        self,
+        table: Table,
+        schema: strawberry.Schema,
+        executor: Callable[..., Executor],
+        executor_limits: ExecutorLimits,
+    ) -> None:
         self.table = table
         self.metrics = Metrics()
-        self.executor = executor(schema, DOCUMENT_LIMITS, self.metrics, render_cache_bytes_max=1_000_000)
+        self.executor = executor(schema, executor_limits, self.metrics)
         self.app = build_app(self.executor, schema.as_str(), table.service, self.metrics, OPTIONS)
 
     async def post(self, request: object, *, accept: str = "application/json") -> Answer:
@@ -136,6 +153,7 @@ async def open_application(
     limits: ServiceLimits = LIMITS,
     schema: strawberry.Schema | None = None,
     executor: Callable[..., Executor] = Executor,
+    executor_limits: ExecutorLimits = EXECUTOR_LIMITS,
     threads: bool = True,
 ) -> AsyncIterator[Application]:
     """Open an application over a table with these records of one partition; without threads, requests cost less."""
@@ -146,4 +164,5 @@ async def open_application(
         end = max((record.offset + 1 for record in records), default=0)
         await store.apply(Batch((list(records),), (end,), 0, 0))
         await store.caught_up(0)
-        yield Application(Table(store, service=service, limits=limits), schema or build_schema(), executor)
+        table = Table(store, service=service, limits=limits)
+        yield Application(table, schema or build_schema(), executor, executor_limits)

@@ -19,6 +19,7 @@ CODES = {
     "NotJson": "NOT_JSON",
     "BadCursor": "BAD_CURSOR",
     "LimitExceeded": "LIMIT_EXCEEDED",
+    "BudgetExceeded": "LIMIT_EXCEEDED",
     "ValueTooLarge": "VALUE_TOO_LARGE",
     "Forbidden": "FORBIDDEN",
     "NotCaughtUp": "NOT_CAUGHT_UP",

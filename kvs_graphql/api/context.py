@@ -2,13 +2,15 @@
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from strawberry import Info
 
 from kvs_graphql.access import Access
+from kvs_graphql.api.json_values import JsonValues
+from kvs_graphql.budget import Budget, Workload
 from kvs_graphql.metrics import Metrics
-from kvs_graphql.service import Cursor, Reads, Service, Writes
+from kvs_graphql.service import Service, Writes
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,34 +28,34 @@ class Connection:
     """The cursor of the last event that the client's EventSource got: it overrides `after` and `snapshot`."""
 
 
-@dataclass(slots=True)
 class Operation:
-    """What lasts as long as one operation."""
+    """What lasts as long as one operation. There is one for each query: it must cost little."""
 
-    connection: Connection
-    single_field: bool = False
-    """Whether only one field reads."""
-    _reads: Reads | None = field(default=None, init=False)
-    _writes: Writes | None = field(default=None, init=False)
+    __slots__ = ("_writes", "access", "budget_in_use", "connection", "json_values", "reads", "service", "workload")
 
-    @property
-    def service(self) -> Service:
-        return self.connection.service
-
-    @property
-    def access(self) -> Access:
-        return self.connection.access
-
-    @property
-    def reads(self) -> Reads:
-        if self._reads is None:
-            self._reads = self.service.reads(self.access, single_field=self.single_field)
-        return self._reads
+    def __init__(
+        self, connection: Connection, workload: Workload, json_values: JsonValues, *, single_field: bool = False
+    ) -> None:
+        """`single_field` where only one field reads."""
+        self.connection = connection
+        self.service = connection.service
+        self.access = connection.access
+        self.workload = workload
+        self.json_values = json_values
+        self.reads = connection.service.reads(connection.access, self.enlarge, single_field=single_field)
+        self.budget_in_use: Budget | None = None
+        """None where none was needed."""
+        self._writes: Writes | None = None
 
     @property
-    def read_cursor(self) -> Cursor | None:
-        """Where the reads stand; None where there were none."""
-        return None if self._reads is None else self._reads.cursor
+    def budget(self) -> Budget:
+        if self.budget_in_use is None:
+            self.budget_in_use = Budget(self.workload)
+        return self.budget_in_use
+
+    async def enlarge(self) -> None:
+        """Wait until there is room for a large operation. Raises: BudgetExceeded: There was none in time."""
+        await self.budget.enlarge()
 
     @property
     def writes(self) -> Writes:

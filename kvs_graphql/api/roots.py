@@ -1,15 +1,18 @@
 """The root fields: each decodes its arguments, calls the service, and wraps what comes back."""
 
 from collections.abc import AsyncIterator
+from functools import partial
 from typing import Annotated, Any, TypeVar, cast
 
 import strawberry
 from strawberry import UNSET
 
 from kvs_graphql.api.context import OperationInfo
+from kvs_graphql.api.costs import sized_by
 from kvs_graphql.api.encodings import Encoding, decode_key, key_of
+from kvs_graphql.api.json_values import JsonValues
 from kvs_graphql.api.scalars import CursorToken
-from kvs_graphql.api.sources import Source, one_by_one
+from kvs_graphql.api.sources import Source, one_by_one, size_of
 from kvs_graphql.api.types import (
     EncodingArgument,
     Entry,
@@ -25,6 +28,8 @@ from kvs_graphql.api.types import (
 from kvs_graphql.errors import BadCursor, BadInput, BadKey
 from kvs_graphql.records import Interest
 from kvs_graphql.service import NO_WAIT, Latest, PageRequest, Start, Wait
+from kvs_graphql.service import Status as ServiceStatus
+from kvs_graphql.service import Update as ServiceUpdate
 
 T = TypeVar("T")
 
@@ -46,9 +51,12 @@ class Query:
         max_wait: MaxWait = UNSET,
     ) -> Entry | None:
         (record,) = await info.context.reads.get_many([_key(info, key, key_encoding)], _wait(at_least, max_wait))
-        return entry(record)
+        return entry(record, info.context.json_values)
 
-    @strawberry.field(description="The entry of each key, in the order of the keys; null where there is none.")
+    @strawberry.field(
+        description="The entry of each key, in the order of the keys; null where there is none.",
+        directives=[sized_by("keys")],
+    )
     async def values(
         self,
         info: OperationInfo,
@@ -58,9 +66,14 @@ class Query:
         max_wait: MaxWait = UNSET,
     ) -> list[Entry | None]:
         wanted = [_key(info, key, key_encoding) for key in keys]
-        return [entry(record) for record in await info.context.reads.get_many(wanted, _wait(at_least, max_wait))]
+        json_values = info.context.json_values
+        records = await info.context.reads.get_many(wanted, _wait(at_least, max_wait))
+        return [entry(record, json_values) for record in records]
 
-    @strawberry.field(description="Entries by the bytes of their keys, a page at a time; `first` defaults to 100.")
+    @strawberry.field(
+        description="Entries by the bytes of their keys, a page at a time; `first` defaults to 100.",
+        directives=[sized_by("first", "last", assumed=100, fields=["edges"])],
+    )
     async def entries(
         self,
         info: OperationInfo,
@@ -81,12 +94,13 @@ class Query:
             _given(last),
             _edge(_given(before)),
         )
-        return connection(await info.context.reads.page(asked, _wait(at_least, max_wait)), asked)
+        page = await info.context.reads.page(asked, _wait(at_least, max_wait))
+        return connection(page, asked, info.context.json_values)
 
     @strawberry.field(description="The entry with that id; null where its key has no value.")
     async def node(self, info: OperationInfo, id: strawberry.ID) -> Node | None:  # noqa: A002
         (record,) = await info.context.reads.get_many([info.context.service.limits.key(key_of(id))])
-        return entry(record)
+        return entry(record, info.context.json_values)
 
     @strawberry.field(description="How the service is, and how far it is behind Kafka.")
     async def status(self, info: OperationInfo) -> Status:
@@ -126,18 +140,21 @@ class Subscription:
         )
         start = Start(None if token is None else service.limits.cursor(token), snapshot, progress, _given(interval))
         service.check_watch(interest, start)
-        return _stream(Source(lambda sink: service.updates(interest, start, sink), viewed, updates=True))
+        view = partial(viewed, json_values=info.context.json_values)
+        return _stream(Source(lambda sink: service.updates(interest, start, sink), view, _size_of_update, updates=True))
 
     @strawberry.subscription(description="The entry of a key: now, and whenever it changed; always the latest.")
     def value(
         self, info: OperationInfo, key: str, key_encoding: EncodingArgument = Encoding.UTF8
     ) -> AsyncIterator[Entry | None]:
         latest = info.context.service.latest([_key(info, key, key_encoding)])
-        return _stream(Source(lambda _: one_by_one(latest), _only_entry))
+        view = partial(_only_entry, json_values=info.context.json_values)
+        return _stream(Source(lambda _: one_by_one(latest), view, _size_of_latest))
 
     @strawberry.subscription(
         description="The entry of each key: now, and whenever one changed; always the latest. "
-        "No faster than every `interval` seconds."
+        "No faster than every `interval` seconds.",
+        directives=[sized_by("keys")],
     )
     def values(
         self,
@@ -148,15 +165,18 @@ class Subscription:
     ) -> AsyncIterator[list[Entry | None]]:
         wanted = [_key(info, key, key_encoding) for key in keys]
         latest = info.context.service.latest(wanted, _given(interval))
-        return _stream(Source(lambda _: one_by_one(latest), _entries))
+        view = partial(_entries, json_values=info.context.json_values)
+        return _stream(Source(lambda _: one_by_one(latest), view, _size_of_latest))
 
     @strawberry.subscription(description="How the service is, every `interval` seconds.")
     def status(self, info: OperationInfo, interval: float = 1) -> AsyncIterator[Status]:
         metrics = info.context.connection.metrics
         statuses = info.context.service.statuses(info.context.access, interval)
-        return _stream(
-            Source(lambda _: one_by_one(statuses), lambda found: status(found, metrics.open_subscriptions()))
-        )
+
+        def view(found: ServiceStatus) -> Status:
+            return status(found, metrics.open_subscriptions())
+
+        return _stream(Source(lambda _: one_by_one(statuses), view, lambda _: (1, 0)))
 
 
 def _stream(source: Source[Any]) -> AsyncIterator[Any]:
@@ -164,12 +184,20 @@ def _stream(source: Source[Any]) -> AsyncIterator[Any]:
     return cast("AsyncIterator[Any]", source)
 
 
-def _only_entry(latest: Latest) -> Entry | None:
-    return entry(latest.records[0], latest.cursor)
+def _size_of_update(update: ServiceUpdate) -> tuple[int, int]:
+    return 1, 0 if update.record is None else update.record.size_bytes
 
 
-def _entries(latest: Latest) -> list[Entry | None]:
-    return [entry(record, latest.cursor) for record in latest.records]
+def _size_of_latest(latest: Latest) -> tuple[int, int]:
+    return size_of(latest.records)
+
+
+def _only_entry(latest: Latest, json_values: JsonValues) -> Entry | None:
+    return entry(latest.records[0], json_values, latest.cursor)
+
+
+def _entries(latest: Latest, json_values: JsonValues) -> list[Entry | None]:
+    return [entry(record, json_values, latest.cursor) for record in latest.records]
 
 
 def _given(argument: T | None) -> T | None:

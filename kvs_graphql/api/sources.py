@@ -5,6 +5,7 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
+from kvs_graphql.records import Record
 from kvs_graphql.service import Sink, Update
 
 E = TypeVar("E")
@@ -18,6 +19,8 @@ class Source(Generic[E]):
     """Begins the events, a page at a time; those that the sink takes directly are not among them."""
     view: Callable[[E], Any]
     """The schema's object of an event."""
+    size: Callable[[E], tuple[int, int]]
+    """How many records an event shows, and how many bytes these have."""
     updates: bool = False
     """Whether the events are `Update`s of keys: these have cursors, and may be delivered directly."""
 
@@ -27,6 +30,11 @@ class Source(Generic[E]):
             async for page in pages:
                 for event in page:
                     yield self.view(event)
+
+
+def size_of(records: Sequence[Record | None]) -> tuple[int, int]:
+    """How many records there are, and how many bytes they have."""
+    return len(records), sum(record.size_bytes for record in records if record is not None)
 
 
 async def one_by_one(events: AsyncGenerator[E, None]) -> AsyncGenerator[Sequence[E], None]:

@@ -2,18 +2,17 @@
 
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any, cast
+from typing import Annotated, cast
 
-import orjson
 import strawberry
-from jsonpointer import EndOfList, JsonPointer, JsonPointerException
 from strawberry.scalars import JSON
 
 from kvs_graphql import __version__
 from kvs_graphql.api.context import OperationInfo
+from kvs_graphql.api.costs import Cost, sized_by
 from kvs_graphql.api.encodings import Encoding, id_of, show_key, show_value
+from kvs_graphql.api.json_values import JsonValues
 from kvs_graphql.api.scalars import CursorToken, Long
-from kvs_graphql.errors import BadInput, NotJson
 from kvs_graphql.records import Record, decode_headers
 from kvs_graphql.service import CursorSource, Kind, Page, PageRequest, State
 from kvs_graphql.service import PartitionStatus as ServicePartitionStatus
@@ -56,6 +55,7 @@ class Header:
 @strawberry.type(description="A key and its value: the last record of the key.")
 class Entry(Node):
     record: strawberry.Private[Record]
+    json_values: strawberry.Private[JsonValues]
     cursor_source: strawberry.Private[CursorSource | None] = None
     """Where it was read or changed; None where that is the snapshot of its request."""
 
@@ -71,21 +71,12 @@ class Entry(Node):
     def value(self, encoding: EncodingArgument = Encoding.UTF8) -> str | None:
         return show_value(self.record.value or b"", encoding)
 
-    @strawberry.field(description="The value, or the part of it at a JSON Pointer (RFC 6901); null where nothing is.")
+    @strawberry.field(
+        description="The value, or the part of it at a JSON Pointer (RFC 6901); null where nothing is.",
+        directives=[Cost(weight="5")],
+    )
     def json(self, pointer: str = "") -> JSON | None:
-        try:
-            found: Any = JsonPointer(pointer).resolve(orjson.loads(self._value), None)
-        except orjson.JSONDecodeError:
-            raise NotJson("The value is not JSON.") from None
-        except JsonPointerException as error:
-            if not pointer.startswith("/") or "~" in pointer:
-                raise BadInput(f"Not a JSON Pointer: {error}") from None
-            return None
-        try:
-            # Encoded here, it may be as deep as it likes wherever it is put.
-            return None if isinstance(found, EndOfList) else cast("JSON", orjson.Fragment(orjson.dumps(found)))
-        except orjson.JSONEncodeError:
-            raise NotJson("The value is nested too deep to be sent as JSON: ask for it as text.") from None
+        return cast("JSON | None", self.json_values.part(self.record, pointer))
 
     @strawberry.field(description="The number of bytes of the value.")
     def size(self) -> int:
@@ -103,26 +94,29 @@ class Entry(Node):
     def timestamp(self) -> datetime | None:
         return calendar_time(self.record.timestamp)
 
-    @strawberry.field
+    @strawberry.field(directives=[sized_by(assumed=10)])
     def headers(self) -> list[Header]:
         return [Header(key=key, raw=value) for key, value in decode_headers(self.record.headers)]
 
-    @strawberry.field(description="Its recent changes, oldest first, as far back as the service remembers them.")
+    @strawberry.field(
+        description="Its recent changes, oldest first, as far back as the service remembers them.",
+        directives=[Cost(weight="10"), sized_by("last")],
+    )
     async def history(self, info: OperationInfo, last: int = 10) -> "list[Update]":
         until = None if self.cursor_source is None else self.cursor_source.cursor_at(self.record)
         changes = await info.context.reads.history(self.record.key, last, until)
-        return [viewed(change) for change in changes]
+        return [viewed(change, self.json_values) for change in changes]
 
     @property
     def _value(self) -> bytes:
         return self.record.value or b""
 
 
-def entry(record: Record | None, cursor_source: CursorSource | None = None) -> Entry | None:
+def entry(record: Record | None, json_values: JsonValues, cursor_source: CursorSource | None = None) -> Entry | None:
     """The entry of a record, as of that cursor; None for none, and for a tombstone."""
     if record is None or record.is_tombstone:
         return None
-    return Entry(record=record, cursor_source=cursor_source)
+    return Entry(record=record, json_values=json_values, cursor_source=cursor_source)
 
 
 @strawberry.type
@@ -148,11 +142,11 @@ class EntryConnection:
     page_info: PageInfo
 
 
-def connection(page: Page, asked: PageRequest) -> EntryConnection:
+def connection(page: Page, asked: PageRequest, json_values: JsonValues) -> EntryConnection:
     """The page as Relay wants it. On the side that a page comes from, more exists exactly if there was a bound."""
     backwards = asked.last is not None
     return EntryConnection(
-        edges=[EntryEdge(node=Entry(record=record)) for record in page.records],
+        edges=[EntryEdge(node=Entry(record=record, json_values=json_values)) for record in page.records],
         page_info=PageInfo(
             has_next_page=asked.before is not None if backwards else page.has_more,
             has_previous_page=page.has_more if backwards else asked.after is not None,
@@ -167,6 +161,7 @@ def connection(page: Page, asked: PageRequest) -> EntryConnection:
 )
 class Update:
     update: strawberry.Private[ServiceUpdate]
+    json_values: strawberry.Private[JsonValues]
 
     @strawberry.field
     def kind(self) -> Kind:
@@ -179,7 +174,7 @@ class Update:
 
     @strawberry.field(description="The entry as this change left it; null for a DELETE.")
     def entry(self) -> Entry | None:
-        return entry(self.update.record, self.update.cursor_source)
+        return entry(self.update.record, self.json_values, self.update.cursor_source)
 
     @strawberry.field(description="The position just after this update: subscribe `after` it to go on.")
     def cursor(self) -> CursorToken:
@@ -201,9 +196,9 @@ class Update:
         return None if record is None else calendar_time(record.timestamp)
 
 
-def viewed(update: ServiceUpdate) -> Update:
+def viewed(update: ServiceUpdate, json_values: JsonValues) -> Update:
     """An update as clients see it."""
-    return Update(update=update)
+    return Update(update=update, json_values=json_values)
 
 
 @strawberry.type(description="How far one partition is applied.")
@@ -235,7 +230,7 @@ class Status:
     entries: int = strawberry.field(description="How many keys have a value; counted once a second at most.")
     cursor: CursorToken
     lag: Long
-    partitions: list[PartitionStatus]
+    partitions: list[PartitionStatus] = strawberry.field(directives=[sized_by(assumed=10)])
     sizes: Sizes
     subscribers: int = strawberry.field(description="Open subscriptions of all clients, over all transports.")
     version: str

@@ -8,6 +8,7 @@ import strawberry
 from strawberry import UNSET
 
 from kvs_graphql.api.context import OperationInfo
+from kvs_graphql.api.costs import Cost
 from kvs_graphql.api.encodings import Encoding, decode_key, decode_value, id_of, show_key
 from kvs_graphql.api.scalars import CursorToken, Long
 from kvs_graphql.api.types import EncodingArgument, calendar_time
@@ -63,7 +64,11 @@ HeadersArgument = Annotated[
     "A write that fails is null, has an error, and does not stop those after it."
 )
 class Mutation:
-    @strawberry.mutation(name="set", description="Write a value; answered once all in-sync replicas have it.")
+    @strawberry.mutation(
+        name="set",
+        description="Write a value; answered once all in-sync replicas have it.",
+        directives=[Cost(weight="10")],
+    )
     async def set_value(
         self,
         info: OperationInfo,
@@ -78,7 +83,8 @@ class Mutation:
 
     @strawberry.mutation(
         description="Delete a key, by a tombstone in every partition that holds it; answered once all replicas in "
-        "sync have it. `partition`, `offset` and `timestamp` are those of the key's own partition."
+        "sync have it. `partition`, `offset` and `timestamp` are those of the key's own partition.",
+        directives=[Cost(weight="10")],
     )
     async def delete(
         self, info: OperationInfo, key: str, key_encoding: EncodingArgument = Encoding.UTF8

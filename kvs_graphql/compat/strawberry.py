@@ -4,7 +4,7 @@ Compiled operations call these functions directly. Strawberry keeps the way back
 fields and arguments, under a key that it does not document.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from graphql import (
@@ -66,6 +66,12 @@ def resolver_of(field: GraphQLField) -> Resolver:
         extensions,
         is_plain and by_name and source_first,
     )
+
+
+def directives_of(field: GraphQLField) -> Sequence[object]:
+    """The schema directives of a field; found by `DEFINITION_BACKREF` too."""
+    found: Sequence[object] = field.extensions[GraphQLCoreConverter.DEFINITION_BACKREF].directives
+    return found
 
 
 def checks_objects(kind: GraphQLObjectType) -> bool:

@@ -3,7 +3,7 @@
 from kvs_graphql.executor.compiled import Given
 from kvs_graphql.executor.documents import Fault, PreparedOperation, Refusal
 from kvs_graphql.executor.executor import ClientGone, Executed, Executor, Outcome, Request, ResultSink
-from kvs_graphql.executor.limits import DocumentLimits
+from kvs_graphql.executor.limits import DocumentLimits, ExecutorLimits
 from kvs_graphql.executor.rendering import Payload
 
 __all__ = [
@@ -11,6 +11,7 @@ __all__ = [
     "DocumentLimits",
     "Executed",
     "Executor",
+    "ExecutorLimits",
     "Fault",
     "Given",
     "Outcome",

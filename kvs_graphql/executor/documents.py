@@ -20,6 +20,7 @@ from graphql import (
 
 from kvs_graphql.executor.compiled import CompiledOperation, NotCompilable, compile_operation
 from kvs_graphql.executor.limits import DocumentLimits, document_limiter
+from kvs_graphql.executor.prices import Price, price_of
 
 _CACHED_CHARACTERS_MAX = 512 * 1024
 _DOCUMENT_CACHED_CHARACTERS_MAX = 64 * 1024
@@ -54,6 +55,7 @@ class PreparedOperation:
     type: OperationType
     compiled: CompiledOperation | None
     """None where only graphql-core can execute it."""
+    price: Price
     is_subscription: bool
     is_mutation: bool
 
@@ -114,7 +116,13 @@ class PreparedDocument:
             compiled = None
         kind = named[0].operation
         return PreparedOperation(
-            self._document, name, kind, compiled, kind is OperationType.SUBSCRIPTION, kind is OperationType.MUTATION
+            self._document,
+            name,
+            kind,
+            compiled,
+            price_of(self._schema, named[0], fragments),
+            kind is OperationType.SUBSCRIPTION,
+            kind is OperationType.MUTATION,
         )
 
 
@@ -137,10 +145,20 @@ class Documents:
         try:
             document = self._cache[query]
         except KeyError:
+            if (refusal := self._too_long(query)) is not None:
+                return refusal
             document = PreparedDocument(self._schema, query, self._rules, self._limits)
             if document.characters <= _DOCUMENT_CACHED_CHARACTERS_MAX:
                 self._cache[query] = document
         return document.operation(operation_name)
+
+    def _too_long(self, query: str) -> Refusal | None:
+        limit, setting = self._limits.bytes_max, "KVS_DOCUMENT_BYTES_MAX"
+        if len(query) <= limit and len(query.encode(errors="surrogatepass")) <= limit:
+            return None
+        message = f"The document is longer than {limit} bytes, the limit of {setting}: pass long values as variables."
+        error = GraphQLError(message, extensions={"code": "LIMIT_EXCEEDED", "limit": limit, "setting": setting})
+        return Refusal([error], Fault.DOCUMENT)
 
 
 class WritesDisabled(ValidationRule):

@@ -8,24 +8,28 @@ graphql-core are two back ends, with one place where errors get their codes, are
 
 from contextlib import aclosing
 from enum import Enum, auto
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, NamedTuple, Protocol
 
 import strawberry
-from graphql import Executor as GraphQLCoreExecutor
 from graphql import GraphQLError, create_source_event_stream
 
-from kvs_graphql.api import Connection, Operation, Source
+from kvs_graphql.api import Connection, JsonValues, Operation, Source
+from kvs_graphql.budget import BudgetLimits, Workload
+from kvs_graphql.compat.graphql import MeteredExecutor
 from kvs_graphql.compat.strawberry import graphql_schema
-from kvs_graphql.errors import Unavailable
-from kvs_graphql.executor.compiled import Bound, Given
+from kvs_graphql.errors import BudgetExceeded, Unavailable
+from kvs_graphql.executor.compiled import Bound, Given, Result
 from kvs_graphql.executor.documents import Documents, Fault, PreparedOperation, Refusal
+from kvs_graphql.executor.encoding import encode_result
 from kvs_graphql.executor.errors import present
-from kvs_graphql.executor.limits import DocumentLimits
-from kvs_graphql.executor.rendering import GraphQLCoreRenderer, Payload, RenderCache, Renderer, encode_result
+from kvs_graphql.executor.limits import ExecutorLimits
+from kvs_graphql.executor.rendering import GraphQLCoreRenderer, Payload, RenderCache, Renderer
+from kvs_graphql.executor.results import Results
 from kvs_graphql.metrics import Metrics
 from kvs_graphql.service import Cursor, Flush, Sink
 
+_LARGE_COST_MIN = 10_000
 _TOKENS_CACHED = 16
 # Requests that share a read have the same cursor.
 _token = lru_cache(_TOKENS_CACHED)(Cursor.encode)
@@ -79,23 +83,32 @@ class Executed(NamedTuple):
     errors: list[GraphQLError]
     cursor: Cursor | None
     """Where it was read; None where it read nothing."""
+    limits: BudgetLimits
 
     def encode(self) -> bytes:
-        """The JSON of the result; the cursor is in its extensions where there is data."""
+        """The JSON of the result; the cursor is in its extensions where there is data.
+
+        Raises:
+            BudgetExceeded: It has more bytes than a response may have.
+        """
         token = None if self.cursor is None or self.data is None else _token(self.cursor)
-        return encode_result(self.data, self.errors, None if token is None else {"cursor": token})
+        encoded = encode_result(self.data, self.errors, None if token is None else {"cursor": token})
+        if len(encoded) > self.limits.response_bytes_max:
+            self.limits.check_bytes(len(encoded))
+        return encoded
 
 
 class Executor:
     """Executes the operations of one schema."""
 
-    def __init__(
-        self, schema: strawberry.Schema, limits: DocumentLimits, metrics: Metrics, *, render_cache_bytes_max: int
-    ) -> None:
+    def __init__(self, schema: strawberry.Schema, limits: ExecutorLimits, metrics: Metrics) -> None:
         self._schema = graphql_schema(schema)
-        self._documents = Documents(self._schema, limits)
+        self._documents = Documents(self._schema, limits.documents)
+        self._workload = Workload(limits.budgets)
+        self._json_values = JsonValues(limits.json_bytes_max)
         self._metrics = metrics
-        self._renderings = RenderCache(render_cache_bytes_max)
+        self._results = Results(self._workload, metrics)
+        self._renderings = RenderCache(limits.render_cache_bytes_max)
 
     def prepare(self, request: Request) -> PreparedOperation | Refusal:
         """The operation that a request names, ready to be executed."""
@@ -110,18 +123,25 @@ class Executor:
     ) -> Executed | Refusal:
         """Execute a query or mutation."""
         compiled = prepared.compiled
+        single_field = compiled is not None and len(compiled.fields) == 1
+        operation = Operation(connection, self._workload, self._json_values, single_field=single_field)
         try:
+            cost = self._cost(prepared, variables)
             if compiled is None:
-                return await self._by_graphql_core(prepared, variables, Operation(connection))
-            self._metrics.operations.count("query", "compiled")
+                return await self._by_graphql_core(prepared, variables, operation, cost)
+            self._metrics.operations.count("query", "compiled", cost)
             bound = compiled.variables.bind(variables)
             if isinstance(bound, list):
                 return self._refusal(bound, Fault.DOCUMENT)
-            operation = Operation(connection, single_field=len(compiled.fields) == 1)
-            data, errors = await compiled.execute(operation, bound)
-            return Executed(data, present(errors, self._metrics) if errors else errors, operation.read_cursor)
+            result = await compiled.execute(operation, bound)
+            if result.errors or result.in_turns:
+                return await self._executed(result, operation)
+            return Executed(result.data, result.errors, operation.reads.cursor, self._workload.limits)
         except Exception as error:  # noqa: BLE001 - masked and logged
             return self.refuse(error)
+        finally:
+            if operation.budget_in_use is not None:
+                operation.budget_in_use.close()
 
     async def stream(
         self, prepared: PreparedOperation, variables: Given, connection: Connection, sink: ResultSink
@@ -147,27 +167,46 @@ class Executor:
 
     def refuse(self, error: Exception) -> Refusal:
         """The refusal for an error outside of any field; unexpected errors are masked, logged and counted."""
-        return self._refusal([_as_graphql_error(error)], Fault.SERVICE)
+        fault = Fault.DOCUMENT if isinstance(error, BudgetExceeded) else Fault.SERVICE
+        return self._refusal([_as_graphql_error(error)], fault)
+
+    def _cost(self, prepared: PreparedOperation, variables: Given) -> int:
+        """What an operation costs. Raises: BudgetExceeded: It is more than one may cost."""
+        cost, limit = prepared.price.known, self._workload.limits.cost_max
+        if cost is None:
+            cost = prepared.price.of(variables)
+        if cost > limit:
+            setting = "KVS_QUERY_COST_MAX"
+            message = f"The operation costs {cost}; the limit of {setting} is {limit}."
+            raise BudgetExceeded(message, limit=limit, setting=setting, cost=cost)
+        return cost
 
     async def _by_graphql_core(
-        self, prepared: PreparedOperation, variables: Given, operation: Operation
+        self, prepared: PreparedOperation, variables: Given, operation: Operation, cost: int
     ) -> Executed | Refusal:
-        self._metrics.operations.count(prepared.type.value, "graphql-core")
+        self._metrics.operations.count(prepared.type.value, "graphql-core", cost)
         core = self._bind_core(prepared, variables, operation)
         if isinstance(core, list):
             return self._refusal(core, Fault.DOCUMENT)
+        if cost > _LARGE_COST_MIN:
+            await operation.enlarge()
         # Mutations too: their resolvers take their turn in Kafka's order before they first wait, so that what GraphQL
         # wants of serial execution holds without a round trip to Kafka per field.
         found: Any = core.execute_operation(serially=False)
         result = await found if core.is_awaitable(found) else found
-        return Executed(result.data, present(result.errors or (), self._metrics), operation.read_cursor)
+        return await self._executed(Result(result.data, result.errors or [], True), operation)
+
+    async def _executed(self, result: Result, operation: Operation) -> Executed:
+        """The result of an operation with errors, or too large to be encoded at once."""
+        data, errors = await self._results.finished(result, operation.budget)
+        return Executed(data, errors, operation.reads.cursor, self._workload.limits)
 
     async def _subscribe(
         self, prepared: PreparedOperation, variables: Given, connection: Connection, sink: ResultSink
     ) -> Outcome | Refusal:
         backend = "graphql-core" if prepared.compiled is None else "compiled"
-        self._metrics.operations.count(prepared.type.value, backend)
         try:
+            self._metrics.operations.count(prepared.type.value, backend, self._cost(prepared, variables))
             opened = await self._open(prepared, variables, connection, sink)
             if isinstance(opened, Refusal):
                 return opened
@@ -191,7 +230,8 @@ class Executor:
         Raises:
             GraphQLError: The source cannot be created.
         """
-        core = self._bind_core(prepared, variables, Operation(connection))
+        new_operation = partial(Operation, connection, self._workload, self._json_values)
+        core = self._bind_core(prepared, variables, new_operation())
         if isinstance(core, list):
             return self._refusal(core, Fault.DOCUMENT)
         created: Any = create_source_event_stream(core)
@@ -200,24 +240,26 @@ class Executor:
             raise source.errors[0]
         renderer: Renderer
         if prepared.compiled is None:
-            renderer = GraphQLCoreRenderer(core, source, self._metrics, with_token=sink.with_token)
+            renderer = GraphQLCoreRenderer(core, new_operation, source, self._results, with_token=sink.with_token)
         else:
             bound = Bound(core.variable_values.coerced, variables)
             renderer = self._renderings.renderer(
-                prepared.compiled, bound, connection.access, source, self._metrics, with_token=sink.with_token
+                prepared.compiled, bound, connection.access, source, self._results, with_token=sink.with_token
             )
         return source, renderer
 
     def _bind_core(
         self, prepared: PreparedOperation, variables: Given, operation: Operation
-    ) -> GraphQLCoreExecutor[Any] | list[GraphQLError]:
-        return GraphQLCoreExecutor.build(
+    ) -> MeteredExecutor | list[GraphQLError]:
+        built: Any = MeteredExecutor.build(
             self._schema,
             prepared.document,
             context_value=operation,
             raw_variable_values=dict(variables or {}),
             operation_name=prepared.name,
         )
+        core: MeteredExecutor | list[GraphQLError] = built
+        return core
 
     def _refusal(self, errors: list[GraphQLError], fault: Fault) -> Refusal:
         return Refusal(present(errors, self._metrics), fault)

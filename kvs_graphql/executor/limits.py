@@ -18,15 +18,28 @@ from graphql import (
     ValidationContext,
 )
 
+from kvs_graphql.budget import BudgetLimits
+
 _Measure = tuple[int, int]
 """Levels of fields below, and aliases in it."""
 _NOTHING: _Measure = (0, 0)
 
 
 @dataclass(frozen=True, slots=True)
+class ExecutorLimits:
+    """The limits of an executor."""
+
+    documents: "DocumentLimits"
+    budgets: BudgetLimits
+    json_bytes_max: int
+    render_cache_bytes_max: int
+
+
+@dataclass(frozen=True, slots=True)
 class DocumentLimits:
     """What a document may look like, before anything of it is executed."""
 
+    bytes_max: int
     depth_max: int
     aliases_max: int
     tokens_max: int

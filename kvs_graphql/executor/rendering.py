@@ -9,16 +9,15 @@ from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol
 from weakref import WeakValueDictionary
 
-import orjson
 from cachetools import FIFOCache
-from graphql import Executor as GraphQLCoreExecutor
-from graphql import GraphQLError
 
 from kvs_graphql.access import Access
-from kvs_graphql.api import Source, token_of
-from kvs_graphql.executor.compiled import Bound, CompiledOperation, RootField, Show
-from kvs_graphql.executor.errors import present
-from kvs_graphql.metrics import Metrics
+from kvs_graphql.api import Operation, Source, token_of
+from kvs_graphql.budget import Budget
+from kvs_graphql.compat.graphql import MeteredExecutor
+from kvs_graphql.executor.compiled import Bound, CompiledOperation, Result, RootField, Show
+from kvs_graphql.executor.encoding import encode
+from kvs_graphql.executor.results import Results
 from kvs_graphql.service import Update
 
 
@@ -73,7 +72,7 @@ class RenderCache:
         bound: Bound,
         access: Access,
         source: Source[Any],
-        metrics: Metrics,
+        results: Results,
         *,
         with_token: bool,
     ) -> "CompiledRenderer":
@@ -86,7 +85,7 @@ class RenderCache:
         show, token = field.show(bound, access), with_token and source.updates
         renderer = self._renderers.get((field, show, token)) if source.updates else None
         if renderer is None:
-            renderer = CompiledRenderer(operation, show, field.within(bound), access, source.view, self, metrics, token)
+            renderer = CompiledRenderer(operation, show, field.within(bound), access, source, self, results, token)
             if source.updates:
                 self._renderers[field, show, token] = renderer
         return renderer
@@ -101,9 +100,9 @@ class CompiledRenderer:
         show: Show,
         bound: Bound,
         access: Access,
-        view: Callable[[Any], Any],
+        source: Source[Any],
         cache: RenderCache,
-        metrics: Metrics,
+        results: Results,
         with_token: bool,
     ) -> None:
         (field,) = operation.fields
@@ -112,9 +111,10 @@ class CompiledRenderer:
         self._show = show
         self._bound = bound
         self._access = access
-        self._view = view
+        self._view = source.view
+        self._size = source.size
         self._cache = cache
-        self._metrics = metrics
+        self._results = results
         self._with_token = with_token
         self._latest: tuple[Update | None, Payload | None] = (None, None)
 
@@ -124,7 +124,9 @@ class CompiledRenderer:
         if payload is None:
             payload = self._plain(event)
             if payload is None:
-                payload = self._with_errors(event)
+                budget = self._results.new_budget()
+                result = await self._results.of_event(self._completed(event, budget), budget)
+                payload = Payload(result, self._token(event))
             elif is_change:
                 self._cache.keep(self, event, payload)
         return payload
@@ -138,16 +140,17 @@ class CompiledRenderer:
         return payload
 
     def _plain(self, event: Any) -> Payload | None:
-        """The payload of an event without errors; None where it has some."""
+        """The payload of an event that is small, has no errors, and is within its budget; None for any other."""
+        if self._operation.is_large(*self._size(event)):
+            return None
         try:
-            result = orjson.dumps({"data": {self._name: self._show(self._view(event))}})
+            result = encode({"data": {self._name: self._show(self._view(event))}})
         except Exception:  # noqa: BLE001 - found again, with its path
             return None
-        return Payload(result, self._token(event))
+        return Payload(result, self._token(event)) if len(result) <= self._results.bytes_max else None
 
-    def _with_errors(self, event: Any) -> Payload:
-        data, errors = self._operation.result((self._view(event),), self._bound, self._access)
-        return Payload(encode_result(data, present(errors, self._metrics)), self._token(event))
+    async def _completed(self, event: Any, budget: Budget) -> Result:
+        return await self._operation.result((self._view(event),), self._bound, self._access, budget, *self._size(event))
 
     def _token(self, event: Any) -> bytes | None:
         return token_of(event).encode() if self._with_token else None
@@ -157,35 +160,38 @@ class GraphQLCoreRenderer:
     """Renders events by graphql-core, for one subscriber."""
 
     def __init__(
-        self, executor: GraphQLCoreExecutor[Any], source: Source[Any], metrics: Metrics, *, with_token: bool
+        self,
+        executor: MeteredExecutor,
+        new_operation: Callable[[], Operation],
+        source: Source[Any],
+        results: Results,
+        *,
+        with_token: bool,
     ) -> None:
         self._executor = executor
+        self._new_operation = new_operation
         self._view = source.view
-        self._metrics = metrics
+        self._results = results
         self._with_token = with_token and source.updates
 
     async def render(self, event: Any) -> Payload:
-        found: Any = self._executor.build_per_event_executor(self._view(event)).execute_operation(serially=False)
-        result = await found if self._executor.is_awaitable(found) else found
-        errors = present(result.errors or (), self._metrics)
-        return Payload(encode_result(result.data, errors), token_of(event).encode() if self._with_token else None)
+        operation = self._new_operation()
+        result = await self._results.of_event(self._completed(event, operation), operation.budget)
+        return Payload(result, token_of(event).encode() if self._with_token else None)
 
     def render_shared(self, update: Update) -> Payload | None:
         """None: what graphql-core executes may depend on the subscriber."""
         return None
+
+    async def _completed(self, event: Any, operation: Operation) -> Result:
+        executor: Any = self._executor.build_per_event_executor(self._view(event))
+        executor.context_value = operation
+        found = executor.execute_operation(serially=False)
+        result = await found if executor.is_awaitable(found) else found
+        return Result(result.data, result.errors or [], True)
 
 
 def _kept_bytes(update: Update, payload: Payload) -> int:
     """About the memory that a kept payload takes: its update's record, which the feed may have dropped, included."""
     record = 0 if update.record is None else update.record.size_bytes
     return _BYTES_PER_PAYLOAD + max(len(payload.result), record)
-
-
-def encode_result(data: Any, errors: list[GraphQLError], extensions: dict[str, Any] | None = None) -> bytes:
-    """The JSON of a result."""
-    result: dict[str, Any] = {"data": data}
-    if errors:
-        result["errors"] = [error.formatted for error in errors]
-    if extensions:
-        result["extensions"] = extensions
-    return orjson.dumps(result)

@@ -5,8 +5,9 @@ from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 from kvs_graphql.api import build_schema
+from kvs_graphql.budget import BudgetLimits
 from kvs_graphql.cursor import NO_TOPIC_ID, Cursor
-from kvs_graphql.executor import DocumentLimits, Executor
+from kvs_graphql.executor import DocumentLimits, Executor, ExecutorLimits
 from kvs_graphql.feed import Feed
 from kvs_graphql.kafka.connection import KafkaConnection
 from kvs_graphql.kafka.consumer import Consumer, ConsumerLimits
@@ -89,7 +90,19 @@ def build_server(
     settings: Settings, service: Service, metrics: Metrics, on_exit: Callable[[], Awaitable[None]]
 ) -> Server:
     """Build the HTTP server with the GraphQL schema; it awaits `on_exit` first when it stops."""
-    documents = DocumentLimits(settings.query_depth_max, settings.query_aliases_max, settings.query_tokens_max)
+    documents = DocumentLimits(
+        bytes_max=settings.document_bytes_max,
+        depth_max=settings.query_depth_max,
+        aliases_max=settings.query_aliases_max,
+        tokens_max=settings.query_tokens_max,
+    )
+    budgets = BudgetLimits(
+        cost_max=settings.query_cost_max,
+        response_bytes_max=settings.response_bytes_max,
+        errors_max=settings.errors_per_response_max,
+        execution_seconds_max=settings.execution_seconds_max,
+        large_operations_max=settings.large_operations_max,
+    )
     options = WebOptions(
         graphiql=settings.graphiql,
         cors_origins=settings.cors_origins,
@@ -100,7 +113,8 @@ def build_server(
         slots=SlotLimits(settings.subscriptions_per_client_max, settings.subscriptions_max),
     )
     schema = build_schema(writes=settings.enable_writes)
-    executor = Executor(schema, documents, metrics, render_cache_bytes_max=settings.render_cache_bytes_max)
+    limits_of_executor = ExecutorLimits(documents, budgets, settings.json_bytes_max, settings.render_cache_bytes_max)
+    executor = Executor(schema, limits_of_executor, metrics)
     app: Any = build_app(executor, schema.as_str() + "\n", service, metrics, options)
     limits = ServerLimits(
         websockets_max=settings.websockets_max,

@@ -8,15 +8,15 @@ from cachetools import LRUCache
 
 from kvs_graphql.access import ANYONE, Access, Fingerprint
 from kvs_graphql.cursor import Cursor
-from kvs_graphql.errors import LimitExceeded
 from kvs_graphql.records import Record
 from kvs_graphql.service.batch_loader import BatchLoader
+from kvs_graphql.store import ReadBytes, Store, TooManyBytes, get_many
 
 _KEYS_PER_BATCH_MAX = 1_000
 _PRINCIPALS_MAX = 1_024
 
-Found = tuple[Cursor, list[Record | None]]
-"""Where a snapshot stands, and the record of each key that was asked for."""
+Found = tuple[Cursor, list[Record | None] | TooManyBytes, int]
+"""Where a snapshot stands, the record of each key that was asked for, and about how many bytes these have, at most."""
 ReadKeys = Callable[[Access, Sequence[bytes]], Awaitable[Found]]
 
 
@@ -35,7 +35,6 @@ class CoalescedReads:
         """The record of each key as that principal sees it, all of one snapshot, and where the snapshot stands.
 
         Raises:
-            LimitExceeded: The records have more bytes than one request may read.
             Unavailable: The table cannot be read.
         """
         latest, loader = self._latest
@@ -45,23 +44,28 @@ class CoalescedReads:
             self._latest = access.fingerprint, loader
         return loader.load(keys)
 
-    async def _alone(self, access: Access, keys: Sequence[bytes]) -> Found | Exception:
-        """The read of one request out of several that have too many bytes together."""
-        try:
-            return await self._read(access, keys)
-        except LimitExceeded as error:
-            return error
-
     def _loader(self, access: Access) -> BatchLoader[Sequence[bytes], Found]:
-        async def answer(asked: Sequence[Sequence[bytes]]) -> Sequence[Found | Exception]:
-            try:
-                cursor, records = await self._read(access, [key for keys in asked for key in keys])
-            except LimitExceeded:
-                return await asyncio.gather(*(self._alone(access, keys) for keys in asked))
-            found, start = list[Found | Exception](), 0
+        async def answer(asked: Sequence[Sequence[bytes]]) -> Sequence[Found]:
+            cursor, records, size_bytes = await self._read(access, [key for keys in asked for key in keys])
+            if isinstance(records, TooManyBytes):
+                if len(asked) == 1:
+                    return [(cursor, records, size_bytes)]
+                return await asyncio.gather(*(self._read(access, keys) for keys in asked))
+            found, start = list[Found](), 0
             for keys in asked:
-                found.append((cursor, records[start : start + len(keys)]))
+                found.append((cursor, records[start : start + len(keys)], size_bytes))
                 start += len(keys)
             return found
 
         return BatchLoader(answer, cost=len, batch_cost_max=_KEYS_PER_BATCH_MAX)
+
+
+def read_keys(store: Store, bytes_max: int) -> ReadKeys:
+    """Reads keys of a table, as everybody may see it, up to a number of bytes."""
+
+    async def read(_: Access, keys: Sequence[bytes]) -> Found:
+        within = ReadBytes(bytes_max)
+        snapshot = await store.read(get_many(keys, within))
+        return snapshot.cursor, snapshot.results[0], within.taken
+
+    return read

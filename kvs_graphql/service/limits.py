@@ -40,9 +40,9 @@ class ServiceLimits:
         return decode_cursor(token)
 
     def too_many_bytes(self) -> LimitExceeded:
-        """The error of a read that must not end early, and would have more bytes than allowed."""
+        """The error of a read that must not end early, and would have more bytes than its request may read."""
         limit, setting = self.read_bytes_max, "KVS_READ_BYTES_MAX"
-        message = f"The entries have more than {limit} bytes, the limit of {setting}."
+        message = f"The request reads more than {limit} bytes, the limit of {setting}."
         return LimitExceeded(message, limit=limit, setting=setting)
 
     def interval(self, asked: float | None) -> float:

@@ -4,9 +4,9 @@ A request of one field shares its snapshot with other requests. The fields of a 
 are waited for, and their queries run together. No snapshot is open while a request waits, for a client or for Kafka.
 """
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from functools import reduce
+from functools import partial, reduce
 from typing import Any
 
 from kvs_graphql.access import Access
@@ -18,7 +18,13 @@ from kvs_graphql.service.coalesced import CoalescedReads
 from kvs_graphql.service.limits import ServiceLimits
 from kvs_graphql.service.status import Status, StatusReader
 from kvs_graphql.service.waits import AtLeast
-from kvs_graphql.store import History, Page, Query, Store, TooManyBytes, get_many, history, page
+from kvs_graphql.store import History, Page, Query, ReadBytes, Store, TooManyBytes, get_many, history, page
+
+SMALL_READ_BYTES_MAX = 1_048_576
+"""A request reads no more before there is room for a large operation."""
+
+Enlarge = Callable[[], Awaitable[None]]
+"""Returns once there is room for a large operation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +64,7 @@ class Table:
 class _Asked:
     """What one field of the request asks for, at which cursor, and how long it waits for that."""
 
-    queries: tuple[Query[Any], ...]
+    queries: Callable[[ReadBytes], tuple[Query[Any], ...]]
     wanted: Cursor | None
     seconds_max: float
 
@@ -75,15 +81,24 @@ class _LookBack:
 class Reads:
     """Made by `Service.reads`, for one request; `single_field` where no other field of it reads."""
 
-    def __init__(self, table: Table, access: Access, *, single_field: bool = False) -> None:
+    def __init__(
+        self, table: Table, access: Access, enlarge: Enlarge | None = None, *, single_field: bool = False
+    ) -> None:
+        """Without `enlarge`, the reads must be small."""
         self.cursor: Cursor | None = None
         """Where the snapshot stands, once there was a read."""
+        self.records = 0
+        """How many records were read."""
+        self.size_bytes = 0
+        """About how many bytes these have at most, each counted as often as it was asked for."""
         self._table = table
         self._access = access
+        self._enlarge = enlarge
         self._single_field = single_field
         self._fields: BatchLoader[_Asked, list[Any]] | None = None
         self._histories: BatchLoader[_LookBack, History] | None = None
         self._keys = 0
+        self._bytes_max = min(SMALL_READ_BYTES_MAX, table.limits.read_bytes_max)
 
     async def get_many(self, keys: Sequence[bytes], wait: Wait = NO_WAIT) -> list[Record | None]:
         """The entry of each key, in order; None where there is none.
@@ -93,39 +108,35 @@ class Reads:
         """
         self._keys += len(keys)
         self._table.limits.check_number_of_keys(self._keys)
+        self.records += len(keys)
         if self._single_field and wait is NO_WAIT:
-            self.cursor, found = await self._table.coalesced.get_many(self._access, keys)
-            return found
-        (found,) = await self._run(wait, get_many(keys, self._table.limits.read_bytes_max))
-        if isinstance(found, TooManyBytes):
-            raise self._table.limits.too_many_bytes()
-        records: list[Record | None] = found
+            self.cursor, found, self.size_bytes = await self._table.coalesced.get_many(self._access, keys)
+            if not isinstance(found, TooManyBytes):
+                return found
+        (found,) = await self._run(wait, lambda within: (get_many(keys, within),))
+        records: list[Record | None] = self._whole(found)
         return records
 
     async def page(self, asked: PageRequest, wait: Wait = NO_WAIT) -> Page:
         """A page of entries by key; it ends early at the limit in bytes, with at least one entry.
 
         Raises:
-            BadCursor, BadInput, NotCaughtUp, Unavailable: As their classes say.
+            LimitExceeded, BadCursor, BadInput, NotCaughtUp, Unavailable: As their classes say.
         """
-        query = page(
-            self._table.limits.page_length(asked.first, asked.last),
-            self._table.limits.read_bytes_max,
-            prefix=asked.prefix,
-            after=asked.after,
-            before=asked.before,
-            last=asked.last is not None,
+        length = self._table.limits.page_length(asked.first, asked.last)
+        query = partial(
+            page, length, prefix=asked.prefix, after=asked.after, before=asked.before, last=asked.last is not None
         )
-        (found,) = await self._run(wait, query)
-        records: Page = found
+        (found,) = await self._run(wait, lambda within: (query(within),))
+        records: Page = self._whole(found)
+        self.records += len(records.records)
         return records
 
     async def history(self, key: bytes, last: int, until: Cursor | None) -> list[Update]:
         """The last changes of a key in the window, oldest first, up to `until` or to this request's snapshot.
 
-        Changes beyond the limit in bytes, over all keys that are asked for together, are left out, the oldest first.
-
-        The window is searched once for all keys that a request asks for together.
+        Changes beyond the bytes that the request has left, over all keys that are asked for together, are left out, the
+        oldest first; one is always there. The window is searched once for all of them.
 
         Raises:
             BadInput, Unavailable: As their classes say.
@@ -137,9 +148,9 @@ class Reads:
             self._histories = BatchLoader(self._look_back)
         found = await self._histories.load(_LookBack(key, last, end.positions))
         below = [r for r in found.changes[key] if r.offset < position_in(end.positions, r.partition)]
-        return [
-            _past(record, end.topic_id, found.window_start) for record in below[len(below) - min(last, len(below)) :]
-        ]
+        shown = below[len(below) - min(last, len(below)) :]
+        self.records += len(shown)
+        return [_past(record, end.topic_id, found.window_start) for record in shown]
 
     async def status(self) -> Status:
         """How the service is.
@@ -148,11 +159,11 @@ class Reads:
             Unavailable: The table cannot be read.
         """
         statuses = self._table.statuses
-        found = await self._run(NO_WAIT, *statuses.queries())
+        found = await self._run(NO_WAIT, lambda _: statuses.queries())
         assert self.cursor is not None
         return statuses.status(self.cursor, *found)
 
-    async def _run(self, wait: Wait, *queries: Query[Any]) -> list[Any]:
+    async def _run(self, wait: Wait, queries: Callable[[ReadBytes], tuple[Query[Any], ...]]) -> list[Any]:
         seconds_max = self._table.limits.wait_seconds(wait.seconds_max)
         wanted = None if wait.at_least is None else self._table.limits.cursor(wait.at_least)
         asked = _Asked(queries, wanted, 0.0 if wanted is None else seconds_max)
@@ -170,22 +181,47 @@ class Reads:
         at_least, foreign = self._table.at_least, set[bytes]()
         if wanted := [field.wanted for field in asked if field.wanted is not None]:
             foreign = await at_least.wait(wanted, max(field.seconds_max for field in asked))
-        snapshot = await self._table.store.read(*(query for field in asked for query in field.queries))
-        self.cursor, results = snapshot.cursor, iter(snapshot.results)
+        self.cursor, found = await self._read(lambda within: [field.queries(within) for field in asked])
         answers: list[list[Any] | Exception] = []
-        for field in asked:
-            found = [next(results) for _ in field.queries]
-            failure = None if field.wanted is None else at_least.failure(field.wanted, snapshot.cursor, foreign)
-            answers.append(failure or found)
+        for field, results in zip(asked, found, strict=True):
+            failure = None if field.wanted is None else at_least.failure(field.wanted, self.cursor, foreign)
+            answers.append(failure or results)
         return answers
 
     async def _look_back(self, asked: Sequence[_LookBack]) -> list[History | Exception]:
         """Search the window once for all keys, as far as any of them wants; each takes its part."""
-        until = reduce(merge, (one.until for one in asked))
-        last, bytes_max = max(one.last for one in asked), self._table.limits.read_bytes_max
-        query = history([one.key for one in asked], until, last, bytes_max)
-        (found,) = (await self._table.store.read(query)).results
+        until, last = reduce(merge, (one.until for one in asked)), max(one.last for one in asked)
+        keys = [one.key for one in asked]
+        _, ((found,),) = await self._read(lambda within: [(history(keys, until, last, within),)])
         return [found] * len(asked)
+
+    async def _read(
+        self, queries: Callable[[ReadBytes], Sequence[tuple[Query[Any], ...]]]
+    ) -> tuple[Cursor, list[list[Any]]]:
+        """Run queries in one snapshot; again once there is room for a large read, where they need that.
+
+        The bytes that they may have together are those that the request has left.
+        """
+        limit = self._table.limits.read_bytes_max
+        while True:
+            within = ReadBytes(self._bytes_max)
+            within.taken = self.size_bytes
+            groups = queries(within)
+            snapshot = await self._table.store.read(*(query for group in groups for query in group))
+            if not within.exhausted or self._bytes_max == limit:
+                break
+            assert self._enlarge is not None
+            await self._enlarge()
+            self._bytes_max = limit
+        self.size_bytes = within.taken
+        results = iter(snapshot.results)
+        return snapshot.cursor, [[next(results) for _ in group] for group in groups]
+
+    def _whole(self, found: Any) -> Any:
+        """What was found. Raises: LimitExceeded: It would have more bytes than the request has left."""
+        if isinstance(found, TooManyBytes):
+            raise self._table.limits.too_many_bytes()
+        return found
 
 
 def _past(record: Record, topic_id: bytes, window_start: Positions) -> Update:

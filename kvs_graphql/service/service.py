@@ -8,14 +8,14 @@ from kvs_graphql.cursor import Cursor
 from kvs_graphql.cursor_validation import CursorValidator
 from kvs_graphql.feed import Feed, Sink, Update
 from kvs_graphql.records import Interest, Record
-from kvs_graphql.service.coalesced import CoalescedReads, Found
+from kvs_graphql.service.coalesced import CoalescedReads, read_keys
 from kvs_graphql.service.limits import ServiceLimits
-from kvs_graphql.service.reads import Reads, Table
+from kvs_graphql.service.reads import SMALL_READ_BYTES_MAX, Enlarge, Reads, Table
 from kvs_graphql.service.status import Readiness, Status, StatusReader
 from kvs_graphql.service.waits import AtLeast
 from kvs_graphql.service.writes import Producer, Writes
 from kvs_graphql.state import Lifecycle
-from kvs_graphql.store import Store, TooManyBytes, get_many
+from kvs_graphql.store import ReadBytes, Store, TooManyBytes, get_many
 from kvs_graphql.watch import Start, Watch
 
 
@@ -47,14 +47,17 @@ class Service:
         self._table = Table(
             store,
             limits,
-            CoalescedReads(lambda _, keys: self._read_keys(keys)),
+            CoalescedReads(read_keys(store, min(SMALL_READ_BYTES_MAX, limits.read_bytes_max))),
             AtLeast(feed, self._validator, lifecycle),
             StatusReader(topic, lifecycle),
         )
 
-    def reads(self, access: Access, *, single_field: bool = False) -> Reads:
-        """The reads of one request: all of one snapshot; `single_field` where only one field reads."""
-        return Reads(self._table, access, single_field=single_field)
+    def reads(self, access: Access, enlarge: Enlarge | None = None, *, single_field: bool = False) -> Reads:
+        """The reads of one request: all of one snapshot; `single_field` where only one field reads.
+
+        `enlarge` is awaited before the first large read.
+        """
+        return Reads(self._table, access, enlarge, single_field=single_field)
 
     def writes(self) -> Writes:
         """The writes of one request, in order. Only where the service takes any."""
@@ -111,22 +114,18 @@ class Service:
         lag = sum(self._lifecycle.lag(self._feed.positions))
         return Readiness(self._lifecycle.ready, self._lifecycle.moment, lag)
 
-    async def _read_keys(self, keys: Sequence[bytes]) -> Found:
-        snapshot = await self._store.read(get_many(keys, self.limits.read_bytes_max))
-        (records,) = snapshot.results
-        if isinstance(records, TooManyBytes):
-            raise self.limits.too_many_bytes()
-        return snapshot.cursor, records
-
     async def _latest(self, keys: Sequence[bytes], pause: float) -> AsyncGenerator[Latest, None]:
         shown: list[Record | None] | None = None
         with self._feed.watch(Interest(frozenset(keys)), self._feed.positions) as watcher:
             while True:
                 watcher.skip()
-                cursor, found = await self._read_keys(keys)
+                snapshot = await self._store.read(get_many(keys, ReadBytes(self.limits.read_bytes_max)))
+                (found,) = snapshot.results
+                if isinstance(found, TooManyBytes):
+                    raise self.limits.too_many_bytes()
                 if found != shown:
                     shown = found
-                    yield Latest(found, cursor)
+                    yield Latest(found, snapshot.cursor)
                     await self._feed.rest(pause)
                 await watcher.wait()
 

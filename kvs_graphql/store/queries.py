@@ -79,10 +79,28 @@ class TooManyBytes(NamedTuple):
     bytes_max: int
 
 
-def get_many(keys: Sequence[bytes], bytes_max: int) -> Query[list[Record | None] | TooManyBytes]:
+class ReadBytes:
+    """The bytes that the queries of one read may have together. A read that is to be repeated needs a new one."""
+
+    __slots__ = ("bytes_max", "exhausted", "taken")
+
+    def __init__(self, bytes_max: int) -> None:
+        self.bytes_max = bytes_max
+        self.taken = 0
+        """What the queries so far have; the last one may have gone beyond the limit."""
+        self.exhausted = False
+        """Whether a query ended early for want of bytes."""
+
+    def give_up(self) -> TooManyBytes:
+        """End a query that must not end early."""
+        self.exhausted = True
+        return TooManyBytes(self.bytes_max)
+
+
+def get_many(keys: Sequence[bytes], within: ReadBytes) -> Query[list[Record | None] | TooManyBytes]:
     """Read the entry of each key, in the order of the keys; None for a key without an entry.
 
-    TooManyBytes where the entries, each counted as often as its key is named, have more than `bytes_max` bytes.
+    TooManyBytes where the entries, each counted as often as its key is named, have more bytes than are left.
 
     One statement for many keys costs a third of one statement per key, because each statement releases the
     interpreter's lock and has to acquire it again.
@@ -90,7 +108,7 @@ def get_many(keys: Sequence[bytes], bytes_max: int) -> Query[list[Record | None]
 
     def query(connection: sqlite3.Connection) -> list[Record | None] | TooManyBytes:
         found: dict[bytes, Record] = {}
-        size = 0
+        size, bytes_max = 0, within.bytes_max - within.taken
         for start in range(0, len(keys), _KEYS_PER_STATEMENT):
             chunk = keys[start : start + _KEYS_PER_STATEMENT]
             placeholders = ", ".join("?" * len(chunk))
@@ -99,11 +117,14 @@ def get_many(keys: Sequence[bytes], bytes_max: int) -> Query[list[Record | None]
                 # Inline, for a call would cost a page a few per cent.
                 size += len(row[0]) + len(row[1]) + len(row[5] or b"")
                 if size > bytes_max:
-                    return TooManyBytes(bytes_max)
+                    return within.give_up()
                 found[row[0]] = Record._make(row)
         records = [found.get(key) for key in keys]
-        if len(found) < len(keys) and sum(r.size_bytes for r in records if r is not None) > bytes_max:
-            return TooManyBytes(bytes_max)
+        if len(found) < len(keys):
+            size = sum(record.size_bytes for record in records if record is not None)
+            if size > bytes_max:
+                return within.give_up()
+        within.taken += size
         return records
 
     return query
@@ -111,16 +132,16 @@ def get_many(keys: Sequence[bytes], bytes_max: int) -> Query[list[Record | None]
 
 def page(
     limit: int,
-    bytes_max: int,
+    within: ReadBytes,
     *,
     prefix: bytes = b"",
     after: bytes | None = None,
     before: bytes | None = None,
     last: bool = False,
-) -> Query[Page]:
+) -> Query[Page | TooManyBytes]:
     """Read the first `limit` entries by key, or the last ones with `last`, strictly between `after` and `before`.
 
-    The page ends early after the first entry with which it has `bytes_max` bytes or more.
+    The page ends early after the first entry with which no bytes are left. TooManyBytes where none were left for it.
     """
     conditions, parameters = ["value IS NOT NULL"], []
     for condition, bound in (
@@ -135,15 +156,19 @@ def page(
     order = "DESC" if last else "ASC"
     statement = f"SELECT {COLUMNS} FROM entry WHERE {' AND '.join(conditions)} ORDER BY key {order} LIMIT ?"
 
-    def query(connection: sqlite3.Connection) -> Page:
+    def query(connection: sqlite3.Connection) -> Page | TooManyBytes:
         records: list[Record] = []
-        size, has_more = 0, False
+        size, has_more, bytes_max = 0, False, within.bytes_max - within.taken
+        if bytes_max <= 0:
+            return within.give_up()
         for row in connection.execute(statement, (*parameters, limit + 1)):
             if len(records) == limit or size >= bytes_max:
                 has_more = True
+                within.exhausted |= len(records) < limit
                 break
             records.append(Record._make(row))
             size += len(row[0]) + len(row[1]) + len(row[5] or b"")
+        within.taken += size
         return Page(records[::-1] if last else records, has_more)
 
     return query
@@ -207,10 +232,10 @@ def changes_after(interest: Interest, seen: Positions, sequence: int, *, limit: 
     return query
 
 
-def history(keys: Iterable[bytes], until: Positions, last: int, bytes_max: int) -> Query[History]:
+def history(keys: Iterable[bytes], until: Positions, last: int, within: ReadBytes) -> Query[History]:
     """Read the `last` changes of each key in the window that are below `until`.
 
-    The newest come first: those of all keys with which they have `bytes_max` bytes or more are the oldest read.
+    The newest come first: that of all keys with which no bytes are left is the oldest read.
 
     One scan of the window serves all keys. An index by key would cost the consumer a random write per record.
     """
@@ -220,13 +245,13 @@ def history(keys: Iterable[bytes], until: Positions, last: int, bytes_max: int) 
     def query(connection: sqlite3.Connection) -> History:
         start = tuple(o for (o,) in connection.execute("SELECT window_start FROM position ORDER BY partition"))
         found: dict[bytes, list[Record]] = {key: [] for key in wanted}
-        size = 0
         for record in map(Record._make, connection.execute(statement, wanted)):
             changes = found[record.key]
             if record.offset < position_in(until, record.partition) and len(changes) < last:
                 changes.append(record)
-                size += record.size_bytes
-                if size >= bytes_max:
+                within.taken += record.size_bytes
+                if within.taken >= within.bytes_max:
+                    within.exhausted = True
                     break
         return History(start, {key: changes[::-1] for key, changes in found.items()})
 

@@ -9,9 +9,17 @@ from graphql import GraphQLObjectType, GraphQLSchema
 from strawberry import Info, Maybe
 from strawberry.permission import BasePermission, PermissionExtension
 from strawberry.relay import GlobalID
+from strawberry.schema_directive import Location
 from strawberry.types.field import StrawberryField
 
-from kvs_graphql.compat.strawberry import checks_objects, graphql_schema, is_converted, python_name_of, resolver_of
+from kvs_graphql.compat.strawberry import (
+    checks_objects,
+    directives_of,
+    graphql_schema,
+    is_converted,
+    python_name_of,
+    resolver_of,
+)
 
 
 class Refusing(BasePermission):
@@ -19,9 +27,15 @@ class Refusing(BasePermission):
         return False
 
 
+@strawberry.schema_directive(locations=[Location.FIELD_DEFINITION])
+class Marked:
+    how: str
+
+
 @strawberry.type
 class Query:
     plain: int = 1
+    marked: int = strawberry.field(default=1, directives=[Marked(how="well")])
 
     @strawberry.field
     def computed(self, some_number: int = 1) -> int:
@@ -65,6 +79,16 @@ def test_permission_classes_are_among_the_extensions_of_a_field() -> None:
     message = "Strawberry's permissions are no extension of their field any more: compiled operations would skip them"
     assert isinstance(extension, PermissionExtension), message
     assert [type(permission) for permission in extension.permissions] == [Refusing], message
+
+
+def test_field_leads_to_its_schema_directives() -> None:
+    assert SCHEMA.query_type is not None
+    fields = SCHEMA.query_type.fields
+    message = "Strawberry's fields no longer lead to their directives: mend compat.strawberry.directives_of"
+    assert (list(directives_of(fields["marked"])), list(directives_of(fields["plain"]))) == (
+        [Marked(how="well")],
+        [],
+    ), message
 
 
 def test_argument_leads_to_the_name_of_its_parameter() -> None:

@@ -78,6 +78,7 @@ class Subscription:
         source: Source[Update] = Source(
             lambda sink: service.updates(Interest(), Start(), sink),
             lambda update: Shown(record=cast("Record", update.record)),
+            lambda _: (1, 0),
             updates=True,
         )
         return cast("AsyncIterator[Shown]", source)

@@ -12,7 +12,7 @@ from kvs_graphql.executor.rendering import Payload, RenderCache
 from kvs_graphql.feed import Kind, Update
 from kvs_graphql.metrics import Metrics
 from kvs_graphql.records import Record
-from tests.applications import DOCUMENT_LIMITS, TOPIC_ID, open_application
+from tests.applications import EXECUTOR_LIMITS, TOPIC_ID, open_application
 
 _KIB, _MIB = 2**10, 2**20
 _POINTER = 'query ($pointer: String!) { value(key: "key") { json(pointer: $pointer) } }'
@@ -35,7 +35,7 @@ async def test_variables_of_past_requests_are_not_kept(tmp_path: Path) -> None:
 
 
 def test_prepared_documents_take_a_bounded_amount_of_memory() -> None:
-    executor = Executor(build_schema(), DOCUMENT_LIMITS, Metrics(), render_cache_bytes_max=_MIB)
+    executor = Executor(build_schema(), EXECUTOR_LIMITS, Metrics())
 
     def document(number: int) -> Request:
         return Request(f"# {number} {'x' * 10 * _KIB}\n{{ status {{ ready }} }}")

@@ -1,28 +1,31 @@
 """Documents within the limits are prepared; those beyond are refused soon, with a code, and never logged."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from structlog.testing import capture_logs
 
 from kvs_graphql.api import build_schema
-from kvs_graphql.executor import DocumentLimits, Executor, PreparedOperation, Refusal, Request
+from kvs_graphql.executor import DocumentLimits, Executor, ExecutorLimits, PreparedOperation, Refusal, Request
 from kvs_graphql.metrics import Metrics
 from kvs_graphql.settings import load_settings
-from tests.applications import open_application
+from tests.applications import BUDGET_LIMITS, open_application
 
-LEAST = DocumentLimits(depth_max=1, aliases_max=0, tokens_max=20)
+LEAST = DocumentLimits(bytes_max=1_000, depth_max=1, aliases_max=0, tokens_max=20)
 
 
 def prepare(limits: DocumentLimits, document: str) -> PreparedOperation | Refusal:
-    executor = Executor(build_schema(), limits, Metrics(), render_cache_bytes_max=1)
+    executor = Executor(build_schema(), ExecutorLimits(limits, BUDGET_LIMITS, 1, 1), Metrics())
     return executor.prepare(Request(document))
 
 
 def usual_limits() -> DocumentLimits:
     """Return the limits that a service has unless it is configured otherwise."""
     settings = load_settings(bootstrap_servers="unused:9092", topic="unused")
-    return DocumentLimits(settings.query_depth_max, settings.query_aliases_max, settings.query_tokens_max)
+    return DocumentLimits(
+        settings.document_bytes_max, settings.query_depth_max, settings.query_aliases_max, settings.query_tokens_max
+    )
 
 
 def fragments_that_double(levels: int) -> str:
@@ -72,8 +75,8 @@ def test_document_beyond_a_limit_is_refused_with_a_code(document: str, code: str
 
 def test_aliases_count_each_time_their_fragment_is_spread() -> None:
     document = "{ ...F ...F } fragment F on Query { name: __typename }"
-    assert isinstance(prepare(DocumentLimits(1, 2, 100), document), PreparedOperation)
-    assert isinstance(prepare(DocumentLimits(1, 1, 100), document), Refusal)
+    assert isinstance(prepare(DocumentLimits(1_000, 1, 2, 100), document), PreparedOperation)
+    assert isinstance(prepare(DocumentLimits(1_000, 1, 1, 100), document), Refusal)
 
 
 def test_introspection_of_tools_is_within_the_usual_limits() -> None:
@@ -125,3 +128,15 @@ async def test_variable_of_the_wrong_type_is_bad_input(tmp_path: Path, variables
     async with open_application(tmp_path) as application:
         (error,) = (await application.query(document, **variables))["errors"]
     assert error["extensions"]["code"] == "BAD_INPUT"
+
+
+@pytest.mark.parametrize(("document", "size"), [("{__typename}", 12), ('{a:value(key:"ü"){key}}', 24)])
+def test_document_is_refused_beyond_its_bytes(document: str, size: int) -> None:
+    roomy = replace(usual_limits(), bytes_max=size)
+    assert isinstance(prepare(roomy, document), PreparedOperation)
+    for bytes_max in (size - 1, 1):
+        refused = prepare(replace(roomy, bytes_max=bytes_max), document)
+        assert isinstance(refused, Refusal)
+        (error,) = refused.errors
+        expected = {"code": "LIMIT_EXCEEDED", "limit": bytes_max, "setting": "KVS_DOCUMENT_BYTES_MAX"}
+        assert error.extensions == expected

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from enum import Enum
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, cast
 
@@ -122,14 +123,20 @@ class Subscription:
     @strawberry.subscription
     def updates(self, info: OperationInfo) -> AsyncIterator[Changed]:
         service, start = info.context.service, Start(snapshot=True)
-        source = Source(lambda sink: service.updates(Interest(), start, sink), lambda _: Changed(), updates=True)
+        source = Source(
+            lambda sink: service.updates(Interest(), start, sink), lambda _: Changed(), _no_size, updates=True
+        )
         return cast("AsyncIterator[Changed]", source)
 
     @strawberry.subscription
     def keys(self, info: OperationInfo) -> AsyncIterator[str]:
         service, start = info.context.service, Start(snapshot=True)
-        source = Source(lambda sink: service.updates(Interest(), start, sink), _key_of, updates=True)
+        source = Source(partial(service.updates, Interest(), start), _key_of, _no_size, updates=True)
         return cast("AsyncIterator[str]", source)
+
+
+def _no_size(_: Update) -> tuple[int, int]:
+    return 1, 0
 
 
 def _key_of(update: Update) -> str:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,11 +10,11 @@ import pytest
 
 from kvs_graphql.api import build_schema
 from kvs_graphql.cursor import Cursor
-from kvs_graphql.executor import Executor, Payload
+from kvs_graphql.executor import Executor, ExecutorLimits, Payload
 from kvs_graphql.executor.rendering import RenderCache
 from kvs_graphql.feed import Kind, Update
 from kvs_graphql.metrics import Metrics
-from tests.applications import DOCUMENT_LIMITS, Application, open_application
+from tests.applications import EXECUTOR_LIMITS, Application, open_application
 from tests.executor.subscribers import GraphQLCoreOnly, Subscriber
 
 _SECONDS_MAX = 20
@@ -53,6 +54,11 @@ async def application(tmp_path: Path) -> AsyncIterator[Application]:
         yield application
 
 
+def with_cache(bytes_max: int) -> ExecutorLimits:
+    """The usual limits, with a render cache of that size."""
+    return replace(EXECUTOR_LIMITS, render_cache_bytes_max=bytes_max)
+
+
 async def change(application: Application) -> None:
     """Apply all changes, in two commits."""
     await application.table.change(*_CHANGES[:4])
@@ -64,8 +70,8 @@ async def test_subscribers_receive_the_same_from_both_back_ends_and_either_way(
 ) -> None:
     schema = build_schema()
     executors = [
-        GraphQLCoreOnly(schema, DOCUMENT_LIMITS, Metrics(), render_cache_bytes_max=0),
-        *(Executor(schema, DOCUMENT_LIMITS, Metrics(), render_cache_bytes_max=kept) for kept in (1, _MIB)),
+        GraphQLCoreOnly(schema, with_cache(0), Metrics()),
+        *(Executor(schema, with_cache(kept), Metrics()) for kept in (1, _MIB)),
     ]
     subscribers = [
         (Subscriber(room, expected=_expected(document)), executor, document)
@@ -88,7 +94,7 @@ async def test_subscribers_receive_the_same_from_both_back_ends_and_either_way(
 
 
 async def test_update_is_rendered_once_for_all_who_see_the_same(application: Application) -> None:
-    executor = Executor(build_schema(), DOCUMENT_LIMITS, Metrics(), render_cache_bytes_max=_MIB)
+    executor = Executor(build_schema(), with_cache(_MIB), Metrics())
     document = "subscription { updates { key } }"
     direct, own_task = [[Subscriber(room, expected=2) for _ in range(5)] for room in (100, 0)]
     async with asyncio.timeout(_SECONDS_MAX), asyncio.TaskGroup() as tasks:
@@ -103,7 +109,7 @@ async def test_update_is_rendered_once_for_all_who_see_the_same(application: App
 
 
 async def test_only_sinks_that_carry_cursors_get_them(application: Application) -> None:
-    executor = Executor(build_schema(), DOCUMENT_LIMITS, Metrics(), render_cache_bytes_max=_MIB)
+    executor = Executor(build_schema(), with_cache(_MIB), Metrics())
     document = "subscription { updates { cursor } }"
     subscribers = [Subscriber(100, with_token=token, expected=1) for token in (False, True)]
     async with asyncio.timeout(_SECONDS_MAX), asyncio.TaskGroup() as tasks:

@@ -23,10 +23,12 @@ class Table:
 
     async def read(self, access: Access, keys: Sequence[bytes]) -> Found:
         self.reads.append((access, list(keys)))
-        return CURSOR, [None if access == BOB else Record(key, b"v", 0, 0, None, None) for key in keys]
+        records = [None if access == BOB else Record(key, b"v", 0, 0, None, None) for key in keys]
+        return CURSOR, records, len(keys)
 
 
 def keys_of(found: Found) -> list[bytes | None]:
+    assert isinstance(found[1], list)
     return [record and record.key for record in found[1]]
 
 
@@ -36,7 +38,7 @@ async def test_requests_that_come_together_share_a_read_and_get_their_own_keys()
     found = await asyncio.gather(*(coalesced.get_many(ANYONE, keys) for keys in ([b"a", b"b"], [], [b"a"])))
     assert table.reads == [(ANYONE, [b"a", b"b", b"a"])]
     assert [keys_of(one) for one in found] == [[b"a", b"b"], [], [b"a"]]
-    assert all(cursor == CURSOR for cursor, _ in found)
+    assert all(cursor == CURSOR for cursor, _, _ in found)
 
 
 async def test_reads_of_principals_with_different_rights_are_not_coalesced() -> None:

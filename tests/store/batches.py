@@ -1,6 +1,7 @@
 """Records and batches for tests of the store."""
 
 from kvs_graphql.records import Batch, Positions, Record
+from kvs_graphql.store import ReadBytes
 
 TOPIC_ID = b"0123456789abcdef"
 
@@ -17,3 +18,8 @@ def batch(*records: Record, positions: Positions | None = None, remaining: int =
     reached = {run[0].partition: run[-1].offset + 1 for run in runs}
     filled = tuple(reached.get(p, 0) for p in range(max(partitions, default=-1) + 1))
     return Batch(runs, positions or filled, sum(r.size_bytes for r in records), remaining)
+
+
+def enough() -> ReadBytes:
+    """More bytes than any table of these tests has."""
+    return ReadBytes(1_000_000)

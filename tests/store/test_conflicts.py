@@ -12,8 +12,7 @@ from kvs_graphql.records import Batch, Record
 from kvs_graphql.store import WindowLimits, coverage, get_many, open_store, page, partitions_of
 from kvs_graphql.store.conflicts import winner
 from tests.simulation.world import open_inline_store, run
-
-MAX = 1_000_000
+from tests.store.batches import enough
 
 LIMITS = WindowLimits(1000, 1_000_000, 1000)
 KEYS = (b"a", b"b")
@@ -68,7 +67,7 @@ async def applied(log: Log, seed: int, path: Path) -> tuple[Table, Table]:
                 runs += [run] if run else []
             commit = await store.apply(Batch(tuple(runs), tuple(positions), 0, 0))
             changed |= {change.key: change for change in commit.changes}
-        (records, entries) = (await store.read(get_many(KEYS, MAX), page(10, MAX))).results
+        (records, entries) = (await store.read(get_many(KEYS, enough()), page(10, enough()))).results
         assert [r for r in records if r is not None] == entries.records
     return {r.key: r for r in entries.records}, changed
 
@@ -104,7 +103,7 @@ def test_later_timestamp_beats_later_arrival(tmp_path: Path) -> None:
             await store.begin("topic", bytes(16), (0, 0))
             for record in arrivals:
                 await store.apply(Batch(([record],), (0, 0), 0, 0))
-            (found,) = (await store.read(page(10, MAX))).results
+            (found,) = (await store.read(page(10, enough()))).results
             return list(found.records)
 
     assert run(entries(late, early)) == run(entries(early, late)) == [late]
@@ -127,7 +126,9 @@ async def test_tombstone_that_wins_a_conflict_is_never_forgotten(tmp_path: Path)
         for offset in range(1, 9):
             await store.apply(Batch(([Record(b"%d" % offset, None, 1, offset, 2, None)],), (1, offset + 1), 0, 0))
         await store.apply(Batch(([Record(b"a", b"still old", 0, 1, 1, None)],), (2, 9), 0, 0))
-        known, records, holding = (await store.read(coverage(), get_many([b"a"], MAX), partitions_of(b"a"))).results
+        known, records, holding = (
+            await store.read(coverage(), get_many([b"a"], enough()), partitions_of(b"a"))
+        ).results
         assert known.deletes_known_from[1] > 1
         assert records == [None]
         assert holding == [0]

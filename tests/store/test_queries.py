@@ -4,9 +4,7 @@ import pytest
 
 from kvs_graphql.records import Interest
 from kvs_graphql.store import Store, changes_after, count_entries, get_many, history, log_order, page
-from tests.store.batches import batch, record
-
-MAX = 1_000_000
+from tests.store.batches import batch, enough, record
 
 EVERYTHING = Interest()
 MANY = 1_000_000
@@ -96,11 +94,11 @@ async def test_pages_are_in_byte_order_of_keys_in_both_directions(store: Store) 
     await store.apply(batch(*(record(key, b"v", n) for n, key in enumerate(keys))))
     everything, prefixed, after, last, top = (
         await store.read(
-            page(100, MAX),
-            page(100, MAX, prefix=b"a"),
-            page(2, MAX, after=b"a", before=b"\xff"),
-            page(2, MAX, before=b"b", last=True),
-            page(100, MAX, prefix=b"\xff"),
+            page(100, enough()),
+            page(100, enough(), prefix=b"a"),
+            page(2, enough(), after=b"a", before=b"\xff"),
+            page(2, enough(), before=b"b", last=True),
+            page(100, enough(), prefix=b"\xff"),
         )
     ).results
     assert [r.key for r in everything.records] == sorted(keys)
@@ -113,13 +111,13 @@ async def test_pages_are_in_byte_order_of_keys_in_both_directions(store: Store) 
 async def test_entries_of_many_keys_come_in_the_order_of_the_keys(store: Store) -> None:
     keys = [b"%d" % n for n in range(1_200)]
     await store.apply(batch(*(record(key, key, n) for n, key in enumerate(keys[::2]))))
-    (found,) = (await store.read(get_many(keys[::-1], MAX))).results
+    (found,) = (await store.read(get_many(keys[::-1], enough()))).results
     assert [r and r.value for r in found] == [key if n % 2 == 0 else None for n, key in enumerate(keys)][::-1]
 
 
 async def test_history_has_the_last_changes_of_each_key_below_a_position(store: Store) -> None:
     await store.apply(batch(*(record((b"a", b"b")[n % 2], b"%d" % n, n) for n in range(10))))
-    (found,) = (await store.read(history([b"a", b"b", b"none"], (8, 0), 2, MAX))).results
+    (found,) = (await store.read(history([b"a", b"b", b"none"], (8, 0), 2, enough()))).results
     assert found.window_start == (0, 0)
     assert {key: [r.offset for r in changes] for key, changes in found.changes.items()} == {
         b"a": [4, 6],

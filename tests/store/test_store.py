@@ -13,16 +13,14 @@ from kvs_graphql.cursor import Cursor
 from kvs_graphql.database import Database
 from kvs_graphql.errors import DatabaseError, Unwritable
 from kvs_graphql.store import Store, count_entries, get_many, open_store
-from tests.store.batches import TOPIC_ID, batch, record
+from tests.store.batches import TOPIC_ID, batch, enough, record
 from tests.store.conftest import ROOMY
-
-MAX = 1_000_000
 
 SECONDS_MAX = 60.0
 
 
 async def values(store: Store, *keys: bytes) -> list[bytes | None]:
-    (records,) = (await store.read(get_many(keys, MAX))).results
+    (records,) = (await store.read(get_many(keys, enough()))).results
     return [None if r is None else r.value for r in records]
 
 
@@ -120,11 +118,11 @@ async def test_queries_of_one_read_see_one_snapshot_while_batches_are_committed(
     await store.apply(batch(record(b"a", b"1", 0), positions=(1, 0)))
 
     def first(connection: sqlite3.Connection) -> object:
-        found = get_many([b"a"], MAX)(connection)
+        found = get_many([b"a"], enough())(connection)
         pause.here()
         return found
 
-    reading = asyncio.create_task(store.read(first, get_many([b"a"], MAX)))
+    reading = asyncio.create_task(store.read(first, get_many([b"a"], enough())))
     await pause.reached()
     await store.apply(batch(record(b"a", b"2", 1), positions=(2, 0)))
     pause.resume()

@@ -7,9 +7,7 @@ import pytest
 from kvs_graphql.database import Database
 from kvs_graphql.records import Batch, Interest
 from kvs_graphql.store import Store, WindowLimits, changes_after, coverage, get_many, log_order, open_store, page, sizes
-from tests.store.batches import TOPIC_ID, batch, record
-
-MAX = 1_000_000
+from tests.store.batches import TOPIC_ID, batch, enough, record
 
 EVERYTHING = Interest()
 MANY = 1_000_000
@@ -20,7 +18,7 @@ async def test_last_record_of_a_key_in_a_batch_wins_and_every_record_is_a_change
     commit = await store.apply(batch(*records))
     assert commit.changes == records
     changes, entries = (
-        await store.read(changes_after(EVERYTHING, (), 0, limit=2000, bytes_max=MANY), page(9, MAX))
+        await store.read(changes_after(EVERYTHING, (), 0, limit=2000, bytes_max=MANY), page(9, enough()))
     ).results
     assert changes.records == records
     assert entries.records == [records[-1]]
@@ -31,7 +29,7 @@ async def test_batch_far_behind_the_end_writes_the_last_record_of_each_key(store
     commit = await store.apply(batch(*records, remaining=MANY))
     assert commit.changes == records
     keys = [b"%d" % n for n in range(3_000)]
-    (found,) = (await store.read(get_many(keys, MAX))).results
+    (found,) = (await store.read(get_many(keys, enough()))).results
     latest = {r.key: r for r in records}
     assert found == [latest[key] for key in keys]
 
@@ -39,7 +37,7 @@ async def test_batch_far_behind_the_end_writes_the_last_record_of_each_key(store
 async def test_tombstone_hides_the_key_and_an_empty_value_does_not(store: Store) -> None:
     await store.apply(batch(record(b"a", b"1", 0), record(b"b", b"", 1)))
     await store.apply(batch(record(b"a", None, 2)))
-    found, entries = (await store.read(get_many([b"a", b"b"], MAX), page(10, MAX))).results
+    found, entries = (await store.read(get_many([b"a", b"b"], enough()), page(10, enough()))).results
     assert found == [None, record(b"b", b"", 1)]
     assert entries.records == [record(b"b", b"", 1)]
 

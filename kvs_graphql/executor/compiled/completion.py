@@ -1,17 +1,20 @@
 """The values of a selection as GraphQL's specification completes them: errors at their paths, nulls propagated.
 
-Walks the same selection as the compiled function, where something went wrong in that.
+Walks the same selection as the compiled functions, in turns: where one of them failed, to find each error's path, and
+where there is so much to show that others would have to wait for it.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sized
 from functools import partial
 from typing import Any
 
 from graphql import GraphQLError, GraphQLList, GraphQLNonNull, GraphQLObjectType, located_error
 
 from kvs_graphql.access import Access
+from kvs_graphql.budget import Budget
+from kvs_graphql.errors import BudgetExceeded
 from kvs_graphql.executor.compiled.arguments import Bound
-from kvs_graphql.executor.compiled.selections import Selected
+from kvs_graphql.executor.compiled.selections import Selected, Show, show_of
 
 Path = tuple[str | int, ...]
 
@@ -19,32 +22,41 @@ Path = tuple[str | int, ...]
 class Completion:
     """Completes the fields of one answer, and collects their errors in the order of the document."""
 
-    def __init__(self, bound: Bound, access: Access) -> None:
+    def __init__(self, bound: Bound, access: Access, budget: Budget, *, items_are_small: bool) -> None:
+        """`items_are_small` where the items of a list can be shown as wholes, without counting their bytes."""
         self.errors: list[GraphQLError] = []
         self._bound = bound
         self._access = access
+        self._budget = budget
+        self._items_are_small = items_are_small
 
-    def field(self, field: Selected, read: Callable[[], Any], path: Path) -> Any:
+    async def field(self, field: Selected, read: Callable[[], Any], path: Path) -> Any:
         """The value of a field, read by `read`; null, and an error, where that fails and the type is nullable.
 
         Raises:
             GraphQLError: It fails, and the type is not nullable.
+            BudgetExceeded: The answer as a whole is more than an operation may have.
         """
-        return self._guarded(field, field.type, read, path)
+        return await self._guarded(field, field.type, read, path)
 
-    def _guarded(self, field: Selected, kind: Any, read: Callable[[], Any], path: Path) -> Any:
+    async def _guarded(self, field: Selected, kind: Any, read: Callable[[], Any], path: Path) -> Any:
+        if self._budget.turn_is_over:
+            await self._budget.turn()
         try:
-            return self._completed(field, kind, read(), path)
+            return await self._completed(field, kind, read(), path)
+        except BudgetExceeded:
+            raise
         except Exception as error:
             located = located_error(error, field.nodes, list(path))
             if isinstance(kind, GraphQLNonNull):
                 raise located from error
+            self._budget.add_error()
             self.errors.append(located)
             return None
 
-    def _completed(self, field: Selected, kind: Any, value: Any, path: Path) -> Any:
+    async def _completed(self, field: Selected, kind: Any, value: Any, path: Path) -> Any:
         if isinstance(kind, GraphQLNonNull):
-            completed = self._completed(field, kind.of_type, value, path)
+            completed = await self._completed(field, kind.of_type, value, path)
             if completed is None:
                 name = field.nodes[0].name.value
                 raise TypeError(f"Cannot return null for non-nullable field {field.parent}.{name}.")
@@ -52,15 +64,38 @@ class Completion:
         if value is None:
             return None
         if isinstance(kind, GraphQLList):
-            return [
-                self._guarded(field, kind.of_type, partial(_same, item), (*path, i)) for i, item in enumerate(value)
-            ]
+            return await self._items(field, kind.of_type, value, path)
         if isinstance(kind, GraphQLObjectType):
-            return {below.name: self._below(below, value, (*path, below.name)) for below in field.below}
-        return kind.serialize(value)
+            return {below.name: await self._below(below, value, (*path, below.name)) for below in field.below}
+        shown = kind.serialize(value)
+        if isinstance(shown, Sized):
+            self._budget.add_bytes(len(shown))
+        return shown
 
-    def _below(self, below: Selected, value: Any, path: Path) -> Any:
-        return self._guarded(below, below.type, lambda: below.reader(self._bound, self._access)(value), path)
+    async def _items(self, field: Selected, kind: Any, items: Any, path: Path) -> list[Any]:
+        show = self._show(field, kind)
+        shown: list[Any] = []
+        async for item in self._budget.in_turns(items):
+            if show is not None:
+                try:
+                    shown.append(show(item))
+                    continue
+                except Exception:  # noqa: BLE001, S110 - found again, with its path
+                    pass
+            shown.append(await self._guarded(field, kind, partial(_same, item), (*path, len(shown))))
+        return shown
+
+    def _show(self, field: Selected, kind: Any) -> Show | None:
+        """How an item is shown as a whole; None where it has to be shown in parts."""
+        if not self._items_are_small:
+            return None
+        try:
+            return show_of(field.below, kind, self._bound, self._access)
+        except GraphQLError:
+            return None
+
+    async def _below(self, below: Selected, value: Any, path: Path) -> Any:
+        return await self._guarded(below, below.type, lambda: below.reader(self._bound, self._access)(value), path)
 
 
 def _same(value: Any) -> Any:

@@ -6,7 +6,7 @@ graphql-core stays the reference: whatever is not fully honoured here does not c
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Hashable, Sequence
+from collections.abc import Awaitable, Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple
@@ -16,16 +16,21 @@ from graphql import (
     FieldNode,
     FragmentDefinitionNode,
     GraphQLError,
+    GraphQLID,
     GraphQLObjectType,
+    GraphQLOutputType,
     GraphQLSchema,
+    GraphQLString,
     OperationDefinitionNode,
     OperationType,
     Undefined,
+    get_named_type,
 )
 
 from kvs_graphql.access import Access
 from kvs_graphql.api import Operation
 from kvs_graphql.api.permissions import AccessPermission
+from kvs_graphql.budget import Budget
 from kvs_graphql.compat.strawberry import resolver_of
 from kvs_graphql.executor.compiled.arguments import Arguments, Bound, NotCompilable, Variables
 from kvs_graphql.executor.compiled.completion import Completion
@@ -33,6 +38,14 @@ from kvs_graphql.executor.compiled.selections import Selected, Selections, Show,
 
 _SHOWS_PER_FIELD_MAX = 64
 _SHARED_CHARACTERS_MAX = 256
+_TEXTS = frozenset({GraphQLString.name, GraphQLID.name})
+
+# Units of work; see `CompiledOperation.work`. What is small does not wait for a turn; what is large waits for room.
+_BYTES_PER_UNIT = 512
+_SMALL_WORK_MAX = 2_000
+_TURN_WORK_MAX = 16_000
+_LARGE_WORK_MIN = 64_000
+_SMALL_BYTES_MAX = 8 * 1_048_576
 
 
 class Result(NamedTuple):
@@ -40,6 +53,8 @@ class Result(NamedTuple):
 
     data: dict[str, Any] | None
     errors: list[GraphQLError]
+    in_turns: bool = False
+    """Whether it is to be encoded in turns."""
 
 
 class ResolveInfo:
@@ -118,44 +133,80 @@ class CompiledOperation:
 
     variables: Variables
     fields: tuple[RootField, ...]
+    fields_per_record: int
+    """How many fields are selected."""
+    texts_per_record: int
+    """How often the bytes of a record are made text, at most: once for each text, four times for JSON."""
 
     async def execute(self, operation: Operation, bound: Bound) -> Result:
-        """The result of a query; its errors are those that graphql-core would give."""
-        found: Any = Undefined
+        """The result of a query; its errors are those that graphql-core would give.
+
+        Raises:
+            BudgetExceeded: It is more than an operation may have.
+        """
+        outcomes: Sequence[Any]
         if len(self.fields) == 1:
             (field,) = self.fields
+            found: Any = Undefined
             try:
                 found = await field.call(operation, bound)
-                return Result({field.name: field.show(bound, operation.access)(found)}, [])
+                reads = operation.reads
+                # Inline, as `work` has it: a call would cost a query one per cent.
+                work = reads.records * self.fields_per_record
+                if work + reads.size_bytes * self.texts_per_record // _BYTES_PER_UNIT <= _SMALL_WORK_MAX:
+                    return Result({field.name: field.show(bound, operation.access)(found)}, [])
             except Exception as error:  # noqa: BLE001 - it is reported at its path
                 found = error if found is Undefined else found
-            return self._completed((found,), bound, operation.access)
-        calls = [_outcome(field, operation, bound) for field in self.fields]
-        return self.result(await asyncio.gather(*calls, return_exceptions=True), bound, operation.access)
+            outcomes = (found,)
+        else:
+            calls = [_outcome(field, operation, bound) for field in self.fields]
+            outcomes = await asyncio.gather(*calls, return_exceptions=True)
+        reads = operation.reads
+        if self.work(reads.records, reads.size_bytes) > _SMALL_WORK_MAX:
+            await operation.budget.turn()
+        return await self.result(outcomes, bound, operation.access, operation.budget, reads.records, reads.size_bytes)
 
-    def result(self, found: Sequence[Any], bound: Bound, access: Access) -> Result:
-        """The result, from what each root field gave: a value or an exception."""
-        data: dict[str, Any] = {}
-        try:
-            for field, value in zip(self.fields, found, strict=True):
-                if isinstance(value, BaseException):
-                    return self._completed(found, bound, access)
-                data[field.name] = field.show(bound, access)(value)
-        except Exception:  # noqa: BLE001 - found again, with its path
-            return self._completed(found, bound, access)
-        return Result(data, [])
+    def is_large(self, records: int, size_bytes: int) -> bool:
+        """Whether so much is to be shown that others would have to wait."""
+        return self.work(records, size_bytes) > _TURN_WORK_MAX
 
-    def _completed(self, found: Sequence[Any], bound: Bound, access: Access) -> Result:
-        completion = Completion(bound, access)
+    def work(self, records: int, size_bytes: int) -> int:
+        """About how much is to be shown of records that have so many bytes; one unit takes a third of a microsecond."""
+        return records * self.fields_per_record + size_bytes * self.texts_per_record // _BYTES_PER_UNIT
+
+    async def result(
+        self, found: Sequence[Any], bound: Bound, access: Access, budget: Budget, records: int, size_bytes: int
+    ) -> Result:
+        """The result, from what each root field gave: a value or an exception; in turns where that is much work.
+
+        Raises:
+            BudgetExceeded: It is more than an operation may have.
+        """
+        work = self.work(records, size_bytes)
+        if work <= _TURN_WORK_MAX:
+            try:
+                data = {}
+                for field, value in zip(self.fields, found, strict=True):
+                    data[field.name] = field.show(bound, access)(_value(value))
+                return Result(data, [])
+            except Exception:  # noqa: BLE001, S110 - found again, with its path
+                pass
+        if work > _LARGE_WORK_MIN:
+            await budget.enlarge()
+        are_small = size_bytes * self.texts_per_record <= _SMALL_BYTES_MAX
+        completion = Completion(bound, access, budget, items_are_small=are_small)
+        return await self._completed(found, completion, in_turns=work > _TURN_WORK_MAX)
+
+    async def _completed(self, found: Sequence[Any], completion: Completion, *, in_turns: bool) -> Result:
         data: dict[str, Any] = {}
         # Fields whose resolvers failed come first: where one of them must not be null, nothing else is completed.
         order = sorted(zip(self.fields, found, strict=True), key=lambda one: not isinstance(one[1], BaseException))
         try:
             for field, value in order:
-                data[field.name] = completion.field(field.selected, partial(_value, value), (field.name,))
+                data[field.name] = await completion.field(field.selected, partial(_value, value), (field.name,))
         except GraphQLError as error:
             return Result(None, [*completion.errors, error])
-        return Result({field.name: data[field.name] for field in self.fields}, completion.errors)
+        return Result({field.name: data[field.name] for field in self.fields}, completion.errors, in_turns)
 
 
 def compile_operation(
@@ -173,10 +224,11 @@ def compile_operation(
     selections = Selections(schema, {fragment.name.value: fragment for fragment in fragments}, variables)
     subscribed = operation.operation is OperationType.SUBSCRIPTION
     fields = selections.of_type(kind, [operation.selection_set])
-    return CompiledOperation(
-        variables,
-        tuple(_root(selections, variables, kind, name, nodes, subscribed=subscribed) for name, nodes in fields.items()),
+    roots = tuple(
+        _root(selections, variables, kind, name, nodes, subscribed=subscribed) for name, nodes in fields.items()
     )
+    selected = [below for root in roots for below in _all_below(root.selected)]
+    return CompiledOperation(variables, roots, len(selected), sum(_texts_in(one.type) for one in selected))
 
 
 def _root(
@@ -200,6 +252,17 @@ def _root(
         raise NotCompilable
     arguments, permissions = Arguments(variables, field, nodes[0]), permissions_of(resolver.extensions)
     return RootField(selected, resolver.function, arguments, permissions)
+
+
+def _all_below(field: Selected) -> Iterator[Selected]:
+    for below in field.below:
+        yield below
+        yield from _all_below(below)
+
+
+def _texts_in(kind: GraphQLOutputType) -> int:
+    name = get_named_type(kind).name
+    return 4 if name == "JSON" else int(name in _TEXTS)
 
 
 async def _outcome(field: RootField, operation: Operation, bound: Bound) -> Any:

@@ -9,14 +9,14 @@ from kvs_graphql.api import build_schema
 from kvs_graphql.executor import Executor, PreparedOperation, Request
 from kvs_graphql.metrics import Metrics
 from kvs_graphql.records import Record
-from tests.applications import DOCUMENT_LIMITS, open_application
+from tests.applications import EXECUTOR_LIMITS, open_application
 
 RECORDS = [Record(b"a", b'{"n": 1}', 0, 0, 0, None)]
 ENTRY = {"key": "a", "value": '{"n": 1}', "size": 8, "partition": 0, "offset": 0}
 
 
 def prepared(document: str) -> PreparedOperation:
-    executor = Executor(build_schema(writes=True), DOCUMENT_LIMITS, Metrics(), render_cache_bytes_max=1)
+    executor = Executor(build_schema(writes=True), EXECUTOR_LIMITS, Metrics())
     operation = executor.prepare(Request(document))
     assert isinstance(operation, PreparedOperation), operation
     return operation

@@ -1,0 +1,135 @@
+"""What one operation may use of what all operations share: time of the event loop, and memory.
+
+Most operations are small, and never need a budget: what they may do at most is known beforehand. One that turns out to
+be large waits until there is room for it, and goes on in turns.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from time import perf_counter
+from typing import ClassVar, TypeVar
+
+from kvs_graphql.errors import BudgetExceeded
+from kvs_graphql.turns import TURN_SECONDS, Turns
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetLimits:
+    """What an operation may use at most, in numbers, bytes and seconds."""
+
+    cost_max: int
+    response_bytes_max: int
+    errors_max: int
+    execution_seconds_max: float
+    large_operations_max: int
+
+    def check_bytes(self, number: int) -> None:
+        """Raises: BudgetExceeded: A response may not have as many bytes."""
+        if number > self.response_bytes_max:
+            raise BudgetExceeded.of("KVS_RESPONSE_BYTES_MAX", self.response_bytes_max, "bytes of a response")
+
+
+class Workload:
+    """What the operations of one service share."""
+
+    def __init__(self, limits: BudgetLimits) -> None:
+        self.limits = limits
+        self.turns = Turns()
+        self._room = asyncio.Semaphore(limits.large_operations_max)
+
+    async def enter(self) -> None:
+        """Take the room of a large operation; return when there is some.
+
+        Raises:
+            BudgetExceeded: There was none for as long as an operation may take.
+        """
+        limits = self.limits
+        try:
+            async with asyncio.timeout(limits.execution_seconds_max):
+                await self._room.acquire()
+        except TimeoutError:
+            what = "large operations executed at once"
+            raise BudgetExceeded.of("KVS_LARGE_OPERATIONS_MAX", limits.large_operations_max, what) from None
+
+    def leave(self) -> None:
+        """Give the room back."""
+        self._room.release()
+
+
+class Budget:
+    """The budget of one operation. An operation that exceeds it is refused as a whole."""
+
+    __slots__ = ("_bytes", "_ends", "_errors", "_is_large", "_turn_ends", "_workload")
+
+    exceeded: ClassVar[type[BudgetExceeded]] = BudgetExceeded
+
+    def __init__(self, workload: Workload) -> None:
+        now = perf_counter()
+        self._workload = workload
+        self._bytes = 0
+        self._errors = 0
+        self._is_large = False
+        self._ends = now + workload.limits.execution_seconds_max
+        self._turn_ends = now + TURN_SECONDS
+
+    async def enlarge(self) -> None:
+        """Wait until there is room for a large operation.
+
+        Raises:
+            BudgetExceeded: There was none in time.
+        """
+        if not self._is_large:
+            await self._workload.enter()
+            self._is_large = True
+
+    def close(self) -> None:
+        """End the operation."""
+        if self._is_large:
+            self._is_large = False
+            self._workload.leave()
+
+    @property
+    def turn_is_over(self) -> bool:
+        """Whether others come first now."""
+        return perf_counter() >= self._turn_ends
+
+    async def turn(self) -> None:
+        """Wait for the next turn.
+
+        Raises:
+            BudgetExceeded: The operation has taken too long.
+        """
+        if perf_counter() >= self._ends:
+            seconds = self._workload.limits.execution_seconds_max
+            raise BudgetExceeded.of("KVS_EXECUTION_SECONDS_MAX", seconds, "seconds of execution")
+        await self._workload.turns.next()
+        self._turn_ends = perf_counter() + TURN_SECONDS
+
+    async def in_turns(self, items: Sequence[T]) -> AsyncIterator[T]:
+        """The items, with a new turn between two of them whenever one is over.
+
+        Raises:
+            BudgetExceeded: The operation has taken too long.
+        """
+        for item in items:
+            if self.turn_is_over:
+                await self.turn()
+            yield item
+
+    def add_bytes(self, number: int) -> None:
+        """Count bytes of the response. Raises: BudgetExceeded: It has more than it may have."""
+        self._bytes += number
+        self._workload.limits.check_bytes(self._bytes)
+
+    def check_bytes(self, number: int) -> None:
+        """Raises: BudgetExceeded: A response may not have as many bytes."""
+        self._workload.limits.check_bytes(number)
+
+    def add_error(self) -> None:
+        """Count an error of the response. Raises: BudgetExceeded: It has more than it may have."""
+        self._errors += 1
+        if self._errors > (limit := self._workload.limits.errors_max):
+            raise BudgetExceeded.of("KVS_ERRORS_PER_RESPONSE_MAX", limit, "errors in a response")

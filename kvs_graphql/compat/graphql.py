@@ -1,0 +1,63 @@
+"""graphql-core: its executor, held to the budget of each operation.
+
+It overrides methods that graphql-core documents as its own affair: `complete_list_value`, `complete_leaf_value` and
+`handle_field_error`.
+"""
+
+from collections.abc import Sized
+from typing import Any, Protocol
+
+from graphql import Executor, GraphQLError
+from graphql.pyutils import Path
+
+_ITEMS_MIN = 16
+
+
+class Meter(Protocol):
+    """What counts the work of one operation, and ends it with an error of the type `exceeded`."""
+
+    exceeded: type[Exception]
+
+    def in_turns(self, items: list[Any]) -> Any: ...
+    def add_bytes(self, number: int) -> None: ...
+    def add_error(self) -> None: ...
+
+
+class Metered(Protocol):
+    """The context of an operation."""
+
+    @property
+    def budget(self) -> Meter: ...
+
+
+class MeteredExecutor(Executor[Any]):
+    """Executes in turns, and gives up an operation as a whole where it exceeds its budget.
+
+    The context value of each operation is a `Metered`. The executor raises what its budget raises.
+    """
+
+    context_value: Metered
+
+    def complete_list_value(
+        self, return_type: Any, field_details_list: Any, info: Any, path: Path, result: Any, position_context: Any
+    ) -> Any:
+        """Complete the items of a long list in turns, one after the other."""
+        if type(result) is list and len(result) > _ITEMS_MIN:
+            result = self.context_value.budget.in_turns(result)
+        return super().complete_list_value(return_type, field_details_list, info, path, result, position_context)
+
+    def complete_leaf_value(self, return_type: Any, result: Any) -> Any:  # type: ignore[override]
+        """Count the bytes of texts."""
+        completed = Executor.complete_leaf_value(return_type, result)
+        if isinstance(completed, Sized):
+            self.context_value.budget.add_bytes(len(completed))
+        return completed
+
+    def handle_field_error(self, raw_error: Exception, return_type: Any, field_details_list: Any, path: Path) -> None:
+        """Count errors; let those through that end the operation as a whole."""
+        exceeded = self.context_value.budget.exceeded
+        error = raw_error.original_error if isinstance(raw_error, GraphQLError) else raw_error
+        if isinstance(error, exceeded):
+            raise error
+        self.context_value.budget.add_error()
+        super().handle_field_error(raw_error, return_type, field_details_list, path)

@@ -1,0 +1,85 @@
+"""Canaries for what this project overrides of graphql-core without a promise."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from graphql import (
+    GraphQLField,
+    GraphQLList,
+    GraphQLObjectType,
+    GraphQLSchema,
+    GraphQLString,
+    parse,
+)
+
+from kvs_graphql.compat.graphql import MeteredExecutor
+
+SCHEMA = GraphQLSchema(
+    GraphQLObjectType(
+        "Query",
+        {
+            "many": GraphQLField(GraphQLList(GraphQLString), resolve=lambda *_: ["text"] * 17),
+            "few": GraphQLField(GraphQLList(GraphQLString), resolve=lambda *_: ["text"] * 16),
+            "failing": GraphQLField(GraphQLString, resolve=lambda *_: 1 / 0),
+        },
+    )
+)
+
+
+class Spent(Exception):
+    pass
+
+
+class Meter:
+    exceeded: type[Exception] = Spent
+
+    def __init__(self, bytes_max: int = 1_000, errors_max: int = 1) -> None:
+        self.items = self.bytes = self.errors = 0
+        self._bytes_max = bytes_max
+        self._errors_max = errors_max
+
+    async def in_turns(self, items: list[Any]) -> AsyncIterator[Any]:
+        for item in items:
+            self.items += 1
+            yield item
+
+    def add_bytes(self, number: int) -> None:
+        self.bytes += number
+        if self.bytes > self._bytes_max:
+            raise Spent
+
+    def add_error(self) -> None:
+        self.errors += 1
+        if self.errors > self._errors_max:
+            raise Spent
+
+
+@dataclass
+class Context:
+    budget: Meter
+
+
+async def execute(meter: Meter, document: str) -> Any:
+    executor: Any = MeteredExecutor.build(SCHEMA, parse(document), context_value=Context(meter))
+    found = executor.execute_operation(serially=False)
+    return await found if executor.is_awaitable(found) else found
+
+
+async def test_items_of_long_lists_come_in_turns_and_texts_are_counted() -> None:
+    meter = Meter()
+    assert (await execute(meter, "{ many few }")).data == {"many": ["text"] * 17, "few": ["text"] * 16}
+    assert (meter.items, meter.bytes) == (17, 4 * 33), "graphql-core completes lists or leaves in another way now"
+
+
+@pytest.mark.parametrize("document", ["{ many }", "{ few }", "{ a: failing b: failing }"])
+async def test_operation_that_exceeds_its_budget_fails_as_a_whole(document: str) -> None:
+    with pytest.raises(Spent):
+        await execute(Meter(bytes_max=1), document)
+
+
+async def test_other_errors_are_counted_and_answered() -> None:
+    meter = Meter()
+    result = await execute(meter, "{ failing few }")
+    assert (result.data["failing"], len(result.errors), meter.errors) == (None, 1, 1)

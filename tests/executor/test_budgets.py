@@ -1,0 +1,188 @@
+"""Operations within their budget are answered, whole and in turns; those beyond it are refused, on both back ends."""
+
+import asyncio
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kvs_graphql.demo.broker import EmbeddedBroker
+from kvs_graphql.executor import Executor, ExecutorLimits
+from kvs_graphql.records import Record
+from tests.applications import BUDGET_LIMITS, EXECUTOR_LIMITS, LIMITS, Application, open_application
+from tests.executor.subscribers import GraphQLCoreOnly, Subscriber
+from tests.serving import serving_topic
+from tests.transports import MULTIPART, SSE, WEBSOCKET, Transport
+
+KIB, MIB = 2**10, 2**20
+VALUE = '{"number": 1, "text": "%s"}' % ("x" * 40 * KIB)
+LARGE = [Record(b"key-%02d" % n, VALUE.encode(), 0, n, n, None) for n in range(20)]
+BINARY = [Record(b"key-%02d" % n, b"\xff" * 40 * KIB, 0, n, n, None) for n in range(20)]
+WIDE = replace(LIMITS, keys_per_request_max=1_000, read_bytes_max=16 * MIB)
+ENTRIES = "{ entries(first: 20) { edges { node { %s } } } }"
+
+back_ends = pytest.mark.parametrize("executor", [Executor, GraphQLCoreOnly])
+
+
+def within(**budgets: Any) -> ExecutorLimits:
+    return replace(EXECUTOR_LIMITS, budgets=replace(BUDGET_LIMITS, **budgets))
+
+
+async def refusal(application: Application, document: str, **variables: Any) -> dict[str, Any]:
+    """The extensions of the only error of an answer that has no data."""
+    answer = await application.query(document, **variables)
+    (error,) = answer["errors"]
+    assert answer.get("data") is None
+    extensions: dict[str, Any] = error["extensions"]
+    return extensions
+
+
+def refused(setting: str, limit: float, **details: Any) -> dict[str, Any]:
+    return {"code": "LIMIT_EXCEEDED", "setting": setting, "limit": limit, **details}
+
+
+@back_ends
+async def test_cost_beyond_the_limit_is_refused_before_anything_is_read(
+    tmp_path: Path, executor: type[Executor]
+) -> None:
+    limits = within(cost_max=1)
+    async with open_application(tmp_path, LARGE, executor=executor, executor_limits=limits) as application:
+        assert await refusal(application, '{ value(key: "key-01") { size } }') == refused(
+            "KVS_QUERY_COST_MAX", 1, cost=2
+        )
+        assert (await application.query("{ __typename }"))["data"] == {"__typename": "Query"}
+        assert application.counted("kvs_errors_total", code="LIMIT_EXCEEDED") == 1
+        assert application.counted("kvs_operation_cost_total") == 1
+
+
+@pytest.mark.parametrize("transport", [WEBSOCKET, SSE, MULTIPART], ids=lambda transport: transport.metric)
+@pytest.mark.parametrize("document", ["subscription { updates { key kind } }", '{ value(key: "a") { key size } }'])
+async def test_cost_beyond_the_limit_is_refused_on_every_transport(
+    embedded_broker: EmbeddedBroker, tmp_path: Path, transport: Transport, document: str
+) -> None:
+    async with (
+        serving_topic(embedded_broker, tmp_path, query_cost_max=2) as topic,
+        transport(topic.served, document) as results,
+    ):
+        (answer,) = [result async for result in results]
+    (error,) = answer["errors"]
+    assert error["extensions"] == refused("KVS_QUERY_COST_MAX", 2, cost=3)
+
+
+@back_ends
+@pytest.mark.parametrize("fields", ["key size json value", 'a: value b: value c: json(pointer: "/text")'])
+async def test_large_answers_are_the_same_in_turns(tmp_path: Path, executor: type[Executor], fields: str) -> None:
+    async with open_application(tmp_path, LARGE, executor=executor, limits=WIDE) as application:
+        answer = await application.query(ENTRIES % fields)
+    text = "x" * 40 * KIB
+    shown = {
+        "key": None,
+        "size": len(VALUE),
+        "json": {"number": 1, "text": text},
+        "value": VALUE,
+        "a": VALUE,
+        "b": VALUE,
+        "c": text,
+    }
+    nodes = [edge["node"] for edge in answer["data"]["entries"]["edges"]]
+    assert len(nodes) == 20
+    for number, node in enumerate(nodes):
+        assert node == {name: shown[name] for name in node} | ({"key": f"key-{number:02}"} if "key" in node else {})
+
+
+@back_ends
+@pytest.mark.parametrize("fields", ["value", "a: size json"])
+async def test_response_beyond_its_bytes_is_refused(tmp_path: Path, executor: type[Executor], fields: str) -> None:
+    limits = within(response_bytes_max=len(VALUE))
+    async with open_application(tmp_path, LARGE, executor=executor, limits=WIDE, executor_limits=limits) as application:
+        assert await refusal(application, ENTRIES % fields) == refused("KVS_RESPONSE_BYTES_MAX", len(VALUE))
+
+
+@pytest.mark.parametrize("transport", [WEBSOCKET, SSE, MULTIPART], ids=lambda transport: transport.metric)
+@pytest.mark.parametrize(
+    "document", ["subscription { updates(snapshot: true) { key } }", '{ value(key: "a") { key } }', "{ __typename }"]
+)
+async def test_response_beyond_one_byte_is_refused_on_every_transport(
+    embedded_broker: EmbeddedBroker, tmp_path: Path, transport: Transport, document: str
+) -> None:
+    async with (
+        serving_topic(embedded_broker, tmp_path, (b"a", b"1"), response_bytes_max=1) as topic,
+        transport(topic.served, document) as results,
+    ):
+        answer = await anext(results)
+    (error,) = answer["errors"]
+    assert error["extensions"] == refused("KVS_RESPONSE_BYTES_MAX", 1)
+
+
+@back_ends
+async def test_names_for_the_same_large_value_do_not_multiply_what_is_held(
+    tmp_path: Path, executor: type[Executor]
+) -> None:
+    aliases = " ".join(f'a{n}: json(pointer: "/text")' for n in range(20))
+    limits = within(response_bytes_max=MIB)
+    async with open_application(tmp_path, LARGE, executor=executor, limits=WIDE, executor_limits=limits) as application:
+        document = f"query($k: [String!]!) {{ values(keys: $k) {{ {aliases} }} }}"
+        found = await refusal(application, document, k=["key-01"] * 20)
+        assert found == refused("KVS_RESPONSE_BYTES_MAX", MIB)
+
+
+@back_ends
+async def test_errors_beyond_their_limit_refuse_the_answer(tmp_path: Path, executor: type[Executor]) -> None:
+    async with open_application(
+        tmp_path, BINARY, executor=executor, limits=WIDE, executor_limits=within(errors_max=20)
+    ) as application:
+        answer = await application.query(ENTRIES % "value")
+        assert [error["path"][2] for error in answer["errors"]] == list(range(20))
+        assert await refusal(application, ENTRIES % "value json") == refused("KVS_ERRORS_PER_RESPONSE_MAX", 20)
+
+
+@back_ends
+async def test_large_operation_that_takes_too_long_is_refused(tmp_path: Path, executor: type[Executor]) -> None:
+    limits = within(execution_seconds_max=1e-9)
+    async with open_application(tmp_path, LARGE, executor=executor, limits=WIDE, executor_limits=limits) as application:
+        assert await refusal(application, ENTRIES % "a: json b: json c: json d: json") == refused(
+            "KVS_EXECUTION_SECONDS_MAX", 1e-9
+        )
+        assert (await application.query('{ value(key: "key-01") { size } }'))["data"] == {"value": {"size": len(VALUE)}}
+
+
+async def test_large_operations_all_end_whatever_their_limit(tmp_path: Path) -> None:
+    async with open_application(
+        tmp_path, LARGE * 1, limits=WIDE, executor_limits=within(large_operations_max=1)
+    ) as application:
+        document = ENTRIES % "value json"
+        answers = await asyncio.gather(*(application.query(document) for _ in range(5)))
+        assert all(len(answer["data"]["entries"]["edges"]) == 20 for answer in answers)
+        await refusal(application, ENTRIES % " ".join(f"a{n}: value" for n in range(20)))
+        assert (await application.query(document))["data"] is not None, "a refused operation gives its room back"
+
+
+@back_ends
+async def test_value_too_large_to_be_parsed_has_an_error_and_the_rest_of_its_answer(
+    tmp_path: Path, executor: type[Executor]
+) -> None:
+    limits = replace(EXECUTOR_LIMITS, json_bytes_max=1)
+    records = [Record(b"one", b"1", 0, 0, 0, None), Record(b"two", b"22", 0, 1, 0, None)]
+    async with open_application(tmp_path, records, executor=executor, executor_limits=limits) as application:
+        answer = await application.query('{ values(keys: ["one", "two"]) { json value } }')
+    assert answer["data"]["values"] == [{"json": 1, "value": "1"}, {"json": None, "value": "22"}]
+    (error,) = answer["errors"]
+    assert (error["path"], error["extensions"]) == (["values", 1, "json"], refused("KVS_JSON_BYTES_MAX", 1))
+
+
+@back_ends
+async def test_subscription_goes_on_after_an_event_beyond_its_budget(tmp_path: Path, executor: type[Executor]) -> None:
+    aliases = " ".join(f"a{n}: value" for n in range(20))
+    document = f"subscription {{ updates {{ key entry {{ {aliases} }} }} }}"
+    limits = within(response_bytes_max=MIB)
+    async with open_application(tmp_path, executor=executor, executor_limits=limits) as application:
+        subscriber = Subscriber(room=100, expected=3)
+        subscribing = asyncio.create_task(subscriber.subscribe(application, application.executor, document))
+        await application.table.watched_by(1)
+        await application.table.change((b"small", b"1"), (b"large", VALUE.encode() * 10), (b"last", b"2"))
+        await subscribing
+    first, refusal, last = subscriber.results
+    assert (first["data"]["updates"]["key"], last["data"]["updates"]["key"]) == ("small", "last")
+    assert refusal["data"] is None
+    assert refusal["errors"][0]["extensions"] == refused("KVS_RESPONSE_BYTES_MAX", MIB)

@@ -1,0 +1,66 @@
+"""An operation that exceeds its budget is ended, with an error that names the setting; large ones wait for room."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from kvs_graphql.budget import Budget, Workload
+from kvs_graphql.errors import BudgetExceeded
+from tests.applications import BUDGET_LIMITS
+
+ONE = replace(BUDGET_LIMITS, response_bytes_max=1, errors_max=1, large_operations_max=1)
+
+
+@pytest.mark.parametrize(
+    ("use", "setting"),
+    [
+        (lambda budget: budget.add_bytes(1), "KVS_RESPONSE_BYTES_MAX"),
+        (lambda budget: budget.add_error(), "KVS_ERRORS_PER_RESPONSE_MAX"),
+    ],
+)
+async def test_use_within_a_limit_of_one_is_allowed_and_beyond_it_refused(
+    use: Callable[[Budget], None], setting: str
+) -> None:
+    budget = Budget(Workload(ONE))
+    use(budget)
+    with pytest.raises(BudgetExceeded) as refused:
+        use(budget)
+    assert refused.value.details == {"limit": 1, "setting": setting}
+
+
+async def test_operation_that_takes_too_long_is_ended_at_its_next_turn() -> None:
+    budget = Budget(Workload(replace(ONE, execution_seconds_max=1e-9)))
+    seen = []
+    with pytest.raises(BudgetExceeded) as refused:
+        async for item in budget.in_turns(range(10**9)):
+            seen.append(item)  # noqa: PERF401 - what came before the error counts
+    assert seen
+    assert refused.value.details == {"limit": 1e-9, "setting": "KVS_EXECUTION_SECONDS_MAX"}
+
+
+async def test_large_operations_beyond_the_limit_wait_for_one_to_end() -> None:
+    workload = Workload(ONE)
+    first, second = Budget(workload), Budget(workload)
+    await first.enlarge()
+    await first.enlarge()
+    waiting = asyncio.create_task(second.enlarge())
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    first.close()
+    first.close()
+    await waiting
+    second.close()
+
+
+async def test_large_operation_that_waits_in_vain_is_refused() -> None:
+    workload = Workload(replace(ONE, execution_seconds_max=0.01))
+    first: Any = Budget(workload)
+    await first.enlarge()
+    with pytest.raises(BudgetExceeded) as refused:
+        await Budget(workload).enlarge()
+    assert refused.value.details == {"limit": 1, "setting": "KVS_LARGE_OPERATIONS_MAX"}
+    first.close()
+    await Budget(workload).enlarge()

@@ -93,6 +93,12 @@ class Metrics:
             ["reason"],
             registry=registry,
         )
+        self.loop_delay = Histogram(
+            "kvs_loop_delay_seconds",
+            "How late the event loop runs what is due, measured ten times a second.",
+            buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
+            registry=registry,
+        )
         self.operations = OperationCounter()
         registry.register(self.operations)
         self.errors = Counter("kvs_errors", "Errors sent to clients, by code.", ["code"], registry=registry)

@@ -110,6 +110,9 @@ class Settings(BaseSettings):
     execution_seconds_max: Seconds = Field(
         10.0, description="Maximum seconds for which a large operation is executed, or waits for others."
     )
+    slow_operation_seconds: Seconds = Field(
+        1.0, description="Seconds of execution after which an operation is logged as slow, with its cost."
+    )
     large_operations_max: Count = Field(
         4, description="Maximum large operations executed at once; others wait for their turn."
     )

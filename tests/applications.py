@@ -45,7 +45,11 @@ BUDGET_LIMITS = BudgetLimits(
     large_operations_max=4,
 )
 EXECUTOR_LIMITS = ExecutorLimits(
-    DOCUMENT_LIMITS, BUDGET_LIMITS, json_bytes_max=1_000_000, render_cache_bytes_max=1_000_000
+    DOCUMENT_LIMITS,
+    BUDGET_LIMITS,
+    json_bytes_max=1_000_000,
+    render_cache_bytes_max=1_000_000,
+    slow_operation_seconds=60.0,
 )
 OPTIONS = WebOptions(
     graphiql=False,

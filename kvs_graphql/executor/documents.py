@@ -1,5 +1,7 @@
 """Prepared documents: parsed, validated, limited, and compiled where possible; once for each text."""
 
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Any, NamedTuple
@@ -24,6 +26,8 @@ from kvs_graphql.executor.prices import Price, price_of
 
 _CACHED_CHARACTERS_MAX = 512 * 1024
 _DOCUMENT_CACHED_CHARACTERS_MAX = 64 * 1024
+# Longer documents can take tens of milliseconds.
+_SHORT_CHARACTERS_MAX = 500
 # Prepared, a document takes some 300 bytes for each of its characters, and the smallest as much as one of these more.
 _CHARACTERS_PER_DOCUMENT = 32
 
@@ -115,9 +119,10 @@ class PreparedDocument:
         except NotCompilable:
             compiled = None
         kind = named[0].operation
+        called = named[0].name
         return PreparedOperation(
             self._document,
-            name,
+            None if called is None else called.value,
             kind,
             compiled,
             price_of(self._schema, named[0], fragments),
@@ -137,6 +142,12 @@ class Documents:
         self._cache: LRUCache[str, PreparedDocument] = LRUCache(
             _CACHED_CHARACTERS_MAX, getsizeof=lambda document: document.characters + _CHARACTERS_PER_DOCUMENT
         )
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="documents")
+        self._preparing: dict[str, asyncio.Future[PreparedDocument]] = {}
+
+    def takes_long(self, query: str | None) -> bool:
+        """Whether others would notice if that document were prepared on the event loop."""
+        return query is not None and len(query) > _SHORT_CHARACTERS_MAX and query not in self._cache
 
     def prepare(self, query: str | None, operation_name: str | None) -> PreparedOperation | Refusal:
         """The operation that a request names, ready to be executed; or why it cannot be."""
@@ -147,10 +158,32 @@ class Documents:
         except KeyError:
             if (refusal := self._too_long(query)) is not None:
                 return refusal
-            document = PreparedDocument(self._schema, query, self._rules, self._limits)
-            if document.characters <= _DOCUMENT_CACHED_CHARACTERS_MAX:
-                self._cache[query] = document
+            document = self._prepared(query, operation_name)
+            self._keep(query, document)
         return document.operation(operation_name)
+
+    async def prepare_aside(self, query: str, operation_name: str | None) -> PreparedOperation | Refusal:
+        """The same, in a thread of its own: one document after the other, and once for all who wait for the same."""
+        if (refusal := self._too_long(query)) is not None:
+            return refusal
+        preparing = self._preparing.get(query)
+        if preparing is None:
+            loop = asyncio.get_running_loop()
+            preparing = loop.run_in_executor(self._thread, self._prepared, query, operation_name)
+            self._preparing[query] = preparing
+            preparing.add_done_callback(lambda _: self._preparing.pop(query))
+        document = await asyncio.shield(preparing)
+        self._keep(query, document)
+        return document.operation(operation_name)
+
+    def _prepared(self, query: str, operation_name: str | None) -> PreparedDocument:
+        document = PreparedDocument(self._schema, query, self._rules, self._limits)
+        document.operation(operation_name)
+        return document
+
+    def _keep(self, query: str, document: PreparedDocument) -> None:
+        if document.characters <= _DOCUMENT_CACHED_CHARACTERS_MAX:
+            self._cache[query] = document
 
     def _too_long(self, query: str) -> Refusal | None:
         limit, setting = self._limits.bytes_max, "KVS_DOCUMENT_BYTES_MAX"

@@ -9,9 +9,11 @@ graphql-core are two back ends, with one place where errors get their codes, are
 from contextlib import aclosing
 from enum import Enum, auto
 from functools import lru_cache, partial
+from time import perf_counter
 from typing import Any, NamedTuple, Protocol
 
 import strawberry
+import structlog
 from graphql import GraphQLError, create_source_event_stream
 
 from kvs_graphql.api import Connection, JsonValues, Operation, Source
@@ -28,6 +30,8 @@ from kvs_graphql.executor.rendering import GraphQLCoreRenderer, Payload, RenderC
 from kvs_graphql.executor.results import Results
 from kvs_graphql.metrics import Metrics
 from kvs_graphql.service import Cursor, Flush, Sink
+
+log = structlog.get_logger(__name__)
 
 _LARGE_COST_MIN = 10_000
 _TOKENS_CACHED = 16
@@ -106,6 +110,7 @@ class Executor:
         self._documents = Documents(self._schema, limits.documents)
         self._workload = Workload(limits.budgets)
         self._json_values = JsonValues(limits.json_bytes_max)
+        self._slow_seconds = limits.slow_operation_seconds
         self._metrics = metrics
         self._results = Results(self._workload, metrics)
         self._renderings = RenderCache(limits.render_cache_bytes_max)
@@ -118,6 +123,19 @@ class Executor:
             return self.refuse(error)
         return prepared if isinstance(prepared, PreparedOperation) else self._refusal(prepared.errors, prepared.fault)
 
+    def takes_long_to_prepare(self, request: Request) -> bool:
+        """Whether a request's document is better prepared by `prepare_aside`."""
+        return self._documents.takes_long(request.query)
+
+    async def prepare_aside(self, request: Request) -> PreparedOperation | Refusal:
+        """The same as `prepare`, without holding up others meanwhile."""
+        assert request.query is not None
+        try:
+            prepared = await self._documents.prepare_aside(request.query, request.operation_name)
+        except Exception as error:  # noqa: BLE001 - masked and logged
+            return self.refuse(error)
+        return prepared if isinstance(prepared, PreparedOperation) else self._refusal(prepared.errors, prepared.fault)
+
     async def execute(
         self, prepared: PreparedOperation, variables: Given, connection: Connection
     ) -> Executed | Refusal:
@@ -125,6 +143,7 @@ class Executor:
         compiled = prepared.compiled
         single_field = compiled is not None and len(compiled.fields) == 1
         operation = Operation(connection, self._workload, self._json_values, single_field=single_field)
+        began = perf_counter()
         try:
             cost = self._cost(prepared, variables)
             if compiled is None:
@@ -142,6 +161,8 @@ class Executor:
         finally:
             if operation.budget_in_use is not None:
                 operation.budget_in_use.close()
+            if (seconds := perf_counter() - began) > self._slow_seconds:
+                self._log_slow(prepared, variables, operation, seconds)
 
     async def stream(
         self, prepared: PreparedOperation, variables: Given, connection: Connection, sink: ResultSink
@@ -180,6 +201,18 @@ class Executor:
             message = f"The operation costs {cost}; the limit of {setting} is {limit}."
             raise BudgetExceeded(message, limit=limit, setting=setting, cost=cost)
         return cost
+
+    def _log_slow(self, prepared: PreparedOperation, variables: Given, operation: Operation, seconds: float) -> None:
+        log.warning(
+            "slow operation",
+            operation=prepared.name,
+            type=prepared.type.value,
+            transport=operation.connection.transport,
+            seconds=round(seconds, 3),
+            cost=prepared.price.of(variables),
+            records_read=operation.reads.records,
+            bytes_read=operation.reads.size_bytes,
+        )
 
     async def _by_graphql_core(
         self, prepared: PreparedOperation, variables: Given, operation: Operation, cost: int

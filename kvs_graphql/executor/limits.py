@@ -33,6 +33,8 @@ class ExecutorLimits:
     budgets: BudgetLimits
     json_bytes_max: int
     render_cache_bytes_max: int
+    slow_operation_seconds: float
+    """Operations that take longer are logged."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -113,7 +113,13 @@ def build_server(
         slots=SlotLimits(settings.subscriptions_per_client_max, settings.subscriptions_max),
     )
     schema = build_schema(writes=settings.enable_writes)
-    limits_of_executor = ExecutorLimits(documents, budgets, settings.json_bytes_max, settings.render_cache_bytes_max)
+    limits_of_executor = ExecutorLimits(
+        documents,
+        budgets,
+        json_bytes_max=settings.json_bytes_max,
+        render_cache_bytes_max=settings.render_cache_bytes_max,
+        slow_operation_seconds=settings.slow_operation_seconds,
+    )
     executor = Executor(schema, limits_of_executor, metrics)
     app: Any = build_app(executor, schema.as_str() + "\n", service, metrics, options)
     limits = ServerLimits(

@@ -17,6 +17,7 @@ from kvs_graphql.errors import OperatorError
 from kvs_graphql.feed import Feed
 from kvs_graphql.kafka.consumer import Consumer
 from kvs_graphql.metrics import Metrics
+from kvs_graphql.runtime.loop_delay import measure_loop_delay
 from kvs_graphql.runtime.rooms import (
     build_consumer,
     build_feed,
@@ -122,6 +123,7 @@ async def running(settings: Settings) -> AsyncIterator[Running]:
                 work = [
                     tasks.create_task(_consume(consumer, run)),
                     tasks.create_task(producer.run()),
+                    tasks.create_task(measure_loop_delay(metrics)),
                 ]
                 try:
                     yield run

@@ -9,7 +9,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from kvs_graphql.api import Connection
-from kvs_graphql.executor import Executed, Executor, Given, Outcome, PreparedOperation, Refusal, ResultSink
+from kvs_graphql.executor import Executed, Executor, Given, Outcome, PreparedOperation, Refusal, Request, ResultSink
 from kvs_graphql.web.connections import Connections
 from kvs_graphql.web.direct import DIRECT_EXTENSION
 from kvs_graphql.web.negotiation import MediaType, answer_type, body_type, readable, refusal_type, stream_type
@@ -54,12 +54,18 @@ class GraphQLOverHttp:
                 if message.get("more_body"):
                     message = await read_body(message, receive, self._request_bytes_max)
                 # A stream that lasts keeps nothing of its request but the variables: not even in this frame.
-                prepared, variables = self._of_body(message.pop("body", b""), headers)
+                request = self._of_body(message.pop("body", b""), headers)
             elif (page := self._page(scope)) is not None:
                 await page(scope, receive, send)
                 return
             else:
-                prepared, variables = self._of_address(scope)
+                request = request_of_address(scope["query_string"])
+            executor = self._executor
+            long = executor.takes_long_to_prepare(request)
+            prepared = await executor.prepare_aside(request) if long else executor.prepare(request)
+            variables = request.variables
+            del request
+            _check_method(scope["method"], prepared)
             media_type = _media_type(prepared, headers.accept)
             if media_type in _FRAMINGS:
                 await self._send_stream(media_type, prepared, variables, headers, scope, receive, send)
@@ -78,17 +84,9 @@ class GraphQLOverHttp:
         for message in messages:
             await send(message)
 
-    def _of_body(self, body: bytes, headers: "_Headers") -> tuple[PreparedOperation | Refusal, Given]:
-        """What a body asks for, and its variables. Raises: HTTPException: It is no request of GraphQL."""
-        request = request_of_body(body, headers.content_type, self._request_bytes_max)
-        return self._executor.prepare(request), request.variables
-
-    def _of_address(self, scope: Scope) -> tuple[PreparedOperation | Refusal, Given]:
-        """What an address asks for, and its variables. Raises: HTTPException: It is no request, or a mutation."""
-        request = request_of_address(scope["query_string"])
-        prepared = self._executor.prepare(request)
-        _check_mutation(prepared)
-        return prepared, request.variables
+    def _of_body(self, body: bytes, headers: "_Headers") -> Request:
+        """What a body asks for. Raises: HTTPException: It is no request of GraphQL."""
+        return request_of_body(body, headers.content_type, self._request_bytes_max)
 
     def _page(self, scope: Scope) -> Response | None:
         """What a request gets that asks for no operation.
@@ -145,9 +143,9 @@ def _headers(scope: Scope) -> _Headers:
     return _Headers(readable(accept), content_type, last_event_id)
 
 
-def _check_mutation(prepared: PreparedOperation | Refusal) -> None:
+def _check_method(method: str, prepared: PreparedOperation | Refusal) -> None:
     """Raises: HTTPException: 405: A mutation comes by GET, which other sites' pages can send."""
-    if isinstance(prepared, PreparedOperation) and prepared.is_mutation:
+    if method == "GET" and isinstance(prepared, PreparedOperation) and prepared.is_mutation:
         raise HTTPException(405, "Mutations need POST.", {"Allow": "POST"})
 
 

@@ -157,7 +157,11 @@ class GraphQLSocket:
             await self._refuse_one_more(message["id"])
         else:
             # Prepared here: a task that lasts holds neither the text of its document nor its request.
-            operating = self._operate(message["id"], self._executor.prepare(request), request.variables)
+            if self._executor.takes_long_to_prepare(request):
+                prepared = await self._executor.prepare_aside(request)
+            else:
+                prepared = self._executor.prepare(request)
+            operating = self._operate(message["id"], prepared, request.variables)
             self._operations[message["id"]] = asyncio.create_task(operating)
 
     async def on_complete(self, message: dict[str, Any]) -> None:

@@ -19,6 +19,9 @@ Variables = dict[str, Any]
 class GraphQLCoreOnly(Executor):
     """Compiles nothing."""
 
+    def takes_long_to_prepare(self, request: Request) -> bool:
+        return False
+
     def prepare(self, request: Request) -> PreparedOperation | Refusal:
         prepared = super().prepare(request)
         return replace(prepared, compiled=None) if isinstance(prepared, PreparedOperation) else prepared

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from kvs_graphql.demo.broker import EmbeddedBroker
 from kvs_graphql.executor import Executor, ExecutorLimits
@@ -156,6 +157,26 @@ async def test_large_operations_all_end_whatever_their_limit(tmp_path: Path) -> 
         assert all(len(answer["data"]["entries"]["edges"]) == 20 for answer in answers)
         await refusal(application, ENTRIES % " ".join(f"a{n}: value" for n in range(20)))
         assert (await application.query(document))["data"] is not None, "a refused operation gives its room back"
+
+
+@back_ends
+async def test_slow_operation_is_logged_with_what_it_cost(tmp_path: Path, executor: type[Executor]) -> None:
+    limits = replace(EXECUTOR_LIMITS, slow_operation_seconds=1e-9)
+    async with open_application(tmp_path, LARGE, executor=executor, executor_limits=limits) as application:
+        with capture_logs() as logged:
+            await application.query('query Sizes { value(key: "key-01") { size } }')
+    (line,) = logged
+    assert line.pop("seconds") >= 0
+    assert line == {
+        "event": "slow operation",
+        "log_level": "warning",
+        "operation": "Sizes",
+        "type": "query",
+        "transport": "http",
+        "cost": 2,
+        "records_read": 1,
+        "bytes_read": LARGE[1].size_bytes,
+    }
 
 
 @back_ends

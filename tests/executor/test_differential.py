@@ -54,6 +54,9 @@ class TwoBackEnds(Executor):
 
     reference = False
 
+    def takes_long_to_prepare(self, request: Request) -> bool:
+        return False
+
     def prepare(self, request: Request) -> PreparedOperation | Refusal:
         prepared = super().prepare(request)
         if self.reference and isinstance(prepared, PreparedOperation):

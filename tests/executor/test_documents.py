@@ -1,8 +1,12 @@
 """Documents are prepared once for all who send the same, and the cache is bounded."""
 
+import asyncio
+import threading
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
+import graphql
 import pytest
 from graphql import OperationType
 
@@ -10,7 +14,7 @@ from kvs_graphql.api import build_schema
 from kvs_graphql.compat.strawberry import graphql_schema
 from kvs_graphql.executor import Fault, PreparedOperation, Refusal, documents
 from kvs_graphql.executor.documents import Documents
-from tests.applications import DOCUMENT_LIMITS
+from tests.applications import DOCUMENT_LIMITS, open_application
 
 SCHEMA = graphql_schema(build_schema())
 KIB = 1024
@@ -55,6 +59,35 @@ def test_document_is_parsed_and_validated_once(prepared_documents: Documents, mo
     second = [prepared_documents.prepare(query, name) for name in ("A", "B")]
     assert all(one is other for one, other in zip(first, second, strict=True))
     assert calls == {"parse": 1, "validate": 1, "compile_operation": 2}
+
+
+async def test_long_document_is_prepared_aside_once_for_all_who_wait_for_it(
+    prepared_documents: Documents, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads: list[str] = []
+    real = graphql.parse
+
+    def parse(*arguments: Any, **options: Any) -> Any:
+        threads.append(threading.current_thread().name)
+        return real(*arguments, **options)
+
+    monkeypatch.setattr(documents, "parse", parse)
+    query = of_length(501)
+    assert prepared_documents.takes_long(query)
+    assert not prepared_documents.takes_long(of_length(500))
+    found = await asyncio.gather(*(prepared_documents.prepare_aside(query, None) for _ in range(3)))
+    assert isinstance(found[0], PreparedOperation)
+    assert found[0] is found[1] is found[2] is prepared_documents.prepare(query, None)
+    assert not prepared_documents.takes_long(query), "it is known now"
+    (thread,) = threads
+    assert thread.startswith("documents")
+
+
+async def test_long_document_is_answered_over_http(tmp_path: Path) -> None:
+    async with open_application(tmp_path) as application:
+        assert (await application.query(of_length(1_000)))["data"] == {"__typename": "Query"}
+        errors = (await application.query("{ nothing }".ljust(1_000)))["errors"]
+        assert [error["extensions"]["code"] for error in errors] == ["GRAPHQL_VALIDATION_FAILED"]
 
 
 @pytest.mark.parametrize("query", ["{ nothing }", "{"])

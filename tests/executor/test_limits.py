@@ -7,16 +7,16 @@ import pytest
 from structlog.testing import capture_logs
 
 from kvs_graphql.api import build_schema
-from kvs_graphql.executor import DocumentLimits, Executor, ExecutorLimits, PreparedOperation, Refusal, Request
+from kvs_graphql.executor import DocumentLimits, Executor, PreparedOperation, Refusal, Request
 from kvs_graphql.metrics import Metrics
 from kvs_graphql.settings import load_settings
-from tests.applications import BUDGET_LIMITS, open_application
+from tests.applications import EXECUTOR_LIMITS, open_application
 
 LEAST = DocumentLimits(bytes_max=1_000, depth_max=1, aliases_max=0, tokens_max=20)
 
 
 def prepare(limits: DocumentLimits, document: str) -> PreparedOperation | Refusal:
-    executor = Executor(build_schema(), ExecutorLimits(limits, BUDGET_LIMITS, 1, 1), Metrics())
+    executor = Executor(build_schema(), replace(EXECUTOR_LIMITS, documents=limits), Metrics())
     return executor.prepare(Request(document))
 
 

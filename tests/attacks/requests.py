@@ -92,7 +92,7 @@ async def big_page_aliases(target: Target) -> None:
     await target.ask(repeat(post(f"{{ {aliases(page, target.amount(90))} }}")), connections=2)
 
 
-@attack(short=False)
+@attack()
 async def wide_pages(target: Target) -> None:
     """Pages of a thousand entries, with every field under many names."""
     fields = "id key value size partition offset timestamp headers { key value }"
@@ -169,7 +169,7 @@ async def wrong_variables(target: Target) -> None:
     await target.ask(repeat(post(_VALUES % "id", {"keys": [[]] * target.amount(300_000)})), connections=2)
 
 
-@attack(short=False)
+@attack()
 async def long_numbers(target: Target) -> None:
     """Numbers of hundreds of thousands of digits, in documents and in variables."""
     digits = "9" * 900_000
@@ -186,7 +186,7 @@ async def long_cursors(target: Target) -> None:
     await target.ask((post(document, {"at": tokens[n % 3]}) for n in count()), connections=4)
 
 
-@attack(refusal="BAD_KEY", short=False)
+@attack(refusal="BAD_KEY")
 async def long_page_cursors(target: Target) -> None:
     """Page cursors, prefixes, ids and keys of 900 KB."""
     text = "A" * 900_000
@@ -196,7 +196,7 @@ async def long_page_cursors(target: Target) -> None:
     await target.ask((post(documents[n % 4], {"a": text}) for n in count()), connections=4)
 
 
-@attack(short=False)
+@attack(refusal="GRAPHQL_VALIDATION_FAILED")
 async def introspection_depth(target: Target) -> None:
     """The fields of the types of the fields of the types, and so on."""
     wrapped = "...t% ofType { ...t% ofType { ...t% ofType { ...t% } } }"

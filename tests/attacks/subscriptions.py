@@ -39,13 +39,13 @@ async def unread_big_snapshots(target: Target) -> None:
     await _unread_streams(target, post(_SNAPSHOT, {"p": BIG_PREFIX}, EVENT_STREAM), 500)
 
 
-@attack(short=False)
+@attack()
 async def read_snapshots(target: Target) -> None:
     """Hundreds of snapshots of the whole table at once, by clients that read."""
     await target.read(await target.subscribed([(_SNAPSHOT, _NO_VARIABLES)] * target.amount(500), per_socket=10))
 
 
-@attack(short=False)
+@attack()
 async def snapshots_that_match_nothing(target: Target) -> None:
     """A thousand snapshots that find nothing in the whole table."""
     one = (_SNAPSHOT, {"p": "nothing"})
@@ -79,13 +79,13 @@ async def large_connection_init(target: Target) -> None:
     await target.hold()
 
 
-@attack(short=False)
+@attack()
 async def prefix_lengths(target: Target) -> None:
-    """Five thousand prefixes, each of another length, while thousands of keys that begin like all of them change."""
+    """Five thousand prefixes, each of another length, while thousands of longer keys change."""
     document = "subscription($p: String) { updates(prefix: $p) { kind } }"
     number = target.amount(5_000)
     sockets = await target.subscribed([(document, {"p": "p" * length}) for length in range(1, number + 1)])
-    await target.write((b"p" * (number - 1) + b"-%d" % change, b"") for change in range(target.amount(2_000)))
+    await target.write((b"q" * number + b"-%d" % change, b"") for change in range(target.amount(2_000)))
     await target.read(sockets)
 
 
@@ -99,7 +99,7 @@ async def distinct_prefixes(target: Target) -> None:
     await target.read(sockets)
 
 
-@attack(short=False)
+@attack()
 async def status_at_the_least_interval(target: Target) -> None:
     """Two thousand subscriptions to the status, ten times a second each."""
     selection = "state entries lag sizes { databaseBytes } partitions { partition position lag }"
@@ -107,7 +107,7 @@ async def status_at_the_least_interval(target: Target) -> None:
     await target.read(await target.subscribed([(document, _NO_VARIABLES)] * target.amount(2_000)))
 
 
-@attack(short=False)
+@attack()
 async def large_live_queries(target: Target) -> None:
     """A hundred live queries of a thousand keys at the least interval, while their keys change."""
     document = "subscription($k: [String!]!) { values(keys: $k, interval: 0.1) { id key value } }"

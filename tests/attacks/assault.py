@@ -21,10 +21,10 @@ class Plan:
     """How large attacks are, and how long everything takes."""
 
     scale: float
-    seconds: float
-    """How long an attack takes at most, once the service has noticed it."""
     reach_seconds_max: float
-    """How long it may take until the service has noticed it."""
+    """How long it may take until the service has noticed an attack."""
+    seconds: float
+    """How long an attack takes from then on, at most."""
     rest_seconds: float
     """How long the canary goes on after an attack."""
     answer_seconds_max: float
@@ -35,16 +35,16 @@ class Plan:
 
 FULL = Plan(
     scale=1.0,
+    reach_seconds_max=10.0,
     seconds=6.0,
-    reach_seconds_max=6.0,
     rest_seconds=1.0,
     answer_seconds_max=20.0,
     release_seconds_max=60.0,
 )
 SHORT = Plan(
     scale=0.1,
-    seconds=0.5,
     reach_seconds_max=30.0,
+    seconds=0.5,
     rest_seconds=0.1,
     answer_seconds_max=60.0,
     release_seconds_max=0.0,
@@ -71,7 +71,7 @@ def carry_out(assault: Assault, service: Server, canary: Worker, attackers: Sequ
         mine = assault.attacks[number :: len(attackers)]
         limits = {"seconds": plan.seconds, "reach_seconds_max": plan.reach_seconds_max}
         attacker.send(attacks=mine, scale=plan.scale, limits=limits)
-    messages = [attacker.receive(plan.reach_seconds_max + _GRACE_SECONDS) for attacker in attackers]
+    messages = [attacker.receive(plan.reach_seconds_max + plan.seconds + _GRACE_SECONDS) for attacker in attackers]
     cpu = (cpu_seconds(service.pid) - used) / (time.monotonic() - began)
     ran, waited = (now - then for now, then in zip(_schedule(service.pid), schedule, strict=True))
     time.sleep(plan.rest_seconds)

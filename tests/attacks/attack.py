@@ -25,22 +25,31 @@ class Attack:
     """An outcome that shows that the service refused it; empty if nothing of it is refused."""
     silent: bool
     """Whether the service may leave it without any answer."""
+    holds: bool
+    """Whether it has many connections to open before it does what it means to do: `Target.hold`."""
     short: bool
     """Whether its short form is part of the ordinary suite."""
     descriptors: int | None
     """The service's limit of file descriptors; None for that of this process."""
 
     def noticed(self, tally: Tally) -> bool:
-        """Whether the service has been reached, and has answered as it should."""
+        """Whether the attack has been carried out, and the service has answered as it should."""
         if not (tally.sent and tally.opened):
             return False
+        if self.holds:
+            return tally.held
         if self.refusal:
             return tally.outcomes[self.refusal] > 0
         return self.silent or bool(tally.outcomes)
 
 
 def attack(
-    *, refusal: str = "", silent: bool = False, short: bool = True, descriptors: int | None = None
+    *,
+    refusal: str = "",
+    silent: bool = False,
+    holds: bool = False,
+    short: bool = True,
+    descriptors: int | None = None,
 ) -> Callable[[Work], Work]:
     """Add a function to the attacks, named as it is, with hyphens."""
 
@@ -48,7 +57,7 @@ def attack(
         name = work.__name__.replace("_", "-")
         family = work.__module__.rpartition(".")[2]
         assert name not in ATTACKS, f"two attacks are named {name}"
-        ATTACKS[name] = Attack(family, name, work, refusal, silent, short, descriptors)
+        ATTACKS[name] = Attack(family, name, work, refusal, silent, holds, short, descriptors)
         return work
 
     return add

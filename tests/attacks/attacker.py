@@ -24,12 +24,12 @@ async def work(harness: Harness, specification: Specification) -> None:
 
 
 async def _attack(name: str, target: Target, seconds: float, reach_seconds_max: float) -> None:
-    """Carry out an attack for some seconds; for longer, until the service has noticed it."""
+    """Carry out an attack; once the service has noticed it, or the time for that is over, for some seconds more."""
     attack, began = ATTACKS[name], perf_counter()
     working = asyncio.ensure_future(attack.work(target))
-    await asyncio.wait([working], timeout=seconds)
     while not (working.done() or attack.noticed(target.tally) or perf_counter() - began > reach_seconds_max):
         await asyncio.wait([working], timeout=_POLL_SECONDS)
+    await asyncio.wait([working], timeout=seconds)
     working.cancel()
     try:
         await working

@@ -55,7 +55,7 @@ async def long_addresses(target: Target) -> None:
     await target.ask((lines[n % 2] for n in count()), connections=8)
 
 
-@attack(silent=True)
+@attack(holds=True)
 async def bodies_that_never_come(target: Target) -> None:
     """Five hundred bodies of which nothing comes, or all but the last byte."""
     parts = (b"", b" " * 900_000)
@@ -87,7 +87,7 @@ async def endless_bodies(target: Target) -> None:
     await target.together(one, 20)
 
 
-@attack(silent=True, short=False)
+@attack(holds=True, short=False)
 async def unread_answers(target: Target) -> None:
     """A hundred large answers that nobody reads."""
 
@@ -98,7 +98,7 @@ async def unread_answers(target: Target) -> None:
     await target.hold()
 
 
-@attack(silent=True)
+@attack(holds=True)
 async def pipelined_requests(target: Target) -> None:
     """Thousands of requests, one behind the other, whose answers nobody reads."""
 
@@ -111,14 +111,14 @@ async def pipelined_requests(target: Target) -> None:
     await target.hold()
 
 
-@attack(silent=True)
+@attack(holds=True)
 async def connection_flood(target: Target) -> None:
     """Five thousand connections on which nothing is said."""
     await target.together(lambda _: _opened(target), 5_000, at_once=500)
     await target.hold()
 
 
-@attack(silent=True, short=False, descriptors=256)
+@attack(holds=True, short=False, descriptors=256)
 async def connection_flood_at_256_descriptors(target: Target) -> None:
     """As many connections as a service can have that may open 256 files."""
     await target.together(lambda _: _opened(target), 1_000, at_once=100)
@@ -137,7 +137,7 @@ async def connections_reset(target: Target) -> None:
     await target.together(one, 10_000, at_once=50)
 
 
-@attack(silent=True)
+@attack(holds=True)
 async def sockets_without_init(target: Target) -> None:
     """Two thousand WebSockets on which nothing is said."""
 

@@ -13,27 +13,27 @@ _SNAPSHOT = "subscription($p: String) { updates(prefix: $p, snapshot: true) { ki
 _NO_VARIABLES: dict[str, Any] = {}
 
 
-@attack(silent=True)
+@attack(holds=True)
 async def unread_snapshots(target: Target) -> None:
     """Two thousand snapshots over WebSockets that nobody reads."""
     await target.subscribed([(_SNAPSHOT, _NO_VARIABLES)] * target.amount(2_000), per_socket=1)
     await target.hold()
 
 
-@attack(silent=True)
+@attack(holds=True)
 async def unread_snapshots_on_few_sockets(target: Target) -> None:
     """As many, a hundred on each WebSocket."""
     await target.subscribed([(_SNAPSHOT, _NO_VARIABLES)] * target.amount(2_000, least=100))
     await target.hold()
 
 
-@attack(silent=True)
+@attack(holds=True)
 async def unread_event_streams(target: Target) -> None:
     """Two thousand snapshots over Server-Sent Events that nobody reads."""
     await _unread_streams(target, post(_SNAPSHOT, _NO_VARIABLES, EVENT_STREAM), 2_000)
 
 
-@attack(silent=True)
+@attack(holds=True)
 async def unread_big_snapshots(target: Target) -> None:
     """Snapshots of 900 KB values that nobody reads."""
     await _unread_streams(target, post(_SNAPSHOT, {"p": BIG_PREFIX}, EVENT_STREAM), 500)
@@ -54,7 +54,7 @@ async def snapshots_that_match_nothing(target: Target) -> None:
     await target.read(await target.subscribed([one, other] * target.amount(500)))
 
 
-@attack(silent=True)
+@attack(holds=True)
 async def many_keys(target: Target) -> None:
     """Two hundred subscriptions to 0.9 MB of keys each."""
     document = "subscription($k: [String!]) { updates(keys: $k) { kind } }"
@@ -67,7 +67,7 @@ async def many_keys(target: Target) -> None:
     await target.hold()
 
 
-@attack()
+@attack(holds=True)
 async def large_connection_init(target: Target) -> None:
     """A hundred WebSockets whose connection_init has 0.9 MB of small objects, which parsed take ten times that."""
     payload: dict[str, list[list[int]]] = {"a": [[]] * 300_000}
@@ -139,7 +139,7 @@ async def history_in_updates(target: Target) -> None:
     await target.read(await target.subscribed([(document, _NO_VARIABLES)] * target.amount(20)))
 
 
-@attack(short=False)
+@attack(holds=True, short=False)
 async def large_queries_on_a_socket(target: Target) -> None:
     """A hundred pages of large values at once over one WebSocket that nobody reads."""
     document = f'{{ entries(prefix: "{BIG_PREFIX}", first: 400) {{ edges {{ node {{ value }} }} }} }}'

@@ -16,13 +16,15 @@ class Tally:
     open_max: int = 0
     """Most connections open at a time."""
     bytes_read: int = 0
+    held: bool = False
+    """Whether all connections were opened that were to be held open."""
     outcomes: Counter[str] = field(default_factory=Counter)
     """Answers by error code, else by status; ends of connections as `closed`, those of WebSockets with their code."""
 
     def as_message(self) -> dict[str, Any]:
         """Return the counts as JSON can hold them."""
         counts = {"sent": self.sent, "opened": self.opened, "open_max": self.open_max, "bytes_read": self.bytes_read}
-        return {**counts, "outcomes": dict(self.outcomes)}
+        return {**counts, "held": self.held, "outcomes": dict(self.outcomes)}
 
     @classmethod
     def of_messages(cls, messages: list[dict[str, Any]]) -> "Tally":
@@ -33,5 +35,6 @@ class Tally:
             tally.opened += message["opened"]
             tally.open_max += message["open_max"]
             tally.bytes_read += message["bytes_read"]
+            tally.held |= message["held"]
             tally.outcomes.update(message["outcomes"])
         return tally

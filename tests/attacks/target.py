@@ -78,6 +78,7 @@ class Target:
 
     async def hold(self) -> None:
         """Keep all connections open, without reading, until the time is over."""
+        self.tally.held = True
         await asyncio.Event().wait()
 
     async def ask(

@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help install hooks demo test test-fast test-versions check bench bench-short format lint types coverage schema web clients bench-scaling bench-document clean
+.PHONY: help install hooks demo test test-fast test-versions attacks check bench bench-short format lint types coverage schema web clients bench-scaling bench-document clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/ \t/' | expand -t 16
@@ -31,6 +31,9 @@ test-fast: $(VENV)/installed ## Run the tests that need only Python
 
 test-versions: $(VENV)/installed ## Run the fast tests on each supported Python of this machine
 	.ci/test-versions
+
+attacks: $(VENV)/installed ## Attack a service with default limits, and print what a canary notices (ONLY=nested-history ROUNDS=3)
+	$(BIN)/python -m tests.attacks $(addprefix --only ,$(ONLY)) $(addprefix --rounds ,$(ROUNDS)) $(addprefix --seconds ,$(SECONDS))
 
 check: lint types coverage ## Run all checks of the Python code: format, lint, types, tests with coverage
 

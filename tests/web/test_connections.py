@@ -14,11 +14,11 @@ from websockets.exceptions import ConnectionClosed
 
 from kvs_graphql.demo.broker import EmbeddedBroker
 from kvs_graphql.state import State
+from tests.runtime.narrow_clients import SMALL, Client, change_much, live
+from tests.runtime.narrow_clients import sse as narrow_sse
+from tests.runtime.narrow_clients import websocket as narrow_websocket
 from tests.serving import Served, ServedTopic, serving_topic
 from tests.transports import SSE, open_socket, receive, send, subscribe, until_active
-from tests.web.narrow_clients import SMALL, Client, change_much, live
-from tests.web.narrow_clients import sse as narrow_sse
-from tests.web.narrow_clients import websocket as narrow_websocket
 
 EVERYTHING = "subscription { updates(progress: true) { kind cursor } }"
 ONE: dict[str, Any] = {"subscriptions_max": 1, "shutdown_seconds_max": 1}

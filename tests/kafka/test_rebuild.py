@@ -18,6 +18,7 @@ from tests.kafka.equality import assert_equal_to_the_log, table
 from tests.kafka.produce import produce
 from tests.kafka.truth import read_truth
 from tests.serving import Served, nothing_applied, serving
+from tests.transports import until_active
 
 pytestmark = pytest.mark.kafka
 
@@ -98,7 +99,11 @@ async def test_replica_waits_for_a_cursor_of_a_recreated_topic_it_has_not_notice
     servers = kafka_broker.bootstrap_servers
     kafka_broker.create_topic(topic, 1)
     produce(servers, topic, [(b"old", b"1")])
-    async with serving(servers, topic, ours) as served, connect(served.run.url) as client, asyncio.timeout(90):
+    async with (
+        asyncio.timeout(90),
+        serving(servers, topic, ours, wait_seconds_max=60) as served,
+        connect(served.run.url) as client,
+    ):
         await assert_equal_to_the_log(served, kafka_broker, topic)
         with nothing_applied(ours):
             kafka_broker.delete_topic(topic)
@@ -109,7 +114,11 @@ async def test_replica_waits_for_a_cursor_of_a_recreated_topic_it_has_not_notice
                 cursor = (await other.query("{ status { entries } }"))["extensions"]["cursor"]
             reading = asyncio.create_task(served.data(AT_LEAST, cursor=cursor))
             following = asyncio.create_task(first_update_after(client, cursor))
-            assert not (await asyncio.wait([reading, following], timeout=1))[0]
+            await until_active(served.http, 1)
+            # The service has found the new topic, and cannot write to its table.
+            await served.reason("locked")
+            assert not reading.done()
+            assert not following.done()
             assert await served.data('{ value(key: "old") { value } }') == {"value": {"value": "1"}}
         assert await reading == {"old": None, "new": {"value": "1"}}
         assert await following == "LIVE"

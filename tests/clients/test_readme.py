@@ -21,7 +21,7 @@ from tests.transports import until_active
 
 pytestmark = pytest.mark.node
 
-SECONDS_MAX = 30.0
+SECONDS_MAX = 100.0
 APOLLO_OVER_MULTIPART = """
 import { ApolloClient, HttpLink, InMemoryCache, gql } from "@apollo/client";
 

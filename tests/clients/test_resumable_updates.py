@@ -34,7 +34,7 @@ subscription Watch($prefix: String, $keys: [String!], $after: Cursor, $snapshot:
   }
 }
 """
-SECONDS_MAX = 30.0
+SECONDS_MAX = 100.0
 
 
 class Received:

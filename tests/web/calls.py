@@ -12,7 +12,7 @@ from kvs_graphql.web import build_app
 from kvs_graphql.web.websocket import SUBPROTOCOL
 from tests.applications import OPTIONS, Answer, Application
 
-SECONDS_MAX = 20
+SECONDS_MAX = 60
 JSON_HEADERS = {"content-type": "application/json", "accept": "application/json"}
 
 

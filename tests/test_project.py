@@ -15,7 +15,7 @@ import yaml
 
 from kvs_graphql.api import print_schema
 from kvs_graphql.cli.options import settings_table
-from kvs_graphql.feed import WatcherState
+from kvs_graphql.feed import WatcherState, watcher
 from kvs_graphql.settings import Settings
 from kvs_graphql.state import State
 from kvs_graphql.watch import TRANSITIONS, WatchState
@@ -186,6 +186,14 @@ def test_drawings_of_state_machines_show_all_states(heading: str, states: type[E
 def test_drawing_of_a_watch_shows_its_transitions() -> None:
     transitions = {(before.name, after.name) for before, possible in TRANSITIONS.items() for after in possible}
     assert _arrows(_drawing_after("**A watch**")) == transitions
+
+
+def test_drawing_of_a_watcher_shows_the_transitions_of_its_module() -> None:
+    listed = set(re.findall(r"^ +(\w+) ──▶ (\w+) ", watcher.__doc__ or "", re.MULTILINE))
+    assert len(listed) > 5
+    drawn = _arrows(_drawing_after("**A watcher**"))
+    # The module has one line, and the drawing one arrow, for the end that any state can have.
+    assert {arrow for arrow in drawn if arrow[1] != "CLOSED"} == {arrow for arrow in listed if arrow[1] != "CLOSED"}
 
 
 def test_compose_file_uses_settings_that_the_service_accepts() -> None:

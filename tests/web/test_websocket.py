@@ -7,11 +7,15 @@ from typing import Any
 import orjson
 import pytest
 import pytest_asyncio
+from structlog.testing import capture_logs
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from kvs_graphql.demo.broker import EmbeddedBroker
+from tests.applications import open_application
 from tests.serving import Served, ServedTopic, serving_topic
 from tests.transports import open_socket, receive, send, subscribe, until_active
+from tests.web.calls import UNENCODABLE, app_of
+from tests.web.calls import open_socket as open_asgi_socket
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -248,3 +252,15 @@ async def test_unrequested_pong_and_completion_of_an_unknown_id_are_ignored(serv
         await send(socket, type="complete", id="unknown")
         await send(socket, type="ping")
         assert await receive(socket) == {"type": "pong"}
+
+
+async def test_result_that_cannot_be_encoded_is_masked_and_its_id_is_free_again(tmp_path: Path) -> None:
+    async with open_application(tmp_path, schema=UNENCODABLE) as application:
+        with capture_logs() as logged:
+            async with open_asgi_socket(app_of(application)) as socket:
+                for _ in range(2):
+                    socket.send(type="subscribe", id="1", payload={"query": "{ half }"})
+                    answer = await socket.receive()
+                    assert (answer["type"], answer["id"]) == ("error", "1")
+                    assert [error["extensions"]["code"] for error in answer["payload"]] == ["INTERNAL"]
+        assert len(logged) == application.counted("kvs_errors_total") == 2

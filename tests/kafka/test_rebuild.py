@@ -90,6 +90,34 @@ async def test_watchers_are_reset_when_the_topic_is_recreated(
         await assert_equal_to_the_log(served, kafka_broker, topic)
 
 
+async def test_service_is_not_ready_while_it_rebuilds_the_table_that_it_serves(
+    kafka_broker: KafkaBroker, topic: str, tmp_path: Path
+) -> None:
+    kafka_broker.create_topic(topic, 1)
+    produce(kafka_broker.bootstrap_servers, topic, [(b"old", b"1")])
+    slow = {"batch_records_max": 50, "fetch_bytes_max": 50_000}
+    async with asyncio.timeout(120), serving(kafka_broker.bootstrap_servers, topic, tmp_path, **slow) as served:
+        await assert_equal_to_the_log(served, kafka_broker, topic)
+        await served.state(State.LIVE)
+        assert (await served.http.get("/readyz")).status_code == 200
+        kafka_broker.delete_topic(topic)
+        kafka_broker.create_topic(topic, 1)
+        produce(kafka_broker.bootstrap_servers, topic, [(b"new%d" % n, bytes(500)) for n in range(5_000)])
+        await served.state(State.REBUILDING)
+        # Without the broker the rebuild cannot finish.
+        kafka_broker.pause()
+        try:
+            answer = await served.http.get("/readyz")
+            assert (answer.status_code, answer.json()["state"]) == (503, "REBUILDING")
+            assert "created again" in answer.json()["reason"]
+            assert await served.data('{ value(key: "old") { value } }') == {"value": {"value": "1"}}
+        finally:
+            kafka_broker.resume()
+        await served.state(State.LIVE)
+        assert (await served.http.get("/readyz")).status_code == 200
+        await assert_equal_to_the_log(served, kafka_broker, topic)
+
+
 async def test_replica_waits_for_a_cursor_of_a_recreated_topic_it_has_not_noticed_yet(
     kafka_broker: KafkaBroker, topic: str, tmp_path: Path
 ) -> None:

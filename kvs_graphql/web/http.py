@@ -4,7 +4,6 @@ from functools import partial
 from typing import NamedTuple
 
 from starlette.exceptions import HTTPException
-from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
@@ -55,7 +54,7 @@ class GraphQLOverHttp:
                     message = await read_body(message, receive, self._request_bytes_max)
                 # A stream that lasts keeps nothing of its request but the variables: not even in this frame.
                 prepared, variables = self._of_body(message.pop("body", b""), headers)
-            elif (page := self._page(scope)) is not None:
+            elif (page := self._page(scope, headers.accept)) is not None:
                 await page(scope, receive, send)
                 return
             else:
@@ -90,15 +89,15 @@ class GraphQLOverHttp:
         _check_mutation(prepared)
         return prepared, request.variables
 
-    def _page(self, scope: Scope) -> Response | None:
+    def _page(self, scope: Scope, accept: str) -> Response | None:
         """What a request gets that asks for no operation.
 
         Raises:
             HTTPException: 405: Its method is none of GraphQL's.
         """
         if scope["method"] != "GET":
-            raise HTTPException(405, "GraphQL takes GET and POST.", {"Allow": "GET, POST"})
-        return self._pages.graphiql(HttpRequest(scope))
+            raise HTTPException(405, "Use GET or POST.", {"Allow": "GET, POST"})
+        return self._pages.graphiql(accept)
 
     async def _send_stream(
         self,

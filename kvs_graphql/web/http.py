@@ -44,9 +44,6 @@ class GraphQLOverHttp:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = _headers(scope)
-        if headers.last_event_id == END:
-            await Response(status_code=204)(scope, receive, send)
-            return
         try:
             if scope["method"] == "POST":
                 message = await receive()
@@ -109,8 +106,11 @@ class GraphQLOverHttp:
         receive: Receive,
         send: Send,
     ) -> None:
-        resume = headers.last_event_id.decode("latin-1") if media_type is MediaType.EVENT_STREAM else ""
-        connection = self._connections.streaming(scope, _TRANSPORTS[media_type], resume or None)
+        resume = headers.last_event_id if media_type is MediaType.EVENT_STREAM else b""
+        if resume == END:
+            await Response(status_code=204)(scope, receive, send)
+            return
+        connection = self._connections.streaming(scope, _TRANSPORTS[media_type], resume.decode("latin-1") or None)
         stream = partial(self._stream, prepared, variables, connection)
         writer = scope.get("extensions", {}).get(DIRECT_EXTENSION)
         await send_stream(_FRAMINGS[media_type], stream, receive, send, writer, self._heartbeat_seconds)

@@ -5,6 +5,7 @@ import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import orjson
 import pytest
@@ -54,8 +55,15 @@ async def test_address_of_any_bytes_gets_an_answer(app: ASGIApp, other: bytes) -
 @pytest.mark.parametrize("method", ["GET", "POST"])
 async def test_client_that_comes_back_after_the_end_gets_no_content(app: ASGIApp, method: str) -> None:
     headers = JSON_HEADERS | {"accept": "text/event-stream", "last-event-id": "end"}
-    answer = await call(app, method, body=_SUBSCRIPTION, headers=headers)
+    query_string = urlencode(orjson.loads(_SUBSCRIPTION)).encode()
+    answer = await call(app, method, body=_SUBSCRIPTION, query_string=query_string, headers=headers)
     assert (answer.status, answer.content) == (204, b"")
+
+
+@pytest.mark.parametrize("accept", ["application/json", "application/json, text/event-stream;q=0.5", "*/*"])
+async def test_last_event_id_means_nothing_where_the_answer_is_no_event_stream(app: ASGIApp, accept: str) -> None:
+    answer = await call(app, body=_QUERY, headers=JSON_HEADERS | {"accept": accept, "last-event-id": "end"})
+    assert (answer.status, answer.json()) == (200, {"data": {"__typename": "Query"}})
 
 
 @pytest.mark.parametrize("accept", ["application/json", "text/event-stream", MULTIPART_ACCEPT])

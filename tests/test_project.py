@@ -237,6 +237,15 @@ def test_every_declared_dependency_is_imported_or_explained() -> None:
     assert _declared_distributions() - _imported_distributions() == set(DEPENDENCIES_NEVER_IMPORTED)
 
 
+def test_supported_pythons_are_the_same_everywhere() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    classified = re.findall(r"Python :: (3\.\d+)", "\n".join(project["classifiers"]))
+    tested = re.findall(r'^SUPPORTED="(.*)"', (ROOT / ".ci" / "test-versions").read_text(), re.MULTILINE)
+    assert tested == [" ".join(classified)]
+    last = int(classified[-1].removeprefix("3."))
+    assert project["requires-python"] == f">={classified[0]},<3.{last + 1}"
+
+
 def test_npm_locks_name_no_download_addresses() -> None:
     locks = [ROOT / path / "package-lock.json" for path in ("web", "clients/javascript", "tests/clients")]
     assert [str(path) for path in locks if re.search(r'"resolved": "https?:', path.read_text())] == []

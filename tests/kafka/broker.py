@@ -9,13 +9,13 @@ from pathlib import Path
 
 from confluent_kafka.admin import AdminClient
 
-from tests.kafka.jars import KafkaUnavailable, jars, java
+from tests.kafka.jars import KafkaMissing, jars, java
 from tests.kafka.process import GuardedProcess
 from tests.kafka.produce import produce
 from tests.kafka.topics import Topics, wait_until
 from tests.ports import HOST, free_ports
 
-__all__ = ["COMPACTING", "KafkaBroker", "KafkaBrokerError", "KafkaUnavailable", "jars"]
+__all__ = ["COMPACTING", "KafkaBroker", "KafkaBrokerError", "KafkaMissing", "jars"]
 
 CLUSTER_ID = "a3ZzLWdyYXBocWwta3Zzcw"
 LOG_CONFIGURATION = Path(__file__).with_name("log4j2.xml")
@@ -88,7 +88,7 @@ class KafkaBroker(Topics):
     def start(self, timeout_seconds: float = 60) -> None:
         """Start the broker; return once it has joined its cluster and every partition has a leader.
 
-        Raises KafkaUnavailable without Java or the jars, KafkaBrokerError if it ends or is not ready in time.
+        Raises KafkaMissing without Java or the jars, KafkaBrokerError if it ends or is not ready in time.
         """
         assert not self.running, "the broker runs already"
         deadline = time.monotonic() + timeout_seconds

@@ -213,9 +213,9 @@ def test_every_compat_module_has_a_canary() -> None:
     assert not missing + orphans, _lines(missing + orphans)
 
 
-def test_doors_form_no_circle() -> None:
+def test_doors_form_no_cycle() -> None:
     def follow(room: str, seen: tuple[str, ...]) -> None:
-        assert room not in seen, f"a circle: {' → '.join((*seen, room))}"
+        assert room not in seen, f"a cycle: {' → '.join((*seen, room))}"
         for door in DOORS[room]:
             follow(door, (*seen, room))
 

@@ -181,8 +181,8 @@ async def test_entries_outlive_records_that_kafka_drops_by_age(
             held = {key: value for key, (value, _, _) in (await table(served)).items()}
             assert held == {b"stays": b"1", b"changes": b"2"}
             assert await served.data("{ status { compacted } }") == {"status": {"compacted": False}}
-    told = [line["event"] for line in logged if "not compacted" in line["event"]]
-    assert told == ["topic is not compacted: keys stay after Kafka drops their records"], "once for a table"
+    warnings = [line["event"] for line in logged if "not compacted" in line["event"]]
+    assert warnings == ["topic is not compacted: keys stay after Kafka drops their records"], "once for a table"
 
 
 async def test_entries_of_a_truncated_log_are_removed(kafka_broker: KafkaBroker, topic: str, tmp_path: Path) -> None:

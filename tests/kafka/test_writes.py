@@ -101,8 +101,8 @@ async def test_each_of_500_writes_is_read_at_once_on_another_replica(
             key, value = f"key-{number % 50}", f"value-{number}"
             write = (await one.data(SET, key=key, value=value))["set"]
             read = (await two.data(VALUE, key=key, at=write["cursor"]))["value"]
-            place = {name: write[name] for name in ("partition", "offset", "timestamp")}
-            if read != {"value": value, **place}:
+            record = {name: write[name] for name in ("partition", "offset", "timestamp")}
+            if read != {"value": value, **record}:
                 stale.append((number, read))
         assert stale == []
 

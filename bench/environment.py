@@ -13,9 +13,10 @@ from pathlib import Path
 from bench.data import PARTITIONS, records
 from bench.machine import Processors
 from bench.measure import BASE, BASELINE, FLOOR, OURS
-from bench.processes import ROOT, Server, Worker, flags, free_port
+from bench.processes import ROOT, Server, Worker, flags
 from tests.kafka.broker import KafkaBroker
 from tests.kafka.produce import produce
+from tests.ports import free_port
 
 # Topics stay as they were written: the broker cleans nothing, and does not look for anything to clean.
 _BROKER = {

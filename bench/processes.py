@@ -6,10 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import closing
 from pathlib import Path
-from random import SystemRandom
-from socket import socket
 from types import TracebackType
 from typing import Any, Self
 
@@ -17,11 +14,9 @@ import httpx
 import orjson
 
 from tests.kafka.process import GuardedProcess
+from tests.ports import HOST
 
 ROOT = Path(__file__).resolve().parents[1]
-HOST = "127.0.0.1"
-# Below the range that systems take the near end of outgoing connections from.
-_PORTS = range(12_000, 20_000)
 _POLL_SECONDS = 0.01
 _START_SECONDS_MAX = 60.0
 # An installed service has its bytecode.
@@ -141,18 +136,6 @@ class Worker:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
-
-
-def free_port() -> int:
-    """Return a loopback port on which nothing listens."""
-    for port in SystemRandom().sample(_PORTS, len(_PORTS)):
-        with closing(socket()) as attempt:
-            try:
-                attempt.bind((HOST, port))
-            except OSError:
-                continue
-            return port
-    raise OSError(f"no free port among {_PORTS}")
 
 
 def flags(settings: Mapping[str, object]) -> list[str]:

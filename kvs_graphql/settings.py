@@ -181,7 +181,9 @@ class Settings(BaseSettings):
     stall_seconds_max: Seconds = Field(
         30.0, description="Seconds without progress, while records are waiting, after which the consumer is restarted."
     )
-    shutdown_seconds_max: Seconds = Field(5.0, description="Seconds for open requests to finish at shutdown.")
+    shutdown_seconds_max: Seconds = Field(
+        5.0, description="Seconds at shutdown for pending writes, and again for open requests, to finish."
+    )
 
     @field_validator("cors_origins", "forwarded_allow_ips", mode="before")
     @classmethod

@@ -117,7 +117,7 @@ class Lifecycle:
 
     `ready` becomes true when the table first catches up with Kafka, and stays true while the consumer runs and its
     commits succeed. An unreachable broker does not change it: reads go on without Kafka, and `lag` and the state
-    tell how old they are.
+    tell how old they are. A rebuild withdraws it until the new table has caught up: the old one cannot be trusted.
     """
 
     def __init__(self) -> None:
@@ -130,7 +130,7 @@ class Lifecycle:
         self.compacted: bool | None = None
         """Whether the topic is compacted; None until its configuration is known."""
         self.caught_up = False
-        """Whether the table has caught up with Kafka since the start."""
+        """Whether the table has caught up with Kafka since the start, and since the last rebuild began."""
         self.writable = True
         """Whether the last attempt to commit succeeded."""
         self._listeners: list[Callable[[Moment], None]] = []
@@ -153,7 +153,7 @@ class Lifecycle:
             raise InvalidTransition(f"{state.value} cannot follow {current.value} ({reason})")
         since = self.moment.since if state is current else datetime.now(UTC)
         self.moment = Moment(state, reason, since)
-        self.caught_up = self.caught_up or state is State.LIVE
+        self.caught_up = state is State.LIVE or (self.caught_up and state is not State.REBUILDING)
         for listener in self._listeners:
             listener(self.moment)
 

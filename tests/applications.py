@@ -9,7 +9,6 @@ from typing import Any
 
 import orjson
 import strawberry
-from prometheus_client.parser import text_string_to_metric_families
 
 from kvs_graphql.api import build_schema
 from kvs_graphql.budget import BudgetLimits
@@ -22,6 +21,7 @@ from kvs_graphql.service import Service, ServiceLimits, WatchLimits
 from kvs_graphql.state import Lifecycle
 from kvs_graphql.store import Store, WindowLimits, open_store
 from kvs_graphql.web import SlotLimits, WebOptions, build_app
+from tests.counters import counted
 from tests.simulation.world import open_inline_store
 
 TOPIC_ID = bytes(range(16))
@@ -55,7 +55,7 @@ OPTIONS = WebOptions(
     graphiql=False,
     cors_origins=(),
     request_bytes_max=10_000,
-    connection_init_seconds_max=1.0,
+    connection_init_seconds_max=60.0,
     heartbeat_seconds=60.0,
     operations_per_websocket_max=10,
     slots=SlotLimits(per_client_max=100, in_all_max=100),
@@ -140,12 +140,7 @@ class Application:
 
     def counted(self, name: str, **labels: str) -> float:
         """Return the sum of a counter over all labels that are not given."""
-        return sum(
-            sample.value
-            for family in text_string_to_metric_families(self.metrics.render().decode())
-            for sample in family.samples
-            if sample.name == name and labels.items() <= sample.labels.items()
-        )
+        return counted(self.metrics, name, **labels)
 
 
 @asynccontextmanager

@@ -53,6 +53,12 @@ class Served:
         self.run.lifecycle.listen(lambda moment: reached.set() if moment.state is state else None)
         await reached.wait()
 
+    async def reason(self, part: str) -> None:
+        """Return once the reason of the service's state contains this."""
+        given = asyncio.Event()
+        self.run.lifecycle.listen(lambda moment: given.set() if part in moment.reason else None)
+        await given.wait()
+
     async def applied(self, positions: Positions) -> None:
         """Return once everything below those positions is applied."""
         async with asyncio.timeout(30):
@@ -68,7 +74,7 @@ async def serving(bootstrap_servers: str, topic: str, directory: Path, **setting
         database=directory / "kvs.db",
         **{"port": 0, "retry_seconds_max": 0.5, "metadata_refresh_seconds": 1, "shutdown_seconds_max": 1, **settings},
     )
-    async with running(found) as run, httpx.AsyncClient(base_url=run.url, timeout=30) as http:
+    async with running(found) as run, httpx.AsyncClient(base_url=run.url, timeout=60) as http:
         yield Served(run, http)
 
 

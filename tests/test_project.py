@@ -15,7 +15,7 @@ import yaml
 
 from kvs_graphql.api import print_schema
 from kvs_graphql.cli.options import settings_table
-from kvs_graphql.feed import WatcherState
+from kvs_graphql.feed import WatcherState, watcher
 from kvs_graphql.settings import Settings
 from kvs_graphql.state import State
 from kvs_graphql.watch import TRANSITIONS, WatchState
@@ -27,7 +27,7 @@ ROOT = Path(__file__).parent.parent
 ARCHITECTURE = ROOT / "docs" / "architecture.md"
 
 VARIABLES_BESIDE_THE_SETTINGS = {
-    *("KVS_URL", "KVS_BUILD_WEB", "KVS_SIMULATION_SEEDS"),
+    *("KVS_URL", "KVS_BUILD_WEB", "KVS_SIMULATION_SEEDS", "KVS_DIFFERENTIAL_SEEDS"),
     *("KVS_REQUIRE_KAFKA", "KVS_REQUIRE_BROWSER", "KVS_REQUIRE_NODE"),
 }
 
@@ -188,6 +188,14 @@ def test_drawing_of_a_watch_shows_its_transitions() -> None:
     assert _arrows(_drawing_after("**A watch**")) == transitions
 
 
+def test_drawing_of_a_watcher_shows_the_transitions_of_its_module() -> None:
+    listed = set(re.findall(r"^ +(\w+) ──▶ (\w+) ", watcher.__doc__ or "", re.MULTILINE))
+    assert len(listed) > 5
+    drawn = _arrows(_drawing_after("**A watcher**"))
+    # The module has one line, and the drawing one arrow, for the end that any state can have.
+    assert {arrow for arrow in drawn if arrow[1] != "CLOSED"} == {arrow for arrow in listed if arrow[1] != "CLOSED"}
+
+
 def test_compose_file_uses_settings_that_the_service_accepts() -> None:
     service = _compose()["services"]["kvs-graphql"]
     settings = Settings(**{name.removeprefix("KVS_").lower(): value for name, value in service["environment"].items()})
@@ -227,6 +235,15 @@ def test_every_imported_library_is_declared() -> None:
 
 def test_every_declared_dependency_is_imported_or_explained() -> None:
     assert _declared_distributions() - _imported_distributions() == set(DEPENDENCIES_NEVER_IMPORTED)
+
+
+def test_supported_pythons_are_the_same_everywhere() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    classified = re.findall(r"Python :: (3\.\d+)", "\n".join(project["classifiers"]))
+    tested = re.findall(r'^SUPPORTED="(.*)"', (ROOT / ".ci" / "test-versions").read_text(), re.MULTILINE)
+    assert tested == [" ".join(classified)]
+    last = int(classified[-1].removeprefix("3."))
+    assert project["requires-python"] == f">={classified[0]},<3.{last + 1}"
 
 
 def test_npm_locks_name_no_download_addresses() -> None:

@@ -112,7 +112,7 @@ def test_service_that_never_caught_up_is_not_ready(state: State) -> None:
     assert lifecycle_in(state).ready is False
 
 
-@pytest.mark.parametrize("state", [state for state in State if state in TRANSITIONS[State.LIVE] - {State.STOPPED}])
+@pytest.mark.parametrize("state", [State.WAITING_FOR_BROKER, State.WAITING_FOR_TOPIC, State.CATCHING_UP])
 def test_service_that_caught_up_stays_ready_until_it_stops(state: State) -> None:
     lifecycle = lifecycle_in(State.LIVE)
     assert lifecycle.ready is True
@@ -120,6 +120,15 @@ def test_service_that_caught_up_stays_ready_until_it_stops(state: State) -> None
     assert lifecycle.ready is True
     lifecycle.move(State.STOPPED, "the table cannot be trusted")
     assert lifecycle.ready is False
+
+
+def test_service_that_rebuilds_its_table_is_not_ready_until_it_caught_up_again() -> None:
+    lifecycle = lifecycle_in(State.LIVE)
+    for state in (State.REBUILDING, State.WAITING_FOR_BROKER, State.REBUILDING, State.CATCHING_UP):
+        lifecycle.move(state, "why")
+        assert lifecycle.ready is False
+    lifecycle.move(State.LIVE, "why")
+    assert lifecycle.ready is True
 
 
 def test_service_is_not_ready_while_its_commits_fail() -> None:

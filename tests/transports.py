@@ -21,7 +21,7 @@ from tests.serving import Served
 TRANSPORT_WS = "graphql-transport-ws"
 MULTIPART_ACCEPT = 'multipart/mixed;subscriptionSpec="1.0", application/json'
 HEARTBEAT = "{}"
-SECONDS_MAX = 15.0
+SECONDS_MAX = 60.0
 
 UPDATES = """
 subscription($keys: [String!], $prefix: String, $encoding: Encoding! = UTF8, $after: Cursor,

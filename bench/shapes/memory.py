@@ -15,8 +15,8 @@ from bench.processes import Server
 from bench.sources import BareSource, KafkaSource, Source, kafka_source
 from bench.subscriptions import open_subscriptions, wait_until_idle
 
-HUNDRED_PER_SOCKET = "idle subscriptions, 100 per socket"
-ONE_PER_SOCKET = "idle subscriptions, one per socket"
+HUNDRED_PER_WEBSOCKET = "idle subscriptions, 100 per WebSocket"
+ONE_PER_WEBSOCKET = "idle subscriptions, one per WebSocket"
 STALLED = "a client that stops reading"
 
 _KIB, _MIB = 2**10, 2**20
@@ -42,11 +42,11 @@ def measure(environment: Environment, plan: Plan) -> Iterator[Measurement]:
             # One round of the baseline is enough: it takes a minute to open so many.
             served = (OURS, BASELINE) if plan.thorough and number == 1 else (OURS,)
             for subject in served:
-                found = _idle(starts[subject], HUNDRED_PER_SOCKET, subject, number, plan.idle_subscriptions, 100)
-                yield from record_failures(HUNDRED_PER_SOCKET, subject, number, found)
+                found = _idle(starts[subject], HUNDRED_PER_WEBSOCKET, subject, number, plan.idle_subscriptions, 100)
+                yield from record_failures(HUNDRED_PER_WEBSOCKET, subject, number, found)
             for subject in (FLOOR, *served):
-                found = _idle(starts[subject], ONE_PER_SOCKET, subject, number, plan.idle_sockets, 1)
-                yield from record_failures(ONE_PER_SOCKET, subject, number, found)
+                found = _idle(starts[subject], ONE_PER_WEBSOCKET, subject, number, plan.idle_sockets, 1)
+                yield from record_failures(ONE_PER_WEBSOCKET, subject, number, found)
             yield from record_failures(STALLED, OURS, number, _stalled(starts[OURS], number, plan))
 
 

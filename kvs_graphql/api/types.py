@@ -223,7 +223,7 @@ class Status:
         description="Whether Kafka compacts the topic; null before the first metadata refresh. "
         "Where it does not, entries outlive their records."
     )
-    ready: bool = strawberry.field(description="Whether the table caught up with Kafka once, and is kept up to date.")
+    ready: bool = strawberry.field(description="Whether the table has caught up with Kafka, and is not being rebuilt.")
     state: State
     reason: str = strawberry.field(description="The state in words.")
     since: datetime = strawberry.field(description="When that state began.")

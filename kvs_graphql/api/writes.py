@@ -23,7 +23,7 @@ class HeaderInput:
     encoding: Encoding = strawberry.field(default=Encoding.UTF8, description="How the value is written as text.")
 
 
-@strawberry.type(description="A write that Kafka has, on all replicas in sync.")
+@strawberry.type(description="A write that Kafka has, on all in-sync replicas.")
 class Write:
     write: strawberry.Private[ServiceWrite]
 
@@ -82,8 +82,8 @@ class Mutation:
         return Write(write=await info.context.writes.set(target, content, _headers(headers or ())))
 
     @strawberry.mutation(
-        description="Delete a key, by a tombstone in every partition that holds it; answered once all replicas in "
-        "sync have it. `partition`, `offset` and `timestamp` are those of the key's own partition.",
+        description="Delete a key, by a tombstone in every partition that holds it; answered once all in-sync "
+        "replicas have it. `partition`, `offset` and `timestamp` are those of the key's own partition.",
         directives=[Cost(weight="10")],
     )
     async def delete(

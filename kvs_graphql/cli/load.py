@@ -72,7 +72,7 @@ async def load(url: str, path: str, file_format: str | None) -> int:
         raise group.exceptions[0] from None
     finally:
         if tally.unanswered:
-            click.echo(f"no response, so maybe written: lines {_ranges(sorted(tally.unanswered))}", err=True)
+            click.echo(f"no response; these lines may have been written: {_ranges(sorted(tally.unanswered))}", err=True)
         click.echo(str(tally))
     return int(tally.refused > 0)
 

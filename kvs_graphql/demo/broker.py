@@ -67,11 +67,6 @@ class EmbeddedBroker:
         self._running()
         return self._bootstrap_servers
 
-    @property
-    def process_id(self) -> int:
-        """The id of the broker's process. Raises RuntimeError unless started."""
-        return self._running().process.pid
-
     def start(self) -> None:
         """Start the process and wait for its address.
 

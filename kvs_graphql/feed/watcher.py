@@ -1,9 +1,14 @@
 """One watcher of the feed's log.
 
-    SYNCED ◀──▶ UNREAD        a commit concerns it; it has taken everything
-      │ ▲          │
-      ▼ │          ▼
-    DIRECT ──▶ FELL_BEHIND    the log has dropped, or never had, changes that it has not taken
+    SYNCED ──▶ UNREAD         a commit concerns it
+    UNREAD ──▶ SYNCED         it has taken everything
+    SYNCED ──▶ DIRECT         its watch waits, with a sink
+    DIRECT ──▶ SYNCED         its watch goes on
+    DIRECT ──▶ UNREAD         the sink refused
+    UNREAD ──▶ FELL_BEHIND    the log has dropped changes that it has not taken
+    DIRECT ──▶ FELL_BEHIND    the same
+    SYNCED ──▶ FELL_BEHIND    the feed was reset: the log never had some changes
+    FELL_BEHIND ──▶ SYNCED    a live query skips what it has not taken
     any of them ──▶ CLOSED    the service is stopping
 
 A watcher holds no queue: only an index in the shared log, and the positions below which it has everything.

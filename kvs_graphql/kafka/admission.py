@@ -57,9 +57,13 @@ class Admission:
         if not self._is_open:
             raise Unavailable("The service is stopping.")
         if len(self._pending) + len(writes) > self._writes_max:
-            raise LimitExceeded(f"At most {self._writes_max} writes may be under way.", limit=self._writes_max)
+            raise LimitExceeded(
+                f"The limit of {self._writes_max} unacknowledged writes is reached.", limit=self._writes_max
+            )
         if self._pending_bytes + sum(write.size_bytes for write in writes) > self._bytes_max:
-            raise LimitExceeded(f"At most {self._bytes_max} bytes of writes may be under way.", limit=self._bytes_max)
+            raise LimitExceeded(
+                f"The limit of {self._bytes_max} bytes of unacknowledged writes is reached.", limit=self._bytes_max
+            )
         return [self._admit(write, timeout_error) for write in writes]
 
     def release(self, pending: PendingWrite) -> None:

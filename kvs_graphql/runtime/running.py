@@ -45,12 +45,11 @@ class Progress:
 class Running:
     """A running service."""
 
-    def __init__(self, url: str, feed: Feed, lifecycle: Lifecycle, metrics: Metrics, server: Server) -> None:
+    def __init__(self, url: str, feed: Feed, lifecycle: Lifecycle, server: Server) -> None:
         self.url = url
         self.lifecycle = lifecycle
         self.failure: OperatorError | None = None
         self.feed = feed
-        self.metrics = metrics
         self._server = server
         self._ended = asyncio.Event()
 
@@ -116,7 +115,7 @@ async def running(settings: Settings) -> AsyncIterator[Running]:
                 await producer.flush(settings.shutdown_seconds_max)
 
             server = build_server(settings, service, metrics, end_subscriptions_and_writes)
-            run = Running(url_of(listener), feed, lifecycle, metrics, server)
+            run = Running(url_of(listener), feed, lifecycle, server)
             lifecycle.listen(lambda moment: _report(moment, lifecycle, metrics))
             async with _task_group() as tasks:
                 tasks.create_task(run.serve(listener))

@@ -42,7 +42,7 @@ class Writes:
         self._turn = asyncio.Lock()
 
     async def set(self, key: bytes, value: bytes, headers: Headers = ()) -> Write:
-        """Write a value; return once all replicas in sync have it.
+        """Write a value; return once all in-sync replicas have it.
 
         Raises:
             ValueTooLarge, LimitExceeded, Forbidden, KafkaUnavailable, WriteOutcomeUnknown, Unavailable: As their
@@ -86,7 +86,8 @@ class Writes:
     def _check_size(self, write: Outgoing) -> None:
         if write.size_bytes - len(write.key) > self._value_bytes_max:
             raise ValueTooLarge(
-                f"A value and its headers have at most {self._value_bytes_max} bytes.", limit=self._value_bytes_max
+                f"The value with its headers is larger than the limit of {self._value_bytes_max} bytes.",
+                limit=self._value_bytes_max,
             )
 
     def _write(self, key: bytes, before: Cursor, written: Sequence[Written]) -> Write:
@@ -102,7 +103,7 @@ def _failure(failures: Sequence[BaseException], before: Cursor, *, partly: bool)
     """The one error of a delete that did not come through everywhere."""
     unknown = next((failure for failure in failures if isinstance(failure, WriteOutcomeUnknown)), None)
     if partly:
-        message = f"Some of the partitions that hold the key got the delete, not all: {unknown or failures[0]}"
+        message = f"The delete reached only some of the partitions that hold the key: {unknown or failures[0]}"
         return _unknown(message, before, unknown or failures[0])
     return failures[0] if unknown is None else _unknown(str(unknown), before, unknown)
 

@@ -18,7 +18,7 @@ class Health:
         return PlainTextResponse("ok\n")
 
     async def ready(self, _: Request) -> Response:
-        """200 once the table caught up and is kept up to date, else 503; the body says what is going on."""
+        """200 once the table has caught up, even while Kafka is away; else 503. The body says what is going on."""
         readiness = self._service.readiness()
         body = orjson.dumps(
             {

@@ -4,7 +4,6 @@ from functools import partial
 from typing import NamedTuple
 
 from starlette.exceptions import HTTPException
-from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
@@ -45,9 +44,6 @@ class GraphQLOverHttp:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = _headers(scope)
-        if headers.last_event_id == END:
-            await Response(status_code=204)(scope, receive, send)
-            return
         try:
             if scope["method"] == "POST":
                 message = await receive()
@@ -55,7 +51,7 @@ class GraphQLOverHttp:
                     message = await read_body(message, receive, self._request_bytes_max)
                 # A stream that lasts keeps nothing of its request but the variables: not even in this frame.
                 request = self._of_body(message.pop("body", b""), headers)
-            elif (page := self._page(scope)) is not None:
+            elif (page := self._page(scope, headers.accept)) is not None:
                 await page(scope, receive, send)
                 return
             else:
@@ -88,15 +84,15 @@ class GraphQLOverHttp:
         """What a body asks for. Raises: HTTPException: It is no request of GraphQL."""
         return request_of_body(body, headers.content_type, self._request_bytes_max)
 
-    def _page(self, scope: Scope) -> Response | None:
+    def _page(self, scope: Scope, accept: str) -> Response | None:
         """What a request gets that asks for no operation.
 
         Raises:
             HTTPException: 405: Its method is none of GraphQL's.
         """
         if scope["method"] != "GET":
-            raise HTTPException(405, "GraphQL takes GET and POST.", {"Allow": "GET, POST"})
-        return self._pages.graphiql(HttpRequest(scope))
+            raise HTTPException(405, "Use GET or POST.", {"Allow": "GET, POST"})
+        return self._pages.graphiql(accept)
 
     async def _send_stream(
         self,
@@ -108,8 +104,11 @@ class GraphQLOverHttp:
         receive: Receive,
         send: Send,
     ) -> None:
-        resume = headers.last_event_id.decode("latin-1") if media_type is MediaType.EVENT_STREAM else ""
-        connection = self._connections.streaming(scope, _TRANSPORTS[media_type], resume or None)
+        resume = headers.last_event_id if media_type is MediaType.EVENT_STREAM else b""
+        if resume == END:
+            await Response(status_code=204)(scope, receive, send)
+            return
+        connection = self._connections.streaming(scope, _TRANSPORTS[media_type], resume.decode("latin-1") or None)
         stream = partial(self._stream, prepared, variables, connection)
         writer = scope.get("extensions", {}).get(DIRECT_EXTENSION)
         await send_stream(_FRAMINGS[media_type], stream, receive, send, writer, self._heartbeat_seconds)

@@ -1,4 +1,4 @@
-"""Which media type an answer has: the `Accept` header, with its order of preference (RFC 9110, 12.5.1)."""
+"""Which media type an answer has: the `Accept` headers, with their orders of preference (RFC 9110, 12.5)."""
 
 from enum import StrEnum
 from functools import lru_cache
@@ -23,8 +23,12 @@ STREAMS = (MediaType.EVENT_STREAM, MediaType.MULTIPART)
 """Any number of results in one body."""
 
 # Only the old media type answers to a wildcard: clients that do not know the others cannot name them.
-_WILDCARDS = {MediaType.JSON: ("*/*", "application/*")}
+_WILDCARDS: dict[str, tuple[str, ...]] = {MediaType.JSON: ("*/*", "application/*")}
 _SUBSCRIPTION_SPEC = "1.0"
+_HTML = "text/html"
+
+_Range = tuple[str, dict[str, str], float]
+"""The type, the parameters and the quality of one range."""
 
 
 def readable(accept: str) -> str:
@@ -56,12 +60,26 @@ def body_type(accept: str) -> MediaType:
     return _preferred(readable(accept), ANSWERS) or MediaType.JSON
 
 
+@lru_cache(_HEADERS_CACHED)
+def prefers_html(accept: str) -> bool:
+    """Whether a browser navigates here: a client that names HTML, and prefers no answer of GraphQL to it."""
+    ranges = _ranges(accept)
+    html = _quality(_HTML, ranges)
+    return html > 0 and html >= max(_quality(media_type, ranges) for media_type in MediaType)
+
+
+def accepts_gzip(accept_encoding: str) -> bool:
+    """Whether a client takes compressed content."""
+    qualities = {coding: quality for coding, _, quality in _ranges(readable(accept_encoding))}
+    return qualities.get("gzip", qualities.get("*", 0.0)) > 0
+
+
 def _preferred(accept: str, offered: tuple[MediaType, ...]) -> MediaType | None:
     """The media type that the client prefers among those offered, which come best first; None: it takes none of them.
 
     A client that names none at all takes everything.
     """
-    ranges = [_range(text) for text in parse_http_list(accept)]
+    ranges = _ranges(accept)
     if not ranges and MediaType.JSON in offered:
         return MediaType.JSON
     qualities = [(_quality(media_type, ranges), media_type) for media_type in offered]
@@ -69,8 +87,11 @@ def _preferred(accept: str, offered: tuple[MediaType, ...]) -> MediaType | None:
     return next((media_type for quality, media_type in qualities if quality == best > 0), None)
 
 
-def _range(text: str) -> tuple[str, dict[str, str], float]:
-    """The type, the parameters and the quality of one range."""
+def _ranges(header: str) -> list[_Range]:
+    return [_range(text) for text in parse_http_list(header)]
+
+
+def _range(text: str) -> _Range:
     kind, *parts = text.split(";")
     parameters = {
         name.strip().lower(): value.strip().strip('"') for name, _, value in (p.partition("=") for p in parts)
@@ -84,7 +105,7 @@ def _range(text: str) -> tuple[str, dict[str, str], float]:
     return kind.strip().lower(), parameters, quality
 
 
-def _quality(media_type: MediaType, ranges: list[tuple[str, dict[str, str], float]]) -> float:
+def _quality(media_type: str, ranges: list[_Range]) -> float:
     """The quality of the most specific range that matches."""
     for kind in (media_type, *reversed(_WILDCARDS.get(media_type, ()))):
         for named, parameters, quality in ranges:
@@ -93,6 +114,6 @@ def _quality(media_type: MediaType, ranges: list[tuple[str, dict[str, str], floa
     return 0.0
 
 
-def _is_understood(media_type: MediaType, parameters: dict[str, str]) -> bool:
+def _is_understood(media_type: str, parameters: dict[str, str]) -> bool:
     """Multipart answers are only those of the multipart subscription protocol."""
     return media_type is not MediaType.MULTIPART or parameters.get("subscriptionspec") == _SUBSCRIPTION_SPEC

@@ -1,6 +1,5 @@
 """The pages for browsers, built from `web/` when the package is built, and served without another host's help."""
 
-import re
 from pathlib import Path
 
 from starlette.requests import Request
@@ -8,9 +7,9 @@ from starlette.responses import FileResponse, HTMLResponse, RedirectResponse, Re
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
-GRAPHQL_PATH = "/graphql"
+from kvs_graphql.web.negotiation import accepts_gzip, prefers_html
 
-_GZIP = re.compile(r"\bgzip\b(?!\s*;\s*q=0(\.0*)?\s*(,|$))")
+GRAPHQL_PATH = "/graphql"
 STATIC = Path(__file__).parent / "static"
 
 CONTENT_SECURITY_POLICY = (
@@ -39,10 +38,9 @@ class Pages:
     def __init__(self, *, graphiql: bool) -> None:
         self._graphiql = graphiql
 
-    def graphiql(self, request: Request) -> Response | None:
-        """The playground, where it is on and a browser navigates here; else None."""
-        navigates = request.method == "GET" and "text/html" in request.headers.get("accept", "")
-        return _page("graphiql.html") if self._graphiql and navigates else None
+    def graphiql(self, accept: str) -> Response | None:
+        """The playground, where it is on and a browser navigates here, as its `Accept` header tells; else None."""
+        return _page("graphiql.html") if self._graphiql and prefers_html(accept) else None
 
     async def front(self, _: Request) -> Response:
         """The dashboard; without it, the way to the playground."""
@@ -59,7 +57,7 @@ class Assets(StaticFiles):
 
     async def get_response(self, path: str, scope: Scope) -> Response:
         accepts = Request(scope).headers.get("accept-encoding", "")
-        if _GZIP.search(accepts) and (STATIC / "assets" / f"{path}.gz").is_file():
+        if accepts_gzip(accepts) and (STATIC / "assets" / f"{path}.gz").is_file():
             response = await super().get_response(f"{path}.gz", scope)
             response.headers["Content-Encoding"] = "gzip"
             response.headers["Content-Type"] = _TYPES.get(Path(path).suffix, "application/octet-stream")

@@ -38,9 +38,9 @@ def request_of_body(body: bytes, content_type: str, bytes_max: int) -> Request:
         HTTPException: 400: It is none. 413: It has more bytes than allowed. 415: It is not JSON.
     """
     if len(body) > bytes_max:
-        raise HTTPException(413, f"A request has at most {bytes_max} bytes.")
+        raise HTTPException(413, f"The request is larger than the limit of {bytes_max} bytes.")
     if content_type != _JSON and content_type.partition(";")[0].strip().lower() != _JSON:
-        raise HTTPException(415, f"A request has the content type {_JSON}.")
+        raise HTTPException(415, f"The content type must be {_JSON}.")
     return _request(_json(body, "The request"))
 
 

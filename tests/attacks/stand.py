@@ -10,10 +10,11 @@ from typing import Any
 
 from bench.environment import wait_until_listening, wait_until_ready
 from bench.machine import Processors
-from bench.processes import Server, Worker, flags, free_port
+from bench.processes import Server, Worker, flags
 from kvs_graphql.demo.broker import EmbeddedBroker
 from tests.attacks.data import Table
 from tests.kafka.produce import produce
+from tests.ports import free_port
 
 _PARTITIONS = 4
 _START_SECONDS_MAX = 60.0

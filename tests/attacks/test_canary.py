@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from bench.environment import wait_until_listening
-from bench.processes import Server, Worker, free_port
+from bench.processes import Server, Worker
 from kvs_graphql.demo.broker import EmbeddedBroker
 from tests.attacks.stand import everything
+from tests.ports import free_port
 
 SECONDS_MAX = 60.0
 

@@ -178,7 +178,7 @@ class Span:
         return (self.cpu_share - idle_share) / self.rate("messages") * 1e6
 
 
-class Meter:
+class TabUsage:
     """Measures an open page."""
 
     def __init__(self, tab: Tab, http: httpx.AsyncClient) -> None:
@@ -252,42 +252,42 @@ class Session:
         return f"{self.rate:,.0f} changes/s"
 
     @asynccontextmanager
-    async def loaded(self, name: str, path: str, load: str) -> AsyncIterator[Meter]:
+    async def loaded(self, name: str, path: str, load: str) -> AsyncIterator[TabUsage]:
         """Open a page, wait for the JavaScript promise `load`, and print the cost of loading."""
         began = time.monotonic()
         tab = await Tab.open(self.socket, f"{self.url}{path}", COUNT_MESSAGES)
         try:
             await tab.evaluate(load)
-            meter = Meter(tab, self.http)
-            used = await meter.cpu_seconds()
+            usage = TabUsage(tab, self.http)
+            used = await usage.cpu_seconds()
             print(f"\n{name}: {self.keys:,} keys after {time.monotonic() - began:.1f} s, {used:.1f} s of CPU time\n")
             print(f"| {' | '.join(HEAD)} |\n|{'---|' * len(HEAD)}")
-            yield meter
+            yield usage
         finally:
             await tab.close()
 
     async def dashboard(self) -> float:
         """Measure the dashboard; return the microseconds of its main thread per message."""
         load = f"({LOADED})({json.dumps(f'{self.keys + 1:,} keys')})"
-        async with self.loaded("The dashboard", f"/{VIEW}", load) as meter:
-            quiet = await meter.measure("nothing changes", QUIET_SECONDS)
-            await meter.measure("nothing changes, scrolling", SCROLL_SECONDS, scroll=True)
+        async with self.loaded("The dashboard", f"/{VIEW}", load) as usage:
+            quiet = await usage.measure("nothing changes", QUIET_SECONDS)
+            await usage.measure("nothing changes, scrolling", SCROLL_SECONDS, scroll=True)
             async with changing(self.servers, self.keys, self.rate):
                 await asyncio.sleep(SETTLE_SECONDS)
-                await meter.measure(self.name, QUIET_SECONDS)
-                await meter.measure(f"{self.name}, scrolling", SCROLL_SECONDS, scroll=True)
-                busy = await meter.measure(self.name, self.seconds)
+                await usage.measure(self.name, QUIET_SECONDS)
+                await usage.measure(f"{self.name}, scrolling", SCROLL_SECONDS, scroll=True)
+                busy = await usage.measure(self.name, self.seconds)
         return busy.message_microseconds(quiet.cpu_share)
 
     async def parser(self) -> float:
         """Measure a page that only parses the same messages."""
         load = f"({PARSE})({json.dumps(QUERY)})"
         async with (
-            self.loaded("A page that only parses", "/healthz", load) as meter,
+            self.loaded("A page that only parses", "/healthz", load) as usage,
             changing(self.servers, self.keys, self.rate),
         ):
             await asyncio.sleep(SETTLE_SECONDS)
-            busy = await meter.measure(self.name, QUIET_SECONDS)
+            busy = await usage.measure(self.name, QUIET_SECONDS)
         return busy.message_microseconds()
 
 

@@ -101,7 +101,7 @@ async def is_ready(http: httpx.AsyncClient) -> bool:
 async def serving_many(keys: int, directory: Path, port: int) -> AsyncIterator[tuple[str, str]]:
     """Run a service with this many keys; yield the broker's address and the service's URL.
 
-    Raises KafkaUnavailable without Java or Kafka's jars.
+    Raises KafkaMissing without Java or Kafka's jars.
     """
     broker = KafkaBroker(directory / "kafka")
     await asyncio.to_thread(broker.start)

@@ -4,8 +4,6 @@ Only what the service never does by itself is simulated: refusing a page, and de
 """
 
 import asyncio
-import os
-import signal
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
@@ -13,6 +11,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Protocol
 
+import psutil
 from playwright.async_api import Page, Route, WebSocketRoute, expect
 
 from kvs_graphql.demo.broker import EmbeddedBroker
@@ -116,18 +115,20 @@ async def connection_lost(visit: Visit, directory: Path) -> AsyncIterator[Dashbo
 
 @asynccontextmanager
 async def catching_up(visit: Visit, directory: Path) -> AsyncIterator[Dashboard]:
+    others = psutil.Process().children()
     async with EmbeddedBroker() as broker:
+        (process,) = (child for child in psutil.Process().children() if child not in others)
         broker.create_topic(TOPIC)
         await write(broker.bootstrap_servers, TOPIC, MANY)
         async with serving(broker.bootstrap_servers, TOPIC, directory, **ONE_BY_ONE) as served:
             await served.state(ServiceState.CATCHING_UP)
-            os.kill(broker.process_id, signal.SIGSTOP)
+            process.suspend()
             try:
                 async with visit(served.run.url, "") as dashboard:
                     await dashboard.shows_banner("catching up with Kafka")
                     yield dashboard
             finally:
-                os.kill(broker.process_id, signal.SIGCONT)
+                process.resume()
 
 
 STATES: dict[str, State] = {

@@ -3,11 +3,11 @@
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 import pytest
 
 from kvs_graphql.demo.broker import EmbeddedBroker
+from tests.ports import free_port
 from tests.readme import javascript
 from tests.serving import serving, write
 
@@ -57,9 +57,9 @@ async def listen(page: "Page", document: str) -> EventSource:
 async def test_an_event_source_resumes_after_the_last_event_across_a_restart(
     visitor: "Visitor", embedded_broker: EmbeddedBroker, embedded_topic: str, tmp_path: Path
 ) -> None:
-    servers, topic = embedded_broker.bootstrap_servers, embedded_topic
+    servers, topic, port = embedded_broker.bootstrap_servers, embedded_topic, free_port()
     async with AsyncExitStack() as visit:
-        async with serving(servers, topic, tmp_path) as served:
+        async with serving(servers, topic, tmp_path, port=port) as served:
             await served.applied(await write(servers, topic, [(b"key", b"1")]))
             page = await visit.enter_async_context(visitor.blank(served.run.url, allowed=REFUSED))
             source = await listen(page, SNAPSHOT)
@@ -67,7 +67,7 @@ async def test_an_event_source_resumes_after_the_last_event_across_a_restart(
             await write(servers, topic, [(b"key", b"2")])
             await source.received(3)
         await write(servers, topic, [(b"key", b"3"), (b"key", b"4")])
-        async with serving(servers, topic, tmp_path, port=urlsplit(served.run.url).port):
+        async with serving(servers, topic, tmp_path, port=port):
             await source.received(6)
             await write(servers, topic, [(b"key", b"5")])
             updates = [event["data"]["updates"] for event in await source.received(7)]

@@ -3,11 +3,11 @@
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 import pytest
 
 from kvs_graphql.demo.broker import EmbeddedBroker
+from tests.ports import free_port
 from tests.serving import serving, write
 
 if TYPE_CHECKING:
@@ -22,9 +22,9 @@ REFUSED = "net::ERR_CONNECTION_REFUSED"
 async def test_the_dashboard_has_no_old_value_after_a_restart_of_the_service(
     visitor: "Visitor", embedded_broker: EmbeddedBroker, embedded_topic: str, tmp_path: Path
 ) -> None:
-    servers, topic = embedded_broker.bootstrap_servers, embedded_topic
+    servers, topic, port = embedded_broker.bootstrap_servers, embedded_topic, free_port()
     async with AsyncExitStack() as visit:
-        async with serving(servers, topic, tmp_path) as served:
+        async with serving(servers, topic, tmp_path, port=port) as served:
             await write(servers, topic, [(b"kept", b"1"), (b"changed", b"old"), (b"deleted", b"1")])
             dashboard = await visit.enter_async_context(visitor.dashboard(served.run.url, allowed=REFUSED))
             for key, value in (("kept", "1"), ("changed", "old"), ("deleted", "1")):
@@ -32,7 +32,7 @@ async def test_the_dashboard_has_no_old_value_after_a_restart_of_the_service(
         await dashboard.shows_banner("Connection lost")
         await dashboard.page.wait_for_event("console", lambda message: REFUSED in message.text)
         await write(servers, topic, [(b"changed", b"new"), (b"deleted", None)])
-        async with serving(servers, topic, tmp_path, port=urlsplit(served.run.url).port):
+        async with serving(servers, topic, tmp_path, port=port):
             await dashboard.is_live()
             await dashboard.shows("changed", "new")
             await dashboard.shows("kept", "1")

@@ -12,7 +12,7 @@ from tests.browser.dashboard import Dashboard
 from tests.browser.graphiql import GraphiQL
 from tests.browser.needs import chromium
 
-SECONDS_MAX = 20.0
+SECONDS_MAX = 60.0
 LAUNCH_ARGUMENTS = (
     "--no-sandbox",
     "--disable-gpu",

@@ -190,7 +190,7 @@ async def test_load_reports_lines_without_a_response_when_the_service_goes_away(
         url = f"http://127.0.0.1:{port}"
         found = await run("load", "-", "--url", url, stdin=b"".join(line("same", n) for n in range(3)))
     assert (found.code, found.output) == (6, "0 written, 0 refused\n")
-    assert found.errors.splitlines()[0] == "no response, so maybe written: lines 1-3"
+    assert found.errors.splitlines()[0] == "no response; these lines may have been written: 1-3"
 
 
 def read_all(terminal: int) -> bytes:

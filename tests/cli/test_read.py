@@ -24,7 +24,7 @@ from tests.serving import Pair, ServedTopic, serving, serving_topic
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-SECONDS_MAX = 30.0
+SECONDS_MAX = 100.0
 AT_ONCE = 3
 RECORDS: list[Pair] = [
     (b"plain", b"text"),

@@ -2,10 +2,9 @@
 
 import asyncio
 import signal
-import socket
 from asyncio.subprocess import Process
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, closing
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import httpx
@@ -15,6 +14,7 @@ import pytest
 
 from kvs_graphql.demo.broker import EmbeddedBroker
 from tests.cli.test_read import SECONDS_MAX, Ended, command, ended, line_of
+from tests.ports import free_port
 from tests.serving import serving, write
 from tests.transports import until_active
 
@@ -22,12 +22,6 @@ SECRET = "swordfish"  # noqa: S105 - no broker has this password
 # Without open requests a stop does not use any of it.
 NEVER_SECONDS = "600"
 SERVES = r"serves topic \S+ at (http://\S+)/graphql"
-
-
-def free_port() -> int:
-    with closing(socket.create_server(("127.0.0.1", 0))) as listener:
-        port: int = listener.getsockname()[1]
-        return port
 
 
 @asynccontextmanager

@@ -171,14 +171,14 @@ def test_topic_metadata_v12_is_encoded_and_decoded_by_the_protocol() -> None:
         assert [(p["partition"], p["leader"]) for p in metadata["partitions"]] == [(2, 1)]
 
 
-async def test_consumer_stops_whole_while_the_broker_is_away() -> None:
+async def test_stopped_consumer_leaves_no_task_while_the_broker_is_away() -> None:
     with EmbeddedBroker() as broker:
         broker.create_topic("topic")
         before = asyncio.all_tasks()
         async with consuming(broker, "topic") as consumer:
             await consumer.start()
             broker.go_down()
-            with canary("AIOKafkaConsumer no longer stops whole by `stop` and the `close` of its `_client`."):
+            with canary("AIOKafkaConsumer no longer ends all of its tasks by `stop` and the `close` of its `_client`."):
                 async with asyncio.timeout(SECONDS_MAX):
                     await stop_consumer(consumer)
                 assert asyncio.all_tasks() == before

@@ -81,9 +81,9 @@ async def test_a_connection_that_cannot_be_opened_leaves_no_thread_behind() -> N
 
     def fail() -> sqlite3.Connection:
         opened.append(threading.current_thread())
-        raise sqlite3.OperationalError("no such place")
+        raise sqlite3.OperationalError("no such table")
 
-    with pytest.raises(sqlite3.OperationalError, match="no such place"):
+    with pytest.raises(sqlite3.OperationalError, match="no such table"):
         await connect(fail)
     (thread,) = opened
     assert not thread.is_alive(), f"{BROKEN}: the thread of a connection that failed to open lives on."

@@ -252,7 +252,7 @@ async def test_websocket_scope_is_extended_and_its_state_is_known() -> None:
         assert (await receive())["type"] == "websocket.connect"
         await send({"type": "websocket.accept"})
         note()
-        connection.close(1013, "told why")
+        connection.close(1013, "the reason")
         note()
         event = await receive()
         assert (event["type"], event["code"]) == ("websocket.disconnect", 1013)
@@ -261,7 +261,7 @@ async def test_websocket_scope_is_extended_and_its_state_is_known() -> None:
         with pytest.raises(ConnectionClosed) as closed:
             await client.recv()
     assert closed.value.rcvd is not None
-    assert (closed.value.rcvd.code, closed.value.rcvd.reason) == (1013, "told why")
+    assert (closed.value.rcvd.code, closed.value.rcvd.reason) == (1013, "the reason")
     assert seen == [(False, False), (True, True), (True, False)], (
         f"uvicorn's `handshake_complete` and `conn.state` no longer tell how far a WebSocket is: {MEND}"
     )

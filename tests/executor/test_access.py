@@ -70,18 +70,27 @@ class Query:
         return "secret"
 
 
+def changes(info: OperationInfo) -> AsyncIterator[Shown]:
+    """The changes of all keys."""
+    service = info.context.service
+    source: Source[Update] = Source(
+        lambda sink: service.updates(Interest(), Start(), sink),
+        lambda update: Shown(record=cast("Record", update.record)),
+        lambda _: (1, 0),
+        updates=True,
+    )
+    return cast("AsyncIterator[Shown]", source)
+
+
 @strawberry.type
 class Subscription:
     @strawberry.subscription
     def updates(self, info: OperationInfo) -> AsyncIterator[Shown]:
-        service = info.context.service
-        source: Source[Update] = Source(
-            lambda sink: service.updates(Interest(), Start(), sink),
-            lambda update: Shown(record=cast("Record", update.record)),
-            lambda _: (1, 0),
-            updates=True,
-        )
-        return cast("AsyncIterator[Shown]", source)
+        return changes(info)
+
+    @strawberry.subscription(permission_classes=[OnlyAlice])
+    def secrets(self, info: OperationInfo) -> AsyncIterator[Shown]:
+        return changes(info)
 
 
 @pytest.fixture
@@ -141,4 +150,26 @@ async def test_subscribers_with_different_rights_share_no_rendering(application:
     for subscriber, access in subscribers:
         shown = [result["data"]["updates"]["forAlice"] for result in subscriber.results]
         assert shown == (["new", "newer"] if access is ALICE else [None, None])
+        # Renderings with errors are delivered by the subscriber's own task.
+        assert subscriber.direct == (min(room, 2) if access is ALICE else 0)
     assert subscribers[0][0].payloads[0] is subscribers[2][0].payloads[0], "equal principals share a rendering"
+
+
+@pytest.mark.parametrize(("selected", "backend"), [("key", "compiled"), ("key forOthers", "graphql-core")])
+async def test_permission_of_a_root_field_holds_in_subscriptions(
+    application: Application, selected: str, backend: str
+) -> None:
+    document = f"subscription {{ secrets {{ {selected} }} }}"
+    alice, bob = Subscriber(), Subscriber()
+    async with asyncio.timeout(60), asyncio.TaskGroup() as tasks:
+        await bob.subscribe(application, application.executor, document, BOB)
+        assert application.table.feed.watchers == 0
+        tasks.create_task(alice.subscribe(application, application.executor, document, ALICE))
+        await application.table.watched_by(1)
+        await application.table.change((b"key", b"new"))
+    (refused,) = bob.results
+    assert refused["data"] is None
+    assert [(error["path"], error["extensions"]) for error in refused["errors"]] == [(["secrets"], FORBIDDEN)]
+    (shown,) = alice.results
+    assert shown["data"]["secrets"]["key"] == "key"
+    assert application.counted("kvs_operations_total", backend=backend) == 2

@@ -1,7 +1,6 @@
 """Real Apache Kafka brokers (KRaft) for tests and benchmarks. Each is a process with its own directory."""
 
 import os
-import random
 import socket
 import subprocess
 import time
@@ -10,17 +9,14 @@ from pathlib import Path
 
 from confluent_kafka.admin import AdminClient
 
-from tests.kafka.jars import KafkaUnavailable, jars, java
+from tests.kafka.jars import KafkaMissing, jars, java
 from tests.kafka.process import GuardedProcess
 from tests.kafka.produce import produce
 from tests.kafka.topics import Topics, wait_until
+from tests.ports import HOST, free_ports
 
-__all__ = ["COMPACTING", "KafkaBroker", "KafkaBrokerError", "KafkaUnavailable", "jars"]
+__all__ = ["COMPACTING", "KafkaBroker", "KafkaBrokerError", "KafkaMissing", "jars"]
 
-HOST = "127.0.0.1"
-# Below the ephemeral ports (from 32768 on Linux, 49152 elsewhere): otherwise the system could give a broker's port to
-# another process while the broker is down, or connect a client that tries it to itself.
-PORTS = range(20_000, 30_000)
 CLUSTER_ID = "a3ZzLWdyYXBocWwta3Zzcw"
 LOG_CONFIGURATION = Path(__file__).with_name("log4j2.xml")
 FORMAT_SECONDS_MAX = 60.0
@@ -92,7 +88,7 @@ class KafkaBroker(Topics):
     def start(self, timeout_seconds: float = 60) -> None:
         """Start the broker; return once it has joined its cluster and every partition has a leader.
 
-        Raises KafkaUnavailable without Java or the jars, KafkaBrokerError if it ends or is not ready in time.
+        Raises KafkaMissing without Java or the jars, KafkaBrokerError if it ends or is not ready in time.
         """
         assert not self.running, "the broker runs already"
         deadline = time.monotonic() + timeout_seconds
@@ -275,21 +271,6 @@ def _settings(data: Path, controller_port: int) -> dict[str, str]:
         "log.initial.task.delay.ms": "300",
         "log.flush.start.offset.checkpoint.interval.ms": "300",
     }
-
-
-def free_ports(count: int) -> list[int]:
-    """Return different loopback ports that are free."""
-    ports: list[int] = []
-    for port in random.SystemRandom().sample(PORTS, len(PORTS)):
-        if len(ports) == count:
-            return ports
-        with socket.socket() as attempt:
-            try:
-                attempt.bind((HOST, port))
-            except OSError:
-                continue
-            ports.append(port)
-    raise OSError(f"no free port among {PORTS}")
 
 
 def _listens(port: int) -> bool:

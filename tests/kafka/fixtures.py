@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.kafka.broker import QUICK_START, KafkaBroker
-from tests.kafka.jars import KafkaUnavailable, jars, java
+from tests.kafka.jars import KafkaMissing, jars, java
 
 
 @pytest.fixture(scope="session")
@@ -43,6 +43,6 @@ def _missing() -> str:
     try:
         java()
         jars()
-    except KafkaUnavailable as reason:
+    except KafkaMissing as reason:
         return str(reason)
     return ""

@@ -14,20 +14,20 @@ JAVA_MAJOR_MIN = 17
 COPY_SECONDS_MAX = 600
 
 
-class KafkaUnavailable(Exception):
+class KafkaMissing(Exception):
     """A real Kafka broker cannot run on this machine; the message says what is missing."""
 
 
 def java() -> str:
     """Return the path of a `java` new enough for the broker.
 
-    Raises KafkaUnavailable if there is none or it is too old.
+    Raises KafkaMissing if there is none or it is too old.
     """
     path = _program("java", f"a Java runtime, {JAVA_MAJOR_MIN} or later")
     answer = subprocess.run([path, "-version"], capture_output=True, text=True, check=False).stderr
     version = re.search(r'version "(\d+)', answer)
     if version is None or int(version[1]) < JAVA_MAJOR_MIN:
-        raise KafkaUnavailable(f"the broker needs Java {JAVA_MAJOR_MIN} or later; {path} says: {answer.strip()}")
+        raise KafkaMissing(f"the broker needs Java {JAVA_MAJOR_MIN} or later; {path} says: {answer.strip()}")
     return path
 
 
@@ -37,7 +37,7 @@ def jars() -> Path:
     It is $KVS_KAFKA_JARS if set, else a directory in the repository's `.cache/kafka` for this version of `pom.xml`.
     Maven fills it the first time (about 45 MB); later calls need neither Maven nor a network.
 
-    Raises KafkaUnavailable if the jars are missing and Maven is missing or fails.
+    Raises KafkaMissing if the jars are missing and Maven is missing or fails.
     """
     chosen = os.environ.get("KVS_KAFKA_JARS")
     directory = Path(chosen).absolute() if chosen else _default_directory()
@@ -81,13 +81,13 @@ def _copy(maven: str, directory: Path) -> None:
             check=False,
         )
     except subprocess.TimeoutExpired as timeout:
-        raise KafkaUnavailable(f"Maven did not bring the broker's jars within {COPY_SECONDS_MAX} s") from timeout
+        raise KafkaMissing(f"Maven did not bring the broker's jars within {COPY_SECONDS_MAX} s") from timeout
     if run.returncode != 0 or not _holds_broker(directory):
-        raise KafkaUnavailable(f"Maven could not bring the broker's jars:\n{run.stdout.strip()[-2000:]}")
+        raise KafkaMissing(f"Maven could not bring the broker's jars:\n{run.stdout.strip()[-2000:]}")
 
 
 def _program(name: str, need: str) -> str:
     path = shutil.which(name)
     if path is None:
-        raise KafkaUnavailable(f"`{name}` is not on the PATH: the tests against a real broker need {need}")
+        raise KafkaMissing(f"`{name}` is not on the PATH: the tests against a real broker need {need}")
     return path

@@ -125,7 +125,7 @@ class _Writer:
         timestamp: int | None,
     ) -> int:
         """Send all records and wait until Kafka has them; return their number."""
-        hand_over = partial(
+        send = partial(
             self._producer.produce,
             topic,
             partition=ANY_PARTITION if partition is None else partition,
@@ -135,7 +135,7 @@ class _Writer:
         )
         count = 0
         for key, value in records:
-            while not _accepted(hand_over, key, value):
+            while not _accepted(send, key, value):
                 self._producer.poll(0.05)
             count += 1
         self._finish()
@@ -153,10 +153,10 @@ class _Writer:
             self._failure = error
 
 
-def _accepted(hand_over: Callable[..., None], key: bytes | None, value: bytes | None) -> bool:
+def _accepted(send: Callable[..., None], key: bytes | None, value: bytes | None) -> bool:
     """Queue one record; return False while librdkafka's queue is full."""
     try:
-        hand_over(value=value, key=key)
+        send(value=value, key=key)
     except BufferError:
         return False
     return True

@@ -5,7 +5,7 @@ import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 
-from tests.kafka.broker import HOST
+from tests.ports import HOST
 
 _PRODUCE, _METADATA = 0, 3
 # A Produce response of version 2 to 7 for one partition: correlation id, number of topics, topic name, number of

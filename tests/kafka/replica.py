@@ -10,8 +10,8 @@ from typing import Any
 import httpx
 
 from kvs_graphql.records import Positions, covers
-from tests.kafka.broker import HOST, free_ports
 from tests.kafka.process import GuardedProcess
+from tests.ports import HOST, free_port
 
 POLL_SECONDS = 0.02
 WAIT_SECONDS_MAX = 40.0
@@ -23,8 +23,8 @@ class Replica:
     """A service of one topic, with its database and its log in `directory`. Made by `replica`."""
 
     def __init__(self, servers: str, topic: str, directory: Path, **settings: object) -> None:
-        (port,) = free_ports(1)
         directory.mkdir(exist_ok=True)
+        port = free_port()
         self.database = directory / "kvs.db"
         self.url = f"http://{HOST}:{port}"
         self.http = httpx.AsyncClient(base_url=self.url, timeout=20)

@@ -38,7 +38,7 @@ async def settled() -> None:
 async def test_writes_over_the_limit_are_refused_all_or_none() -> None:
     admission = opened(writes_max=2)
     admit(admission)
-    with pytest.raises(LimitExceeded, match="At most 2 writes") as refused:
+    with pytest.raises(LimitExceeded, match="limit of 2 unacknowledged writes") as refused:
         admit(admission, 2)
     assert refused.value.details == {"limit": 2}
     assert len(admission) == 1
@@ -48,7 +48,7 @@ async def test_writes_over_the_limit_are_refused_all_or_none() -> None:
 async def test_bytes_over_the_limit_are_refused() -> None:
     admission = opened(bytes_max=2 * WRITE_BYTES)
     admit(admission, 2)
-    with pytest.raises(LimitExceeded, match=f"At most {2 * WRITE_BYTES} bytes"):
+    with pytest.raises(LimitExceeded, match=f"limit of {2 * WRITE_BYTES} bytes"):
         admit(admission)
 
 

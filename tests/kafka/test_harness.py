@@ -10,7 +10,7 @@ import pytest
 from confluent_kafka import KafkaException
 
 from tests.kafka import jars as jars_module
-from tests.kafka.broker import KafkaBroker, KafkaBrokerError, KafkaUnavailable
+from tests.kafka.broker import KafkaBroker, KafkaBrokerError, KafkaMissing
 from tests.kafka.process import GuardedProcess
 from tests.kafka.produce import Compression, open_transaction, produce
 from tests.kafka.topics import wait_until
@@ -265,9 +265,9 @@ def test_wrong_setting_is_shown(tmp_path: Path, kafka_broker: KafkaBroker) -> No
 def test_missing_maven_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setenv("KVS_KAFKA_JARS", str(tmp_path / "jars"))
-    with pytest.raises(KafkaUnavailable, match="mvn"):
+    with pytest.raises(KafkaMissing, match="mvn"):
         jars_module.jars()
-    with pytest.raises(KafkaUnavailable, match="java"):
+    with pytest.raises(KafkaMissing, match="java"):
         jars_module.java()
 
 

@@ -7,7 +7,6 @@ from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from time import monotonic
 
 import pytest
 
@@ -25,7 +24,6 @@ from tests.serving import Served, nothing_applied, serving
 
 pytestmark = pytest.mark.kafka
 
-ANSWER_SECONDS_MAX = 5.0
 # Longer than it takes to replace a crashed leader.
 WRITE_SECONDS_MAX = 20.0
 HEAP_MEGABYTES = 256
@@ -76,7 +74,8 @@ class Visitor:
     acknowledged: dict[tuple[int, int], str] = field(default_factory=dict)
     """Written values by partition and offset."""
     refused: list[str] = field(default_factory=list)
-    slowest_read_seconds: float = 0.0
+    reads: int = 0
+    """How many reads were answered."""
 
     async def write(self) -> None:
         for number in range(10_000):
@@ -93,9 +92,8 @@ class Visitor:
 
     async def read(self) -> None:
         while True:
-            began = monotonic()
             await self.served.data(VALUE, key="own")
-            self.slowest_read_seconds = max(self.slowest_read_seconds, monotonic() - began)
+            self.reads += 1
             await asyncio.sleep(0.02)
 
     async def wrote_more(self) -> None:
@@ -114,13 +112,6 @@ async def visiting(served: Served) -> AsyncIterator[Visitor]:
         yield visitor
         for task in work:
             task.cancel()
-
-
-async def told(served: Served, reason: str) -> None:
-    """Return once the service's state has that reason."""
-    said = asyncio.Event()
-    served.run.lifecycle.listen(lambda moment: said.set() if reason in moment.reason else None)
-    await said.wait()
 
 
 async def test_records_and_writes_continue_while_leaders_move(cluster: Cluster, topic: str, tmp_path: Path) -> None:
@@ -142,14 +133,16 @@ async def test_records_and_writes_continue_while_leaders_move(cluster: Cluster, 
             await asyncio.to_thread(cluster.first.lead_by, topic, 2)
             await goes_on()
             await asyncio.to_thread(cluster.second.kill)
+            reads = visitor.reads
+            while set((await asyncio.to_thread(cluster.first.leaders, topic)).values()) != {1}:
+                pass
+            assert visitor.reads > reads
             await goes_on()
-            assert set(cluster.first.leaders(topic).values()) == {1}
             await asyncio.to_thread(cluster.second.start)
         await assert_equal_to_the_log(served, cluster.first, topic)
         async with asyncio.timeout(30):
             await served.state(State.LIVE)
     log = await asyncio.to_thread(read_log, cluster.servers, topic)
-    assert visitor.slowest_read_seconds < ANSWER_SECONDS_MAX
     written = {
         (p, r.offset): (r.value or b"").decode() for p, records in log.items() for r in records if r.key == b"own"
     }
@@ -180,15 +173,15 @@ async def test_status_names_a_partition_without_a_leader_and_shows_lag(
             gone_at = datetime.now(UTC)
             await asyncio.to_thread(cluster.second.kill)
         async with asyncio.timeout(60):
-            await told(served, f"no broker leads partition 0 of topic '{topic}'")
-        told_at = datetime.now(UTC)
+            await served.reason(f"no broker leads partition 0 of topic '{topic}'")
+        seen_at = datetime.now(UTC)
         found = (await served.data(STATUS))["status"]
         readyz = await served.http.get("/readyz")
         assert (readyz.status_code, readyz.json()["ready"], found["ready"]) == (200, True, True)
         for answer in (found, readyz.json()):
             assert answer["state"] == "WAITING_FOR_BROKER"
             assert answer["lag"] == 501 - found["partitions"][0]["position"] > 0
-            assert gone_at <= datetime.fromisoformat(answer["since"]) <= told_at
+            assert gone_at <= datetime.fromisoformat(answer["since"]) <= seen_at
         assert await served.data('{ value(key: "a") { value } }') == {"value": {"value": "1"}}
         await asyncio.to_thread(cluster.second.start)
         await assert_equal_to_the_log(served, cluster.first, topic)

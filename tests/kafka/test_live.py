@@ -161,10 +161,10 @@ async def test_subscriber_sees_each_of_1000_changes_in_one_batch_and_live_query_
         serving(servers, topic, tmp_path) as served,
         watching(served.run.url, Interest(frozenset((b"hot",)))) as (client,),
         connect(served.run.url) as asking,
-        aclosing(asking.subscribe('subscription { value(key: "hot") { value } }')) as pushes,  # type: ignore[type-var]
+        aclosing(asking.subscribe('subscription { value(key: "hot") { value } }')) as results,  # type: ignore[type-var]
         asyncio.timeout(60),
     ):
-        assert await anext(pushes) == {"value": None}
+        assert await anext(results) == {"value": None}
         await client.reached(Cursor(id_of(kafka_broker, topic), (0,)))
         before = await commits(served)
         # One transaction, so that all of them become readable at once.
@@ -172,7 +172,7 @@ async def test_subscriber_sees_each_of_1000_changes_in_one_batch_and_live_query_
         await client.reached(Cursor(id_of(kafka_broker, topic), (1_000,)))
         assert [(b"hot", u.record.value) for u in client.updates if u.record is not None] == changes
         assert [u.record.offset for u in client.updates if u.record is not None] == list(range(1_000))
-        while await anext(pushes) != {"value": {"value": "999"}}:
+        while await anext(results) != {"value": {"value": "999"}}:
             pass
         # A second one may move the position past the end of the transaction.
         assert await commits(served) - before <= 2

@@ -134,11 +134,17 @@ async def test_flush_refuses_new_writes_and_waits_for_accepted_ones(servers: str
         assert answer.result().offset == 0
 
 
-async def test_flush_takes_bounded_time_and_the_end_answers_waiting_writes(servers: str, embedded_topic: str) -> None:
+async def test_flush_ends_at_its_time_limit(servers: str, embedded_topic: str) -> None:
     async with producing(servers, embedded_topic) as running:
         (answer,) = running.send(b"never")
         await running.producer.flush(0.05)
         assert not answer.done()
+        answer.cancel()
+
+
+async def test_producer_that_ends_answers_waiting_writes(servers: str, embedded_topic: str) -> None:
+    async with producing(servers, embedded_topic) as running:
+        (answer,) = running.send(b"never")
     with pytest.raises(KafkaUnavailable):
         await answer
 

@@ -18,6 +18,7 @@ from tests.kafka.equality import assert_equal_to_the_log, table
 from tests.kafka.produce import produce
 from tests.kafka.truth import read_truth
 from tests.serving import Served, nothing_applied, serving
+from tests.transports import until_active
 
 pytestmark = pytest.mark.kafka
 
@@ -89,6 +90,34 @@ async def test_watchers_are_reset_when_the_topic_is_recreated(
         await assert_equal_to_the_log(served, kafka_broker, topic)
 
 
+async def test_service_is_not_ready_while_it_rebuilds_the_table_that_it_serves(
+    kafka_broker: KafkaBroker, topic: str, tmp_path: Path
+) -> None:
+    kafka_broker.create_topic(topic, 1)
+    produce(kafka_broker.bootstrap_servers, topic, [(b"old", b"1")])
+    slow = {"batch_records_max": 50, "fetch_bytes_max": 50_000}
+    async with asyncio.timeout(120), serving(kafka_broker.bootstrap_servers, topic, tmp_path, **slow) as served:
+        await assert_equal_to_the_log(served, kafka_broker, topic)
+        await served.state(State.LIVE)
+        assert (await served.http.get("/readyz")).status_code == 200
+        kafka_broker.delete_topic(topic)
+        kafka_broker.create_topic(topic, 1)
+        produce(kafka_broker.bootstrap_servers, topic, [(b"new%d" % n, bytes(500)) for n in range(5_000)])
+        await served.state(State.REBUILDING)
+        # Without the broker the rebuild cannot finish.
+        kafka_broker.pause()
+        try:
+            answer = await served.http.get("/readyz")
+            assert (answer.status_code, answer.json()["state"]) == (503, "REBUILDING")
+            assert "created again" in answer.json()["reason"]
+            assert await served.data('{ value(key: "old") { value } }') == {"value": {"value": "1"}}
+        finally:
+            kafka_broker.resume()
+        await served.state(State.LIVE)
+        assert (await served.http.get("/readyz")).status_code == 200
+        await assert_equal_to_the_log(served, kafka_broker, topic)
+
+
 async def test_replica_waits_for_a_cursor_of_a_recreated_topic_it_has_not_noticed_yet(
     kafka_broker: KafkaBroker, topic: str, tmp_path: Path
 ) -> None:
@@ -98,7 +127,11 @@ async def test_replica_waits_for_a_cursor_of_a_recreated_topic_it_has_not_notice
     servers = kafka_broker.bootstrap_servers
     kafka_broker.create_topic(topic, 1)
     produce(servers, topic, [(b"old", b"1")])
-    async with serving(servers, topic, ours) as served, connect(served.run.url) as client, asyncio.timeout(90):
+    async with (
+        asyncio.timeout(90),
+        serving(servers, topic, ours, wait_seconds_max=60) as served,
+        connect(served.run.url) as client,
+    ):
         await assert_equal_to_the_log(served, kafka_broker, topic)
         with nothing_applied(ours):
             kafka_broker.delete_topic(topic)
@@ -109,7 +142,11 @@ async def test_replica_waits_for_a_cursor_of_a_recreated_topic_it_has_not_notice
                 cursor = (await other.query("{ status { entries } }"))["extensions"]["cursor"]
             reading = asyncio.create_task(served.data(AT_LEAST, cursor=cursor))
             following = asyncio.create_task(first_update_after(client, cursor))
-            assert not (await asyncio.wait([reading, following], timeout=1))[0]
+            await until_active(served.http, 1)
+            # The service has found the new topic, and cannot write to its table.
+            await served.reason("locked")
+            assert not reading.done()
+            assert not following.done()
             assert await served.data('{ value(key: "old") { value } }') == {"value": {"value": "1"}}
         assert await reading == {"old": None, "new": {"value": "1"}}
         assert await following == "LIVE"
@@ -144,8 +181,8 @@ async def test_entries_outlive_records_that_kafka_drops_by_age(
             held = {key: value for key, (value, _, _) in (await table(served)).items()}
             assert held == {b"stays": b"1", b"changes": b"2"}
             assert await served.data("{ status { compacted } }") == {"status": {"compacted": False}}
-    told = [line["event"] for line in logged if "not compacted" in line["event"]]
-    assert told == ["topic is not compacted: keys stay after Kafka drops their records"], "once for a table"
+    warnings = [line["event"] for line in logged if "not compacted" in line["event"]]
+    assert warnings == ["topic is not compacted: keys stay after Kafka drops their records"], "once for a table"
 
 
 async def test_entries_of_a_truncated_log_are_removed(kafka_broker: KafkaBroker, topic: str, tmp_path: Path) -> None:

@@ -48,7 +48,7 @@ def poisoned_topic(request: pytest.FixtureRequest, kafka_broker: KafkaBroker, to
     kafka_broker.stop()
     (segment,) = kafka_broker.log.parent.rglob(f"{topic}-0/00000000000000000000.log")
     raw = bytearray(segment.read_bytes())
-    start, end = _place(raw, _SECOND_BATCH)
+    start, end = _span(raw, _SECOND_BATCH)
     batch = raw[start:end]
     poison(batch)
     raw[start:end] = batch
@@ -60,13 +60,13 @@ def poisoned_topic(request: pytest.FixtureRequest, kafka_broker: KafkaBroker, to
 async def test_unreadable_batch_stops_the_service_and_its_offset_is_named(
     kafka_broker: KafkaBroker, poisoned_topic: str, tmp_path: Path
 ) -> None:
-    place = re.escape(f"topic '{poisoned_topic}', partition 0, offset {_SECOND_BATCH}")
-    with pytest.raises(UnreadableRecord, match=place):
+    position = re.escape(f"topic '{poisoned_topic}', partition 0, offset {_SECOND_BATCH}")
+    with pytest.raises(UnreadableRecord, match=position):
         async with serving(kafka_broker.bootstrap_servers, poisoned_topic, tmp_path) as served, asyncio.timeout(40):
             await served.run.wait()
     moment = served.run.lifecycle.moment
     assert moment.state is State.STOPPED
-    assert re.search(place, moment.reason)
+    assert re.search(position, moment.reason)
 
 
 async def test_unreadable_batch_is_skipped_and_counted_if_the_operator_allows_it(
@@ -91,7 +91,7 @@ async def test_record_larger_than_every_limit_is_read(kafka_broker: KafkaBroker,
         assert len(truth.live) == len(records)
 
 
-def _place(raw: bytearray, base_offset: int) -> tuple[int, int]:
+def _span(raw: bytearray, base_offset: int) -> tuple[int, int]:
     """Return where the batch with this base offset begins and ends in the file."""
     start = 0
     while start < len(raw):

@@ -199,8 +199,8 @@ def _leaders(admin: AdminClient, topic: str) -> dict[int, int]:
 
 def _elect(admin: AdminClient, topic: str, node: int) -> bool:
     """Elect the preferred leaders. Kafka does so only once they are in sync; return whether it did."""
-    places = [TopicPartition(topic, partition) for partition in _leaders(admin, topic)]
-    admin.elect_leaders(ElectionType.PREFERRED, places).result(REQUEST_SECONDS_MAX)
+    partitions = [TopicPartition(topic, partition) for partition in _leaders(admin, topic)]
+    admin.elect_leaders(ElectionType.PREFERRED, partitions).result(REQUEST_SECONDS_MAX)
     return set(_leaders(admin, topic).values()) == {node}
 
 

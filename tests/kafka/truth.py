@@ -113,7 +113,7 @@ def _messages(bootstrap_servers: str, topic: str, ends: dict[int, int]) -> Itera
             elif time.monotonic() > heard + QUIET_SECONDS_MAX:
                 raise TimeoutError(f"partitions {sorted(unread)} of {topic} were not read to {ends}")
             for message in messages:
-                partition, offset = _place(message)
+                partition, offset = _position_of(message)
                 if offset >= ends[partition]:
                     unread.discard(partition)
                 elif message.error() is None:
@@ -122,7 +122,7 @@ def _messages(bootstrap_servers: str, topic: str, ends: dict[int, int]) -> Itera
         consumer.close()
 
 
-def _place(message: Message) -> tuple[int, int]:
+def _position_of(message: Message) -> tuple[int, int]:
     """The partition and offset of a message, or of the end of a partition, which comes as an error."""
     error, partition, offset = message.error(), message.partition(), message.offset()
     if error is not None and error.code() != KafkaError._PARTITION_EOF:

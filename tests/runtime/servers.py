@@ -36,6 +36,7 @@ class Served:
 
     port: int
     server: Server
+    metrics: Metrics
 
     @contextmanager
     def paused(self) -> Iterator[None]:
@@ -54,11 +55,12 @@ async def server(application: Application, **limits: Any) -> AsyncIterator[Serve
         pass
 
     with listen("127.0.0.1", 0) as listener:
-        served = Server(application, replace(LIMITS, **limits), Metrics(), on_exit, forwarded_allow_ips=())
+        metrics = Metrics()
+        served = Server(application, replace(LIMITS, **limits), metrics, on_exit, forwarded_allow_ips=())
         async with asyncio.timeout(30), asyncio.TaskGroup() as tasks:
             tasks.create_task(served.serve(sockets=[listener]))
             try:
-                yield Served(listener.getsockname()[1], served)
+                yield Served(listener.getsockname()[1], served, metrics)
             finally:
                 served.stop()
 

@@ -1,17 +1,21 @@
-"""Chunks written directly into responses, over real connections."""
+"""HTTP over real connections: chunks written directly into responses, and requests that do not end."""
 
 import asyncio
 import gc
 from asyncio import StreamReader, StreamWriter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from weakref import ref
 
+import httpx
 import orjson
 import pytest
 
+from kvs_graphql.demo.broker import EmbeddedBroker
 from kvs_graphql.web.direct import DirectWriter
 from tests.runtime.servers import Application, Receive, Scope, Send, Served, connected, server, writer_of, written
+from tests.serving import serving
 
 Answer = Callable[[DirectWriter, Send], Awaitable[None]]
 Client = tuple[StreamReader, StreamWriter]
@@ -39,8 +43,9 @@ def answering(answer: Answer) -> Application:
 
 
 @asynccontextmanager
-async def client_of(port: int, *, receive_buffer_bytes: int | None = None) -> AsyncIterator[Client]:
+async def client_of(port: int, *, receive_buffer_bytes: int | None = None, first: bytes = b"") -> AsyncIterator[Client]:
     with connected(port, receive_buffer_bytes=receive_buffer_bytes) as connection:
+        connection.sendall(first)
         reader, writer = await asyncio.open_connection(sock=connection)
         try:
             yield reader, writer
@@ -257,40 +262,57 @@ async def test_connection_is_closed_if_a_head_does_not_end_in_time() -> None:
         assert written(writer, b"a")
 
     async with server(answering(answer), head_seconds_max=0.5) as served:
-        async with client_of(served.port) as (reader, client):
+        async with client_of(served.port) as (reader, _):
             assert await reader.read() == b""
-        async with client_of(served.port) as (reader, client):
-            client.write(GET)
+        # Sent before the server accepts the connection: the first head ends in time, however slow the machine is.
+        async with client_of(served.port, first=GET + GET[:-2]) as (reader, _):
             assert await chunks(reader) == [b"a"]
-            client.write(GET[:-2])
             assert await reader.read() == b""
 
 
 POST = b"POST / HTTP/1.1\r\nhost: localhost\r\ncontent-length: 6\r\n\r\n"
 
 
+async def reading(_: Scope, receive: Receive, send: Send) -> None:
+    """Answer once the body has ended."""
+    while (message := await receive()).get("more_body"):
+        pass
+    if message["type"] == "http.request":
+        await send(START)
+        await send(END)
+
+
+async def refused(reader: StreamReader, seconds: float) -> None:
+    """Assert that the next response is the last one, and says that the body has not ended within that time."""
+    head, _, body = (await reader.read()).partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 408 ")
+    assert b"connection: close" in head
+    (error,) = orjson.loads(body)["errors"]
+    assert (error["extensions"]["code"], error["extensions"]["limit"]) == ("LIMIT_EXCEEDED", seconds)
+
+
 @pytest.mark.parametrize("begun", [b"", b"abc"])
 async def test_request_whose_body_does_not_end_in_time_is_refused(begun: bytes) -> None:
+    async with server(reading, body_seconds_max=0.5) as served, client_of(served.port) as (reader, client):
+        client.write(POST + begun)
+        await refused(reader, 0.5)
+
+
+async def test_later_request_whose_body_does_not_end_in_time_is_refused() -> None:
     began = asyncio.Event()
 
-    async def application(_: Scope, receive: Receive, send: Send) -> None:
-        while (message := await receive()).get("more_body"):
-            began.set()
-        if message["type"] == "http.request":
-            await send(START)
-            await send(END)
+    async def application(scope: Scope, receive: Receive, send: Send) -> None:
+        began.set()
+        await reading(scope, receive, send)
 
-    async with server(application, body_seconds_max=0.5) as served, client_of(served.port) as (reader, client):
+    # Enough for a slow machine to send the first body in time.
+    async with server(application, body_seconds_max=3) as served, client_of(served.port) as (reader, client):
         client.write(POST + b"abc")
         await began.wait()
         client.write(b"def")
         assert await chunks(reader) == []
-        client.write(POST + begun)
-        head, _, body = (await reader.read()).partition(b"\r\n\r\n")
-    assert head.startswith(b"HTTP/1.1 408 ")
-    assert b"connection: close" in head
-    (error,) = orjson.loads(body)["errors"]
-    assert (error["extensions"]["code"], error["extensions"]["limit"]) == ("LIMIT_EXCEEDED", 0.5)
+        client.write(POST)
+        await refused(reader, 3)
 
 
 async def test_answer_that_has_begun_is_cut_off_if_the_body_does_not_end_in_time() -> None:
@@ -322,6 +344,46 @@ async def test_answered_request_may_leave_its_body_unfinished() -> None:
             assert (await later_reader.read()).startswith(b"HTTP/1.1 408 ")
         client.write(b"abcdef" + GET)
         assert await chunks(reader) == []
+
+
+async def test_connection_whose_request_head_does_not_end_is_closed(
+    embedded_broker: EmbeddedBroker, embedded_topic: str, tmp_path: Path
+) -> None:
+    async with serving(
+        embedded_broker.bootstrap_servers, embedded_topic, tmp_path, request_head_seconds_max=0.2
+    ) as served:
+        url = httpx.URL(served.run.url)
+        for begun in (b"", b"GET /graphql HT", b"GET /healthz HTTP/1.1\r\nhost: here\r\n"):
+            reader, writer = await asyncio.open_connection(url.host, url.port)
+            writer.write(begun)
+            async with asyncio.timeout(20):
+                assert await reader.read() == b""
+            writer.close()
+            await writer.wait_closed()
+
+
+async def test_operation_whose_body_does_not_end_is_refused(
+    embedded_broker: EmbeddedBroker, embedded_topic: str, tmp_path: Path
+) -> None:
+    async with serving(
+        embedded_broker.bootstrap_servers, embedded_topic, tmp_path, request_body_seconds_max=1
+    ) as served:
+        url = httpx.URL(served.run.url)
+        for framing in (b"content-length: 100", b"transfer-encoding: chunked"):
+            reader, writer = await asyncio.open_connection(url.host, url.port)
+            writer.write(
+                b"POST /graphql HTTP/1.1\r\nhost: here\r\ncontent-type: application/json\r\n" + framing + b"\r\n\r\n"
+            )
+            async with asyncio.timeout(20):
+                head, _, body = (await reader.read()).partition(b"\r\n\r\n")
+            assert head.startswith(b"HTTP/1.1 408 ")
+            assert orjson.loads(body)["errors"][0]["extensions"] == {
+                "code": "LIMIT_EXCEEDED",
+                "limit": 1,
+                "setting": "KVS_REQUEST_BODY_SECONDS_MAX",
+            }
+            writer.close()
+            await writer.wait_closed()
 
 
 @pytest.fixture

@@ -1,16 +1,18 @@
-"""Messages written directly into WebSockets, over real connections."""
+"""WebSockets over real connections: messages written directly into them, their number, and their pings."""
 
 import asyncio
+from asyncio import StreamReader, StreamWriter
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import orjson
 import pytest
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.exceptions import ConnectionClosed, ConnectionClosedError, InvalidStatus
 
 from kvs_graphql.web.direct import DirectWriter
+from tests.counters import counted
 from tests.runtime.servers import Application, Receive, Scope, Send, Served, connected, server, writer_of, written
 
 Talk = Callable[[DirectWriter, Send], Awaitable[None]]
@@ -22,6 +24,8 @@ HANDSHAKE = (
     b"sec-websocket-version: 13\r\nsec-websocket-key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
 )
 CLOSE = b"\x88\x02" + (1000).to_bytes(2, "big")
+PING_FRAME, CLOSE_FRAME = 0x89, 0x88
+PING_SECONDS = 0.05
 MASKED_CLOSE = b"\x88\x82" + bytes(4) + (1000).to_bytes(2, "big")
 
 
@@ -47,6 +51,45 @@ async def listening(_: Scope, receive: Receive, send: Send) -> None:
 async def websocket(port: int, **options: Any) -> AsyncIterator[ClientConnection]:
     async with connect(f"ws://127.0.0.1:{port}/", proxy=None, max_size=None, **options) as client:
         yield client
+
+
+@asynccontextmanager
+async def bare_websocket(port: int) -> AsyncIterator[tuple[StreamReader, StreamWriter]]:
+    """Open a WebSocket that answers only what the test writes."""
+    with connected(port) as connection:
+        reader, writer = await asyncio.open_connection(sock=connection)
+        try:
+            writer.write(HANDSHAKE)
+            assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 101 ")
+            yield reader, writer
+        finally:
+            writer.transport.abort()
+
+
+async def frame(reader: StreamReader) -> tuple[int, bytes]:
+    """Return the opcode and the content of the next frame, which is short and not masked."""
+    kind, size = await reader.readexactly(2)
+    return kind, await reader.readexactly(size)
+
+
+async def until_silent_is_closed(port: int) -> None:
+    """Open a WebSocket that answers no ping, and return once it is closed."""
+    async with bare_websocket(port) as (reader, _):
+        while (await frame(reader))[0] != CLOSE_FRAME:
+            pass
+
+
+def silent(served: Served) -> float:
+    """How many clients were disconnected because they answered no ping."""
+    return counted(served.metrics, "kvs_clients_disconnected_total", reason="silent")
+
+
+async def with_enough_time(stays_open: Callable[[float], Awaitable[bool]]) -> bool:
+    """Whether a client stays open for one of these time limits; its machine may be too slow for the first ones."""
+    for seconds in (0.2, 1, 5, 15):
+        if await stays_open(seconds):
+            return True
+    return False
 
 
 async def messages(client: ClientConnection) -> list[str | bytes]:
@@ -146,15 +189,10 @@ async def test_flush_after_closing_sends_nothing() -> None:
         assert flush is not None
         flush()
 
-    async with server(application) as served:
-        with connected(served.port) as connection:
-            reader, writer = await asyncio.open_connection(sock=connection)
-            writer.write(HANDSHAKE)
-            assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 101 ")
-            assert await reader.readexactly(len(CLOSE)) == CLOSE
-            writer.write(MASKED_CLOSE)
-            assert await reader.read() == b""
-            writer.transport.abort()
+    async with server(application) as served, bare_websocket(served.port) as (reader, writer):
+        assert await reader.readexactly(len(CLOSE)) == CLOSE
+        writer.write(MASKED_CLOSE)
+        assert await reader.read() == b""
 
 
 async def test_nothing_is_taken_once_the_client_has_gone() -> None:
@@ -188,6 +226,62 @@ async def test_websocket_over_the_limit_is_refused_until_another_ends() -> None:
         async for client in connect(f"ws://127.0.0.1:{served.port}/", proxy=None):
             await client.close()
             break
+
+
+async def test_websocket_that_answers_no_ping_is_closed_with_the_reason() -> None:
+    limits = {"ping_seconds": PING_SECONDS, "pong_seconds_max": 0.2}
+    async with server(listening, **limits) as served, bare_websocket(served.port) as (reader, _):
+        assert (await frame(reader))[0] == PING_FRAME
+        assert await frame(reader) == (CLOSE_FRAME, (1013).to_bytes(2, "big") + b"Silent: no pong for 0.2 s.")
+        assert await reader.read() == b""
+        assert silent(served) == 1
+
+
+async def test_idle_websocket_stays_open_while_it_answers_pings() -> None:
+    async def stays_open(seconds: float) -> bool:
+        limits = {"ping_seconds": PING_SECONDS, "pong_seconds_max": seconds}
+        async with server(listening, **limits) as served:
+            with suppress(ConnectionClosedError):
+                async with websocket(served.port) as client:
+                    await until_silent_is_closed(served.port)
+                    await (await client.ping())
+                    return silent(served) == 1
+        return False
+
+    assert await with_enough_time(stays_open)
+
+
+async def test_slow_websocket_is_not_closed_as_silent() -> None:
+    """The ping waits behind the messages that the client has yet to read."""
+
+    async def stays_open(seconds: float) -> bool:
+        taken: list[str] = []
+        full = asyncio.Event()
+
+        async def fill(writer: DirectWriter, send: Send) -> None:
+            while written(writer, (text := f"{len(taken):01000}").encode()):
+                taken.append(text)
+            full.set()
+            await send({"type": "websocket.send", "text": "after"})
+
+        async def application(scope: Scope, receive: Receive, send: Send) -> None:
+            if full.is_set():
+                await listening(scope, receive, send)
+            else:
+                await talking(fill)(scope, receive, send)
+
+        limits = {"ping_seconds": PING_SECONDS, "pong_seconds_max": seconds}
+        async with server(application, send_buffer_bytes_max=SMALL_BUFFER_BYTES, **limits) as served:
+            narrow = connected(served.port, receive_buffer_bytes=SMALL_BUFFER_BYTES)
+            with suppress(ConnectionClosedError), narrow as connection:
+                async with websocket(served.port, sock=connection, max_queue=1) as slow:
+                    await full.wait()
+                    await until_silent_is_closed(served.port)
+                    assert await messages(slow) == [*taken, "after"]
+                    return silent(served) == 1
+        return False
+
+    assert await with_enough_time(stays_open)
 
 
 async def test_stopping_server_says_so_to_websockets() -> None:

@@ -66,7 +66,7 @@ async def test_wait_ends_as_soon_as_the_last_cursor_is_applied() -> None:
 
 @pytest.mark.parametrize("seconds_max", [0, 0.2, 60])
 @in_virtual_time
-async def test_wait_in_vain_ends_at_its_time(seconds_max: float) -> None:
+async def test_wait_for_an_unreached_cursor_ends_at_its_time_limit(seconds_max: float) -> None:
     assert await Table().seconds_of_wait(seconds_max, Cursor(TOPIC_ID, (6,))) == pytest.approx(seconds_max)
 
 

@@ -117,7 +117,7 @@ async def test_outcome_of_a_partial_delete_is_unknown(tmp_path: Path) -> None:
         await opened.kafka.received.wait()
         opened.kafka.answer(OWN, 30)
         opened.kafka.fail(0, KafkaUnavailable("away", reason="away"))
-        with pytest.raises(WriteOutcomeUnknown, match="not all") as caught:
+        with pytest.raises(WriteOutcomeUnknown, match="only some") as caught:
             await deleting
         assert caught.value.details == {"reason": "away", "cursor": Cursor(TOPIC_ID, (10, 10, 10)).encode()}
 

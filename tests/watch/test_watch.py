@@ -102,12 +102,12 @@ async def test_watch_cut_off_within_a_conflated_run_resumes_without_loss(tmp_pat
             assert await until_live(updates) == [(Kind.SET, b"2"), LIVE]
 
 
-@pytest.mark.parametrize("claimed", [cursor(9), cursor(1, pending=9), Cursor(NO_TOPIC_ID, (3, 1))])
+@pytest.mark.parametrize("ahead", [cursor(9), cursor(1, pending=9), Cursor(NO_TOPIC_ID, (3, 1))])
 @in_virtual_time
-async def test_cursor_past_the_end_of_kafka_is_reset(tmp_path: Path, claimed: Cursor) -> None:
+async def test_cursor_past_the_end_of_kafka_is_reset(tmp_path: Path, ahead: Cursor) -> None:
     async with open_table(tmp_path) as table:
         await table.change((b"a", b"1"), (b"b", b"1"), (b"c", b"1"))
-        async with table.watching(claimed) as updates:
+        async with table.watching(ahead) as updates:
             reading = asyncio.create_task(until_live(updates))
             await everything_possible()
             table.refresh(NO_TOPIC_ID, 3)

@@ -6,14 +6,27 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import orjson
+import strawberry
 from starlette.types import ASGIApp
 
 from kvs_graphql.web import build_app
 from kvs_graphql.web.websocket import SUBPROTOCOL
 from tests.applications import OPTIONS, Answer, Application
 
-SECONDS_MAX = 20
+SECONDS_MAX = 60
 JSON_HEADERS = {"content-type": "application/json", "accept": "application/json"}
+
+
+@strawberry.type
+class _Half:
+    @strawberry.field
+    async def half(self) -> str:
+        """Half of a surrogate pair is no text in UTF-8."""
+        return "\ud800"
+
+
+UNENCODABLE = strawberry.Schema(query=_Half)
+"""A schema whose only field cannot be encoded."""
 
 
 def app_of(application: Application) -> ASGIApp:

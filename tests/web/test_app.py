@@ -1,13 +1,18 @@
-"""The routes, and which origins may read them."""
+"""The routes, which origins may read them, and unexpected errors of pages."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
+from structlog.testing import capture_logs
 
 from kvs_graphql.demo.broker import EmbeddedBroker
+from kvs_graphql.service import Service
+from kvs_graphql.service.status import Readiness
+from tests.applications import open_application
 from tests.serving import Served, serving_topic
+from tests.web.calls import app_of, call
 from tests.web.posting import codes
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -72,3 +77,21 @@ async def test_only_listed_origins_may_read_answers(embedded_broker: EmbeddedBro
         refused = await http.options("/graphql", headers=other)
         assert refused.status_code == 400
         assert "access-control-allow-origin" not in refused.headers
+
+
+class BrokenService(Service):
+    """Cannot tell how it is."""
+
+    def readiness(self) -> Readiness:
+        raise RuntimeError("swordfish")
+
+
+async def test_unexpected_error_of_a_page_is_masked_and_does_not_reach_the_server(tmp_path: Path) -> None:
+    async with open_application(tmp_path, service=BrokenService) as application:
+        with capture_logs() as logged:
+            answer = await call(app_of(application), "GET", "/readyz")
+        (error,) = answer.json()["errors"]
+        assert (answer.status, error["extensions"]["code"]) == (500, "INTERNAL")
+        assert [line["id"] for line in logged] == [error["extensions"]["id"]]
+        assert "swordfish" not in str(error)
+        assert application.counted("kvs_errors_total", code="INTERNAL") == 1

@@ -2,7 +2,6 @@
 
 import asyncio
 import gc
-import re
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -14,23 +13,15 @@ from websockets.exceptions import ConnectionClosed
 
 from kvs_graphql.demo.broker import EmbeddedBroker
 from kvs_graphql.state import State
-from tests.serving import Served, ServedTopic, serving_topic
+from tests.runtime.narrow_clients import SMALL, Client, change_much, live
+from tests.runtime.narrow_clients import sse as narrow_sse
+from tests.runtime.narrow_clients import websocket as narrow_websocket
+from tests.serving import Served, serving_topic
 from tests.transports import SSE, open_socket, receive, send, subscribe, until_active
-from tests.web.narrow_clients import SMALL, Client, change_much, live
-from tests.web.narrow_clients import sse as narrow_sse
-from tests.web.narrow_clients import websocket as narrow_websocket
 
 EVERYTHING = "subscription { updates(progress: true) { kind cursor } }"
 ONE: dict[str, Any] = {"subscriptions_max": 1, "shutdown_seconds_max": 1}
 End = Callable[[Served], Awaitable[None]]
-
-
-def open_subscriptions(topic: ServedTopic) -> float:
-    """Return the number of open subscriptions, even of a service that has stopped."""
-    active = re.findall(
-        r"^kvs_subscriptions_active{.*} (.*)$", topic.served.run.metrics.render().decode(), re.MULTILINE
-    )
-    return sum(map(float, active))
 
 
 async def completed_operation(served: Served) -> None:
@@ -111,7 +102,7 @@ async def test_service_stops_without_an_error_while_a_client_reads_nothing(
         await change_much(topic)
         topic.served.run.stop()
         await topic.served.run.wait()
-        assert open_subscriptions(topic) == 0
+        assert topic.served.run.feed.watchers == 0
     assert [record.getMessage() for record in caplog.records if record.levelname == "ERROR"] == []
 
 
@@ -134,7 +125,7 @@ async def test_stopping_service_ends_every_subscription_without_completing_it(
         await topic.served.run.wait()
         assert closing.value.rcvd is not None
         assert (closing.value.rcvd.code, closing.value.rcvd.reason) == (1001, "The service stops.")
-        assert open_subscriptions(topic) == 0
+        assert topic.served.run.feed.watchers == 0
 
 
 async def test_stopping_service_closes_subscriptions_before_it_waits_for_writes(tmp_path: Path) -> None:

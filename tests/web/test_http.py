@@ -1,50 +1,109 @@
-"""Connections over which GraphQL comes by HTTP."""
+"""GraphQL over HTTP: any request gets an answer, errors are masked, and streams keep little of their request."""
 
 import asyncio
+import sys
+from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
 
-import httpx
 import orjson
+import pytest
+from starlette.types import ASGIApp
+from structlog.testing import capture_logs
 
-from kvs_graphql.demo.broker import EmbeddedBroker
-from tests.serving import serving
+from tests.applications import open_application
+from tests.transports import MULTIPART_ACCEPT
+from tests.web.calls import JSON_HEADERS, SECONDS_MAX, UNENCODABLE, app_of, call
 
-
-async def test_connection_whose_request_head_does_not_end_is_closed(
-    embedded_broker: EmbeddedBroker, embedded_topic: str, tmp_path: Path
-) -> None:
-    async with serving(
-        embedded_broker.bootstrap_servers, embedded_topic, tmp_path, request_head_seconds_max=0.2
-    ) as served:
-        url = httpx.URL(served.run.url)
-        for begun in (b"", b"GET /graphql HT", b"GET /healthz HTTP/1.1\r\nhost: here\r\n"):
-            reader, writer = await asyncio.open_connection(url.host, url.port)
-            writer.write(begun)
-            async with asyncio.timeout(5):
-                assert await reader.read() == b""
-            writer.close()
-            await writer.wait_closed()
+_QUERY = orjson.dumps({"query": "{ __typename }"})
+_SUBSCRIPTION = orjson.dumps({"query": "subscription { updates { kind } }"})
 
 
-async def test_operation_whose_body_does_not_end_is_refused(
-    embedded_broker: EmbeddedBroker, embedded_topic: str, tmp_path: Path
-) -> None:
-    async with serving(
-        embedded_broker.bootstrap_servers, embedded_topic, tmp_path, request_body_seconds_max=1
-    ) as served:
-        url = httpx.URL(served.run.url)
-        for framing in (b"content-length: 100", b"transfer-encoding: chunked"):
-            reader, writer = await asyncio.open_connection(url.host, url.port)
-            writer.write(
-                b"POST /graphql HTTP/1.1\r\nhost: here\r\ncontent-type: application/json\r\n" + framing + b"\r\n\r\n"
-            )
-            async with asyncio.timeout(5):
-                head, _, body = (await reader.read()).partition(b"\r\n\r\n")
-            assert head.startswith(b"HTTP/1.1 408 ")
-            assert orjson.loads(body)["errors"][0]["extensions"] == {
-                "code": "LIMIT_EXCEEDED",
-                "limit": 1,
-                "setting": "KVS_REQUEST_BODY_SECONDS_MAX",
-            }
-            writer.close()
-            await writer.wait_closed()
+@pytest.fixture
+async def app(tmp_path: Path) -> AsyncIterator[ASGIApp]:
+    async with open_application(tmp_path) as application:
+        yield app_of(application)
+
+
+@pytest.mark.parametrize(
+    "accept",
+    [
+        "text/html; q*=utf-8''0.5",
+        "text/html; a*" + "9" * 900 + "=x",
+        "application/json; q=high",
+        "application/json;;=;q",
+        'application/json; a="b',
+        ",;, ",
+        "a/b," * 250_000,
+    ],
+    ids=lambda accept: accept[:32],
+)
+async def test_accept_header_of_any_form_gets_an_answer(app: ASGIApp, accept: str) -> None:
+    answer = await call(app, body=_QUERY, headers=JSON_HEADERS | {"accept": accept})
+    assert (answer.status, answer.json()) == (200, {"data": {"__typename": "Query"}})
+    elsewhere = await call(app, "GET", "/nowhere", headers={"accept": accept})
+    assert (elsewhere.status, elsewhere.json()["errors"][0]["extensions"]["code"]) == (404, "BAD_INPUT")
+
+
+@pytest.mark.parametrize("other", [b"x=%FF", b"x=\xff", b"&&=&"])
+async def test_address_of_any_bytes_gets_an_answer(app: ASGIApp, other: bytes) -> None:
+    answer = await call(app, "GET", query_string=b"query=%7B__typename%7D&" + other)
+    assert (answer.status, answer.json()) == (200, {"data": {"__typename": "Query"}})
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+async def test_client_that_comes_back_after_the_end_gets_no_content(app: ASGIApp, method: str) -> None:
+    headers = JSON_HEADERS | {"accept": "text/event-stream", "last-event-id": "end"}
+    query_string = urlencode(orjson.loads(_SUBSCRIPTION)).encode()
+    answer = await call(app, method, body=_SUBSCRIPTION, query_string=query_string, headers=headers)
+    assert (answer.status, answer.content) == (204, b"")
+
+
+@pytest.mark.parametrize("accept", ["application/json", "application/json, text/event-stream;q=0.5", "*/*"])
+async def test_last_event_id_means_nothing_where_the_answer_is_no_event_stream(app: ASGIApp, accept: str) -> None:
+    answer = await call(app, body=_QUERY, headers=JSON_HEADERS | {"accept": accept, "last-event-id": "end"})
+    assert (answer.status, answer.json()) == (200, {"data": {"__typename": "Query"}})
+
+
+@pytest.mark.parametrize("accept", ["application/json", "text/event-stream", MULTIPART_ACCEPT])
+async def test_result_that_cannot_be_encoded_is_masked(tmp_path: Path, accept: str) -> None:
+    async with open_application(tmp_path, schema=UNENCODABLE) as application:
+        with capture_logs() as logged:
+            headers = JSON_HEADERS | {"accept": accept}
+            answer = await call(app_of(application), body=orjson.dumps({"query": "{ half }"}), headers=headers)
+        assert [line["log_level"] for line in logged] == ["error"]
+        assert b'"code":"INTERNAL"' in answer.content
+        assert logged[0]["id"].encode() in answer.content
+        assert application.counted("kvs_errors_total") == 1
+
+
+@pytest.mark.parametrize("accept", ["text/event-stream", MULTIPART_ACCEPT])
+async def test_stream_does_not_keep_the_body_of_its_request(tmp_path: Path, accept: str) -> None:
+    body = orjson.dumps({"query": "subscription { updates { kind } }"})
+    messages: list[dict[str, Any]] = []
+
+    async def receive() -> dict[str, Any]:
+        return messages.pop() if messages else await asyncio.Future[dict[str, Any]]()
+
+    async def send(_: Any) -> None:
+        """Every message finds room."""
+
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": "/graphql",
+        "query_string": b"",
+        "headers": [(b"content-type", b"application/json"), (b"accept", accept.encode())],
+        "extensions": {},
+        "client": ("test", 1),
+        "root_path": "",
+    }
+    async with open_application(tmp_path) as application, asyncio.timeout(SECONDS_MAX):
+        references = sys.getrefcount(body)
+        messages.append({"type": "http.request", "body": body, "more_body": False})
+        stream = asyncio.ensure_future(app_of(application)(scope, receive, send))
+        await application.table.watched_by(1)
+        assert sys.getrefcount(body) == references
+        stream.cancel()
+        await asyncio.wait([stream])

@@ -2,7 +2,16 @@
 
 import pytest
 
-from kvs_graphql.web.negotiation import MediaType, answer_type, body_type, refusal_type, stream_type
+from kvs_graphql.web.negotiation import (
+    MediaType,
+    accepts_gzip,
+    answer_type,
+    body_type,
+    prefers_html,
+    readable,
+    refusal_type,
+    stream_type,
+)
 
 GRAPHQL_RESPONSE, JSON = MediaType.GRAPHQL_RESPONSE, MediaType.JSON
 EVENT_STREAM, MULTIPART = MediaType.EVENT_STREAM, MediaType.MULTIPART
@@ -102,3 +111,41 @@ def test_refusal_has_the_preferred_form_of_all(accept: str, media_type: MediaTyp
 def test_error_of_an_unreadable_request_is_json(accept: str) -> None:
     assert body_type(accept) is JSON
     assert body_type(f"{GRAPHQL_RESPONSE}, {accept}") is GRAPHQL_RESPONSE
+
+
+@pytest.mark.parametrize(
+    ("accept", "page"),
+    [
+        (BROWSER, True),
+        ("text/html", True),
+        ("Text/HTML, application/json", True),
+        ("text/html;q=0, */*", False),
+        ("text/html;q=0.5, application/json", False),
+        ("*/*", False),
+        ("application/json", False),
+        ("application/text/html", False),
+        ("", False),
+        ("text/html," * 1_000, False),
+    ],
+    ids=lambda value: str(value)[:40],
+)
+def test_page_is_for_clients_that_prefer_html(accept: str, page: bool) -> None:
+    assert prefers_html(readable(accept)) is page
+
+
+@pytest.mark.parametrize(
+    ("accept", "compressed"),
+    [
+        ("gzip, deflate, br", True),
+        ("br;q=1, GZIP;q=0.1", True),
+        ("*", True),
+        ("*;q=0", False),
+        ("gzip;q=0, *", False),
+        ("gzip;q=0.000", False),
+        ("identity", False),
+        ("not-gzip", False),
+        ("", False),
+    ],
+)
+def test_gzip_is_for_clients_that_accept_it(accept: str, compressed: bool) -> None:
+    assert accepts_gzip(accept) is compressed

@@ -55,8 +55,9 @@ async def test_page_may_load_nothing_from_other_hosts_and_be_framed_by_none(serv
 
 
 async def test_program_gets_graphql_where_a_browser_gets_the_playground(served: Served) -> None:
-    answer = await served.http.get("/graphql", params={"query": "{ __typename }"}, headers={"accept": "*/*"})
-    assert answer.json() == {"data": {"__typename": "Query"}}
+    for accept in ("*/*", "text/html;q=0, */*"):
+        answer = await served.http.get("/graphql", params={"query": "{ __typename }"}, headers={"accept": accept})
+        assert answer.json() == {"data": {"__typename": "Query"}}
 
 
 async def test_playground_can_be_switched_off(embedded_broker: EmbeddedBroker, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Event streams: ids are cursors, so that a browser's own EventSource resumes where it was cut off."""
+"""Event streams: ids are cursors, so that a browser's own EventSource resumes where it was cut off; and heartbeats."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -11,7 +11,7 @@ import pytest
 from httpx_sse import EventSource, ServerSentEvent
 
 from kvs_graphql.demo.broker import EmbeddedBroker
-from tests.serving import Served, serving, write
+from tests.serving import Served, serving, serving_topic, write
 
 _SNAPSHOT = "subscription { updates(snapshot: true) { kind key cursor } }"
 
@@ -104,3 +104,18 @@ async def test_event_stream_is_neither_cached_nor_buffered_on_its_way(served: Se
     answer = await served.http.post("/graphql", json={"query": "{ __typename }"}, headers=headers)
     assert answer.headers["content-type"] == "text/event-stream"
     assert (answer.headers["cache-control"], answer.headers["x-accel-buffering"]) == ("no-cache, no-transform", "no")
+
+
+async def test_event_stream_has_comments_as_heartbeats(embedded_broker: EmbeddedBroker, tmp_path: Path) -> None:
+    async with (
+        asyncio.timeout(20),
+        serving_topic(embedded_broker, tmp_path, ping_seconds=0.05) as topic,
+        topic.served.http.stream(
+            "GET",
+            "/graphql",
+            params={"query": "subscription { updates { key } }"},
+            headers={"accept": "text/event-stream"},
+        ) as response,
+    ):
+        lines = response.aiter_lines()
+        assert [await anext(lines) for _ in range(4)] == [": ping", "", ": ping", ""]

@@ -88,7 +88,7 @@ class Settings(BaseSettings):
     key_bytes_max: Bytes = Field(64 * _KIB, description="Maximum bytes of a key in a request.")
     page_entries_max: Count = Field(1_000, description="Maximum entries on one page of `entries`.")
     read_bytes_max: Bytes = Field(
-        16 * _MIB,
+        8 * _MIB,
         description="Maximum bytes read for one request: pages and histories end early, `values` is refused.",
     )
     json_bytes_max: Bytes = Field(1 * _MIB, description="Maximum bytes of a value that is parsed as JSON.")
@@ -105,7 +105,7 @@ class Settings(BaseSettings):
     query_cost_max: Count = Field(
         100_000, description="Maximum cost of an operation: of the fields it selects, times the items of lists."
     )
-    response_bytes_max: Bytes = Field(32 * _MIB, description="Maximum bytes of a response, or of one event.")
+    response_bytes_max: Bytes = Field(16 * _MIB, description="Maximum bytes of a response, or of one event.")
     errors_per_response_max: Count = Field(1_000, description="Maximum errors in one response.")
     execution_seconds_max: Seconds = Field(
         10.0, description="Maximum seconds for which a large operation is executed, or waits for others."

@@ -13,7 +13,7 @@ from kvs_graphql.records import Record
 _POINTERS_CACHED = 128
 _POINTER_CACHED_CHARACTERS_MAX = 256
 _KEPT_BYTES_MIN = 4_096
-_KEPT_BYTES_MAX = 4 * 1_048_576
+_KEPT_BYTES_MAX = 2 * 1_048_576
 
 
 class JsonText:

@@ -1,5 +1,6 @@
 """Results as JSON; large ones in turns."""
 
+from dataclasses import dataclass
 from typing import Any
 
 import orjson
@@ -14,25 +15,39 @@ def encode(value: Any) -> bytes:
     return orjson.dumps(value, default=_as_it_is)
 
 
-def encode_result(data: Any, errors: list[GraphQLError], extensions: dict[str, Any] | None = None) -> bytes:
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """Data that is encoded already, in parts that are joined once."""
+
+    parts: list[bytes]
+
+
+Data = dict[str, Any] | Encoded | None
+"""The data of a result."""
+
+
+def encode_result(data: Data, errors: list[GraphQLError], extensions: dict[str, Any] | None = None) -> bytes:
     """The JSON of a result."""
-    result: dict[str, Any] = {"data": data}
+    rest: dict[str, Any] = {}
     if errors:
-        result["errors"] = [error.formatted for error in errors]
+        rest["errors"] = [error.formatted for error in errors]
     if extensions:
-        result["extensions"] = extensions
-    return orjson.dumps(result, default=_as_it_is)
+        rest["extensions"] = extensions
+    if not isinstance(data, Encoded):
+        return orjson.dumps({"data": data, **rest}, default=_as_it_is)
+    end = b"," + encode(rest)[1:] if rest else b"}"
+    return b"".join([b'{"data":', *data.parts, end])
 
 
-async def encoded_in_turns(value: Any, budget: Budget) -> JsonText:
-    """The JSON of a value, encoded in turns, an item or a field at a time.
+async def encoded_in_turns(data: dict[str, Any], budget: Budget) -> Encoded:
+    """Encode data in turns, an item or a field at a time.
 
     Raises:
-        BudgetExceeded: It has more bytes than an answer may have, or takes too long.
+        BudgetExceeded: It has more bytes than a response may have, or takes too long.
     """
     parts: list[bytes] = []
-    await _encode_into(parts, value, _Size(budget))
-    return JsonText(b"".join(parts))
+    await _encode_into(parts, data, _Size(budget))
+    return Encoded(parts)
 
 
 class _Size:

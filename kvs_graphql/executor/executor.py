@@ -23,7 +23,7 @@ from kvs_graphql.compat.strawberry import graphql_schema
 from kvs_graphql.errors import BudgetExceeded, Unavailable
 from kvs_graphql.executor.compiled import Bound, Given, Result
 from kvs_graphql.executor.documents import Documents, Fault, PreparedOperation, Refusal
-from kvs_graphql.executor.encoding import encode_result
+from kvs_graphql.executor.encoding import Data, encode_result
 from kvs_graphql.executor.errors import present
 from kvs_graphql.executor.limits import ExecutorLimits
 from kvs_graphql.executor.rendering import GraphQLCoreRenderer, Payload, RenderCache, Renderer
@@ -83,7 +83,7 @@ class Outcome(Enum):
 class Executed(NamedTuple):
     """The result of a query or mutation, its errors as clients see them."""
 
-    data: dict[str, Any] | None
+    data: Data
     errors: list[GraphQLError]
     cursor: Cursor | None
     """Where it was read; None where it read nothing."""

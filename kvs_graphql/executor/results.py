@@ -1,14 +1,13 @@
 """Results as clients see them, each within its budget."""
 
 from collections.abc import Awaitable, Sequence
-from typing import Any
 
 from graphql import GraphQLError
 
 from kvs_graphql.budget import Budget, Workload
 from kvs_graphql.errors import BudgetExceeded
 from kvs_graphql.executor.compiled import Result
-from kvs_graphql.executor.encoding import encode_result, encoded_in_turns
+from kvs_graphql.executor.encoding import Data, encode_result, encoded_in_turns
 from kvs_graphql.executor.errors import present
 from kvs_graphql.metrics import Metrics
 
@@ -20,17 +19,16 @@ class Results:
         self._workload = workload
         self._metrics = metrics
 
-    async def finished(self, result: Result, budget: Budget) -> tuple[dict[str, Any] | None, list[GraphQLError]]:
+    async def finished(self, result: Result, budget: Budget) -> tuple[Data, list[GraphQLError]]:
         """Data and errors as clients see them.
 
         Raises:
             BudgetExceeded: There are more bytes than a response may have, or it takes too long.
         """
-        data = result.data
         errors = await self._presented(result.errors, budget)
-        if result.in_turns and data is not None:
-            data = {name: await encoded_in_turns(value, budget) for name, value in data.items()}
-        return data, errors
+        if not result.in_turns or result.data is None:
+            return result.data, errors
+        return await encoded_in_turns(result.data, budget), errors
 
     @property
     def bytes_max(self) -> int:

@@ -41,29 +41,31 @@ class PrefixTree(Generic[W]):
             nodes.extend(node.below.values())
 
     def add(self, prefix: bytes, watcher: W) -> None:
-        at, rest = self.below, prefix
+        at, start = self.below, 0
         while True:
-            node = at.get(rest[:1])
+            first = prefix[start : start + 1]
+            node = at.get(first)
             if node is None:
-                node = at[rest[:1]] = _Node(rest, {})
-            elif not rest.startswith(node.label):
-                node = at[rest[:1]] = _split(node, rest)
-            rest = rest[len(node.label) :]
-            if not rest:
+                node = at[first] = _Node(prefix[start:], {})
+            elif not prefix.startswith(node.label, start):
+                node = at[first] = _split(node, prefix[start:])
+            start += len(node.label)
+            if start == len(prefix):
                 node.watchers.add(watcher)
                 return
             at = node.below
 
     def remove(self, prefix: bytes, watcher: W) -> None:
         above: _Node[W] | None = None
-        at, first, rest = self.below, prefix[:1], prefix
+        at, start = self.below, 0
         while True:
-            node = at[rest[:1]]
-            rest = rest[len(node.label) :]
-            if not rest:
+            first = prefix[start : start + 1]
+            node = at[first]
+            start += len(node.label)
+            if start == len(prefix):
                 break
-            above_at, above_first = at, first
-            above, at, first = node, node.below, rest[:1]
+            above, above_at, above_first = node, at, first
+            at = node.below
         node.watchers.discard(watcher)
         if node.watchers:
             return

@@ -31,7 +31,7 @@ DOORS: dict[str, set[str]] = {
     "store": {"database", "records", "cursor", "errors"},
     "feed": {"records", "cursor", "errors"},
     "cursor_validation": {"feed", "records", "cursor"},
-    "watch": {"store", "feed", "cursor_validation", "records", "cursor"},
+    "watch": {"store", "feed", "cursor_validation", "records", "cursor", "errors"},
     "kafka": {"backoff", "store", "feed", "state", "records", "cursor", "errors", "metrics"},
     "service": {"store", "feed", "cursor_validation", "watch", "state", "access", "records", "cursor", "errors"},
     "api": {"service", "access", "records", "errors", "metrics"},

@@ -8,7 +8,8 @@ from starlette.types import Scope
 from kvs_graphql.access import ANYONE
 from kvs_graphql.api import Connection
 from kvs_graphql.metrics import Metrics
-from kvs_graphql.service import Service
+from kvs_graphql.service import Service, Turns
+from kvs_graphql.web.kept import KeptRequests
 from kvs_graphql.web.slots import Slots
 
 
@@ -19,6 +20,9 @@ class Connections:
         self._service = service
         self._metrics = metrics
         self._slots = slots
+        self.kept = KeptRequests(service.arguments)
+        self.starts = Turns()
+        """Those who start a subscription take turns: clients may ask for thousands at once."""
         self.plain = Connection(service, ANYONE, "http", metrics, nullcontext)
         """For operations with one answer: nothing of a client's connection matters to them."""
 

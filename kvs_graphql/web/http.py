@@ -112,6 +112,8 @@ class GraphQLOverHttp:
     ) -> None:
         resume = headers.last_event_id.decode("latin-1") if media_type is MediaType.EVENT_STREAM else ""
         connection = self._connections.streaming(scope, _TRANSPORTS[media_type], resume or None)
+        if isinstance(prepared, PreparedOperation):
+            connection = self._connections.kept.connection(connection, prepared, variables)
         stream = partial(self._stream, prepared, variables, connection)
         writer = scope.get("extensions", {}).get(DIRECT_EXTENSION)
         await send_stream(_FRAMINGS[media_type], stream, receive, send, writer, self._heartbeat_seconds)

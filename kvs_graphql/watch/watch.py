@@ -22,6 +22,7 @@ from kvs_graphql.cursor_validation import CursorValidator, PendingValidation
 from kvs_graphql.feed import Feed, Kind, Sink, Update, Watcher, WatcherState, kind_of
 from kvs_graphql.records import Interest, Positions, Record, advance, covers, merge, position_in
 from kvs_graphql.store import Coverage, Query, Store, changes_after, coverage, log_order
+from kvs_graphql.watch.conflation import conflate
 from kvs_graphql.watch.pages import Page
 from kvs_graphql.watch.quotas import Quotas, arguments_bytes
 from kvs_graphql.watch.states import TRANSITIONS, Start, WatchState
@@ -286,21 +287,7 @@ class Watch:
 
         What follows is then a run like that of a snapshot, at whose end LIVE is owed.
         """
-        latest: dict[bytes, Update] = {}
-        more, number, until, bytes_max = list(taken), 0, self._feed.positions, self._quotas.pages.page_bytes
-        while more:
-            number += len(more)
-            for update in more:
-                assert update.record is not None
-                latest.pop(update.record.key, None)
-                latest[update.record.key] = update
-            size = sum(update.record.size_bytes for update in latest.values() if update.record is not None)
-            if len(latest) >= self._page_max or size >= bytes_max or covers(watcher.positions, until):
-                break
-            await self._quotas.turns.next()
-            more = watcher.take(self._page_max, bytes_max)
-        taken[:] = latest.values()
-        if len(latest) == number:
+        if not await conflate(watcher, taken, self._feed.positions, self._page_max, self._quotas):
             return False
         self._target, self._owes_live = merge(self._target, taken[-1].cursor.positions), True
         return True

@@ -160,6 +160,14 @@ class Settings(BaseSettings):
         256 * _KIB, description="Bytes after which a subscription's read from the table ends."
     )
 
+    subscription_pages_bytes_max: Bytes = Field(
+        64 * _MIB, description="Maximum bytes that subscriptions read ahead of their clients, over all clients."
+    )
+    subscription_arguments_bytes_max: Bytes = Field(
+        128 * _MIB,
+        description="Maximum bytes that open subscriptions keep of their keys, cursors and documents, over all.",
+    )
+
     # Limits on what is kept.
     window_changes_max: Count = Field(
         131_072, description="Maximum recent changes kept in the database for resuming clients."

@@ -1,35 +1,43 @@
-"""Turns of the event loop: work that takes long is cut into parts, of which each pass of the loop runs one.
+"""Turns of the event loop: work that takes long is cut into parts, of which each round of the loop runs a few.
 
-So however much of it there is, whatever else is ready waits for one part at most.
+So however much of it there is, whatever else is ready waits for a few parts at most.
 """
 
 import asyncio
 from collections import deque
 
 TURN_SECONDS = 0.005
-"""How long a part may take."""
+"""How long a part may take that is measured in time."""
 
 
 class Turns:
-    """Gives turns in the order in which they are asked for: one in each pass of the event loop."""
+    """Lets a few go on in each round of the event loop; the others wait, first come, first served."""
 
-    def __init__(self) -> None:
+    def __init__(self, turns_per_round: int = 1) -> None:
+        self._turns_per_round = turns_per_round
+        self._left = turns_per_round
         self._waiting: deque[asyncio.Future[None]] = deque()
+        self._round: asyncio.Handle | None = None
 
     async def next(self) -> None:
-        """Return when it is the caller's turn."""
+        """Return when it is the caller's turn: at once where few want one."""
         loop = asyncio.get_running_loop()
-        future = loop.create_future()
-        self._waiting.append(future)
-        if len(self._waiting) == 1:
-            loop.call_soon(self._give)
-        await future
+        if self._round is None:
+            self._round = loop.call_soon(self._begin_round)
+        if self._left > 0 and not self._waiting:
+            self._left -= 1
+            return
+        turn = loop.create_future()
+        self._waiting.append(turn)
+        await turn
 
-    def _give(self) -> None:
-        while self._waiting:
-            future = self._waiting.popleft()
-            if not future.done():
-                future.set_result(None)
-                break
-        if self._waiting:
-            asyncio.get_running_loop().call_soon(self._give)
+    def _begin_round(self) -> None:
+        self._left = self._turns_per_round
+        while self._waiting and self._left > 0:
+            turn = self._waiting.popleft()
+            # The one who waited may be gone.
+            if not turn.done():
+                turn.set_result(None)
+                self._left -= 1
+        busy = self._waiting or self._left < self._turns_per_round
+        self._round = asyncio.get_running_loop().call_soon(self._begin_round) if busy else None

@@ -34,7 +34,13 @@ LIMITS = ServiceLimits(
     wait_seconds_max=1.0,
     interval_seconds_min=0.1,
     value_bytes_max=100,
-    watch=WatchLimits(page_max=10, page_bytes_max=10_000, progress_seconds=60.0),
+    watch=WatchLimits(
+        page_max=10,
+        page_bytes_max=10_000,
+        progress_seconds=60.0,
+        arguments_bytes_max=10_000_000,
+        pages_bytes_max=10_000_000,
+    ),
 )
 DOCUMENT_LIMITS = DocumentLimits(bytes_max=1_000_000, depth_max=9, aliases_max=20, tokens_max=900)
 BUDGET_LIMITS = BudgetLimits(

@@ -1,6 +1,6 @@
 """Where the events of a subscription come from."""
 
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
@@ -15,8 +15,8 @@ E = TypeVar("E")
 class Source(Generic[E]):
     """The events of one subscription, before anything is rendered. Resolvers of root fields return it."""
 
-    pages: Callable[[Sink | None], AsyncGenerator[Sequence[E], None]]
-    """Begins the events, a page at a time; those that the sink takes directly are not among them."""
+    pages: Callable[[Sink | None], AsyncGenerator[Iterable[E], None]]
+    """Begins the events, some at a time; those that the sink takes directly are not among them."""
     view: Callable[[E], Any]
     """The schema's object of an event."""
     size: Callable[[E], tuple[int, int]]
@@ -37,7 +37,7 @@ def size_of(records: Sequence[Record | None]) -> tuple[int, int]:
     return len(records), sum(record.size_bytes for record in records if record is not None)
 
 
-async def one_by_one(events: AsyncGenerator[E, None]) -> AsyncGenerator[Sequence[E], None]:
+async def one_by_one(events: AsyncGenerator[E, None]) -> AsyncGenerator[Iterable[E], None]:
     """Events of which each is a page."""
     async with aclosing(events):
         async for event in events:

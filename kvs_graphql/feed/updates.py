@@ -1,6 +1,8 @@
 """Updates, and the logged commits that they are made from."""
 
+from bisect import bisect_left
 from collections import defaultdict
+from collections.abc import Iterable
 from enum import StrEnum
 from functools import cached_property
 from typing import NamedTuple
@@ -62,16 +64,18 @@ class LoggedCommit:
             by_key[record.key].append(index)
         return by_key
 
-    def matching(self, interest: Interest) -> range | list[int]:
-        """The indexes of the changes that match, ascending."""
+    def matching(self, interest: Interest, start: int) -> Iterable[int]:
+        """The indexes of the changes that match from `start` on, ascending."""
+        changes = self.commit.changes
         if interest.everything:
-            return range(len(self.commit.changes))
+            return range(start, len(changes))
         if interest.prefix is None and interest.keys is not None:
             by_key = self._by_key
             fewer, more = sorted((interest.keys, by_key.keys()), key=len)
             found = [by_key[key] for key in fewer if key in more]
-            return found[0] if len(found) == 1 else sorted(index for indexes in found for index in indexes)
-        return [index for index, record in enumerate(self.commit.changes) if interest.matches(record.key)]
+            indexes = found[0] if len(found) == 1 else sorted(index for indexes in found for index in indexes)
+            return indexes[bisect_left(indexes, start) :] if start else indexes
+        return (index for index in range(start, len(changes)) if interest.matches(changes[index].key))
 
     def update(self, index: int) -> Update:
         """The update of a change: the same object for every caller while the commit is new."""

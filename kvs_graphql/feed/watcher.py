@@ -72,8 +72,8 @@ class Watcher:
         "_ahead",
         "_feed",
         "_log",
+        "_next",
         "_seen",
-        "_taken",
         "_waiting",
         "delivered",
         "index",
@@ -96,7 +96,7 @@ class Watcher:
         log = self._log
         self._seen = seen
         self._ahead = not covers(log.positions, seen)
-        self._taken = 0
+        self._next = 0
         self.index = log.index_of(seen)
         if not log.holds(seen):
             self.state = WatcherState.FELL_BEHIND
@@ -151,7 +151,7 @@ class Watcher:
         assert logged is not None
         # Nothing before this commit concerned the watcher: that much it has.
         self._seen = merge(self._seen, logged.commit.before) if self._ahead else logged.commit.before
-        self.index, self._taken, self.state = index, 0, WatcherState.UNREAD
+        self.index, self._next, self.state = index, 0, WatcherState.UNREAD
         self._wake_up()
 
     def fall_behind(self) -> None:
@@ -188,37 +188,42 @@ class Watcher:
         self._seen = merge(self._seen, self._log.positions)
         self.state = WatcherState.SYNCED
 
-    def take(self, limit: int) -> list[Update]:
+    def take(self, limit: int, bytes_max: int) -> list[Update]:
         """Take up to `limit` changes, in order; none where there is nothing, or the watcher fell behind.
+
+        The change that brings them to `bytes_max` is the last one.
 
         Raises:
             Unavailable: The feed is closed.
         """
         self._check_open()
         taken: list[Update] = []
-        while self.state is WatcherState.UNREAD and len(taken) < limit:
+        room = bytes_max
+        while self.state is WatcherState.UNREAD and len(taken) < limit and room > 0:
             if self.index < self._log.first:
                 self.state = WatcherState.FELL_BEHIND
             elif (logged := self._log.at(self.index)) is None:
                 self.state = WatcherState.SYNCED
             else:
-                self._take_from(logged, taken, limit)
+                room = self._take_from(logged, taken, limit, room)
         return taken
 
     def _check_open(self) -> None:
         if self.state is WatcherState.CLOSED:
             raise Unavailable("The service is stopping.")
 
-    def _take_from(self, logged: LoggedCommit, taken: list[Update], limit: int) -> None:
-        matching = logged.matching(self.interest)
-        if not self._taken:
+    def _take_from(self, logged: LoggedCommit, taken: list[Update], limit: int, room: int) -> int:
+        """Take changes of a commit while there is room for them; return the bytes that are left of it."""
+        if not self._next:
             self._ahead = not covers(logged.commit.before, self._seen)
-        while self._taken < len(matching) and len(taken) < limit:
-            update = logged.update(matching[self._taken])
+        for index in logged.matching(self.interest, self._next):
+            if len(taken) == limit or room <= 0:
+                return room
+            update = logged.update(index)
             positions = update.cursor.positions
-            self._taken += 1
+            record = logged.commit.changes[index]
+            self._next = index + 1
             if self._ahead:
-                record = logged.commit.changes[matching[self._taken - 1]]
                 if record.offset < position_in(self._seen, record.partition):
                     continue
                 # Ahead in other partitions: this watcher's cursor is its own.
@@ -226,7 +231,8 @@ class Watcher:
                 update = update._replace(cursor_source=Cursor(logged.topic_id, positions))
             self._seen = positions
             taken.append(update)
-        if self._taken == len(matching):
-            self._seen = merge(self._seen, logged.commit.after) if self._ahead else logged.commit.after
-            self._ahead = self._ahead and not covers(logged.commit.after, self._seen)
-            self.index, self._taken = self.index + 1, 0
+            room -= len(record.key) + len(record.value or b"")
+        self._seen = merge(self._seen, logged.commit.after) if self._ahead else logged.commit.after
+        self._ahead = self._ahead and not covers(logged.commit.after, self._seen)
+        self.index, self._next = self.index + 1, 0
+        return room

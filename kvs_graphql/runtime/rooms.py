@@ -48,7 +48,14 @@ def build_service(settings: Settings, store: Store, feed: Feed, lifecycle: Lifec
         wait_seconds_max=settings.wait_seconds_max,
         interval_seconds_min=settings.interval_seconds_min,
         value_bytes_max=settings.value_bytes_max,
-        watch=WatchLimits(settings.watch_page_updates_max, settings.watch_page_bytes_max, settings.progress_seconds),
+        watch=WatchLimits(
+            settings.watch_page_updates_max,
+            settings.watch_page_bytes_max,
+            settings.progress_seconds,
+            arguments_bytes_max=settings.subscription_arguments_bytes_max,
+            pages_bytes_max=settings.subscription_pages_bytes_max,
+            reads_max=max(1, settings.reader_connections - 1),
+        ),
     )
     return Service(settings.topic, store, feed, lifecycle, limits, producer)
 

@@ -9,10 +9,11 @@ from kvs_graphql.service.status import PartitionStatus, Status
 from kvs_graphql.service.writes import Headers, Write, Writes
 from kvs_graphql.state import State
 from kvs_graphql.store import Page
-from kvs_graphql.watch import Start, WatchLimits
+from kvs_graphql.watch import ByteBudget, Start, WatchLimits
 
 __all__ = [
     "NO_WAIT",
+    "ByteBudget",
     "Cursor",
     "CursorSource",
     "Flush",

@@ -1,6 +1,5 @@
 """Reads of many requests, coalesced: one hop to SQLite's thread for all that ask at the same time."""
 
-import asyncio
 from asyncio import Future
 from collections.abc import Awaitable, Callable, Sequence
 
@@ -16,7 +15,10 @@ _KEYS_PER_BATCH_MAX = 1_000
 _PRINCIPALS_MAX = 1_024
 
 Found = tuple[Cursor, list[Record | None] | TooManyBytes, int]
-"""Where a snapshot stands, the record of each key that was asked for, and about how many bytes these have, at most."""
+"""Where a snapshot stands, the record of each key that was asked for, and about how many bytes these have, at most.
+
+`TooManyBytes` where the requests that share a read have too many together: each has to read alone.
+"""
 ReadKeys = Callable[[Access, Sequence[bytes]], Awaitable[Found]]
 
 
@@ -48,9 +50,8 @@ class CoalescedReads:
         async def answer(asked: Sequence[Sequence[bytes]]) -> Sequence[Found]:
             cursor, records, size_bytes = await self._read(access, [key for keys in asked for key in keys])
             if isinstance(records, TooManyBytes):
-                if len(asked) == 1:
-                    return [(cursor, records, size_bytes)]
-                return await asyncio.gather(*(self._read(access, keys) for keys in asked))
+                # Each of them reads alone, and goes on as soon as it has: all together they would hold too much.
+                return [(cursor, records, size_bytes)] * len(asked)
             found, start = list[Found](), 0
             for keys in asked:
                 found.append((cursor, records[start : start + len(keys)], size_bytes))

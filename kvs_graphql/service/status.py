@@ -1,15 +1,21 @@
 """How the service is, as one value."""
 
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from time import monotonic
 from typing import Any
 
+from cachetools import LRUCache
+
+from kvs_graphql.access import Access, Fingerprint
 from kvs_graphql.cursor import Cursor
 from kvs_graphql.records import position_in
+from kvs_graphql.service.batch_loader import BatchLoader
 from kvs_graphql.state import Lifecycle, Moment
 from kvs_graphql.store import Query, Sizes, count_entries, sizes
 
 _COUNT_SECONDS = 1.0
+_PRINCIPALS_MAX = 1_024
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,3 +94,36 @@ class StatusReader:
             partitions,
             stored,
         )
+
+
+class SharedStatuses:
+    """Statuses for subscriptions: all whose principals have the same fingerprint share a reading for a moment."""
+
+    def __init__(self, read: Callable[[Access], Awaitable[Status]], seconds: float) -> None:
+        """`seconds`: how old a reading may be."""
+        self._read = read
+        self._seconds = seconds
+        self._loaders: LRUCache[Fingerprint, BatchLoader[None, Status]] = LRUCache(_PRINCIPALS_MAX)
+
+    async def status(self, access: Access) -> Status:
+        """How the service is, or was a moment ago.
+
+        Raises:
+            Unavailable: The table cannot be read.
+        """
+        loader = self._loaders.get(access.fingerprint)
+        if loader is None:
+            loader = self._loaders[access.fingerprint] = self._loader(access)
+        return await loader.load(None)
+
+    def _loader(self, access: Access) -> BatchLoader[None, Status]:
+        latest: tuple[float, Status] | None = None
+
+        async def answer(asked: Sequence[None]) -> list[Status]:
+            nonlocal latest
+            now = monotonic()
+            if latest is None or now - latest[0] >= self._seconds:
+                latest = now, await self._read(access)
+            return [latest[1]] * len(asked)
+
+        return BatchLoader(answer)

@@ -1,25 +1,22 @@
 """The table on disk that a topic's log adds up to. All SQL but the pragmas is here."""
 
 from kvs_graphql.store.queries import (
-    Changes,
     Coverage,
     History,
-    LogPage,
     Page,
     Query,
     ReadBytes,
     Sizes,
     TooManyBytes,
-    changes_after,
     count_entries,
     coverage,
     get_many,
     history,
-    log_order,
     page,
     partitions_of,
     sizes,
 )
+from kvs_graphql.store.scans import Changes, LogPage, changes_after, log_order
 from kvs_graphql.store.store import Snapshot, Source, Store, open_store
 from kvs_graphql.store.writer import WindowLimits
 

@@ -3,15 +3,15 @@
 import sqlite3
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar
 
-from kvs_graphql.records import Interest, Positions, Record, position_in
+from kvs_graphql.records import Positions, Record, position_in
 from kvs_graphql.store.schema import COLUMNS, is_indexed, window_changes
 
 T = TypeVar("T")
 Query = Callable[[sqlite3.Connection], T]
 
-_KEYS_PER_STATEMENT = 500
+KEYS_PER_STATEMENT = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,26 +33,6 @@ class Coverage:
     """The table remembers every delete from here on."""
     indexed: bool
     """Whether the table can be read in log order: false during the first read of a topic."""
-
-
-@dataclass(frozen=True, slots=True)
-class LogPage:
-    """A page of entries in log order."""
-
-    records: list[Record]
-    complete: bool
-    """Whether no more entries follow."""
-
-
-@dataclass(frozen=True, slots=True)
-class Changes:
-    """A page of the change window, in the order of application."""
-
-    records: list[Record]
-    through: int
-    """The sequence number to read the next page after."""
-    complete: bool
-    """Whether the page reaches the end of the window, and so the snapshot's positions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,8 +89,8 @@ def get_many(keys: Sequence[bytes], within: ReadBytes) -> Query[list[Record | No
     def query(connection: sqlite3.Connection) -> list[Record | None] | TooManyBytes:
         found: dict[bytes, Record] = {}
         size, bytes_max = 0, within.bytes_max - within.taken
-        for start in range(0, len(keys), _KEYS_PER_STATEMENT):
-            chunk = keys[start : start + _KEYS_PER_STATEMENT]
+        for start in range(0, len(keys), KEYS_PER_STATEMENT):
+            chunk = keys[start : start + KEYS_PER_STATEMENT]
             placeholders = ", ".join("?" * len(chunk))
             statement = f"SELECT {COLUMNS} FROM entry WHERE key IN ({placeholders}) AND value IS NOT NULL"
             for row in connection.execute(statement, chunk):
@@ -146,7 +126,7 @@ def page(
     conditions, parameters = ["value IS NOT NULL"], []
     for condition, bound in (
         ("key >= ?", prefix or None),
-        ("key < ?", _end_of_prefix(prefix)),
+        ("key < ?", end_of_prefix(prefix)),
         ("key > ?", after),
         ("key < ?", before),
     ):
@@ -183,51 +163,6 @@ def coverage() -> Query[Coverage]:
         ).fetchall()
         positions, window_start, deletes_known_from = zip(*rows, strict=True) if rows else ((), (), ())
         return Coverage(positions, window_start, deletes_known_from, is_indexed(connection))
-
-    return query
-
-
-def log_order(
-    interest: Interest, partition: int, start: int, end: int, *, deletes: bool, limit: int, bytes_max: int
-) -> Query[LogPage]:
-    """Read the entries of one partition with `start <= offset < end`, by offset, with remembered `deletes` or without.
-
-    The page ends at `limit` entries, or with the entry that brings it to `bytes_max`.
-    """
-    condition, parameters = _condition_of(interest)
-    kept = "" if deletes else " AND value IS NOT NULL"
-    statement = (
-        f"SELECT {COLUMNS} FROM entry WHERE partition = ? AND offset >= ? AND offset < ?{kept} AND {condition} "
-        "ORDER BY offset LIMIT ?"
-    )
-
-    def query(connection: sqlite3.Connection) -> LogPage:
-        rows, complete = _take_page(
-            connection.execute(statement, (partition, start, end, *parameters, limit)), limit, bytes_max
-        )
-        return LogPage([Record._make(row) for row in rows], complete)
-
-    return query
-
-
-def changes_after(interest: Interest, seen: Positions, sequence: int, *, limit: int, bytes_max: int) -> Query[Changes]:
-    """Read the changes in the window after `sequence` (0: from its start) that are not below `seen`.
-
-    The page ends at `limit` changes, or with the change that brings it to `bytes_max`.
-    """
-    condition, parameters = _condition_of(interest)
-    unseen, offsets = _condition_unseen(seen)
-    statement = (
-        f"SELECT {COLUMNS}, sequence FROM change WHERE sequence > ? AND {unseen} AND {condition} "
-        "ORDER BY sequence LIMIT ?"
-    )
-
-    def query(connection: sqlite3.Connection) -> Changes:
-        rows, complete = _take_page(
-            connection.execute(statement, (sequence, *offsets, *parameters, limit)), limit, bytes_max
-        )
-        records = [Record._make(row[:-1]) for row in rows]
-        return Changes(records, rows[-1][-1] if rows else sequence, complete)
 
     return query
 
@@ -293,42 +228,7 @@ def sizes() -> Query[Sizes]:
     return query
 
 
-def _take_page(rows: Iterable[tuple[Any, ...]], limit: int, bytes_max: int) -> tuple[list[tuple[Any, ...]], bool]:
-    """Take rows, which begin with the columns of a record, up to the limits; return them, and whether these are all."""
-    taken, size = [], 0
-    for row in rows:
-        taken.append(row)
-        size += len(row[0]) + len(row[1] or b"") + len(row[5] or b"")
-        if size >= bytes_max or len(taken) == limit:
-            return taken, False
-    return taken, True
-
-
-def _condition_of(interest: Interest) -> tuple[str, list[bytes]]:
-    if interest.everything:
-        return "TRUE", []
-    alternatives, parameters = [], []
-    if interest.keys is not None:
-        alternatives.append(f"key IN ({', '.join('?' * len(interest.keys))})")
-        parameters.extend(sorted(interest.keys))
-    if interest.prefix is not None:
-        end = _end_of_prefix(interest.prefix)
-        alternatives.append("key >= ?" if end is None else "(key >= ? AND key < ?)")
-        parameters.extend([interest.prefix] if end is None else [interest.prefix, end])
-    return f"({' OR '.join(alternatives)})", parameters
-
-
-def _condition_unseen(seen: Positions) -> tuple[str, list[int]]:
-    if not any(seen):
-        return "TRUE", []
-    cases = [(partition, offset) for partition, offset in enumerate(seen) if offset]
-    return (
-        f"offset >= CASE partition {'WHEN ? THEN ? ' * len(cases)}ELSE 0 END",
-        [number for case in cases for number in case],
-    )
-
-
-def _end_of_prefix(prefix: bytes) -> bytes | None:
+def end_of_prefix(prefix: bytes) -> bytes | None:
     """Return the first key after all that start with `prefix`, or None if no key follows them."""
     stem = prefix.rstrip(b"\xff")
     return stem[:-1] + bytes([stem[-1] + 1]) if stem else None

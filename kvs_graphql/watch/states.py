@@ -56,9 +56,15 @@ class Start:
 class WatchLimits:
     """`page_max`: updates read or taken at once. `page_bytes_max`: bytes after which a page ends.
 
-    `progress_seconds`: the time between two PROGRESS markers.
+    `progress_seconds`: the time between two PROGRESS markers. `arguments_bytes_max` and `pages_bytes_max`: what all
+    watches together may hold of their arguments, and of pages. `reads_max`: how many of them read at the same time.
+    `rows_max`: entries or changes looked at in one read.
     """
 
     page_max: int
     page_bytes_max: int
     progress_seconds: float
+    arguments_bytes_max: int
+    pages_bytes_max: int
+    reads_max: int = 1
+    rows_max: int = 5_000

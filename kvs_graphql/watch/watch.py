@@ -12,19 +12,23 @@ resume from the empty cursor: a partition at 0 holds nothing yet, so deletes are
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Sequence
 from contextlib import aclosing
-from typing import Generic, NamedTuple, TypeVar
+from functools import partial
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from kvs_graphql.cursor import Cursor
 from kvs_graphql.cursor_validation import CursorValidator, PendingValidation
 from kvs_graphql.feed import Feed, Kind, Sink, Update, Watcher, WatcherState, kind_of
 from kvs_graphql.records import Interest, Positions, Record, advance, covers, merge, position_in
 from kvs_graphql.store import Coverage, Query, Store, changes_after, coverage, log_order
-from kvs_graphql.watch.states import TRANSITIONS, Start, WatchLimits, WatchState
+from kvs_graphql.watch.conflation import conflate
+from kvs_graphql.watch.pages import Page
+from kvs_graphql.watch.quotas import BYTES_PER_TURN, UPDATES_PER_TURN, Quotas, arguments_bytes
+from kvs_graphql.watch.states import TRANSITIONS, Start, WatchState
 
 T = TypeVar("T")
-Pages = AsyncGenerator[list[Update], None]
+Pages = AsyncGenerator[Iterable[Update], None]
 
 
 class _Read(NamedTuple, Generic[T]):
@@ -39,18 +43,18 @@ class Watch:
 
     # There is one for each idle subscription: it must be small.
     __slots__ = (
-        *("_delivered", "_feed", "_generation", "_interest", "_known", "_limits", "_owes_live", "_seen", "_sink"),
+        *("_delivered", "_feed", "_generation", "_interest", "_known", "_owes_live", "_quotas", "_seen", "_sink"),
         *("_store", "_target", "_topic_id", "_validation", "_validator", "state"),
     )
 
     def __init__(
-        self, store: Store, feed: Feed, interest: Interest, limits: WatchLimits, validator: CursorValidator
+        self, store: Store, feed: Feed, interest: Interest, quotas: Quotas, validator: CursorValidator
     ) -> None:
         self.state = WatchState.STARTING
         self._store = store
         self._feed = feed
         self._interest = interest
-        self._limits = limits
+        self._quotas = quotas
         self._validator = validator
         self._validation: PendingValidation | None = None
         self._topic_id = feed.topic_id
@@ -63,24 +67,26 @@ class Watch:
         self._sink: Sink | None = None
 
     async def updates(self, start: Start, sink: Sink | None = None) -> Pages:
-        """Yield the updates from `start` on, a page at a time, without end.
+        """Yield the updates from `start` on, some at a time, without end. Each are to be read before the next ones.
 
         While the watch is synced, the sink takes updates directly: only those that it could not take are yielded.
 
         Raises:
+            LimitExceeded: Open subscriptions keep too many bytes of their requests.
             Unavailable: The service is stopping, or its table cannot be read.
         """
         self._sink = None if start.interval is not None else sink
-        while True:
-            match self.state:
-                case WatchState.STARTING:
-                    self._enter(await self._start(start))
-                case WatchState.UNSYNCED:
-                    self._enter(await self._choose())
-                case _:
-                    async with aclosing(self._run(start)) as pages:
-                        async for page in pages:
-                            yield page
+        with self._quotas.arguments.held(arguments_bytes(self._interest, start.after)):
+            while True:
+                match self.state:
+                    case WatchState.STARTING:
+                        self._enter(await self._start(start))
+                    case WatchState.UNSYNCED:
+                        self._enter(await self._choose())
+                    case _:
+                        async with aclosing(self._run(start)) as pages:
+                            async for page in pages:
+                                yield page
 
     def _run(self, start: Start) -> Pages:
         """The pages of a state that yields some; it enters the next state before it ends."""
@@ -144,8 +150,9 @@ class Watch:
         replaced = read is None
         if read is not None:
             end = read.known.positions
-            async for page in self._scan(range(len(end)), end):
-                yield page
+            async with aclosing(self._scan(range(len(end)), end)) as pages:
+                async for page in pages:
+                    yield page
             replaced = not covers(self._seen, end)
         self._enter(WatchState.RESETTING if replaced else WatchState.UNSYNCED)
 
@@ -155,22 +162,16 @@ class Watch:
         assert known is not None, "the decision to conflate read it"
         self._owes_live = True
         yield [self._marker(Kind.CONFLATED)]
-        async for page in self._scan(self._lost(known), known.positions):
-            yield page
+        async with aclosing(self._scan(self._lost(known), known.positions)) as pages:
+            async for page in pages:
+                yield page
         self._enter(WatchState.UNSYNCED)
 
     async def _replay(self) -> Pages:
         """Every change since what was seen, until the window's end or as far as the window still holds them."""
         sequence, generation = 0, self._generation
         while True:
-            query = changes_after(
-                self._interest,
-                self._seen,
-                sequence,
-                limit=self._limits.page_max,
-                bytes_max=self._limits.page_bytes_max,
-            )
-            read = await self._read(query)
+            read = await self._read_page(partial(changes_after, self._interest, self._seen, sequence))
             if read is None:
                 self._enter(WatchState.RESETTING)
                 return
@@ -178,8 +179,12 @@ class Watch:
             # Sequence numbers of another file mean nothing in this one.
             if self._generation != generation or not covers(self._seen, known.window_start):
                 break
-            if changes.records:
-                yield [self._passed(record) for record in changes.records]
+            with Page(self._quotas.pages, changes.records) as page:
+                while page:
+                    yield self._some_records(page)
+                    await self._next_turn(page)
+            if page.dropped:
+                continue
             if changes.complete:
                 self._seen = merge(self._seen, known.positions)
                 break
@@ -193,31 +198,42 @@ class Watch:
         self._delivered = self._seen
         with self._feed.watch(self._interest, self._seen) as watcher:
             while not self._is_refuted():
-                taken = watcher.take(self._limits.page_max)
-                is_whole = bool(taken) and not watcher.unread
+                taken = await self._take(watcher, start)
                 if watcher.state is WatcherState.FELL_BEHIND:
                     self._seen = watcher.positions
                     self._enter(WatchState.UNSYNCED)
                     return
-                for page in self._pages_of(watcher, taken, start):
-                    yield page
+                took = bool(taken)
+                conflated = took and start.interval is not None and await self._conflate(watcher, taken)
+                is_whole = took and not watcher.unread
+                if conflated:
+                    yield [self._marker(Kind.CONFLATED, self._delivered)]
+                if took:
+                    with Page(self._quotas.pages, taken) as page:
+                        taken.clear()
+                        while page:
+                            yield self._some_updates(page)
+                            await self._next_turn(page)
+                    if page.dropped:
+                        self._seen = self._delivered
+                        self._enter(WatchState.UNSYNCED)
+                        return
                 if self._owes_live and self._reached_by(watcher):
                     self._owes_live, self._validation, self._delivered = False, None, watcher.positions
                     yield [self._marker(Kind.LIVE, self._delivered)]
-                elif not taken and await self._idle(watcher, start):
+                elif not took and await self._idle(watcher, start):
                     self._delivered = watcher.positions
                     yield [self._marker(Kind.PROGRESS, self._delivered)]
                 if is_whole and start.interval is not None:
                     await self._feed.rest(start.interval)
         self._enter(WatchState.RESETTING)
 
-    def _pages_of(self, watcher: Watcher, taken: list[Update], start: Start) -> Iterator[list[Update]]:
-        """What was taken, as the start asks for it."""
-        if start.interval is not None and self._conflate(watcher, taken):
-            yield [self._marker(Kind.CONFLATED, self._delivered)]
-        if taken:
-            yield [self._before_live(update) for update in taken] if self._owes_live else taken
-            self._delivered = taken[-1].cursor.positions
+    async def _take(self, watcher: Watcher, start: Start) -> list[Update]:
+        """Take updates from the log: for one turn, or for one delivery."""
+        if watcher.unread:
+            await self._quotas.turns.next()
+        number = self._page_max if start.interval is not None else min(UPDATES_PER_TURN, self._page_max)
+        return watcher.take(number, self._quotas.pages.page_bytes)
 
     async def _scan(self, partitions: Sequence[int], end: Positions) -> Pages:
         """The latest record of each key that changed in these partitions between what was seen and `end`.
@@ -226,42 +242,51 @@ class Watch:
         """
         for partition in partitions:
             deletes = position_in(self._seen, partition) > 0
-            complete = False
-            while not complete:
-                query = log_order(
-                    self._interest,
-                    partition,
-                    position_in(self._seen, partition),
-                    end[partition],
-                    deletes=deletes,
-                    limit=self._limits.page_max,
-                    bytes_max=self._limits.page_bytes_max,
+            kind = None if deletes else Kind.SNAPSHOT
+            while (begin := position_in(self._seen, partition)) < end[partition]:
+                read = await self._read_page(
+                    partial(log_order, self._interest, partition, begin, end[partition], deletes=deletes)
                 )
-                read = await self._read(query)
                 if read is None or (deletes and self._forgot_deletes(read.known, partition)):
                     return
-                run = read.found
-                if run.records:
-                    yield [self._passed(record, None if deletes else Kind.SNAPSHOT) for record in run.records]
-                complete = run.complete
-            self._seen = advance(self._seen, partition, end[partition])
+                with Page(self._quotas.pages, read.found.records) as page:
+                    while page:
+                        yield self._some_records(page, kind)
+                        await self._next_turn(page)
+                if not page.dropped:
+                    self._seen = advance(self._seen, partition, read.found.through)
 
-    def _conflate(self, watcher: Watcher, taken: list[Update]) -> bool:
+    async def _read_page(self, query: Callable[..., Query[T]]) -> _Read[T] | None:
+        """Run a query for a page, when it is this watch's turn to read; None where the table was replaced."""
+        quotas = self._quotas
+        await quotas.turns.next()
+        async with quotas.reads:
+            limits = {"limit": self._page_max, "bytes_max": quotas.pages.page_bytes, "rows_max": quotas.limits.rows_max}
+            return await self._read_now(query(**limits))
+
+    async def _next_turn(self, page: Page[Any]) -> None:
+        """Wait for the turn to deliver more of a page; do nothing at its end."""
+        if page:
+            await self._quotas.turns.next()
+
+    def _some_records(self, page: Page[Record], kind: Kind | None = None) -> Iterator[Update]:
+        """The updates of one turn, made as the client takes them: nothing of a page is in hand twice."""
+        for record in page.some(UPDATES_PER_TURN, BYTES_PER_TURN):
+            yield self._passed(record, kind)
+
+    def _some_updates(self, page: Page[Update]) -> Iterator[Update]:
+        latest = None
+        for latest in page.some(UPDATES_PER_TURN, BYTES_PER_TURN):
+            yield self._before_live(latest) if self._owes_live else latest
+        if latest is not None:
+            self._delivered = latest.cursor.positions
+
+    async def _conflate(self, watcher: Watcher, taken: list[Update]) -> bool:
         """Leave in `taken`, and of what else can be taken, only the last of each key; return whether any was left out.
 
         What follows is then a run like that of a snapshot, at whose end LIVE is owed.
         """
-        latest: dict[bytes, Update] = {}
-        more, number = list(taken), 0
-        while more:
-            number += len(more)
-            for update in more:
-                assert update.record is not None
-                latest.pop(update.record.key, None)
-                latest[update.record.key] = update
-            more = watcher.take(self._limits.page_max) if len(latest) < self._limits.page_max else []
-        taken[:] = latest.values()
-        if len(latest) == number:
+        if not await conflate(watcher, taken, self._feed.positions, self._page_max, self._quotas):
             return False
         self._target, self._owes_live = merge(self._target, taken[-1].cursor.positions), True
         return True
@@ -288,7 +313,7 @@ class Watch:
             await watcher.wait()
             return False
         try:
-            async with asyncio.timeout(self._limits.progress_seconds):
+            async with asyncio.timeout(self._quotas.limits.progress_seconds):
                 await watcher.wait()
         except TimeoutError:
             return True
@@ -304,10 +329,20 @@ class Watch:
         self._validation = None
         return not valid
 
+    @property
+    def _page_max(self) -> int:
+        """How many updates are read or taken at once."""
+        return min(self._quotas.limits.page_max, self._quotas.pages.page_items)
+
     def _reached_by(self, watcher: Watcher) -> bool:
         return covers(self._feed.positions, self._target) and covers(watcher.positions, self._target)
 
     async def _read(self, query: Query[T]) -> _Read[T] | None:
+        """Run a query, when it is this watch's turn to read; None where the table was replaced."""
+        async with self._quotas.reads:
+            return await self._read_now(query)
+
+    async def _read_now(self, query: Query[T]) -> _Read[T] | None:
         """Run a query, and note what has to be reached before LIVE; None where the table was replaced."""
         snapshot = await self._store.read(coverage(), query)
         if not self._is_same_table() or snapshot.cursor.topic_id != self._topic_id:

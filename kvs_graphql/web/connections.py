@@ -9,7 +9,11 @@ from kvs_graphql.access import ANYONE
 from kvs_graphql.api import Connection
 from kvs_graphql.metrics import Metrics
 from kvs_graphql.service import Service
+from kvs_graphql.turns import Turns
+from kvs_graphql.web.kept import KeptRequests
 from kvs_graphql.web.slots import Slots
+
+_STARTS_PER_ROUND = 4
 
 
 class Connections:
@@ -19,6 +23,9 @@ class Connections:
         self._service = service
         self._metrics = metrics
         self._slots = slots
+        self.kept = KeptRequests(service.arguments)
+        self.starts = Turns(_STARTS_PER_ROUND)
+        """Those who start a subscription take turns: clients may ask for thousands at once."""
         self.plain = Connection(service, ANYONE, "http", metrics, nullcontext)
         """For operations with one answer: nothing of a client's connection matters to them."""
 

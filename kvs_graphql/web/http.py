@@ -109,6 +109,8 @@ class GraphQLOverHttp:
             await Response(status_code=204)(scope, receive, send)
             return
         connection = self._connections.streaming(scope, _TRANSPORTS[media_type], resume.decode("latin-1") or None)
+        if isinstance(prepared, PreparedOperation):
+            connection = self._connections.kept.connection(connection, prepared, variables)
         stream = partial(self._stream, prepared, variables, connection)
         writer = scope.get("extensions", {}).get(DIRECT_EXTENSION)
         await send_stream(_FRAMINGS[media_type], stream, receive, send, writer, self._heartbeat_seconds)

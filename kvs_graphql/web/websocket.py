@@ -14,14 +14,16 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import orjson
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from kvs_graphql.api import Connection
 from kvs_graphql.errors import LimitExceeded
 from kvs_graphql.executor import ClientGone, Executor, Given, Outcome, Payload, PreparedOperation, Refusal, Request
 from kvs_graphql.service import Flush
+from kvs_graphql.turns import Turns
 from kvs_graphql.web.connections import Connections
 from kvs_graphql.web.direct import DIRECT_EXTENSION, DirectWriter
+from kvs_graphql.web.kept import KeptRequests
 
 SUBPROTOCOL = "graphql-transport-ws"
 
@@ -83,6 +85,8 @@ class GraphQLSocket:
         self,
         executor: Executor,
         connection: Connection,
+        kept: KeptRequests,
+        starts: Turns,
         options: WebSocketOptions,
         receive: Receive,
         send: Send,
@@ -90,6 +94,8 @@ class GraphQLSocket:
     ) -> None:
         self._executor = executor
         self._connection = connection
+        self._kept = kept
+        self._starts = starts
         self._options = options
         self._receive = receive
         self._send = send
@@ -109,19 +115,23 @@ class GraphQLSocket:
     async def _serve(self) -> None:
         deadline = asyncio.get_running_loop().time() + self._options.init_seconds_max
         while self._state is not SocketState.CLOSED:
-            try:
-                async with asyncio.timeout_at(deadline if self._state is SocketState.OPENED else None):
-                    message = await self._receive()
-            except TimeoutError:
-                await self._close(_INIT_TIMED_OUT, "Connection initialisation timed out")
-                return
-            if message["type"] == "websocket.disconnect":
-                return
-            await self._on_frame(message.get("text"))
+            # Nothing of a message has a name here: it would be kept until the next one comes.
+            await self._on_received(await self._received(deadline))
 
-    async def _on_frame(self, text: str | None) -> None:
+    async def _received(self, deadline: float) -> Message:
         try:
-            message = orjson.loads(text or "")
+            async with asyncio.timeout_at(deadline if self._state is SocketState.OPENED else None):
+                return await self._receive()
+        except TimeoutError:
+            await self._close(_INIT_TIMED_OUT, "Connection initialisation timed out")
+            return {"type": "websocket.disconnect"}
+
+    async def _on_received(self, received: Message) -> None:
+        if received["type"] == "websocket.disconnect":
+            self._state = SocketState.CLOSED
+            return
+        try:
+            message = orjson.loads(received.pop("text", None) or "")
         except orjson.JSONDecodeError:
             message = None
         handle = _HANDLERS.get(message["type"]) if _is_message(message) else None
@@ -157,12 +167,14 @@ class GraphQLSocket:
             await self._refuse_one_more(message["id"])
         else:
             # Prepared here: a task that lasts holds neither the text of its document nor its request.
-            if self._executor.takes_long_to_prepare(request):
-                prepared = await self._executor.prepare_aside(request)
-            else:
-                prepared = self._executor.prepare(request)
-            operating = self._operate(message["id"], prepared, request.variables)
-            self._operations[message["id"]] = asyncio.create_task(operating)
+            executor, identity, connection = self._executor, message["id"], self._connection
+            long = executor.takes_long_to_prepare(request)
+            prepared = await executor.prepare_aside(request) if long else executor.prepare(request)
+            if isinstance(prepared, PreparedOperation) and prepared.is_subscription:
+                connection = self._kept.connection(connection, prepared, request.variables, identity)
+                await self._starts.next()
+            operating = self._operate(identity, prepared, request.variables, connection)
+            self._operations[identity] = asyncio.create_task(operating)
 
     async def on_complete(self, message: dict[str, Any]) -> None:
         if not isinstance(message.get("id"), str):
@@ -171,7 +183,9 @@ class GraphQLSocket:
             # Not awaited: other messages are waiting.
             task.cancel()
 
-    async def _operate(self, identity: str, prepared: PreparedOperation | Refusal, variables: Given) -> None:
+    async def _operate(
+        self, identity: str, prepared: PreparedOperation | Refusal, variables: Given, connection: Connection
+    ) -> None:
         """Run one operation to its end, and tell its client how it ended."""
         outcome: Outcome | Refusal
         try:
@@ -179,7 +193,7 @@ class GraphQLSocket:
                 outcome = prepared
             else:
                 sink = _SocketSink(identity, self._send, self._writer)
-                outcome = await self._executor.stream(prepared, variables, self._connection, sink)
+                outcome = await self._executor.stream(prepared, variables, connection, sink)
             # The id is free before the client hears of the end.
             del self._operations[identity]
             await self._tell_outcome(identity, outcome)
@@ -250,7 +264,8 @@ class GraphQLWebSockets:
             return
         writer = scope.get("extensions", {}).get(DIRECT_EXTENSION)
         connection = self._connections.streaming(scope, "websocket")
-        await GraphQLSocket(self._executor, connection, self._options, receive, send, writer).run()
+        kept, starts = self._connections.kept, self._connections.starts
+        await GraphQLSocket(self._executor, connection, kept, starts, self._options, receive, send, writer).run()
 
     def _is_allowed(self, scope: Scope) -> bool:
         """Whether a page of that origin may open a socket. Clients other than browsers name none.

@@ -43,7 +43,7 @@ _VARIABLES: dict[str, Any] = {"e": "BASE64", "keys": ["a", "b"], "no": True}
 
 def _expected(document: str) -> int:
     """Return how many results a subscription of the document has."""
-    keys = [key for key, _ in _CHANGES if "keys: [" not in document or key == b"a"]
+    keys = [key for key, _ in _CHANGES if '["a"]' not in document or key == b"a"]
     keys = [key for key in keys if "$keys" not in document or key in (b"a", b"b")]
     return len(keys) + ("progress" in document)
 

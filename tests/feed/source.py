@@ -5,6 +5,7 @@ from kvs_graphql.feed import Feed, Watcher
 from kvs_graphql.records import Commit, Interest, Positions, Record, advance, position_in
 
 EVERYTHING = Interest()
+MANY = 1_000_000
 
 
 class Source:
@@ -31,7 +32,7 @@ class Source:
 def taken(watcher: Watcher, limit: int = 100) -> list[tuple[bytes, Positions]]:
     """Take up to `limit` updates; return the key of each and the positions just after it."""
     found = []
-    for update in watcher.take(limit):
+    for update in watcher.take(limit, MANY):
         assert update.record is not None
         found.append((update.record.key, update.cursor.positions))
     return found

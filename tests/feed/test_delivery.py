@@ -10,6 +10,7 @@ from kvs_graphql.cursor import Cursor
 from kvs_graphql.errors import Unavailable
 from kvs_graphql.feed import Feed, Flush, Sink, Update, Watcher, WatcherState
 from kvs_graphql.records import Commit, Interest, Record
+from tests.feed.source import MANY
 
 EVERYTHING = Interest()
 
@@ -53,7 +54,7 @@ class DirectFeed:
 
     def left_to(self, watcher: Watcher) -> list[bytes]:
         """Return the keys that the watcher has to take itself."""
-        return [update.record.key for update in watcher.take(100) if update.record is not None]
+        return [update.record.key for update in watcher.take(100, MANY) if update.record is not None]
 
 
 def key_of(update: Update) -> bytes:

@@ -7,7 +7,7 @@ import pytest
 from kvs_graphql.cursor import Cursor
 from kvs_graphql.errors import Unavailable
 from kvs_graphql.records import Interest
-from tests.feed.source import EVERYTHING, Source
+from tests.feed.source import EVERYTHING, MANY, Source
 
 
 async def test_change_of_another_key_wakes_no_watcher() -> None:
@@ -29,7 +29,7 @@ async def test_closing_ends_watchers_and_waits_and_refuses_new_ones() -> None:
         source.feed.close()
         await watcher.wait()
         with pytest.raises(Unavailable):
-            watcher.take(1)
+            watcher.take(1, MANY)
         with pytest.raises(Unavailable):
             await waiting
     with pytest.raises(Unavailable), source.feed.watch(EVERYTHING, (0, 0)):

@@ -1,6 +1,10 @@
 """The index finds exactly the watchers that a change concerns."""
 
+import sys
+from collections.abc import Callable
 from dataclasses import dataclass
+from types import FrameType
+from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -8,7 +12,7 @@ from hypothesis import strategies as st
 from kvs_graphql.feed.index import InterestIndex
 from kvs_graphql.records import Interest, Record
 
-KEYS = st.binary(max_size=3).map(lambda raw: bytes(byte % 3 for byte in raw))
+KEYS = st.binary(max_size=6).map(lambda raw: bytes(byte % 3 for byte in raw))
 INTERESTS = st.builds(Interest, st.none() | st.frozensets(KEYS, max_size=3), st.none() | KEYS)
 
 
@@ -43,3 +47,34 @@ def test_positions_without_changes_concern_nobody() -> None:
     index = InterestIndex[Subscriber]()
     index.add(Subscriber(Interest()))
     assert index.concerned([]) == set()
+
+
+def lines_run(work: Callable[[], object]) -> int:
+    """How many lines of Python the work takes."""
+    lines = 0
+
+    def count(_frame: FrameType, event: str, _argument: Any) -> Any:
+        nonlocal lines
+        lines += event == "line"
+        return count
+
+    before = sys.gettrace()
+    sys.settrace(count)
+    try:
+        work()
+    finally:
+        sys.settrace(before)
+    return lines
+
+
+def test_change_costs_the_same_however_many_prefixes_and_lengths_are_watched() -> None:
+    def steps(lengths: int) -> tuple[int, int]:
+        index = InterestIndex[Subscriber]()
+        for subscriber in (Subscriber(Interest(prefix=b"x" * length)) for length in range(1, lengths)):
+            index.add(subscriber)
+        index.add(own := Subscriber(Interest(prefix=b"can")))
+        change = Record(b"canary", b"v", 0, 0, None, None)
+        assert index.interested_in(change.key) == [own]
+        return lines_run(lambda: index.interested_in(change.key)), lines_run(lambda: index.concerned([change]))
+
+    assert steps(100) == steps(200) == steps(400)

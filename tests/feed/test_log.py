@@ -5,7 +5,7 @@ import pytest
 from kvs_graphql.feed import WatcherState
 from kvs_graphql.feed.log import CommitLog
 from kvs_graphql.records import Commit, Record
-from tests.feed.source import EVERYTHING, Source
+from tests.feed.source import EVERYTHING, MANY, Source
 
 TOPIC_ID = bytes(16)
 
@@ -26,7 +26,7 @@ async def test_log_keeps_to_limits_of_one(changes_max: int, bytes_max: int) -> N
     source = Source(changes_max=changes_max, bytes_max=bytes_max)
     with source.feed.watch(EVERYTHING, (0, 0)) as watcher:
         source.publish((0, b"a", b"1"), (0, b"b", b"2"))
-        assert not watcher.take(10)
+        assert not watcher.take(10, MANY)
         assert watcher.state is WatcherState.FELL_BEHIND
         assert watcher.positions == (0, 0)
     assert not source.feed.holds((0, 0))
@@ -62,4 +62,4 @@ def test_synced_watchers_take_the_same_update_objects() -> None:
     with source.feed.watch(EVERYTHING, (0, 0)) as one, source.feed.watch(EVERYTHING, (0, 0)) as other:
         source.publish((0, b"a", b"1"))
         assert one.state is WatcherState.UNREAD
-        assert one.take(1)[0] is other.take(1)[0]
+        assert one.take(1, MANY)[0] is other.take(1, MANY)[0]

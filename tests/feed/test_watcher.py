@@ -5,7 +5,7 @@ import pytest
 from kvs_graphql.cursor import Cursor
 from kvs_graphql.feed import WatcherState
 from kvs_graphql.records import Interest
-from tests.feed.source import EVERYTHING, Source, taken
+from tests.feed.source import EVERYTHING, MANY, Source, taken
 
 
 async def test_watcher_gets_every_change_with_the_positions_just_after_it() -> None:
@@ -96,7 +96,7 @@ async def test_watcher_falls_behind_if_the_feed_is_reset() -> None:
     with source.feed.watch(EVERYTHING, (0, 0)) as watcher:
         source.feed.reset(Cursor(bytes(16), (4, 0)))
         await watcher.wait()
-        assert not watcher.take(1)
+        assert not watcher.take(1, MANY)
         assert watcher.state is WatcherState.FELL_BEHIND
         assert watcher.positions == (0, 0)
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import aclosing, asynccontextmanager
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from kvs_graphql.demo.broker import EmbeddedBroker
 from kvs_graphql.errors import RemoteError, Unavailable
 from kvs_graphql.records import Record
 from kvs_graphql.service import Latest
+from kvs_graphql.store import Query, Snapshot, Store
 from tests.applications import open_application
 from tests.serving import ServedTopic, serving_topic
 
@@ -101,3 +102,39 @@ async def test_status_is_delivered_again_and_again(topic: ServedTopic) -> None:
         await topic.write((b"a", b"1"))
         while (await anext(events))["status"]["entries"] != 1:
             pass
+
+
+async def test_live_query_keeps_no_entries_that_it_has_shown(tmp_path: Path) -> None:
+    async with open_application(tmp_path, [Record(b"a", b"1", 0, 0, None, None)]) as application:
+        table = application.table
+        async with asyncio.timeout(60), aclosing(table.service.latest([b"a"])) as latest:
+            shown = await anext(latest)
+            assert values_of(shown) == [b"1"]
+            waiting = asyncio.create_task(anext(latest))
+            await asyncio.sleep(0)
+            assert shown.records == []
+            await table.change((b"a", b"2"))
+            assert values_of(await waiting) == [b"2"]
+
+
+async def test_burst_of_changes_costs_live_queries_of_its_keys_one_read_together(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reads, read = 0, Store.read
+
+    async def counted(store: Store, *queries: Query[Any]) -> Snapshot:
+        nonlocal reads
+        reads += 1
+        return await read(store, *queries)
+
+    async with open_application(tmp_path) as application, AsyncExitStack() as stack, asyncio.timeout(60):
+        table = application.table
+        queries = [await stack.enter_async_context(aclosing(table.service.latest([b"a"]))) for _ in range(50)]
+        await asyncio.gather(*(anext(latest) for latest in queries))
+        monkeypatch.setattr(Store, "read", counted)
+        waiting = [asyncio.ensure_future(anext(latest)) for latest in queries]
+        for number in range(20):
+            await table.change((b"a", b"%d" % number))
+        for shown in await asyncio.gather(*waiting):
+            assert values_of(shown) == [b"19"]
+    assert reads < 10

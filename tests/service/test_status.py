@@ -1,11 +1,18 @@
 """The status of a table, at one snapshot of it."""
 
+import asyncio
+from contextlib import AsyncExitStack, aclosing
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
-from kvs_graphql.access import ANYONE
+import pytest
+
+from kvs_graphql.access import ANYONE, Access
 from kvs_graphql.records import Record
 from kvs_graphql.state import State
-from tests.applications import open_application
+from kvs_graphql.store import Query, Snapshot, Store
+from tests.applications import LIMITS, open_application
 
 RECORDS = [Record(b"a", b"1", 0, 0, None, None), Record(b"b", b"2", 0, 1, None, None)]
 
@@ -33,3 +40,35 @@ async def test_readiness_needs_a_table_that_caught_up(tmp_path: Path) -> None:
         lifecycle.end_offsets = (9,)
         readiness = service.readiness()
     assert (readiness.ready, readiness.lag, readiness.moment.state) == (True, 7, State.WAITING_FOR_BROKER)
+
+
+async def test_status_subscriptions_share_a_reading_but_not_across_fingerprints(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limits = replace(LIMITS, interval_seconds_min=3600.0)
+    async with open_application(tmp_path, RECORDS, limits=limits) as application, AsyncExitStack() as stack:
+        service, reads, read = application.table.service, [], Store.read
+
+        async def counted(store: Store, *queries: Query[Any]) -> Snapshot:
+            reads.append(queries)
+            return await read(store, *queries)
+
+        monkeypatch.setattr(Store, "read", counted)
+        other = Access("somebody else")
+        for number in range(3):
+            statuses = [
+                await stack.enter_async_context(aclosing(service.statuses(access, 3600.0)))
+                for access in (ANYONE, ANYONE, other)
+            ]
+            found = await asyncio.gather(*(anext(one) for one in statuses))
+            assert [status.cursor.positions for status in found] == [(2,)] * 3, number
+            assert len(reads) == 2
+
+
+async def test_status_that_is_queried_is_never_an_older_one(tmp_path: Path) -> None:
+    async with open_application(tmp_path, RECORDS) as application:
+        service = application.table.service
+        async with aclosing(service.statuses(ANYONE, 1.0)) as statuses:
+            assert (await anext(statuses)).cursor.positions == (2,)
+        await application.table.change((b"c", b"3"))
+        assert (await service.reads(ANYONE).status()).cursor.positions == (3,)

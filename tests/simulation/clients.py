@@ -8,7 +8,7 @@ from kvs_graphql.cursor import Cursor
 from kvs_graphql.cursor_validation import CursorValidator
 from kvs_graphql.feed import Flush, Sink, Update
 from kvs_graphql.records import Interest, Positions, advance, covers
-from kvs_graphql.watch import Start, Watch, WatchLimits, WatchState
+from kvs_graphql.watch import Quotas, Start, Watch, WatchState
 from tests.checkers import ClientView
 from tests.simulation.model import SimulatedLog
 from tests.simulation.replicas import Replica
@@ -38,9 +38,9 @@ class ObservedWatch(Watch):
 class SimulatedClient:
     """Reads at its own pace, is cut off, and resumes after its last cursor, on any replica."""
 
-    def __init__(self, random: Random, log: SimulatedLog, limits: WatchLimits) -> None:
+    def __init__(self, random: Random, log: SimulatedLog, quotas: Quotas) -> None:
         self._random = random
-        self._limits = limits
+        self._quotas = quotas
         prefix = random.choice((None, b"a"))
         keys = None if prefix and random.random() < 0.5 else frozenset((b"a0", b"b1", b"b2"))
         self.interest = random.choice((Interest(), Interest(keys, prefix)))
@@ -66,7 +66,7 @@ class SimulatedClient:
     async def follow(self, replica: Replica, until: Positions, *, updates_max: float = float("inf")) -> None:
         """Read until the cursor covers `until`, or `updates_max` updates arrived."""
         validator = CursorValidator(replica.feed, replica.kafka.refreshes)
-        watch = ObservedWatch(replica.store, replica.feed, self.interest, self._limits, validator)
+        watch = ObservedWatch(replica.store, replica.feed, self.interest, self._quotas, validator)
         snapshot = self._resume is None and self._snapshot
         self._until, self._left = until, updates_max
         self.watches.append(watch)

@@ -7,7 +7,7 @@ from random import Random
 
 from kvs_graphql.records import Positions
 from kvs_graphql.store import WindowLimits
-from kvs_graphql.watch import WatchLimits
+from kvs_graphql.watch import Quotas, WatchLimits
 from tests.simulation.clients import SimulatedClient
 from tests.simulation.model import SimulatedLog
 from tests.simulation.replicas import Kafka, Replica
@@ -32,8 +32,16 @@ async def simulate(random: Random, directory: Path) -> list[SimulatedClient]:
 
 
 async def _simulate(random: Random, log: SimulatedLog, replicas: list[Replica]) -> list[SimulatedClient]:
-    watch_limits = WatchLimits(random.choice((1, 2, 100)), random.choice((1, 8, 1_000_000)), _PROGRESS_SECONDS)
-    clients = [SimulatedClient(random, log, watch_limits) for _ in range(3)]
+    watch_limits = WatchLimits(
+        page_max=random.choice((1, 2, 100)),
+        page_bytes_max=random.choice((1, 8, 1_000_000)),
+        progress_seconds=_PROGRESS_SECONDS,
+        arguments_bytes_max=1_000_000,
+        pages_bytes_max=random.choice((1, 2_000, 1_000_000)),
+        rows_max=random.choice((1, 3, 1_000)),
+    )
+    quotas = Quotas(watch_limits)
+    clients = [SimulatedClient(random, log, quotas) for _ in range(3)]
 
     for _ in range(random.randint(1, 6)):
         async with asyncio.TaskGroup() as tasks:

@@ -29,8 +29,8 @@ async def test_changes_and_entries_are_filtered_by_interest(
     )
     changes, latest = (
         await store.read(
-            changes_after(interest, (), 0, limit=9, bytes_max=MANY),
-            log_order(interest, 0, 0, 9, deletes=True, limit=9, bytes_max=MANY),
+            changes_after(interest, (), 0, limit=9, bytes_max=MANY, rows_max=MANY),
+            log_order(interest, 0, 0, 9, deletes=True, limit=9, bytes_max=MANY, rows_max=MANY),
         )
     ).results
     assert [r.offset for r in changes.records] == offsets
@@ -44,12 +44,12 @@ async def test_page_ends_at_its_limit_in_bytes_and_says_whether_more_follows(
     await store.apply(batch(*(record(b"k%d" % n, b"0123456789", n) for n in range(3))))
     changes, entries = (
         await store.read(
-            changes_after(EVERYTHING, (), 0, limit=9, bytes_max=bytes_max),
-            log_order(EVERYTHING, 0, 0, 9, deletes=True, limit=9, bytes_max=bytes_max),
+            changes_after(EVERYTHING, (), 0, limit=9, bytes_max=bytes_max, rows_max=MANY),
+            log_order(EVERYTHING, 0, 0, 9, deletes=True, limit=9, bytes_max=bytes_max, rows_max=MANY),
         )
     ).results
     assert [r.offset for r in changes.records] == [r.offset for r in entries.records] == offsets
-    assert changes.complete == entries.complete == (len(offsets) == 3)
+    assert changes.complete == (entries.through == 9) == (len(offsets) == 3)
 
 
 async def test_pages_of_one_record_give_every_record_once(store: Store) -> None:
@@ -59,19 +59,21 @@ async def test_pages_of_one_record_give_every_record_once(store: Store) -> None:
     for _ in records:
         found, latest = (
             await store.read(
-                changes_after(EVERYTHING, (), through, limit=1, bytes_max=MANY),
-                log_order(EVERYTHING, 0, start, 3, deletes=False, limit=1, bytes_max=MANY),
+                changes_after(EVERYTHING, (), through, limit=1, bytes_max=MANY, rows_max=MANY),
+                log_order(EVERYTHING, 0, start, 3, deletes=False, limit=1, bytes_max=MANY, rows_max=MANY),
             )
         ).results
         changes += found.records
         entries += latest.records
-        through, start = found.through, latest.records[-1].offset + 1
+        through, start = found.through, latest.through
     assert changes == entries == records
 
 
 async def test_changes_below_the_seen_positions_are_left_out(store: Store) -> None:
     await store.apply(batch(*(record(b"k", b"v", n, partition=p) for p in (0, 1) for n in range(3))))
-    (changes,) = (await store.read(changes_after(EVERYTHING, (2, 1), 0, limit=9, bytes_max=MANY))).results
+    (changes,) = (
+        await store.read(changes_after(EVERYTHING, (2, 1), 0, limit=9, bytes_max=MANY, rows_max=MANY))
+    ).results
     assert [(r.partition, r.offset) for r in changes.records] == [(0, 2), (1, 1), (1, 2)]
 
 
@@ -80,8 +82,8 @@ async def test_deletes_are_counted_as_no_entries_and_listed_only_on_demand(store
     count, remembered, kept = (
         await store.read(
             count_entries(),
-            log_order(EVERYTHING, 0, 0, 9, deletes=True, limit=9, bytes_max=MANY),
-            log_order(EVERYTHING, 0, 0, 9, deletes=False, limit=9, bytes_max=MANY),
+            log_order(EVERYTHING, 0, 0, 9, deletes=True, limit=9, bytes_max=MANY, rows_max=MANY),
+            log_order(EVERYTHING, 0, 0, 9, deletes=False, limit=9, bytes_max=MANY, rows_max=MANY),
         )
     ).results
     assert count == 1

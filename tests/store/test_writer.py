@@ -18,7 +18,7 @@ async def test_last_record_of_a_key_in_a_batch_wins_and_every_record_is_a_change
     commit = await store.apply(batch(*records))
     assert commit.changes == records
     changes, entries = (
-        await store.read(changes_after(EVERYTHING, (), 0, limit=2000, bytes_max=MANY), page(9, enough()))
+        await store.read(changes_after(EVERYTHING, (), 0, limit=2000, bytes_max=MANY, rows_max=MANY), page(9, enough()))
     ).results
     assert changes.records == records
     assert entries.records == [records[-1]]
@@ -100,7 +100,9 @@ async def test_window_keeps_within_its_limits(path: Path, limits: WindowLimits, 
         for offset in range(10):
             await store.apply(batch(record(b"k", b"v", offset)))
             assert (await store.read(sizes())).results[0].window_changes <= limits.changes_max
-        snapshot = await store.read(changes_after(EVERYTHING, (), 0, limit=100, bytes_max=MANY), coverage(), sizes())
+        snapshot = await store.read(
+            changes_after(EVERYTHING, (), 0, limit=100, bytes_max=MANY, rows_max=MANY), coverage(), sizes()
+        )
         changes, known, stored = snapshot.results
         assert [r.offset for r in changes.records] == kept
         assert known.window_start == (kept[0] if kept else 10,)
@@ -113,7 +115,7 @@ async def test_changes_far_behind_the_end_are_not_written_to_the_window(path: Pa
         await store.apply(batch(record(b"a", b"1", 0), positions=(1, 0), remaining=100))
         await store.apply(batch(record(b"b", b"2", 1), positions=(2, 0), remaining=99))
         changes, known = (
-            await store.read(changes_after(EVERYTHING, (), 0, limit=9, bytes_max=MANY), coverage())
+            await store.read(changes_after(EVERYTHING, (), 0, limit=9, bytes_max=MANY, rows_max=MANY), coverage())
         ).results
         assert [r.key for r in changes.records] == [b"b"]
         assert known.window_start == (1, 0)
@@ -127,7 +129,9 @@ async def test_remembered_deletes_keep_within_their_limit(path: Path, deletes_ma
         for offset in range(40):
             await store.apply(batch(record(b"k%d" % offset, None, offset)))
             remembered, known = (
-                await store.read(log_order(EVERYTHING, 0, 0, 99, deletes=True, limit=99, bytes_max=MANY), coverage())
+                await store.read(
+                    log_order(EVERYTHING, 0, 0, 99, deletes=True, limit=99, bytes_max=MANY, rows_max=MANY), coverage()
+                )
             ).results
             assert len(remembered.records) <= deletes_max
             assert [r.offset for r in remembered.records] == list(range(known.deletes_known_from[0], offset + 1))

@@ -11,19 +11,25 @@ from kvs_graphql.feed import Feed, Update
 from kvs_graphql.records import Batch, Interest, Record
 from kvs_graphql.state import MetadataRefreshes, TopicSnapshot
 from kvs_graphql.store import Store, WindowLimits
-from kvs_graphql.watch import Start, Watch, WatchLimits
+from kvs_graphql.watch import Quotas, Start, Watch, WatchLimits
 from tests.simulation.world import open_inline_store
 
-LIMITS = WatchLimits(page_max=7, page_bytes_max=10_000, progress_seconds=60)
+LIMITS = WatchLimits(
+    page_max=7, page_bytes_max=10_000, progress_seconds=60, arguments_bytes_max=1_000_000, pages_bytes_max=1_000_000
+)
+
+
+EVERYTHING = Interest()
 
 
 class Table:
     """A store and its feed."""
 
-    def __init__(self, store: Store, changes_max: int) -> None:
+    def __init__(self, store: Store, changes_max: int, limits: WatchLimits = LIMITS) -> None:
         self.store = store
         self.feed = Feed(Cursor(NO_TOPIC_ID, (0,)), changes_max=changes_max, bytes_max=1_000_000)
         self.refreshes = MetadataRefreshes()
+        self.quotas = Quotas(limits)
 
     async def change(self, *pairs: tuple[bytes, bytes | None]) -> None:
         """Apply and publish changes in one commit."""
@@ -36,9 +42,9 @@ class Table:
         """Begin and end a metadata refresh, which finds this topic and this end."""
         self.refreshes.end(self.refreshes.begin(), TopicSnapshot(topic_id, (end,)))
 
-    def new_watch(self) -> Watch:
+    def new_watch(self, interest: Interest = EVERYTHING) -> Watch:
         validator = CursorValidator(self.feed, self.refreshes)
-        return Watch(self.store, self.feed, Interest(), LIMITS, validator)
+        return Watch(self.store, self.feed, interest, self.quotas, validator)
 
     def watching(
         self, after: Cursor | None = None, *, interval: float | None = None
@@ -56,9 +62,11 @@ class Table:
 
 
 @asynccontextmanager
-async def open_table(directory: Path, *, changes_max: int = 10_000) -> AsyncIterator[Table]:
+async def open_table(
+    directory: Path, *, changes_max: int = 10_000, limits: WatchLimits = LIMITS
+) -> AsyncIterator[Table]:
     """Open an empty table whose feed keeps so many changes."""
     async with open_inline_store(directory / "kvs.db", WindowLimits(10_000, 1_000_000, 10_000)) as store:
         await store.begin("topic", NO_TOPIC_ID, (0,))
         await store.caught_up(0)
-        yield Table(store, changes_max)
+        yield Table(store, changes_max, limits)

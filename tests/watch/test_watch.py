@@ -1,16 +1,23 @@
 """Watches that conflate or lose nothing, and cursors that the table does not know yet."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable
+from contextlib import AsyncExitStack, aclosing
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from kvs_graphql.cursor import NO_TOPIC_ID, Cursor
+from kvs_graphql.errors import LimitExceeded
 from kvs_graphql.feed import Kind, Update
+from kvs_graphql.records import Interest
 from kvs_graphql.state import TopicSnapshot
+from kvs_graphql.store import Query, Snapshot, Store
+from kvs_graphql.watch import Start
 from tests.simulation.world import everything_possible, in_virtual_time
-from tests.watch.table import open_table
+from tests.watch.table import LIMITS, open_table
 
 INTERVAL_SECONDS = 0.01
 LIVE = (Kind.LIVE, None)
@@ -178,3 +185,129 @@ async def test_watch_that_fell_behind_replays_from_the_store_and_follows_again(t
         assert await next_of(updates, 3) == [(Kind.SET, b"a", b"%d" % n) for n in (1, 2, 3)]
         await table.change((b"a", b"4"))
         assert await next_of(updates, 1) == [(Kind.SET, b"a", b"4")]
+
+
+KEYS = [b"%02d" % n for n in range(40)]
+SNAPSHOT = Start(snapshot=True)
+
+
+async def keys_until_live(pages: AsyncGenerator[Iterable[Update], None]) -> list[bytes]:
+    """Return the keys of all updates up to the next LIVE."""
+    keys: list[bytes] = []
+    async for page in pages:
+        for update in page:
+            if update.kind is Kind.LIVE:
+                return keys
+            assert update.record is not None
+            keys.append(update.record.key)
+    raise AssertionError("it ended")
+
+
+@in_virtual_time
+async def test_pages_of_clients_that_do_not_read_are_dropped_for_others_and_read_anew(tmp_path: Path) -> None:
+    limits = replace(LIMITS, pages_bytes_max=3_000)
+    async with open_table(tmp_path, limits=limits) as table, AsyncExitStack() as stack:
+        await table.change(*((key, b"1") for key in KEYS))
+        unread, rests = [], []
+        for _ in range(20):
+            unread.append(await stack.enter_async_context(aclosing(table.new_watch().updates(SNAPSHOT))))
+            rests.append(iter(await anext(unread[-1])))
+            first = next(rests[-1])
+            assert first.record is not None
+            assert first.record.key == KEYS[0]
+            assert table.quotas.pages.size <= limits.pages_bytes_max
+        async with aclosing(table.new_watch().updates(SNAPSHOT)) as other:
+            assert await keys_until_live(other) == KEYS
+        for pages, rest in zip(unread, rests, strict=True):
+            left = [update.record.key for update in rest if update.record is not None]
+            assert [*left, *await keys_until_live(pages)] == KEYS[1:]
+    assert table.quotas.pages.size == 0
+
+
+@in_virtual_time
+async def test_updates_from_the_log_that_nobody_reads_are_dropped_and_come_again(tmp_path: Path) -> None:
+    limits = replace(LIMITS, pages_bytes_max=3_000)
+    async with open_table(tmp_path, limits=limits) as table, AsyncExitStack() as stack:
+        unread = [
+            await stack.enter_async_context(aclosing(table.new_watch().updates(Start(progress=True))))
+            for _ in range(20)
+        ]
+        for pages in unread:
+            assert await keys_until_live(pages) == []
+        await table.change(*((key, b"1") for key in KEYS))
+        rests = []
+        for pages in unread:
+            rests.append(iter(await anext(pages)))
+            next(rests[-1])
+            assert table.quotas.pages.size <= limits.pages_bytes_max
+        for pages, rest in zip(unread, rests, strict=True):
+            keys = [update.record.key for update in rest if update.record is not None]
+            while len(keys) < len(KEYS) - 1:
+                keys += [update.record.key for update in await anext(pages) if update.record is not None]
+            assert keys == KEYS[1:]
+
+
+@in_virtual_time
+async def test_page_that_was_read_is_kept_by_nobody(tmp_path: Path) -> None:
+    async with open_table(tmp_path) as table:
+        await table.change(*((key, b"1") for key in KEYS))
+        async with aclosing(table.new_watch().updates(SNAPSHOT)) as pages:
+            page = await anext(pages)
+            assert len(list(page)) == LIMITS.page_max
+            assert list(page) == []
+
+
+@in_virtual_time
+async def test_scans_that_match_nothing_read_in_turns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    course = []
+    read = Store.read
+
+    async def observed(store: Store, *queries: Query[Any]) -> Snapshot:
+        course.append(asyncio.current_task())
+        return await read(store, *queries)
+
+    async with open_table(tmp_path, changes_max=1, limits=replace(LIMITS, rows_max=4)) as table:
+        await table.change(*((key, b"1") for key in KEYS))
+        for start in (SNAPSHOT, Start(cursor(1))):
+            course.clear()
+            monkeypatch.setattr(Store, "read", observed)
+            async with (
+                aclosing(table.new_watch(Interest(prefix=b"nothing")).updates(start)) as one,
+                aclosing(table.new_watch(Interest(prefix=b"nothing either")).updates(start)) as other,
+            ):
+                tasks = [asyncio.create_task(keys_until_live(pages)) for pages in (one, other)]
+                assert await asyncio.gather(*tasks) == [[], []]
+            assert course == tasks * (len(KEYS) // 4 + 1)
+            monkeypatch.undo()
+
+
+@in_virtual_time
+async def test_keys_that_are_missing_are_looked_up_in_one_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with open_table(tmp_path, limits=replace(LIMITS, rows_max=4)) as table:
+        await table.change(*((key, b"1") for key in KEYS))
+        reads = 0
+        read = Store.read
+
+        async def counted(store: Store, *queries: Query[Any]) -> Snapshot:
+            nonlocal reads
+            reads += 1
+            return await read(store, *queries)
+
+        monkeypatch.setattr(Store, "read", counted)
+        interest = Interest(frozenset({b"missing", KEYS[-1]}))
+        async with aclosing(table.new_watch(interest).updates(SNAPSHOT)) as pages:
+            assert await keys_until_live(pages) == KEYS[-1:]
+    assert reads == 2
+
+
+@in_virtual_time
+async def test_watch_whose_arguments_find_no_room_is_refused(tmp_path: Path) -> None:
+    async with open_table(tmp_path, limits=replace(LIMITS, arguments_bytes_max=1_000)) as table:
+        interest = Interest(frozenset({b"k" * 500}))
+        async with aclosing(table.new_watch(interest).updates(SNAPSHOT)) as first:
+            await anext(first)
+            for _ in range(2):
+                with pytest.raises(LimitExceeded, match="1000 bytes"):
+                    await anext(table.new_watch(Interest(prefix=b"p")).updates(SNAPSHOT))
+        async with aclosing(table.new_watch(interest).updates(SNAPSHOT)) as again:
+            await anext(again)

@@ -1,10 +1,7 @@
 """GraphQL over HTTP: any request gets an answer, errors are masked, and streams keep little of their request."""
 
-import asyncio
-import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlencode
 
 import orjson
@@ -14,7 +11,7 @@ from structlog.testing import capture_logs
 
 from tests.applications import open_application
 from tests.transports import MULTIPART_ACCEPT
-from tests.web.calls import JSON_HEADERS, SECONDS_MAX, UNENCODABLE, app_of, call
+from tests.web.calls import JSON_HEADERS, UNENCODABLE, app_of, call
 
 _QUERY = orjson.dumps({"query": "{ __typename }"})
 _SUBSCRIPTION = orjson.dumps({"query": "subscription { updates { kind } }"})
@@ -76,34 +73,3 @@ async def test_result_that_cannot_be_encoded_is_masked(tmp_path: Path, accept: s
         assert b'"code":"INTERNAL"' in answer.content
         assert logged[0]["id"].encode() in answer.content
         assert application.counted("kvs_errors_total") == 1
-
-
-@pytest.mark.parametrize("accept", ["text/event-stream", MULTIPART_ACCEPT])
-async def test_stream_does_not_keep_the_body_of_its_request(tmp_path: Path, accept: str) -> None:
-    body = orjson.dumps({"query": "subscription { updates { kind } }"})
-    messages: list[dict[str, Any]] = []
-
-    async def receive() -> dict[str, Any]:
-        return messages.pop() if messages else await asyncio.Future[dict[str, Any]]()
-
-    async def send(_: Any) -> None:
-        """Every message finds room."""
-
-    scope = {
-        "type": "http",
-        "method": "POST",
-        "path": "/graphql",
-        "query_string": b"",
-        "headers": [(b"content-type", b"application/json"), (b"accept", accept.encode())],
-        "extensions": {},
-        "client": ("test", 1),
-        "root_path": "",
-    }
-    async with open_application(tmp_path) as application, asyncio.timeout(SECONDS_MAX):
-        references = sys.getrefcount(body)
-        messages.append({"type": "http.request", "body": body, "more_body": False})
-        stream = asyncio.ensure_future(app_of(application)(scope, receive, send))
-        await application.table.watched_by(1)
-        assert sys.getrefcount(body) == references
-        stream.cancel()
-        await asyncio.wait([stream])

@@ -96,13 +96,12 @@ class Settings(BaseSettings):
     cursor_bytes_max: Bytes = Field(64 * _KIB, description="Maximum bytes of a cursor in a request.")
     request_bytes_max: Bytes = Field(1 * _MIB, description="Maximum bytes of a request body or WebSocket message.")
     url_bytes_max: Bytes = Field(256 * _KIB, description="Maximum bytes of a request's URL.")
-    request_head_bytes_max: Bytes = Field(64 * _KIB, description="Maximum bytes of a request's header fields.")
+    request_head_bytes_max: Bytes = Field(
+        64 * _KIB, description="Maximum bytes of a request's header fields, and 32 for each."
+    )
     request_head_seconds_max: Seconds = Field(10.0, description="Maximum seconds for a request's head to arrive.")
     request_body_seconds_max: Seconds = Field(
         30.0, description="Maximum seconds for a request's body or a WebSocket message to arrive."
-    )
-    pipelined_requests_max: Count = Field(
-        100, description="Maximum requests on one connection that wait for the response to another."
     )
     query_depth_max: Count = Field(10, description="Maximum depth of nested fields in a document.")
     query_aliases_max: Annotated[int, Field(ge=0)] = Field(100, description="Maximum aliases in a document.")

@@ -14,11 +14,16 @@ from enum import Enum, auto
 
 import uvicorn
 from httptools import HttpParserError, HttpParserUpgrade
+from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 Response = RequestResponseCycle
 """One request and its response. uvicorn has no public view of how far a response has come."""
+
+
+FIELD_BYTES_MIN = 32
+"""What a field counts beside its bytes, in HTTP/2 (RFC 9113, 6.5.2) and here: it is kept as several objects."""
 
 
 class Connection(asyncio.Protocol):
@@ -32,6 +37,25 @@ class Connection(asyncio.Protocol):
 
     def shutdown(self) -> None:
         """Stop serving this connection."""
+
+    @property
+    def is_held(self) -> bool:
+        """Whether uvicorn reads no more until the application has handled something; then it resumes receiving."""
+        raise NotImplementedError
+
+    def resume_receiving(self) -> None:
+        """Go on reading: the application has handled what made uvicorn pause."""
+        self.transport.resume_reading()
+
+
+class _Flow(FlowControl):
+    """uvicorn's flow control, which would resume reading while requests wait, and so take any number of them."""
+
+    def resume_reading(self) -> None:
+        connection = self._transport.get_protocol()
+        if self.read_paused and isinstance(connection, HttpConnection) and not connection.pipeline:
+            self.read_paused = False
+            connection.resume_receiving()
 
 
 class Part(Enum):
@@ -55,12 +79,13 @@ class HttpConnection(HttpToolsProtocol, Connection):
     """
 
     part = Part.NONE
-    last_words: bytes | None = None
-    """What `end_with` was called with. Whatever else arrives is to be ignored."""
+    ignores_input = False
+    """Whether whatever else arrives is to be ignored: `end_with` was called, or a WebSocket has taken over."""
+    _last_words = b""
     _next_is_deferred = False
 
-    def check_head(self, url: bytes, queued: int) -> None:
-        """Handle the end of a request's head, while `queued` requests wait for another one's response.
+    def check_head(self, url: bytes) -> None:
+        """Handle the end of a request's head.
 
         Raises:
             HeadRefused: The request is not served; `end_with` was called.
@@ -84,15 +109,19 @@ class HttpConnection(HttpToolsProtocol, Connection):
             if self._should_upgrade():
                 self.handle_websocket_upgrade()
         except HttpParserError:
-            if self.last_words is None:
+            if not self.ignores_input:
                 self.parsing_failed()
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self.flow = _Flow(transport)
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
         self.part = Part.HEAD
 
     def on_headers_complete(self) -> None:
-        self.check_head(self.url, len(self.pipeline))
+        self.check_head(self.url)
         self.part = Part.BODY
         super().on_headers_complete()
         response = self.cycle
@@ -109,10 +138,12 @@ class HttpConnection(HttpToolsProtocol, Connection):
         if self.flow.write_paused:
             self._next_is_deferred = True
             self.flow.pause_reading()
-        elif self.last_words is not None and not self.pipeline:
-            self._close_with(self.last_words)
+        elif self._last_words and not self.pipeline:
+            self._close_with(self._last_words)
         else:
             super().on_response_complete()
+            if self.flow.read_paused:
+                self.flow.resume_reading()
 
     def resume_writing(self) -> None:
         super().resume_writing()
@@ -123,19 +154,23 @@ class HttpConnection(HttpToolsProtocol, Connection):
     def handle_websocket_upgrade(self) -> None:
         if not self.is_answered:
             # uvicorn would leave the request before without a connection, and never end it.
+            self.ignores_input = True
             self.transport.close()
             return
         self.upgrading()
         super().handle_websocket_upgrade()
+        self.transport.resume_reading()
         opened = self.transport.get_protocol()
         assert isinstance(opened, WebSocketsSansIOProtocol)
         if not opened.handshake_initiated and not opened.handshake_complete:
             # websockets' parser has refused the head, and uvicorn would wait for another one.
             self.parsing_failed()
+        self.ignores_input = True
 
     def end_with(self, answer: bytes) -> None:
         """Send this as the last response on the connection, after those to the requests before; read nothing more."""
-        self.last_words = answer
+        self._last_words = answer
+        self.ignores_input = True
         if self.is_answered:
             self._close_with(answer)
 
@@ -149,6 +184,11 @@ class HttpConnection(HttpToolsProtocol, Connection):
         return self.cycle is None or self.cycle.response_complete
 
     @property
+    def is_held(self) -> bool:
+        """Whether uvicorn reads no more until the application has taken a body or answered (`read_paused`)."""
+        return self.flow.read_paused
+
+    @property
     def is_first_in_line(self) -> bool:
         """Whether the last request so far waits for no other one's response."""
         return not self.pipeline
@@ -159,9 +199,14 @@ class HttpConnection(HttpToolsProtocol, Connection):
         return len(self.url)
 
     @property
+    def field_count(self) -> int:
+        """The number of the last request's header and trailer fields that have arrived."""
+        return len(self.headers)
+
+    @property
     def field_bytes(self) -> int:
-        """The bytes of the last request's header fields (`headers`), each with a colon, a space and an end of line."""
-        return sum(len(name) + len(value) + 4 for name, value in self.headers)
+        """The size of these fields (`headers`)."""
+        return sum(len(name) + len(value) + FIELD_BYTES_MIN for name, value in self.headers)
 
     @property
     def awaiting_body(self) -> Response | None:

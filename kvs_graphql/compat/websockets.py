@@ -36,9 +36,9 @@ class WebSocketConnection(WebSocketsSansIOProtocol, Connection):
     def fragment_came(self, fragments: int, size: int) -> None:
         """Handle a part of a message, which has so many by now, and so many bytes."""
 
-    def resume_receiving(self) -> None:
-        """Go on reading: the application has taken all messages."""
-        self.transport.resume_reading()
+    def feed(self, data: bytes) -> None:
+        """Parse data: uvicorn's `data_received`."""
+        super().data_received(data)
 
     def pong_overdue(self) -> None:
         """Handle a ping that was not answered in time, in place of uvicorn's closing with 1011."""
@@ -66,8 +66,8 @@ class WebSocketConnection(WebSocketsSansIOProtocol, Connection):
         return self.writable.is_set() and self.conn.state is _OPEN and not self.transport.is_closing()
 
     @property
-    def has_message(self) -> bool:
-        """Whether messages wait for the application, so that uvicorn reads no more (`read_paused`)."""
+    def is_held(self) -> bool:
+        """Whether uvicorn reads no more until the application has taken its messages (`read_paused`)."""
         return self.read_paused
 
     @property

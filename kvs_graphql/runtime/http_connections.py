@@ -6,6 +6,7 @@ from typing import ClassVar, NoReturn
 from weakref import ref
 
 from kvs_graphql.compat.uvicorn import (
+    FIELD_BYTES_MIN,
     HeadRefused,
     HttpConnection,
     Part,
@@ -20,9 +21,12 @@ from kvs_graphql.compat.uvicorn import (
 from kvs_graphql.errors import LimitExceeded
 from kvs_graphql.runtime import refusals
 from kvs_graphql.runtime.patience import Patience, Shared, bound_buffers
+from kvs_graphql.runtime.turns import TakesTurns
 from kvs_graphql.service import Flush
 from kvs_graphql.web.direct import DIRECT_EXTENSION
 
+_FIELD_GROWTH_MAX = 9
+"""The shortest field has four bytes and one that counts."""
 _HEALTH_URLS = {b"/healthz", b"/readyz"}
 
 
@@ -66,16 +70,17 @@ class ChunkWriter(ref[Response]):
             transport_of(response).write(b"".join(taken))
 
 
-class LimitedHttpConnection(Patience, HttpConnection):
+class LimitedHttpConnection(Patience, TakesTurns, HttpConnection):
     """An HTTP connection within limits; uvicorn would take and wait for heads and bodies without end.
 
-    Nothing is counted for a request that arrives in one read. Of one that needs more, the bytes of each further read
+    Nothing is counted for a small request that arrives in one read. Of another one, the bytes of each further slice
     count for the part of it that has not ended.
     """
 
+    whole_bytes_max = 4096
     chunk_writer: ClassVar[type[ChunkWriter]]
     _over: LimitExceeded | None = None
-    _read_bytes = 0
+    _slice_bytes = 0
     _part_bytes = 0
     _head_timer: TimerHandle | None = None
     _body_timer: TimerHandle | None = None
@@ -86,29 +91,25 @@ class LimitedHttpConnection(Patience, HttpConnection):
         self._over = self.shared.slots.take(transport, self.client[0] if self.client else "")
         self._start_head_timer()
 
-    def data_received(self, data: bytes) -> None:
-        if self.last_words is not None:
-            return
-        before, self._read_bytes = self.scope, len(data)
+    def parse(self, data: bytes) -> None:
+        before, self._slice_bytes = self.scope, len(data)
         self.feed(data)
+        if self.ignores_input:
+            return
         if self.part is not Part.NONE:
             self._bound_part(began=self.scope is not before)
         elif self.scope is before:
             self._bound_silence()
 
-    def check_head(self, url: bytes, queued: int) -> None:
+    def check_head(self, url: bytes) -> None:
         limits = self.limits
         if len(url) > limits.url_bytes_max:
             self._refuse_url()
-        if self._part_bytes + self._read_bytes > limits.head_bytes_max and self.field_bytes > limits.head_bytes_max:
+        size_max = _FIELD_GROWTH_MAX * (self._part_bytes + self._slice_bytes)
+        if size_max > limits.head_bytes_max and self.field_bytes > limits.head_bytes_max:
             self._refuse_fields()
-        if queued >= limits.pipelined_max:
-            limit = limits.pipelined_max
-            message = f"More than {limit} requests wait for responses on this connection."
-            self._refuse(HTTPStatus.TOO_MANY_REQUESTS, "KVS_PIPELINED_REQUESTS_MAX", limit, message)
         if self._over is not None and url.partition(b"?")[0] not in _HEALTH_URLS:
-            self.end_with(refusals.no_slot(self._over))
-            raise HeadRefused
+            self._refuse(refusals.no_slot(self._over))
         self._part_bytes = 0
         if self._head_timer is not None:
             self._stop_head_timer()
@@ -132,22 +133,27 @@ class LimitedHttpConnection(Patience, HttpConnection):
         super().connection_lost(exc)
 
     def _bound_part(self, *, began: bool) -> None:
-        """Bound a head or a body that has not ended within a read; `began` tells whether its request began in it."""
+        """Bound a head or a body that has not ended with a slice; `began` tells whether its request began in it."""
         limits = self.limits
         if self.part is Part.BODY:
-            self._part_bytes += 0 if began else self._read_bytes
+            self._part_bytes += 0 if began else self._slice_bytes
             if self._part_bytes > limits.framed_body_bytes_max:
                 self._end_body(self._body_too_large())
+            elif self.field_count > limits.head_bytes_max // FIELD_BYTES_MIN:
+                # Of trailers.
+                self._end_body(self._fields_too_large())
             elif self._body_timer is None and (response := self.awaiting_body) is not None:
                 self._start_body_timer(response)
             return
-        self._part_bytes = self.url_bytes + self.field_bytes if began else self._part_bytes + self._read_bytes
+        self._part_bytes = self._slice_bytes + (0 if began else self._part_bytes)
         if self._head_timer is None:
             self._start_head_timer()
         try:
             if self.url_bytes > limits.url_bytes_max:
                 self._refuse_url()
-            if self._part_bytes - self.url_bytes > limits.head_bytes_max:
+            # A field is known once it has ended. Of one that has not, only the first slice may hold something else.
+            unknown = self._part_bytes - self.url_bytes - self.whole_bytes_max
+            if max(self.field_bytes, unknown) > limits.head_bytes_max:
                 self._refuse_fields()
         except HeadRefused:
             return
@@ -159,16 +165,15 @@ class LimitedHttpConnection(Patience, HttpConnection):
 
     def _refuse_url(self) -> NoReturn:
         limit = self.limits.url_bytes_max
-        self._refuse(HTTPStatus.REQUEST_URI_TOO_LONG, "KVS_URL_BYTES_MAX", limit, f"A URL has at most {limit} bytes.")
+        message = f"A URL has at most {limit} bytes."
+        self._refuse(refusals.over(HTTPStatus.REQUEST_URI_TOO_LONG, "KVS_URL_BYTES_MAX", limit, message))
 
     def _refuse_fields(self) -> NoReturn:
-        limit = self.limits.head_bytes_max
-        message = f"The header fields of a request have at most {limit} bytes."
-        self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "KVS_REQUEST_HEAD_BYTES_MAX", limit, message)
+        self._refuse(self._fields_too_large())
 
-    def _refuse(self, status: HTTPStatus, setting: str, limit: float, message: str) -> NoReturn:
+    def _refuse(self, refusal: bytes) -> NoReturn:
         self._stop_head_timer()
-        self.end_with(refusals.over(status, setting, limit, message))
+        self.end_with(refusal)
         raise HeadRefused
 
     def _start_head_timer(self) -> None:
@@ -210,7 +215,13 @@ class LimitedHttpConnection(Patience, HttpConnection):
         response = self.awaiting_body
         if response is not None and not is_started(response) and self.is_first_in_line:
             self.transport.write(refusal)
+        self.ignores_input = True
         self.transport.close()
+
+    def _fields_too_large(self) -> bytes:
+        limit, setting = self.limits.head_bytes_max, "KVS_REQUEST_HEAD_BYTES_MAX"
+        message = f"The fields of a request have at most {limit} bytes, and {FIELD_BYTES_MIN} for each."
+        return refusals.over(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, setting, limit, message)
 
     def _body_too_large(self) -> bytes:
         limit = self.limits.message_bytes_max

@@ -21,7 +21,6 @@ class ServerLimits:
     head_bytes_max: int
     head_seconds_max: float
     message_bytes_max: int
-    pipelined_max: int
     control_frames_per_second_max: int
     body_seconds_max: float
     unread_bytes_max: int

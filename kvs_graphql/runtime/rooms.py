@@ -123,7 +123,6 @@ def _server_limits(settings: Settings) -> ServerLimits:
         head_seconds_max=settings.request_head_seconds_max,
         message_bytes_max=settings.request_bytes_max,
         body_seconds_max=settings.request_body_seconds_max,
-        pipelined_max=settings.pipelined_requests_max,
         control_frames_per_second_max=settings.control_frames_per_second_max,
         unread_bytes_max=settings.unread_bytes_max,
         send_buffer_bytes_max=settings.send_buffer_bytes_max,

@@ -1,8 +1,4 @@
-"""WebSocket connections: limited, pinged, told why they are closed, and written to directly.
-
-What a client sends is taken in turns of limited length, and only as fast as the application takes its messages. So one
-that sends many small frames gets no more of the event loop than others, and little memory.
-"""
+"""WebSocket connections: limited, pinged, told why they are closed, and written to directly."""
 
 from asyncio import TimerHandle
 from collections.abc import Mapping, Sequence
@@ -13,6 +9,7 @@ from kvs_graphql.errors import LimitExceeded
 from kvs_graphql.runtime import refusals
 from kvs_graphql.runtime.limits import FAREWELL_SECONDS
 from kvs_graphql.runtime.patience import Patience, Shared
+from kvs_graphql.runtime.turns import TakesTurns
 from kvs_graphql.service import Flush
 from kvs_graphql.web.direct import DIRECT_EXTENSION
 
@@ -22,9 +19,6 @@ _MESSAGE_TOO_BIG = 1009
 _TRY_AGAIN_LATER = 1013
 """Clients reconnect after 1001 and 1013; graphql-ws treats most other close codes below 2000 as final."""
 
-_SLICE_BYTES = 1024
-"""Parsed at once, in which fit some 170 frames."""
-_TURN_SECONDS = 0.001
 _FRAGMENT_BYTES = 256
 """What a fragment takes in memory, and in time, beside its bytes."""
 
@@ -75,13 +69,10 @@ class MessageWriter:
             self._connection.transport.write(b"".join(taken))
 
 
-class LimitedWebSocketConnection(Patience, WebSocketConnection):
+class LimitedWebSocketConnection(Patience, TakesTurns, WebSocketConnection):
     """A WebSocket within limits. uvicorn's own `limit_concurrency` would refuse health checks, but no WebSockets."""
 
     opened: ClassVar[set[WebSocketConnection]]
-    _unparsed = b""
-    _is_waiting = False
-    _ignores_input = False
     _control_frames = 0
     _control_second = 0.0
     _message_timer: TimerHandle | None = None
@@ -102,22 +93,16 @@ class LimitedWebSocketConnection(Patience, WebSocketConnection):
         self.reject(503, refusals.shown(error).decode(), headers)
         return False
 
-    def data_received(self, data: bytes) -> None:
-        if self._ignores_input:
+    def parse(self, data: bytes) -> None:
+        self.feed(data)
+        if self.ignores_input:
             return
-        if self._unparsed or len(data) > _SLICE_BYTES:
-            self._unparsed += data
-            if not self._is_waiting:
-                self._take_turn()
-            return
-        super().data_received(data)
-        self._bound_message()
-
-    def resume_receiving(self) -> None:
-        if not self._unparsed:
-            super().resume_receiving()
-        elif not self._is_waiting:
-            self._wait_for_turn()
+        if not self.is_within_message:
+            if self._message_timer is not None:
+                self._message_timer.cancel()
+                self._message_timer = None
+        elif self._message_timer is None:
+            self._message_timer = self.loop.call_later(self.limits.body_seconds_max, self._message_overdue)
 
     def control_frame_came(self) -> None:
         """Close on more pings and pongs than a client has reason to send."""
@@ -141,7 +126,6 @@ class LimitedWebSocketConnection(Patience, WebSocketConnection):
     def connection_lost(self, exc: Exception | None) -> None:
         self.opened.discard(self)
         self.shared.slots.release(self.transport)
-        self._ignores_input = True
         for timer in (self._farewell_timer, self._message_timer):
             if timer is not None:
                 timer.cancel()
@@ -177,54 +161,15 @@ class LimitedWebSocketConnection(Patience, WebSocketConnection):
         else:
             super().shutdown()
 
-    def _take_turn(self) -> None:
-        """Parse for a limited time, and until there is a message for the application; then let others have theirs."""
-        self._is_waiting = False
-        if self._ignores_input:
-            return
-        end, index = self.loop.time() + _TURN_SECONDS, 0
-        unparsed, self._unparsed = self._unparsed, b""
-        while index < len(unparsed):
-            super().data_received(unparsed[index : index + _SLICE_BYTES])
-            index += _SLICE_BYTES
-            if self._ignores_input or self.transport.is_closing():
-                return
-            if self.has_message or self.loop.time() > end:
-                break
-        self._bound_message()
-        self._unparsed = unparsed[index:]
-        if self._unparsed:
-            self.transport.pause_reading()
-        if self.has_message:
-            # The application calls `resume_receiving` when it has taken it.
-            return
-        if self._unparsed:
-            self._wait_for_turn()
-        else:
-            self.transport.resume_reading()
-
-    def _wait_for_turn(self) -> None:
-        self._is_waiting = True
-        self.loop.call_soon(self._take_turn)
-
-    def _bound_message(self) -> None:
-        """Bound how long a message may take to arrive."""
-        if not self.is_within_message:
-            if self._message_timer is not None:
-                self._message_timer.cancel()
-                self._message_timer = None
-        elif self._message_timer is None:
-            self._message_timer = self.loop.call_later(self.limits.body_seconds_max, self._message_overdue)
-
     def _message_overdue(self) -> None:
         seconds = self.limits.body_seconds_max
         self._turn_away(_POLICY_VIOLATION, f"A message did not end within {seconds:g} s.")
 
     def _turn_away(self, code: int, reason: str) -> None:
         """Close, and take nothing more."""
-        if self._ignores_input:
+        if self.ignores_input:
             return
-        self._ignores_input = True
+        self.ignores_input = True
         self.transport.pause_reading()
         self.shared.metrics.clients_disconnected.labels("abusive").inc()
         self._say_farewell(code, reason)

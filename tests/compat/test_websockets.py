@@ -191,7 +191,7 @@ async def test_reading_goes_on_once_the_application_has_taken_every_message() ->
 
     class Observed(WebSocketConnection):
         def resume_receiving(self) -> None:
-            assert not self.has_message
+            assert not self.is_held
             super().resume_receiving()
             resumed.set()
 

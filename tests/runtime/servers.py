@@ -29,7 +29,6 @@ LIMITS = ServerLimits(
     head_bytes_max=2**16,
     head_seconds_max=30,
     message_bytes_max=2**20,
-    pipelined_max=100,
     control_frames_per_second_max=1000,
     unread_bytes_max=2**30,
     body_seconds_max=30,

@@ -52,8 +52,10 @@ class _Flow(FlowControl):
     """uvicorn's flow control, which would resume reading while requests wait, and so take any number of them."""
 
     def resume_reading(self) -> None:
+        if not self.read_paused:
+            return
         connection = self._transport.get_protocol()
-        if self.read_paused and isinstance(connection, HttpConnection) and not connection.pipeline:
+        if isinstance(connection, HttpConnection) and not connection.pipeline:
             self.read_paused = False
             connection.resume_receiving()
 

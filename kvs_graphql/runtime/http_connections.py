@@ -232,5 +232,5 @@ class LimitedHttpConnection(Patience, TakesTurns, HttpConnection):
 def http_protocol(shared: Shared) -> type[LimitedHttpConnection]:
     """Return the class of HTTP connections that share these limits."""
     writer = type("ChunkWriter", (ChunkWriter,), {"buffer_bytes_max": shared.limits.send_buffer_bytes_max})
-    names = {"shared": shared, "limits": shared.limits, "chunk_writer": writer}
+    names = {"shared": shared, "limits": shared.limits, "turns": shared.turns, "chunk_writer": writer}
     return type("HttpConnection", (LimitedHttpConnection,), names)

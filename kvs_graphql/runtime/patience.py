@@ -15,6 +15,7 @@ from kvs_graphql.compat.uvicorn import Connection
 from kvs_graphql.metrics import Metrics
 from kvs_graphql.runtime.connection_slots import ConnectionSlots
 from kvs_graphql.runtime.limits import FAREWELL_SECONDS, ServerLimits
+from kvs_graphql.runtime.turns import Turns
 from kvs_graphql.runtime.unread import UnreadAnswers
 
 _MILLISECONDS_MAX = 2**31 - 1
@@ -28,6 +29,7 @@ class Shared:
     metrics: Metrics
     slots: ConnectionSlots
     unread: UnreadAnswers
+    turns: Turns
 
 
 class Patience(Connection):

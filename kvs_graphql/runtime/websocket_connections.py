@@ -183,5 +183,5 @@ class LimitedWebSocketConnection(Patience, TakesTurns, WebSocketConnection):
 
 def websocket_protocol(shared: Shared) -> type[LimitedWebSocketConnection]:
     """Return the class of WebSocket connections that share these limits; they are counted together."""
-    names = {"shared": shared, "limits": shared.limits, "opened": set()}
+    names = {"shared": shared, "limits": shared.limits, "turns": shared.turns, "opened": set()}
     return type("WebSocketConnection", (LimitedWebSocketConnection,), names)

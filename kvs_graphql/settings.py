@@ -133,6 +133,9 @@ class Settings(BaseSettings):
     unread_bytes_max: Bytes = Field(
         128 * _MIB, description="Maximum bytes of answers that clients are slow to read, over all connections."
     )
+    unfinished_bytes_max: Bytes = Field(
+        64 * _MIB, description="Maximum bytes of requests and messages that have arrived in part, over all connections."
+    )
     control_frames_per_second_max: Count = Field(
         100, description="Maximum pings and pongs from one WebSocket within a second."
     )

@@ -68,6 +68,10 @@ class Part(Enum):
     BODY = auto()
 
 
+# Every request passes these, and a member is looked up through a descriptor.
+_NONE, _HEAD, _BODY = Part
+
+
 class HeadRefused(Exception):
     """Raised by `HttpConnection.check_head` to stop the parser."""
 
@@ -120,11 +124,11 @@ class HttpConnection(HttpToolsProtocol, Connection):
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        self.part = Part.HEAD
+        self.part = _HEAD
 
     def on_headers_complete(self) -> None:
         self.check_head(self.url)
-        self.part = Part.BODY
+        self.part = _BODY
         super().on_headers_complete()
         response = self.cycle
         # An upgrade makes none: then this is the one of the request before, if there was any.
@@ -132,7 +136,7 @@ class HttpConnection(HttpToolsProtocol, Connection):
             self.responding(response)
 
     def on_message_complete(self) -> None:
-        self.part = Part.NONE
+        self.part = _NONE
         super().on_message_complete()
 
     def on_response_complete(self) -> None:

@@ -80,6 +80,11 @@ class WebSocketConnection(WebSocketsSansIOProtocol, Connection):
         return bool(conn.reader.buffer) or conn.current_size is not None
 
     @property
+    def message_bytes(self) -> int:
+        """The bytes of this message that have come."""
+        return len(self.conn.reader.buffer) + (self.conn.current_size or 0)
+
+    @property
     def awaits_pong(self) -> bool:
         """Whether a ping is unanswered (`pong_timer`)."""
         return self.pong_timer is not None

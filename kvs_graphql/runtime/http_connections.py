@@ -27,6 +27,7 @@ from kvs_graphql.web.direct import DIRECT_EXTENSION
 
 _FIELD_GROWTH_MAX = 9
 """The shortest field has four bytes and one that counts."""
+_NOTHING = Part.NONE
 _HEALTH_URLS = {b"/healthz", b"/readyz"}
 
 
@@ -82,6 +83,7 @@ class LimitedHttpConnection(Patience, TakesTurns, HttpConnection):
     _over: LimitExceeded | None = None
     _slice_bytes = 0
     _part_bytes = 0
+    _is_unfinished = False
     _head_timer: TimerHandle | None = None
     _body_timer: TimerHandle | None = None
 
@@ -96,10 +98,13 @@ class LimitedHttpConnection(Patience, TakesTurns, HttpConnection):
         self.feed(data)
         if self.ignores_input:
             return
-        if self.part is not Part.NONE:
+        if self.part is not _NOTHING:
             self._bound_part(began=self.scope is not before)
         elif self.scope is before:
+            # The rest of a body, or nothing of a request.
             self._bound_silence()
+        elif self._is_unfinished:
+            self._finish()
 
     def check_head(self, url: bytes) -> None:
         limits = self.limits
@@ -120,6 +125,7 @@ class LimitedHttpConnection(Patience, TakesTurns, HttpConnection):
             close_after(response)
 
     def upgrading(self) -> None:
+        self._finish()
         self.end_patience()
 
     def parsing_failed(self) -> None:
@@ -127,6 +133,7 @@ class LimitedHttpConnection(Patience, TakesTurns, HttpConnection):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.shared.slots.release(self.transport)
+        self.shared.unfinished.release(self.transport)
         self._stop_head_timer()
         if self._body_timer is not None:
             self._body_timer.cancel()
@@ -135,8 +142,10 @@ class LimitedHttpConnection(Patience, TakesTurns, HttpConnection):
     def _bound_part(self, *, began: bool) -> None:
         """Bound a head or a body that has not ended with a slice; `began` tells whether its request began in it."""
         limits = self.limits
+        self._is_unfinished = True
         if self.part is Part.BODY:
             self._part_bytes += 0 if began else self._slice_bytes
+            self.shared.unfinished.hold(self.transport, self._part_bytes)
             if self._part_bytes > limits.framed_body_bytes_max:
                 self._end_body(self._body_too_large())
             elif self.field_count > limits.head_bytes_max // FIELD_BYTES_MIN:
@@ -146,6 +155,7 @@ class LimitedHttpConnection(Patience, TakesTurns, HttpConnection):
                 self._start_body_timer(response)
             return
         self._part_bytes = self._slice_bytes + (0 if began else self._part_bytes)
+        self.shared.unfinished.hold(self.transport, self._part_bytes)
         if self._head_timer is None:
             self._start_head_timer()
         try:
@@ -160,8 +170,13 @@ class LimitedHttpConnection(Patience, TakesTurns, HttpConnection):
 
     def _bound_silence(self) -> None:
         """Bound how long a client may send no request, but empty lines, which HTTP allows before one."""
+        self._finish()
         if self._head_timer is None and self.is_answered:
             self._start_head_timer()
+
+    def _finish(self) -> None:
+        self._is_unfinished = False
+        self.shared.unfinished.release(self.transport)
 
     def _refuse_url(self) -> NoReturn:
         limit = self.limits.url_bytes_max

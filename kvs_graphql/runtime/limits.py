@@ -24,6 +24,7 @@ class ServerLimits:
     control_frames_per_second_max: int
     body_seconds_max: float
     unread_bytes_max: int
+    unfinished_bytes_max: int
     send_buffer_bytes_max: int
     slow_client_seconds_max: float
     ping_seconds: float

@@ -16,6 +16,7 @@ from kvs_graphql.metrics import Metrics
 from kvs_graphql.runtime.connection_slots import ConnectionSlots
 from kvs_graphql.runtime.limits import FAREWELL_SECONDS, ServerLimits
 from kvs_graphql.runtime.turns import Turns
+from kvs_graphql.runtime.unfinished import UnfinishedRequests
 from kvs_graphql.runtime.unread import UnreadAnswers
 
 _MILLISECONDS_MAX = 2**31 - 1
@@ -29,6 +30,7 @@ class Shared:
     metrics: Metrics
     slots: ConnectionSlots
     unread: UnreadAnswers
+    unfinished: UnfinishedRequests
     turns: Turns
 
 

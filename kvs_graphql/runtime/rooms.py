@@ -125,6 +125,7 @@ def _server_limits(settings: Settings) -> ServerLimits:
         body_seconds_max=settings.request_body_seconds_max,
         control_frames_per_second_max=settings.control_frames_per_second_max,
         unread_bytes_max=settings.unread_bytes_max,
+        unfinished_bytes_max=settings.unfinished_bytes_max,
         send_buffer_bytes_max=settings.send_buffer_bytes_max,
         slow_client_seconds_max=settings.slow_client_seconds_max,
         ping_seconds=settings.ping_seconds,

@@ -15,6 +15,7 @@ from kvs_graphql.runtime.http_connections import http_protocol
 from kvs_graphql.runtime.limits import ServerLimits
 from kvs_graphql.runtime.patience import Shared
 from kvs_graphql.runtime.turns import Turns
+from kvs_graphql.runtime.unfinished import UnfinishedRequests
 from kvs_graphql.runtime.unread import UnreadAnswers
 from kvs_graphql.runtime.websocket_connections import websocket_protocol
 from kvs_graphql.web import ClientAddresses
@@ -39,7 +40,9 @@ class Server(uvicorn.Server):
         addresses: ClientAddresses,
     ) -> None:
         slots = ConnectionSlots(addresses, limits.connections_max, limits.connections_per_client_max)
-        shared = Shared(limits, metrics, slots, UnreadAnswers(limits.unread_bytes_max, metrics), Turns())
+        unread = UnreadAnswers(limits.unread_bytes_max, metrics)
+        unfinished = UnfinishedRequests(limits.unfinished_bytes_max, metrics)
+        shared = Shared(limits, metrics, slots, unread, unfinished, Turns())
         config = Config(
             app,
             http=http_protocol(shared),

@@ -101,7 +101,10 @@ class LimitedWebSocketConnection(Patience, TakesTurns, WebSocketConnection):
             if self._message_timer is not None:
                 self._message_timer.cancel()
                 self._message_timer = None
-        elif self._message_timer is None:
+                self.shared.unfinished.release(self.transport)
+            return
+        self.shared.unfinished.hold(self.transport, self.message_bytes)
+        if self._message_timer is None:
             self._message_timer = self.loop.call_later(self.limits.body_seconds_max, self._message_overdue)
 
     def control_frame_came(self) -> None:
@@ -126,6 +129,7 @@ class LimitedWebSocketConnection(Patience, TakesTurns, WebSocketConnection):
     def connection_lost(self, exc: Exception | None) -> None:
         self.opened.discard(self)
         self.shared.slots.release(self.transport)
+        self.shared.unfinished.release(self.transport)
         for timer in (self._farewell_timer, self._message_timer):
             if timer is not None:
                 timer.cancel()

@@ -31,6 +31,7 @@ LIMITS = ServerLimits(
     message_bytes_max=2**20,
     control_frames_per_second_max=1000,
     unread_bytes_max=2**30,
+    unfinished_bytes_max=2**30,
     body_seconds_max=30,
     send_buffer_bytes_max=2**20,
     slow_client_seconds_max=30,

@@ -89,7 +89,7 @@ class Metrics:
         )
         self.clients_disconnected = Counter(
             "kvs_clients_disconnected",
-            "Connections closed by the service, by reason (slow, silent).",
+            "Connections closed by the service, by reason (slow, silent, unread, unfinished, abusive).",
             ["reason"],
             registry=registry,
         )

@@ -31,6 +31,8 @@ _ALLOWED = {
 _KIB = 1024
 _MIB = 1024 * _KIB
 
+DEFAULT_CONNECTIONS_MAX = 25_000
+
 Count = Annotated[int, Field(ge=1)]
 Bytes = Annotated[int, Field(ge=1)]
 Seconds = Annotated[float, Field(gt=0)]
@@ -94,8 +96,14 @@ class Settings(BaseSettings):
     json_bytes_max: Bytes = Field(1 * _MIB, description="Maximum bytes of a value that is parsed as JSON.")
     cursor_bytes_max: Bytes = Field(64 * _KIB, description="Maximum bytes of a cursor in a request.")
     request_bytes_max: Bytes = Field(1 * _MIB, description="Maximum bytes of a request body or WebSocket message.")
+    url_bytes_max: Bytes = Field(256 * _KIB, description="Maximum bytes of a request's URL.")
+    request_head_bytes_max: Bytes = Field(
+        64 * _KIB, description="Maximum bytes of a request's header fields, and 32 for each."
+    )
     request_head_seconds_max: Seconds = Field(10.0, description="Maximum seconds for a request's head to arrive.")
-    request_body_seconds_max: Seconds = Field(30.0, description="Maximum seconds for a request's body to arrive.")
+    request_body_seconds_max: Seconds = Field(
+        30.0, description="Maximum seconds for a request's body or a WebSocket message to arrive."
+    )
     document_bytes_max: Bytes = Field(
         64 * _KIB, description="Maximum bytes of a document; its variables are not counted."
     )
@@ -129,6 +137,25 @@ class Settings(BaseSettings):
     )
     write_buffer_bytes_max: Bytes = Field(
         32 * _MIB, description="Maximum bytes of writes that Kafka has not acknowledged yet."
+    )
+
+    # Limits on connections.
+    connections_max: Count | None = Field(
+        None,
+        description="Maximum open connections, over all clients; if unset, "
+        f"{DEFAULT_CONNECTIONS_MAX}, or as many as there are file descriptors for.",
+    )
+    connections_per_client_max: Count | None = Field(
+        None, description="Maximum open connections from one address; if unset, a quarter of all."
+    )
+    unread_bytes_max: Bytes = Field(
+        128 * _MIB, description="Maximum bytes of answers that clients are slow to read, over all connections."
+    )
+    unfinished_bytes_max: Bytes = Field(
+        64 * _MIB, description="Maximum bytes of requests and messages that have arrived in part, over all connections."
+    )
+    control_frames_per_second_max: Count = Field(
+        100, description="Maximum pings and pongs from one WebSocket within a second."
     )
 
     # Limits on subscriptions.

@@ -20,7 +20,7 @@ from kvs_graphql.records import Batch, Record
 from kvs_graphql.service import Service, ServiceLimits, WatchLimits
 from kvs_graphql.state import Lifecycle
 from kvs_graphql.store import Store, WindowLimits, open_store
-from kvs_graphql.web import SlotLimits, WebOptions, build_app
+from kvs_graphql.web import ClientAddresses, SlotLimits, WebOptions, build_app
 from tests.counters import counted
 from tests.simulation.world import open_inline_store
 
@@ -65,6 +65,7 @@ OPTIONS = WebOptions(
     heartbeat_seconds=60.0,
     operations_per_websocket_max=10,
     slots=SlotLimits(per_client_max=100, in_all_max=100),
+    addresses=ClientAddresses(()),
 )
 
 

@@ -62,6 +62,8 @@ LIBRARIES: dict[str, set[str]] = {
     "jsonpointer": {"api"},
     "starlette": {"web"},
     "uvicorn": {"runtime"},
+    "websockets": {"runtime"},
+    "httptools": set(),
     "uvloop": {"cli"},
     "httpx": {"client"},
     "httpx_sse": {"client"},

@@ -33,7 +33,6 @@ VARIABLES_BESIDE_THE_SETTINGS = {
 
 DEPENDENCIES_NEVER_IMPORTED = {
     "cramjam": "aiokafka loads it to decompress record batches",
-    "httptools": "uvicorn's HTTP protocol imports it",
 }
 
 

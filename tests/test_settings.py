@@ -10,7 +10,18 @@ from kvs_graphql.errors import BadSetting
 from kvs_graphql.settings import Settings, load_settings, variable
 
 UNITS_AND_COUNTS = {"bytes", "seconds", "keys", "entries", "depth", "aliases", "tokens", "records", "changes", "writes"}
-UNITS_AND_COUNTS |= {"subscriptions", "operations", "websockets", "updates", "deletes", "errors", "cost"}
+UNITS_AND_COUNTS |= {
+    "subscriptions",
+    "operations",
+    "websockets",
+    "updates",
+    "deletes",
+    "connections",
+    "requests",
+    "frames",
+    "errors",
+    "cost",
+}
 SECRET = "swordfish"  # noqa: S105 - no broker has this password
 
 WRONG = {

@@ -14,7 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from kvs_graphql.errors import BadSetting
 from kvs_graphql.logs import configure_logging
-from kvs_graphql.runtime import Running, running
+from kvs_graphql.runtime import Running, raise_limit, running
 from kvs_graphql.settings import Settings, load_settings
 from kvs_graphql.state import State
 
@@ -31,6 +31,7 @@ async def serve_topic(settings: Settings) -> None:
         OperatorError: The service cannot start or cannot continue.
     """
     configure_logging(settings.log_level, settings.log_format)
+    raise_limit(settings)
     async with running(settings) as run:
         _tune_interpreter()
         click.echo(f"kvs-graphql serves topic {settings.topic} at {run.url}/graphql", err=True)
@@ -72,6 +73,7 @@ async def serve_demo(flags: dict[str, Any]) -> None:
                 database=Path(directory, "kvs.db"),
             )
             configure_logging(settings.log_level, settings.log_format)
+            raise_limit(settings)
             async with running(settings) as run:
                 click.echo(
                     _WELCOME.format(url=run.url, broker=bootstrap_servers, topic=_DEMO_TOPIC, command=_command())

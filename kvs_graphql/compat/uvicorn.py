@@ -1,26 +1,29 @@
-"""uvicorn's undocumented names: its connections, their attributes, and the order in which its server stops.
+"""uvicorn's undocumented names: its HTTP connections, their attributes, and the order in which its server stops.
 
-uvicorn documents its settings and the ASGI interface. Limits on connections, close reasons and writing without waiting
-need more. The classes here offer it under names of this project, and only they read or override uvicorn's own names.
-The Sans-I/O interface of `websockets` is documented; that uvicorn keeps its object in `conn` is not.
+uvicorn documents its settings and the ASGI interface. Limits on connections and writing without waiting need more. The
+classes here and in `compat.websockets` offer it under names of this project, and only they read or override uvicorn's
+own names.
 """
 
 import asyncio
 import signal
 import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
+from enum import Enum, auto
 
 import uvicorn
+from httptools import HttpParserError, HttpParserUpgrade
+from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
-from websockets.http11 import Request
-from websockets.protocol import State
 
 Response = RequestResponseCycle
 """One request and its response. uvicorn has no public view of how far a response has come."""
 
-_OPEN = State.OPEN
+
+FIELD_BYTES_MIN = 32
+"""What a field counts beside its bytes, in HTTP/2 (RFC 9113, 6.5.2) and here: it is kept as several objects."""
 
 
 class Connection(asyncio.Protocol):
@@ -35,37 +38,181 @@ class Connection(asyncio.Protocol):
     def shutdown(self) -> None:
         """Stop serving this connection."""
 
+    @property
+    def is_held(self) -> bool:
+        """Whether uvicorn reads no more until the application has handled something; then it resumes receiving."""
+        raise NotImplementedError
+
+    def resume_receiving(self) -> None:
+        """Go on reading: the application has handled what made uvicorn pause."""
+        self.transport.resume_reading()
+
+
+class _Flow(FlowControl):
+    """uvicorn's flow control, which would resume reading while requests wait, and so take any number of them."""
+
+    def resume_reading(self) -> None:
+        if not self.read_paused:
+            return
+        connection = self._transport.get_protocol()
+        if isinstance(connection, HttpConnection) and not connection.pipeline:
+            self.read_paused = False
+            connection.resume_receiving()
+
+
+class Part(Enum):
+    """The part of a request that has begun to arrive on a connection and has not ended."""
+
+    NONE = auto()
+    HEAD = auto()
+    BODY = auto()
+
+
+# Every request passes these, and a member is looked up through a descriptor.
+_NONE, _HEAD, _BODY = Part
+
+
+class HeadRefused(Exception):
+    """Raised by `HttpConnection.check_head` to stop the parser."""
+
 
 class HttpConnection(HttpToolsProtocol, Connection):
     """uvicorn's HTTP/1.1 connection, with hooks.
 
-    uvicorn registers itself for httptools' callbacks (`on_message_begin`, `on_headers_complete`), and makes the
-    `RequestResponseCycle` of a request (`cycle`) in the second one; there is no setting for a class of its own.
+    uvicorn registers itself for httptools' callbacks (`on_message_begin`, `on_headers_complete`,
+    `on_message_complete`), and makes the `RequestResponseCycle` of a request (`cycle`) in the second one; there is no
+    setting for a class of its own. Requests that wait for the one before them are in `pipeline`.
     """
 
-    def head_began(self) -> None:
-        """Handle the first bytes of a request."""
+    part = Part.NONE
+    ignores_input = False
+    """Whether whatever else arrives is to be ignored: `end_with` was called, or a WebSocket has taken over."""
+    _last_words = b""
+    _next_is_deferred = False
 
-    def head_ended(self, response: Response | None) -> None:
-        """Handle the end of a request's head; the application has not run yet. None for an upgrade to a WebSocket."""
+    def check_head(self, url: bytes) -> None:
+        """Handle the end of a request's head.
+
+        Raises:
+            HeadRefused: The request is not served; `end_with` was called.
+        """
+
+    def responding(self, response: Response) -> None:
+        """Handle a request whose head has ended, unless it is an upgrade. The application has not run yet."""
 
     def upgrading(self) -> None:
         """Handle the end of this protocol: a WebSocket takes over the transport."""
 
+    def parsing_failed(self) -> None:
+        """Handle bytes that are not HTTP, or a handshake that is none."""
+
+    def feed(self, data: bytes) -> None:
+        """Parse data as uvicorn's `data_received` does, but without its warnings: any client could repeat them."""
+        self._unset_keepalive_if_required()
+        try:
+            self.parser.feed_data(data)
+        except HttpParserUpgrade:
+            if self._should_upgrade():
+                self.handle_websocket_upgrade()
+        except HttpParserError:
+            if not self.ignores_input:
+                self.parsing_failed()
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self.flow = _Flow(transport)
+
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        self.head_began()
+        self.part = _HEAD
 
     def on_headers_complete(self) -> None:
+        self.check_head(self.url)
+        self.part = _BODY
         super().on_headers_complete()
         response = self.cycle
         # An upgrade makes none: then this is the one of the request before, if there was any.
-        upgrade = response is None or response.scope is not self.scope
-        self.head_ended(None if upgrade else response)
+        if response is not None and response.scope is self.scope:
+            self.responding(response)
+
+    def on_message_complete(self) -> None:
+        self.part = _NONE
+        super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        """Begin with the next request, once the client has read enough of this response."""
+        if self.flow.write_paused:
+            self._next_is_deferred = True
+            self.flow.pause_reading()
+        elif self._last_words and not self.pipeline:
+            self._close_with(self._last_words)
+        else:
+            super().on_response_complete()
+            if self.flow.read_paused:
+                self.flow.resume_reading()
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        if self._next_is_deferred:
+            self._next_is_deferred = False
+            self.on_response_complete()
 
     def handle_websocket_upgrade(self) -> None:
+        if not self.is_answered:
+            # uvicorn would leave the request before without a connection, and never end it.
+            self.ignores_input = True
+            self.transport.close()
+            return
         self.upgrading()
         super().handle_websocket_upgrade()
+        self.transport.resume_reading()
+        opened = self.transport.get_protocol()
+        assert isinstance(opened, WebSocketsSansIOProtocol)
+        if not opened.handshake_initiated and not opened.handshake_complete:
+            # websockets' parser has refused the head, and uvicorn would wait for another one.
+            self.parsing_failed()
+        self.ignores_input = True
+
+    def end_with(self, answer: bytes) -> None:
+        """Send this as the last response on the connection, after those to the requests before; read nothing more."""
+        self._last_words = answer
+        self.ignores_input = True
+        if self.is_answered:
+            self._close_with(answer)
+
+    def _close_with(self, answer: bytes) -> None:
+        self.transport.write(answer)
+        self.transport.close()
+
+    @property
+    def is_answered(self) -> bool:
+        """Whether all requests so far are answered."""
+        return self.cycle is None or self.cycle.response_complete
+
+    @property
+    def is_held(self) -> bool:
+        """Whether uvicorn reads no more until the application has taken a body or answered (`read_paused`)."""
+        return self.flow.read_paused
+
+    @property
+    def is_first_in_line(self) -> bool:
+        """Whether the last request so far waits for no other one's response."""
+        return not self.pipeline
+
+    @property
+    def url_bytes(self) -> int:
+        """The bytes of the last request's URL that have arrived (`url`)."""
+        return len(self.url)
+
+    @property
+    def field_count(self) -> int:
+        """The number of the last request's header and trailer fields that have arrived."""
+        return len(self.headers)
+
+    @property
+    def field_bytes(self) -> int:
+        """The size of these fields (`headers`)."""
+        return sum(len(name) + len(value) + FIELD_BYTES_MIN for name, value in self.headers)
 
     @property
     def awaiting_body(self) -> Response | None:
@@ -80,6 +227,11 @@ def add_extension(response: Response, name: str, extension: object) -> None:
     uvicorn's HTTP scopes have no extensions, and it makes the scope (`scope`) without a hook.
     """
     response.scope["extensions"] = {name: extension}  # type: ignore[dict-item]
+
+
+def close_after(response: Response) -> None:
+    """End the connection with this response (`keep_alive`)."""
+    response.keep_alive = False
 
 
 def takes_chunks(response: Response) -> bool:
@@ -113,96 +265,6 @@ def is_complete(response: Response) -> bool:
 def transport_of(response: Response) -> asyncio.Transport:
     """Return where uvicorn writes this response (`transport`)."""
     return response.transport
-
-
-class WebSocketConnection(WebSocketsSansIOProtocol, Connection):
-    """uvicorn's WebSocket connection over websockets' Sans-I/O protocol (`conn`), with hooks."""
-
-    def admit(self) -> bool:
-        """Decide whether the handshake goes on; call `reject` before returning False."""
-        return True
-
-    def extensions(self) -> Mapping[str, object]:
-        """Return what to add to the extensions of the ASGI scope."""
-        return {}
-
-    def pong_overdue(self) -> None:
-        """Handle a ping that was not answered in time, in place of uvicorn's closing with 1011."""
-
-    @property
-    def is_open(self) -> bool:
-        """Whether messages can be sent: the handshake is complete, and nobody has begun to close.
-
-        uvicorn's `close_sent` is about closing by the application only.
-        """
-        return self.conn.state is _OPEN
-
-    @property
-    def is_answered(self) -> bool:
-        """Whether the handshake was answered, by accepting or refusing it (`handshake_complete`)."""
-        return self.handshake_complete
-
-    @property
-    def has_room(self) -> bool:
-        """Whether uvicorn's `send` would not wait (`writable`)."""
-        return self.writable.is_set()
-
-    def takes_messages(self) -> bool:
-        """Tell whether a message can be sent now, without waiting."""
-        return self.writable.is_set() and self.conn.state is _OPEN and not self.transport.is_closing()
-
-    @property
-    def awaits_pong(self) -> bool:
-        """Whether a ping is unanswered (`pong_timer`)."""
-        return self.pong_timer is not None
-
-    def await_pong(self, seconds: float) -> None:
-        """Call `pong_overdue` in so many seconds, if no pong comes; replaces the deadline set before."""
-        if self.pong_timer is not None:
-            self.pong_timer.cancel()
-        # uvicorn's own timer, which it cancels when the pong comes or the connection ends.
-        self.pong_timer = self.loop.call_later(seconds, self.pong_overdue)
-
-    def close(self, code: int, reason: str) -> None:
-        """Send a close frame, and tell the application that its client is gone.
-
-        The transport stays open, and `close_sent` stays False: with it, uvicorn would raise an error at whatever the
-        application still sends.
-        """
-        self.stop_keepalive()
-        if self.conn.state is _OPEN:
-            self.queue.put_nowait({"type": "websocket.disconnect", "code": code, "reason": reason})
-            self.conn.send_close(code, reason)
-            self._write_frames()
-
-    def reject(self, status: int, body: str, headers: Mapping[str, str]) -> None:
-        """Answer the handshake with a response, instead of running the application, and close.
-
-        `handshake_complete` and `close_sent` keep uvicorn from answering again when the service stops.
-        """
-        response = self.conn.reject(status, body)
-        for name, value in headers.items():
-            if name in response.headers:
-                del response.headers[name]
-            response.headers[name] = value
-        self.conn.send_response(response)
-        self.handshake_complete = self.close_sent = True
-        self._write_frames()
-        self.transport.close()
-
-    def _write_frames(self) -> None:
-        self.transport.write(b"".join(self.conn.data_to_send()))
-
-    def handle_connect(self, event: Request) -> None:
-        if not self.admit():
-            return
-        super().handle_connect(event)
-        if not self.handshake_complete:
-            # The application begins later.
-            self.scope["extensions"].update(self.extensions())  # type: ignore[arg-type]
-
-    def keepalive_timeout(self) -> None:
-        self.pong_overdue()
 
 
 class Server(uvicorn.Server):

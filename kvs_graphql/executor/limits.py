@@ -24,6 +24,10 @@ _Measure = tuple[int, int]
 """Levels of fields below, and aliases in it."""
 _NOTHING: _Measure = (0, 0)
 
+_INTROSPECTION_DEPTH_MAX = 32
+"""Introspection is deep by nature: tools ask for 15 nested types. Lists in lists, which make it grow, are limited by
+graphql-core's own rule."""
+
 
 @dataclass(frozen=True, slots=True)
 class ExecutorLimits:
@@ -61,6 +65,7 @@ class _DocumentLimiter(ASTValidationRule):
     def __init__(self, context: ValidationContext, limits: DocumentLimits) -> None:
         super().__init__(context)
         self._fragments: dict[str, _Measure] = {}
+        self._introspection_depth = 0
         measures = [
             self._of(definition.selection_set)
             for definition in context.document.definitions
@@ -70,6 +75,9 @@ class _DocumentLimiter(ASTValidationRule):
         if depth > limits.depth_max:
             message = f"The document is {depth} levels deep; the limit is {limits.depth_max}."
             context.report_error(GraphQLError(message))
+        if self._introspection_depth > _INTROSPECTION_DEPTH_MAX:
+            message = f"The introspection is {self._introspection_depth} levels deep; "
+            context.report_error(GraphQLError(f"{message}the limit is {_INTROSPECTION_DEPTH_MAX}."))
         if aliases > limits.aliases_max:
             message = f"The document has {aliases} aliases; the limit is {limits.aliases_max}."
             context.report_error(GraphQLError(message))
@@ -88,9 +96,11 @@ class _DocumentLimiter(ASTValidationRule):
         depth, aliases = self._of(selection.selection_set)
         if isinstance(selection, InlineFragmentNode):
             return depth, aliases
-        # Introspection is deep by nature, and bounded by the schema.
-        nested = selection.selection_set is not None and not selection.name.value.startswith("__")
-        return depth + 1 if nested else 0, aliases + (selection.alias is not None)
+        aliases += selection.alias is not None
+        if selection.name.value.startswith("__"):
+            self._introspection_depth = max(self._introspection_depth, depth)
+            return 0, aliases
+        return depth + 1 if selection.selection_set is not None else 0, aliases
 
     def _of_fragment(self, name: str) -> _Measure:
         if name not in self._fragments:

@@ -1,26 +1,34 @@
 """HTTP connections: bounded, impatient with slow clients, and written to directly."""
 
 from asyncio import TimerHandle, Transport
-from typing import ClassVar
+from http import HTTPStatus
+from typing import ClassVar, NoReturn
 from weakref import ref
 
-import orjson
-
 from kvs_graphql.compat.uvicorn import (
+    FIELD_BYTES_MIN,
+    HeadRefused,
     HttpConnection,
+    Part,
     Response,
     add_extension,
+    close_after,
     is_complete,
     is_started,
     takes_chunks,
     transport_of,
 )
 from kvs_graphql.errors import LimitExceeded
-from kvs_graphql.metrics import Metrics
-from kvs_graphql.runtime.limits import ServerLimits
-from kvs_graphql.runtime.patience import Patience, bound_buffers
+from kvs_graphql.runtime import refusals
+from kvs_graphql.runtime.patience import Patience, Shared, bound_buffers
+from kvs_graphql.runtime.turns import TakesTurns
 from kvs_graphql.service import Flush
 from kvs_graphql.web.direct import DIRECT_EXTENSION
+
+_FIELD_GROWTH_MAX = 9
+"""The shortest field has four bytes and one that counts."""
+_NOTHING = Part.NONE
+_HEALTH_URLS = {b"/healthz", b"/readyz"}
 
 
 class ChunkWriter(ref[Response]):
@@ -63,51 +71,143 @@ class ChunkWriter(ref[Response]):
             transport_of(response).write(b"".join(taken))
 
 
-class LimitedHttpConnection(Patience, HttpConnection):
-    """An HTTP connection within limits; closed if a head or a body does not end, for which uvicorn would wait."""
+class LimitedHttpConnection(Patience, TakesTurns, HttpConnection):
+    """An HTTP connection within limits; uvicorn would take and wait for heads and bodies without end.
 
+    Nothing is counted for a small request that arrives in one read. Of another one, the bytes of each further slice
+    count for the part of it that has not ended.
+    """
+
+    whole_bytes_max = 4096
     chunk_writer: ClassVar[type[ChunkWriter]]
-    _in_head = False
+    _over: LimitExceeded | None = None
+    _slice_bytes = 0
+    _part_bytes = 0
+    _is_unfinished = False
     _head_timer: TimerHandle | None = None
     _body_timer: TimerHandle | None = None
 
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
         bound_buffers(transport, self.limits)
         super().connection_made(transport)
+        self._over = self.shared.slots.take(transport, self.client[0] if self.client else "")
         self._start_head_timer()
 
-    def data_received(self, data: bytes) -> None:
-        super().data_received(data)
-        if self._in_head and self._head_timer is None:
-            self._start_head_timer()
-        elif self._body_timer is None and (response := self.awaiting_body) is not None:
-            self._start_body_timer(response)
+    def parse(self, data: bytes) -> None:
+        before, self._slice_bytes = self.scope, len(data)
+        self.feed(data)
+        if self.ignores_input:
+            return
+        if self.part is not _NOTHING:
+            self._bound_part(began=self.scope is not before)
+        elif self.scope is before:
+            # The rest of a body, or nothing of a request.
+            self._bound_silence()
+        elif self._is_unfinished:
+            self._finish()
 
-    def head_began(self) -> None:
-        self._in_head = True
+    def check_head(self, url: bytes) -> None:
+        limits = self.limits
+        if len(url) > limits.url_bytes_max:
+            self._refuse_url()
+        size_max = _FIELD_GROWTH_MAX * (self._part_bytes + self._slice_bytes)
+        if size_max > limits.head_bytes_max and self.field_bytes > limits.head_bytes_max:
+            self._refuse_fields()
+        if self._over is not None and url.partition(b"?")[0] not in _HEALTH_URLS:
+            self._refuse(refusals.no_slot(self._over))
+        self._part_bytes = 0
+        if self._head_timer is not None:
+            self._stop_head_timer()
 
-    def head_ended(self, response: Response | None) -> None:
-        self._in_head = False
-        self._stop_head_timer()
-        if response is not None:
-            add_extension(response, DIRECT_EXTENSION, self.chunk_writer(response))
+    def responding(self, response: Response) -> None:
+        add_extension(response, DIRECT_EXTENSION, self.chunk_writer(response))
+        if self._over is not None:
+            close_after(response)
 
     def upgrading(self) -> None:
+        self._finish()
         self.end_patience()
 
+    def parsing_failed(self) -> None:
+        self.end_with(refusals.not_http())
+
     def connection_lost(self, exc: Exception | None) -> None:
+        self.shared.slots.release(self.transport)
+        self.shared.unfinished.release(self.transport)
         self._stop_head_timer()
         if self._body_timer is not None:
             self._body_timer.cancel()
         super().connection_lost(exc)
 
+    def _bound_part(self, *, began: bool) -> None:
+        """Bound a head or a body that has not ended with a slice; `began` tells whether its request began in it."""
+        limits = self.limits
+        self._is_unfinished = True
+        if self.part is Part.BODY:
+            self._part_bytes += 0 if began else self._slice_bytes
+            self.shared.unfinished.hold(self.transport, self._part_bytes)
+            if self._part_bytes > limits.framed_body_bytes_max:
+                self._end_body(self._body_too_large())
+            elif self.field_count > limits.head_bytes_max // FIELD_BYTES_MIN:
+                # Of trailers.
+                self._end_body(self._fields_too_large())
+            elif self._body_timer is None and (response := self.awaiting_body) is not None:
+                self._start_body_timer(response)
+            return
+        self._part_bytes = self._slice_bytes + (0 if began else self._part_bytes)
+        self.shared.unfinished.hold(self.transport, self._part_bytes)
+        if self._head_timer is None:
+            self._start_head_timer()
+        try:
+            if self.url_bytes > limits.url_bytes_max:
+                self._refuse_url()
+            # A field is known once it has ended. Of one that has not, only the first slice may hold something else.
+            unknown = self._part_bytes - self.url_bytes - self.whole_bytes_max
+            if max(self.field_bytes, unknown) > limits.head_bytes_max:
+                self._refuse_fields()
+        except HeadRefused:
+            return
+
+    def _bound_silence(self) -> None:
+        """Bound how long a client may send no request, but empty lines, which HTTP allows before one."""
+        self._finish()
+        if self._head_timer is None and self.is_answered:
+            self._start_head_timer()
+
+    def _finish(self) -> None:
+        self._is_unfinished = False
+        self.shared.unfinished.release(self.transport)
+
+    def _refuse_url(self) -> NoReturn:
+        limit = self.limits.url_bytes_max
+        message = f"A URL has at most {limit} bytes."
+        self._refuse(refusals.over(HTTPStatus.REQUEST_URI_TOO_LONG, "KVS_URL_BYTES_MAX", limit, message))
+
+    def _refuse_fields(self) -> NoReturn:
+        self._refuse(self._fields_too_large())
+
+    def _refuse(self, refusal: bytes) -> NoReturn:
+        self._stop_head_timer()
+        self.end_with(refusal)
+        raise HeadRefused
+
     def _start_head_timer(self) -> None:
-        self._head_timer = self.loop.call_later(self.limits.head_seconds_max, self.transport.close)
+        self._head_timer = self.loop.call_later(self.limits.head_seconds_max, self._end_head)
 
     def _stop_head_timer(self) -> None:
         if self._head_timer is not None:
             self._head_timer.cancel()
             self._head_timer = None
+
+    def _end_head(self) -> None:
+        self._head_timer = None
+        if self.part is not Part.HEAD:
+            # Nothing of a request has come.
+            self.transport.close()
+            return
+        limit = self.limits.head_seconds_max
+        message = f"The request's head did not end within {limit:g} s."
+        self.end_with(refusals.over(HTTPStatus.REQUEST_TIMEOUT, "KVS_REQUEST_HEAD_SECONDS_MAX", limit, message))
 
     def _start_body_timer(self, response: Response) -> None:
         # The end of a body does not stop it: that would cost every request, and few bodies come in several parts.
@@ -121,26 +221,31 @@ class LimitedHttpConnection(Patience, HttpConnection):
         if awaiting is not response:
             self._start_body_timer(awaiting)
             return
-        if not is_started(response):
-            self.transport.write(_body_overdue(self.limits.body_seconds_max))
+        limit = self.limits.body_seconds_max
+        message = f"The request's body did not end within {limit:g} s."
+        self._end_body(refusals.over(HTTPStatus.REQUEST_TIMEOUT, "KVS_REQUEST_BODY_SECONDS_MAX", limit, message))
+
+    def _end_body(self, refusal: bytes) -> None:
+        """Close a connection whose last body does not end; with a response where none has begun, nor one before it."""
+        response = self.awaiting_body
+        if response is not None and not is_started(response) and self.is_first_in_line:
+            self.transport.write(refusal)
+        self.ignores_input = True
         self.transport.close()
 
+    def _fields_too_large(self) -> bytes:
+        limit, setting = self.limits.head_bytes_max, "KVS_REQUEST_HEAD_BYTES_MAX"
+        message = f"The fields of a request have at most {limit} bytes, and {FIELD_BYTES_MIN} for each."
+        return refusals.over(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, setting, limit, message)
 
-def _body_overdue(seconds: float) -> bytes:
-    """The response to a request whose body did not end in time."""
-    setting = "KVS_REQUEST_BODY_SECONDS_MAX"
-    error = LimitExceeded(f"The request's body did not end within {seconds:g} s.", limit=seconds, setting=setting)
-    shown = {"message": str(error), "extensions": {"code": error.code, **error.details}}
-    body = orjson.dumps({"errors": [shown]})
-    head = (
-        "HTTP/1.1 408 Request Timeout\r\ncontent-type: application/json\r\n"
-        f"content-length: {len(body)}\r\nconnection: close\r\n\r\n"
-    )
-    return head.encode() + body
+    def _body_too_large(self) -> bytes:
+        limit = self.limits.message_bytes_max
+        message = f"A request has at most {limit} bytes, and as many for the framing of its chunks."
+        return refusals.over(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "KVS_REQUEST_BYTES_MAX", limit, message)
 
 
-def http_protocol(limits: ServerLimits, metrics: Metrics) -> type[LimitedHttpConnection]:
-    """Return the class of HTTP connections within these limits."""
-    writer = type("ChunkWriter", (ChunkWriter,), {"buffer_bytes_max": limits.send_buffer_bytes_max})
-    names = {"limits": limits, "metrics": metrics, "chunk_writer": writer}
+def http_protocol(shared: Shared) -> type[LimitedHttpConnection]:
+    """Return the class of HTTP connections that share these limits."""
+    writer = type("ChunkWriter", (ChunkWriter,), {"buffer_bytes_max": shared.limits.send_buffer_bytes_max})
+    names = {"shared": shared, "limits": shared.limits, "turns": shared.turns, "chunk_writer": writer}
     return type("HttpConnection", (LimitedHttpConnection,), names)

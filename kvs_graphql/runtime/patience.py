@@ -8,24 +8,42 @@ resume from its last cursor.
 
 import socket
 from asyncio import TimerHandle, Transport
+from dataclasses import dataclass
 from typing import ClassVar
 
 from kvs_graphql.compat.uvicorn import Connection
 from kvs_graphql.metrics import Metrics
+from kvs_graphql.runtime.connection_slots import ConnectionSlots
 from kvs_graphql.runtime.limits import FAREWELL_SECONDS, ServerLimits
+from kvs_graphql.runtime.turns import Turns
+from kvs_graphql.runtime.unfinished import UnfinishedRequests
+from kvs_graphql.runtime.unread import UnreadAnswers
 
 _MILLISECONDS_MAX = 2**31 - 1
 
 
-class Patience(Connection):
-    """Ends a connection on which sending has waited for too long; mixed into a connection of `compat.uvicorn`."""
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """What all connections of a server share."""
 
+    limits: ServerLimits
+    metrics: Metrics
+    slots: ConnectionSlots
+    unread: UnreadAnswers
+    unfinished: UnfinishedRequests
+    turns: Turns
+
+
+class Patience(Connection):
+    """Ends a connection on which sending has waited for too long; mixed into a connection of `compat`."""
+
+    shared: ClassVar[Shared]
     limits: ClassVar[ServerLimits]
-    metrics: ClassVar[Metrics]
     _slow_timer: TimerHandle | None = None
 
     def pause_writing(self) -> None:
         super().pause_writing()
+        self.shared.unread.begin(self.transport)
         self._slow_timer = self.loop.call_later(self.limits.slow_client_seconds_max, self._drop)
 
     def resume_writing(self) -> None:
@@ -48,13 +66,14 @@ class Patience(Connection):
         if self._slow_timer is not None:
             self._slow_timer.cancel()
             self._slow_timer = None
+            self.shared.unread.end(self.transport)
 
     def drop_slow_client(self) -> None:
         """End the connection; the client does not get what it has not read."""
         self.transport.abort()
 
     def _drop(self) -> None:
-        self.metrics.clients_disconnected.labels("slow").inc()
+        self.shared.metrics.clients_disconnected.labels("slow").inc()
         self.drop_slow_client()
 
 

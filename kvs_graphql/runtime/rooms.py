@@ -14,13 +14,14 @@ from kvs_graphql.kafka.consumer import Consumer, ConsumerLimits
 from kvs_graphql.kafka.ingest import BatchLimits
 from kvs_graphql.kafka.producer import Producer, ProducerLimits
 from kvs_graphql.metrics import Metrics
+from kvs_graphql.runtime import descriptors
 from kvs_graphql.runtime.limits import ServerLimits
 from kvs_graphql.runtime.server import Server
 from kvs_graphql.service import Service, ServiceLimits, WatchLimits
 from kvs_graphql.settings import Settings
 from kvs_graphql.state import Lifecycle
 from kvs_graphql.store import Store, WindowLimits, open_store
-from kvs_graphql.web import SlotLimits, WebOptions, build_app
+from kvs_graphql.web import ClientAddresses, SlotLimits, WebOptions, build_app
 
 
 def opened_store(settings: Settings) -> AbstractAsyncContextManager[Store]:
@@ -96,7 +97,12 @@ def build_consumer(settings: Settings, store: Store, feed: Feed, lifecycle: Life
 def build_server(
     settings: Settings, service: Service, metrics: Metrics, on_exit: Callable[[], Awaitable[None]]
 ) -> Server:
-    """Build the HTTP server with the GraphQL schema; it awaits `on_exit` first when it stops."""
+    """Build the HTTP server with the GraphQL schema; it awaits `on_exit` first when it stops.
+
+    Raises:
+        BadSetting: The process may open too few files.
+    """
+    addresses = ClientAddresses(settings.forwarded_allow_ips)
     documents = DocumentLimits(
         bytes_max=settings.document_bytes_max,
         depth_max=settings.query_depth_max,
@@ -118,6 +124,7 @@ def build_server(
         operations_per_websocket_max=settings.operations_per_websocket_max,
         heartbeat_seconds=settings.ping_seconds,
         slots=SlotLimits(settings.subscriptions_per_client_max, settings.subscriptions_max),
+        addresses=addresses,
     )
     schema = build_schema(writes=settings.enable_writes)
     limits_of_executor = ExecutorLimits(
@@ -129,18 +136,29 @@ def build_server(
     )
     executor = Executor(schema, limits_of_executor, metrics)
     app: Any = build_app(executor, schema.as_str() + "\n", service, metrics, options)
-    limits = ServerLimits(
+    return Server(app, _server_limits(settings), metrics, on_exit, addresses=addresses)
+
+
+def _server_limits(settings: Settings) -> ServerLimits:
+    connections_max = descriptors.connections_max(settings)
+    return ServerLimits(
+        connections_max=connections_max,
+        connections_per_client_max=settings.connections_per_client_max or max(1, connections_max // 4),
         websockets_max=settings.websockets_max,
-        message_bytes_max=settings.request_bytes_max,
+        url_bytes_max=settings.url_bytes_max,
+        head_bytes_max=settings.request_head_bytes_max,
         head_seconds_max=settings.request_head_seconds_max,
+        message_bytes_max=settings.request_bytes_max,
         body_seconds_max=settings.request_body_seconds_max,
+        control_frames_per_second_max=settings.control_frames_per_second_max,
+        unread_bytes_max=settings.unread_bytes_max,
+        unfinished_bytes_max=settings.unfinished_bytes_max,
         send_buffer_bytes_max=settings.send_buffer_bytes_max,
         slow_client_seconds_max=settings.slow_client_seconds_max,
         ping_seconds=settings.ping_seconds,
         pong_seconds_max=settings.pong_seconds_max,
         shutdown_seconds_max=settings.shutdown_seconds_max,
     )
-    return Server(app, limits, metrics, on_exit, forwarded_allow_ips=settings.forwarded_allow_ips)
 
 
 def _connection(settings: Settings) -> KafkaConnection:

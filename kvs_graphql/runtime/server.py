@@ -10,9 +10,15 @@ from uvicorn import Config
 from kvs_graphql.compat import uvicorn
 from kvs_graphql.errors import BadSetting
 from kvs_graphql.metrics import Metrics
+from kvs_graphql.runtime.connection_slots import ConnectionSlots
 from kvs_graphql.runtime.http_connections import http_protocol
 from kvs_graphql.runtime.limits import ServerLimits
+from kvs_graphql.runtime.patience import Shared
+from kvs_graphql.runtime.turns import Turns
+from kvs_graphql.runtime.unfinished import UnfinishedRequests
+from kvs_graphql.runtime.unread import UnreadAnswers
 from kvs_graphql.runtime.websocket_connections import websocket_protocol
+from kvs_graphql.web import ClientAddresses
 
 _BACKLOG = 2048
 
@@ -21,8 +27,7 @@ class Server(uvicorn.Server):
     """Serves an ASGI application until a signal or `stop`.
 
     Stopping awaits `on_exit` first, so that clients still get the answers it leads to. Then the server closes its
-    listening socket and waits for open requests, for `shutdown_seconds_max`. X-Forwarded-For is trusted only from the
-    proxies in `forwarded_allow_ips`.
+    listening socket and waits for open requests, for `shutdown_seconds_max`.
     """
 
     def __init__(
@@ -32,12 +37,16 @@ class Server(uvicorn.Server):
         metrics: Metrics,
         on_exit: Callable[[], Awaitable[None]],
         *,
-        forwarded_allow_ips: tuple[str, ...],
+        addresses: ClientAddresses,
     ) -> None:
+        slots = ConnectionSlots(addresses, limits.connections_max, limits.connections_per_client_max)
+        unread = UnreadAnswers(limits.unread_bytes_max, metrics)
+        unfinished = UnfinishedRequests(limits.unfinished_bytes_max, metrics)
+        shared = Shared(limits, metrics, slots, unread, unfinished, Turns())
         config = Config(
             app,
-            http=http_protocol(limits, metrics),
-            ws=websocket_protocol(limits, metrics),
+            http=http_protocol(shared),
+            ws=websocket_protocol(shared),
             ws_max_size=limits.message_bytes_max,
             ws_ping_interval=limits.ping_seconds,
             ws_ping_timeout=limits.pong_seconds_max,
@@ -48,7 +57,8 @@ class Server(uvicorn.Server):
             log_config=None,
             access_log=False,
             server_header=False,
-            forwarded_allow_ips=list(forwarded_allow_ips),
+            # Only limits per client need to know the client, and uvicorn would take whatever a header says.
+            proxy_headers=False,
             timeout_graceful_shutdown=max(1, round(limits.shutdown_seconds_max)),
         )
         super().__init__(config)

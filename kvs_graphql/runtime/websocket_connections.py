@@ -1,24 +1,26 @@
-"""WebSocket connections: limited in number, pinged, told why they are closed, and written to directly."""
+"""WebSocket connections: limited, pinged, told why they are closed, and written to directly."""
 
 from asyncio import TimerHandle
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
-import orjson
-
-from kvs_graphql.compat.uvicorn import WebSocketConnection
+from kvs_graphql.compat.websockets import WebSocketConnection
 from kvs_graphql.errors import LimitExceeded
-from kvs_graphql.metrics import Metrics
-from kvs_graphql.runtime.limits import FAREWELL_SECONDS, ServerLimits
-from kvs_graphql.runtime.patience import Patience
+from kvs_graphql.runtime import refusals
+from kvs_graphql.runtime.limits import FAREWELL_SECONDS
+from kvs_graphql.runtime.patience import Patience, Shared
+from kvs_graphql.runtime.turns import TakesTurns
 from kvs_graphql.service import Flush
 from kvs_graphql.web.direct import DIRECT_EXTENSION
 
 _GOING_AWAY = 1001
+_POLICY_VIOLATION = 1008
+_MESSAGE_TOO_BIG = 1009
 _TRY_AGAIN_LATER = 1013
-"""Clients reconnect after these two; graphql-ws treats most other close codes below 2000 as final."""
+"""Clients reconnect after 1001 and 1013; graphql-ws treats most other close codes below 2000 as final."""
 
-_RETRY_SECONDS = 10
+_FRAGMENT_BYTES = 256
+"""What a fragment takes in memory, and in time, beside its bytes."""
 
 _WHOLE_TEXT = 0x81
 _LENGTH_IN_2_BYTES, _LENGTH_IN_8_BYTES = bytes((_WHOLE_TEXT, 126)), bytes((_WHOLE_TEXT, 127))
@@ -67,30 +69,70 @@ class MessageWriter:
             self._connection.transport.write(b"".join(taken))
 
 
-class LimitedWebSocketConnection(Patience, WebSocketConnection):
+class LimitedWebSocketConnection(Patience, TakesTurns, WebSocketConnection):
     """A WebSocket within limits. uvicorn's own `limit_concurrency` would refuse health checks, but no WebSockets."""
 
     opened: ClassVar[set[WebSocketConnection]]
+    _control_frames = 0
+    _control_second = 0.0
+    _message_timer: TimerHandle | None = None
     _farewell_timer: TimerHandle | None = None
 
-    def admit(self) -> bool:
-        """Refuse WebSockets over the limit: with 503, and the same error as a refused subscription."""
-        if len(self.opened) < self.limits.websockets_max:
+    def admit(self, forwarded_for: Sequence[str]) -> bool:
+        """Refuse WebSockets over a limit: with 503, and the same error as a refused subscription."""
+        error: LimitExceeded | None
+        if len(self.opened) >= self.limits.websockets_max:
+            error = LimitExceeded.of("KVS_WEBSOCKETS_MAX", self.limits.websockets_max, "WebSockets open")
+        else:
+            peer = self.client[0] if self.client else ""
+            error = self.shared.slots.pass_to(self.transport, peer, forwarded_for)
+        if error is None:
             self.opened.add(self)
             return True
-        error = LimitExceeded.of("KVS_WEBSOCKETS_MAX", self.limits.websockets_max, "WebSockets open")
-        shown = {"message": str(error), "extensions": {"code": error.code, **error.details}}
-        headers = {"Content-Type": "application/json", "Retry-After": str(_RETRY_SECONDS)}
-        self.reject(503, orjson.dumps({"errors": [shown]}).decode(), headers)
+        headers = {"Content-Type": "application/json", "Retry-After": str(refusals.RETRY_SECONDS)}
+        self.reject(503, refusals.shown(error).decode(), headers)
         return False
+
+    def parse(self, data: bytes) -> None:
+        self.feed(data)
+        if self.ignores_input:
+            return
+        if not self.is_within_message:
+            if self._message_timer is not None:
+                self._message_timer.cancel()
+                self._message_timer = None
+                self.shared.unfinished.release(self.transport)
+            return
+        self.shared.unfinished.hold(self.transport, self.message_bytes)
+        if self._message_timer is None:
+            self._message_timer = self.loop.call_later(self.limits.body_seconds_max, self._message_overdue)
+
+    def control_frame_came(self) -> None:
+        """Close on more pings and pongs than a client has reason to send."""
+        now = self.loop.time()
+        if now - self._control_second >= 1:
+            self._control_second, self._control_frames = now, 0
+        self._control_frames += 1
+        limit = self.limits.control_frames_per_second_max
+        if self._control_frames > limit:
+            self._turn_away(_POLICY_VIOLATION, f"More than {limit} pings and pongs within a second.")
+
+    def fragment_came(self, fragments: int, size: int) -> None:
+        """Close on a message that is too large, each of its fragments counted with what it costs."""
+        limit = self.limits.message_bytes_max
+        if size + fragments * _FRAGMENT_BYTES > limit:
+            self._turn_away(_MESSAGE_TOO_BIG, f"Over {limit} bytes, with {_FRAGMENT_BYTES} for each fragment.")
 
     def extensions(self) -> Mapping[str, object]:
         return {DIRECT_EXTENSION: MessageWriter(self, self.limits.send_buffer_bytes_max)}
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.opened.discard(self)
-        if self._farewell_timer is not None:
-            self._farewell_timer.cancel()
+        self.shared.slots.release(self.transport)
+        self.shared.unfinished.release(self.transport)
+        for timer in (self._farewell_timer, self._message_timer):
+            if timer is not None:
+                timer.cancel()
         super().connection_lost(exc)
 
     def resume_writing(self) -> None:
@@ -106,7 +148,7 @@ class LimitedWebSocketConnection(Patience, WebSocketConnection):
             # The ping may not have reached the client. `Patience` limits how long it may take to read.
             self.await_pong(self.limits.pong_seconds_max)
             return
-        self.metrics.clients_disconnected.labels("silent").inc()
+        self.shared.metrics.clients_disconnected.labels("silent").inc()
         self._say_farewell(_TRY_AGAIN_LATER, f"Silent: no pong for {self.limits.pong_seconds_max:g} s.")
 
     def drop_slow_client(self) -> None:
@@ -123,6 +165,19 @@ class LimitedWebSocketConnection(Patience, WebSocketConnection):
         else:
             super().shutdown()
 
+    def _message_overdue(self) -> None:
+        seconds = self.limits.body_seconds_max
+        self._turn_away(_POLICY_VIOLATION, f"A message did not end within {seconds:g} s.")
+
+    def _turn_away(self, code: int, reason: str) -> None:
+        """Close, and take nothing more."""
+        if self.ignores_input:
+            return
+        self.ignores_input = True
+        self.transport.pause_reading()
+        self.shared.metrics.clients_disconnected.labels("abusive").inc()
+        self._say_farewell(code, reason)
+
     def _say_farewell(self, code: int, reason: str, seconds: float = FAREWELL_SECONDS) -> None:
         """Close, with the reason if the client reads it in time; it may not read at all."""
         self.close(code, reason)
@@ -130,7 +185,7 @@ class LimitedWebSocketConnection(Patience, WebSocketConnection):
             self._farewell_timer = self.loop.call_later(seconds, self.transport.abort)
 
 
-def websocket_protocol(limits: ServerLimits, metrics: Metrics) -> type[LimitedWebSocketConnection]:
-    """Return the class of WebSocket connections within these limits; they are counted together."""
-    names = {"limits": limits, "metrics": metrics, "opened": set()}
+def websocket_protocol(shared: Shared) -> type[LimitedWebSocketConnection]:
+    """Return the class of WebSocket connections that share these limits; they are counted together."""
+    names = {"shared": shared, "limits": shared.limits, "turns": shared.turns, "opened": set()}
     return type("WebSocketConnection", (LimitedWebSocketConnection,), names)

@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from kvs_graphql.executor import Executor
 from kvs_graphql.metrics import CONTENT_TYPE, Metrics
 from kvs_graphql.service import Service
+from kvs_graphql.web.clients import ClientAddresses
 from kvs_graphql.web.connections import Connections
 from kvs_graphql.web.health import Health
 from kvs_graphql.web.http import GraphQLOverHttp
@@ -39,13 +40,14 @@ class WebOptions:
     operations_per_websocket_max: int
     heartbeat_seconds: float
     slots: SlotLimits
+    addresses: ClientAddresses
 
 
 def build_app(executor: Executor, sdl: str, service: Service, metrics: Metrics, options: WebOptions) -> ASGIApp:
     """The ASGI application of one service, whose schema `sdl` describes."""
     pages = Pages(graphiql=options.graphiql)
     health = Health(service)
-    connections = Connections(service, metrics, Slots(metrics, options.slots))
+    connections = Connections(service, metrics, Slots(metrics, options.slots), options.addresses)
     http = GraphQLOverHttp(
         executor,
         connections,
@@ -78,6 +80,8 @@ def build_app(executor: Executor, sdl: str, service: Service, metrics: Metrics, 
         ],
         exception_handlers={HTTPException: _http_error, Exception: partial(_unexpected, executor)},
     )
+    # To an address that it would make of the request's Host header, and without a proxy's scheme.
+    others.router.redirect_slashes = False
     app: ASGIApp = _Routes({"http": http, "websocket": sockets}, others)
     if not options.cors_origins:
         return app

@@ -10,6 +10,7 @@ from kvs_graphql.api import Connection
 from kvs_graphql.metrics import Metrics
 from kvs_graphql.service import Service
 from kvs_graphql.turns import Turns
+from kvs_graphql.web.clients import ClientAddresses
 from kvs_graphql.web.kept import KeptRequests
 from kvs_graphql.web.slots import Slots
 
@@ -19,18 +20,18 @@ _STARTS_PER_ROUND = 4
 class Connections:
     """Makes the connections of one service."""
 
-    def __init__(self, service: Service, metrics: Metrics, slots: Slots) -> None:
+    def __init__(self, service: Service, metrics: Metrics, slots: Slots, addresses: ClientAddresses) -> None:
         self._service = service
         self._metrics = metrics
         self._slots = slots
         self.kept = KeptRequests(service.arguments)
         self.starts = Turns(_STARTS_PER_ROUND)
         """Those who start a subscription take turns: clients may ask for thousands at once."""
+        self._addresses = addresses
         self.plain = Connection(service, ANYONE, "http", metrics, nullcontext)
         """For operations with one answer: nothing of a client's connection matters to them."""
 
     def streaming(self, scope: Scope, transport: str, resume: str | None = None) -> Connection:
         """A connection that may carry subscriptions."""
-        client = scope.get("client")
-        slot = partial(self._slots.taken, client[0] if client else "", transport)
+        slot = partial(self._slots.taken, self._addresses.of_request(scope), transport)
         return Connection(self._service, ANYONE, transport, self._metrics, slot, resume)

@@ -56,10 +56,14 @@ class Ended:
 
 
 @asynccontextmanager
-async def command(*arguments: str, directory: Path | None = None, **environment: str) -> AsyncIterator[Process]:
+async def command(
+    *arguments: str, directory: Path | None = None, files_max: int | None = None, **environment: str
+) -> AsyncIterator[Process]:
     """Run a command; kill it if it is still running when the context ends."""
+    limited = () if files_max is None else ("sh", "-c", f'ulimit -n {files_max} && exec "$@"', "sh")
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("KVS_")}
     process = await asyncio.create_subprocess_exec(
+        *limited,
         sys.executable,
         "-m",
         "kvs_graphql",
@@ -79,8 +83,10 @@ async def command(*arguments: str, directory: Path | None = None, **environment:
         await process.communicate()
 
 
-async def ended(*arguments: str, directory: Path | None = None, **environment: str) -> Ended:
-    async with command(*arguments, directory=directory, **environment) as process:
+async def ended(
+    *arguments: str, directory: Path | None = None, files_max: int | None = None, **environment: str
+) -> Ended:
+    async with command(*arguments, directory=directory, files_max=files_max, **environment) as process:
         output, errors = await process.communicate()
     return Ended(process.returncode, output.decode(), errors.decode())
 
@@ -125,7 +131,7 @@ async def answers(topic: ServedTopic) -> dict[str, Ended]:
     here = {"KVS_URL": topic.served.run.url}
     slots = asyncio.Semaphore(AT_ONCE)
 
-    async def ask(*arguments: str, **environment: str) -> tuple[str, Ended]:
+    async def ask(*arguments: str, **environment: Any) -> tuple[str, Ended]:
         async with slots:
             return " ".join(arguments), await ended(*arguments, directory=None, **environment)
 

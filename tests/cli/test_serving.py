@@ -6,6 +6,7 @@ from asyncio.subprocess import Process
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx
 import orjson
@@ -26,11 +27,11 @@ SERVES = r"serves topic \S+ at (http://\S+)/graphql"
 
 @asynccontextmanager
 async def serve(
-    broker: EmbeddedBroker, topic: str, directory: Path, **environment: str
+    broker: EmbeddedBroker, topic: str, directory: Path, *, files_max: int | None = None, **environment: str
 ) -> AsyncIterator[tuple[Process, str]]:
     """`kvs-graphql serve`, and the URL that it prints."""
     flags = ("--bootstrap-servers", broker.bootstrap_servers, "--topic", topic, "--port", "0")
-    async with command("serve", *flags, directory=directory, **environment) as process:
+    async with command("serve", *flags, directory=directory, files_max=files_max, **environment) as process:
         yield process, (await line_of(process.stderr, SERVES)).group(1)
 
 
@@ -60,7 +61,11 @@ def refused(found: Ended, code: int, *named: str) -> None:
 
 async def test_a_wrong_setting_is_one_line_that_names_its_variable_and_exit_code_2(tmp_path: Path) -> None:
     (tmp_path / ".env").write_text("KVS_LOG_LEVEL=loud\n")
-    sasl = {"KVS_KAFKA_SECURITY_PROTOCOL": "SASL_SSL", "KVS_KAFKA_PASSWORD": SECRET, "KVS_LOG_LEVEL": "info"}
+    sasl: dict[str, Any] = {
+        "KVS_KAFKA_SECURITY_PROTOCOL": "SASL_SSL",
+        "KVS_KAFKA_PASSWORD": SECRET,
+        "KVS_LOG_LEVEL": "info",
+    }
     flag, file, cross = await asyncio.gather(
         ended("serve", "--port", "http", directory=tmp_path, KVS_LOG_LEVEL="info"),
         ended("serve", directory=tmp_path),
@@ -101,6 +106,38 @@ async def test_a_port_or_a_database_in_use_is_refused(
     refused(same_port, 2, f"KVS_PORT={port}", "Address already in use")
     refused(same_file, 3, "kvs.db is in use by another kvs-graphql process")
     refused(demo, 2, f"KVS_PORT={port}", "Address already in use")
+
+
+@pytest.mark.parametrize(("flags", "needed"), [((), 112), (("--connections-max", "1000"), 1096)])
+async def test_too_few_file_descriptors_are_refused_with_the_number_needed(
+    tmp_path: Path, flags: tuple[str, ...], needed: int
+) -> None:
+    few = str(needed - 1)
+    refused(await ended("serve", "--port", "0", *flags, directory=tmp_path, files_max=needed - 1), 2, str(needed), few)
+
+
+async def test_few_descriptors_are_kept_for_kafka_the_table_and_probes(
+    embedded_broker: EmbeddedBroker, embedded_topic: str, tmp_path: Path
+) -> None:
+    """Clients that open all connections they can leave the service alive, and its state visible."""
+    async with (
+        serve(embedded_broker, embedded_topic, tmp_path, files_max=256) as (process, url),
+        httpx.AsyncClient(base_url=url) as http,
+        sse_text(http, "subscription { updates(progress: true) { kind key } }") as text,
+    ):
+        assert "LIVE" in await anext(text)
+        address = httpx.URL(url)
+        held = [await asyncio.open_connection(address.host, address.port) for _ in range(400)]
+        async with httpx.AsyncClient(base_url=url) as probe:
+            for _ in range(3):
+                assert (await probe.get("/readyz")).status_code == 200
+            assert (await probe.get("/metrics")).status_code == 503
+        await write(embedded_broker.bootstrap_servers, embedded_topic, [(b"while full", b"1")])
+        while "while full" not in await anext(text):
+            pass
+        for _, writer in held:
+            writer.transport.abort()
+        assert await exit_code_after(process, signal.SIGTERM) == 0
 
 
 async def test_sigterm_stops_serve_with_0_without_waiting_for_subscribers(

@@ -1,115 +1,63 @@
 """Fails when an upgrade of uvicorn changes what `kvs_graphql.compat.uvicorn` relies on."""
 
 import asyncio
-import socket
-from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
-from typing import Any, ClassVar
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import ClassVar
 
 import httpx
 import pytest
 import uvicorn
-from uvicorn import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
-from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
-from uvicorn.server import ServerState
 from websockets.asyncio.client import connect
-from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from kvs_graphql.compat.uvicorn import (
+    FIELD_BYTES_MIN,
+    HeadRefused,
     HttpConnection,
+    Part,
     Response,
     Server,
-    WebSocketConnection,
     add_extension,
+    close_after,
     is_complete,
     takes_chunks,
     transport_of,
 )
-from tests.runtime.servers import Application, Receive, Scope, Send
+from tests.compat.servers import HANDSHAKE, idle, serving, unserved
+from tests.runtime.servers import Receive, Scope, Send
 
 GET = b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n"
-HANDSHAKE = (
-    b"GET / HTTP/1.1\r\nhost: localhost\r\nconnection: upgrade\r\nupgrade: websocket\r\n"
-    b"sec-websocket-version: 13\r\nsec-websocket-key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
-)
 MEND = "mend kvs_graphql/compat/uvicorn.py"
 
 
-async def idle(scope: Scope, receive: Receive, send: Send) -> None:
-    """Accept a WebSocket, or answer a request, and leave it at that."""
-    if scope["type"] == "websocket":
-        await send({"type": "websocket.accept"})
-        while (await receive())["type"] != "websocket.disconnect":
-            pass
-    else:
-        await send({"type": "http.response.start", "status": 200, "headers": []})
-        await send({"type": "http.response.body", "body": b"answer"})
+NAMES = (
+    *("cycle", "scope", "loop", "transport", "shutdown", "parser", "flow", "headers", "pipeline"),
+    *("on_message_begin", "on_headers_complete", "on_message_complete", "on_response_complete"),
+    *(
+        "handle_websocket_upgrade",
+        "_should_upgrade",
+        "_unset_keepalive_if_required",
+        "resume_writing",
+        "connection_made",
+    ),
+)
 
 
-@asynccontextmanager
-async def serving(
-    application: Application,
-    http: type[HttpConnection] = HttpConnection,
-    ws: type[WebSocketConnection] = WebSocketConnection,
-    *,
-    server: type[Server] = Server,
-    **options: Any,
-) -> AsyncIterator[tuple[Server, str]]:
-    """A server with those connections, and its address."""
-    config = Config(application, http=http, ws=ws, lifespan="off", log_config=None, **options)
-    served = server(config)
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        async with asyncio.timeout(20), asyncio.TaskGroup() as tasks:
-            tasks.create_task(served.serve(sockets=[listener]))
-            try:
-                yield served, f"127.0.0.1:{listener.getsockname()[1]}"
-            finally:
-                served.stop()
-
-
-def unserved(protocol: type[Any]) -> Any:
-    """A connection of uvicorn's own, without a transport."""
-    config = Config(idle, lifespan="off", log_config=None)
-    return protocol(config=config, server_state=ServerState(), app_state={}, _loop=asyncio.new_event_loop())
+@pytest.mark.parametrize("name", NAMES)
+def test_uvicorns_connections_have_the_names_in_use(name: str) -> None:
+    connection = unserved(HttpToolsProtocol)
+    connection.loop.close()
+    assert hasattr(connection, name), f"uvicorn's HttpToolsProtocol has no `{name}`: {MEND}"
 
 
 @pytest.mark.parametrize(
-    ("protocol", "name"),
-    [
-        *((HttpToolsProtocol, name) for name in ("cycle", "scope", "loop", "transport", "shutdown")),
-        *((HttpToolsProtocol, name) for name in ("on_message_begin", "on_headers_complete")),
-        (HttpToolsProtocol, "handle_websocket_upgrade"),
-        *((WebSocketsSansIOProtocol, name) for name in ("conn", "queue", "writable", "loop", "transport", "shutdown")),
-        *((WebSocketsSansIOProtocol, name) for name in ("handshake_complete", "close_sent")),
-        *((WebSocketsSansIOProtocol, name) for name in ("handle_connect", "keepalive_timeout", "stop_keepalive")),
-        (WebSocketsSansIOProtocol, "pong_timer"),
-    ],
+    "name", sorted(name for name in vars(HttpConnection) if not name.startswith("__") and name not in NAMES)
 )
-def test_uvicorns_connections_have_the_names_in_use(protocol: type[Any], name: str) -> None:
-    connection = unserved(protocol)
+def test_uvicorns_connections_have_no_names_of_this_project(name: str) -> None:
+    connection = unserved(HttpToolsProtocol)
     connection.loop.close()
-    assert hasattr(connection, name), f"uvicorn's {protocol.__name__} has no `{name}`: {MEND}"
-
-
-@pytest.mark.parametrize(
-    ("protocol", "name"),
-    [
-        *((HttpToolsProtocol, name) for name in ("head_began", "head_ended", "upgrading", "awaiting_body")),
-        *(
-            (WebSocketsSansIOProtocol, name)
-            for name in ("admit", "extensions", "pong_overdue", "is_open", "is_answered")
-        ),
-        *(
-            (WebSocketsSansIOProtocol, name)
-            for name in ("has_room", "takes_messages", "awaits_pong", "await_pong", "close", "reject")
-        ),
-    ],
-)
-def test_uvicorns_connections_have_no_names_of_this_project(protocol: type[Any], name: str) -> None:
-    connection = unserved(protocol)
-    connection.loop.close()
-    assert not hasattr(connection, name), f"uvicorn's {protocol.__name__} now has its own `{name}`: {MEND}"
+    assert not hasattr(connection, name), f"uvicorn's HttpToolsProtocol now has its own `{name}`: {MEND}"
 
 
 class ObservedHttp(HttpConnection):
@@ -117,13 +65,22 @@ class ObservedHttp(HttpConnection):
 
     calls: ClassVar[list[str]]
 
-    def head_began(self) -> None:
-        self.calls.append("head began")
+    def check_head(self, url: bytes) -> None:
+        self.calls.append(f"{url.decode()}, {self.part.name}")
+        if url == b"/refused":
+            self.end_with(b"refused")
+            raise HeadRefused
 
-    def head_ended(self, response: Response | None) -> None:
-        self.calls.append("upgrade" if response is None else "head ended")
-        if response is not None:
-            add_extension(response, "observed", response)
+    def responding(self, response: Response) -> None:
+        self.calls.append("responding")
+        add_extension(response, "observed", response)
+
+    def data_received(self, data: bytes) -> None:
+        self.feed(data)
+        self.calls.append(f"read, {self.part.name}")
+
+    def parsing_failed(self) -> None:
+        self.end_with(b"not HTTP")
 
     def upgrading(self) -> None:
         self.calls.append("upgrading")
@@ -142,7 +99,7 @@ async def test_hooks_run_before_the_application_and_extend_its_scope(observed: t
     async with serving(application, observed) as (_, address), httpx.AsyncClient() as client:
         for _ in range(2):
             assert (await client.get(f"http://{address}/")).text == "answer"
-    assert observed.calls == ["head began", "head ended", "application"] * 2, (
+    assert observed.calls == ["/, HEAD", "responding", "read, NONE", "application"] * 2, (
         f"uvicorn no longer parses a head and makes a response as expected: {MEND}"
     )
 
@@ -150,9 +107,112 @@ async def test_hooks_run_before_the_application_and_extend_its_scope(observed: t
 async def test_upgrade_leaves_http(observed: type[ObservedHttp]) -> None:
     async with serving(idle, observed) as (_, address), connect(f"ws://{address}/", proxy=None):
         pass
-    assert observed.calls == ["head began", "upgrade", "upgrading"], (
+    assert observed.calls == ["/, HEAD", "upgrading", "read, NONE"], (
         f"uvicorn no longer upgrades to WebSockets as expected: {MEND}"
     )
+
+
+async def sent(address: str, data: bytes) -> bytes:
+    """Return everything that the server sends to a client that sends this."""
+    host, _, port = address.partition(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    writer.write(data)
+    answer = await reader.read()
+    writer.close()
+    return answer
+
+
+async def test_request_is_refused_at_the_end_of_its_head_and_after_those_before_it(
+    observed: type[ObservedHttp],
+) -> None:
+    async with serving(idle, observed) as (_, address):
+        refused = await sent(address, GET + GET.replace(b"/", b"/refused", 1) + GET)
+    assert refused.count(b"HTTP/1.1 200 ") == 1, f"uvicorn no longer calls `on_response_complete` at the end: {MEND}"
+    assert refused.endswith(b"refused")
+    assert observed.calls[:4] == ["/, HEAD", "responding", "/refused, HEAD", "read, HEAD"], (
+        f"an exception in a callback no longer stops httptools: {MEND}"
+    )
+
+
+async def test_uvicorn_holds_a_connection_until_queued_requests_are_answered() -> None:
+    seen: list[tuple[bool, bool]] = []
+    resumed = asyncio.Event()
+
+    class Observed(ObservedHttp):
+        calls: ClassVar[list[str]] = []
+
+        def data_received(self, data: bytes) -> None:
+            super().data_received(data)
+            seen.append((self.is_held, self.is_first_in_line))
+
+        def resume_receiving(self) -> None:
+            seen.append((self.is_held, self.is_first_in_line))
+            super().resume_receiving()
+            resumed.set()
+
+    async with serving(idle, Observed) as (_, address):
+        await sent(address, GET * 2 + GET.replace(b"/", b"/refused", 1))
+        await resumed.wait()
+    assert seen[:2] == [(True, False), (False, True)], (
+        f"uvicorn no longer pauses reading by `flow` while requests wait in `pipeline`: {MEND}"
+    )
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"\0", HANDSHAKE.replace(b"\r\n\r\n", b"\r\nx: " + b"x" * 10_000 + b"\r\n\r\n"), b"GET /\xff HTTP/1.1\r\n\r\n"],
+    ids=["no HTTP", "handshake too long for websockets", "URL not ASCII"],
+)
+async def test_what_cannot_be_parsed_is_answered(observed: type[ObservedHttp], data: bytes) -> None:
+    async with asyncio.timeout(10), serving(idle, observed) as (_, address):
+        assert await sent(address, data) == b"not HTTP", f"uvicorn no longer stops at what it cannot parse: {MEND}"
+
+
+async def test_upgrade_behind_an_unanswered_request_closes(observed: type[ObservedHttp]) -> None:
+    ended = asyncio.Event()
+
+    async def application(_: Scope, receive: Receive, __: Send) -> None:
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        ended.set()
+
+    async with serving(application, observed) as (_, address):
+        assert await sent(address, GET + HANDSHAKE) == b""
+        await ended.wait()
+
+
+async def test_parts_of_a_request_and_their_bytes_are_known() -> None:
+    seen: list[tuple[Part, int, int]] = []
+    step = asyncio.Event()
+
+    class Noting(HttpConnection):
+        def data_received(self, data: bytes) -> None:
+            self.feed(data)
+            seen.append((self.part, self.url_bytes, self.field_bytes))
+            step.set()
+
+    async with serving(idle, Noting) as (_, address):
+        host, _, port = address.partition(":")
+        reader, writer = await asyncio.open_connection(host, int(port))
+        for data in (b"POST /lo", b"ng HTTP/1.1\r\na", b": b\r\ncontent-length: 2\r\n\r\nx", b"y"):
+            step.clear()
+            writer.write(data)
+            await step.wait()
+        await reader.readuntil(b"answer")
+        writer.close()
+    fields = len("ab" + "content-length2") + 2 * FIELD_BYTES_MIN
+    assert seen == [(Part.HEAD, 3, 0), (Part.HEAD, 5, 0), (Part.BODY, 5, fields), (Part.NONE, 5, fields)], (
+        f"uvicorn no longer collects `url` and `headers` while a head arrives: {MEND}"
+    )
+
+
+async def test_connection_closes_after_a_response_that_ends_it() -> None:
+    class Closing(HttpConnection):
+        def responding(self, response: Response) -> None:
+            close_after(response)
+
+    async with serving(idle, Closing) as (_, address):
+        assert b"connection: close" in await sent(address, GET), f"uvicorn no longer obeys `keep_alive`: {MEND}"
 
 
 async def test_uvicorns_responses_have_the_names_in_use(observed: type[ObservedHttp]) -> None:
@@ -216,78 +276,6 @@ async def test_room_for_a_response_is_known(observed: type[ObservedHttp]) -> Non
     async with serving(application, observed) as (_, address), httpx.AsyncClient() as client:
         await client.get(f"http://{address}/")
     assert seen == [True, False, True], f"uvicorn no longer tells by `flow.write_paused` whether sending waits: {MEND}"
-
-
-async def test_websocket_is_refused_with_an_answer_of_ours() -> None:
-    class Refusing(WebSocketConnection):
-        def admit(self) -> bool:
-            self.reject(503, "{}", {"Content-Type": "application/json", "Retry-After": "7"})
-            return False
-
-    async with serving(idle, ws=Refusing) as (_, address):
-        with pytest.raises(InvalidStatus) as refused:
-            async with connect(f"ws://{address}/", proxy=None):
-                pass
-    response = refused.value.response
-    seen = (response.status_code, response.headers.get_all("content-type"), response.headers["retry-after"])
-    assert seen == (503, ["application/json"], "7"), f"uvicorn no longer lets `handle_connect` refuse: {MEND}"
-    assert response.body == b"{}"
-
-
-async def test_websocket_scope_is_extended_and_its_state_is_known() -> None:
-    seen: list[tuple[bool, bool]] = []
-
-    class Extended(WebSocketConnection):
-        def extensions(self) -> Mapping[str, object]:
-            return {"observed": self}
-
-    async def application(scope: Scope, receive: Receive, send: Send) -> None:
-        assert "observed" in scope["extensions"], f"uvicorn no longer starts a WebSocket's application later: {MEND}"
-        connection: WebSocketConnection = scope["extensions"]["observed"]
-
-        def note() -> None:
-            seen.append((connection.is_answered, connection.is_open))
-
-        note()
-        assert (await receive())["type"] == "websocket.connect"
-        await send({"type": "websocket.accept"})
-        note()
-        connection.close(1013, "the reason")
-        note()
-        event = await receive()
-        assert (event["type"], event["code"]) == ("websocket.disconnect", 1013)
-
-    async with serving(application, ws=Extended) as (_, address), connect(f"ws://{address}/", proxy=None) as client:
-        with pytest.raises(ConnectionClosed) as closed:
-            await client.recv()
-    assert closed.value.rcvd is not None
-    assert (closed.value.rcvd.code, closed.value.rcvd.reason) == (1013, "the reason")
-    assert seen == [(False, False), (True, True), (True, False)], (
-        f"uvicorn's `handshake_complete` and `conn.state` no longer tell how far a WebSocket is: {MEND}"
-    )
-
-
-async def test_unanswered_ping_is_overdue_once_for_each_deadline() -> None:
-    overdue = asyncio.Event()
-
-    class Pinging(WebSocketConnection):
-        deadlines = 0
-
-        def pong_overdue(self) -> None:
-            assert self.awaits_pong, f"uvicorn no longer keeps `pong_timer` while it waits for a pong: {MEND}"
-            type(self).deadlines += 1
-            if self.deadlines < 3:
-                self.await_pong(0.01)
-            else:
-                overdue.set()
-
-    async with serving(idle, ws=Pinging, ws_ping_interval=0.01, ws_ping_timeout=0.01) as (_, address):
-        host, _, port = address.partition(":")
-        _, writer = await asyncio.open_connection(host, int(port))
-        writer.write(HANDSHAKE)
-        await overdue.wait()
-        writer.transport.abort()
-    assert Pinging.deadlines == 3
 
 
 async def test_server_stops_in_our_order() -> None:

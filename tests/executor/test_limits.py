@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from graphql import get_introspection_query
 from structlog.testing import capture_logs
 
 from kvs_graphql.api import build_schema
@@ -79,8 +80,35 @@ def test_aliases_count_each_time_their_fragment_is_spread() -> None:
     assert isinstance(prepare(DocumentLimits(1_000, 1, 1, 100), document), Refusal)
 
 
-def test_introspection_of_tools_is_within_the_usual_limits() -> None:
-    assert isinstance(prepare(usual_limits(), nested_types(9)), PreparedOperation)
+@pytest.mark.parametrize("levels", [7, 9, 15])
+def test_introspection_of_tools_is_within_the_usual_limits(levels: int) -> None:
+    assert isinstance(prepare(usual_limits(), nested_types(levels)), PreparedOperation)
+    assert isinstance(prepare(usual_limits(), get_introspection_query(type_depth=levels)), PreparedOperation)
+
+
+def cycles(levels: int, inner: str = "name") -> str:
+    """Return selections of a type whose result grows exponentially with the levels."""
+    return f"fields {{ type {{ {cycles(levels - 1, inner) if levels > 1 else inner} }} }}"
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        f"{{ __schema {{ types {{ {cycles(3)} }} }} }}",
+        f'{{ __type(name: "Entry") {{ {cycles(3)} }} }}',
+        f'{{ __type(name: "Entry") {{ ...F }} }} fragment F on __Type {{ {cycles(3)} }}',
+        f'{{ __type(name: "Entry") {{ {cycles(2, "...F")} }} }} fragment F on __Type {{ {cycles(1)} }}',
+        '{ __type(name: "Node") { possibleTypes { interfaces { possibleTypes { name } } } } }',
+        f"{{ status {{ state }} __schema {{ queryType {{ ... {{ {cycles(3)} }} }} }} }}",
+        nested_types(60),
+        '{ __type(name: "Entry") {' + " ofType {" * 60 + " name" + " }" * 62,
+        '{ __type(name: "Entry") { ...F } } fragment F on __Type {' + " ofType {" * 60 + " name" + " }" * 61,
+    ],
+)
+def test_introspection_that_is_too_deep_is_refused(document: str) -> None:
+    refused = prepare(usual_limits(), document)
+    assert isinstance(refused, Refusal)
+    assert {(error.extensions or {})["code"] for error in refused.errors} == {"GRAPHQL_VALIDATION_FAILED"}
 
 
 def test_document_that_repeats_a_field_too_often_is_refused_by_validation() -> None:

@@ -2,9 +2,8 @@
 
 import asyncio
 import gc
-from asyncio import StreamReader, StreamWriter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager
+from asyncio import StreamReader
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from weakref import ref
 
@@ -14,11 +13,21 @@ import pytest
 
 from kvs_graphql.demo.broker import EmbeddedBroker
 from kvs_graphql.web.direct import DirectWriter
-from tests.runtime.servers import Application, Receive, Scope, Send, Served, connected, server, writer_of, written
+from tests.runtime.servers import (
+    Application,
+    Receive,
+    Scope,
+    Send,
+    Served,
+    client_of,
+    refused,
+    server,
+    writer_of,
+    written,
+)
 from tests.serving import serving
 
 Answer = Callable[[DirectWriter, Send], Awaitable[None]]
-Client = tuple[StreamReader, StreamWriter]
 
 GET = b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n"
 START = {"type": "http.response.start", "status": 200, "headers": []}
@@ -40,17 +49,6 @@ def answering(answer: Answer) -> Application:
         await send(END)
 
     return application
-
-
-@asynccontextmanager
-async def client_of(port: int, *, receive_buffer_bytes: int | None = None, first: bytes = b"") -> AsyncIterator[Client]:
-    with connected(port, receive_buffer_bytes=receive_buffer_bytes) as connection:
-        connection.sendall(first)
-        reader, writer = await asyncio.open_connection(sock=connection)
-        try:
-            yield reader, writer
-        finally:
-            writer.transport.abort()
 
 
 async def chunks(reader: StreamReader) -> list[bytes]:
@@ -115,9 +113,8 @@ async def test_nothing_is_taken_while_there_is_no_room() -> None:
         await send_chunk(send, b"after")
         assert written(writer, b"direct again")
 
-    limits = {"send_buffer_bytes_max": SMALL_BUFFER_BYTES}
     async with (
-        server(answering(answer), **limits) as served,
+        server(answering(answer), send_buffer_bytes_max=SMALL_BUFFER_BYTES) as served,
         client_of(served.port, receive_buffer_bytes=SMALL_BUFFER_BYTES) as (reader, client),
     ):
         client.write(GET)
@@ -261,13 +258,14 @@ async def test_connection_is_closed_if_a_head_does_not_end_in_time() -> None:
     async def answer(writer: DirectWriter, _: Send) -> None:
         assert written(writer, b"a")
 
+    limit = {"code": "LIMIT_EXCEEDED", "limit": 0.5, "setting": "KVS_REQUEST_HEAD_SECONDS_MAX"}
     async with server(answering(answer), head_seconds_max=0.5) as served:
         async with client_of(served.port) as (reader, _):
             assert await reader.read() == b""
         # Sent before the server accepts the connection: the first head ends in time, however slow the machine is.
         async with client_of(served.port, first=GET + GET[:-2]) as (reader, _):
             assert await chunks(reader) == [b"a"]
-            assert await reader.read() == b""
+            assert refused(await reader.read()) == (408, limit)
 
 
 POST = b"POST / HTTP/1.1\r\nhost: localhost\r\ncontent-length: 6\r\n\r\n"
@@ -282,20 +280,12 @@ async def reading(_: Scope, receive: Receive, send: Send) -> None:
         await send(END)
 
 
-async def refused(reader: StreamReader, seconds: float) -> None:
-    """Assert that the next response is the last one, and says that the body has not ended within that time."""
-    head, _, body = (await reader.read()).partition(b"\r\n\r\n")
-    assert head.startswith(b"HTTP/1.1 408 ")
-    assert b"connection: close" in head
-    (error,) = orjson.loads(body)["errors"]
-    assert (error["extensions"]["code"], error["extensions"]["limit"]) == ("LIMIT_EXCEEDED", seconds)
-
-
 @pytest.mark.parametrize("begun", [b"", b"abc"])
 async def test_request_whose_body_does_not_end_in_time_is_refused(begun: bytes) -> None:
     async with server(reading, body_seconds_max=0.5) as served, client_of(served.port) as (reader, client):
         client.write(POST + begun)
-        await refused(reader, 0.5)
+        limit = {"code": "LIMIT_EXCEEDED", "limit": 0.5, "setting": "KVS_REQUEST_BODY_SECONDS_MAX"}
+        assert refused(await reader.read()) == (408, limit)
 
 
 async def test_later_request_whose_body_does_not_end_in_time_is_refused() -> None:
@@ -312,7 +302,8 @@ async def test_later_request_whose_body_does_not_end_in_time_is_refused() -> Non
         client.write(b"def")
         assert await chunks(reader) == []
         client.write(POST)
-        await refused(reader, 3)
+        limit = {"code": "LIMIT_EXCEEDED", "limit": 3, "setting": "KVS_REQUEST_BODY_SECONDS_MAX"}
+        assert refused(await reader.read()) == (408, limit)
 
 
 async def test_answer_that_has_begun_is_cut_off_if_the_body_does_not_end_in_time() -> None:
@@ -357,7 +348,8 @@ async def test_connection_whose_request_head_does_not_end_is_closed(
             reader, writer = await asyncio.open_connection(url.host, url.port)
             writer.write(begun)
             async with asyncio.timeout(20):
-                assert await reader.read() == b""
+                assert (await reader.read()).startswith(b"HTTP/1.1 408 " if begun else b"")
+            assert reader.at_eof()
             writer.close()
             await writer.wait_closed()
 

@@ -229,7 +229,7 @@ async def test_websocket_over_the_limit_is_refused_until_another_ends() -> None:
 
 
 async def test_websocket_that_answers_no_ping_is_closed_with_the_reason() -> None:
-    limits = {"ping_seconds": PING_SECONDS, "pong_seconds_max": 0.2}
+    limits: dict[str, Any] = {"ping_seconds": PING_SECONDS, "pong_seconds_max": 0.2}
     async with server(listening, **limits) as served, bare_websocket(served.port) as (reader, _):
         assert (await frame(reader))[0] == PING_FRAME
         assert await frame(reader) == (CLOSE_FRAME, (1013).to_bytes(2, "big") + b"Silent: no pong for 0.2 s.")
@@ -239,7 +239,7 @@ async def test_websocket_that_answers_no_ping_is_closed_with_the_reason() -> Non
 
 async def test_idle_websocket_stays_open_while_it_answers_pings() -> None:
     async def stays_open(seconds: float) -> bool:
-        limits = {"ping_seconds": PING_SECONDS, "pong_seconds_max": seconds}
+        limits: dict[str, Any] = {"ping_seconds": PING_SECONDS, "pong_seconds_max": seconds}
         async with server(listening, **limits) as served:
             with suppress(ConnectionClosedError):
                 async with websocket(served.port) as client:
@@ -270,7 +270,7 @@ async def test_slow_websocket_is_not_closed_as_silent() -> None:
             else:
                 await talking(fill)(scope, receive, send)
 
-        limits = {"ping_seconds": PING_SECONDS, "pong_seconds_max": seconds}
+        limits: dict[str, Any] = {"ping_seconds": PING_SECONDS, "pong_seconds_max": seconds}
         async with server(application, send_buffer_bytes_max=SMALL_BUFFER_BYTES, **limits) as served:
             narrow = connected(served.port, receive_buffer_bytes=SMALL_BUFFER_BYTES)
             with suppress(ConnectionClosedError), narrow as connection:

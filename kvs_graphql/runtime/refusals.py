@@ -1,0 +1,40 @@
+"""Responses to requests that the application never gets, in the same form as its own errors."""
+
+from http import HTTPStatus
+
+import orjson
+
+from kvs_graphql.errors import BadInput, KvsError, LimitExceeded
+
+RETRY_SECONDS = 10
+"""When a client that found no free slot may try again."""
+
+
+def over(status: HTTPStatus, setting: str, limit: float, message: str) -> bytes:
+    """Return the response to a request over the limit of a setting."""
+    return _response(status, LimitExceeded(message, limit=limit, setting=setting))
+
+
+def no_slot(error: LimitExceeded) -> bytes:
+    """Return the response on a connection that has no slot."""
+    return _response(HTTPStatus.SERVICE_UNAVAILABLE, error, f"retry-after: {RETRY_SECONDS}\r\n")
+
+
+def not_http() -> bytes:
+    """Return the response to what is not HTTP/1.1, or not a handshake of a WebSocket."""
+    return _response(HTTPStatus.BAD_REQUEST, BadInput("Not a request in HTTP/1.1, or a handshake that is too long."))
+
+
+def shown(error: KvsError) -> bytes:
+    """Return the body of a refusal."""
+    extensions = {"code": error.code, **error.details}
+    return orjson.dumps({"errors": [{"message": str(error), "extensions": extensions}]})
+
+
+def _response(status: HTTPStatus, error: KvsError, headers: str = "") -> bytes:
+    body = shown(error)
+    head = (
+        f"HTTP/1.1 {status.value} {status.phrase}\r\ncontent-type: application/json\r\n"
+        f"content-length: {len(body)}\r\n{headers}connection: close\r\n\r\n"
+    )
+    return head.encode() + body

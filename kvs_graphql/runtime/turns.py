@@ -1,0 +1,117 @@
+"""Parsing what clients send in turns, so that those who send many small things delay nobody else.
+
+A read may bring 256 KiB: 40,000 frames, or 10,000 requests. Parsed at once, they would hold the event loop for hundreds
+of milliseconds, and become as many objects. Here, all connections together parse for two milliseconds in each turn of
+the event loop, one after the other, each for a fraction of that. A connection whose application has not handled what
+came before waits for that.
+"""
+
+from asyncio import get_running_loop
+from collections import deque
+from typing import ClassVar
+
+from kvs_graphql.compat.uvicorn import Connection
+
+_SLICE_BYTES = 512
+_CONNECTION_SECONDS = 0.00025
+_LOOP_SECONDS = 0.002
+
+
+class Turns:
+    """The connections that have something to parse, in the order of their turns."""
+
+    def __init__(self) -> None:
+        self._waiting: deque[TakesTurns] = deque()
+
+    def wait(self, connection: "TakesTurns") -> None:
+        """Have a connection take its turn; it may not be waiting yet."""
+        if not self._waiting:
+            get_running_loop().call_soon(self._run)
+        self._waiting.append(connection)
+
+    def _run(self) -> None:
+        loop = get_running_loop()
+        end = loop.time() + _LOOP_SECONDS
+        try:
+            while self._waiting and loop.time() < end:
+                self._give_turn()
+        finally:
+            if self._waiting:
+                loop.call_soon(self._run)
+
+    def _give_turn(self) -> None:
+        # The first one stays until its turn is over: so `wait` schedules no second run.
+        connection, has_more = self._waiting[0], False
+        try:
+            has_more = connection.take_turn()
+        except Exception:
+            # As the event loop does where `data_received` fails.
+            connection.transport.abort()
+            raise
+        finally:
+            self._waiting.popleft()
+            if has_more:
+                self._waiting.append(connection)
+
+
+class TakesTurns(Connection):
+    """Parses in turns; mixed into a connection of `compat`."""
+
+    turns: ClassVar[Turns]
+    whole_bytes_max: ClassVar[int] = _SLICE_BYTES
+    """How much is parsed at once if no more has come, as most of what honest clients send."""
+    ignores_input = False
+    _unparsed = b""
+    _is_waiting = False
+
+    def parse(self, data: bytes) -> None:
+        """Parse a small part of what has come."""
+        raise NotImplementedError
+
+    def data_received(self, data: bytes) -> None:
+        if self.ignores_input:
+            return
+        if not self._unparsed and len(data) <= self.whole_bytes_max:
+            self.parse(data)
+            return
+        self._unparsed += data
+        self.transport.pause_reading()
+        if not self.is_held:
+            self._wait()
+
+    def resume_receiving(self) -> None:
+        if self._unparsed:
+            self._wait()
+        else:
+            super().resume_receiving()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.ignores_input = True
+        super().connection_lost(exc)
+
+    def take_turn(self) -> bool:
+        """Parse for a short time; return whether there is more to parse."""
+        end, index = self.loop.time() + _CONNECTION_SECONDS, 0
+        unparsed, self._unparsed = self._unparsed, b""
+        while index < len(unparsed) and not self._is_over:
+            self.parse(unparsed[index : index + _SLICE_BYTES])
+            index += _SLICE_BYTES
+            if self.is_held or self.loop.time() > end:
+                break
+        self._is_waiting = False
+        if self._is_over:
+            return False
+        self._unparsed = unparsed[index:]
+        if not self._unparsed and not self.is_held:
+            self.transport.resume_reading()
+        self._is_waiting = bool(self._unparsed) and not self.is_held
+        return self._is_waiting
+
+    @property
+    def _is_over(self) -> bool:
+        return self.ignores_input or self.transport.is_closing()
+
+    def _wait(self) -> None:
+        if not self._is_waiting:
+            self._is_waiting = True
+            self.turns.wait(self)

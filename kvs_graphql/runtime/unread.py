@@ -1,0 +1,63 @@
+"""A budget for what clients have not read yet, over all connections.
+
+An answer may be much larger than a connection's buffer, and stays in memory until its client has read it. Where the
+unread answers of all clients are over the budget, connections are dropped, the slowest readers first.
+"""
+
+from asyncio import Transport, get_running_loop
+from dataclasses import dataclass
+
+from kvs_graphql.metrics import Metrics
+
+
+@dataclass(slots=True)
+class _Unread:
+    """What one client has not read. All of an answer stays in memory until its end is read, so `bytes` is constant."""
+
+    bytes: int
+    since: float
+
+
+class UnreadAnswers:
+    """The connections whose clients have not read what was sent, and the bytes held for them."""
+
+    def __init__(self, bytes_max: int, metrics: Metrics) -> None:
+        self._bytes_max = bytes_max
+        self._metrics = metrics
+        self._unread: dict[Transport, _Unread] = {}
+        self._bytes = 0
+        self._is_shedding = False
+
+    def begin(self, transport: Transport) -> None:
+        """Count what waits for a client, from when its buffer is full."""
+        loop = get_running_loop()
+        unread = self._unread[transport] = _Unread(transport.get_write_buffer_size(), loop.time())
+        self._bytes += unread.bytes
+        if self._bytes > self._bytes_max and not self._is_shedding:
+            self._is_shedding = True
+            # The caller is still writing, perhaps to the connection that is dropped.
+            loop.call_soon(self._shed)
+
+    def end(self, transport: Transport) -> None:
+        """Count no more: the client has read enough, or is gone."""
+        unread = self._unread.pop(transport, None)
+        if unread is not None:
+            self._bytes -= unread.bytes
+
+    def _shed(self) -> None:
+        """Drop the slowest readers until the rest is within the budget. A single answer may exceed it."""
+        self._is_shedding = False
+        now = get_running_loop().time()
+        slowest = sorted(self._unread, key=lambda transport: self._pace(transport, now))
+        for transport in slowest[:-1]:
+            if self._bytes <= self._bytes_max:
+                break
+            self._metrics.clients_disconnected.labels("unread").inc()
+            self.end(transport)
+            transport.abort()
+
+    def _pace(self, transport: Transport, now: float) -> tuple[float, float]:
+        """How fast a client reads, in bytes per second; of those that read nothing, the longest waiting comes first."""
+        unread = self._unread[transport]
+        read = max(0, unread.bytes - transport.get_write_buffer_size())
+        return read / max(now - unread.since, 0.001), unread.since

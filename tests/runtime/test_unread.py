@@ -1,0 +1,61 @@
+"""Answers that nobody reads have a budget over all connections; beyond it, the slowest clients are dropped."""
+
+import asyncio
+from contextlib import AsyncExitStack
+from typing import Any
+
+from prometheus_client.parser import text_string_to_metric_families
+
+from kvs_graphql.metrics import Metrics
+from tests.runtime.servers import Receive, Scope, Send, client_of, server
+
+GET = b"GET / HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n"
+ANSWER_BYTES = 20_000_000
+CLIENTS = 6
+
+
+def dropped(metrics: Metrics) -> float:
+    return sum(
+        sample.value
+        for family in text_string_to_metric_families(metrics.render().decode())
+        for sample in family.samples
+        if sample.name == "kvs_clients_disconnected_total" and sample.labels["reason"] == "unread"
+    )
+
+
+async def answer(_: Scope, __: Receive, send: Send) -> None:
+    headers = [(b"content-length", b"%d" % ANSWER_BYTES)]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": bytes(ANSWER_BYTES)})
+
+
+async def test_slowest_readers_are_dropped_and_others_get_their_answers() -> None:
+    metrics = Metrics()
+    limits: dict[str, Any] = {"unread_bytes_max": 3 * ANSWER_BYTES, "send_buffer_bytes_max": 2**16}
+    async with server(answer, metrics=metrics, **limits) as served, AsyncExitStack() as held:
+
+        async def ask() -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+            client = await held.enter_async_context(client_of(served.port, receive_buffer_bytes=4096))
+            client[1].write(GET)
+            await client[0].readuntil(b"\r\n\r\n")
+            return client
+
+        honest = await ask()
+        reading = asyncio.create_task(honest[0].readexactly(ANSWER_BYTES))
+        silent = [await ask() for _ in range(CLIENTS)]
+        assert len(await reading) == ANSWER_BYTES
+        # The last ones to ask are within the budget.
+        assert len(await silent[-1][0].readexactly(ANSWER_BYTES)) == ANSWER_BYTES
+        assert CLIENTS - 3 <= dropped(metrics) <= CLIENTS - 2
+
+
+async def test_single_answer_may_exceed_the_budget() -> None:
+    metrics = Metrics()
+    limits: dict[str, Any] = {"unread_bytes_max": 1, "send_buffer_bytes_max": 2**16}
+    async with server(answer, metrics=metrics, **limits) as served:
+        for _ in range(2):
+            async with client_of(served.port) as (reader, client):
+                client.write(GET)
+                await reader.readuntil(b"\r\n\r\n")
+                assert len(await reader.readexactly(ANSWER_BYTES)) == ANSWER_BYTES
+    assert dropped(metrics) == 0

@@ -156,7 +156,7 @@ async def deep_variables(target: Target) -> None:
     await target.ask((post_body(body[:_BODY_BYTES]) for _ in range(1_000) for body in bodies), connections=4)
 
 
-@attack(refusal="TOO_MANY_KEYS")
+@attack(refusal="LIMIT_EXCEEDED")
 async def huge_variables(target: Target) -> None:
     """As many keys as a body can name."""
     keys = [f"{number:x}" for number in range(110_000)]

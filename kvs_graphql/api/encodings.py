@@ -48,7 +48,7 @@ def decode_value(text: str, encoding: Encoding) -> bytes:
 
 
 def show_key(key: bytes, encoding: Encoding) -> str:
-    """The key as text. In UTF8, other bytes show as \\xNN, and look the same as a key that contains that text."""
+    """The key as text. In UTF8, other bytes show as \\xNN, so two different keys can look the same."""
     return key.decode(errors="backslashreplace") if encoding is _UTF8 else _exact(key, encoding)
 
 

@@ -71,7 +71,7 @@ class Query:
         return [entry(record, json_values) for record in records]
 
     @strawberry.field(
-        description="Entries by the bytes of their keys, a page at a time; `first` defaults to 100.",
+        description="A page of entries in byte order of their keys; `first` defaults to 100.",
         directives=[sized_by("first", "last", assumed=100, fields=["edges"])],
     )
     async def entries(
@@ -102,7 +102,7 @@ class Query:
         (record,) = await info.context.reads.get_many([info.context.service.limits.key(key_of(id))])
         return entry(record, info.context.json_values)
 
-    @strawberry.field(description="How the service is, and how far it is behind Kafka.")
+    @strawberry.field(description="The status of the service, and how far it is behind Kafka.")
     async def status(self, info: OperationInfo) -> Status:
         return status(await info.context.reads.status(), info.context.connection.metrics.open_subscriptions())
 
@@ -112,8 +112,8 @@ class Subscription:
     @strawberry.subscription(
         description="Changes of keys as they arrive from Kafka: of these keys, of those with the prefix, or of all. "
         "`snapshot` sends the matching entries first; `after` resumes where another subscription stopped; "
-        "`interval` delivers every so many seconds, of each key only the latest change, between CONFLATED and LIVE "
-        "where others were left out."
+        "With `interval`, changes come at most once every `interval` seconds, only the latest of each key; if others "
+        "were left out, they come between CONFLATED and LIVE."
     )
     def updates(
         self,
@@ -143,7 +143,9 @@ class Subscription:
         view = partial(viewed, json_values=info.context.json_values)
         return _stream(Source(lambda sink: service.updates(interest, start, sink), view, _size_of_update, updates=True))
 
-    @strawberry.subscription(description="The entry of a key: now, and whenever it changed; always the latest.")
+    @strawberry.subscription(
+        description="The entry of a key: its current state, then its latest state after each change."
+    )
     def value(
         self, info: OperationInfo, key: str, key_encoding: EncodingArgument = Encoding.UTF8
     ) -> AsyncIterator[Entry | None]:
@@ -152,7 +154,7 @@ class Subscription:
         return _stream(Source(lambda _: one_by_one(latest), view, _size_of_latest))
 
     @strawberry.subscription(
-        description="The entry of each key: now, and whenever one changed; always the latest. "
+        description="The entry of each key: their current state, then their latest state after each change. "
         "No faster than every `interval` seconds.",
         directives=[sized_by("keys")],
     )
@@ -168,7 +170,7 @@ class Subscription:
         view = partial(_entries, json_values=info.context.json_values)
         return _stream(Source(lambda _: one_by_one(latest), view, _size_of_latest))
 
-    @strawberry.subscription(description="How the service is, every `interval` seconds.")
+    @strawberry.subscription(description="The status of the service, every `interval` seconds.")
     def status(self, info: OperationInfo, interval: float = 1) -> AsyncIterator[Status]:
         metrics = info.context.connection.metrics
         statuses = info.context.service.statuses(info.context.access, interval)

@@ -22,7 +22,7 @@ from kvs_graphql.service import Update as ServiceUpdate
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
 
-strawberry.enum(Kind, name="UpdateKind", description="What an update says.")
+strawberry.enum(Kind, name="UpdateKind", description="The kind of an update.")
 strawberry.enum(State, description="What the service's consumer is doing.")
 EncodingArgument = Annotated[Encoding, strawberry.argument(description="How the bytes are written as text.")]
 
@@ -67,12 +67,12 @@ class Entry(Node):
     def key(self, encoding: EncodingArgument = Encoding.UTF8) -> str:
         return show_key(self.record.key, encoding)
 
-    @strawberry.field(description="The value; null with the error NOT_UTF8 where its bytes are not.")
+    @strawberry.field(description="The value as text; null with the error NOT_UTF8 if its bytes are not valid UTF-8.")
     def value(self, encoding: EncodingArgument = Encoding.UTF8) -> str | None:
         return show_value(self.record.value or b"", encoding)
 
     @strawberry.field(
-        description="The value, or the part of it at a JSON Pointer (RFC 6901); null where nothing is.",
+        description="The value, or the part of it at a JSON Pointer (RFC 6901); null if there is nothing.",
         directives=[Cost(weight="5")],
     )
     def json(self, pointer: str = "") -> JSON | None:
@@ -131,7 +131,7 @@ class PageInfo:
 class EntryEdge:
     node: Entry
 
-    @strawberry.field(description="For `after` and `before`.")
+    @strawberry.field(description="Pass it as `after` or `before`.")
     def cursor(self) -> str:
         return id_of(self.node.record.key)
 
@@ -201,7 +201,7 @@ def viewed(update: ServiceUpdate, json_values: JsonValues) -> Update:
     return Update(update=update, json_values=json_values)
 
 
-@strawberry.type(description="How far one partition is applied.")
+@strawberry.type(description="How far the table has read one partition.")
 class PartitionStatus:
     partition: int
     position: Long = strawberry.field(description="The offset to be read next.")
@@ -216,12 +216,12 @@ class Sizes:
     window_changes: int = strawberry.field(description="Recent changes kept for resuming.")
 
 
-@strawberry.type(description="How the service is.")
+@strawberry.type(description="The status of the service.")
 class Status:
     topic: str
     compacted: bool | None = strawberry.field(
         description="Whether Kafka compacts the topic; null before the first metadata refresh. "
-        "Where it does not, entries outlive their records."
+        "If not, entries remain after Kafka has dropped their records."
     )
     ready: bool = strawberry.field(description="Whether the table has caught up with Kafka, and is not being rebuilt.")
     state: State

@@ -28,7 +28,7 @@ _CACHED_CHARACTERS_MAX = 512 * 1024
 _DOCUMENT_CACHED_CHARACTERS_MAX = 64 * 1024
 # Longer documents can take tens of milliseconds.
 _SHORT_CHARACTERS_MAX = 500
-# Prepared, a document takes some 300 bytes for each of its characters, and the smallest as much as one of these more.
+# A prepared document takes about 300 bytes per character, and a fixed amount that equals some 32 characters.
 _CHARACTERS_PER_DOCUMENT = 32
 
 
@@ -65,7 +65,7 @@ class PreparedOperation:
 
 
 class PreparedDocument:
-    """A document as one text has it."""
+    """The prepared form of one document text."""
 
     def __init__(self, schema: GraphQLSchema, query: str, rules: list[type[Any]], limits: DocumentLimits) -> None:
         self.characters = len(query)
@@ -93,7 +93,7 @@ class PreparedDocument:
             return self._refusal
         prepared = self._prepare(name)
         if isinstance(prepared, PreparedOperation):
-            # Names that no operation has are the client's invention, and without bound.
+            # Unknown names are not cached: a client could invent any number of them.
             self._operations[name] = prepared
         return prepared
 
@@ -137,7 +137,7 @@ class Documents:
     def __init__(self, schema: GraphQLSchema, limits: DocumentLimits) -> None:
         self._schema = schema
         self._limits = limits
-        # The first rule finds fault with mutations before others do, which say less.
+        # WritesDisabled is first, because its error says more than those of the other rules.
         self._rules: list[type[Any]] = [WritesDisabled, *specified_rules, document_limiter(limits)]
         self._cache: LRUCache[str, PreparedDocument] = LRUCache(
             _CACHED_CHARACTERS_MAX, getsizeof=lambda document: document.characters + _CHARACTERS_PER_DOCUMENT
@@ -195,11 +195,11 @@ class Documents:
 
 
 class WritesDisabled(ValidationRule):
-    """Gives a mutation that meets a schema without any the code that says why."""
+    """Reports WRITES_DISABLED for a mutation if the schema has none."""
 
     def enter_operation_definition(self, node: OperationDefinitionNode, *_: Any) -> None:
         if node.operation is OperationType.MUTATION and self.context.schema.mutation_type is None:
-            message = "This service takes no writes: KVS_ENABLE_WRITES is off."
+            message = "Writes are disabled (KVS_ENABLE_WRITES=false)."
             self.report_error(GraphQLError(message, node, extensions={"code": "WRITES_DISABLED"}))
 
 

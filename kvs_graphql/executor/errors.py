@@ -38,7 +38,10 @@ def _masked(error: GraphQLError, original: BaseException) -> GraphQLError:
     identity = token_hex(6)
     log.error("unexpected error", id=identity, path=error.path, exc_info=original)
     return _copy(
-        error, f"An unexpected error occurred. The log has it under the id {identity}.", code="INTERNAL", id=identity
+        error,
+        f"An unexpected error occurred. The log has the details under id {identity}.",
+        code="INTERNAL",
+        id=identity,
     )
 
 

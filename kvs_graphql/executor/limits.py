@@ -1,4 +1,4 @@
-"""The limits of a document, checked in time that grows with its length alone.
+"""The limits of a document, checked in time linear in its length.
 
 Strawberry's own limiters follow every spread of a fragment: a document of n fragments that each spread the next one
 twice takes them 2**n steps.
@@ -104,7 +104,7 @@ class _DocumentLimiter(ASTValidationRule):
 
     def _of_fragment(self, name: str) -> _Measure:
         if name not in self._fragments:
-            # A fragment within itself counts as nothing there: other rules refuse it.
+            # A fragment that spreads itself counts as empty; another rule refuses it.
             self._fragments[name] = _NOTHING
             definition = self.context.get_fragment(name)
             self._fragments[name] = self._of(definition.selection_set) if definition else _NOTHING

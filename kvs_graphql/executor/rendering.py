@@ -42,15 +42,15 @@ class Renderer(Protocol):
         ...
 
 
-# What a kept payload takes beside its result and its update's record.
+# Overhead of a cached payload, in addition to its result or its record.
 _BYTES_PER_PAYLOAD = 1_024
 
 
 class RenderCache:
-    """The payloads of the newest updates by how they are shown; the oldest are dropped beyond a number of bytes."""
+    """Caches payloads by renderer and update; drops the oldest beyond `bytes_max`."""
 
     def __init__(self, bytes_max: int) -> None:
-        # Held with what they are the key of: an identity is only one as long as its object lives.
+        # Values keep the renderer and the update alive, so that their ids stay valid as keys.
         self._kept: FIFOCache[tuple[int, int], tuple[object, Update, Payload]] = FIFOCache(
             bytes_max, getsizeof=lambda kept: _kept_bytes(kept[1], kept[2])
         )

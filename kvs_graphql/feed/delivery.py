@@ -1,7 +1,7 @@
 """Direct delivery: synced watchers get their updates without being woken.
 
 For a watcher that has taken everything, a change costs no more than a call to its sink. All of these watchers share
-one queue of commits that are published and not delivered yet. It is worked off in turns, between which the event loop
+one queue of commits that are published and not delivered yet. It is processed in turns, between which the event loop
 does other things. What the sinks took in a turn is sent at its end, all at once, so that a receiver is woken once for
 many updates. A watcher whose sink has no room leaves direct delivery, and goes on from its own index in the log.
 """
@@ -69,7 +69,7 @@ class DirectDelivery:
         self._watchers.add(watcher)
 
     def leave(self, watcher: DirectWatcher, published: Positions) -> Positions:
-        """Deliver to the watcher no more; return the positions below which everything was delivered to everybody."""
+        """Stop delivering to the watcher; return the positions below which everything was delivered to everybody."""
         self._watchers.discard(watcher)
         return self._pending[0][1].commit.before if self._pending else published
 

@@ -87,7 +87,7 @@ class Feed:
         self._registered += 1
 
     def unregister(self, watcher: Watcher) -> None:
-        """Wake the watcher no more."""
+        """Stop waking the watcher."""
         self._index.remove(watcher)
         self._registered -= 1
 

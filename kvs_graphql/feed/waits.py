@@ -47,7 +47,7 @@ class PositionWaits:
         self._by_partition.clear()
 
     def _on_done(self, future: asyncio.Future[None]) -> None:
-        """Drop the waits that were cancelled, once they are most of all: their positions may never be reached."""
+        """Drop the waits that were cancelled, once they are the majority: their positions may never be reached."""
         if not future.cancelled():
             return
         self._abandoned += 1

@@ -70,8 +70,8 @@ class ConnectionSlots:
 
     def _over(self, client: str | None, in_all: int) -> LimitExceeded | None:
         if in_all >= self._in_all_max:
-            return LimitExceeded.of("KVS_CONNECTIONS_MAX", self._in_all_max, "connections open")
+            return LimitExceeded.of("KVS_CONNECTIONS_MAX", self._in_all_max, "open connections")
         if client is not None and self._of_client[client] >= self._per_client_max:
-            limit, what = self._per_client_max, "connections open from this address"
+            limit, what = self._per_client_max, "open connections from this address"
             return LimitExceeded.of("KVS_CONNECTIONS_PER_CLIENT_MAX", limit, what)
         return None

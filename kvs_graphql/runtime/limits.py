@@ -38,5 +38,5 @@ class ServerLimits:
 
     @property
     def shutdown_farewell_seconds(self) -> float:
-        """The same during a shutdown: shorter than the shutdown itself, which waits for other clients' answers too."""
+        """How long a client has to read it during a shutdown: at most half of the shutdown's own limit."""
         return min(FAREWELL_SECONDS, self.shutdown_seconds_max / 2)

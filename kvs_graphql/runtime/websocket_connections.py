@@ -82,7 +82,7 @@ class LimitedWebSocketConnection(Patience, TakesTurns, WebSocketConnection):
         """Refuse WebSockets over a limit: with 503, and the same error as a refused subscription."""
         error: LimitExceeded | None
         if len(self.opened) >= self.limits.websockets_max:
-            error = LimitExceeded.of("KVS_WEBSOCKETS_MAX", self.limits.websockets_max, "WebSockets open")
+            error = LimitExceeded.of("KVS_WEBSOCKETS_MAX", self.limits.websockets_max, "open WebSockets")
         else:
             peer = self.client[0] if self.client else ""
             error = self.shared.slots.pass_to(self.transport, peer, forwarded_for)

@@ -25,7 +25,7 @@ ReadKeys = Callable[[Access, Sequence[bytes]], Awaitable[Found]]
 class CoalescedReads:
     """Reads keys for any number of requests; only principals with the same fingerprint share a read.
 
-    A batch reads about `_KEYS_PER_BATCH_MAX` keys at most, for each request waits for those that it shares with.
+    A batch reads at most about `_KEYS_PER_BATCH_MAX` keys, because each request waits for the whole batch.
     """
 
     def __init__(self, read: ReadKeys) -> None:

@@ -30,13 +30,14 @@ class ServiceLimits:
     def key(self, key: bytes) -> bytes:
         """Return the key. Raises: BadKey: It is longer than a key may be."""
         if len(key) > self.key_bytes_max:
-            raise BadKey(f"A key has at most {self.key_bytes_max} bytes.", limit=self.key_bytes_max)
+            raise BadKey(f"The key is longer than the limit of {self.key_bytes_max} bytes.", limit=self.key_bytes_max)
         return key
 
     def cursor(self, token: str) -> Cursor:
         """The cursor of a token. Raises: BadCursor: It is longer than allowed, or no cursor of this service."""
         if len(token) > self.cursor_bytes_max:
-            raise BadCursor(f"A cursor has at most {self.cursor_bytes_max} bytes.", limit=self.cursor_bytes_max)
+            limit = self.cursor_bytes_max
+            raise BadCursor(f"The cursor is longer than the limit of {limit} bytes.", limit=limit)
         return decode_cursor(token)
 
     def too_many_bytes(self) -> LimitExceeded:
@@ -68,7 +69,9 @@ class ServiceLimits:
         if limit is None:
             return min(100, self.page_entries_max)
         if not 0 <= limit <= self.page_entries_max:
-            raise BadInput(f"A page has from 0 to {self.page_entries_max} entries.", limit=self.page_entries_max)
+            raise BadInput(
+                f"`first` and `last` must be from 0 to {self.page_entries_max}.", limit=self.page_entries_max
+            )
         return limit
 
     def wait_seconds(self, asked: float | None) -> float:

@@ -355,7 +355,7 @@ class Watch:
         self._topic_id, self._generation = self._feed.topic_id, self._store.generation
 
     def _is_same_table(self) -> bool:
-        """Whether what the client holds can be gone on from; a rebuilt table is the same one at its cursors.
+        """Whether the client can continue from what it holds; a rebuilt table agrees with the old one at equal cursors.
 
         It cannot after a change to another topic, a log that was cut short, or a swap within a run.
         """

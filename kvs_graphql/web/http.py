@@ -85,7 +85,7 @@ class GraphQLOverHttp:
         return request_of_body(body, headers.content_type, self._request_bytes_max)
 
     def _page(self, scope: Scope, accept: str) -> Response | None:
-        """What a request gets that asks for no operation.
+        """The page for a browser; None if the request carries an operation.
 
         Raises:
             HTTPException: 405: Its method is none of GraphQL's.

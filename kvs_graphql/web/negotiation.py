@@ -32,13 +32,13 @@ _Range = tuple[str, dict[str, str], float]
 
 
 def readable(accept: str) -> str:
-    """The header; nothing where it is so long that to parse it would hold up others, and to cache it cost memory."""
+    """The header, or "" if it is too long to parse and cache."""
     return accept if len(accept) <= _HEADER_CHARACTERS_MAX else ""
 
 
 @lru_cache(_HEADERS_CACHED)
 def answer_type(accept: str) -> MediaType:
-    """The form of an operation's one answer: JSON for a client that takes none of those there are."""
+    """The media type of a single response; JSON if the client accepts none of ours."""
     # Multipart subscriptions carry nothing else.
     return _preferred(accept, (*ANSWERS, MediaType.EVENT_STREAM)) or MediaType.JSON
 

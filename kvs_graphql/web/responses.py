@@ -13,7 +13,7 @@ _CONTENT_TYPES = {media_type: media_type.encode() for media_type in ANSWERS}
 
 
 def answer_messages(media_type: MediaType, answer: Executed | Refusal) -> tuple[Message, Message]:
-    """The messages of an answer. Its status is 200 unless nothing was executed and the client can tell by that."""
+    """The messages of an answer. Its status is 200, unless nothing was executed and the media type allows another."""
     if isinstance(answer, Executed):
         body, status = answer.encode(), 200
     else:

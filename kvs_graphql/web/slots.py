@@ -47,7 +47,7 @@ class Slots:
 
     def _check(self, client: str) -> None:
         if self._of_client[client] >= (limit := self._limits.per_client_max):
-            what = "subscriptions open from this address"
+            what = "open subscriptions from this address"
             raise LimitExceeded.of("KVS_SUBSCRIPTIONS_PER_CLIENT_MAX", limit, what)
         if self._in_use >= (limit := self._limits.in_all_max):
-            raise LimitExceeded.of("KVS_SUBSCRIPTIONS_MAX", limit, "subscriptions open")
+            raise LimitExceeded.of("KVS_SUBSCRIPTIONS_MAX", limit, "open subscriptions")

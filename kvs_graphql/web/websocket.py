@@ -49,7 +49,7 @@ class WebSocketOptions:
 
 
 class SocketState(Enum):
-    """How far the protocol is."""
+    """The state of the protocol."""
 
     OPENED = auto()
     ACKNOWLEDGED = auto()
@@ -212,7 +212,7 @@ class GraphQLSocket:
 
     async def _refuse_one_more(self, identity: str) -> None:
         limit = self._options.operations_max
-        error = LimitExceeded.of("KVS_OPERATIONS_PER_WEBSOCKET_MAX", limit, "operations open on this socket")
+        error = LimitExceeded.of("KVS_OPERATIONS_PER_WEBSOCKET_MAX", limit, "open operations on this WebSocket")
         refusal = self._executor.refuse(error)
         await self._tell(id=identity, type="error", payload=[error.formatted for error in refusal.errors])
 

@@ -1,7 +1,7 @@
 """Compiled operations: of documents that select fields whose resolvers are plain functions, and nothing else.
 
 graphql-core looks up every field of every object again; for a page of entries that is nearly all of the time. A
-compiled operation calls the same resolvers with the same arguments, and knows beforehand what comes of them.
+compiled operation calls the same resolvers with the same arguments, and knows the shape of their results in advance.
 graphql-core stays the reference: whatever is not fully honoured here does not compile.
 """
 

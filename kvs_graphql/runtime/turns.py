@@ -12,7 +12,7 @@ from typing import ClassVar
 
 from kvs_graphql.compat.uvicorn import Connection
 
-_SLICE_BYTES = 512
+SLICE_BYTES = 512
 _CONNECTION_SECONDS = 0.00025
 _LOOP_SECONDS = 0.002
 
@@ -58,7 +58,7 @@ class TakesTurns(Connection):
     """Parses in turns; mixed into a connection of `compat`."""
 
     turns: ClassVar[Turns]
-    whole_bytes_max: ClassVar[int] = _SLICE_BYTES
+    whole_bytes_max: int = SLICE_BYTES
     """How much is parsed at once if no more has come, as most of what honest clients send."""
     ignores_input = False
     _unparsed = b""
@@ -94,8 +94,8 @@ class TakesTurns(Connection):
         end, index = self.loop.time() + _CONNECTION_SECONDS, 0
         unparsed, self._unparsed = self._unparsed, b""
         while index < len(unparsed) and not self._is_over:
-            self.parse(unparsed[index : index + _SLICE_BYTES])
-            index += _SLICE_BYTES
+            self.parse(unparsed[index : index + SLICE_BYTES])
+            index += SLICE_BYTES
             if self.is_held or self.loop.time() > end:
                 break
         self._is_waiting = False

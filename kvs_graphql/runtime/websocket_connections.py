@@ -1,5 +1,6 @@
 """WebSocket connections: limited, pinged, told why they are closed, and written to directly."""
 
+import sys
 from asyncio import TimerHandle
 from collections.abc import Mapping, Sequence
 from typing import ClassVar
@@ -9,7 +10,7 @@ from kvs_graphql.errors import LimitExceeded
 from kvs_graphql.runtime import refusals
 from kvs_graphql.runtime.limits import FAREWELL_SECONDS
 from kvs_graphql.runtime.patience import Patience, Shared
-from kvs_graphql.runtime.turns import TakesTurns
+from kvs_graphql.runtime.turns import SLICE_BYTES, TakesTurns
 from kvs_graphql.service import Flush
 from kvs_graphql.web.direct import DIRECT_EXTENSION
 
@@ -73,6 +74,8 @@ class LimitedWebSocketConnection(Patience, TakesTurns, WebSocketConnection):
     """A WebSocket within limits. uvicorn's own `limit_concurrency` would refuse health checks, but no WebSockets."""
 
     opened: ClassVar[set[WebSocketConnection]]
+    # The handshake comes whole, and within the limits of heads.
+    whole_bytes_max = sys.maxsize
     _control_frames = 0
     _control_second = 0.0
     _message_timer: TimerHandle | None = None
@@ -80,6 +83,7 @@ class LimitedWebSocketConnection(Patience, TakesTurns, WebSocketConnection):
 
     def admit(self, forwarded_for: Sequence[str]) -> bool:
         """Refuse WebSockets over a limit: with 503, and the same error as a refused subscription."""
+        self.whole_bytes_max = SLICE_BYTES
         error: LimitExceeded | None
         if len(self.opened) >= self.limits.websockets_max:
             error = LimitExceeded.of("KVS_WEBSOCKETS_MAX", self.limits.websockets_max, "open WebSockets")

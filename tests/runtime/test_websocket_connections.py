@@ -96,6 +96,13 @@ async def messages(client: ClientConnection) -> list[str | bytes]:
     return [message async for message in client]
 
 
+@pytest.mark.parametrize("size", [0, 500, 5_000])
+async def test_handshake_may_be_longer_than_what_is_parsed_at_once(size: int) -> None:
+    """Browsers send more header fields than other clients do."""
+    async with server(listening) as served, websocket(served.port, additional_headers={"cookie": "c" * size}) as client:
+        await (await client.ping())
+
+
 async def test_messages_written_directly_and_through_asgi_arrive_in_order() -> None:
     async def talk(writer: DirectWriter, send: Send) -> None:
         for number in range(MANY):

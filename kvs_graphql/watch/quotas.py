@@ -5,7 +5,7 @@ import asyncio
 from kvs_graphql.cursor import Cursor
 from kvs_graphql.records import Interest
 from kvs_graphql.turns import Turns
-from kvs_graphql.watch.budget import ByteBudget
+from kvs_graphql.watch.byte_budget import ByteBudget
 from kvs_graphql.watch.pages import PagesInHand
 from kvs_graphql.watch.states import WatchLimits
 

@@ -15,7 +15,7 @@ export type State =
   | "REBUILDING"
   | "STOPPED";
 
-/** What an update says. */
+/** The kind of an update. */
 export type UpdateKind =
   "SET" | "DELETE" | "SNAPSHOT" | "CONFLATED" | "RESET" | "LIVE" | "PROGRESS";
 

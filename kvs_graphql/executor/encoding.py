@@ -28,14 +28,15 @@ Data = dict[str, Any] | Encoded | None
 
 def encode_result(data: Data, errors: list[GraphQLError], extensions: dict[str, Any] | None = None) -> bytes:
     """The JSON of a result."""
-    rest: dict[str, Any] = {}
+    result: dict[str, Any] = {"data": data}
     if errors:
-        rest["errors"] = [error.formatted for error in errors]
+        result["errors"] = [error.formatted for error in errors]
     if extensions:
-        rest["extensions"] = extensions
+        result["extensions"] = extensions
     if not isinstance(data, Encoded):
-        return orjson.dumps({"data": data, **rest}, default=_as_it_is)
-    end = b"," + encode(rest)[1:] if rest else b"}"
+        return orjson.dumps(result, default=_as_it_is)
+    del result["data"]
+    end = b"," + encode(result)[1:] if result else b"}"
     return b"".join([b'{"data":', *data.parts, end])
 
 

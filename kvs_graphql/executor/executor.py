@@ -108,6 +108,8 @@ class Executor:
     def __init__(self, schema: strawberry.Schema, limits: ExecutorLimits, metrics: Metrics) -> None:
         self._schema = graphql_schema(schema)
         self._documents = Documents(self._schema, limits.documents)
+        self.takes_long_to_prepare = self._documents.takes_long
+        """Whether a document is better prepared by `prepare_aside`. The very method: a call more costs each request."""
         self._workload = Workload(limits.budgets)
         self._json_values = JsonValues(limits.json_bytes_max)
         self._slow_seconds = limits.slow_operation_seconds
@@ -122,10 +124,6 @@ class Executor:
         except Exception as error:  # noqa: BLE001 - masked and logged
             return self.refuse(error)
         return prepared if isinstance(prepared, PreparedOperation) else self._refusal(prepared.errors, prepared.fault)
-
-    def takes_long_to_prepare(self, request: Request) -> bool:
-        """Whether a request's document is better prepared by `prepare_aside`."""
-        return self._documents.takes_long(request.query)
 
     async def prepare_aside(self, request: Request) -> PreparedOperation | Refusal:
         """The same as `prepare`, without holding up others meanwhile."""
@@ -145,7 +143,9 @@ class Executor:
         operation = Operation(connection, self._workload, self._json_values, single_field=single_field)
         began = perf_counter()
         try:
-            cost = self._cost(prepared, variables)
+            cost = prepared.price.known
+            if cost is None or cost > self._workload.limits.cost_max:
+                cost = self._cost(prepared, variables)
             if compiled is None:
                 return await self._by_graphql_core(prepared, variables, operation, cost)
             self._metrics.operations.count("query", "compiled", cost)
@@ -193,9 +193,7 @@ class Executor:
 
     def _cost(self, prepared: PreparedOperation, variables: Given) -> int:
         """What an operation costs. Raises: BudgetExceeded: It is more than one may cost."""
-        cost, limit = prepared.price.known, self._workload.limits.cost_max
-        if cost is None:
-            cost = prepared.price.of(variables)
+        cost, limit = prepared.price.of(variables), self._workload.limits.cost_max
         if cost > limit:
             setting = "KVS_QUERY_COST_MAX"
             message = f"The operation costs {cost}; the limit of {setting} is {limit}."

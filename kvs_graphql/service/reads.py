@@ -21,7 +21,7 @@ from kvs_graphql.service.waits import AtLeast
 from kvs_graphql.store import History, Page, Query, ReadBytes, Store, TooManyBytes, get_many, history, page
 
 SMALL_READ_BYTES_MAX = 1_048_576
-"""A request reads no more before there is room for a large operation."""
+"""What a read may have at most and still be small."""
 
 Enlarge = Callable[[], Awaitable[None]]
 """Returns once there is room for a large operation."""
@@ -58,6 +58,8 @@ class Table:
     coalesced: CoalescedReads
     at_least: AtLeast
     statuses: StatusReader
+    small_read_bytes_max: int
+    """A request reads no more before there is room for a large operation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +100,7 @@ class Reads:
         self._fields: BatchLoader[_Asked, list[Any]] | None = None
         self._histories: BatchLoader[_LookBack, History] | None = None
         self._keys = 0
-        self._bytes_max = min(SMALL_READ_BYTES_MAX, table.limits.read_bytes_max)
+        self._bytes_max = table.small_read_bytes_max
 
     async def get_many(self, keys: Sequence[bytes], wait: Wait = NO_WAIT) -> list[Record | None]:
         """The entry of each key, in order; None where there is none.

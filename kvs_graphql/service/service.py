@@ -46,7 +46,8 @@ class Service:
         self._producer = producer
         self._validator = CursorValidator(feed, lifecycle.refreshes)
         self._quotas = Quotas(limits.watch)
-        small = read_keys(store, min(SMALL_READ_BYTES_MAX, limits.read_bytes_max))
+        small_bytes_max = min(SMALL_READ_BYTES_MAX, limits.read_bytes_max)
+        small = read_keys(store, small_bytes_max)
         self._live = CoalescedReads(small)
         """The reads of live queries, apart from those of requests: many may wake at once."""
         self._read_alone = read_keys(store, limits.read_bytes_max)
@@ -59,6 +60,7 @@ class Service:
             CoalescedReads(small),
             AtLeast(feed, self._validator, lifecycle),
             StatusReader(topic, lifecycle),
+            small_bytes_max,
         )
 
     def reads(self, access: Access, enlarge: Enlarge | None = None, *, single_field: bool = False) -> Reads:

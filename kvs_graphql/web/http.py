@@ -57,12 +57,11 @@ class GraphQLOverHttp:
             else:
                 request = request_of_address(scope["query_string"])
             executor = self._executor
-            long = executor.takes_long_to_prepare(request)
-            prepared = await executor.prepare_aside(request) if long else executor.prepare(request)
+            aside = executor.takes_long_to_prepare(request.query)
+            prepared = await executor.prepare_aside(request) if aside else executor.prepare(request)
             variables = request.variables
             del request
-            _check_method(scope["method"], prepared)
-            media_type = _media_type(prepared, headers.accept)
+            media_type = _media_type(prepared, headers.accept, scope["method"])
             if media_type in _FRAMINGS:
                 await self._send_stream(media_type, prepared, variables, headers, scope, receive, send)
                 return
@@ -144,20 +143,17 @@ def _headers(scope: Scope) -> _Headers:
     return _Headers(readable(accept), content_type, last_event_id)
 
 
-def _check_method(method: str, prepared: PreparedOperation | Refusal) -> None:
-    """Raises: HTTPException: 405: A mutation comes by GET, which other sites' pages can send."""
-    if method == "GET" and isinstance(prepared, PreparedOperation) and prepared.is_mutation:
-        raise HTTPException(405, "Mutations need POST.", {"Allow": "POST"})
-
-
-def _media_type(prepared: PreparedOperation | Refusal, accept: str) -> MediaType:
+def _media_type(prepared: PreparedOperation | Refusal, accept: str, method: str) -> MediaType:
     """The media type of an answer, as the client prefers it among those that fit the operation.
 
     Raises:
-        HTTPException: 400: The operation is a subscription, and the client takes no stream.
+        HTTPException: 400: The operation is a subscription, and the client takes no stream. 405: It is a mutation, and
+            comes by GET, which other sites' pages can send.
     """
     if isinstance(prepared, Refusal):
         return refusal_type(accept)
+    if prepared.is_mutation and method == "GET":
+        raise HTTPException(405, "Mutations need POST.", {"Allow": "POST"})
     if not prepared.is_subscription:
         return answer_type(accept)
     stream = stream_type(accept)

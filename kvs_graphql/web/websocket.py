@@ -168,8 +168,8 @@ class GraphQLSocket:
         else:
             # Prepared here: a task that lasts holds neither the text of its document nor its request.
             executor, identity, connection = self._executor, message["id"], self._connection
-            long = executor.takes_long_to_prepare(request)
-            prepared = await executor.prepare_aside(request) if long else executor.prepare(request)
+            aside = executor.takes_long_to_prepare(request.query)
+            prepared = await executor.prepare_aside(request) if aside else executor.prepare(request)
             if isinstance(prepared, PreparedOperation) and prepared.is_subscription:
                 connection = self._kept.connection(connection, prepared, request.variables, identity)
                 await self._starts.next()

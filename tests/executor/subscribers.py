@@ -19,8 +19,9 @@ Variables = dict[str, Any]
 class GraphQLCoreOnly(Executor):
     """Compiles nothing."""
 
-    def takes_long_to_prepare(self, request: Request) -> bool:
-        return False
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self.takes_long_to_prepare = lambda query: False  # noqa: ARG005
 
     def prepare(self, request: Request) -> PreparedOperation | Refusal:
         prepared = super().prepare(request)

@@ -62,18 +62,20 @@ class Workload:
 class Budget:
     """The budget of one operation. An operation that exceeds it is refused as a whole."""
 
-    __slots__ = ("_bytes", "_ends", "_errors", "_is_large", "_turn_ends", "_workload")
+    # There is one for each query: it must cost little.
+    __slots__ = ("_bytes", "_ends", "_errors", "_turn_ends", "_workload", "began", "is_large")
 
     exceeded: ClassVar[type[BudgetExceeded]] = BudgetExceeded
 
     def __init__(self, workload: Workload) -> None:
-        now = perf_counter()
+        self.began = perf_counter()
+        self.is_large = False
+        """Whether it has the room of a large operation, and has to be closed."""
         self._workload = workload
         self._bytes = 0
         self._errors = 0
-        self._is_large = False
-        self._ends = now + workload.limits.execution_seconds_max
-        self._turn_ends = now + TURN_SECONDS
+        self._ends = 0.0
+        self._turn_ends = 0.0
 
     async def enlarge(self) -> None:
         """Wait until there is room for a large operation.
@@ -81,14 +83,14 @@ class Budget:
         Raises:
             BudgetExceeded: There was none in time.
         """
-        if not self._is_large:
+        if not self.is_large:
             await self._workload.enter()
-            self._is_large = True
+            self.is_large = True
 
     def close(self) -> None:
         """End the operation."""
-        if self._is_large:
-            self._is_large = False
+        if self.is_large:
+            self.is_large = False
             self._workload.leave()
 
     @property
@@ -102,7 +104,10 @@ class Budget:
         Raises:
             BudgetExceeded: The operation has taken too long.
         """
-        if perf_counter() >= self._ends:
+        if not self._ends:
+            # From its first turn on: before, it may have waited for Kafka.
+            self._ends = perf_counter() + self._workload.limits.execution_seconds_max
+        elif perf_counter() >= self._ends:
             seconds = self._workload.limits.execution_seconds_max
             raise BudgetExceeded.of("KVS_EXECUTION_SECONDS_MAX", seconds, "seconds of execution")
         await self._workload.turns.next()

@@ -31,7 +31,7 @@ class Connection:
 class Operation:
     """What lasts as long as one operation. There is one for each query: it must cost little."""
 
-    __slots__ = ("_writes", "access", "budget_in_use", "connection", "json_values", "reads", "service", "workload")
+    __slots__ = ("_writes", "access", "budget", "connection", "json_values", "reads", "service")
 
     def __init__(
         self, connection: Connection, workload: Workload, json_values: JsonValues, *, single_field: bool = False
@@ -40,22 +40,10 @@ class Operation:
         self.connection = connection
         self.service = connection.service
         self.access = connection.access
-        self.workload = workload
+        self.budget = Budget(workload)
         self.json_values = json_values
-        self.reads = connection.service.reads(connection.access, self.enlarge, single_field=single_field)
-        self.budget_in_use: Budget | None = None
-        """None where none was needed."""
+        self.reads = connection.service.reads(connection.access, self.budget, single_field=single_field)
         self._writes: Writes | None = None
-
-    @property
-    def budget(self) -> Budget:
-        if self.budget_in_use is None:
-            self.budget_in_use = Budget(self.workload)
-        return self.budget_in_use
-
-    async def enlarge(self) -> None:
-        """Wait until there is room for a large operation. Raises: BudgetExceeded: There was none in time."""
-        await self.budget.enlarge()
 
     @property
     def writes(self) -> Writes:

@@ -141,7 +141,6 @@ class Executor:
         compiled = prepared.compiled
         single_field = compiled is not None and len(compiled.fields) == 1
         operation = Operation(connection, self._workload, self._json_values, single_field=single_field)
-        began = perf_counter()
         try:
             cost = prepared.price.known
             if cost is None or cost > self._workload.limits.cost_max:
@@ -159,9 +158,10 @@ class Executor:
         except Exception as error:  # noqa: BLE001 - masked and logged
             return self.refuse(error)
         finally:
-            if operation.budget_in_use is not None:
-                operation.budget_in_use.close()
-            if (seconds := perf_counter() - began) > self._slow_seconds:
+            budget = operation.budget
+            if budget.is_large:
+                budget.close()
+            if (seconds := perf_counter() - budget.began) > self._slow_seconds:
                 self._log_slow(prepared, variables, operation, seconds)
 
     async def stream(
@@ -220,7 +220,7 @@ class Executor:
         if isinstance(core, list):
             return self._refusal(core, Fault.DOCUMENT)
         if cost > _LARGE_COST_MIN:
-            await operation.enlarge()
+            await operation.budget.enlarge()
         # Mutations too: their resolvers take their turn in Kafka's order before they first wait, so that what GraphQL
         # wants of serial execution holds without a round trip to Kafka per field.
         found: Any = core.execute_operation(serially=False)

@@ -4,10 +4,10 @@ A request of one field shares its snapshot with other requests. The fields of a 
 are waited for, and their queries run together. No snapshot is open while a request waits, for a client or for Kafka.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial, reduce
-from typing import Any
+from typing import Any, Protocol
 
 from kvs_graphql.access import Access
 from kvs_graphql.cursor import Cursor
@@ -23,8 +23,13 @@ from kvs_graphql.store import History, Page, Query, ReadBytes, Store, TooManyByt
 SMALL_READ_BYTES_MAX = 1_048_576
 """What a read may have at most and still be small."""
 
-Enlarge = Callable[[], Awaitable[None]]
-"""Returns once there is room for a large operation."""
+
+class Room(Protocol):
+    """Where an operation gets the room of a large one."""
+
+    async def enlarge(self) -> None:
+        """Return once there is some."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,10 +88,8 @@ class _LookBack:
 class Reads:
     """Made by `Service.reads`, for one request; `single_field` where no other field of it reads."""
 
-    def __init__(
-        self, table: Table, access: Access, enlarge: Enlarge | None = None, *, single_field: bool = False
-    ) -> None:
-        """Without `enlarge`, the reads must be small."""
+    def __init__(self, table: Table, access: Access, room: Room | None = None, *, single_field: bool = False) -> None:
+        """Without `room`, the reads must be small."""
         self.cursor: Cursor | None = None
         """Where the snapshot stands, once there was a read."""
         self.records = 0
@@ -95,7 +98,7 @@ class Reads:
         """About how many bytes these have at most, each counted as often as it was asked for."""
         self._table = table
         self._access = access
-        self._enlarge = enlarge
+        self._room = room
         self._single_field = single_field
         self._fields: BatchLoader[_Asked, list[Any]] | None = None
         self._histories: BatchLoader[_LookBack, History] | None = None
@@ -212,8 +215,8 @@ class Reads:
             snapshot = await self._table.store.read(*(query for group in groups for query in group))
             if not within.exhausted or self._bytes_max == limit:
                 break
-            assert self._enlarge is not None
-            await self._enlarge()
+            assert self._room is not None
+            await self._room.enlarge()
             self._bytes_max = limit
         self.size_bytes = within.taken
         results = iter(snapshot.results)

@@ -11,7 +11,7 @@ from kvs_graphql.feed import Feed, Sink, Update
 from kvs_graphql.records import Interest, Record
 from kvs_graphql.service.coalesced import CoalescedReads, read_keys
 from kvs_graphql.service.limits import ServiceLimits
-from kvs_graphql.service.reads import SMALL_READ_BYTES_MAX, Enlarge, Reads, Table
+from kvs_graphql.service.reads import SMALL_READ_BYTES_MAX, Reads, Room, Table
 from kvs_graphql.service.status import Readiness, SharedStatuses, Status, StatusReader
 from kvs_graphql.service.waits import AtLeast
 from kvs_graphql.service.writes import Producer, Writes
@@ -63,12 +63,12 @@ class Service:
             small_bytes_max,
         )
 
-    def reads(self, access: Access, enlarge: Enlarge | None = None, *, single_field: bool = False) -> Reads:
+    def reads(self, access: Access, room: Room | None = None, *, single_field: bool = False) -> Reads:
         """The reads of one request: all of one snapshot; `single_field` where only one field reads.
 
-        `enlarge` is awaited before the first large read.
+        Without `room`, the reads must be small.
         """
-        return Reads(self._table, access, enlarge, single_field=single_field)
+        return Reads(self._table, access, room, single_field=single_field)
 
     def writes(self) -> Writes:
         """The writes of one request, in order. Only where the service takes any."""

@@ -82,6 +82,6 @@ def test_error_keeps_its_message_and_details() -> None:
 
 @pytest.mark.parametrize("limit", [0, 100])
 def test_error_of_a_limit_names_its_setting(limit: int) -> None:
-    error = LimitExceeded.of("KVS_WEBSOCKETS_MAX", limit, "WebSockets open")
+    error = LimitExceeded.of("KVS_WEBSOCKETS_MAX", limit, "open WebSockets")
     assert str(error) == f"The limit of {limit} open WebSockets is reached."
     assert error.details == {"limit": limit, "setting": "KVS_WEBSOCKETS_MAX"}

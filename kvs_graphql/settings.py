@@ -113,7 +113,7 @@ class Settings(BaseSettings):
     query_cost_max: Count = Field(
         100_000, description="Maximum cost of an operation: of the fields it selects, times the items of lists."
     )
-    response_bytes_max: Bytes = Field(16 * _MIB, description="Maximum bytes of a response, or of one event.")
+    response_bytes_max: Bytes = Field(32 * _MIB, description="Maximum bytes of a response, or of one event.")
     errors_per_response_max: Count = Field(1_000, description="Maximum errors in one response.")
     execution_seconds_max: Seconds = Field(
         10.0, description="Maximum seconds for which a large operation is executed, or waits for others."
@@ -122,7 +122,7 @@ class Settings(BaseSettings):
         1.0, description="Seconds of execution after which an operation is logged as slow, with its cost."
     )
     large_operations_max: Count = Field(
-        4, description="Maximum large operations executed at once; others wait for their turn."
+        2, description="Maximum large operations executed at once; others wait for their turn."
     )
     wait_seconds_max: Seconds = Field(30.0, description="Maximum, and default, of `maxWait` in seconds.")
 

@@ -38,7 +38,7 @@ Given = Mapping[str, Any]
 Amount = int | Callable[[Given], int]
 """A number that is known beforehand, or depends on the variables of a request."""
 
-_INTROSPECTION = 1_000
+_INTROSPECTION = 10_000
 _CHARACTERS_PER_UNIT = 64
 _SIZE_MAX = 2**31
 

@@ -40,6 +40,7 @@ def test_requests_without_an_answer_failed_and_count_as_long_as_they_wait(
             canary.send(seconds_max=1.0)
             seen = canary.receive(SECONDS_MAX)
     assert seen["service"]["failed"] > 0
-    assert seen["service"]["worst_ms"] >= 1_000
+    # Clocks differ by less than a millisecond.
+    assert seen["service"]["worst_ms"] >= 999
     assert seen["control"]["failed"] == 0
     assert seen["control"]["worst_ms"] > 0

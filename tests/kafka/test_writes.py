@@ -249,9 +249,11 @@ async def test_record_too_large_for_the_topic_is_refused_alone(
 ) -> None:
     kafka_broker.create_topic(topic, 1, max_message_bytes="20000")
     sizes = [10, 30_000, 10, 19_000, 19_000, 15_000, 30_000, 10]
-    fields = " ".join(f'w{n}: set(key: "{n}", value: "{"x" * size}") {{ offset }}' for n, size in enumerate(sizes))
+    values = {f"v{n}": "x" * size for n, size in enumerate(sizes)}
+    declared = " ".join(f"${name}: String!" for name in values)
+    fields = " ".join(f'w{n}: set(key: "{n}", value: $v{n}) {{ offset }}' for n in range(len(sizes)))
     async with writable(kafka_broker, topic, tmp_path) as served:
-        answer = await served.query(f"mutation {{ {fields} }}")
+        answer = await served.query(f"mutation({declared}) {{ {fields} }}", **values)
         refused = {error["path"][0]: error["extensions"]["code"] for error in answer["errors"]}
         assert refused == {"w1": "VALUE_TOO_LARGE", "w6": "VALUE_TOO_LARGE"}
         offsets = [answer["data"][f"w{n}"]["offset"] for n in (0, 2, 3, 4, 5, 7)]

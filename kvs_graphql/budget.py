@@ -75,7 +75,7 @@ class Budget:
         self._bytes = 0
         self._errors = 0
         self._ends = 0.0
-        self._turn_ends = 0.0
+        self._turn_ends = self.began + TURN_SECONDS
 
     async def enlarge(self) -> None:
         """Wait until there is room for a large operation.
@@ -107,11 +107,12 @@ class Budget:
         if not self._ends:
             # From its first turn on: before, it may have waited for Kafka.
             self._ends = perf_counter() + self._workload.limits.execution_seconds_max
-        elif perf_counter() >= self._ends:
+        await self._workload.turns.next()
+        now = perf_counter()
+        if now >= self._ends:
             seconds = self._workload.limits.execution_seconds_max
             raise BudgetExceeded.of("KVS_EXECUTION_SECONDS_MAX", seconds, "seconds of execution")
-        await self._workload.turns.next()
-        self._turn_ends = perf_counter() + TURN_SECONDS
+        self._turn_ends = now + TURN_SECONDS
 
     async def in_turns(self, items: Sequence[T]) -> AsyncIterator[T]:
         """The items, with a new turn between two of them whenever one is over.

@@ -111,7 +111,7 @@ class Query:
 class Subscription:
     @strawberry.subscription(
         description="Changes of keys as they arrive from Kafka: of these keys, of those with the prefix, or of all. "
-        "`snapshot` sends the matching entries first; `after` resumes where another subscription stopped; "
+        "`snapshot` sends the matching entries first; `after` resumes where another subscription stopped. "
         "With `interval`, changes come at most once every `interval` seconds, only the latest of each key; if others "
         "were left out, they come between CONFLATED and LIVE."
     )

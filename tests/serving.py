@@ -17,6 +17,7 @@ from kvs_graphql.records import Positions, advance
 from kvs_graphql.runtime import Running, running
 from kvs_graphql.settings import load_settings
 from kvs_graphql.state import State
+from tests.deadline import SECONDS_MAX
 
 Pair = tuple[bytes | None, bytes | None]
 Header = tuple[str, bytes | None]
@@ -61,7 +62,7 @@ class Served:
 
     async def applied(self, positions: Positions) -> None:
         """Return once everything below those positions is applied."""
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(SECONDS_MAX):
             await self.run.feed.reached(positions)
 
 
@@ -74,7 +75,7 @@ async def serving(bootstrap_servers: str, topic: str, directory: Path, **setting
         database=directory / "kvs.db",
         **{"port": 0, "retry_seconds_max": 0.5, "metadata_refresh_seconds": 1, "shutdown_seconds_max": 1, **settings},
     )
-    async with running(found) as run, httpx.AsyncClient(base_url=run.url, timeout=60) as http:
+    async with running(found) as run, httpx.AsyncClient(base_url=run.url, timeout=SECONDS_MAX) as http:
         yield Served(run, http)
 
 

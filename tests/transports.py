@@ -16,12 +16,12 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.typing import Origin, Subprotocol
 
 from tests.clients.node import Node, NodeClient, NodeSubscription
+from tests.deadline import SECONDS_MAX
 from tests.serving import Served
 
 TRANSPORT_WS = "graphql-transport-ws"
 MULTIPART_ACCEPT = 'multipart/mixed;subscriptionSpec="1.0", application/json'
 HEARTBEAT = "{}"
-SECONDS_MAX = 60.0
 
 UPDATES = """
 subscription($keys: [String!], $prefix: String, $encoding: Encoding! = UTF8, $after: Cursor,

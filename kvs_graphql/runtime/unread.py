@@ -9,6 +9,9 @@ from dataclasses import dataclass
 
 from kvs_graphql.metrics import Metrics
 
+# Counted as read before the first byte is: a client that had no time to read yet is not the slowest.
+_HEAD_START_BYTES = 2**16
+
 
 @dataclass(slots=True)
 class _Unread:
@@ -57,7 +60,7 @@ class UnreadAnswers:
             transport.abort()
 
     def _pace(self, transport: Transport, now: float) -> tuple[float, float]:
-        """How fast a client reads, in bytes per second; of those that read nothing, the longest waiting comes first."""
+        """How fast a client reads, in bytes per second; of those that read equally fast, the longest waiting comes first."""
         unread = self._unread[transport]
         read = max(0, unread.bytes - transport.get_write_buffer_size())
-        return read / max(now - unread.since, 0.001), unread.since
+        return (_HEAD_START_BYTES + read) / max(now - unread.since, 0.001), unread.since

@@ -13,6 +13,7 @@ from structlog.testing import capture_logs
 from kvs_graphql.client import connect
 from kvs_graphql.demo.broker import EmbeddedBroker
 from kvs_graphql.state import State
+from tests.deadline import SECONDS_MAX
 from tests.serving import Served, serving
 
 WRITE = "{ id key(encoding: HEX) partition offset timestamp cursor }"
@@ -30,7 +31,7 @@ async def writable(broker: EmbeddedBroker, topic: str, directory: Path, **settin
     """Serve a topic with writes enabled."""
     options = {"enable_writes": True, **settings}
     async with serving(broker.bootstrap_servers, topic, directory, **options) as served:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(SECONDS_MAX):
             await served.state(State.LIVE)
         yield served
 

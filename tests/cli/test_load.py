@@ -18,9 +18,9 @@ import pytest
 from kvs_graphql.demo.broker import EmbeddedBroker
 from kvs_graphql.records import Positions, advance
 from kvs_graphql.state import State
+from tests.deadline import SECONDS_MAX
 from tests.serving import Served, serving
 
-SECONDS_MAX = 60.0
 NO_SERVICE = "http://127.0.0.1:9"
 
 
@@ -48,7 +48,7 @@ async def run(*arguments: str, stdin: bytes | None = None, stderr: int = PIPE) -
 async def writable(broker: EmbeddedBroker, topic: str, directory: Path, **settings: Any) -> AsyncIterator[Served]:
     """A live service with writes enabled."""
     async with serving(broker.bootstrap_servers, topic, directory, **{"enable_writes": True, **settings}) as served:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(SECONDS_MAX):
             await served.state(State.LIVE)
         yield served
 

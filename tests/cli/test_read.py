@@ -20,11 +20,11 @@ from kvs_graphql.cli import main
 from kvs_graphql.demo.broker import EmbeddedBroker
 from kvs_graphql.settings import Settings, variable
 from kvs_graphql.state import State
+from tests.deadline import SECONDS_MAX
 from tests.serving import Pair, ServedTopic, serving, serving_topic
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-SECONDS_MAX = 100.0
 AT_ONCE = 3
 RECORDS: list[Pair] = [
     (b"plain", b"text"),

@@ -11,6 +11,7 @@ import pytest
 
 from kvs_graphql.demo.broker import EmbeddedBroker
 from kvs_graphql.state import State
+from tests.deadline import SECONDS_MAX
 from tests.serving import serving
 
 # In a new mount namespace, so that nothing has to be unmounted: mount a file system on the second directory, copy the
@@ -40,7 +41,7 @@ async def serve_read_only(files: Path, directory: Path) -> tuple[int | None, str
         )
     except FileNotFoundError:
         not_here("unshare is not on the PATH")
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(SECONDS_MAX):
         _, errors = await process.communicate()
     if process.returncode == NOT_ALLOWED or errors.startswith(b"unshare:"):
         not_here(f"mounting is not allowed here: {errors.decode().strip()}")

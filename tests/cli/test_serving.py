@@ -14,7 +14,8 @@ import psutil
 import pytest
 
 from kvs_graphql.demo.broker import EmbeddedBroker
-from tests.cli.test_read import SECONDS_MAX, Ended, command, ended, line_of
+from tests.cli.test_read import Ended, command, ended, line_of
+from tests.deadline import SECONDS_MAX
 from tests.ports import free_port
 from tests.serving import serving, write
 from tests.transports import until_active

@@ -14,6 +14,7 @@ import pytest
 from kvs_graphql.demo.broker import EmbeddedBroker
 from kvs_graphql.state import State
 from tests.clients.proxy import refuse_connection
+from tests.deadline import SECONDS_MAX
 from tests.ports import free_port
 from tests.readme import at_url, javascript
 from tests.serving import Served, serving, write
@@ -21,7 +22,6 @@ from tests.transports import until_active
 
 pytestmark = pytest.mark.node
 
-SECONDS_MAX = 100.0
 APOLLO_OVER_MULTIPART = """
 import { ApolloClient, HttpLink, InMemoryCache, gql } from "@apollo/client";
 

@@ -17,6 +17,7 @@ from kvs_graphql.state import State
 from tests.clients.node import Event, Node, NodeSubscription
 from tests.clients.numbers import assert_each_once, numbers
 from tests.clients.proxy import line_to, refuse_connection
+from tests.deadline import SECONDS_MAX
 from tests.ports import free_port
 from tests.serving import Served, serving, write
 from tests.transports import until_active
@@ -34,7 +35,6 @@ subscription Watch($prefix: String, $keys: [String!], $after: Cursor, $snapshot:
   }
 }
 """
-SECONDS_MAX = 100.0
 
 
 class Received:

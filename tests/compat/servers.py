@@ -11,6 +11,7 @@ from uvicorn.server import ServerState
 
 from kvs_graphql.compat.uvicorn import HttpConnection, Server
 from kvs_graphql.compat.websockets import WebSocketConnection
+from tests.deadline import SECONDS_MAX
 from tests.runtime.servers import Application, Receive, Scope, Send
 
 HANDSHAKE = (
@@ -43,7 +44,7 @@ async def serving(
     config = Config(application, http=http, ws=ws, lifespan="off", log_config=None, **options)
     served = server(config)
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        async with asyncio.timeout(20), asyncio.TaskGroup() as tasks:
+        async with asyncio.timeout(SECONDS_MAX), asyncio.TaskGroup() as tasks:
             tasks.create_task(served.serve(sockets=[listener]))
             try:
                 yield served, f"127.0.0.1:{listener.getsockname()[1]}"

@@ -28,8 +28,7 @@ from kvs_graphql.compat.aiokafka import (
     topic_metadata_request,
 )
 from kvs_graphql.demo.broker import EmbeddedBroker
-
-SECONDS_MAX = 20.0
+from tests.deadline import SECONDS_MAX
 
 
 @contextmanager

@@ -25,6 +25,7 @@ from kvs_graphql.compat.uvicorn import (
     transport_of,
 )
 from tests.compat.servers import HANDSHAKE, idle, serving, unserved
+from tests.deadline import SECONDS_MAX
 from tests.runtime.servers import Receive, Scope, Send
 
 GET = b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n"
@@ -164,7 +165,7 @@ async def test_uvicorn_holds_a_connection_until_queued_requests_are_answered() -
     ids=["no HTTP", "handshake too long for websockets", "URL not ASCII"],
 )
 async def test_what_cannot_be_parsed_is_answered(observed: type[ObservedHttp], data: bytes) -> None:
-    async with asyncio.timeout(10), serving(idle, observed) as (_, address):
+    async with asyncio.timeout(SECONDS_MAX), serving(idle, observed) as (_, address):
         assert await sent(address, data) == b"not HTTP", f"uvicorn no longer stops at what it cannot parse: {MEND}"
 
 

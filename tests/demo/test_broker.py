@@ -13,6 +13,7 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
 
 from kvs_graphql.demo.broker import AUTO_CREATED_PARTITIONS, PARTITION_BYTES_MAX, EmbeddedBroker
+from tests.deadline import SECONDS_MAX
 
 OWNER = """
 import sys
@@ -26,7 +27,6 @@ with EmbeddedBroker() as broker:
         broker.create_topic("after-ctrl-c")
         print("the broker still answers", flush=True)
 """
-SECONDS_MAX = 20.0
 
 
 @pytest.fixture(scope="module")

@@ -17,9 +17,9 @@ from confluent_kafka import KafkaException
 from kvs_graphql.demo import figures, producer
 from kvs_graphql.demo.broker import EmbeddedBroker
 from kvs_graphql.demo.producer import publish_figures
+from tests.deadline import SECONDS_MAX
 
 INTERVAL_SECONDS = 0.05
-SECONDS_MAX = 20.0
 PARTITIONS = 4
 BUSY = "while True: pass"
 NEVER_SECONDS = 1e9

@@ -19,6 +19,7 @@ from kvs_graphql.executor import Executed, PreparedOperation, Request
 from kvs_graphql.records import Interest, Record
 from kvs_graphql.service import Start, Update
 from tests.applications import Application, open_application
+from tests.deadline import SECONDS_MAX
 from tests.executor.subscribers import Subscriber
 
 ALICE, BOB = Access("alice"), Access("bob")
@@ -142,7 +143,7 @@ async def test_operation_with_any_other_permission_is_left_to_graphql_core(appli
 async def test_subscribers_with_different_rights_share_no_rendering(application: Application, room: int) -> None:
     document = "subscription { updates { key forAlice } }"
     subscribers = [(Subscriber(room, expected=2), access) for access in (ALICE, BOB, ALICE, BOB)]
-    async with asyncio.timeout(20), asyncio.TaskGroup() as tasks:
+    async with asyncio.timeout(SECONDS_MAX), asyncio.TaskGroup() as tasks:
         for subscriber, access in subscribers:
             tasks.create_task(subscriber.subscribe(application, application.executor, document, access))
         await application.table.watched_by(len(subscribers))
@@ -161,7 +162,7 @@ async def test_permission_of_a_root_field_holds_in_subscriptions(
 ) -> None:
     document = f"subscription {{ secrets {{ {selected} }} }}"
     alice, bob = Subscriber(), Subscriber()
-    async with asyncio.timeout(60), asyncio.TaskGroup() as tasks:
+    async with asyncio.timeout(SECONDS_MAX), asyncio.TaskGroup() as tasks:
         await bob.subscribe(application, application.executor, document, BOB)
         assert application.table.feed.watchers == 0
         tasks.create_task(alice.subscribe(application, application.executor, document, ALICE))

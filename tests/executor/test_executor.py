@@ -13,6 +13,7 @@ from kvs_graphql.api import Connection
 from kvs_graphql.executor import ClientGone, Outcome, Payload, PreparedOperation, Refusal, Request
 from kvs_graphql.service import Flush
 from tests.applications import Application, open_application
+from tests.deadline import SECONDS_MAX
 
 UPDATES = "subscription { updates(progress: true) { kind } }"
 LIVE_QUERY = 'subscription { value(key: "a") { value } }'
@@ -73,7 +74,7 @@ async def test_subscription_whose_client_has_gone_leaves_nothing_behind(
 ) -> None:
     sink, slot = LeavingClient(leaves_after), Slot()
     streaming = asyncio.create_task(stream(application, document, sink, slot))
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(SECONDS_MAX):
         if leaves_after:
             await application.table.watched_by(1)
             while not sink.received:  # noqa: ASYNC110 - turns of the event loop, not time
@@ -111,7 +112,7 @@ async def test_stopping_service_ends_a_subscription_without_a_result(application
     streaming = asyncio.create_task(stream(application, document, sink, slot))
     await application.table.watched_by(1)
     application.table.feed.close()
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(SECONDS_MAX):
         assert await streaming is Outcome.STOPPING
     assert all(b'"errors"' not in result for result in sink.received)
     assert slot.returned == 1

@@ -15,9 +15,9 @@ from kvs_graphql.executor.rendering import RenderCache
 from kvs_graphql.feed import Kind, Update
 from kvs_graphql.metrics import Metrics
 from tests.applications import EXECUTOR_LIMITS, Application, open_application
+from tests.deadline import SECONDS_MAX
 from tests.executor.subscribers import GraphQLCoreOnly, Subscriber
 
-_SECONDS_MAX = 20
 _MIB = 2**20
 _CHANGES: list[tuple[bytes, bytes | None]] = [
     (b"a", b'{"n": 1}'),
@@ -79,7 +79,7 @@ async def test_subscribers_receive_the_same_from_both_back_ends_and_either_way(
         for room in (0, 1, 100)
         for document in _DOCUMENTS
     ]
-    async with asyncio.timeout(_SECONDS_MAX), asyncio.TaskGroup() as tasks:
+    async with asyncio.timeout(SECONDS_MAX), asyncio.TaskGroup() as tasks:
         for subscriber, executor, document in subscribers:
             tasks.create_task(subscriber.subscribe(application, executor, document, variables=_VARIABLES))
         await application.table.watched_by(len(subscribers))
@@ -97,7 +97,7 @@ async def test_update_is_rendered_once_for_all_who_see_the_same(application: App
     executor = Executor(build_schema(), with_cache(_MIB), Metrics())
     document = "subscription { updates { key } }"
     direct, own_task = [[Subscriber(room, expected=2) for _ in range(5)] for room in (100, 0)]
-    async with asyncio.timeout(_SECONDS_MAX), asyncio.TaskGroup() as tasks:
+    async with asyncio.timeout(SECONDS_MAX), asyncio.TaskGroup() as tasks:
         for subscriber in (*direct, *own_task):
             tasks.create_task(subscriber.subscribe(application, executor, document))
         await application.table.watched_by(10)
@@ -112,7 +112,7 @@ async def test_only_sinks_that_carry_cursors_get_them(application: Application) 
     executor = Executor(build_schema(), with_cache(_MIB), Metrics())
     document = "subscription { updates { cursor } }"
     subscribers = [Subscriber(100, with_token=token, expected=1) for token in (False, True)]
-    async with asyncio.timeout(_SECONDS_MAX), asyncio.TaskGroup() as tasks:
+    async with asyncio.timeout(SECONDS_MAX), asyncio.TaskGroup() as tasks:
         for subscriber in subscribers:
             tasks.create_task(subscriber.subscribe(application, executor, document))
         await application.table.watched_by(2)

@@ -14,9 +14,9 @@ from kvs_graphql.cursor import Cursor, decode_cursor
 from kvs_graphql.feed import Kind, Update
 from kvs_graphql.records import Interest, Positions, Record, covers
 from tests.checkers import ClientView, Log, Table
+from tests.deadline import SECONDS_MAX
 from tests.kafka.truth import read_log
 
-WAIT_SECONDS_MAX = 60.0
 RETRY_SECONDS = 0.02
 UPDATES = """
 subscription ($keys: [String!], $after: Cursor, $snapshot: Boolean!) {
@@ -64,14 +64,14 @@ class LiveClient:
     async def received_more(self, updates: int) -> None:
         """Return once it received so many more updates."""
         wanted = len(self.updates) + updates
-        async with asyncio.timeout(WAIT_SECONDS_MAX):
+        async with asyncio.timeout(SECONDS_MAX):
             while len(self.updates) < wanted:
                 await self._received.wait()
                 self._received.clear()
 
     async def reached(self, cursor: Cursor) -> None:
         """Return once its cursor covers that one and it is live."""
-        async with asyncio.timeout(WAIT_SECONDS_MAX):
+        async with asyncio.timeout(SECONDS_MAX):
             while not (self._covers(cursor) and self.live):
                 await self._received.wait()
                 self._received.clear()

@@ -10,11 +10,11 @@ from typing import Any
 import httpx
 
 from kvs_graphql.records import Positions, covers
+from tests.deadline import SECONDS_MAX
 from tests.kafka.process import GuardedProcess
 from tests.ports import HOST, free_port
 
 POLL_SECONDS = 0.02
-WAIT_SECONDS_MAX = 40.0
 STOP_SECONDS_MAX = 20.0
 POSITIONS = "{ status { partitions { position } } }"
 
@@ -27,7 +27,7 @@ class Replica:
         port = free_port()
         self.database = directory / "kvs.db"
         self.url = f"http://{HOST}:{port}"
-        self.http = httpx.AsyncClient(base_url=self.url, timeout=20)
+        self.http = httpx.AsyncClient(base_url=self.url, timeout=SECONDS_MAX)
         self._log = directory / "service.log"
         found = {"retry_seconds_max": 0.5, "metadata_refresh_seconds": 1, "log_format": "json", **settings}
         found |= {"bootstrap_servers": servers, "topic": topic, "database": self.database, "port": port}
@@ -43,7 +43,7 @@ class Replica:
         """Start it; return once it listens."""
         assert self._process is None, "the service runs already"
         self._process = GuardedProcess([sys.executable, "-m", "kvs_graphql", "serve", *self._flags], self._log)
-        async with asyncio.timeout(WAIT_SECONDS_MAX):
+        async with asyncio.timeout(SECONDS_MAX):
             while not await self._listens():
                 assert self._process.exit_status() is None, self._log.read_text()
                 await asyncio.sleep(POLL_SECONDS)
@@ -80,7 +80,7 @@ class Replica:
 
     async def applied(self, positions: Positions) -> None:
         """Return once everything below those positions is applied."""
-        async with asyncio.timeout(WAIT_SECONDS_MAX):
+        async with asyncio.timeout(SECONDS_MAX):
             while not covers(await self.positions(), positions):  # noqa: ASYNC110 - nothing to await over HTTP
                 await asyncio.sleep(POLL_SECONDS)
 

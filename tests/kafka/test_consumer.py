@@ -11,6 +11,7 @@ from kvs_graphql.kafka.ingest import BatchLimits
 from kvs_graphql.metrics import Metrics
 from kvs_graphql.state import Lifecycle, State
 from kvs_graphql.store import WindowLimits, open_store
+from tests.deadline import SECONDS_MAX
 
 ATTEMPTS = 10
 
@@ -22,7 +23,7 @@ async def test_consumer_keeps_trying_while_no_broker_answers(tmp_path: Path) -> 
         limits = ConsumerLimits(BatchLimits(1, 1), 1, 1.0, retry_seconds_max=0.001, stall_seconds_max=1.0)
         consumer = Consumer(KafkaConnection("127.0.0.1:1"), "topic", store, feed, lifecycle, Metrics(), limits)
         consuming = asyncio.create_task(consumer.run())
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(SECONDS_MAX):
             while lifecycle.refreshes.begun < ATTEMPTS:  # noqa: ASYNC110 - a failed attempt wakes nobody
                 await asyncio.sleep(0)
         assert not consuming.done()

@@ -14,6 +14,7 @@ from kvs_graphql.compat.aiokafka import consumer_client
 from kvs_graphql.kafka.connection import KafkaConnection
 from kvs_graphql.kafka.consumer_session import open_session
 from kvs_graphql.state import State
+from tests.deadline import SECONDS_MAX
 from tests.kafka.broker import QUICK_START, KafkaBroker
 from tests.kafka.equality import assert_equal_to_the_log
 from tests.kafka.load import loading
@@ -140,7 +141,7 @@ async def test_records_and_writes_continue_while_leaders_move(cluster: Cluster, 
             await goes_on()
             await asyncio.to_thread(cluster.second.start)
         await assert_equal_to_the_log(served, cluster.first, topic)
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(SECONDS_MAX):
             await served.state(State.LIVE)
     log = await asyncio.to_thread(read_log, cluster.servers, topic)
     written = {
@@ -167,12 +168,12 @@ async def test_status_names_a_partition_without_a_leader_and_shows_lag(
         assert (await served.http.get("/readyz")).json()["lag"] == 0
         with nothing_applied(tmp_path):
             produce(cluster.servers, topic, [(b"b%d" % number, bytes(20_000)) for number in range(500)])
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(SECONDS_MAX):
                 while served.run.progress.end < 501:  # noqa: ASYNC110 - a new end offset wakes nobody
                     await asyncio.sleep(0.01)
             gone_at = datetime.now(UTC)
             await asyncio.to_thread(cluster.second.kill)
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(SECONDS_MAX):
             await served.reason(f"no broker leads partition 0 of topic '{topic}'")
         seen_at = datetime.now(UTC)
         found = (await served.data(STATUS))["status"]
@@ -185,7 +186,7 @@ async def test_status_names_a_partition_without_a_leader_and_shows_lag(
         assert await served.data('{ value(key: "a") { value } }') == {"value": {"value": "1"}}
         await asyncio.to_thread(cluster.second.start)
         await assert_equal_to_the_log(served, cluster.first, topic)
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(SECONDS_MAX):
             await served.state(State.LIVE)
         assert (await served.http.get("/readyz")).json()["lag"] == 0
 
@@ -196,7 +197,7 @@ async def test_new_leader_is_asked_for_the_topic_id(cluster: Cluster, topic: str
     await asyncio.to_thread(cluster.second.start)
     async with open_session(KafkaConnection(cluster.servers), topic, fetch_bytes_max=1_000_000) as session:
         session.consumer.seek(session.partitions[0], 0)
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(SECONDS_MAX):
             while not await session.topic_ids.identities():
                 await session.consumer.getmany(timeout_ms=100)
         assert await session.topic_ids.identities() == {1: session.identity}
@@ -204,7 +205,7 @@ async def test_new_leader_is_asked_for_the_topic_id(cluster: Cluster, topic: str
         produce(cluster.servers, topic, [(b"a", b"1")])
         # The consumer itself refreshes every few minutes only; until then a follower serves it.
         await consumer_client(session.consumer).force_metadata_update()
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(SECONDS_MAX):
             while not await session.consumer.getmany(timeout_ms=100):
                 pass
         assert await session.topic_ids.identities() == {1: session.identity, 2: session.identity}

@@ -14,6 +14,7 @@ from kvs_graphql.cursor import Cursor
 from kvs_graphql.feed import Kind
 from kvs_graphql.records import Interest, covers
 from tests.checkers import Log
+from tests.deadline import SECONDS_MAX
 from tests.kafka.broker import KafkaBroker
 from tests.kafka.live_client import LiveClient, check_updates, log_of, watching
 from tests.kafka.load import loading
@@ -162,7 +163,7 @@ async def test_subscriber_sees_each_of_1000_changes_in_one_batch_and_live_query_
         watching(served.run.url, Interest(frozenset((b"hot",)))) as (client,),
         connect(served.run.url) as asking,
         aclosing(asking.subscribe('subscription { value(key: "hot") { value } }')) as results,  # type: ignore[type-var]
-        asyncio.timeout(60),
+        asyncio.timeout(SECONDS_MAX),
     ):
         assert await anext(results) == {"value": None}
         await client.reached(Cursor(id_of(kafka_broker, topic), (0,)))
@@ -180,7 +181,7 @@ async def test_subscriber_sees_each_of_1000_changes_in_one_batch_and_live_query_
 
 async def subscribed(service: Replica, subscriptions: int) -> None:
     """Return once the service has so many subscriptions."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(SECONDS_MAX):
         shown = 0
         while shown < subscriptions:
             await asyncio.sleep(POLL_SECONDS)

@@ -7,9 +7,9 @@ from aiokafka import AIOKafkaProducer, TopicPartition
 from kvs_graphql.compat.aiokafka import producer_client
 from kvs_graphql.demo.broker import EmbeddedBroker
 from kvs_graphql.kafka.produce_attempts import ProduceAttempts
+from tests.deadline import SECONDS_MAX
 from tests.kafka.proxy import ProduceResponse, proxied
 
-SECONDS_MAX = 20.0
 LOST_ANSWERS = 2
 
 

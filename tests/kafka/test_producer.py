@@ -16,10 +16,9 @@ from kvs_graphql.kafka.producer import Producer, ProducerLimits
 from kvs_graphql.metrics import Metrics
 from kvs_graphql.records import Written
 from kvs_graphql.state import Lifecycle, State
+from tests.deadline import SECONDS_MAX
 from tests.kafka.proxy import ProduceResponse, proxied
 from tests.kafka.writes import outgoing
-
-SECONDS_MAX = 20.0
 
 
 @dataclass(frozen=True)

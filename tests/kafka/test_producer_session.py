@@ -16,6 +16,7 @@ from kvs_graphql.kafka.connection import KafkaConnection
 from kvs_graphql.kafka.producer_session import Acknowledged, ProducerSession, Refused, Unanswered
 from kvs_graphql.records import Outgoing
 from kvs_graphql.state import State
+from tests.deadline import SECONDS_MAX
 from tests.kafka.broker import KafkaBroker
 from tests.kafka.proxy import ProduceResponse, proxied
 from tests.kafka.truth import read_log
@@ -32,7 +33,7 @@ async def connected(servers: str, topic: str) -> AsyncIterator[ProducerSession]:
     """A session that is ready to send to partition 0."""
     session = ProducerSession(KafkaConnection(servers), topic, batch_bytes_max=100_000)
     try:
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(SECONDS_MAX):
             await session.open()
             while not await session.ready(0):
                 pass
@@ -140,7 +141,7 @@ async def test_client_is_told_that_a_write_refused_on_its_second_attempt_may_be_
         proxied(kafka_broker.bootstrap_servers, loser.answer) as servers,
         serving(servers, topic, tmp_path, **limits) as served,
     ):
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(SECONDS_MAX):
             await served.state(State.LIVE)
         assert await served.code(SET, value=VALUE.decode()) == "WRITE_OUTCOME_UNKNOWN"
         assert await served.code(SET, value=VALUE.decode()) == "VALUE_TOO_LARGE"

@@ -13,6 +13,7 @@ from kvs_graphql.client import Client, connect
 from kvs_graphql.errors import TopicMismatch
 from kvs_graphql.kafka.consumer_session import ConsumerSession, open_session
 from kvs_graphql.state import Moment, State
+from tests.deadline import SECONDS_MAX
 from tests.kafka.broker import COMPACTING, KafkaBroker
 from tests.kafka.equality import assert_equal_to_the_log, table
 from tests.kafka.produce import produce
@@ -75,7 +76,7 @@ async def test_watchers_are_reset_when_the_topic_is_recreated(
     produce(kafka_broker.bootstrap_servers, topic, [(b"old", b"1"), (b"both", b"1")])
     async with serving(kafka_broker.bootstrap_servers, topic, tmp_path) as served:
         await assert_equal_to_the_log(served, kafka_broker, topic)
-        async with connect(served.run.url) as client, asyncio.timeout(60):
+        async with connect(served.run.url) as client, asyncio.timeout(SECONDS_MAX):
             snapshot = "subscription { updates(snapshot: true) { kind key entry { value } } }"
             async with aclosing(client.subscribe(snapshot)) as events:  # type: ignore[type-var]
                 assert await until_live(events) == {"old": "1", "both": "1"}
@@ -128,7 +129,7 @@ async def test_replica_waits_for_a_cursor_of_a_recreated_topic_it_has_not_notice
     kafka_broker.create_topic(topic, 1)
     produce(servers, topic, [(b"old", b"1")])
     async with (
-        asyncio.timeout(90),
+        asyncio.timeout(SECONDS_MAX),
         serving(servers, topic, ours, wait_seconds_max=60) as served,
         connect(served.run.url) as client,
     ):
@@ -238,7 +239,7 @@ async def test_key_is_deleted_although_kafka_dropped_its_tombstone_while_the_con
         sessions[0].consumer.pause(*sessions[0].partitions)
         produce(kafka_broker.bootstrap_servers, topic, [(b"a", None), (b"c", b"1")])
         await forget_tombstones(kafka_broker, topic)
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(SECONDS_MAX):
             truth = await assert_equal_to_the_log(served, kafka_broker, topic)
         assert set(truth.live) == {b"b", b"c"}
         assert any(m.state is State.REBUILDING and "keeps tombstones" in m.reason for m in moments)
@@ -262,7 +263,7 @@ async def test_interrupted_rebuild_keeps_the_old_table_and_starts_again(
             assert await served.data('{ value(key: "old") { value } }') == {"value": {"value": "1"}}
             answer = await served.http.get("/readyz")
             assert (answer.status_code, answer.json()["state"]) == (503, "REBUILDING")
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(SECONDS_MAX):
                 while not shadow.exists():  # noqa: ASYNC110 - a file wakes nobody
                     await asyncio.sleep(0.01)
     finally:
@@ -297,7 +298,7 @@ async def until_live(events: AsyncIterator[Any]) -> dict[str, str]:
 
 async def forget_tombstones(broker: KafkaBroker, topic: str) -> None:
     """Compact until the log has no tombstone: the first pass stamps them with a time, a later one drops them."""
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(SECONDS_MAX):
         while _tombstones(broker, topic):
             await asyncio.to_thread(broker.compact, topic)
 

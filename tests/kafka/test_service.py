@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from kvs_graphql.state import State
+from tests.deadline import SECONDS_MAX
 from tests.kafka.broker import COMPACTING, KafkaBroker
 from tests.kafka.equality import assert_equal_to_the_log
 from tests.kafka.produce import open_transaction, produce
@@ -53,7 +54,7 @@ async def test_aborted_records_never_show_and_leave_no_lag(
     produce(servers, topic, [(b"k%d" % n, b"committed") for n in range(20)], transactional_id=f"{topic}-1")
     produce(servers, topic, [(b"k%d" % n, b"aborted") for n in range(20)], transactional_id=f"{topic}-2", abort=True)
     async with serving(servers, topic, tmp_path) as served:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(SECONDS_MAX):
             await served.state(State.LIVE)
         await assert_equal_to_the_log(served, kafka_broker, topic)
         assert (await served.http.get("/readyz")).status_code == 200
@@ -70,7 +71,7 @@ async def test_open_transaction_delays_neither_readiness_nor_earlier_records(
     produce(kafka_broker.bootstrap_servers, topic, [(b"a", b"1")])
     with open_transaction(kafka_broker.bootstrap_servers, topic, [(b"a", b"2")], transactional_id=f"{topic}-open"):
         async with serving(kafka_broker.bootstrap_servers, topic, tmp_path) as served:
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(SECONDS_MAX):
                 await served.state(State.LIVE)
             assert (await served.data('{ value(key: "a") { value } }')) == {"value": {"value": "1"}}
 
@@ -82,7 +83,7 @@ async def test_compacted_topic_is_read_across_its_gaps(kafka_broker: KafkaBroker
     produce(kafka_broker.bootstrap_servers, topic, [(b"k1", None)])
     kafka_broker.compact(topic)
     async with serving(kafka_broker.bootstrap_servers, topic, tmp_path) as served:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(SECONDS_MAX):
             await served.state(State.LIVE)
         truth = await assert_equal_to_the_log(served, kafka_broker, topic)
         assert truth.records < 300
@@ -95,7 +96,7 @@ async def test_compacted_topic_is_read_across_its_gaps(kafka_broker: KafkaBroker
 
 async def test_service_waits_for_a_missing_topic(kafka_broker: KafkaBroker, topic: str, tmp_path: Path) -> None:
     async with serving(kafka_broker.bootstrap_servers, topic, tmp_path) as served:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(SECONDS_MAX):
             await served.state(State.WAITING_FOR_TOPIC)
         answer = await served.http.get("/readyz")
         assert answer.status_code == 503
@@ -103,7 +104,7 @@ async def test_service_waits_for_a_missing_topic(kafka_broker: KafkaBroker, topi
         assert await served.data("{ entries { edges { cursor } } }") == {"entries": {"edges": []}}
         kafka_broker.create_topic(topic, 1)
         produce(kafka_broker.bootstrap_servers, topic, [(b"a", b"1")])
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(SECONDS_MAX):
             await served.state(State.LIVE)
         await assert_equal_to_the_log(served, kafka_broker, topic)
 
@@ -128,7 +129,7 @@ async def test_reads_work_without_the_broker_and_the_service_catches_up_afterwar
         await assert_equal_to_the_log(served, kafka_broker, topic)
         await asyncio.to_thread(kafka_broker.kill)
         try:
-            async with asyncio.timeout(60):
+            async with asyncio.timeout(SECONDS_MAX):
                 await served.state(State.WAITING_FOR_BROKER)
             assert (await served.data('{ value(key: "a") { value } }')) == {"value": {"value": "1"}}
             answer = (await served.http.get("/readyz")).json()
@@ -137,5 +138,5 @@ async def test_reads_work_without_the_broker_and_the_service_catches_up_afterwar
             await asyncio.to_thread(kafka_broker.start)
         produce(kafka_broker.bootstrap_servers, topic, [(b"a", b"2")])
         await assert_equal_to_the_log(served, kafka_broker, topic)
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(SECONDS_MAX):
             await served.state(State.LIVE)

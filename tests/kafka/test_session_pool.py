@@ -11,9 +11,8 @@ from kvs_graphql.kafka.connection import KafkaConnection
 from kvs_graphql.kafka.producer_session import NotSent
 from kvs_graphql.kafka.session_pool import SessionPool
 from kvs_graphql.state import Lifecycle, State
+from tests.deadline import SECONDS_MAX
 from tests.kafka.writes import outgoing
-
-SECONDS_MAX = 20.0
 
 
 @asynccontextmanager

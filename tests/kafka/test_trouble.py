@@ -16,6 +16,7 @@ import pytest
 
 from kvs_graphql.kafka.consumer_session import open_session
 from kvs_graphql.state import State
+from tests.deadline import SECONDS_MAX
 from tests.kafka.broker import KafkaBroker
 from tests.kafka.equality import assert_equal_to_the_log
 from tests.kafka.produce import open_transaction, produce
@@ -35,13 +36,13 @@ async def test_hanging_broker_is_noticed_and_read_again_when_it_resumes(
         await assert_equal_to_the_log(served, kafka_broker, topic)
         kafka_broker.pause()
         try:
-            async with asyncio.timeout(40):
+            async with asyncio.timeout(SECONDS_MAX):
                 await served.state(State.WAITING_FOR_BROKER)
             assert await served.data('{ value(key: "a") { value } }') == {"value": {"value": "1"}}
         finally:
             kafka_broker.resume()
         produce(kafka_broker.bootstrap_servers, topic, [(b"a", b"2")])
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(SECONDS_MAX):
             await served.state(State.LIVE)
         await assert_equal_to_the_log(served, kafka_broker, topic)
 
@@ -63,7 +64,7 @@ async def test_stalled_consumer_gets_a_new_session(
     kafka_broker.create_topic(topic, 1)
     produce(kafka_broker.bootstrap_servers, topic, [(b"a", b"1")])
     async with serving(kafka_broker.bootstrap_servers, topic, tmp_path, stall_seconds_max=2) as served:
-        async with asyncio.timeout(40):
+        async with asyncio.timeout(SECONDS_MAX):
             await served.state(State.LIVE)
         await assert_equal_to_the_log(served, kafka_broker, topic)
     assert len(sessions) >= 2
@@ -79,7 +80,7 @@ async def test_status_shows_records_held_back_by_open_transactions_apart_from_la
         records = [(b"k%d" % n, b"2") for n in range(5)]
         with open_transaction(kafka_broker.bootstrap_servers, topic, records, transactional_id=f"{topic}-open"):
             shown = {"lag": 0, "heldBack": 0}
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(SECONDS_MAX):
                 while shown["heldBack"] < len(records):
                     found = await served.data("{ status { compacted partitions { lag heldBack } } }")
                     (shown,) = found["status"]["partitions"]
@@ -133,7 +134,7 @@ async def test_read_only_file_system_stops_ingestion_but_not_reads(
             assert answer["lag"] > 0
             assert await service.data('{ value(key: "a") { value } }') == {"value": {"value": "1"}}
             produce(kafka_broker.bootstrap_servers, topic, [(b"d%d" % n, b"1") for n in range(500)])
-            async with asyncio.timeout(40):
+            async with asyncio.timeout(SECONDS_MAX):
                 while refused() < 10:  # noqa: ASYNC110 - another process wakes nobody
                     await asyncio.sleep(0.05)
             assert await service.positions() == before
@@ -177,7 +178,7 @@ async def until_not_ready(http: httpx.AsyncClient) -> dict[str, Any]:
 
 
 async def _until(http: httpx.AsyncClient, status: int) -> dict[str, Any]:
-    async with asyncio.timeout(40):
+    async with asyncio.timeout(SECONDS_MAX):
         while (answer := await http.get("/readyz")).status_code != status:  # noqa: ASYNC110 - nothing to await over HTTP
             await asyncio.sleep(0.05)
     found: dict[str, Any] = answer.json()

@@ -11,6 +11,7 @@ from aiokafka.record.util import calc_crc32c
 
 from kvs_graphql.errors import UnreadableRecord
 from kvs_graphql.state import State
+from tests.deadline import SECONDS_MAX
 from tests.kafka.broker import KafkaBroker
 from tests.kafka.equality import assert_equal_to_the_log
 from tests.kafka.produce import produce
@@ -67,7 +68,7 @@ async def test_unreadable_batch_stops_the_service_and_its_offset_is_named(
 ) -> None:
     position = re.escape(f"topic '{topic}', partition 0, offset {_SECOND_BATCH}")
     with pytest.raises(UnreadableRecord, match=position):
-        async with serving(kafka_broker.bootstrap_servers, topic, tmp_path) as served, asyncio.timeout(40):
+        async with serving(kafka_broker.bootstrap_servers, topic, tmp_path) as served, asyncio.timeout(SECONDS_MAX):
             await served.run.wait()
     moment = served.run.lifecycle.moment
     assert moment.state is State.STOPPED
@@ -93,7 +94,7 @@ async def test_record_larger_than_every_limit_is_read(kafka_broker: KafkaBroker,
     produce(kafka_broker.bootstrap_servers, topic, records)
     smallest = {"fetch_bytes_max": 1, "batch_bytes_max": 1, "window_bytes_max": 1, "feed_bytes_max": 1}
     async with serving(kafka_broker.bootstrap_servers, topic, tmp_path, **smallest) as served:
-        async with asyncio.timeout(40):
+        async with asyncio.timeout(SECONDS_MAX):
             truth = await assert_equal_to_the_log(served, kafka_broker, topic)
         assert len(truth.live) == len(records)
 

@@ -29,6 +29,7 @@ from websockets.typing import Subprotocol
 from kvs_graphql.client import connect
 from kvs_graphql.errors import Unavailable
 from kvs_graphql.state import State
+from tests.deadline import SECONDS_MAX
 from tests.kafka.broker import KafkaBroker
 from tests.kafka.produce import produce
 from tests.kafka.truth import read_truth
@@ -57,7 +58,7 @@ async def writable(broker: KafkaBroker, topic: str, directory: Path, **settings:
     directory.mkdir(exist_ok=True)
     options = {"enable_writes": True, "write_seconds_max": WRITE_SECONDS_MAX, **settings}
     async with serving(broker.bootstrap_servers, topic, directory, **options) as served:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(SECONDS_MAX):
             await served.state(State.LIVE)
         yield served
 
@@ -74,7 +75,7 @@ async def error_of(served: Served, document: str, **variables: Any) -> dict[str,
 
 async def written(served: Served, key: str, value: str, *but: str) -> dict[str, Any]:
     """Write until it succeeds. Attempts may fail with KAFKA_UNAVAILABLE or one of these codes."""
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(SECONDS_MAX):
         while True:
             answer = await served.query(SET, key=key, value=value)
             if "errors" not in answer:
@@ -167,7 +168,7 @@ async def test_write_without_a_broker_fails_in_time_and_never_arrives(
         try:
             # Write before the consumer has noticed, and after.
             assert (await error_of(served, SET, key="a", value="lost"))["code"] == "KAFKA_UNAVAILABLE"
-            async with asyncio.timeout(60):
+            async with asyncio.timeout(SECONDS_MAX):
                 await served.state(State.WAITING_FOR_BROKER)
             error = await error_of(served, SET, key="a", value="lost too")
             assert (error["code"], error["state"]) == ("KAFKA_UNAVAILABLE", "WAITING_FOR_BROKER")
@@ -198,7 +199,7 @@ async def test_write_sent_to_a_hanging_broker_is_unknown_and_found_by_its_cursor
         await written(served, "last", "after", "WRITE_OUTCOME_UNKNOWN")
         updates = client.subscribe(UPDATES, {"after": sent["cursor"]})
         seen = []
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(SECONDS_MAX):
             async for data in updates:
                 if data["updates"]["kind"] == "SET":
                     seen.append((data["updates"]["key"], data["updates"]["entry"]["value"]))
@@ -210,7 +211,7 @@ async def test_write_sent_to_a_hanging_broker_is_unknown_and_found_by_its_cursor
 
 async def test_write_to_a_missing_topic_is_unavailable(kafka_broker: KafkaBroker, topic: str, tmp_path: Path) -> None:
     async with serving(kafka_broker.bootstrap_servers, topic, tmp_path, enable_writes=True) as served:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(SECONDS_MAX):
             await served.state(State.WAITING_FOR_TOPIC)
         error = await error_of(served, SET, key="a", value="1")
         assert (error["code"], error["state"]) == ("KAFKA_UNAVAILABLE", "WAITING_FOR_TOPIC")
@@ -222,7 +223,7 @@ async def test_write_to_a_deleted_topic_is_unavailable(kafka_broker: KafkaBroker
     async with writable(kafka_broker, topic, tmp_path, write_seconds_max=SHORT_WRITE_SECONDS_MAX) as served:
         await written(served, "a", "1", "WRITE_OUTCOME_UNKNOWN")
         kafka_broker.delete_topic(topic)
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(SECONDS_MAX):
             await served.state(State.WAITING_FOR_TOPIC)
         error = await error_of(served, SET, key="a", value="2")
         assert (error["code"], error["state"]) == ("KAFKA_UNAVAILABLE", "WAITING_FOR_TOPIC")
@@ -238,7 +239,7 @@ async def test_writes_go_to_a_recreated_topic(kafka_broker: KafkaBroker, topic: 
         kafka_broker.create_topic(topic, 1)
         # Until the service notices, a write may go to a partition that no longer exists, and get no answer.
         write = await written(served, "a", "new", "WRITE_OUTCOME_UNKNOWN")
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(SECONDS_MAX):
             await served.state(State.LIVE)
         assert write["offset"] == 0
         assert log_of(kafka_broker, topic) == {b"a": b"new"}
@@ -300,7 +301,7 @@ async def test_sigterm_flushes_and_answers_accepted_writes(
     try:
         url = await _url(service)
         many = httpx.Limits(max_connections=300)
-        async with httpx.AsyncClient(base_url=url, timeout=60, limits=many) as http:
+        async with httpx.AsyncClient(base_url=url, timeout=SECONDS_MAX, limits=many) as http:
             await _ready(http)
             assert await _set(http, "first", "1")
             # The broker hangs until the service is asked to stop, so all writes wait in the service.
@@ -337,7 +338,7 @@ async def test_stop_flushes_writes_of_websockets_before_it_closes_them(
                 await served.run.feed.rest(30)
         finally:
             kafka_broker.resume()
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(SECONDS_MAX):
             await socket.wait_closed()
         assert socket.close_code == 1001
     assert set(log_of(kafka_broker, topic)) == {b"a", b"sent", b"queued"}
@@ -376,14 +377,14 @@ async def _set(http: httpx.AsyncClient, key: str, value: str) -> bool:
 
 async def _accepted(http: httpx.AsyncClient, number: int) -> None:
     """Return once so many writes are under way."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(SECONDS_MAX):
         while True:
             if f"kvs_writes_in_flight {float(number)}" in (await http.get("/metrics")).text:
                 return
 
 
 async def _ready(http: httpx.AsyncClient) -> None:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(SECONDS_MAX):
         while True:
             if (await http.get("/readyz")).status_code == 200:
                 return
@@ -391,7 +392,7 @@ async def _ready(http: httpx.AsyncClient) -> None:
 
 async def _url(service: asyncio.subprocess.Process) -> str:
     assert service.stderr is not None
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(SECONDS_MAX):
         while b"serves topic" not in (line := await service.stderr.readline()):
             assert line, "the service ended"
     return line.decode().split()[-1].removesuffix("/graphql")

@@ -19,12 +19,11 @@ from tests.transports import TRANSPORT_WS, send, subscribe
 DOCUMENT = """subscription($after: Cursor, $snapshot: Boolean! = false) {
   updates(after: $after, snapshot: $snapshot) { kind key cursor entry { value } }
 }"""
-RECEIVE_BUFFER_BYTES = 4096
+RECEIVE_BUFFER_BYTES = 2**16
 VALUE_BYTES = 1024
 KEYS = 10
 CHANGES = 1000
 AT_ONCE = 100
-NEVER_SECONDS = 3600
 SMALL: dict[str, Any] = {"feed_changes_max": 4 * AT_ONCE, "window_changes_max": 100, "watch_page_updates_max": 10}
 
 Updates = AsyncGenerator[dict[str, Any], None]

@@ -15,6 +15,7 @@ from kvs_graphql.runtime.limits import ServerLimits
 from kvs_graphql.runtime.server import Server, listen
 from kvs_graphql.web import ClientAddresses
 from kvs_graphql.web.direct import DIRECT_EXTENSION, DirectWriter
+from tests.deadline import NEVER_SECONDS, SECONDS_MAX
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -27,16 +28,16 @@ LIMITS = ServerLimits(
     websockets_max=10,
     url_bytes_max=2**17,
     head_bytes_max=2**16,
-    head_seconds_max=30,
+    head_seconds_max=NEVER_SECONDS,
     message_bytes_max=2**20,
     control_frames_per_second_max=1000,
     unread_bytes_max=2**30,
     unfinished_bytes_max=2**30,
-    body_seconds_max=30,
+    body_seconds_max=NEVER_SECONDS,
     send_buffer_bytes_max=2**20,
-    slow_client_seconds_max=30,
-    ping_seconds=30,
-    pong_seconds_max=30,
+    slow_client_seconds_max=NEVER_SECONDS,
+    ping_seconds=NEVER_SECONDS,
+    pong_seconds_max=NEVER_SECONDS,
     shutdown_seconds_max=1,
 )
 
@@ -70,7 +71,7 @@ async def server(
     with listen("127.0.0.1", 0) as listener:
         metrics = metrics or Metrics()
         served = Server(application, replace(LIMITS, **limits), metrics, on_exit, addresses=ClientAddresses(trusted))
-        async with asyncio.timeout(30), asyncio.TaskGroup() as tasks:
+        async with asyncio.timeout(SECONDS_MAX), asyncio.TaskGroup() as tasks:
             tasks.create_task(served.serve(sockets=[listener]))
             try:
                 yield Served(listener.getsockname()[1], served, metrics)

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from tests.deadline import SECONDS_MAX
 from tests.runtime.servers import Receive, Scope, Send, client_of, refused, server
 
 GET = b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n"
@@ -51,7 +52,7 @@ async def write_until_closed(client: StreamWriter, blocks: Iterable[bytes]) -> N
 
 
 async def answer_to(port: int, blocks: Iterable[bytes]) -> bytes:
-    async with asyncio.timeout(10), client_of(port) as (reader, client):
+    async with asyncio.timeout(SECONDS_MAX), client_of(port) as (reader, client):
         writing = asyncio.create_task(write_until_closed(client, blocks))
         answer = bytearray()
         # The end of a connection whose input was not all read may be an error.
@@ -193,7 +194,7 @@ async def test_next_request_waits_until_the_client_has_read_the_response_before(
 
     async with (
         server(application, send_buffer_bytes_max=4096) as served,
-        client_of(served.port, receive_buffer_bytes=4096) as (reader, client),
+        client_of(served.port, receive_buffer_bytes=2**16) as (reader, client),
     ):
         client.write(GET * 2)
         await reader.readuntil(b"\r\n\r\n")

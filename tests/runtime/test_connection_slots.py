@@ -10,6 +10,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
 from kvs_graphql.runtime.connection_slots import RESERVE_MAX
+from tests.deadline import SECONDS_MAX
 from tests.runtime.servers import Client, Receive, Scope, Send, client_of, refused, server
 
 ANOTHER = "127.0.0.2"
@@ -40,14 +41,14 @@ async def answered(client: Client) -> None:
 
 async def answer_to(port: int, path: str, address: str = "127.0.0.1") -> bytes:
     """Return the whole answer on a connection of its own, which the server has to close."""
-    async with asyncio.timeout(10), client_of(port, address=address) as (reader, client):
+    async with asyncio.timeout(SECONDS_MAX), client_of(port, address=address) as (reader, client):
         client.write(get(path))
         return await reader.read()
 
 
 async def until_served(port: int, address: str = "127.0.0.1") -> None:
     """Return once a connection gets a slot: the server sees the end of another one later than its client."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(SECONDS_MAX):
         while True:
             async with client_of(port, address=address) as (reader, client):
                 client.write(get("/"))

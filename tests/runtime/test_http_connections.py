@@ -13,6 +13,7 @@ import pytest
 
 from kvs_graphql.demo.broker import EmbeddedBroker
 from kvs_graphql.web.direct import DirectWriter
+from tests.deadline import SECONDS_MAX
 from tests.runtime.servers import (
     Application,
     Receive,
@@ -33,7 +34,7 @@ GET = b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n"
 START = {"type": "http.response.start", "status": 200, "headers": []}
 END = {"type": "http.response.body", "body": b""}
 MANY = 1000
-SMALL_BUFFER_BYTES = 4096
+SMALL_BUFFER_BYTES = 2**16
 
 
 async def send_chunk(send: Send, body: bytes) -> None:
@@ -347,7 +348,7 @@ async def test_connection_whose_request_head_does_not_end_is_closed(
         for begun in (b"", b"GET /graphql HT", b"GET /healthz HTTP/1.1\r\nhost: here\r\n"):
             reader, writer = await asyncio.open_connection(url.host, url.port)
             writer.write(begun)
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(SECONDS_MAX):
                 assert (await reader.read()).startswith(b"HTTP/1.1 408 " if begun else b"")
             assert reader.at_eof()
             writer.close()
@@ -366,7 +367,7 @@ async def test_operation_whose_body_does_not_end_is_refused(
             writer.write(
                 b"POST /graphql HTTP/1.1\r\nhost: here\r\ncontent-type: application/json\r\n" + framing + b"\r\n\r\n"
             )
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(SECONDS_MAX):
                 head, _, body = (await reader.read()).partition(b"\r\n\r\n")
             assert head.startswith(b"HTTP/1.1 408 ")
             assert orjson.loads(body)["errors"][0]["extensions"] == {

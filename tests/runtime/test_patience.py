@@ -12,9 +12,9 @@ from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
 from kvs_graphql.demo.broker import EmbeddedBroker
+from tests.deadline import NEVER_SECONDS, SECONDS_MAX
 from tests.runtime.narrow_clients import (
     CHANGES,
-    NEVER_SECONDS,
     RECEIVE_BUFFER_BYTES,
     SMALL,
     VALUE_BYTES,
@@ -41,7 +41,7 @@ async def test_client_that_stops_reading_delays_nobody_and_converges_when_it_rea
     embedded_broker: EmbeddedBroker, tmp_path: Path, client: Client
 ) -> None:
     async with (
-        asyncio.timeout(60),
+        asyncio.timeout(SECONDS_MAX),
         serving_topic(embedded_broker, tmp_path, **SMALL, slow_client_seconds_max=NEVER_SECONDS) as topic,
         client(topic.served, snapshot=True) as stalled,
         WEBSOCKET(topic.served, "subscription { updates(progress: true) { offset } }") as others,
@@ -61,7 +61,7 @@ async def test_client_that_stops_reading_costs_a_bounded_buffer(
 ) -> None:
     limits: dict[str, Any] = {"send_buffer_bytes_max": 32 * VALUE_BYTES, "slow_client_seconds_max": NEVER_SECONDS}
     async with (
-        asyncio.timeout(60),
+        asyncio.timeout(SECONDS_MAX),
         serving_topic(embedded_broker, tmp_path, **SMALL, **limits) as topic,
         client(topic.served, snapshot=True) as stalled,
     ):
@@ -77,7 +77,7 @@ async def test_client_that_stays_slow_is_disconnected_and_resumes_from_its_last_
     embedded_broker: EmbeddedBroker, tmp_path: Path, client: Client
 ) -> None:
     async with (
-        asyncio.timeout(60),
+        asyncio.timeout(SECONDS_MAX),
         serving_topic(embedded_broker, tmp_path, **SMALL, slow_client_seconds_max=0.3) as topic,
     ):
         mine: dict[str, str] = {}
@@ -106,7 +106,7 @@ async def test_client_that_stays_slow_is_disconnected_and_resumes_from_its_last_
 async def test_slow_websocket_is_closed_with_the_reason(embedded_broker: EmbeddedBroker, tmp_path: Path) -> None:
     limits: dict[str, Any] = {"send_buffer_bytes_max": 32 * VALUE_BYTES, "slow_client_seconds_max": 0.3}
     async with (
-        asyncio.timeout(60),
+        asyncio.timeout(SECONDS_MAX),
         serving_topic(embedded_broker, tmp_path, **SMALL, **limits) as topic,
         websocket(topic.served, snapshot=True) as stalled,
         asyncio.TaskGroup() as tasks,
@@ -128,7 +128,7 @@ async def test_slow_websocket_is_closed_with_the_reason(embedded_broker: Embedde
 
 async def test_websocket_that_never_reads_again_is_closed(embedded_broker: EmbeddedBroker, tmp_path: Path) -> None:
     async with (
-        asyncio.timeout(60),
+        asyncio.timeout(SECONDS_MAX),
         serving_topic(embedded_broker, tmp_path, **SMALL, slow_client_seconds_max=0.3, websockets_max=1) as topic,
         websocket(topic.served, snapshot=True) as stalled,
     ):
@@ -145,7 +145,7 @@ async def test_event_stream_that_nobody_reads_is_closed_even_if_its_buffers_have
     embedded_broker: EmbeddedBroker, tmp_path: Path
 ) -> None:
     async with (
-        asyncio.timeout(40),
+        asyncio.timeout(SECONDS_MAX),
         serving_topic(embedded_broker, tmp_path, slow_client_seconds_max=0.1) as topic,
         sse(topic.served, snapshot=True) as updates,
     ):

@@ -9,6 +9,7 @@ from kvs_graphql.errors import BadSetting
 from kvs_graphql.metrics import Metrics
 from kvs_graphql.runtime.server import Server, listen, url_of
 from kvs_graphql.web import ClientAddresses
+from tests.deadline import SECONDS_MAX
 from tests.runtime.servers import LIMITS, Receive, Scope, Send
 
 
@@ -36,7 +37,7 @@ async def test_requests_are_answered_until_the_work_before_a_stop_is_done() -> N
 
     with listen("127.0.0.1", 0) as listener:
         server = Server(answer, LIMITS, Metrics(), on_exit, addresses=ClientAddresses(()))
-        async with asyncio.timeout(20), asyncio.TaskGroup() as tasks:
+        async with asyncio.timeout(SECONDS_MAX), asyncio.TaskGroup() as tasks:
             served = tasks.create_task(server.serve(sockets=[listener]))
             url = url_of(listener)
             async with httpx.AsyncClient() as client:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests.deadline import SECONDS_MAX
 from tests.runtime.servers import Receive, Scope, Send, client_of, server
 
 BLOCK = 10_000 * b"x"
@@ -51,7 +52,7 @@ async def begun(port: int, kind: str) -> AsyncIterator[tuple[asyncio.StreamReade
 @pytest.mark.parametrize("kind", KINDS)
 async def test_first_to_begin_are_dropped_and_others_end(kind: str) -> None:
     limits: dict[str, Any] = {"unfinished_bytes_max": 50_000}
-    async with asyncio.timeout(20), server(answer, **limits) as served, AsyncExitStack() as held:
+    async with asyncio.timeout(SECONDS_MAX), server(answer, **limits) as served, AsyncExitStack() as held:
         first = [await held.enter_async_context(begun(served.port, kind)) for _ in range(3)]
         last = await held.enter_async_context(begun(served.port, kind))
         for reader, _ in first[:2]:
@@ -64,7 +65,7 @@ async def test_first_to_begin_are_dropped_and_others_end(kind: str) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 async def test_finished_requests_leave_the_budget_to_later_ones(kind: str) -> None:
     limits: dict[str, Any] = {"unfinished_bytes_max": 50_000}
-    async with asyncio.timeout(20), server(answer, **limits) as served, AsyncExitStack() as held:
+    async with asyncio.timeout(SECONDS_MAX), server(answer, **limits) as served, AsyncExitStack() as held:
         for _ in range(10):
             reader, writer = await held.enter_async_context(begun(served.port, kind))
             rest = 30_000 - 2 * len(BLOCK)

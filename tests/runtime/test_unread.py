@@ -35,7 +35,7 @@ async def test_slowest_readers_are_dropped_and_others_get_their_answers() -> Non
     async with server(answer, metrics=metrics, **limits) as served, AsyncExitStack() as held:
 
         async def ask() -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-            client = await held.enter_async_context(client_of(served.port, receive_buffer_bytes=4096))
+            client = await held.enter_async_context(client_of(served.port, receive_buffer_bytes=2**16))
             client[1].write(GET)
             await client[0].readuntil(b"\r\n\r\n")
             return client

@@ -18,7 +18,7 @@ from tests.runtime.servers import Application, Receive, Scope, Send, Served, con
 Talk = Callable[[DirectWriter, Send], Awaitable[None]]
 
 MANY = 1000
-SMALL_BUFFER_BYTES = 4096
+SMALL_BUFFER_BYTES = 2**16
 HANDSHAKE = (
     b"GET / HTTP/1.1\r\nhost: localhost\r\nconnection: upgrade\r\nupgrade: websocket\r\n"
     b"sec-websocket-version: 13\r\nsec-websocket-key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"

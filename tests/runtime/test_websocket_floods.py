@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests.deadline import SECONDS_MAX
 from tests.runtime.servers import Client, Receive, Scope, Send, client_of, server
 
 HANDSHAKE = (
@@ -34,7 +35,7 @@ async def echo(_: Scope, receive: Receive, send: Send) -> None:
 
 @asynccontextmanager
 async def opened(port: int, **options: Any) -> AsyncIterator[Client]:
-    async with asyncio.timeout(20), client_of(port, **options) as (reader, writer):
+    async with asyncio.timeout(SECONDS_MAX), client_of(port, **options) as (reader, writer):
         writer.write(HANDSHAKE)
         assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 101 ")
         yield reader, writer

@@ -15,6 +15,7 @@ from kvs_graphql.records import Record
 from kvs_graphql.service import Latest
 from kvs_graphql.store import Query, Snapshot, Store
 from tests.applications import open_application
+from tests.deadline import SECONDS_MAX
 from tests.serving import ServedTopic, serving_topic
 
 
@@ -27,7 +28,7 @@ async def topic(embedded_broker: EmbeddedBroker, tmp_path: Path) -> AsyncIterato
 @asynccontextmanager
 async def subscribed(topic: ServedTopic, document: str) -> AsyncIterator[AsyncIterator[Any]]:
     async with (
-        asyncio.timeout(60),
+        asyncio.timeout(SECONDS_MAX),
         connect(topic.served.run.url) as client,
         aclosing(client.subscribe(document)) as events,  # type: ignore[type-var]
     ):
@@ -58,7 +59,7 @@ async def test_live_values_keep_the_order_of_their_keys(topic: ServedTopic) -> N
 async def test_live_query_shows_only_the_latest_of_many_changes(tmp_path: Path) -> None:
     async with open_application(tmp_path) as application:
         table = application.table
-        async with asyncio.timeout(60), aclosing(table.service.latest([b"a", b"b"])) as latest:
+        async with asyncio.timeout(SECONDS_MAX), aclosing(table.service.latest([b"a", b"b"])) as latest:
             assert values_of(await anext(latest)) == [None, None]
             for number in range(300):
                 await table.change((b"a", b"%d" % number))
@@ -70,7 +71,7 @@ async def test_live_query_shows_only_the_latest_of_many_changes(tmp_path: Path) 
 async def test_live_query_is_silent_where_nothing_changed_in_the_end(tmp_path: Path) -> None:
     async with open_application(tmp_path, [Record(b"a", b"1", 0, 0, None, None)]) as application:
         table = application.table
-        async with asyncio.timeout(60), aclosing(table.service.latest([b"missing"])) as latest:
+        async with asyncio.timeout(SECONDS_MAX), aclosing(table.service.latest([b"missing"])) as latest:
             assert values_of(await anext(latest)) == [None]
             await table.change((b"missing", b"for a moment"), (b"missing", None))
             await table.change((b"missing", b"here"))
@@ -80,7 +81,7 @@ async def test_live_query_is_silent_where_nothing_changed_in_the_end(tmp_path: P
 async def test_closing_feed_ends_a_live_query(tmp_path: Path) -> None:
     async with open_application(tmp_path) as application:
         table = application.table
-        async with asyncio.timeout(60), aclosing(table.service.latest([b"a"])) as latest:
+        async with asyncio.timeout(SECONDS_MAX), aclosing(table.service.latest([b"a"])) as latest:
             await anext(latest)
             table.feed.close()
             with pytest.raises(Unavailable):
@@ -107,7 +108,7 @@ async def test_status_is_delivered_again_and_again(topic: ServedTopic) -> None:
 async def test_live_query_keeps_no_entries_that_it_has_shown(tmp_path: Path) -> None:
     async with open_application(tmp_path, [Record(b"a", b"1", 0, 0, None, None)]) as application:
         table = application.table
-        async with asyncio.timeout(60), aclosing(table.service.latest([b"a"])) as latest:
+        async with asyncio.timeout(SECONDS_MAX), aclosing(table.service.latest([b"a"])) as latest:
             shown = await anext(latest)
             assert values_of(shown) == [b"1"]
             waiting = asyncio.create_task(anext(latest))
@@ -127,7 +128,7 @@ async def test_burst_of_changes_costs_live_queries_of_its_keys_one_read_together
         reads += 1
         return await read(store, *queries)
 
-    async with open_application(tmp_path) as application, AsyncExitStack() as stack, asyncio.timeout(60):
+    async with open_application(tmp_path) as application, AsyncExitStack() as stack, asyncio.timeout(SECONDS_MAX):
         table = application.table
         queries = [await stack.enter_async_context(aclosing(table.service.latest([b"a"]))) for _ in range(50)]
         await asyncio.gather(*(anext(latest) for latest in queries))

@@ -15,6 +15,7 @@ from kvs_graphql.feed import Feed
 from kvs_graphql.records import Commit, Positions, advance
 from kvs_graphql.service.waits import AtLeast
 from kvs_graphql.state import Lifecycle, TopicSnapshot
+from tests.deadline import SECONDS_MAX
 from tests.serving import ServedTopic, serving_topic
 from tests.simulation.world import everything_possible, in_virtual_time
 
@@ -118,7 +119,7 @@ class TestOverGraphQL:
 
     async def test_read_at_an_applied_cursor_is_answered_without_waiting(self, topic: ServedTopic) -> None:
         cursor = (await topic.served.query("{ status { cursor } }"))["extensions"]["cursor"]
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(SECONDS_MAX):
             assert (await topic.served.data(READ, c=cursor))["value"] is not None
 
     async def test_read_that_is_not_caught_up_says_how_far_the_table_is_and_why(self, topic: ServedTopic) -> None:

@@ -8,6 +8,7 @@ from random import Random
 from kvs_graphql.records import Positions
 from kvs_graphql.store import WindowLimits
 from kvs_graphql.watch import Quotas, WatchLimits
+from tests.deadline import SECONDS_MAX
 from tests.simulation.clients import SimulatedClient
 from tests.simulation.model import SimulatedLog
 from tests.simulation.replicas import Kafka, Replica
@@ -61,7 +62,7 @@ async def _simulate(random: Random, log: SimulatedLog, replicas: list[Replica]) 
     for replica in replicas:
         await replica.finish()
     for client in clients:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(SECONDS_MAX):
             await client.follow(random.choice(replicas), log.end)
         assert not client.violations
         client.view.check_table()

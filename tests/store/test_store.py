@@ -13,10 +13,9 @@ from kvs_graphql.cursor import Cursor
 from kvs_graphql.database import Database
 from kvs_graphql.errors import DatabaseError, Unwritable
 from kvs_graphql.store import Store, count_entries, get_many, open_store
+from tests.deadline import SECONDS_MAX
 from tests.store.batches import TOPIC_ID, batch, enough, record
 from tests.store.conftest import ROOMY
-
-SECONDS_MAX = 60.0
 
 
 async def values(store: Store, *keys: bytes) -> list[bytes | None]:

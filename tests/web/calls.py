@@ -12,8 +12,8 @@ from starlette.types import ASGIApp
 from kvs_graphql.web import build_app
 from kvs_graphql.web.websocket import SUBPROTOCOL
 from tests.applications import OPTIONS, Answer, Application
+from tests.deadline import SECONDS_MAX
 
-SECONDS_MAX = 60
 JSON_HEADERS = {"content-type": "application/json", "accept": "application/json"}
 
 

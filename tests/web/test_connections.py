@@ -13,6 +13,7 @@ from websockets.exceptions import ConnectionClosed
 
 from kvs_graphql.demo.broker import EmbeddedBroker
 from kvs_graphql.state import State
+from tests.deadline import SECONDS_MAX
 from tests.runtime.narrow_clients import SMALL, Client, change_much, live
 from tests.runtime.narrow_clients import sse as narrow_sse
 from tests.runtime.narrow_clients import websocket as narrow_websocket
@@ -63,7 +64,7 @@ async def dropped_stream(served: Served) -> None:
 async def test_subscription_that_its_client_ends_frees_its_slot(
     embedded_broker: EmbeddedBroker, tmp_path: Path, end: End
 ) -> None:
-    async with asyncio.timeout(20), serving_topic(embedded_broker, tmp_path, **ONE) as topic:
+    async with asyncio.timeout(SECONDS_MAX), serving_topic(embedded_broker, tmp_path, **ONE) as topic:
         for _ in range(3):
             await end(topic.served)
             await until_active(topic.served.http, 0)
@@ -82,7 +83,7 @@ def uncollected() -> Iterator[None]:
 async def test_client_that_leaves_with_full_buffers_frees_its_slot(
     embedded_broker: EmbeddedBroker, tmp_path: Path, client: Client
 ) -> None:
-    async with asyncio.timeout(20), serving_topic(embedded_broker, tmp_path) as topic:
+    async with asyncio.timeout(SECONDS_MAX), serving_topic(embedded_broker, tmp_path) as topic:
         async with client(topic.served, snapshot=True):
             await until_active(topic.served.http, 1)
             await change_much(topic)
@@ -94,7 +95,7 @@ async def test_service_stops_without_an_error_while_a_client_reads_nothing(
     embedded_broker: EmbeddedBroker, tmp_path: Path, client: Client, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with (
-        asyncio.timeout(30),
+        asyncio.timeout(SECONDS_MAX),
         serving_topic(embedded_broker, tmp_path, **SMALL, shutdown_seconds_max=1) as topic,
         client(topic.served, snapshot=True) as stalled,
     ):
@@ -110,7 +111,7 @@ async def test_stopping_service_ends_every_subscription_without_completing_it(
     embedded_broker: EmbeddedBroker, tmp_path: Path
 ) -> None:
     async with (
-        asyncio.timeout(20),
+        asyncio.timeout(SECONDS_MAX),
         serving_topic(embedded_broker, tmp_path) as topic,
         open_socket(topic.served) as socket,
         SSE(topic.served, EVERYTHING) as results,
@@ -131,7 +132,7 @@ async def test_stopping_service_ends_every_subscription_without_completing_it(
 async def test_stopping_service_closes_subscriptions_before_it_waits_for_writes(tmp_path: Path) -> None:
     settings: dict[str, Any] = {"enable_writes": True, "write_seconds_max": 60, "shutdown_seconds_max": 2}
     async with (
-        asyncio.timeout(40),
+        asyncio.timeout(SECONDS_MAX),
         EmbeddedBroker() as broker,
         serving_topic(broker, tmp_path, (b"a", b"1"), **settings) as topic,
         open_socket(topic.served) as subscriber,

@@ -13,6 +13,7 @@ import pytest
 from kvs_graphql.service import Flush
 from kvs_graphql.web import DIRECT_EXTENSION
 from tests.applications import Application, open_application
+from tests.deadline import SECONDS_MAX
 from tests.transports import MULTIPART_ACCEPT
 
 DOCUMENT = "subscription { updates { key cursor } }"
@@ -80,7 +81,7 @@ async def subscribed(application: Application, transport: str, server: Server) -
     else:
         server.incoming.put_nowait({"type": "http.request", "body": orjson.dumps(request), "more_body": False})
     serving = asyncio.ensure_future(application.app(scope_of(transport, server), server.incoming.get, server.send))
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(SECONDS_MAX):
         await application.table.watched_by(1)
         # Let the subscription wait for changes.
         for _ in range(10):

@@ -9,8 +9,9 @@ from websockets.exceptions import ConnectionClosed
 from kvs_graphql.cursor import Cursor
 from kvs_graphql.demo.broker import EmbeddedBroker
 from kvs_graphql.state import State
+from tests.deadline import SECONDS_MAX
 from tests.serving import Pair, Served, serving, serving_topic, write
-from tests.transports import SECONDS_MAX, SSE, UPDATES, WEBSOCKET, open_socket, receive, subscribe, take, until_active
+from tests.transports import SSE, UPDATES, WEBSOCKET, open_socket, receive, subscribe, take, until_active
 
 RECORDS: list[Pair] = [(b"a", b"1"), (None, b"skipped"), (b"b", None)]
 

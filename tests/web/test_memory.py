@@ -11,8 +11,9 @@ import orjson
 import pytest
 
 from tests.applications import open_application
+from tests.deadline import SECONDS_MAX
 from tests.transports import MULTIPART_ACCEPT
-from tests.web.calls import SECONDS_MAX, app_of
+from tests.web.calls import app_of
 from tests.web.calls import open_socket as open_called
 
 SILENT = "subscription ($keys: [String!]) { updates(keys: $keys) { kind } }"

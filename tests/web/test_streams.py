@@ -11,6 +11,7 @@ import pytest
 from httpx_sse import EventSource, ServerSentEvent
 
 from kvs_graphql.demo.broker import EmbeddedBroker
+from tests.deadline import SECONDS_MAX
 from tests.serving import Served, serving, serving_topic, write
 
 _SNAPSHOT = "subscription { updates(snapshot: true) { kind key cursor } }"
@@ -23,8 +24,8 @@ async def events(
     """Request a stream as an EventSource does: by GET, with the last id it saw."""
     headers = {"Accept": "text/event-stream"} | ({"Last-Event-ID": last_event_id} if last_event_id else {})
     async with (
-        asyncio.timeout(20),
-        httpx.AsyncClient(base_url=served.run.url, timeout=20) as http,
+        asyncio.timeout(SECONDS_MAX),
+        httpx.AsyncClient(base_url=served.run.url, timeout=SECONDS_MAX) as http,
         http.stream("GET", "/graphql", params={"query": document}, headers=headers) as response,
     ):
         assert response.status_code == 200
@@ -108,7 +109,7 @@ async def test_event_stream_is_neither_cached_nor_buffered_on_its_way(served: Se
 
 async def test_event_stream_has_comments_as_heartbeats(embedded_broker: EmbeddedBroker, tmp_path: Path) -> None:
     async with (
-        asyncio.timeout(20),
+        asyncio.timeout(SECONDS_MAX),
         serving_topic(embedded_broker, tmp_path, ping_seconds=0.05) as topic,
         topic.served.http.stream(
             "GET",

@@ -60,7 +60,7 @@ class UnreadAnswers:
             transport.abort()
 
     def _pace(self, transport: Transport, now: float) -> tuple[float, float]:
-        """How fast a client reads, in bytes per second; of those that read equally fast, the longest waiting comes first."""
+        """How fast a client reads, in bytes per second; of equally fast ones, the longest waiting comes first."""
         unread = self._unread[transport]
         read = max(0, unread.bytes - transport.get_write_buffer_size())
         return (_HEAD_START_BYTES + read) / max(now - unread.since, 0.001), unread.since

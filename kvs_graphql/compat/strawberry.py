@@ -38,7 +38,13 @@ class Resolver(NamedTuple):
 
 
 def graphql_schema(schema: Schema) -> GraphQLSchema:
-    """graphql-core's schema. Strawberry has no public way to it: `_schema`."""
+    """graphql-core's schema. Strawberry has no public way to it: `_schema`.
+
+    Raises:
+        ValueError: It has extensions, which only Strawberry's own execution would call.
+    """
+    if schema.extensions:
+        raise ValueError("The extensions of a schema would never be called, because Strawberry does not execute it.")
     found: GraphQLSchema = schema._schema
     return found
 

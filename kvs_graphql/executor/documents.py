@@ -91,11 +91,20 @@ class PreparedDocument:
             return found
         if self._refusal is not None and not self._names_nothing:
             return self._refusal
-        prepared = self._prepare(name)
-        if isinstance(prepared, PreparedOperation):
-            # Unknown names are not cached: a client could invent any number of them.
-            self._operations[name] = prepared
-        return prepared
+        definition = self._definition(name)
+        if isinstance(definition, Refusal):
+            return definition
+        # Unknown names are not cached: a client could invent any number of them.
+        found = self._operations[name] = self._by_name(definition)
+        return found
+
+    def _by_name(self, definition: OperationDefinitionNode) -> PreparedOperation:
+        """The prepared operation of a definition; requests may name the only one, or leave its name out."""
+        name = None if definition.name is None else definition.name.value
+        found = self._operations.get(name)
+        if found is None:
+            found = self._operations[name] = self._prepared(definition, name)
+        return found
 
     @property
     def _names_nothing(self) -> bool:
@@ -106,26 +115,28 @@ class PreparedDocument:
     def _definitions(self) -> list[OperationDefinitionNode]:
         return [d for d in self._document.definitions if isinstance(d, OperationDefinitionNode)]
 
-    def _prepare(self, name: str | None) -> PreparedOperation | Refusal:
+    def _definition(self, name: str | None) -> OperationDefinitionNode | Refusal:
         definitions = self._definitions
         if name is None and len(definitions) > 1:
             return _refused("The document has several operations: `operationName` must name one.", Fault.DOCUMENT)
         named = [d for d in definitions if name is None or (d.name is not None and d.name.value == name)]
-        if not named:
-            return _refused("The request names no operation that can be executed here.", Fault.REQUEST)
+        return (
+            named[0] if named else _refused("The request names no operation that can be executed here.", Fault.REQUEST)
+        )
+
+    def _prepared(self, definition: OperationDefinitionNode, name: str | None) -> PreparedOperation:
         fragments = [d for d in self._document.definitions if isinstance(d, FragmentDefinitionNode)]
         try:
-            compiled = compile_operation(self._schema, named[0], fragments)
+            compiled = compile_operation(self._schema, definition, fragments)
         except NotCompilable:
             compiled = None
-        kind = named[0].operation
-        called = named[0].name
+        kind = definition.operation
         return PreparedOperation(
             self._document,
-            None if called is None else called.value,
+            name,
             kind,
             compiled,
-            price_of(self._schema, named[0], fragments),
+            price_of(self._schema, definition, fragments),
             kind is OperationType.SUBSCRIPTION,
             kind is OperationType.MUTATION,
         )

@@ -7,6 +7,7 @@ import pytest
 import strawberry
 from graphql import GraphQLObjectType, GraphQLSchema
 from strawberry import Info, Maybe
+from strawberry.extensions import SchemaExtension
 from strawberry.permission import BasePermission, PermissionExtension
 from strawberry.relay import GlobalID
 from strawberry.schema_directive import Location
@@ -59,6 +60,11 @@ SCHEMA = graphql_schema(strawberry.Schema(query=Query, subscription=Subscription
 def test_schema_of_strawberry_leads_to_the_one_of_graphql_core() -> None:
     message = "strawberry.Schema._schema is not graphql-core's schema any more: mend compat.strawberry.graphql_schema"
     assert isinstance(SCHEMA, GraphQLSchema), message
+
+
+def test_schema_with_extensions_is_refused() -> None:
+    with pytest.raises(ValueError, match="never be called"):
+        graphql_schema(strawberry.Schema(Query, extensions=[SchemaExtension]))
 
 
 def test_field_leads_to_the_function_of_its_resolver() -> None:

@@ -145,6 +145,15 @@ def test_request_without_an_operation_is_refused(
     assert (refusal.fault, (refusal.errors[0].extensions or {})["code"]) == (fault, code)
 
 
+@pytest.mark.parametrize("first", [None, "A"])
+def test_only_operation_is_prepared_once_whether_or_not_it_is_named(
+    prepared_documents: Documents, first: str | None
+) -> None:
+    prepared = prepared_documents.prepare("query A { __typename }", first)
+    assert isinstance(prepared, PreparedOperation)
+    assert all(prepared_documents.prepare("query A { __typename }", name) is prepared for name in (None, "A"))
+
+
 @pytest.mark.parametrize(
     ("name", "kind"), [("A", OperationType.QUERY), ("B", OperationType.SUBSCRIPTION), ("C", OperationType.MUTATION)]
 )

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 
 from kvs_graphql.metrics import Metrics
 
-# Counted as read before the first byte is: a client that had no time to read yet is not the slowest.
-_HEAD_START_BYTES = 2**16
+# The first bytes fill buffers on their way, and say nothing of how fast a client reads. Each is taken to have read so
+# many, in a second before: one that has only just asked is not the slowest.
+_FIRST_BYTES, _FIRST_SECONDS = 2**20, 1.0
 
 
 @dataclass(slots=True)
@@ -62,5 +63,5 @@ class UnreadAnswers:
     def _pace(self, transport: Transport, now: float) -> tuple[float, float]:
         """How fast a client reads, in bytes per second; of equally fast ones, the longest waiting comes first."""
         unread = self._unread[transport]
-        read = max(0, unread.bytes - transport.get_write_buffer_size())
-        return (_HEAD_START_BYTES + read) / max(now - unread.since, 0.001), unread.since
+        read = max(_FIRST_BYTES, unread.bytes - transport.get_write_buffer_size())
+        return read / (_FIRST_SECONDS + now - unread.since), unread.since

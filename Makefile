@@ -23,11 +23,15 @@ demo: $(VENV)/installed ## Serve live figures of this machine on 127.0.0.1:8000
 	@# In its own process group, only the demo receives Ctrl-C, and make returns its exit code.
 	@if [ -t 0 ]; then set -m; fi; $(BIN)/kvs-graphql demo
 
+# So many files of tests run at once: many tests wait for brokers and browsers most of their time.
+WORKERS ?= 3
+PYTEST = $(BIN)/python -m pytest -q --numprocesses $(WORKERS) --dist loadfile
+
 test: $(VENV)/installed ## Run all tests; skip those whose tools (Java, Maven, Chromium, Node.js) are missing
-	$(BIN)/python -m pytest -q
+	$(PYTEST)
 
 test-fast: $(VENV)/installed ## Run the tests that need only Python
-	$(BIN)/python -m pytest -q -m 'not kafka and not browser and not node'
+	$(PYTEST) -m 'not kafka and not browser and not node'
 
 test-versions: $(VENV)/installed ## Run the fast tests on each supported Python of this machine
 	.ci/test-versions
@@ -70,7 +74,7 @@ types: $(VENV)/installed ## Check types
 	$(BIN)/mypy
 
 coverage: $(VENV)/installed ## Run all tests and report branch coverage
-	$(BIN)/python -m pytest -q --cov --cov-report=term
+	$(PYTEST) --cov --cov-report=term
 
 web: ## Check and build the browser pages (needs Node.js 20.19 or newer)
 	npm --prefix web ci --no-audit --no-fund

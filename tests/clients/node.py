@@ -13,11 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import orjson
+from filelock import FileLock
 
 from tests.deadline import SECONDS_MAX
 
 HERE = Path(__file__).parent
 PACKAGE = HERE.parent.parent / "clients" / "javascript"
+INSTALLING = HERE.parent.parent / ".cache" / "npm-clients.lock"
 MAJOR_MIN = 20
 INSTALL_SECONDS_MAX = 100
 _LINE_BYTES_MAX = 2**24
@@ -34,7 +36,10 @@ def missing() -> str:
     version = subprocess.run([node, "--version"], capture_output=True, text=True, check=True).stdout.strip()
     if int(version.removeprefix("v").partition(".")[0]) < MAJOR_MIN:
         return f"Node.js {version} is too old"
-    return "" if _is_installed() else _install()
+    INSTALLING.parent.mkdir(exist_ok=True)
+    # Several processes of one run start at once.
+    with FileLock(INSTALLING):
+        return "" if _is_installed() else _install()
 
 
 def _is_installed() -> bool:

@@ -8,6 +8,8 @@ import subprocess
 import tempfile
 from pathlib import Path
 
+from filelock import FileLock
+
 POM = Path(__file__).with_name("pom.xml")
 REPOSITORY = Path(__file__).parents[2]
 JAVA_MAJOR_MIN = 17
@@ -41,8 +43,11 @@ def jars() -> Path:
     """
     chosen = os.environ.get("KVS_KAFKA_JARS")
     directory = Path(chosen).absolute() if chosen else _default_directory()
-    if not _holds_broker(directory):
-        _fill(directory)
+    directory.parent.mkdir(parents=True, exist_ok=True)
+    # Several runs, or several processes of one, start at once.
+    with FileLock(f"{directory}.lock"):
+        if not _holds_broker(directory):
+            _fill(directory)
     return directory
 
 
@@ -56,16 +61,11 @@ def _holds_broker(directory: Path) -> bool:
 
 def _fill(directory: Path) -> None:
     maven = _program("mvn", "Apache Maven, or KVS_KAFKA_JARS naming a directory of the broker's jars")
-    directory.parent.mkdir(parents=True, exist_ok=True)
-    # Copied elsewhere and renamed, so that the directory is always complete, even if two runs start at once.
+    # Copied elsewhere and renamed, so that the directory is always complete.
     with tempfile.TemporaryDirectory(dir=directory.parent, prefix="copying-") as aside:
         complete = Path(aside) / "jars"
         _copy(maven, complete)
-        try:
-            complete.rename(directory)
-        except OSError:
-            if not _holds_broker(directory):
-                raise
+        complete.rename(directory)
 
 
 def _copy(maven: str, directory: Path) -> None:

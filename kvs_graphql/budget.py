@@ -5,7 +5,7 @@ be large waits until there is room for it, and goes on in turns.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass
 from time import perf_counter
 from typing import ClassVar, TypeVar
@@ -114,7 +114,7 @@ class Budget:
             raise BudgetExceeded.of("KVS_EXECUTION_SECONDS_MAX", seconds, "seconds of execution")
         self._turn_ends = now + TURN_SECONDS
 
-    async def in_turns(self, items: Sequence[T]) -> AsyncIterator[T]:
+    async def in_turns(self, items: Iterable[T]) -> AsyncIterator[T]:
         """The items, with a new turn between two of them whenever one is over.
 
         Raises:

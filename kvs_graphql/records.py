@@ -6,6 +6,8 @@ from typing import NamedTuple
 
 import orjson
 
+from kvs_graphql.compat.orjson import compact
+
 Positions = tuple[int, ...]
 """The offset of the next record to read in each partition, by partition number."""
 
@@ -136,7 +138,7 @@ def encode_headers(headers: tuple[tuple[str, bytes | None], ...]) -> bytes | Non
     if not headers:
         return None
     # Latin-1 maps every byte to one character and back.
-    return orjson.dumps([(key, None if value is None else value.decode("latin-1")) for key, value in headers])
+    return compact(orjson.dumps([(key, None if value is None else value.decode("latin-1")) for key, value in headers]))
 
 
 def decode_headers(encoded: bytes | None) -> Iterator[tuple[str, bytes | None]]:

@@ -7,6 +7,7 @@ import orjson
 from cachetools import LRUCache
 from jsonpointer import EndOfList, JsonPointer, JsonPointerException
 
+from kvs_graphql.compat.orjson import compact
 from kvs_graphql.errors import BadInput, LimitExceeded, NotJson
 from kvs_graphql.records import Record
 
@@ -57,7 +58,7 @@ class JsonValues:
         if found is None or isinstance(found, EndOfList):
             return None
         try:
-            return JsonText(orjson.dumps(found))
+            return JsonText(compact(orjson.dumps(found)))
         except orjson.JSONEncodeError:
             raise NotJson("The value is nested too deep to be sent as JSON: ask for it as text.") from None
 

@@ -104,8 +104,9 @@ class Entry(Node):
     )
     async def history(self, info: OperationInfo, last: int = 10) -> "list[Update]":
         until = None if self.cursor_source is None else self.cursor_source.cursor_at(self.record)
-        changes = await info.context.reads.history(self.record.key, last, until)
-        return [viewed(change, self.json_values) for change in changes]
+        context = info.context
+        changes = await context.reads.history(self.record.key, last, until)
+        return [viewed(change, self.json_values) async for change in context.budget.in_turns(changes)]
 
     @property
     def _value(self) -> bytes:

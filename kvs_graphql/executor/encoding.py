@@ -17,9 +17,9 @@ def encode(value: Any) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class Encoded:
-    """Data that is encoded already, in parts that are joined once."""
+    """Data that is encoded already."""
 
-    parts: list[bytes]
+    json: bytearray
 
 
 Data = dict[str, Any] | Encoded | None
@@ -37,7 +37,7 @@ def encode_result(data: Data, errors: list[GraphQLError], extensions: dict[str, 
         return orjson.dumps(result, default=_as_it_is)
     del result["data"]
     end = b"," + encode(result)[1:] if result else b"}"
-    return b"".join([b'{"data":', *data.parts, end])
+    return b"".join([b'{"data":', data.json, end])
 
 
 async def encoded_in_turns(data: dict[str, Any], budget: Budget) -> Encoded:
@@ -46,43 +46,32 @@ async def encoded_in_turns(data: dict[str, Any], budget: Budget) -> Encoded:
     Raises:
         BudgetExceeded: It has more bytes than a response may have, or takes too long.
     """
-    parts: list[bytes] = []
-    await _encode_into(parts, data, _Size(budget))
-    return Encoded(parts)
+    # Small parts are not kept as objects of their own: each would take some kilobytes.
+    json = bytearray()
+    await _encode_into(json, data, budget)
+    return Encoded(json)
 
 
-class _Size:
-    """The bytes of a result so far."""
-
-    def __init__(self, budget: Budget) -> None:
-        self.budget = budget
-        self._bytes = 0
-
-    async def add(self, part: bytes) -> bytes:
-        self._bytes += len(part)
-        self.budget.check_bytes(self._bytes)
-        if self.budget.turn_is_over:
-            await self.budget.turn()
-        return part
-
-
-async def _encode_into(parts: list[bytes], value: Any, size: _Size) -> None:
+async def _encode_into(json: bytearray, value: Any, budget: Budget) -> None:
     if isinstance(value, dict) and value:
         opening = b"{"
         for name, below in value.items():
-            parts.append(opening + encode(name) + b":")
-            await _encode_into(parts, below, size)
+            json += opening + encode(name) + b":"
+            await _encode_into(json, below, budget)
             opening = b","
-        parts.append(b"}")
+        json += b"}"
     elif isinstance(value, list) and value:
         opening = b"["
         for item in value:
-            parts.append(opening)
-            await _encode_into(parts, item, size)
+            json += opening
+            await _encode_into(json, item, budget)
             opening = b","
-        parts.append(b"]")
+        json += b"]"
     else:
-        parts.append(await size.add(encode(value)))
+        json += encode(value)
+        budget.check_bytes(len(json))
+        if budget.turn_is_over:
+            await budget.turn()
 
 
 def _as_it_is(value: Any) -> orjson.Fragment:

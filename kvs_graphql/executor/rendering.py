@@ -15,6 +15,7 @@ from kvs_graphql.access import Access
 from kvs_graphql.api import Operation, Source, token_of
 from kvs_graphql.budget import Budget
 from kvs_graphql.compat.graphql import MeteredExecutor
+from kvs_graphql.compat.orjson import compact
 from kvs_graphql.executor.compiled import Bound, CompiledOperation, Result, RootField, Show
 from kvs_graphql.executor.encoding import encode
 from kvs_graphql.executor.results import Results
@@ -128,6 +129,7 @@ class CompiledRenderer:
                 result = await self._results.of_event(self._completed(event, budget), budget)
                 payload = Payload(result, self._token(event))
             elif is_change:
+                payload = payload._replace(result=compact(payload.result))
                 self._cache.keep(self, event, payload)
         return payload
 

@@ -4,9 +4,10 @@ A request of one field shares its snapshot with other requests. The fields of a 
 are waited for, and their queries run together. No snapshot is open while a request waits, for a client or for Kafka.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial, reduce
+from itertools import islice
 from typing import Any, Protocol
 
 from kvs_graphql.access import Access
@@ -137,7 +138,7 @@ class Reads:
         self.records += len(records.records)
         return records
 
-    async def history(self, key: bytes, last: int, until: Cursor | None) -> list[Update]:
+    async def history(self, key: bytes, last: int, until: Cursor | None) -> Iterator[Update]:
         """The last changes of a key in the window, oldest first, up to `until` or to this request's snapshot.
 
         Changes beyond the bytes that the request has left, over all keys that are asked for together, are left out, the
@@ -152,10 +153,10 @@ class Reads:
         if self._histories is None:
             self._histories = BatchLoader(self._look_back)
         found = await self._histories.load(_LookBack(key, last, end.positions))
-        below = [r for r in found.changes[key] if r.offset < position_in(end.positions, r.partition)]
-        shown = below[len(below) - min(last, len(below)) :]
+        newest = (r for r in reversed(found.changes[key]) if r.offset < position_in(end.positions, r.partition))
+        shown = list(islice(newest, last))
         self.records += len(shown)
-        return [_past(record, end.topic_id, found.window_start) for record in shown]
+        return (_past(record, end.topic_id, found.window_start) for record in reversed(shown))
 
     async def status(self) -> Status:
         """How the service is.

@@ -58,6 +58,10 @@ class MeteredExecutor(Executor[Any]):
         exceeded = self.context_value.budget.exceeded
         error = raw_error.original_error if isinstance(raw_error, GraphQLError) else raw_error
         if isinstance(error, exceeded):
-            raise error
+            try:
+                raise error
+            finally:
+                # An error whose traceback leads back to itself would keep all that was read until the next collection.
+                del error, raw_error
         self.context_value.budget.add_error()
         super().handle_field_error(raw_error, return_type, field_details_list, path)

@@ -14,10 +14,26 @@ log = structlog.get_logger(__name__)
 
 def present(errors: Iterable[GraphQLError], metrics: Metrics) -> list[GraphQLError]:
     """The errors as a client may see them, counted by their codes."""
-    presented = [_with_code(error) for error in errors]
-    for error in presented:
-        metrics.errors.labels((error.extensions or {})["code"]).inc()
+    presented: list[GraphQLError] = []
+    for error in errors:
+        presented.append(shown := _with_code(error))
+        metrics.errors.labels((shown.extensions or {})["code"]).inc()
+        _forget_origin(error)
     return presented
+
+
+def _forget_origin(error: BaseException) -> None:
+    """Free what was read when an error was raised.
+
+    A frame that names its own error, or an error that the executor keeps, is freed only by garbage collection; and the
+    errors of decoders have with them all that they were to decode.
+    """
+    found: BaseException | None = error
+    while found is not None:
+        origin = getattr(found, "original_error", None) or found.__cause__ or found.__context__
+        found.__traceback__ = found.__cause__ = found.__context__ = None
+        # What has no origin any more has been here before.
+        found = origin
 
 
 def _with_code(error: GraphQLError) -> GraphQLError:

@@ -1,6 +1,8 @@
 """Operations within their budget are answered, whole and in turns; those beyond it are refused, on both back ends."""
 
 import asyncio
+import gc
+import tracemalloc
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -206,3 +208,31 @@ async def test_subscription_goes_on_after_an_event_beyond_its_budget(tmp_path: P
     assert (first["data"]["updates"]["key"], last["data"]["updates"]["key"]) == ("small", "last")
     assert refusal["data"] is None
     assert refusal["errors"][0]["extensions"] == refused("KVS_RESPONSE_BYTES_MAX", MIB)
+
+
+@back_ends
+@pytest.mark.parametrize("document", ["{ values(keys: $keys) { value } }", "{ values(keys: $keys) { json } }"])
+async def test_errors_keep_nothing_of_what_was_read(tmp_path: Path, executor: type[Executor], document: str) -> None:
+    """Else what was read stays until the garbage collector comes, which may be after many more requests."""
+    limits = within(response_bytes_max=100 * KIB)
+    broken = [Record(b"key-%02d" % n, b"{" * 40 * KIB, 0, n, n, None) for n in range(20)]
+    variables = {"keys": [f"key-{n:02}" for n in range(20)]}
+    options: dict[str, Any] = {"executor": executor, "executor_limits": limits, "limits": WIDE}
+    async with open_application(tmp_path, broken, **options) as application:
+
+        async def ask() -> None:
+            answer = await application.query(f"query($keys: [String!]!) {document}", **variables)
+            assert answer["errors"]
+
+        await ask()
+        gc.collect()
+        gc.disable()
+        tracemalloc.start()
+        try:
+            for _ in range(5):
+                await ask()
+            held, _ = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+            gc.enable()
+    assert held < MIB

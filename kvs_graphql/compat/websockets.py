@@ -61,6 +61,15 @@ class WebSocketConnection(WebSocketsSansIOProtocol, Connection):
         """Whether uvicorn's `send` would not wait (`writable`)."""
         return self.writable.is_set()
 
+    async def room(self) -> None:
+        """Wait until uvicorn's `send` would not wait, or the connection is lost (`writable`)."""
+        await self.writable.wait()
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether no message can be sent any more."""
+        return self.conn.state is not _OPEN or self.transport.is_closing()
+
     def takes_messages(self) -> bool:
         """Tell whether a message can be sent now, without waiting."""
         return self.writable.is_set() and self.conn.state is _OPEN and not self.transport.is_closing()

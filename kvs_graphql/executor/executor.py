@@ -183,6 +183,8 @@ class Executor:
             payload = Payload(executed.encode())
         except Exception as error:  # noqa: BLE001 - masked and logged
             return self.refuse(error)
+        # While the client is waited for, only what it is sent is kept.
+        del executed
         await sink.send(payload)
         return Outcome.COMPLETE
 

@@ -11,6 +11,7 @@ from kvs_graphql.runtime import refusals
 from kvs_graphql.runtime.limits import FAREWELL_SECONDS
 from kvs_graphql.runtime.patience import Patience, Shared
 from kvs_graphql.runtime.turns import SLICE_BYTES, TakesTurns
+from kvs_graphql.runtime.unread import UnreadAnswers
 from kvs_graphql.service import Flush
 from kvs_graphql.web.direct import DIRECT_EXTENSION
 
@@ -28,14 +29,15 @@ _LENGTH_IN_2_BYTES, _LENGTH_IN_8_BYTES = bytes((_WHOLE_TEXT, 126)), bytes((_WHOL
 _SHORT_MAX, _MIDDLE_MAX = 125, 2**16 - 1
 
 
-class MessageWriter:
-    """Writes text messages to one WebSocket; a `DirectWriter`."""
+class TextWriter:
+    """Writes text messages to one WebSocket; a `MessageWriter`."""
 
-    __slots__ = ("_buffer_bytes_max", "_connection", "_room_bytes", "_taken")
+    __slots__ = ("_buffer_bytes_max", "_connection", "_room_bytes", "_taken", "_unread")
 
-    def __init__(self, connection: WebSocketConnection, buffer_bytes_max: int) -> None:
+    def __init__(self, connection: WebSocketConnection, buffer_bytes_max: int, unread: UnreadAnswers) -> None:
         self._connection = connection
         self._buffer_bytes_max = buffer_bytes_max
+        self._unread = unread
         self._taken: list[bytes] = []
         self._room_bytes = 0
 
@@ -61,6 +63,19 @@ class MessageWriter:
         self._taken += (head, *parts)
         self._room_bytes -= size
         return self._flush
+
+    async def room(self, waiting_bytes: int) -> bool:
+        """As a `MessageWriter` has it."""
+        self._flush()
+        connection = self._connection
+        if not connection.is_gone:
+            transport = connection.transport
+            self._unread.hold(transport, waiting_bytes)
+            try:
+                await connection.room()
+            finally:
+                self._unread.release(transport, waiting_bytes)
+        return not connection.is_gone
 
     def _flush(self) -> None:
         if not self._taken:
@@ -128,7 +143,7 @@ class LimitedWebSocketConnection(Patience, TakesTurns, WebSocketConnection):
             self._turn_away(_MESSAGE_TOO_BIG, f"Over {limit} bytes, with {_FRAGMENT_BYTES} for each fragment.")
 
     def extensions(self) -> Mapping[str, object]:
-        return {DIRECT_EXTENSION: MessageWriter(self, self.limits.send_buffer_bytes_max)}
+        return {DIRECT_EXTENSION: TextWriter(self, self.limits.send_buffer_bytes_max, self.shared.unread)}
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.opened.discard(self)

@@ -19,3 +19,14 @@ class DirectWriter(Protocol):
         begun, has ended, or is not sent in chunks; then send through ASGI, which waits.
         """
         ...
+
+
+class MessageWriter(DirectWriter, Protocol):
+    """Writes to the client of one WebSocket."""
+
+    async def room(self, waiting_bytes: int) -> bool:
+        """Wait until a message can be written; return False if none can be any more, for the client is gone.
+
+        What waits, of so many bytes, counts as an answer that the client does not read.
+        """
+        ...

@@ -22,7 +22,7 @@ from kvs_graphql.executor import ClientGone, Executor, Given, Outcome, Payload, 
 from kvs_graphql.service import Flush
 from kvs_graphql.turns import Turns
 from kvs_graphql.web.connections import Connections
-from kvs_graphql.web.direct import DIRECT_EXTENSION, DirectWriter
+from kvs_graphql.web.direct import DIRECT_EXTENSION, MessageWriter
 from kvs_graphql.web.kept import KeptRequests
 
 SUBPROTOCOL = "graphql-transport-ws"
@@ -61,7 +61,7 @@ class _SocketSink:
 
     __slots__ = ("_before", "_send", "_writer", "with_token")
 
-    def __init__(self, identity: str, send: Send, writer: DirectWriter | None) -> None:
+    def __init__(self, identity: str, send: Send, writer: MessageWriter | None) -> None:
         self.with_token = False
         self._before = b'{"id":' + orjson.dumps(identity) + b',"type":"next","payload":'
         self._send = send
@@ -71,11 +71,14 @@ class _SocketSink:
         return None if self._writer is None else self._writer.write(self._before, payload.result, b"}")
 
     async def send(self, payload: Payload) -> None:
-        flush = self.take(payload)
-        if flush is None:
+        if self._writer is None:
             await _send_text(self._send, self._before + payload.result + b"}")
-        else:
-            flush()
+            return
+        # Others may wait, too, and be first to use the room.
+        while (flush := self.take(payload)) is None:
+            if not await self._writer.room(len(payload.result)):
+                raise ClientGone
+        flush()
 
 
 class GraphQLSocket:
@@ -90,7 +93,7 @@ class GraphQLSocket:
         options: WebSocketOptions,
         receive: Receive,
         send: Send,
-        writer: DirectWriter | None,
+        writer: MessageWriter | None,
     ) -> None:
         self._executor = executor
         self._connection = connection

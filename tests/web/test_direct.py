@@ -25,8 +25,9 @@ TRANSPORTS = ["sse", "multipart", "websocket"]
 class Server:
     """What a server does for one client: it takes writes directly while it has room, and messages through ASGI."""
 
-    room: bool = True
-    fails: bool = False
+    has_room: bool = True
+    is_gone: bool = False
+    waiting_bytes: int = 0
     written: list[bytes] = field(default_factory=list)
     sent: list[dict[str, Any]] = field(default_factory=list)
     news: asyncio.Event = field(default_factory=asyncio.Event)
@@ -34,7 +35,7 @@ class Server:
 
     def write(self, *parts: bytes) -> Flush | None:
         """Take one message or chunk directly; the flush writes it."""
-        if not self.room:
+        if not self.has_room:
             return None
 
         def flush() -> None:
@@ -43,9 +44,15 @@ class Server:
 
         return flush
 
+    async def room(self, waiting_bytes: int) -> bool:
+        """Wait for room, as a WebSocket does."""
+        self.waiting_bytes = waiting_bytes
+        while not self.has_room and not self.is_gone:
+            self.news.clear()
+            await self.news.wait()
+        return not self.is_gone
+
     async def send(self, message: Any) -> None:
-        if self.fails:
-            raise OSError("the client has gone")
         self.sent.append(message)
         self.news.set()
 
@@ -53,6 +60,11 @@ class Server:
         """Return the contents of the messages that were sent through ASGI."""
         contents = (message.get("body") or message.get("text", "").encode() for message in self.sent)
         return [content for content in contents if b'"updates"' in content]
+
+    async def until_written(self, number: int) -> None:
+        while len(self.written) < number:
+            self.news.clear()
+            await self.news.wait()
 
     async def until_update(self) -> None:
         while not self.written and not self.contents():
@@ -101,10 +113,11 @@ def framed(transport: str, result: bytes, token: bytes) -> bytes:
     return b'{"id":"1","type":"next","payload":' + result + b"}"
 
 
-@pytest.mark.parametrize("transport", TRANSPORTS)
-@pytest.mark.parametrize("room", [True, False], ids=["with room", "without room"])
+@pytest.mark.parametrize(
+    ("transport", "room"), [*((transport, True) for transport in TRANSPORTS), ("sse", False), ("multipart", False)]
+)
 async def test_update_is_written_directly_while_there_is_room(tmp_path: Path, transport: str, room: bool) -> None:
-    server = Server(room=room)
+    server = Server(has_room=room)
     async with open_application(tmp_path) as application, subscribed(application, transport, server):
         await application.table.change((b"a", b"1"))
         await server.until_update()
@@ -120,19 +133,32 @@ def _payload(server: Server) -> bytes:
     return content[start : content.index(b"}}}", start) + 3]
 
 
-@pytest.mark.parametrize("transport", TRANSPORTS)
+@pytest.mark.parametrize("transport", ["sse", "multipart"])
 async def test_update_that_found_no_room_is_followed_in_order_by_direct_ones(tmp_path: Path, transport: str) -> None:
-    server = Server(room=False)
+    server = Server(has_room=False)
     async with open_application(tmp_path) as application, subscribed(application, transport, server):
         await application.table.change((b"a", b"1"))
         await server.until_update()
-        server.room = True
+        server.has_room = True
         await application.table.change((b"b", b"1"), (b"c", b"1"))
-        while len(server.written) < 2:
-            server.news.clear()
-            await server.news.wait()
+        await server.until_written(2)
     assert [b'"key":"a"' in content for content in server.contents()] == [True]
     assert [b'"key":"b"' in server.written[0], b'"key":"c"' in server.written[1]] == [True, True]
+
+
+async def test_updates_wait_for_room_on_a_websocket(tmp_path: Path) -> None:
+    server = Server(has_room=False)
+    async with open_application(tmp_path) as application, subscribed(application, "websocket", server):
+        await application.table.change((b"a", b"1"))
+        while not server.waiting_bytes:  # noqa: ASYNC110 - the server has no event for it
+            await asyncio.sleep(0)
+        await application.table.change((b"b", b"1"))
+        server.has_room = True
+        server.news.set()
+        await server.until_written(2)
+    assert [b'"key":"a"' in server.written[0], b'"key":"b"' in server.written[1]] == [True, True]
+    assert server.waiting_bytes == len(server.written[0]) - len(framed("websocket", b"", b""))
+    assert not server.contents()
 
 
 @pytest.mark.parametrize("transport", TRANSPORTS)
@@ -143,10 +169,10 @@ async def test_client_that_disconnects_leaves_no_watcher(tmp_path: Path, transpo
         assert application.table.feed.watchers == 0
 
 
-async def test_websocket_whose_send_fails_ends_its_operation(tmp_path: Path) -> None:
-    server = Server(room=False)
+async def test_websocket_whose_client_is_gone_ends_its_operation(tmp_path: Path) -> None:
+    server = Server(has_room=False)
     async with open_application(tmp_path) as application, subscribed(application, "websocket", server):
-        server.fails = True
+        server.is_gone = True
         await application.table.change((b"a", b"1"))
         while application.table.feed.watchers:  # noqa: ASYNC110 - the feed has no event for it
             await asyncio.sleep(0)

@@ -27,8 +27,6 @@ class Attack:
     """Whether the service may leave it without any answer."""
     holds: bool
     """Whether it has many connections to open before it does what it means to do: `Target.hold`."""
-    short: bool
-    """Whether its short form is part of the ordinary suite."""
     descriptors: int | None
     """The service's limit of file descriptors; None for that of this process."""
 
@@ -48,7 +46,6 @@ def attack(
     refusal: str = "",
     silent: bool = False,
     holds: bool = False,
-    short: bool = True,
     descriptors: int | None = None,
 ) -> Callable[[Work], Work]:
     """Add a function to the attacks, named as it is, with hyphens."""
@@ -57,7 +54,7 @@ def attack(
         name = work.__name__.replace("_", "-")
         family = work.__module__.rpartition(".")[2]
         assert name not in ATTACKS, f"two attacks are named {name}"
-        ATTACKS[name] = Attack(family, name, work, refusal, silent, holds, short, descriptors)
+        ATTACKS[name] = Attack(family, name, work, refusal, silent, holds, descriptors)
         return work
 
     return add

@@ -18,7 +18,7 @@ def aliases(field: str, number: int) -> str:
     return " ".join(f"a{name}: {field.replace('%', str(name))}" for name in range(number))
 
 
-@attack(short=False)
+@attack(refusal="LIMIT_EXCEEDED")
 async def nested_history(target: Target) -> None:
     """The history of each entry in the history of an entry: 150 bytes that name a thousand million changes."""
     selection = "kind"
@@ -28,28 +28,28 @@ async def nested_history(target: Target) -> None:
     await target.ask(repeat(post(document)), connections=2)
 
 
-@attack(short=False)
+@attack(refusal="LIMIT_EXCEEDED")
 async def history_of_many(target: Target) -> None:
     """A thousand changes of one key, named a thousand times."""
     keys = [CHANGED] * target.amount(1_000)
     await target.ask(repeat(post(_VALUES % "history(last: 1000) { kind offset }", {"keys": keys})), connections=2)
 
 
-@attack(short=False)
+@attack()
 async def history_aliases(target: Target) -> None:
     """A thousand changes of one key under many names."""
     document = f'{{ value(key: "{CHANGED}") {{ {aliases("history(last: 1000) { kind }", 90)} }} }}'
     await target.ask(repeat(post(document)), connections=2)
 
 
-@attack(short=False)
+@attack(refusal="LIMIT_EXCEEDED")
 async def big_history(target: Target) -> None:
     """Changes of 900 KB each, under many names."""
     document = f'{{ value(key: "{CHANGED_BIG}") {{ {aliases("history { entry { value } }", 20)} }} }}'
     await target.ask(repeat(post(document)), connections=4)
 
 
-@attack(short=False)
+@attack()
 async def json_aliases(target: Target) -> None:
     """A large value, named as often as a field may read it, with a hundred pointers into each."""
     document = _VALUES % aliases('json(pointer: "/%")', 100)
@@ -57,7 +57,7 @@ async def json_aliases(target: Target) -> None:
     await target.ask(repeat(post(document, {"keys": keys})), connections=2)
 
 
-@attack(short=False)
+@attack(refusal="LIMIT_EXCEEDED")
 async def json_of_many(target: Target) -> None:
     """Several large values, parsed and encoded whole."""
     keys = target.table.big_keys(15)
@@ -78,14 +78,14 @@ async def many_big_values(target: Target) -> None:
     await target.ask(repeat(post(_VALUES % "value", {"keys": keys})), connections=8)
 
 
-@attack(short=False)
+@attack()
 async def big_pages(target: Target) -> None:
     """Pages of 400 values of 900 KB."""
     document = f'{{ entries(prefix: "{BIG_PREFIX}", first: 400) {{ edges {{ node {{ value }} }} }} }}'
     await target.ask(repeat(post(document)), connections=4)
 
 
-@attack(short=False)
+@attack(refusal="LIMIT_EXCEEDED")
 async def big_page_aliases(target: Target) -> None:
     """Many such pages in one request."""
     page = f'entries(prefix: "{BIG_PREFIX}", first: 400) {{ edges {{ node {{ value }} }} }}'
@@ -100,14 +100,14 @@ async def wide_pages(target: Target) -> None:
     await target.ask(repeat(post(document)), connections=2)
 
 
-@attack(short=False)
+@attack(refusal="LIMIT_EXCEEDED")
 async def page_aliases(target: Target) -> None:
     """A hundred pages of a thousand entries in one request."""
     document = f"{{ {aliases('entries(first: 1000) { edges { node { id key value } } }', target.amount(100))} }}"
     await target.ask(repeat(post(document)), connections=2)
 
 
-@attack(short=False)
+@attack(refusal="LIMIT_EXCEEDED")
 async def many_errors(target: Target) -> None:
     """A thousand entries that are not JSON, each asked for JSON under many names."""
     page = f'entries(prefix: "{SMALL_PREFIX}", first: 1000)'
@@ -163,7 +163,7 @@ async def huge_variables(target: Target) -> None:
     await target.ask(repeat(post(_VALUES % "id", {"keys": keys})), connections=4)
 
 
-@attack(refusal="BAD_INPUT", short=False)
+@attack()
 async def wrong_variables(target: Target) -> None:
     """As many wrong elements of one variable as a body can hold: coercion makes an error of each."""
     await target.ask(repeat(post(_VALUES % "id", {"keys": [[]] * target.amount(300_000)})), connections=2)

@@ -28,7 +28,7 @@ async def slow_heads(target: Target) -> None:
     await _drip(target, _HEAD, b"x")
 
 
-@attack(refusal="closed", short=False)
+@attack(refusal="LIMIT_EXCEEDED")
 async def endless_heads(target: Target) -> None:
     """Heads that never end, as fast as the service takes them."""
 
@@ -87,7 +87,7 @@ async def endless_bodies(target: Target) -> None:
     await target.together(one, 20)
 
 
-@attack(holds=True, short=False)
+@attack(holds=True)
 async def unread_answers(target: Target) -> None:
     """A hundred large answers that nobody reads."""
 
@@ -118,7 +118,7 @@ async def connection_flood(target: Target) -> None:
     await target.hold()
 
 
-@attack(holds=True, short=False, descriptors=256)
+@attack(holds=True, descriptors=256)
 async def connection_flood_at_256_descriptors(target: Target) -> None:
     """As many connections as a service can have that may open 256 files."""
     await target.together(lambda _: _opened(target), 1_000, at_once=100)
@@ -168,13 +168,13 @@ async def protocol_ping_flood(target: Target) -> None:
     await _flood(target, frame(b'{"type":"ping"}') * 1_000)
 
 
-@attack(silent=True, short=False)
+@attack(refusal="closed 1009", silent=True)
 async def empty_continuations(target: Target) -> None:
     """A message that goes on in empty frames and never ends."""
     await _flood(target, _EMPTY_CONTINUATION * 10_000, _START_OF_TEXT)
 
 
-@attack(refusal="closed 1009", short=False)
+@attack(refusal="closed 1009")
 async def endless_fragments(target: Target) -> None:
     """A message that goes on byte by byte and never ends."""
     await _flood(target, _CONTINUATION_OF_ONE_BYTE * 10_000, _START_OF_TEXT)

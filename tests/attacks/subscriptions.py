@@ -123,7 +123,7 @@ async def large_live_queries(target: Target) -> None:
         reading.cancel()
 
 
-@attack(short=False)
+@attack(refusal="NOT_JSON")
 async def errors_in_updates(target: Target) -> None:
     """Snapshots whose every update has a hundred errors."""
     fields = aliases("json", 90)
@@ -131,7 +131,7 @@ async def errors_in_updates(target: Target) -> None:
     await target.read(await target.subscribed([(document, _NO_VARIABLES)] * target.amount(20)))
 
 
-@attack(short=False)
+@attack(refusal="LIMIT_EXCEEDED")
 async def history_in_updates(target: Target) -> None:
     """Snapshots whose every update has the histories of a key under many names."""
     fields = aliases("history(last: 1000) { kind offset }", 50)
@@ -139,7 +139,7 @@ async def history_in_updates(target: Target) -> None:
     await target.read(await target.subscribed([(document, _NO_VARIABLES)] * target.amount(20)))
 
 
-@attack(holds=True, short=False)
+@attack(holds=True)
 async def large_queries_on_a_socket(target: Target) -> None:
     """A hundred pages of large values at once over one WebSocket that nobody reads."""
     document = f'{{ entries(prefix: "{BIG_PREFIX}", first: 400) {{ edges {{ node {{ value }} }} }} }}'

@@ -1,4 +1,4 @@
-"""The short form of each attack that the service withstands; `make attacks` carries out all of them in full."""
+"""The short form of each attack; `make attacks` carries out all of them in full."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -36,7 +36,7 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
         yield Scene(service, canary, attacker)
 
 
-@pytest.mark.parametrize("name", [name for name, attack in ATTACKS.items() if attack.short])
+@pytest.mark.parametrize("name", ATTACKS)
 def test_service_answers_others_and_keeps_its_memory_bounded_during_the_attack(name: str, scene: Scene) -> None:
     attack = ATTACKS[name]
     assault = Assault(attack.family, name, [name])

@@ -1,10 +1,11 @@
 """Prepared documents: parsed, validated, limited, and compiled where possible; once for each text."""
 
 import asyncio
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from enum import Enum, auto
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from cachetools import LRUCache
 from graphql import (
@@ -23,6 +24,8 @@ from graphql import (
 from kvs_graphql.executor.compiled import CompiledOperation, NotCompilable, compile_operation
 from kvs_graphql.executor.limits import DocumentLimits, document_limiter
 from kvs_graphql.executor.prices import Price, price_of
+
+T = TypeVar("T")
 
 _CACHED_CHARACTERS_MAX = 512 * 1024
 _DOCUMENT_CACHED_CHARACTERS_MAX = 64 * 1024
@@ -153,6 +156,7 @@ class Documents:
         self._cache: LRUCache[str, PreparedDocument] = LRUCache(
             _CACHED_CHARACTERS_MAX, getsizeof=lambda document: document.characters + _CHARACTERS_PER_DOCUMENT
         )
+        # One, so that however much of it is done aside, the event loop waits for one thread only.
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="documents")
         self._preparing: dict[str, asyncio.Future[PreparedDocument]] = {}
 
@@ -186,6 +190,10 @@ class Documents:
         document = await asyncio.shield(preparing)
         self._keep(query, document)
         return document.operation(operation_name)
+
+    async def aside(self, work: Callable[..., T], *arguments: Any) -> T:
+        """Do what takes long where documents are prepared, one after the other."""
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work, *arguments)
 
     def _prepared(self, query: str, operation_name: str | None) -> PreparedDocument:
         document = PreparedDocument(self._schema, query, self._rules, self._limits)

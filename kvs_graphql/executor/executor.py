@@ -6,6 +6,7 @@ A prepared operation is parsed, validated, limited, and compiled where that is p
 graphql-core are two back ends, with one place where errors get their codes, are masked, logged and counted.
 """
 
+from collections.abc import Callable
 from contextlib import aclosing
 from enum import Enum, auto
 from functools import lru_cache, partial
@@ -34,6 +35,7 @@ from kvs_graphql.service import Cursor, Flush, Sink
 log = structlog.get_logger(__name__)
 
 _LARGE_COST_MIN = 10_000
+_PARTS_MAX = 1_000
 _TOKENS_CACHED = 16
 # Requests that share a read have the same cursor.
 _token = lru_cache(_TOKENS_CACHED)(Cursor.encode)
@@ -148,7 +150,8 @@ class Executor:
             if compiled is None:
                 return await self._by_graphql_core(prepared, variables, operation, cost)
             self._metrics.operations.count("query", "compiled", cost)
-            bound = compiled.variables.bind(variables)
+            bind = compiled.variables.bind
+            bound = await self._documents.aside(bind, variables) if _are_many(variables) else bind(variables)
             if isinstance(bound, list):
                 return self._refusal(bound, Fault.DOCUMENT)
             result = await compiled.execute(operation, bound)
@@ -218,7 +221,7 @@ class Executor:
         self, prepared: PreparedOperation, variables: Given, operation: Operation, cost: int
     ) -> Executed | Refusal:
         self._metrics.operations.count(prepared.type.value, "graphql-core", cost)
-        core = self._bind_core(prepared, variables, operation)
+        core = await self._bind_core(prepared, variables, operation)
         if isinstance(core, list):
             return self._refusal(core, Fault.DOCUMENT)
         if cost > _LARGE_COST_MIN:
@@ -264,7 +267,7 @@ class Executor:
             GraphQLError: The source cannot be created.
         """
         new_operation = partial(Operation, connection, self._workload, self._json_values)
-        core = self._bind_core(prepared, variables, new_operation())
+        core = await self._bind_core(prepared, variables, new_operation())
         if isinstance(core, list):
             return self._refusal(core, Fault.DOCUMENT)
         created: Any = create_source_event_stream(core)
@@ -281,17 +284,19 @@ class Executor:
             )
         return source, renderer
 
-    def _bind_core(
+    async def _bind_core(
         self, prepared: PreparedOperation, variables: Given, operation: Operation
     ) -> MeteredExecutor | list[GraphQLError]:
-        built: Any = MeteredExecutor.build(
+        build: Callable[[], Any] = partial(
+            MeteredExecutor.build,
             self._schema,
             prepared.document,
             context_value=operation,
             raw_variable_values=dict(variables or {}),
             operation_name=prepared.name,
         )
-        core: MeteredExecutor | list[GraphQLError] = built
+        core: MeteredExecutor | list[GraphQLError]
+        core = await self._documents.aside(build) if _are_many(variables) else build()
         return core
 
     def _refusal(self, errors: list[GraphQLError], fault: Fault) -> Refusal:
@@ -305,6 +310,15 @@ async def _deliver(source: Source[Any], renderer: Renderer, sink: ResultSink) ->
         async for page in pages:
             for event in page:
                 await sink.send(await renderer.render(event))
+
+
+def _are_many(variables: Given) -> bool:
+    """Whether the values of variables have so many parts that others would notice how long their coercion takes."""
+    if variables:
+        for value in variables.values():
+            if isinstance(value, list | dict) and len(value) > _PARTS_MAX:
+                return True
+    return False
 
 
 def _as_graphql_error(error: Exception) -> GraphQLError:

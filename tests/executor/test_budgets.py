@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import tracemalloc
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,10 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
+from kvs_graphql.access import ANYONE
+from kvs_graphql.api import Connection
 from kvs_graphql.demo.broker import EmbeddedBroker
-from kvs_graphql.executor import Executor, ExecutorLimits
+from kvs_graphql.executor import Executor, ExecutorLimits, PreparedOperation, Refusal, Request
 from kvs_graphql.records import Record
 from tests.applications import BUDGET_LIMITS, EXECUTOR_LIMITS, LIMITS, Application, open_application
 from tests.executor.subscribers import GraphQLCoreOnly, Subscriber
@@ -208,6 +211,33 @@ async def test_subscription_goes_on_after_an_event_beyond_its_budget(tmp_path: P
     assert (first["data"]["updates"]["key"], last["data"]["updates"]["key"]) == ("small", "last")
     assert refusal["data"] is None
     assert refusal["errors"][0]["extensions"] == refused("KVS_RESPONSE_BYTES_MAX", MIB)
+
+
+@back_ends
+@pytest.mark.parametrize("keys", [[[]] * 30_000, ["a"] * 29_999 + [1]], ids=["all wrong", "the last one wrong"])
+@pytest.mark.parametrize("operation", ["query", "subscription"])
+async def test_others_go_on_while_many_values_are_coerced(
+    tmp_path: Path, executor: type[Executor], keys: list[Any], operation: str
+) -> None:
+    document = f"{operation}($keys: [String!]!) {{ values(keys: $keys) {{ id }} }}"
+    turns, ended = 0, False
+
+    async def go_on() -> None:
+        nonlocal turns
+        while not ended:
+            turns += 1
+            await asyncio.sleep(0)
+
+    async with open_application(tmp_path, executor=executor) as application:
+        connection = Connection(application.table.service, ANYONE, "websocket", application.metrics, nullcontext)
+        prepared = application.executor.prepare(Request(document))
+        assert isinstance(prepared, PreparedOperation)
+        others, sink = asyncio.create_task(go_on()), Subscriber()
+        outcome = await application.executor.stream(prepared, {"keys": keys}, connection, sink)
+        ended = True
+        await others
+    assert isinstance(outcome, Refusal) or sink.results[0]["errors"]
+    assert turns > 30
 
 
 @back_ends

@@ -10,7 +10,7 @@ from kvs_graphql.access import Access
 from kvs_graphql.api.json_values import JsonValues
 from kvs_graphql.budget import Budget, Workload
 from kvs_graphql.metrics import Metrics
-from kvs_graphql.service import Service, Writes
+from kvs_graphql.service import Cursor, Service, Writes
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +44,11 @@ class Operation:
         self.json_values = json_values
         self.reads = connection.service.reads(connection.access, self.budget, single_field=single_field)
         self._writes: Writes | None = None
+
+    @property
+    def cursor(self) -> Cursor | None:
+        """Where the operation's reads stand, or all of its writes are applied; None where there were none."""
+        return self.reads.cursor if self._writes is None else self._writes.cursor
 
     @property
     def writes(self) -> Writes:

@@ -58,7 +58,8 @@ def build_service(settings: Settings, store: Store, feed: Feed, lifecycle: Lifec
             reads_max=max(1, settings.reader_connections - 1),
         ),
     )
-    return Service(settings.topic, store, feed, lifecycle, limits, producer)
+    empty_tombstones = settings.tombstones == "empty"
+    return Service(settings.topic, store, feed, lifecycle, limits, producer, empty_tombstones=empty_tombstones)
 
 
 def build_producer(settings: Settings, lifecycle: Lifecycle, metrics: Metrics) -> Producer:

@@ -138,6 +138,14 @@ class Reads:
         self.records += len(records.records)
         return records
 
+    async def applied(self, cursor: Cursor) -> None:
+        """Wait until everything below a cursor is applied, as long as the service allows.
+
+        Raises:
+            BadCursor, NotCaughtUp: As their classes say.
+        """
+        await self._table.at_least.applied(cursor, self._table.limits.wait_seconds(None))
+
     async def history(self, key: bytes, last: int, until: Cursor | None) -> Iterator[Update]:
         """The last changes of a key in the window, oldest first, up to `until` or to this request's snapshot.
 

@@ -15,7 +15,7 @@ from tests.serving import ServedTopic, serving_topic
 
 HISTORY = """
 query History($last: Int! = 10) {
-  values(keys: ["a", "b"]) { history(last: $last) { kind entry { value } key partition offset } }
+  values(keys: ["a", "b"]) { history(last: $last) { kind value partition offset } }
 }
 """
 
@@ -73,14 +73,14 @@ async def test_answer_that_read_nothing_has_no_cursor(topic: ServedTopic) -> Non
 async def test_history_shows_recent_changes_oldest_first_with_deletes(topic: ServedTopic) -> None:
     await topic.write((b"a", b"1"), (b"b", b"x"), (b"a", None), (b"a", b"3"))
     a, b = (await topic.served.data(HISTORY))["values"]
-    assert [(u["kind"], u["entry"] and u["entry"]["value"]) for u in a["history"]] == [
+    assert [(past["kind"], past["value"]) for past in a["history"]] == [
         ("SET", "1"),
         ("DELETE", None),
         ("SET", "3"),
     ]
-    assert [u["entry"]["value"] for u in b["history"]] == ["x"]
+    assert [past["value"] for past in b["history"]] == ["x"]
     a, b = (await topic.served.data(HISTORY, last=1))["values"]
-    assert [u["entry"]["value"] for u in a["history"]] == ["3"]
+    assert [past["value"] for past in a["history"]] == ["3"]
     a, b = (await topic.served.data(HISTORY, last=0))["values"]
     assert (a["history"], b["history"]) == ([], [])
 
@@ -95,7 +95,7 @@ async def test_history_reaches_back_as_far_as_the_window(embedded_broker: Embedd
     async with serving_topic(embedded_broker, tmp_path, window_changes_max=4) as topic:
         await topic.write(*((b"a", b"%d" % n) for n in range(9)))
         (a, _) = (await topic.served.data(HISTORY))["values"]
-        kept = [u["entry"]["value"] for u in a["history"]]
+        kept = [past["value"] for past in a["history"]]
         assert 1 <= len(kept) <= 4
         assert kept == [str(n) for n in range(9)][-len(kept) :]
 

@@ -9,6 +9,7 @@ from strawberry import Info
 from kvs_graphql.access import Access
 from kvs_graphql.api.json_values import JsonValues
 from kvs_graphql.budget import Budget, Workload
+from kvs_graphql.compat.strawberry import selected_names
 from kvs_graphql.metrics import Metrics
 from kvs_graphql.service import Cursor, Service, Writes
 
@@ -58,3 +59,12 @@ class Operation:
 
 
 OperationInfo = Info[Operation, None]
+
+
+class SelectionInfo(OperationInfo):
+    """What a resolver gets if what it reads depends on what is selected of it."""
+
+    @property
+    def selected_names(self) -> frozenset[str]:
+        """The names of the fields that are selected of the field's value; those that a directive may skip count."""
+        return selected_names(self)

@@ -213,6 +213,11 @@ class EntryEdge:
 class EntryConnection:
     edges: list[EntryEdge]
     page_info: PageInfo
+    total_count: int | None = strawberry.field(
+        description="How many entries there are with the prefix, on all pages together; null if they are more than "
+        "the service counts in one request: 10,000 by default.",
+        directives=[Cost(weight="1000")],
+    )
 
 
 def connection(page: Page, asked: PageRequest, json_values: JsonValues) -> EntryConnection:
@@ -226,6 +231,7 @@ def connection(page: Page, asked: PageRequest, json_values: JsonValues) -> Entry
             start_cursor=id_of(page.records[0].key) if page.records else None,
             end_cursor=id_of(page.records[-1].key) if page.records else None,
         ),
+        total_count=page.total_count,
     )
 
 

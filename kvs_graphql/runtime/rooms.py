@@ -44,6 +44,7 @@ def build_service(settings: Settings, store: Store, feed: Feed, lifecycle: Lifec
         keys_per_request_max=settings.keys_per_request_max,
         key_bytes_max=settings.key_bytes_max,
         page_entries_max=settings.page_entries_max,
+        counted_entries_max=settings.counted_entries_max,
         read_bytes_max=settings.read_bytes_max,
         cursor_bytes_max=settings.cursor_bytes_max,
         wait_seconds_max=settings.wait_seconds_max,

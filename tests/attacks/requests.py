@@ -97,6 +97,13 @@ async def page_aliases(target: Target) -> None:
     await target.ask(repeat(post(document)), connections=2)
 
 
+@attack()
+async def count_aliases(target: Target) -> None:
+    """As many counts of all entries as one request can have."""
+    document = f"{{ {aliases('entries(first: 0) { totalCount }', target.amount(90))} }}"
+    await target.ask(repeat(post(document)), connections=2)
+
+
 @attack(refusal="LIMIT_EXCEEDED")
 async def many_errors(target: Target) -> None:
     """A thousand entries that are not JSON, each asked for JSON under many names."""

@@ -72,7 +72,7 @@ class TwoBackEnds(Executor):
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def application(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Application]:
     records = [Record(key, value, 0, n, at, headers) for n, (key, value, at, headers) in enumerate(_RECORDS)]
-    limits = replace(LIMITS, keys_per_request_max=6, key_bytes_max=12)
+    limits = replace(LIMITS, keys_per_request_max=6, key_bytes_max=12, counted_entries_max=40)
     directory: Path = tmp_path_factory.mktemp("differential")
     async with open_application(directory, records, limits=limits, executor=TwoBackEnds, threads=False) as application:
         yield application
@@ -158,6 +158,10 @@ class Operations:
 
     def _connection(self) -> str:
         page_info = "pageInfo { hasNextPage hasPreviousPage endCursor }"
+        if self._maybe(0.2):
+            page_info = f"... {{ totalCount }} {page_info}"
+        elif self._maybe(0.2):
+            page_info = f"{page_info} n: totalCount"
         if self._maybe(0.25):
             return page_info
         edges = f"edges {{ cursor node {{ {self._entry()} }} }}"

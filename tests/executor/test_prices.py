@@ -31,6 +31,7 @@ def price(document: str, **variables: Any) -> int:
         ('{ values(keys: ["a", "b"]) { key value } }', 1 + 2 * 2),
         ('{ values(keys: "a") { key } }', 2),
         ("{ entries { edges { cursor } } }", 1 + 1 + 100),
+        ("{ entries(first: 7) { totalCount edges { cursor } } }", 1 + 1_000 + 1 + 7),
         ("{ entries(first: 7) { edges { cursor } pageInfo { hasNextPage } } }", 1 + 1 + 7 + 2),
         ('{ value(key: "a") { history { kind } } }', 1 + 10 + 10),
         ('{ value(key: "a") { history(last: 100) { json headers { key } } } }', 11 + 100 * (5 + 1 + 10)),

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from itertools import cycle
 from pathlib import Path
 
 import pytest
@@ -36,7 +37,7 @@ async def test_all_fields_of_a_request_show_the_snapshot_at_its_cursor(topic: Se
     }"""
     await topic.write((b"key", b"value"))
     seen: set[int] = set()
-    async with writing_continuously(topic):
+    async with writing_continuously(topic, b"value"):
         while len(seen) < 20:
             answer = await topic.served.query(document)
             data, cursor = answer["data"], answer["extensions"]["cursor"]
@@ -49,14 +50,26 @@ async def test_all_fields_of_a_request_show_the_snapshot_at_its_cursor(topic: Se
             assert decode_cursor(cursor).positions == (offset + 1,)
 
 
+@pytest.mark.parametrize("backend", ["", " @include(if: true)"], ids=["compiled", "graphql-core"])
+async def test_total_count_is_of_the_same_snapshot_as_the_page(topic: ServedTopic, backend: str) -> None:
+    document = f"{{ entries {{ edges {{ cursor }} totalCount{backend} }} }}"
+    seen: set[int] = set()
+    async with writing_continuously(topic, b"value", None):
+        while len(seen) < 2:
+            entries = (await topic.served.data(document))["entries"]
+            assert entries["totalCount"] == len(entries["edges"])
+            seen.add(entries["totalCount"])
+
+
 @asynccontextmanager
-async def writing_continuously(topic: ServedTopic) -> AsyncIterator[None]:
-    ended = asyncio.Event()
+async def writing_continuously(topic: ServedTopic, *values: bytes | None) -> AsyncIterator[None]:
+    """Write these values to a key, one after the other and again from the first."""
+    ended, turn = asyncio.Event(), cycle(values)
 
     async def write_until_ended() -> None:
         async with AIOKafkaProducer(bootstrap_servers=topic.bootstrap_servers) as producer:
             while not ended.is_set():
-                await producer.send_and_wait(topic.name, b"value", b"key")
+                await producer.send_and_wait(topic.name, next(turn), b"key")
 
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(write_until_ended())

@@ -36,7 +36,7 @@ test-fast: $(VENV)/installed ## Run the tests that need only Python
 test-versions: $(VENV)/installed ## Run the fast tests on each supported Python of this machine
 	.ci/test-versions
 
-attacks: $(VENV)/installed ## Attack a service with default limits, and print what a canary notices (ONLY=nested-history ROUNDS=3)
+attacks: $(VENV)/installed ## Attack a service with default limits, and print what a canary notices (ONLY=history-of-many ROUNDS=3)
 	$(BIN)/python -m tests.attacks $(addprefix --only ,$(ONLY)) $(addprefix --rounds ,$(ROUNDS)) $(addprefix --seconds ,$(SECONDS))
 
 check: lint types coverage ## Run all checks of the Python code: format, lint, types, tests with coverage

@@ -89,6 +89,9 @@ class Settings(BaseSettings):
     keys_per_request_max: Count = Field(1_000, description="Maximum keys in one request, over all its fields.")
     key_bytes_max: Bytes = Field(64 * _KIB, description="Maximum bytes of a key in a request.")
     page_entries_max: Count = Field(1_000, description="Maximum entries on one page of `entries`.")
+    counted_entries_max: Count = Field(
+        10_000, description="Maximum entries that the `totalCount`s of one request count; null beyond."
+    )
     read_bytes_max: Bytes = Field(
         8 * _MIB,
         description="Maximum bytes read for one request: pages and histories end early, `values` is refused.",

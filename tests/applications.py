@@ -29,6 +29,7 @@ LIMITS = ServiceLimits(
     keys_per_request_max=10,
     key_bytes_max=100,
     page_entries_max=20,
+    counted_entries_max=30,
     read_bytes_max=100_000,
     cursor_bytes_max=1_000,
     wait_seconds_max=1.0,

@@ -9,8 +9,9 @@ from strawberry import Info
 from kvs_graphql.access import Access
 from kvs_graphql.api.json_values import JsonValues
 from kvs_graphql.budget import Budget, Workload
+from kvs_graphql.compat.strawberry import selected_names
 from kvs_graphql.metrics import Metrics
-from kvs_graphql.service import Service, Writes
+from kvs_graphql.service import Cursor, Service, Writes
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,11 @@ class Operation:
         self._writes: Writes | None = None
 
     @property
+    def cursor(self) -> Cursor | None:
+        """Where the operation's reads stand, or all of its writes are applied; None where there were none."""
+        return self.reads.cursor if self._writes is None else self._writes.cursor
+
+    @property
     def writes(self) -> Writes:
         if self._writes is None:
             self._writes = self.service.writes()
@@ -53,3 +59,12 @@ class Operation:
 
 
 OperationInfo = Info[Operation, None]
+
+
+class SelectionInfo(OperationInfo):
+    """What a resolver gets if what it reads depends on what is selected of it."""
+
+    @property
+    def selected_names(self) -> frozenset[str]:
+        """The names of the fields that are selected of the field's value; those that a directive may skip count."""
+        return selected_names(self)

@@ -7,7 +7,7 @@ from typing import Annotated, Any, TypeVar, cast
 import strawberry
 from strawberry import UNSET
 
-from kvs_graphql.api.context import OperationInfo
+from kvs_graphql.api.context import OperationInfo, SelectionInfo
 from kvs_graphql.api.costs import sized_by
 from kvs_graphql.api.encodings import Encoding, decode_key, key_of
 from kvs_graphql.api.json_values import JsonValues
@@ -76,7 +76,7 @@ class Query:
     )
     async def entries(
         self,
-        info: OperationInfo,
+        info: SelectionInfo,
         prefix: str | None = UNSET,
         first: int | None = UNSET,
         after: str | None = UNSET,
@@ -93,6 +93,7 @@ class Query:
             _edge(_given(after)),
             _given(last),
             _edge(_given(before)),
+            counted="totalCount" in info.selected_names,
         )
         page = await info.context.reads.page(asked, _wait(at_least, max_wait))
         return connection(page, asked, info.context.json_values)

@@ -3,6 +3,7 @@
 import strawberry
 from strawberry.schema.config import StrawberryConfig
 
+from kvs_graphql.api.context import SelectionInfo
 from kvs_graphql.api.roots import Query, Subscription
 from kvs_graphql.api.scalars import SCALARS
 from kvs_graphql.api.types import Entry
@@ -16,7 +17,7 @@ def build_schema(*, writes: bool = False) -> strawberry.Schema:
         mutation=Mutation if writes else None,
         subscription=Subscription,
         types=[Entry],
-        config=StrawberryConfig(scalar_map=SCALARS),
+        config=StrawberryConfig(scalar_map=SCALARS, info_class=SelectionInfo),
     )
 
 

@@ -52,12 +52,19 @@ class Header:
         return None if self.raw is None else show_value(self.raw, encoding)
 
 
+def headers_of(record: Record) -> list[Header]:
+    """The headers of a record, in order."""
+    return [Header(key=key, raw=value) for key, value in decode_headers(record.headers)]
+
+
 @strawberry.type(description="A key and its value: the last record of the key.")
 class Entry(Node):
     record: strawberry.Private[Record]
     json_values: strawberry.Private[JsonValues]
     cursor_source: strawberry.Private[CursorSource | None] = None
     """Where it was read or changed; None where that is the snapshot of its request."""
+    is_applied: strawberry.Private[bool] = True
+    """Whether the table has read its record; false for one that was only just written."""
 
     @strawberry.field(description="The base64url of the key's exact bytes.")
     def id(self) -> strawberry.ID:
@@ -96,28 +103,93 @@ class Entry(Node):
 
     @strawberry.field(directives=[sized_by(assumed=10)])
     def headers(self) -> list[Header]:
-        return [Header(key=key, raw=value) for key, value in decode_headers(self.record.headers)]
+        return headers_of(self.record)
 
     @strawberry.field(
-        description="Its recent changes, oldest first, as far back as the service remembers them.",
+        description="The recent changes of its key, oldest first, as far back as the service remembers them.",
         directives=[Cost(weight="10"), sized_by("last")],
     )
-    async def history(self, info: OperationInfo, last: int = 10) -> "list[Update]":
+    async def history(self, info: OperationInfo, last: int = 10) -> "list[Revision]":
         until = None if self.cursor_source is None else self.cursor_source.cursor_at(self.record)
         context = info.context
+        if until is not None and not self.is_applied:
+            await context.reads.applied(until)
         changes = await context.reads.history(self.record.key, last, until)
-        return [viewed(change, self.json_values) async for change in context.budget.in_turns(changes)]
+        return [Revision.of(change, self.json_values) async for change in context.budget.in_turns(changes)]
 
     @property
     def _value(self) -> bytes:
         return self.record.value or b""
 
 
-def entry(record: Record | None, json_values: JsonValues, cursor_source: CursorSource | None = None) -> Entry | None:
+def entry(
+    record: Record | None,
+    json_values: JsonValues,
+    cursor_source: CursorSource | None = None,
+    *,
+    is_applied: bool = True,
+) -> Entry | None:
     """The entry of a record, as of that cursor; None for none, and for a tombstone."""
     if record is None or record.is_tombstone:
         return None
-    return Entry(record=record, json_values=json_values, cursor_source=cursor_source)
+    return Entry(record=record, json_values=json_values, cursor_source=cursor_source, is_applied=is_applied)
+
+
+@strawberry.type(
+    description="A past record of a key: what it was set to, or that it was deleted. It has no `id`, so that caches do "
+    "not take it for the entry."
+)
+class Revision:
+    kind: Kind = strawberry.field(description="SET or DELETE.")
+    record: strawberry.Private[Record]
+    json_values: strawberry.Private[JsonValues]
+    cursor_source: strawberry.Private[CursorSource]
+
+    @classmethod
+    def of(cls, change: ServiceUpdate, json_values: JsonValues) -> "Revision":
+        """A change of the past as clients see it."""
+        record = change.record
+        assert record is not None
+        return cls(kind=change.kind, record=record, json_values=json_values, cursor_source=change.cursor_source)
+
+    @strawberry.field(
+        description="The value as text; null for a DELETE, and with the error NOT_UTF8 if its bytes are not UTF-8."
+    )
+    def value(self, encoding: EncodingArgument = Encoding.UTF8) -> str | None:
+        value = self.record.value
+        return None if value is None else show_value(value, encoding)
+
+    @strawberry.field(
+        description="The value, or the part of it at a JSON Pointer (RFC 6901); null for a DELETE, and if there is "
+        "nothing.",
+        directives=[Cost(weight="5")],
+    )
+    def json(self, pointer: str = "") -> JSON | None:
+        return None if self.record.is_tombstone else cast("JSON", self.json_values.part(self.record, pointer))
+
+    @strawberry.field(description="The number of bytes of the value; 0 for a DELETE.")
+    def size(self) -> int:
+        return len(self.record.value or b"")
+
+    @strawberry.field(directives=[sized_by(assumed=10)])
+    def headers(self) -> list[Header]:
+        return headers_of(self.record)
+
+    @strawberry.field
+    def partition(self) -> int:
+        return self.record.partition
+
+    @strawberry.field
+    def offset(self) -> Long:
+        return Long(self.record.offset)
+
+    @strawberry.field(description="The record's time; null where Kafka has none, or none that can be represented.")
+    def timestamp(self) -> datetime | None:
+        return calendar_time(self.record.timestamp)
+
+    @strawberry.field(description="A position just after this record: subscribe `after` it for the later ones.")
+    def cursor(self) -> CursorToken:
+        return CursorToken(self.cursor_source.token_at(self.record))
 
 
 @strawberry.type
@@ -141,6 +213,11 @@ class EntryEdge:
 class EntryConnection:
     edges: list[EntryEdge]
     page_info: PageInfo
+    total_count: int | None = strawberry.field(
+        description="How many entries there are with the prefix, on all pages together; null if they are more than "
+        "the service counts in one request: 10,000 by default.",
+        directives=[Cost(weight="1000")],
+    )
 
 
 def connection(page: Page, asked: PageRequest, json_values: JsonValues) -> EntryConnection:
@@ -154,6 +231,7 @@ def connection(page: Page, asked: PageRequest, json_values: JsonValues) -> Entry
             start_cursor=id_of(page.records[0].key) if page.records else None,
             end_cursor=id_of(page.records[-1].key) if page.records else None,
         ),
+        total_count=page.total_count,
     )
 
 
@@ -167,6 +245,11 @@ class Update:
     @strawberry.field
     def kind(self) -> Kind:
         return self.update.kind
+
+    @strawberry.field(description="The `id` of the entry that changed; after a DELETE, what caches have to forget.")
+    def entry_id(self) -> strawberry.ID | None:
+        record = self.update.record
+        return None if record is None else strawberry.ID(id_of(record.key))
 
     @strawberry.field
     def key(self, encoding: EncodingArgument = Encoding.UTF8) -> str | None:

@@ -10,8 +10,9 @@ from strawberry import UNSET
 from kvs_graphql.api.context import OperationInfo
 from kvs_graphql.api.costs import Cost
 from kvs_graphql.api.encodings import Encoding, decode_key, decode_value, id_of, show_key
+from kvs_graphql.api.json_values import JsonValues
 from kvs_graphql.api.scalars import CursorToken, Long
-from kvs_graphql.api.types import EncodingArgument, calendar_time
+from kvs_graphql.api.types import EncodingArgument, Entry, calendar_time, entry
 from kvs_graphql.service import Headers
 from kvs_graphql.service import Write as ServiceWrite
 
@@ -26,26 +27,34 @@ class HeaderInput:
 @strawberry.type(description="A write that Kafka has, on all in-sync replicas.")
 class Write:
     write: strawberry.Private[ServiceWrite]
+    json_values: strawberry.Private[JsonValues]
 
-    @strawberry.field(description="The base64url of the key's exact bytes, as `Entry.id`.")
-    def id(self) -> strawberry.ID:
-        return strawberry.ID(id_of(self.write.key))
+    @strawberry.field(description="The `id` of the entry that was written; after `delete`, what caches have to forget.")
+    def entry_id(self) -> strawberry.ID:
+        return strawberry.ID(id_of(self.write.record.key))
+
+    @strawberry.field(
+        description="The entry as written, null after `delete`. It may be older than an update delivered meanwhile. "
+        "Its `history` waits until the service has read the record."
+    )
+    def entry(self) -> Entry | None:
+        return entry(self.write.record, self.json_values, self.write.cursor, is_applied=False)
 
     @strawberry.field(description="The key; bytes that are not UTF-8 show as \\xNN.")
     def key(self, encoding: EncodingArgument = Encoding.UTF8) -> str:
-        return show_key(self.write.key, encoding)
+        return show_key(self.write.record.key, encoding)
 
     @strawberry.field
     def partition(self) -> int:
-        return self.write.written.partition
+        return self.write.record.partition
 
     @strawberry.field
     def offset(self) -> Long:
-        return Long(self.write.written.offset)
+        return Long(self.write.record.offset)
 
     @strawberry.field(description="The record's time; null where it cannot be represented.")
     def timestamp(self) -> datetime | None:
-        return calendar_time(self.write.written.timestamp_ms)
+        return calendar_time(self.write.record.timestamp)
 
     @strawberry.field(
         description="The position just after this write: what a read `atLeast` and `updates` `after` take."
@@ -79,7 +88,7 @@ class Mutation:
         headers: HeadersArgument = UNSET,
     ) -> Write | None:
         target, content = _key(info, key, key_encoding), decode_value(value, value_encoding)
-        return Write(write=await info.context.writes.set(target, content, _headers(headers or ())))
+        return _write(info, await info.context.writes.set(target, content, _headers(headers or ())))
 
     @strawberry.mutation(
         description="Delete a key, by a tombstone in every partition that holds it; answered once all in-sync "
@@ -89,7 +98,11 @@ class Mutation:
     async def delete(
         self, info: OperationInfo, key: str, key_encoding: EncodingArgument = Encoding.UTF8
     ) -> Write | None:
-        return Write(write=await info.context.writes.delete(_key(info, key, key_encoding)))
+        return _write(info, await info.context.writes.delete(_key(info, key, key_encoding)))
+
+
+def _write(info: OperationInfo, write: ServiceWrite) -> Write:
+    return Write(write=write, json_values=info.context.json_values)
 
 
 def _headers(headers: Iterable[HeaderInput]) -> Headers:

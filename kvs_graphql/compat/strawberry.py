@@ -8,14 +8,17 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from graphql import (
+    FieldNode,
+    FragmentSpreadNode,
     GraphQLArgument,
     GraphQLField,
     GraphQLObjectType,
     GraphQLSchema,
+    InlineFragmentNode,
     get_named_type,
     is_input_object_type,
 )
-from strawberry import Schema
+from strawberry import Info, Schema
 from strawberry.extensions import FieldExtension
 from strawberry.relay import GlobalID
 from strawberry.schema.schema_converter import GraphQLCoreConverter
@@ -83,6 +86,27 @@ def directives_of(field: GraphQLField) -> Sequence[object]:
 def checks_objects(kind: GraphQLObjectType) -> bool:
     """Tell whether a type has an `is_type_of` of its own; found by `DEFINITION_BACKREF` too."""
     return kind.extensions[GraphQLCoreConverter.DEFINITION_BACKREF].is_type_of is not None
+
+
+def selected_names(info: Info) -> frozenset[str]:
+    """The names of the fields that are selected of a field's value, at once or in fragments.
+
+    Undocumented: `_raw_info`. The public `selected_fields` expands each fragment as often as it is spread.
+    """
+    raw = info._raw_info
+    names, spread = set[str](), set[str]()
+    waiting = [node.selection_set for node in raw.field_nodes]
+    while waiting:
+        selected = waiting.pop()
+        for selection in () if selected is None else selected.selections:
+            if isinstance(selection, FieldNode):
+                names.add(selection.name.value)
+            elif isinstance(selection, InlineFragmentNode):
+                waiting.append(selection.selection_set)
+            elif isinstance(selection, FragmentSpreadNode) and selection.name.value not in spread:
+                spread.add(selection.name.value)
+                waiting.append(raw.fragments[selection.name.value].selection_set)
+    return frozenset(names)
 
 
 def is_converted(argument: GraphQLArgument) -> bool:

@@ -235,7 +235,7 @@ class Executor:
     async def _executed(self, result: Result, operation: Operation) -> Executed:
         """The result of an operation with errors, or too large to be encoded at once."""
         data, errors = await self._results.finished(result, operation.budget)
-        return Executed(data, errors, operation.reads.cursor, self._workload.limits)
+        return Executed(data, errors, operation.cursor, self._workload.limits)
 
     async def _subscribe(
         self, prepared: PreparedOperation, variables: Given, connection: Connection, sink: ResultSink

@@ -44,6 +44,7 @@ def build_service(settings: Settings, store: Store, feed: Feed, lifecycle: Lifec
         keys_per_request_max=settings.keys_per_request_max,
         key_bytes_max=settings.key_bytes_max,
         page_entries_max=settings.page_entries_max,
+        counted_entries_max=settings.counted_entries_max,
         read_bytes_max=settings.read_bytes_max,
         cursor_bytes_max=settings.cursor_bytes_max,
         wait_seconds_max=settings.wait_seconds_max,
@@ -58,7 +59,8 @@ def build_service(settings: Settings, store: Store, feed: Feed, lifecycle: Lifec
             reads_max=max(1, settings.reader_connections - 1),
         ),
     )
-    return Service(settings.topic, store, feed, lifecycle, limits, producer)
+    empty_tombstones = settings.tombstones == "empty"
+    return Service(settings.topic, store, feed, lifecycle, limits, producer, empty_tombstones=empty_tombstones)
 
 
 def build_producer(settings: Settings, lifecycle: Lifecycle, metrics: Metrics) -> Producer:

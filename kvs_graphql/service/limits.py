@@ -14,6 +14,7 @@ class ServiceLimits:
     keys_per_request_max: int
     key_bytes_max: int
     page_entries_max: int
+    counted_entries_max: int
     read_bytes_max: int
     cursor_bytes_max: int
     wait_seconds_max: float

@@ -5,7 +5,7 @@ are waited for, and their queries run together. No snapshot is open while a requ
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial, reduce
 from itertools import islice
 from typing import Any, Protocol
@@ -19,7 +19,18 @@ from kvs_graphql.service.coalesced import CoalescedReads
 from kvs_graphql.service.limits import ServiceLimits
 from kvs_graphql.service.status import Status, StatusReader
 from kvs_graphql.service.waits import AtLeast
-from kvs_graphql.store import History, Page, Query, ReadBytes, Store, TooManyBytes, get_many, history, page
+from kvs_graphql.store import (
+    History,
+    Page,
+    Query,
+    ReadBytes,
+    Store,
+    TooManyBytes,
+    count_prefix,
+    get_many,
+    history,
+    page,
+)
 
 SMALL_READ_BYTES_MAX = 1_048_576
 """What a read may have at most and still be small."""
@@ -53,6 +64,8 @@ class PageRequest:
     after: bytes | None = None
     last: int | None = None
     before: bytes | None = None
+    counted: bool = False
+    """Whether to count all entries with the prefix, too, up to the limit of the request."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,10 +146,21 @@ class Reads:
         query = partial(
             page, length, prefix=asked.prefix, after=asked.after, before=asked.before, last=asked.last is not None
         )
-        (found,) = await self._run(wait, lambda within: (query(within),))
+        count = partial(count_prefix, self._table.limits.counted_entries_max, asked.prefix)
+        found, *counts = await self._run(
+            wait, lambda within: (query(within), count(within)) if asked.counted else (query(within),)
+        )
         records: Page = self._whole(found)
         self.records += len(records.records)
-        return records
+        return replace(records, total_count=counts[0]) if counts else records
+
+    async def applied(self, cursor: Cursor) -> None:
+        """Wait until everything below a cursor is applied, as long as the service allows.
+
+        Raises:
+            BadCursor, NotCaughtUp: As their classes say.
+        """
+        await self._table.at_least.applied(cursor, self._table.limits.wait_seconds(None))
 
     async def history(self, key: bytes, last: int, until: Cursor | None) -> Iterator[Update]:
         """The last changes of a key in the window, oldest first, up to `until` or to this request's snapshot.

@@ -38,12 +38,15 @@ class Service:
         lifecycle: Lifecycle,
         limits: ServiceLimits,
         producer: Producer | None = None,
+        *,
+        empty_tombstones: bool = False,
     ) -> None:
         self.limits = limits
         self._store = store
         self._feed = feed
         self._lifecycle = lifecycle
         self._producer = producer
+        self._empty_tombstones = empty_tombstones
         self._validator = CursorValidator(feed, lifecycle.refreshes)
         self._quotas = Quotas(limits.watch)
         small_bytes_max = min(SMALL_READ_BYTES_MAX, limits.read_bytes_max)
@@ -73,7 +76,13 @@ class Service:
     def writes(self) -> Writes:
         """The writes of one request, in order. Only where the service takes any."""
         assert self._producer is not None
-        return Writes(self._producer, self._store, self._feed, value_bytes_max=self.limits.value_bytes_max)
+        return Writes(
+            self._producer,
+            self._store,
+            self._feed,
+            value_bytes_max=self.limits.value_bytes_max,
+            empty_tombstones=self._empty_tombstones,
+        )
 
     def check_watch(self, interest: Interest, start: Start) -> None:
         """Check what a subscription asks for, before it begins.

@@ -44,6 +44,18 @@ class AtLeast:
                 await asyncio.gather(*(reach(*one) for one in positions.items()))
         return foreign
 
+    async def applied(self, wanted: Cursor, seconds_max: float) -> None:
+        """Wait until everything below a cursor is applied.
+
+        Raises:
+            BadCursor: The cursor is of another topic.
+            NotCaughtUp: It takes longer than `seconds_max`.
+        """
+        foreign = await self.wait([wanted], seconds_max)
+        failure = self.failure(wanted, Cursor(self._feed.topic_id, self._feed.positions), foreign)
+        if failure is not None:
+            raise failure
+
     def failure(self, wanted: Cursor, reached: Cursor, foreign: set[bytes]) -> BadCursor | NotCaughtUp | None:
         """The error of a read that wanted one cursor and got a snapshot at another; None where that is enough."""
         if reached.topic_id == wanted.topic_id and covers(reached.positions, wanted.positions):

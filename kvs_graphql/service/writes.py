@@ -9,7 +9,7 @@ from typing import Protocol
 from kvs_graphql.cursor import Cursor
 from kvs_graphql.errors import KvsError, ValueTooLarge, WriteOutcomeUnknown
 from kvs_graphql.feed import Feed
-from kvs_graphql.records import Outgoing, Written, advance
+from kvs_graphql.records import Outgoing, Record, Written, advance, encode_headers, merge
 from kvs_graphql.store import Store, partitions_of
 
 Headers = tuple[tuple[str, bytes | None], ...]
@@ -26,20 +26,26 @@ class Producer(Protocol):
 class Write:
     """A record that Kafka has. `after` its cursor come the changes after the write; `at_least` it is seen."""
 
-    key: bytes
-    written: Written
+    record: Record
+    """As the table will have it."""
     cursor: Cursor
 
 
 class Writes:
     """Made by `Service.writes`, for one request. Writes go to Kafka in the order in which they are called."""
 
-    def __init__(self, producer: Producer, store: Store, feed: Feed, *, value_bytes_max: int) -> None:
+    def __init__(
+        self, producer: Producer, store: Store, feed: Feed, *, value_bytes_max: int, empty_tombstones: bool = False
+    ) -> None:
+        """`empty_tombstones` where the table stores an empty value for a record without one."""
         self._producer = producer
+        self._tombstone = b"" if empty_tombstones else None
         self._store = store
         self._feed = feed
         self._value_bytes_max = value_bytes_max
         self._turn = asyncio.Lock()
+        self.cursor: Cursor | None = None
+        """Where all writes so far are applied, once there was one."""
 
     async def set(self, key: bytes, value: bytes, headers: Headers = ()) -> Write:
         """Write a value; return once all in-sync replicas have it.
@@ -54,7 +60,7 @@ class Writes:
             self._check_size(write)
             (answer,) = self._producer.send([write])
         try:
-            return self._write(key, before, [await answer])
+            return self._write(write, before, [await answer])
         except WriteOutcomeUnknown as unknown:
             raise _unknown(str(unknown), before, unknown) from unknown
 
@@ -72,13 +78,14 @@ class Writes:
             now = _now_ms()
             # Elsewhere a little older: a value written in the same millisecond must not lose to such a tombstone.
             others = [Outgoing(key, None, (), partition, now - 1) for partition in holding if partition != own]
-            answers = self._producer.send([Outgoing(key, None, (), own, now), *others])
+            tombstone = Outgoing(key, None, (), own, now)
+            answers = self._producer.send([tombstone, *others])
         results = await asyncio.gather(*answers, return_exceptions=True)
         written = [result for result in results if isinstance(result, Written)]
         failures = [result for result in results if isinstance(result, BaseException)]
         if failures:
             raise _failure(failures, before, partly=bool(written))
-        return self._write(key, before, written)
+        return self._write(tombstone, before, written)
 
     def _here(self) -> Cursor:
         return Cursor(self._feed.topic_id, self._feed.positions)
@@ -90,13 +97,24 @@ class Writes:
                 limit=self._value_bytes_max,
             )
 
-    def _write(self, key: bytes, before: Cursor, written: Sequence[Written]) -> Write:
+    def _write(self, write: Outgoing, before: Cursor, written: Sequence[Written]) -> Write:
         # The table may have been begun since, or be of another topic: then everything is after the write.
         here = self._here()
         positions = before.positions if before.topic_id == here.topic_id else ()
         for one in written:
             positions = advance(positions, one.partition, one.offset + 1)
-        return Write(key, written[0], Cursor(here.topic_id, positions))
+        own, value = written[0], self._tombstone if write.value is None else write.value
+        headers = encode_headers(write.headers)
+        record = Record(write.key, value, own.partition, own.offset, own.timestamp_ms, headers)
+        cursor = Cursor(here.topic_id, positions)
+        self.cursor = cursor if self.cursor is None else _later(self.cursor, cursor)
+        return Write(record, cursor)
+
+
+def _later(one: Cursor, other: Cursor) -> Cursor:
+    """Where both cursors are reached; of two topics, the later cursor's is the table's."""
+    positions = merge(one.positions, other.positions) if one.topic_id == other.topic_id else other.positions
+    return Cursor(other.topic_id, positions)
 
 
 def _failure(failures: Sequence[BaseException], before: Cursor, *, partly: bool) -> BaseException:

@@ -20,6 +20,8 @@ class Page:
 
     records: list[Record]
     has_more: bool
+    total_count: int | None = None
+    """How many entries the prefix has in all; None where that was not asked for, or is over the limit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +64,14 @@ class TooManyBytes(NamedTuple):
 class ReadBytes:
     """The bytes that the queries of one read may have together. A read that is to be repeated needs a new one."""
 
-    __slots__ = ("bytes_max", "exhausted", "taken")
+    __slots__ = ("bytes_max", "counted", "exhausted", "taken")
 
     def __init__(self, bytes_max: int) -> None:
         self.bytes_max = bytes_max
         self.taken = 0
         """What the queries so far have; the last one may have gone beyond the limit."""
+        self.counted = 0
+        """How many entries the queries so far have only counted."""
         self.exhausted = False
         """Whether a query ended early for want of bytes."""
 
@@ -150,6 +154,23 @@ def page(
             size += len(row[0]) + len(row[1]) + len(row[5] or b"")
         within.taken += size
         return Page(records[::-1] if last else records, has_more)
+
+    return query
+
+
+def count_prefix(limit: int, prefix: bytes, within: ReadBytes) -> Query[int | None]:
+    """Count the entries whose keys start with a prefix; None where all counts of the read find more than `limit`."""
+    end = end_of_prefix(prefix)
+    below, parameters = ("", (prefix,)) if end is None else ("AND key < ?", (prefix, end))
+    entries = f"SELECT 1 FROM entry WHERE value IS NOT NULL AND key >= ? {below} LIMIT ?"
+
+    def query(connection: sqlite3.Connection) -> int | None:
+        left = limit - within.counted
+        if left < 0:
+            return None
+        (number,) = connection.execute(f"SELECT count(*) FROM ({entries})", (*parameters, left + 1)).fetchone()
+        within.counted += number
+        return int(number) if number <= left else None
 
     return query
 

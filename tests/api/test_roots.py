@@ -77,6 +77,19 @@ async def test_paging_backward_shows_every_entry_once(served: Served) -> None:
     assert pages == [AS_TEXT[7:9], AS_TEXT[5:7], AS_TEXT[3:5], AS_TEXT[1:3], AS_TEXT[0:1]]
 
 
+async def test_total_count_is_that_of_the_prefix_on_every_page(served: Served) -> None:
+    document = (
+        "query ($p: String, $a: String) { entries(first: 1, prefix: $p, after: $a) { totalCount edges { cursor } } }"
+    )
+    for prefix in (None, "a", "none"):
+        number = len([key for key in KEYS if key.startswith((prefix or "").encode())])
+        after = None
+        for _ in range(number + 1):
+            found = (await served.data(document, p=prefix, a=after))["entries"]
+            assert found["totalCount"] == number
+            after = found["edges"][0]["cursor"] if found["edges"] else after
+
+
 async def test_paging_within_a_prefix_ends_with_the_prefix(served: Served) -> None:
     pages = await all_pages(served, "first", "after", "endCursor", "hasNextPage", prefix="a")
     assert pages == [["a", "a/1"], ["a/2", "a/\\xff"]]

@@ -7,7 +7,10 @@ from uuid import uuid4
 import orjson
 import pytest
 import pytest_asyncio
+from graphql import GraphQLObjectType
 
+from kvs_graphql.api import build_schema
+from kvs_graphql.compat.strawberry import graphql_schema
 from kvs_graphql.demo.broker import EmbeddedBroker
 from tests.serving import Header, Pair, Served, ServedTopic, produce, serving_topic
 
@@ -49,6 +52,12 @@ async def topic(
 @pytest.fixture
 def served(topic: ServedTopic) -> Served:
     return topic.served
+
+
+async def test_only_entries_have_an_id_for_caches_key_objects_by_it() -> None:
+    kinds = graphql_schema(build_schema(writes=True)).type_map.values()
+    objects = [kind for kind in kinds if isinstance(kind, GraphQLObjectType) and not kind.name.startswith("__")]
+    assert [kind.name for kind in objects if {"id", "_id"} & kind.fields.keys()] == ["Entry"]
 
 
 async def value_of(served: Served, key: str) -> Any:

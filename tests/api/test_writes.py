@@ -1,6 +1,7 @@
 """Mutations over GraphQL, with the embedded broker, which gives every record the timestamp 1234 ms."""
 
 import asyncio
+from base64 import urlsafe_b64encode
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -16,7 +17,7 @@ from kvs_graphql.state import State
 from tests.deadline import SECONDS_MAX
 from tests.serving import Served, serving
 
-WRITE = "{ id key(encoding: HEX) partition offset timestamp cursor }"
+WRITE = "{ entryId key(encoding: HEX) partition offset timestamp cursor }"
 VALUE = """
 query ($key: String!, $at: Cursor) {
   value(key: $key, keyEncoding: HEX, atLeast: $at) {
@@ -77,6 +78,7 @@ async def test_keys_and_values_are_written_in_every_encoding(
             ("empty", b"", b""),
         ):
             write = writes[name]
+            assert write["entryId"] == urlsafe_b64encode(key).rstrip(b"=").decode()
             assert (write["key"], write["timestamp"]) == (key.hex(), "1970-01-01T00:00:01.234000+00:00")
             found = (await served.data(VALUE, key=key.hex(), at=write["cursor"]))["value"]
             position = {"partition": write["partition"], "offset": write["offset"]}
@@ -106,6 +108,60 @@ async def test_headers_keep_their_order_repeats_and_missing_values(
             {"key": "null", "value": None},
             {"key": "", "value": ""},
         ]
+
+
+async def test_write_shows_the_entry_as_it_will_be_read(
+    embedded_broker: EmbeddedBroker, embedded_topic: str, tmp_path: Path
+) -> None:
+    fields = "id key value json size partition offset headers { key value }"
+    async with writable(embedded_broker, embedded_topic, tmp_path) as served:
+        document = f"""mutation ($headers: [HeaderInput!]) {{
+          set(key: "a", value: "[1]", headers: $headers) {{ entryId cursor entry {{ {fields} }} }}
+        }}"""
+        write = (await served.data(document, headers=[{"key": "h", "value": "text"}, {"key": "none"}]))["set"]
+        found = await served.data(
+            f'query ($at: Cursor!) {{ value(key: "a", atLeast: $at) {{ {fields} }} }}', at=write["cursor"]
+        )
+        assert write["entry"] == found["value"]
+        assert write["entryId"] == write["entry"]["id"]
+
+
+async def test_history_of_a_written_entry_waits_for_the_write(
+    embedded_broker: EmbeddedBroker, embedded_topic: str, tmp_path: Path
+) -> None:
+    document = """mutation {
+      one: set(key: "a", value: "1") { entry { history { kind value } } }
+      gone: delete(key: "a") { entryId entry { id } }
+      two: set(key: "a", value: "2") { entry { history { kind value } } }
+    }"""
+    async with writable(embedded_broker, embedded_topic, tmp_path) as served:
+        data = await served.data(document)
+    past = [{"kind": "SET", "value": "1"}, {"kind": "DELETE", "value": None}, {"kind": "SET", "value": "2"}]
+    assert data["one"]["entry"]["history"] == past[:1]
+    assert data["gone"] == {"entryId": "YQ", "entry": None}
+    assert data["two"]["entry"]["history"] == past
+
+
+async def test_answer_to_writes_has_a_cursor_at_which_all_of_them_are_read(
+    embedded_broker: EmbeddedBroker, embedded_topic: str, tmp_path: Path
+) -> None:
+    keys = [f"key-{n}" for n in range(20)]
+    writes = " ".join(f'w{n}: set(key: "{key}", value: "{n}") {{ offset }}' for n, key in enumerate(keys))
+    async with writable(embedded_broker, embedded_topic, tmp_path) as served:
+        cursor = (await served.query(f"mutation {{ {writes} }}"))["extensions"]["cursor"]
+        document = "query ($keys: [String!]!, $at: Cursor!) { values(keys: $keys, atLeast: $at) { value } }"
+        found = (await served.data(document, keys=keys, at=cursor))["values"]
+        assert [entry["value"] for entry in found] == [str(n) for n in range(20)]
+
+
+async def test_deleted_entry_is_empty_where_tombstones_store_empty_values(
+    embedded_broker: EmbeddedBroker, embedded_topic: str, tmp_path: Path
+) -> None:
+    async with writable(embedded_broker, embedded_topic, tmp_path, tombstones="empty") as served:
+        write = (await served.data('mutation { delete(key: "a") { cursor entry { value size offset } } }'))["delete"]
+        document = 'query ($at: Cursor!) { value(key: "a", atLeast: $at) { value size offset } }'
+        assert (await served.data(document, at=write["cursor"]))["value"] == write["entry"]
+        assert write["entry"] == {"value": "", "size": 0, "offset": 0}
 
 
 @pytest.mark.parametrize(

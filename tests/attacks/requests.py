@@ -19,16 +19,6 @@ def aliases(field: str, number: int) -> str:
 
 
 @attack(refusal="LIMIT_EXCEEDED")
-async def nested_history(target: Target) -> None:
-    """The history of each entry in the history of an entry: 150 bytes that name a thousand million changes."""
-    selection = "kind"
-    for _ in range(3):
-        selection = f"entry {{ history(last: 1000) {{ {selection} }} }}"
-    document = f'{{ value(key: "{CHANGED}") {{ history(last: 1000) {{ {selection} }} }} }}'
-    await target.ask(repeat(post(document)), connections=2)
-
-
-@attack(refusal="LIMIT_EXCEEDED")
 async def history_of_many(target: Target) -> None:
     """A thousand changes of one key, named a thousand times."""
     keys = [CHANGED] * target.amount(1_000)
@@ -45,7 +35,7 @@ async def history_aliases(target: Target) -> None:
 @attack(refusal="LIMIT_EXCEEDED")
 async def big_history(target: Target) -> None:
     """Changes of 900 KB each, under many names."""
-    document = f'{{ value(key: "{CHANGED_BIG}") {{ {aliases("history { entry { value } }", 20)} }} }}'
+    document = f'{{ value(key: "{CHANGED_BIG}") {{ {aliases("history { value }", 20)} }} }}'
     await target.ask(repeat(post(document)), connections=4)
 
 
@@ -104,6 +94,13 @@ async def wide_pages(target: Target) -> None:
 async def page_aliases(target: Target) -> None:
     """A hundred pages of a thousand entries in one request."""
     document = f"{{ {aliases('entries(first: 1000) { edges { node { id key value } } }', target.amount(100))} }}"
+    await target.ask(repeat(post(document)), connections=2)
+
+
+@attack()
+async def count_aliases(target: Target) -> None:
+    """As many counts of all entries as one request can have."""
+    document = f"{{ {aliases('entries(first: 0) { totalCount }', target.amount(90))} }}"
     await target.ask(repeat(post(document)), connections=2)
 
 

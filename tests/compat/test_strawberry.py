@@ -20,6 +20,7 @@ from kvs_graphql.compat.strawberry import (
     is_converted,
     python_name_of,
     resolver_of,
+    selected_names,
 )
 
 
@@ -48,6 +49,23 @@ class Query:
 
 
 @strawberry.type
+class Page:
+    one: int = 1
+    two: int = 2
+
+
+@strawberry.type
+class Selecting:
+    @strawberry.field
+    def page(self, info: Info) -> Page:
+        selected.append(selected_names(info))
+        return Page()
+
+
+selected: list[frozenset[str]] = []
+
+
+@strawberry.type
 class Subscription:
     @strawberry.subscription
     def numbers(self) -> AsyncIterator[int]:
@@ -55,6 +73,16 @@ class Subscription:
 
 
 SCHEMA = graphql_schema(strawberry.Schema(query=Query, subscription=Subscription))
+
+
+def test_names_that_are_selected_are_found_in_fragments_each_of_which_is_visited_once() -> None:
+    schema = strawberry.Schema(query=Selecting)
+    doubling = " ".join(f"fragment F{n} on Page {{ ...F{n + 1} ...F{n + 1} }}" for n in range(60))
+    document = f"{{ page {{ a: one ... {{ ...F0 }} }} }} {doubling} fragment F60 on Page {{ two @include(if: false) }}"
+    assert schema.execute_sync(document).errors is None
+    assert selected.pop() == {"one", "two"}, "Info._raw_info changed: mend compat.strawberry.selected_names"
+    assert schema.execute_sync("{ page { one } }").errors is None
+    assert selected.pop() == {"one"}
 
 
 def test_schema_of_strawberry_leads_to_the_one_of_graphql_core() -> None:

@@ -41,6 +41,10 @@ _RECORDS = [
 ]
 _KEYS = ["", "a", "a/1", "a/2", "deleted", "größe", 'quo"te\\', "nowhere", "many/003", "/w", "ff006b6579", "YQ=="]
 _SCALARS = ["id", "key", "value", "size", "partition", "offset", "timestamp", "json", "__typename"]
+_OF_REVISIONS = [
+    *("kind", "value", "json", "size", "partition", "offset", "timestamp", "cursor", "__typename"),
+    *("headers { key value }", 'part: json(pointer: "/tags")', "hex: value(encoding: HEX)"),
+]
 _APPLIED = Cursor(TOPIC_ID, (1,)).encode()
 _AHEAD = Cursor(TOPIC_ID, (1_000,)).encode()
 
@@ -68,7 +72,7 @@ class TwoBackEnds(Executor):
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def application(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Application]:
     records = [Record(key, value, 0, n, at, headers) for n, (key, value, at, headers) in enumerate(_RECORDS)]
-    limits = replace(LIMITS, keys_per_request_max=6, key_bytes_max=12)
+    limits = replace(LIMITS, keys_per_request_max=6, key_bytes_max=12, counted_entries_max=40)
     directory: Path = tmp_path_factory.mktemp("differential")
     async with open_application(directory, records, limits=limits, executor=TwoBackEnds, threads=False) as application:
         yield application
@@ -154,6 +158,10 @@ class Operations:
 
     def _connection(self) -> str:
         page_info = "pageInfo { hasNextPage hasPreviousPage endCursor }"
+        if self._maybe(0.2):
+            page_info = f"... {{ totalCount }} {page_info}"
+        elif self._maybe(0.2):
+            page_info = f"{page_info} n: totalCount"
         if self._maybe(0.25):
             return page_info
         edges = f"edges {{ cursor node {{ {self._entry()} }} }}"
@@ -177,7 +185,11 @@ class Operations:
         return f"j{self._random.randrange(9999)}: json(pointer: {pointer})"
 
     def _plain_other(self, _: int) -> str:
-        return self._random.choice(("headers { key value }", "headers { key }", "history(last: 1) { kind }"))
+        return self._random.choice(("headers { key value }", "headers { key }", self._history()))
+
+    def _history(self) -> str:
+        chosen = self._random.sample(_OF_REVISIONS, self._random.randint(1, 4))
+        return f"history(last: {self._random.randint(0, 2)}) {{ {' '.join(chosen)} }}"
 
     def _conditional(self, _: int) -> str:
         return f"size @include(if: {self._argument('Boolean!', self._maybe(0.5))})"

@@ -31,15 +31,17 @@ def price(document: str, **variables: Any) -> int:
         ('{ values(keys: ["a", "b"]) { key value } }', 1 + 2 * 2),
         ('{ values(keys: "a") { key } }', 2),
         ("{ entries { edges { cursor } } }", 1 + 1 + 100),
+        ("{ entries(first: 7) { totalCount edges { cursor } } }", 1 + 1_000 + 1 + 7),
         ("{ entries(first: 7) { edges { cursor } pageInfo { hasNextPage } } }", 1 + 1 + 7 + 2),
         ('{ value(key: "a") { history { kind } } }', 1 + 10 + 10),
-        ('{ value(key: "a") { history(last: 100) { entry { history(last: 100) { kind } } } } }', 11_111),
+        ('{ value(key: "a") { history(last: 100) { json headers { key } } } }', 11 + 100 * (5 + 1 + 10)),
+        ('mutation { set(key: "a", value: "b") { entryId entry { json history { kind } } } }', 10 + 1 + 1 + 5 + 20),
         ("{ status { partitions { lag } } }", 1 + 1 + 10),
         ('{ node(id: "YQ") { id ... on Entry { value } } }', 3),
         ("{ ...F ...F } fragment F on Query { status { lag } }", 2),
         ("{ __typename __schema { types { name fields { name } } } }", 1 + 10_000),
         ('mutation { set(key: "a", value: "b") { offset } }', 11),
-        ("subscription { updates { key entry { value } } }", 4),
+        ("subscription { updates { key entryId entry { value } } }", 5),
     ],
 )
 def test_price_of_a_document(document: str, expected: int) -> None:
@@ -68,11 +70,12 @@ def test_price_depends_on_the_values_of_variables(document: str, variables: dict
 
 
 def test_default_limit_lets_through_what_the_other_defaults_promise() -> None:
-    everything = "id key value json size partition offset timestamp headers { key value }"
+    everything_past = "value json size partition offset timestamp headers { key value }"
+    everything = f"id key {everything_past}"
     promised = [
         price(f"query($k: [String!]!) {{ values(keys: $k) {{ {everything} }} }}", k=["key"] * 1_000),
         price(f"{{ entries(first: 1000) {{ edges {{ cursor node {{ {everything} }} }} }} }}"),
-        price(f'{{ value(key: "a") {{ history(last: 1000) {{ kind cursor entry {{ {everything} }} }} }} }}'),
-        price("query($k: [String!]!) { values(keys: $k) { history { kind key entry { value } } } }", k=["k"] * 1_000),
+        price(f'{{ value(key: "a") {{ history(last: 1000) {{ kind cursor {everything_past} }} }} }}'),
+        price("query($k: [String!]!) { values(keys: $k) { history { kind offset value } } }", k=["k"] * 1_000),
     ]
     assert max(promised) <= 100_000

@@ -28,14 +28,14 @@ _CHANGES: list[tuple[bytes, bytes | None]] = [
     (b"a", b"end"),
 ]
 _DOCUMENTS = [
-    "subscription($after: Cursor) { updates(after: $after) { kind key cursor entry { value } } }",
-    "subscription Named { updates(progress: true) { __typename k: kind partition offset timestamp } }",
+    "subscription($after: Cursor) { updates(after: $after) { kind key entryId cursor entry { value } } }",
+    "subscription Named { updates(progress: true) { __typename k: kind e: entryId partition offset timestamp } }",
     """
     subscription($e: Encoding!) { updates(keys: ["a"]) { entry { ...E } cursor } }
     fragment E on Entry { id key(encoding: $e) value json(pointer: "/n") size headers { key value } }
     """,
     "subscription($keys: [String!], $e: Encoding! = HEX) { updates(keys: $keys) { key(encoding: $e) offset } }",
-    'subscription { updates(keys: ["a"]) { entry { value history(last: 2) { kind } } } }',
+    'subscription { updates(keys: ["a"]) { entry { value history(last: 2) { kind value json size cursor } } } }',
     'subscription($no: Boolean!) { updates(keys: ["a"]) { kind @skip(if: $no) offset } }',
 ]
 _VARIABLES: dict[str, Any] = {"e": "BASE64", "keys": ["a", "b"], "no": True}

@@ -45,7 +45,8 @@ WRITE_SECONDS_MAX = 60.0
 SLACK_SECONDS = 20.0
 
 SET = (
-    "mutation ($key: String!, $value: String!) { set(key: $key, value: $value) { partition offset timestamp cursor } }"
+    "mutation ($key: String!, $value: String!) { set(key: $key, value: $value) { partition offset timestamp cursor "
+    "entry { value partition offset timestamp } } }"
 )
 DELETE = "mutation ($key: String!) { delete(key: $key) { partition offset cursor } }"
 VALUE = "query ($key: String!, $at: Cursor) { value(key: $key, atLeast: $at) { value partition offset timestamp } }"
@@ -103,8 +104,8 @@ async def test_each_of_500_writes_is_read_at_once_on_another_replica(
             write = (await one.data(SET, key=key, value=value))["set"]
             read = (await two.data(VALUE, key=key, at=write["cursor"]))["value"]
             record = {name: write[name] for name in ("partition", "offset", "timestamp")}
-            if read != {"value": value, **record}:
-                stale.append((number, read))
+            if not read == write["entry"] == {"value": value, **record}:
+                stale.append((number, write, read))
         assert stale == []
 
 

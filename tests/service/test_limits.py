@@ -9,7 +9,7 @@ from kvs_graphql.errors import BadInput
 from kvs_graphql.records import Record
 from tests.applications import LIMITS, open_application
 
-ONE = replace(LIMITS, keys_per_request_max=1, key_bytes_max=1, page_entries_max=1)
+ONE = replace(LIMITS, keys_per_request_max=1, key_bytes_max=1, page_entries_max=1, counted_entries_max=1)
 RECORDS = [
     Record(key, value, 0, offset, None, None) for offset, (key, value) in enumerate([(b"a", b"1"), (b"b", b"2")])
 ]
@@ -23,6 +23,12 @@ RECORDS = [
         ('{ node(id: "YQ") { id } }', {"node": {"id": "YQ"}}),
         ('{ entries(prefix: "b", first: 1) { edges { cursor } } }', {"entries": {"edges": [{"cursor": "Yg"}]}}),
         ('{ value(key: "a") { history(last: 1) { kind } } }', {"value": {"history": [{"kind": "SET"}]}}),
+        ('{ entries(prefix: "b", first: 0) { totalCount } }', {"entries": {"totalCount": 1}}),
+        ("{ entries(first: 1) { totalCount } }", {"entries": {"totalCount": None}}),
+        (
+            '{ a: entries(prefix: "a") { totalCount } b: entries(prefix: "b") { totalCount } }',
+            {"a": {"totalCount": 1}, "b": {"totalCount": None}},
+        ),
     ],
 )
 async def test_request_within_limits_of_one_is_answered(tmp_path: Path, document: str, data: object) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from itertools import cycle
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from tests.serving import ServedTopic, serving_topic
 
 HISTORY = """
 query History($last: Int! = 10) {
-  values(keys: ["a", "b"]) { history(last: $last) { kind entry { value } key partition offset } }
+  values(keys: ["a", "b"]) { history(last: $last) { kind value partition offset } }
 }
 """
 
@@ -36,7 +37,7 @@ async def test_all_fields_of_a_request_show_the_snapshot_at_its_cursor(topic: Se
     }"""
     await topic.write((b"key", b"value"))
     seen: set[int] = set()
-    async with writing_continuously(topic):
+    async with writing_continuously(topic, b"value"):
         while len(seen) < 20:
             answer = await topic.served.query(document)
             data, cursor = answer["data"], answer["extensions"]["cursor"]
@@ -49,14 +50,26 @@ async def test_all_fields_of_a_request_show_the_snapshot_at_its_cursor(topic: Se
             assert decode_cursor(cursor).positions == (offset + 1,)
 
 
+@pytest.mark.parametrize("backend", ["", " @include(if: true)"], ids=["compiled", "graphql-core"])
+async def test_total_count_is_of_the_same_snapshot_as_the_page(topic: ServedTopic, backend: str) -> None:
+    document = f"{{ entries {{ edges {{ cursor }} totalCount{backend} }} }}"
+    seen: set[int] = set()
+    async with writing_continuously(topic, b"value", None):
+        while len(seen) < 2:
+            entries = (await topic.served.data(document))["entries"]
+            assert entries["totalCount"] == len(entries["edges"])
+            seen.add(entries["totalCount"])
+
+
 @asynccontextmanager
-async def writing_continuously(topic: ServedTopic) -> AsyncIterator[None]:
-    ended = asyncio.Event()
+async def writing_continuously(topic: ServedTopic, *values: bytes | None) -> AsyncIterator[None]:
+    """Write these values to a key, one after the other and again from the first."""
+    ended, turn = asyncio.Event(), cycle(values)
 
     async def write_until_ended() -> None:
         async with AIOKafkaProducer(bootstrap_servers=topic.bootstrap_servers) as producer:
             while not ended.is_set():
-                await producer.send_and_wait(topic.name, b"value", b"key")
+                await producer.send_and_wait(topic.name, next(turn), b"key")
 
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(write_until_ended())
@@ -73,14 +86,14 @@ async def test_answer_that_read_nothing_has_no_cursor(topic: ServedTopic) -> Non
 async def test_history_shows_recent_changes_oldest_first_with_deletes(topic: ServedTopic) -> None:
     await topic.write((b"a", b"1"), (b"b", b"x"), (b"a", None), (b"a", b"3"))
     a, b = (await topic.served.data(HISTORY))["values"]
-    assert [(u["kind"], u["entry"] and u["entry"]["value"]) for u in a["history"]] == [
+    assert [(past["kind"], past["value"]) for past in a["history"]] == [
         ("SET", "1"),
         ("DELETE", None),
         ("SET", "3"),
     ]
-    assert [u["entry"]["value"] for u in b["history"]] == ["x"]
+    assert [past["value"] for past in b["history"]] == ["x"]
     a, b = (await topic.served.data(HISTORY, last=1))["values"]
-    assert [u["entry"]["value"] for u in a["history"]] == ["3"]
+    assert [past["value"] for past in a["history"]] == ["3"]
     a, b = (await topic.served.data(HISTORY, last=0))["values"]
     assert (a["history"], b["history"]) == ([], [])
 
@@ -95,7 +108,7 @@ async def test_history_reaches_back_as_far_as_the_window(embedded_broker: Embedd
     async with serving_topic(embedded_broker, tmp_path, window_changes_max=4) as topic:
         await topic.write(*((b"a", b"%d" % n) for n in range(9)))
         (a, _) = (await topic.served.data(HISTORY))["values"]
-        kept = [u["entry"]["value"] for u in a["history"]]
+        kept = [past["value"] for past in a["history"]]
         assert 1 <= len(kept) <= 4
         assert kept == [str(n) for n in range(9)][-len(kept) :]
 

@@ -98,6 +98,18 @@ async def test_failure_says_how_far_the_table_is_behind() -> None:
     assert failure.details["behind"] == 7 + 4
 
 
+@in_virtual_time
+async def test_written_cursor_is_waited_for_until_it_is_applied_or_time_is_up() -> None:
+    table = Table()
+    waiting = asyncio.create_task(table.at_least.applied(Cursor(TOPIC_ID, (7,)), 60))
+    await everything_possible()
+    assert not waiting.done()
+    table.move((7, 5))
+    await waiting
+    with pytest.raises(NotCaughtUp):
+        await table.at_least.applied(Cursor(TOPIC_ID, (8,)), 0.2)
+
+
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def topic(
     embedded_broker: EmbeddedBroker, tmp_path_factory: pytest.TempPathFactory

@@ -107,7 +107,7 @@ async def test_delete_goes_to_the_own_partition_and_all_that_hold_the_key(tmp_pa
         opened.kafka.answer(0, 20)
         opened.kafka.answer(OWN, 30)
         written = await deleting
-        assert written.written.partition == OWN
+        assert written.record.partition == OWN
         assert written.cursor == Cursor(TOPIC_ID, (21, 31, 10))
 
 

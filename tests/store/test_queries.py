@@ -3,7 +3,7 @@
 import pytest
 
 from kvs_graphql.records import Interest
-from kvs_graphql.store import Store, changes_after, count_entries, get_many, history, log_order, page
+from kvs_graphql.store import Store, changes_after, count_entries, count_prefix, get_many, history, log_order, page
 from tests.store.batches import batch, enough, record
 
 EVERYTHING = Interest()
@@ -108,6 +108,22 @@ async def test_pages_are_in_byte_order_of_keys_in_both_directions(store: Store) 
     assert ([r.key for r in after.records], after.has_more) == ([b"a\xff", b"b"], True)
     assert ([r.key for r in last.records], last.has_more) == ([b"a", b"a\xff"], True)
     assert [r.key for r in top.records] == [b"\xff", b"\xff\xff"]
+
+
+async def test_entries_of_a_prefix_are_counted_up_to_a_limit(store: Store) -> None:
+    keys = [b"", b"a", b"a\xff", b"b", b"\xff", b"\xff\xff"]
+    await store.apply(batch(*(record(key, b"", n) for n, key in enumerate(keys)), record(b"a/gone", None, 9)))
+    counts = [(3, b"a"), (2, b"a"), (1, b"a"), (9, b"\xff"), (1, b"\xff"), (6, b""), (5, b""), (1, b"none")]
+    found = (await store.read(*(count_prefix(limit, prefix, enough()) for limit, prefix in counts))).results
+    assert found == [2, 2, None, 2, None, 6, None, 0]
+
+
+async def test_counts_of_one_read_have_the_limit_together(store: Store) -> None:
+    await store.apply(batch(*(record(b"%d" % n, b"", n) for n in range(5))))
+    within = enough()
+    counts = [count_prefix(7, prefix, within) for prefix in (b"", b"0", b"1", b"2", b"")]
+    assert (await store.read(*counts)).results == [5, 1, 1, None, None]
+    assert within.counted == 8
 
 
 async def test_entries_of_many_keys_come_in_the_order_of_the_keys(store: Store) -> None:

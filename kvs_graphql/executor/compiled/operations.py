@@ -58,12 +58,13 @@ class Result(NamedTuple):
 
 
 class ResolveInfo:
-    """What resolvers of root fields use of Strawberry's `Info`."""
+    """What resolvers of root fields use of `SelectionInfo`."""
 
-    __slots__ = ("context",)
+    __slots__ = ("context", "selected_names")
 
-    def __init__(self, context: Operation) -> None:
+    def __init__(self, context: Operation, selected_names: frozenset[str]) -> None:
         self.context = context
+        self.selected_names = selected_names
 
 
 class RootField:
@@ -82,6 +83,7 @@ class RootField:
         self._resolve = resolve
         self._arguments = arguments
         self._permissions = permissions
+        self._selected_names = frozenset(below.nodes[0].name.value for below in selected.below)
         self._used = sorted(set[str]().union(*(below.variables for below in selected.below)))
         self._shows: LRUCache[Hashable, Show] = LRUCache(_SHOWS_PER_FIELD_MAX)
         self._latest: tuple[Hashable, Show] | None = None
@@ -97,7 +99,8 @@ class RootField:
                 permission.on_unauthorized()
         assert self._resolve is not None
         assert self._arguments is not None
-        resolving: Awaitable[Any] = self._resolve(None, info=ResolveInfo(operation), **self._arguments.values(bound))
+        info = ResolveInfo(operation, self._selected_names)
+        resolving: Awaitable[Any] = self._resolve(None, info=info, **self._arguments.values(bound))
         return resolving
 
     def show(self, bound: Bound, access: Access) -> Show:

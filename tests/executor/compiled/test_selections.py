@@ -28,6 +28,7 @@ def prepared(document: str) -> PreparedOperation:
         '{ value(key: "a") { id key value } }',
         'query($k: String! = "a") { value(key: $k) { json } values(keys: [""]) { size } }',
         "{ entries(first: 1) { edges { cursor node { headers { key value } } } pageInfo { hasNextPage } } }",
+        "{ entries(first: 1) { ...F } } fragment F on EntryConnection { totalCount }",
         '{ value(key: "a") { ...F ... { size } ... on Node { id } } } fragment F on Entry { __typename }',
         "subscription { updates { kind cursor entry { value } } }",
         'subscription { value(key: "a") { value } }',

@@ -1,5 +1,10 @@
 import { expect, test } from "vitest";
-import { KeyHistory, type Version, versionOf } from "../../src/dashboard/model/history";
+import {
+  KeyHistory,
+  pastVersionOf,
+  type Version,
+  versionOf,
+} from "../../src/dashboard/model/history";
 import { change } from "./support";
 
 const version = (offset: number, partition = 0): Version => ({
@@ -35,4 +40,22 @@ test("the oldest versions are dropped", () => {
 test("a deleted version has no value, unlike an empty one", () => {
   expect(versionOf(change("DELETE", "a", null)).raw).toBeNull();
   expect(versionOf(change("SET", "a", "")).raw).toBe("");
+});
+
+test("a past version is the same as the update that announced it", () => {
+  for (const update of [
+    change("SET", "a", "1", 3),
+    change("SET", "a", "", 4),
+    change("DELETE", "a", null, 5),
+  ]) {
+    const { kind, timestamp, entry } = update;
+    const revision = {
+      kind,
+      partition: 0,
+      offset: update.offset ?? 0,
+      timestamp,
+      value: entry?.value ?? null,
+    };
+    expect(pastVersionOf(revision)).toEqual(versionOf(update));
+  }
 });

@@ -19,14 +19,6 @@ export type State =
 export type UpdateKind =
   "SET" | "DELETE" | "SNAPSHOT" | "CONFLATED" | "RESET" | "LIVE" | "PROGRESS";
 
-export type ChangeFragment = {
-  kind: UpdateKind;
-  partition: number | null;
-  offset: number | null;
-  timestamp: string | null;
-  entry: { value: string | null } | null;
-};
-
 export type UpdatesSubscriptionVariables = Exact<{
   keys: Array<string> | string | null | undefined;
   prefix: string | null | undefined;
@@ -37,12 +29,12 @@ export type UpdatesSubscriptionVariables = Exact<{
 
 export type UpdatesSubscription = {
   updates: {
-    cursor: string;
-    key: string | null;
     kind: UpdateKind;
     partition: number | null;
     offset: number | null;
     timestamp: string | null;
+    cursor: string;
+    key: string | null;
     entry: { value: string | null } | null;
   };
 };
@@ -76,12 +68,20 @@ export type HistoryQuery = {
   value: {
     history: Array<{
       kind: UpdateKind;
-      partition: number | null;
-      offset: number | null;
+      partition: number;
+      offset: number;
       timestamp: string | null;
-      entry: { value: string | null } | null;
+      value: string | null;
     }>;
   } | null;
+};
+
+export type RevisionFragment = {
+  kind: UpdateKind;
+  partition: number;
+  offset: number;
+  timestamp: string | null;
+  value: string | null;
 };
 
 export class TypedDocumentString<TResult, TVariables>
@@ -102,20 +102,18 @@ export class TypedDocumentString<TResult, TVariables>
     return this.value;
   }
 }
-export const ChangeFragmentDoc = new TypedDocumentString(
+export const RevisionFragmentDoc = new TypedDocumentString(
   `
-    fragment Change on Update {
+    fragment Revision on Revision {
   kind
   partition
   offset
   timestamp
-  entry {
-    value(encoding: BASE64)
-  }
+  value(encoding: BASE64)
 }
     `,
-  { fragmentName: "Change" },
-) as unknown as TypedDocumentString<ChangeFragment, unknown>;
+  { fragmentName: "Revision" },
+) as unknown as TypedDocumentString<RevisionFragment, unknown>;
 export const UpdatesDocument = new TypedDocumentString(`
     subscription Updates($keys: [String!], $prefix: String, $after: Cursor, $snapshot: Boolean!, $interval: Float) {
   updates(
@@ -127,20 +125,18 @@ export const UpdatesDocument = new TypedDocumentString(`
     progress: true
     interval: $interval
   ) {
-    ...Change
+    kind
+    partition
+    offset
+    timestamp
+    entry {
+      value(encoding: BASE64)
+    }
     cursor
     key(encoding: BASE64)
   }
 }
-    fragment Change on Update {
-  kind
-  partition
-  offset
-  timestamp
-  entry {
-    value(encoding: BASE64)
-  }
-}`) as unknown as TypedDocumentString<UpdatesSubscription, UpdatesSubscriptionVariables>;
+    `) as unknown as TypedDocumentString<UpdatesSubscription, UpdatesSubscriptionVariables>;
 export const StatusDocument = new TypedDocumentString(`
     subscription Status($interval: Float!) {
   status(interval: $interval) {
@@ -170,16 +166,14 @@ export const HistoryDocument = new TypedDocumentString(`
     query History($key: String!, $last: Int!) {
   value(key: $key, keyEncoding: BASE64) {
     history(last: $last) {
-      ...Change
+      ...Revision
     }
   }
 }
-    fragment Change on Update {
+    fragment Revision on Revision {
   kind
   partition
   offset
   timestamp
-  entry {
-    value(encoding: BASE64)
-  }
+  value(encoding: BASE64)
 }`) as unknown as TypedDocumentString<HistoryQuery, HistoryQueryVariables>;

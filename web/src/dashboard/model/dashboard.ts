@@ -2,7 +2,7 @@ import type { Endpoint } from "../../graphiql/endpoint";
 import { base64OfId, base64OfText, keyOf } from "./bytes";
 import { Follower } from "./follower";
 import { type Failure, type Health, healthOf } from "./health";
-import { KeyHistory, versionOf } from "./history";
+import { KeyHistory, pastVersionOf, versionOf } from "./history";
 import * as limits from "./limits";
 import { type LinkState, parseLink } from "./link";
 import { Listing } from "./listing";
@@ -306,7 +306,7 @@ export class Dashboard {
   private async past(id: string) {
     const variables = { key: base64OfId(id), last: limits.HISTORY_REQUESTED };
     const { value } = await this.session.query({ document: HISTORY, variables });
-    return (value?.history ?? []).map(versionOf);
+    return (value?.history ?? []).map(pastVersionOf);
   }
 
   private tick(): void {

@@ -1,4 +1,4 @@
-import type { PastUpdate, Update } from "./operations";
+import type { Revision, Update } from "./operations";
 
 export interface Version {
   partition: number;
@@ -8,12 +8,26 @@ export interface Version {
   raw: string | null;
 }
 
-export function versionOf(update: PastUpdate | Update): Version {
+export function versionOf(update: Update): Version {
+  const { partition, offset, timestamp, entry } = update;
+  return version(partition ?? 0, offset ?? 0, timestamp, entry ? (entry.value ?? "") : null);
+}
+
+export function pastVersionOf({ kind, partition, offset, timestamp, value }: Revision): Version {
+  return version(partition, offset, timestamp, kind === "DELETE" ? null : (value ?? ""));
+}
+
+function version(
+  partition: number,
+  offset: number,
+  timestamp: string | null,
+  raw: string | null,
+): Version {
   return {
-    partition: update.partition ?? 0,
-    offset: update.offset ?? 0,
-    timestampMs: update.timestamp === null ? null : Date.parse(update.timestamp),
-    raw: update.entry ? (update.entry.value ?? "") : null,
+    partition,
+    offset,
+    timestampMs: timestamp === null ? null : Date.parse(timestamp),
+    raw,
   };
 }
 

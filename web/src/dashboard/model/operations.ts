@@ -1,7 +1,7 @@
 import type { StatusSubscription, UpdatesSubscription } from "../api/operations";
 
 export type {
-  ChangeFragment as PastUpdate,
+  RevisionFragment as Revision,
   State as ServiceState,
   UpdateKind,
   UpdatesSubscriptionVariables as UpdatesVariables,

@@ -103,6 +103,8 @@ class _LenientBatch(_DefaultRecordBatchPy):
     `decode_varint_py`: the default in C reads past the end of a buffer, which ends the process.
     """
 
+    _buffer: bytearray
+
     def __iter__(self) -> Self:
         super().__iter__()
         self._buffer = _LenientBuffer(self._buffer)
@@ -122,6 +124,6 @@ class _LenientBuffer(bytearray):
 
 
 def _corrupt(error: Exception) -> Exception:
-    if isinstance(error, CorruptRecordException):
-        return error
-    return CorruptRecordException(f"it cannot be decoded: {error}" if str(error) else "it cannot be decoded")
+    reason = f"it cannot be decoded: {error}" if str(error) else "it cannot be decoded"
+    corrupt: Exception = error if isinstance(error, CorruptRecordException) else CorruptRecordException(reason)
+    return corrupt

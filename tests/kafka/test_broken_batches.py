@@ -8,6 +8,7 @@ from random import Random
 from typing import Any
 
 import pytest
+from aiokafka.record.memory_records import MemoryRecords
 from aiokafka.record.util import calc_crc32c
 
 from kvs_graphql.compat import aiokafka_records
@@ -41,7 +42,7 @@ class BreakingBroker:
         self.broken: set[bytes] = set()
         self._seed = seed
         self._share = share
-        self._records = aiokafka_records.MemoryRecords
+        self._records = MemoryRecords
         monkeypatch.setattr(aiokafka_records, "MemoryRecords", self)
 
     def __call__(self, raw: bytes) -> Any:

@@ -125,10 +125,8 @@ def advance(positions: Positions, partition: int, next_offset: int) -> Positions
 
 def merge(one: Positions, other: Positions) -> Positions:
     """Return the greater position of each partition."""
-    if len(one) == len(other):
-        return tuple(map(max, one, other))
-    longest = max(len(one), len(other))
-    return tuple(max(position_in(one, p), position_in(other, p)) for p in range(longest))
+    common = tuple(map(max, one, other))
+    return common + (one if len(one) > len(other) else other)[len(common) :]
 
 
 def covers(reached: Positions, wanted: Positions) -> bool:

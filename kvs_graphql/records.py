@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from operator import ge
 from typing import NamedTuple
 
 import orjson
@@ -124,13 +125,13 @@ def advance(positions: Positions, partition: int, next_offset: int) -> Positions
 
 def merge(one: Positions, other: Positions) -> Positions:
     """Return the greater position of each partition."""
-    longest = max(len(one), len(other))
-    return tuple(max(position_in(one, p), position_in(other, p)) for p in range(longest))
+    common = tuple(map(max, one, other))
+    return common + (one if len(one) > len(other) else other)[len(common) :]
 
 
 def covers(reached: Positions, wanted: Positions) -> bool:
     """Return whether `reached` is at or past `wanted` in every partition."""
-    return all(position_in(reached, p) >= offset for p, offset in enumerate(wanted))
+    return all(map(ge, reached, wanted)) and not any(wanted[len(reached) :])
 
 
 def encode_headers(headers: tuple[tuple[str, bytes | None], ...]) -> bytes | None:

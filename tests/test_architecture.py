@@ -36,7 +36,8 @@ DOORS: dict[str, set[str]] = {
     "watch": {"store", "feed", "cursor_validation", "turns", "records", "cursor", "errors"},
     "kafka": {"backoff", "store", "feed", "state", "records", "cursor", "errors", "metrics"},
     "service": {"store", "feed", "cursor_validation", "watch", "state", "access", "records", "cursor", "errors"},
-    "api": {"service", "access", "budget", "records", "errors", "metrics"},
+    "exact_json": set(),
+    "api": {"service", "access", "budget", "exact_json", "records", "errors", "metrics"},
     "executor": {"api", "service", "access", "budget", "errors", "metrics"},
     "web": {"executor", "api", "service", "turns", "access", "metrics", "errors"},
     "runtime": {
@@ -45,7 +46,7 @@ DOORS: dict[str, set[str]] = {
     },
     "client": {"backoff", "errors"},
     "demo": set(),
-    "cli": {"api", "client", "demo", "errors", "logs", "runtime", "settings", "state"},
+    "cli": {"api", "client", "demo", "errors", "exact_json", "logs", "runtime", "settings", "state"},
 }
 
 # Which rooms import a library, directly or through its module in `compat`. Libraries that are not listed are free.

@@ -1,14 +1,12 @@
 """Values as JSON: each parsed once, however often and under however many names it is asked for."""
 
 from functools import lru_cache
-from typing import Any
 
-import orjson
 from cachetools import LRUCache
-from jsonpointer import EndOfList, JsonPointer, JsonPointerException
+from jsonpointer import JsonPointer, JsonPointerException
 
-from kvs_graphql.compat.orjson import compact
 from kvs_graphql.errors import BadInput, LimitExceeded, NotJson
+from kvs_graphql.exact_json import ExactJson, NotJsonText
 from kvs_graphql.records import Record
 
 _POINTERS_CACHED = 128
@@ -34,9 +32,9 @@ class JsonValues:
 
     def __init__(self, bytes_max: int) -> None:
         self._bytes_max = bytes_max
-        self._last: tuple[Record | None, Any] = (None, None)
+        self._last: tuple[Record | None, ExactJson] = (None, ExactJson(b"null"))
         # Held with their records: an identity is only one as long as its object lives.
-        self._kept: LRUCache[int, tuple[Record, Any]] = LRUCache(
+        self._kept: LRUCache[int, tuple[Record, ExactJson]] = LRUCache(
             _KEPT_BYTES_MAX, getsizeof=lambda kept: len(kept[0].value or b"")
         )
 
@@ -44,25 +42,19 @@ class JsonValues:
         """The part of a record's value at a JSON Pointer (RFC 6901); None where nothing is.
 
         Raises:
-            NotJson: The value is not JSON, or too deep to be sent as JSON.
+            NotJson: The value is not JSON.
             LimitExceeded: It is too large to be parsed.
             BadInput: The pointer is none.
         """
         value = self._parsed(record)
         try:
-            found = value if not pointer else _pointer(pointer).resolve(value, None)
+            path = _path(pointer) if pointer else ()
         except JsonPointerException as error:
-            if not pointer.startswith("/") or "~" in pointer:
-                raise BadInput(f"Not a JSON Pointer: {error}") from None
-            return None
-        if found is None or isinstance(found, EndOfList):
-            return None
-        try:
-            return JsonText(compact(orjson.dumps(found)))
-        except orjson.JSONEncodeError:
-            raise NotJson("The value is nested too deep to be sent as JSON: ask for it as text.") from None
+            raise BadInput(f"Not a JSON Pointer: {error}") from None
+        part = value.part(path)
+        return None if part is None else JsonText(part)
 
-    def _parsed(self, record: Record) -> Any:
+    def _parsed(self, record: Record) -> ExactJson:
         last, parsed = self._last
         if last is record:
             return parsed
@@ -74,20 +66,25 @@ class JsonValues:
             self._kept[id(record)] = record, parsed
         return parsed
 
-    def _parse(self, value: bytes) -> Any:
+    def _parse(self, value: bytes) -> ExactJson:
         if len(value) > (limit := self._bytes_max):
             message = (
                 f"The value has {len(value)} bytes; the limit of KVS_JSON_BYTES_MAX is {limit}: ask for it as text."
             )
             raise LimitExceeded(message, limit=limit, setting="KVS_JSON_BYTES_MAX")
         try:
-            return orjson.loads(value)
-        except orjson.JSONDecodeError:
-            raise NotJson("The value is not JSON.") from None
+            return ExactJson(value)
+        except NotJsonText as error:
+            raise NotJson(f"The value is not JSON: {error}.") from None
 
 
-def _pointer(text: str) -> JsonPointer:
-    return _short_pointer(text) if len(text) <= _POINTER_CACHED_CHARACTERS_MAX else JsonPointer(text)
+def _path(pointer: str) -> list[str]:
+    return _short_path(pointer) if len(pointer) <= _POINTER_CACHED_CHARACTERS_MAX else _tokens(pointer)
 
 
-_short_pointer = lru_cache(_POINTERS_CACHED)(JsonPointer)
+def _tokens(pointer: str) -> list[str]:
+    tokens: list[str] = JsonPointer(pointer).parts
+    return tokens
+
+
+_short_path = lru_cache(_POINTERS_CACHED)(_tokens)

@@ -7,6 +7,8 @@ from typing import Protocol
 
 import orjson
 
+from kvs_graphql.exact_json import ExactJson, NotJsonText
+
 LINE_BYTES_MAX = 8 * 1024 * 1024
 _HEADER = ["key", "value"]
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
@@ -75,13 +77,13 @@ class Ndjson:
         if not line.strip():
             return None
         try:
-            parsed = orjson.loads(_without_byte_order_mark(number, line))
-        except orjson.JSONDecodeError as error:
+            parsed = ExactJson(_without_byte_order_mark(number, line))
+        except NotJsonText as error:
             return BadLine(number, f"not JSON: {error}")
-        if not isinstance(parsed, dict) or parsed.keys() != {"key", "value"} or not isinstance(parsed["key"], str):
+        key, value = parsed.part(["key"]), parsed.part(["value"])
+        if set(parsed.names()) != {"key", "value"} or key is None or not key.startswith(_QUOTE):
             return BadLine(number, 'not of the form {"key": "...", "value": ...}')
-        value = parsed["value"]
-        return Line(number, parsed["key"], value if isinstance(value, str | None) else orjson.dumps(value).decode())
+        return Line(number, orjson.loads(key), None if value is None else _written(value))
 
     def end(self) -> BadLine | None:
         """Return None: no record spans several lines."""
@@ -112,6 +114,12 @@ class Csv:
     def end(self) -> BadLine | None:
         """Return the record that has not ended, if there is one."""
         return BadLine(self._first_line, "unterminated quote") if self._incomplete else None
+
+
+def _written(value: bytes) -> str:
+    """Return a string's contents, and other JSON as it is written."""
+    text: str = orjson.loads(value) if value.startswith(_QUOTE) else value.decode()
+    return text
 
 
 def _parse_record(number: int, record: bytes) -> Line | BadLine | None:

@@ -42,6 +42,10 @@ class BatchBuilder:
                 self.move_to(partition, messages[-1].offset + 1)
         return skipped
 
+    def position(self, partition: int) -> int:
+        """Return the offset of the next record to collect from a partition."""
+        return position_in(self._positions, partition)
+
     def move_to(self, partition: int, position: int) -> None:
         """Move a partition's position forward. Transaction markers and compacted offsets do so without records."""
         if position > position_in(self._positions, partition):

@@ -11,6 +11,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import UnsupportedVersionError
 
 from kvs_graphql.compat.aiokafka import consumer_client, stop_consumer
+from kvs_graphql.compat.aiokafka_records import read_any_records
 from kvs_graphql.cursor import Cursor
 from kvs_graphql.errors import ServiceError
 from kvs_graphql.feed import Feed
@@ -130,6 +131,7 @@ async def open_session(
 async def _consumer(
     connection: KafkaConnection, partitions: list[TopicPartition], fetch_bytes_max: int
 ) -> AsyncIterator[tuple[AIOKafkaConsumer, TopicIdTracker]]:
+    read_any_records()
     consumer = AIOKafkaConsumer(
         **connection.arguments(),
         group_id=None,

@@ -12,11 +12,11 @@ from typing import Any
 
 import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import CorruptRecordException
 
 from kvs_graphql.feed import Feed
 from kvs_graphql.kafka.batch_builder import BatchBuilder
-from kvs_graphql.kafka.connection import UNREADABLE
-from kvs_graphql.kafka.unreadable import UnreadableRecordHandler
+from kvs_graphql.kafka.unreadable import UnreadableRecordHandler, is_unreadable
 from kvs_graphql.metrics import Metrics
 from kvs_graphql.records import Positions
 from kvs_graphql.state import Lifecycle
@@ -88,7 +88,7 @@ class IngestLoop:
                 await _let_others_run()
             self._count_skipped(self._builder.add(fetched))
             for partition in self._partitions:
-                self._builder.move_to(partition.partition, await self._consumer.position(partition))
+                self._move(partition, await self._consumer.position(partition))
             self._end_offsets = lifecycle.end_offsets = self._latest_end_offsets(lifecycle.end_offsets)
             lifecycle.held_back = self._held_back()
             if self._builder.has_progress and (not fetched or self._is_due):
@@ -116,9 +116,21 @@ class IngestLoop:
             records: dict[TopicPartition, list[Any]] = await self._consumer.getmany(
                 timeout_ms=_FETCH_WAIT_MS, max_records=self._fetch_records_max
             )
-        except UNREADABLE:
+        except Exception as error:
+            if not is_unreadable(error):
+                raise
+            # The consumer has stepped over records of other partitions, which it did not return.
+            for partition in self._partitions:
+                self._consumer.seek(partition, self._builder.position(partition.partition))
             return await self._unreadable.advance()
         return records
+
+    def _move(self, partition: TopicPartition, position: int) -> None:
+        """Move a partition's position. Only a batch with wrong offsets leads back, and would be read for ever."""
+        reached = self._builder.position(partition.partition)
+        if position < reached:
+            self._unreadable.stop_or_skip(partition, reached, CorruptRecordException("its batch ends before it"))
+        self._builder.move_to(partition.partition, position)
 
     @property
     def _is_full(self) -> bool:

@@ -17,7 +17,7 @@ from kvs_graphql.store.queries import (
     partitions_of,
     sizes,
 )
-from kvs_graphql.store.scans import Changes, LogPage, changes_after, log_order
+from kvs_graphql.store.scans import Changes, LogPage, changes_after, keys_by_partition, log_order
 from kvs_graphql.store.store import Snapshot, Source, Store, open_store
 from kvs_graphql.store.writer import WindowLimits
 
@@ -41,6 +41,7 @@ __all__ = [
     "coverage",
     "get_many",
     "history",
+    "keys_by_partition",
     "log_order",
     "open_store",
     "page",

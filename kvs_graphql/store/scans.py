@@ -68,6 +68,22 @@ def log_order(
     return query
 
 
+def keys_by_partition(keys: Iterable[bytes]) -> Query[dict[int, list[bytes]]]:
+    """Find which of these keys each partition has, as entries or remembered deletes."""
+    wanted = sorted(keys)
+
+    def query(connection: sqlite3.Connection) -> dict[int, list[bytes]]:
+        found: dict[int, list[bytes]] = {}
+        for first in range(0, len(wanted), KEYS_PER_STATEMENT):
+            chunk = wanted[first : first + KEYS_PER_STATEMENT]
+            statement = f"SELECT partition, key FROM entry WHERE key IN ({', '.join('?' * len(chunk))})"
+            for partition, key in connection.execute(statement, chunk):
+                found.setdefault(partition, []).append(key)
+        return found
+
+    return query
+
+
 def changes_after(
     interest: Interest, seen: Positions, sequence: int, *, limit: int, bytes_max: int, rows_max: int
 ) -> Query[Changes]:

@@ -21,7 +21,7 @@ from kvs_graphql.cursor import Cursor
 from kvs_graphql.cursor_validation import CursorValidator, PendingValidation
 from kvs_graphql.feed import Feed, Kind, Sink, Update, Watcher, WatcherState, kind_of
 from kvs_graphql.records import Interest, Positions, Record, advance, covers, merge, position_in
-from kvs_graphql.store import Coverage, Query, Store, changes_after, coverage, log_order
+from kvs_graphql.store import Coverage, Query, Store, changes_after, coverage, keys_by_partition, log_order
 from kvs_graphql.watch.conflation import conflate
 from kvs_graphql.watch.pages import Page
 from kvs_graphql.watch.quotas import BYTES_PER_TURN, UPDATES_PER_TURN, Quotas, arguments_bytes
@@ -240,12 +240,12 @@ class Watch:
 
         Stops short where the table is replaced or the store forgets deletes meanwhile.
         """
-        for partition in partitions:
+        for partition, interest in (await self._interests_in(partitions, end)).items():
             deletes = position_in(self._seen, partition) > 0
             kind = None if deletes else Kind.SNAPSHOT
             while (begin := position_in(self._seen, partition)) < end[partition]:
                 read = await self._read_page(
-                    partial(log_order, self._interest, partition, begin, end[partition], deletes=deletes)
+                    partial(log_order, interest, partition, begin, end[partition], deletes=deletes)
                 )
                 if read is None or (deletes and self._forgot_deletes(read.known, partition)):
                     return
@@ -255,6 +255,18 @@ class Watch:
                         await self._next_turn(page)
                 if not page.dropped:
                     self._seen = advance(self._seen, partition, read.found.through)
+
+    async def _interests_in(self, partitions: Sequence[int], end: Positions) -> dict[int, Interest]:
+        """What to read in which partitions: keys are looked up once, and partitions without any are passed over."""
+        keys = self._interest.keys
+        if keys is None or self._interest.prefix is not None or len(partitions) == 1:
+            return dict.fromkeys(partitions, self._interest)
+        read = await self._read(keys_by_partition(keys))
+        if read is None or any(self._forgot_deletes(read.known, partition) for partition in partitions):
+            return {}
+        passed = set(partitions) - read.found.keys()
+        self._seen = merge(self._seen, tuple(offset if p in passed else 0 for p, offset in enumerate(end)))
+        return {p: Interest(frozenset(read.found[p])) for p in partitions if p in read.found}
 
     async def _read_page(self, query: Callable[..., Query[T]]) -> _Read[T] | None:
         """Run a query for a page, when it is this watch's turn to read; None where the table was replaced."""

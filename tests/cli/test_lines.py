@@ -2,6 +2,7 @@
 
 from itertools import pairwise
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -38,6 +39,19 @@ def test_ndjson_values_are_strings_other_json_or_null() -> None:
         Line(5, "false", "false"),
         Line(6, "", None),
     ]
+
+
+@pytest.mark.parametrize("number", ["963019363229999955968", "-0", "1.50", "1E-7", "0." + "3" * 40, "1e400"])
+def test_ndjson_values_have_their_numbers_as_they_were_written(number: str) -> None:
+    lines = [f'{{"key": "a", "value": {value}}}' for value in (number, f'{{"n":[{number}]}}')]
+    assert parse(Ndjson(), "\n".join(lines).encode()) == [Line(1, "a", number), Line(2, "a", f'{{"n":[{number}]}}')]
+
+
+def test_ndjson_values_may_be_nested_deep() -> None:
+    deep = "[" * 2_000 + "]" * 2_000
+    assert parse(Ndjson(), f'{{"key": "a", "value": {deep}}}'.encode()) == [Line(1, "a", deep)]
+    (bad,) = parse(Ndjson(), f'{{"key": "a", "value": {deep}, "x": 1}}'.encode())
+    assert isinstance(bad, BadLine)
 
 
 def test_bad_ndjson_lines_are_reported_by_number_and_the_others_are_parsed() -> None:

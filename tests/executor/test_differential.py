@@ -37,9 +37,13 @@ _RECORDS = [
     (b"deleted", None, 5, None),
     ("größe".encode(), "wert 値".encode(), None, None),
     (b'quo"te\\', b'"a string"', 1, None),
+    (b"odd", b'{"n": [963019363229999955968, 1.50, -0, 1E2], "u": "\\u00e9"}', 2, None),
+    (b"lines", b'\r\n{"celsius":\n\t0.10}\n', 3, None),
+    (b"deep", b"[" * 600 + b"1.50" + b"]" * 600, 4, None),
     *((b"many/%03d" % n, b"%d" % n, 1_700_000_000_000 + n, None) for n in range(30)),
 ]
 _KEYS = ["", "a", "a/1", "a/2", "deleted", "größe", 'quo"te\\', "nowhere", "many/003", "/w", "ff006b6579", "YQ=="]
+_KEYS += ["odd", "lines", "deep"]
 _SCALARS = ["id", "key", "value", "size", "partition", "offset", "timestamp", "json", "__typename"]
 _OF_REVISIONS = [
     *("kind", "value", "json", "size", "partition", "offset", "timestamp", "cursor", "__typename"),

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.kafka
 
 _SECOND_BATCH = 3
 """Its base offset."""
-_LENGTH_AT, _CRC_AT, _ATTRIBUTES_AT, _COUNT_AT = 8, 17, 21, 57
+_LENGTH_AT, _CRC_AT, _ATTRIBUTES_AT, _COUNT_AT, _RECORDS_AT = 8, 17, 21, 57, 61
 _UNKNOWN_CODEC = 7
 
 Poison = Callable[[bytearray], None]
@@ -37,7 +37,13 @@ def compress_in_an_unknown_way(batch: bytearray) -> None:
     struct.pack_into(">I", batch, _CRC_AT, calc_crc32c(bytes(batch[_ATTRIBUTES_AT:])))
 
 
-@pytest.fixture(params=[corrupt, compress_in_an_unknown_way])
+def break_a_record(batch: bytearray) -> None:
+    """Give the first record another length. The batch's checksum is valid."""
+    batch[_RECORDS_AT] ^= 0x02
+    struct.pack_into(">I", batch, _CRC_AT, calc_crc32c(bytes(batch[_ATTRIBUTES_AT:])))
+
+
+@pytest.fixture(params=[corrupt, compress_in_an_unknown_way, break_a_record])
 def poisoned(request: pytest.FixtureRequest, kafka_broker: KafkaBroker, topic: str) -> int:
     """How many records of the topic cannot be read: their batch, the fourth record's, was changed on the broker's disk.
 
@@ -86,6 +92,24 @@ async def test_unreadable_batch_is_skipped_and_counted_if_the_operator_allows_it
         assert [edge["node"]["key"] for edge in entries] == written
         metrics = (await served.http.get("/metrics")).text
         assert f'kvs_records_skipped_total{{reason="unreadable"}} {poisoned}.0' in metrics
+
+
+async def test_header_name_that_is_not_utf8_is_shown_as_keys_are(
+    kafka_broker: KafkaBroker, topic: str, tmp_path: Path
+) -> None:
+    kafka_broker.create_topic(topic, 1)
+    produce(kafka_broker.bootstrap_servers, topic, [(b"key", b"value")], headers=[("cafX", b"1"), ("plain", None)])
+    kafka_broker.stop()
+    (segment,) = kafka_broker.log.parent.rglob(f"{topic}-0/00000000000000000000.log")
+    raw = bytearray(segment.read_bytes().replace(b"cafX", b"caf\xe9"))
+    struct.pack_into(">I", raw, _CRC_AT, calc_crc32c(bytes(raw[_ATTRIBUTES_AT : _span(raw, 0)[1]])))
+    segment.write_bytes(raw)
+    kafka_broker.start()
+    async with serving(kafka_broker.bootstrap_servers, topic, tmp_path) as served:
+        await served.applied((1,))
+        entry = (await served.data('{ value(key: "key") { value headers { key value } } }'))["value"]
+    assert entry["headers"] == [{"key": "caf\\xe9", "value": "1"}, {"key": "plain", "value": None}]
+    assert entry["value"] == "value"
 
 
 async def test_record_larger_than_every_limit_is_read(kafka_broker: KafkaBroker, topic: str, tmp_path: Path) -> None:

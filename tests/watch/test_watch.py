@@ -10,13 +10,14 @@ from typing import Any
 import pytest
 
 from kvs_graphql.cursor import NO_TOPIC_ID, Cursor
+from kvs_graphql.cursor_validation import CursorValidator
 from kvs_graphql.errors import LimitExceeded
-from kvs_graphql.feed import Kind, Update
-from kvs_graphql.records import Interest
-from kvs_graphql.state import TopicSnapshot
-from kvs_graphql.store import Query, Snapshot, Store
-from kvs_graphql.watch import Start
-from tests.simulation.world import everything_possible, in_virtual_time
+from kvs_graphql.feed import Feed, Kind, Update
+from kvs_graphql.records import Batch, Interest, Record
+from kvs_graphql.state import MetadataRefreshes, TopicSnapshot
+from kvs_graphql.store import Query, Snapshot, Store, WindowLimits
+from kvs_graphql.watch import Quotas, Start, Watch
+from tests.simulation.world import everything_possible, in_virtual_time, open_inline_store
 from tests.watch.table import LIMITS, open_table
 
 INTERVAL_SECONDS = 0.01
@@ -311,3 +312,43 @@ async def test_watch_whose_arguments_find_no_room_is_refused(tmp_path: Path) -> 
                     await anext(table.new_watch(Interest(prefix=b"p")).updates(SNAPSHOT))
         async with aclosing(table.new_watch(interest).updates(SNAPSHOT)) as again:
             await anext(again)
+
+
+async def _reads_of_a_snapshot(directory: Path, partitions: int, keys: dict[bytes, int]) -> int:
+    """How often a watch of keys, each in its partition, and of a missing one reads the table until it is live."""
+    async with open_inline_store(directory / f"{partitions}.db", WindowLimits(10_000, 1_000_000, 10_000)) as store:
+        await store.begin("topic", NO_TOPIC_ID, (0,) * partitions)
+        runs = tuple([Record(b"other-%d" % p, b"", p, 0, None, None)] for p in range(partitions))
+        for key, partition in keys.items():
+            runs[partition].append(Record(key, b"value", partition, len(runs[partition]), None, None))
+        await store.apply(Batch(runs, tuple(map(len, runs)), 1, 0))
+        await store.caught_up(0)
+        feed = Feed(Cursor(NO_TOPIC_ID, store.positions), changes_max=10, bytes_max=1_000)
+        validator = CursorValidator(feed, MetadataRefreshes())
+        watch = Watch(store, feed, Interest(frozenset(keys) | {b"missing"}), Quotas(LIMITS), validator)
+        reads, read = 0, store.read
+
+        async def counted(*queries: Query[Any]) -> Snapshot:
+            nonlocal reads
+            reads += 1
+            return await read(*queries)
+
+        store.read = counted  # type: ignore[method-assign]
+        received: dict[bytes, Kind] = {}
+        async with aclosing(watch.updates(Start(snapshot=True))) as pages:
+            async for page in pages:
+                for update in page:
+                    if update.kind is Kind.LIVE:
+                        assert received == dict.fromkeys(keys, Kind.SNAPSHOT)
+                        assert update.cursor.positions == store.positions
+                        return reads
+                    assert update.record is not None
+                    received[update.record.key] = update.kind
+    raise AssertionError("the watch ended")
+
+
+@in_virtual_time
+async def test_snapshot_of_keys_reads_as_often_however_many_partitions_there_are(tmp_path: Path) -> None:
+    one = await _reads_of_a_snapshot(tmp_path, 1, {b"a": 0})
+    assert await _reads_of_a_snapshot(tmp_path, 300, {b"a": 250}) <= one + 1
+    assert await _reads_of_a_snapshot(tmp_path, 301, {b"a": 250, b"b": 250, b"c": 7}) <= one + 2

@@ -253,10 +253,10 @@ async def test_dropped_connection_ends_its_subscription(topic: ServedTopic, tran
 async def test_update_with_errors_does_not_end_its_subscription(topic: ServedTopic, transport: Transport) -> None:
     document = 'subscription($after: Cursor) { updates(prefix: "odd/", after: $after) { key entry { json value } } }'
     start = await current_cursor(topic)
-    await topic.write((b"odd/deep", b"[" * 300 + b"]" * 300), (b"odd/raw", b"\xff"), (b"odd/fine", b"1"))
+    await topic.write((b"odd/text", b"no JSON"), (b"odd/raw", b"\xff"), (b"odd/fine", b"1"))
     async with transport(topic.served, document, after=start) as results:
         received = [await anext(results) for _ in range(3)]
-    assert [result["data"]["updates"]["key"] for result in received] == ["odd/deep", "odd/raw", "odd/fine"]
+    assert [result["data"]["updates"]["key"] for result in received] == ["odd/text", "odd/raw", "odd/fine"]
     assert [[error["extensions"]["code"] for error in result.get("errors", [])] for result in received] == [
         ["NOT_JSON"],
         ["NOT_JSON", "NOT_UTF8"],

@@ -1,11 +1,12 @@
 import { expect, test } from "vitest";
 import {
+  isBranch,
   numberAt,
-  numberIn,
   parseJson,
   pointerOf,
   preview,
   tokensOf,
+  type WrittenNumber,
 } from "../../src/dashboard/model/json";
 
 function at(text: string, pointer: string): number | null {
@@ -45,8 +46,32 @@ test("invalid JSON is undefined", () => {
   expect(parseJson("")).toBeUndefined();
 });
 
-test("a bigint can be plotted", () => {
-  expect(numberIn(9007199254740993n)).toBe(9007199254740992);
+const WRITTEN = [
+  "963019363229999955968",
+  "9007199254740993",
+  "-9223372036854775809",
+  "3.14159265358979323846264338327950288",
+  "1.50",
+  "100.0",
+  "0.0000001",
+  "1e2",
+  "1E-7",
+  "1e400",
+  "-0",
+];
+
+test("numbers are shown as they were written", () => {
+  for (const number of [...WRITTEN, "0", "-7", "21.5", "0.001", "123456789012345"]) {
+    expect(String(parseJson(number) as number | WrittenNumber)).toBe(number);
+    expect(preview(`{"n":${number}}`, 9)[1]?.text).toBe(number);
+    expect(isBranch(parseJson(number))).toBe(false);
+  }
+});
+
+test("numbers can be plotted however they are written", () => {
+  expect(at('{"n":9007199254740993}', "/n")).toBe(9007199254740992);
+  expect(at('{"n":1.50}', "/n")).toBe(1.5);
+  expect(at('{"n":1e400}', "/n")).toBeNull();
 });
 
 test("a preview has field names, and its numbers have pointers", () => {

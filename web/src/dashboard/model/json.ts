@@ -1,25 +1,45 @@
-export type Branch = Extract<Json, object>;
+/** A number that JavaScript would show in another way than it is written. */
+export class WrittenNumber {
+  constructor(readonly source: string) {}
 
-/** A parsed JSON value; integers that a double cannot hold exactly are bigints. */
-export type Json = null | boolean | number | bigint | string | Json[] | { [name: string]: Json };
+  toString(): string {
+    return this.source;
+  }
+}
 
-const MAYBE_LARGE = /\d{16}/;
+export type Branch = Json[] | { [name: string]: Json };
+
+/** A parsed JSON value. */
+export type Json = null | boolean | number | WrittenNumber | string | Branch;
+
+/** Matches in every text with a number of more than 15 digits, an exponent, trailing zeros, leading ones, or -0. */
+const MAYBE_SHOWN_OTHERWISE = /[\d.]{16}|\d[eE]|\.\d*0(?!\d)|\.0{6}|-0/;
+
+const STRING_OR_NUMBER = /"[^"\\]*(?:\\.[^"\\]*)*"|-?\d[\d.eE+-]*/g;
+
+/** Begins no string but those that stand for numbers, since nobody can guess it. */
+const MARK = `${String(Math.random())}:`;
 
 /** Parses JSON; undefined if the text is not JSON. */
 export function parseJson(text: string): Json | undefined {
   try {
-    return MAYBE_LARGE.test(text)
-      ? (JSON.parse(text, keepLarge) as Json)
-      : (JSON.parse(text) as Json);
+    const json = JSON.parse(text) as Json;
+    return MAYBE_SHOWN_OTHERWISE.test(text) ? parseWritten(text) : json;
   } catch {
     return undefined;
   }
 }
 
-/** Keeps large integers exact in browsers that provide the source text of numbers. */
-function keepLarge(_name: string, value: unknown, context?: { source?: string }): unknown {
-  if (typeof value !== "number" || Number.isSafeInteger(value)) return value;
-  return /^-?\d+$/.test(context?.source ?? "") ? BigInt(context?.source ?? "") : value;
+/** Parses valid JSON, in which it hides numbers in strings until they are parsed. */
+function parseWritten(text: string): Json {
+  const hidden = text.replace(STRING_OR_NUMBER, (token) =>
+    token.startsWith('"') || String(Number(token)) === token ? token : `"${MARK}${token}"`,
+  );
+  return JSON.parse(hidden, (_name, value: unknown) =>
+    typeof value === "string" && value.startsWith(MARK)
+      ? new WrittenNumber(value.slice(MARK.length))
+      : value,
+  ) as Json;
 }
 
 /** RFC 6901. */
@@ -42,12 +62,12 @@ export function numberAt(json: Json | undefined, pointer: string): number | null
 }
 
 export function numberIn(json: Json | undefined): number | null {
-  if (typeof json === "bigint") return Number(json);
-  return typeof json === "number" && Number.isFinite(json) ? json : null;
+  const number = json instanceof WrittenNumber ? Number(json.source) : json;
+  return typeof number === "number" && Number.isFinite(number) ? number : null;
 }
 
 export function isBranch(json: Json | undefined): json is Branch {
-  return typeof json === "object" && json !== null;
+  return typeof json === "object" && json !== null && !(json instanceof WrittenNumber);
 }
 
 function child(json: Json | undefined, token: string): Json | undefined {

@@ -91,6 +91,11 @@ class Database:
             except (OSError, sqlite3.Error) as error:
                 raise DatabaseError(f"{self._path} cannot be replaced with {other}: {error}.") from error
 
+    async def release_memory(self) -> None:
+        """Empty the writing connection's cache: nothing is written for a while."""
+        async with self._writing:
+            await self._open[0].run(lambda connection: connection.execute("PRAGMA shrink_memory"))
+
     async def transaction(self, work: Work[T]) -> T:
         """Run `work` under BEGIN IMMEDIATE and commit. An exception rolls back all of it.
 

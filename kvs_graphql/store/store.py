@@ -96,6 +96,8 @@ class Store:
     async def shadow(self) -> AsyncIterator["Store"]:
         """Open an empty shadow store, in which to rebuild the table; `swap` follows once it is closed."""
         await asyncio.to_thread(_remove, self._shadow_path)
+        # Only one of the two is written at a time, and one cache is as large as all other memory.
+        await self._database.release_memory()
         async with open_store(self._shadow_path, self._limits, readers=1) as shadow:
             yield shadow
 

@@ -5,16 +5,16 @@ no other task's statements can slip into it.
 """
 
 import asyncio
+import fcntl
 import os
 import sqlite3
+import stat
 import sys
 import threading
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
-
-from filelock import FileLock, Timeout
 
 from kvs_graphql.compat.aiosqlite import Connection, Work, connect
 from kvs_graphql.errors import Damaged, DatabaseError, Unavailable, Unwritable
@@ -28,6 +28,8 @@ _WRITER_CACHE_KIB = 256 * 1024
 _READER_CACHE_KIB = 32 * 1024
 _CHECKPOINT_PAGES = 20_000
 _WRITER_NICENESS, _NICENESS_MAX = 10, 19
+# For the owner only. SQLite gives the same mode to the files that it creates beside the database.
+_FILE_MODE = 0o600
 # NORMAL: a power cut can lose the last commits, but not reorder them. The positions are lost with the records, so
 # the records are read from Kafka again.
 _WRITER_PRAGMAS = (
@@ -137,18 +139,17 @@ async def open_database(path: Path, prepare: Work[None], *, readers: int) -> Asy
 
     Raises:
         Damaged: The file is not a database, or does not hold what was written to it.
-        DatabaseError: Another process writes to the file, or it cannot be opened.
+        DatabaseError: Another process writes to the file, or it cannot be opened or locked, or is a link.
     """
     database = Database(path, readers)
     async with AsyncExitStack() as stack:
+        stack.enter_context(_locked(path))
         try:
-            stack.enter_context(FileLock(f"{path}.lock").acquire(timeout=0))
+            await asyncio.to_thread(_create_privately, path)
             stack.push_async_callback(database.close)
             clean = await asyncio.to_thread(_take_clean_shutdown_marker, path)
             await database.open()
             await database.prepare(prepare, check=not clean)
-        except Timeout:
-            raise DatabaseError(f"{path} is in use by another kvs-graphql process (it holds {path}.lock).") from None
         except (OSError, sqlite3.OperationalError) as error:
             raise DatabaseError(f"{path} cannot be opened: {error}.") from error
         except sqlite3.DatabaseError as error:
@@ -156,6 +157,57 @@ async def open_database(path: Path, prepare: Work[None], *, readers: int) -> Asy
         yield database
         await database.close()
         await asyncio.to_thread(_leave_clean_shutdown_marker, path)
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """Lock out other writers of the file at `path`, by a lock on a file beside it that is never removed or replaced.
+
+    The database itself cannot be locked: closing another descriptor of it would drop SQLite's own locks. So no file
+    may have two names, which would have two locks.
+    """
+    real = path.parent.resolve() / path.name
+    lock = _beside(real, ".lock")
+    try:
+        descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, _FILE_MODE)
+    except OSError as error:
+        raise DatabaseError(f"{path} cannot be locked: {lock}: {error.strerror}.") from error
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise DatabaseError(f"{path} is in use by another kvs-graphql process (it holds {lock}).") from None
+        except OSError as error:
+            raise DatabaseError(f"{path} cannot be locked: {lock}: {error.strerror}.") from error
+        _refuse_links(real)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _refuse_links(path: Path) -> None:
+    for file in (path, *(_beside(path, suffix) for suffix in ("-wal", "-shm", ".lock"))):
+        try:
+            found = file.lstat()
+        except FileNotFoundError:
+            continue
+        if stat.S_ISLNK(found.st_mode):
+            remedy = "set KVS_DATABASE to the path of the file itself" if file == path else "remove the link"
+            raise DatabaseError(f"{file} is a symbolic link to {file.readlink()}: {remedy}.")
+        if found.st_nlink > 1:
+            raise DatabaseError(
+                f"{file} has {found.st_nlink} names (hard links), and services that use different ones would write the "
+                "same file: keep one of them."
+            )
+
+
+def _create_privately(path: Path) -> None:
+    with suppress(FileExistsError):
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, _FILE_MODE))
+
+
+def _beside(path: Path, suffix: str) -> Path:
+    return path.with_name(path.name + suffix)
 
 
 async def _connect(path: Path, mode: str, pragmas: tuple[str, ...]) -> Connection:
@@ -184,14 +236,16 @@ def _lower_thread_priority() -> None:
 
 
 def _marker_of(path: Path) -> Path:
-    return path.with_name(f"{path.name}.clean")
+    return _beside(path, ".clean")
 
 
 def _leave_clean_shutdown_marker(path: Path) -> None:
     """Record the size and time of a file that was closed properly."""
     # On a full disk there is no marker, and the next start checks the file.
     with suppress(OSError):
-        _marker_of(path).write_text(_size_and_time_of(path))
+        marker = os.open(_marker_of(path), os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, _FILE_MODE)
+        with os.fdopen(marker, "w") as file:
+            file.write(_size_and_time_of(path))
 
 
 def _take_clean_shutdown_marker(path: Path) -> bool:

@@ -12,7 +12,7 @@ import stat
 import sys
 import threading
 from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, closing, contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -77,21 +77,20 @@ class Database:
         await self._open[0].run(lambda connection: _committed(connection, "BEGIN IMMEDIATE", work))
 
     async def swap(self, other: Path) -> None:
-        """Replace this file with another one that nobody has open. Calls made meanwhile wait.
+        """Replace all that this file holds with what another one holds, in one transaction; then remove the other.
+
+        Writers wait meanwhile. Readers, also those of other processes, see the old contents until it is committed, and
+        then the new ones.
 
         Raises:
-            DatabaseError: The swap failed. Nothing can be read or written from now on.
+            Unwritable: It failed. Nothing has changed.
         """
-        async with self._writing:
-            for _ in range(self._reader_count):
-                await self._readers.get()
-            await self.close()
-            try:
-                await asyncio.to_thread(_marker_of(other).unlink, missing_ok=True)
-                await asyncio.to_thread(other.replace, self._path)
-                await self.open()
-            except (OSError, sqlite3.Error) as error:
-                raise DatabaseError(f"{self._path} cannot be replaced with {other}: {error}.") from error
+        try:
+            async with self._writing:
+                await self._open[0].run(lambda connection: _copy(other, connection))
+                await self._open[0].run(lambda _: remove_database(other))
+        except sqlite3.Error as error:
+            raise Unwritable(f"The database cannot be replaced with {other}: {_described(error)}.") from error
 
     async def release_memory(self) -> None:
         """Empty the writing connection's cache: nothing is written for a while."""
@@ -111,7 +110,7 @@ class Database:
             async with self._writing:
                 return await self._open[0].run(lambda connection: _committed(connection, "BEGIN IMMEDIATE", work))
         except sqlite3.OperationalError as error:
-            raise Unwritable(f"The database cannot be written: {error} ({error.sqlite_errorname}).") from error
+            raise Unwritable(f"The database cannot be written: {_described(error)}.") from error
         except sqlite3.DatabaseError as error:
             raise Damaged(f"The database is damaged: {error}.") from error
 
@@ -150,13 +149,23 @@ async def open_database(path: Path, prepare: Work[None], *, readers: int) -> Asy
             clean = await asyncio.to_thread(_take_clean_shutdown_marker, path)
             await database.open()
             await database.prepare(prepare, check=not clean)
-        except (OSError, sqlite3.OperationalError) as error:
+        except OSError as error:
             raise DatabaseError(f"{path} cannot be opened: {error}.") from error
+        except sqlite3.OperationalError as error:
+            raise DatabaseError(f"{path} cannot be opened: {_described(error)}.") from error
         except sqlite3.DatabaseError as error:
             raise Damaged(f"{path} is damaged: {error}.") from error
         yield database
         await database.close()
         await asyncio.to_thread(_leave_clean_shutdown_marker, path)
+
+
+def remove_database(path: Path) -> None:
+    """Remove a database that nobody has open, with the files that belong to it, as far as the system allows."""
+    for suffix in ("", "-wal", "-shm", ".lock", ".clean"):
+        # Whoever opens the next database at this path is told why not.
+        with suppress(OSError):
+            _beside(path, suffix).unlink()
 
 
 @contextmanager
@@ -212,7 +221,7 @@ def _beside(path: Path, suffix: str) -> Path:
 
 async def _connect(path: Path, mode: str, pragmas: tuple[str, ...]) -> Connection:
     def connector() -> sqlite3.Connection:
-        connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode={mode}", uri=True, isolation_level=None)
+        connection = sqlite3.connect(_uri(path, mode), uri=True, isolation_level=None)
         try:
             for pragma in pragmas:
                 connection.execute(f"PRAGMA {pragma}")
@@ -222,6 +231,10 @@ async def _connect(path: Path, mode: str, pragmas: tuple[str, ...]) -> Connectio
         return connection
 
     return await connect(connector)
+
+
+def _uri(path: Path, mode: str) -> str:
+    return f"{path.absolute().as_uri()}?mode={mode}"
 
 
 def _lower_thread_priority() -> None:
@@ -268,6 +281,22 @@ def _check_for_damage(connection: sqlite3.Connection) -> None:
     (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()
     if found != "ok":
         raise sqlite3.DatabaseError(found)
+
+
+def _copy(source: Path, target: sqlite3.Connection) -> None:
+    def fail_if_locked(status: int, _remaining: int, _total: int) -> None:
+        # sqlite3's `backup` itself would try again for ever.
+        if status in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
+            raise sqlite3.OperationalError("database is locked")
+
+    with closing(sqlite3.connect(_uri(source, "ro"), uri=True)) as connection:
+        connection.backup(target, progress=fail_if_locked)
+
+
+def _described(error: sqlite3.Error) -> str:
+    # Only SQLite's own errors have a name.
+    name = getattr(error, "sqlite_errorname", None)
+    return f"{error} ({name})" if name else str(error)
 
 
 def _committed(connection: sqlite3.Connection, begin: str, work: Work[T]) -> T:

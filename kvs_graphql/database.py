@@ -5,16 +5,16 @@ no other task's statements can slip into it.
 """
 
 import asyncio
+import fcntl
 import os
 import sqlite3
+import stat
 import sys
 import threading
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, closing, contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
-
-from filelock import FileLock, Timeout
 
 from kvs_graphql.compat.aiosqlite import Connection, Work, connect
 from kvs_graphql.errors import Damaged, DatabaseError, Unavailable, Unwritable
@@ -28,6 +28,8 @@ _WRITER_CACHE_KIB = 256 * 1024
 _READER_CACHE_KIB = 32 * 1024
 _CHECKPOINT_PAGES = 20_000
 _WRITER_NICENESS, _NICENESS_MAX = 10, 19
+# For the owner only. SQLite gives the same mode to the files that it creates beside the database.
+_FILE_MODE = 0o600
 # NORMAL: a power cut can lose the last commits, but not reorder them. The positions are lost with the records, so
 # the records are read from Kafka again.
 _WRITER_PRAGMAS = (
@@ -75,21 +77,25 @@ class Database:
         await self._open[0].run(lambda connection: _committed(connection, "BEGIN IMMEDIATE", work))
 
     async def swap(self, other: Path) -> None:
-        """Replace this file with another one that nobody has open. Calls made meanwhile wait.
+        """Replace all that this file holds with what another one holds, in one transaction; then remove the other.
+
+        Writers wait meanwhile. Readers, also those of other processes, see the old contents until it is committed, and
+        then the new ones.
 
         Raises:
-            DatabaseError: The swap failed. Nothing can be read or written from now on.
+            Unwritable: It failed. Nothing has changed.
         """
+        try:
+            async with self._writing:
+                await self._open[0].run(lambda connection: _copy(other, connection))
+                await self._open[0].run(lambda _: remove_database(other))
+        except sqlite3.Error as error:
+            raise Unwritable(f"The database cannot be replaced with {other}: {_described(error)}.") from error
+
+    async def release_memory(self) -> None:
+        """Empty the writing connection's cache: nothing is written for a while."""
         async with self._writing:
-            for _ in range(self._reader_count):
-                await self._readers.get()
-            await self.close()
-            try:
-                await asyncio.to_thread(_marker_of(other).unlink, missing_ok=True)
-                await asyncio.to_thread(other.replace, self._path)
-                await self.open()
-            except (OSError, sqlite3.Error) as error:
-                raise DatabaseError(f"{self._path} cannot be replaced with {other}: {error}.") from error
+            await self._open[0].run(lambda connection: connection.execute("PRAGMA shrink_memory"))
 
     async def transaction(self, work: Work[T]) -> T:
         """Run `work` under BEGIN IMMEDIATE and commit. An exception rolls back all of it.
@@ -104,7 +110,7 @@ class Database:
             async with self._writing:
                 return await self._open[0].run(lambda connection: _committed(connection, "BEGIN IMMEDIATE", work))
         except sqlite3.OperationalError as error:
-            raise Unwritable(f"The database cannot be written: {error} ({error.sqlite_errorname}).") from error
+            raise Unwritable(f"The database cannot be written: {_described(error)}.") from error
         except sqlite3.DatabaseError as error:
             raise Damaged(f"The database is damaged: {error}.") from error
 
@@ -132,20 +138,21 @@ async def open_database(path: Path, prepare: Work[None], *, readers: int) -> Asy
 
     Raises:
         Damaged: The file is not a database, or does not hold what was written to it.
-        DatabaseError: Another process writes to the file, or it cannot be opened.
+        DatabaseError: Another process writes to the file, or it cannot be opened or locked, or is a link.
     """
     database = Database(path, readers)
     async with AsyncExitStack() as stack:
+        stack.enter_context(_locked(path))
         try:
-            stack.enter_context(FileLock(f"{path}.lock").acquire(timeout=0))
+            await asyncio.to_thread(_create_privately, path)
             stack.push_async_callback(database.close)
             clean = await asyncio.to_thread(_take_clean_shutdown_marker, path)
             await database.open()
             await database.prepare(prepare, check=not clean)
-        except Timeout:
-            raise DatabaseError(f"{path} is in use by another kvs-graphql process (it holds {path}.lock).") from None
-        except (OSError, sqlite3.OperationalError) as error:
+        except OSError as error:
             raise DatabaseError(f"{path} cannot be opened: {error}.") from error
+        except sqlite3.OperationalError as error:
+            raise DatabaseError(f"{path} cannot be opened: {_described(error)}.") from error
         except sqlite3.DatabaseError as error:
             raise Damaged(f"{path} is damaged: {error}.") from error
         yield database
@@ -153,9 +160,68 @@ async def open_database(path: Path, prepare: Work[None], *, readers: int) -> Asy
         await asyncio.to_thread(_leave_clean_shutdown_marker, path)
 
 
+def remove_database(path: Path) -> None:
+    """Remove a database that nobody has open, with the files that belong to it, as far as the system allows."""
+    for suffix in ("", "-wal", "-shm", ".lock", ".clean"):
+        # Whoever opens the next database at this path is told why not.
+        with suppress(OSError):
+            _beside(path, suffix).unlink()
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """Lock out other writers of the file at `path`, by a lock on a file beside it that is never removed or replaced.
+
+    The database itself cannot be locked: closing another descriptor of it would drop SQLite's own locks. So no file
+    may have two names, which would have two locks.
+    """
+    real = path.parent.resolve() / path.name
+    lock = _beside(real, ".lock")
+    try:
+        descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, _FILE_MODE)
+    except OSError as error:
+        raise DatabaseError(f"{path} cannot be locked: {lock}: {error.strerror}.") from error
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise DatabaseError(f"{path} is in use by another kvs-graphql process (it holds {lock}).") from None
+        except OSError as error:
+            raise DatabaseError(f"{path} cannot be locked: {lock}: {error.strerror}.") from error
+        _refuse_links(real)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _refuse_links(path: Path) -> None:
+    for file in (path, *(_beside(path, suffix) for suffix in ("-wal", "-shm", ".lock"))):
+        try:
+            found = file.lstat()
+        except FileNotFoundError:
+            continue
+        if stat.S_ISLNK(found.st_mode):
+            remedy = "set KVS_DATABASE to the path of the file itself" if file == path else "remove the link"
+            raise DatabaseError(f"{file} is a symbolic link to {file.readlink()}: {remedy}.")
+        if found.st_nlink > 1:
+            raise DatabaseError(
+                f"{file} has {found.st_nlink} names (hard links), and services that use different ones would write the "
+                "same file: keep one of them."
+            )
+
+
+def _create_privately(path: Path) -> None:
+    with suppress(FileExistsError):
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, _FILE_MODE))
+
+
+def _beside(path: Path, suffix: str) -> Path:
+    return path.with_name(path.name + suffix)
+
+
 async def _connect(path: Path, mode: str, pragmas: tuple[str, ...]) -> Connection:
     def connector() -> sqlite3.Connection:
-        connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode={mode}", uri=True, isolation_level=None)
+        connection = sqlite3.connect(_uri(path, mode), uri=True, isolation_level=None)
         try:
             for pragma in pragmas:
                 connection.execute(f"PRAGMA {pragma}")
@@ -165,6 +231,10 @@ async def _connect(path: Path, mode: str, pragmas: tuple[str, ...]) -> Connectio
         return connection
 
     return await connect(connector)
+
+
+def _uri(path: Path, mode: str) -> str:
+    return f"{path.absolute().as_uri()}?mode={mode}"
 
 
 def _lower_thread_priority() -> None:
@@ -179,14 +249,16 @@ def _lower_thread_priority() -> None:
 
 
 def _marker_of(path: Path) -> Path:
-    return path.with_name(f"{path.name}.clean")
+    return _beside(path, ".clean")
 
 
 def _leave_clean_shutdown_marker(path: Path) -> None:
     """Record the size and time of a file that was closed properly."""
     # On a full disk there is no marker, and the next start checks the file.
     with suppress(OSError):
-        _marker_of(path).write_text(_size_and_time_of(path))
+        marker = os.open(_marker_of(path), os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, _FILE_MODE)
+        with os.fdopen(marker, "w") as file:
+            file.write(_size_and_time_of(path))
 
 
 def _take_clean_shutdown_marker(path: Path) -> bool:
@@ -209,6 +281,22 @@ def _check_for_damage(connection: sqlite3.Connection) -> None:
     (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()
     if found != "ok":
         raise sqlite3.DatabaseError(found)
+
+
+def _copy(source: Path, target: sqlite3.Connection) -> None:
+    def fail_if_locked(status: int, _remaining: int, _total: int) -> None:
+        # sqlite3's `backup` itself would try again for ever.
+        if status in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
+            raise sqlite3.OperationalError("database is locked")
+
+    with closing(sqlite3.connect(_uri(source, "ro"), uri=True)) as connection:
+        connection.backup(target, progress=fail_if_locked)
+
+
+def _described(error: sqlite3.Error) -> str:
+    # Only SQLite's own errors have a name.
+    name = getattr(error, "sqlite_errorname", None)
+    return f"{error} ({name})" if name else str(error)
 
 
 def _committed(connection: sqlite3.Connection, begin: str, work: Work[T]) -> T:

@@ -52,7 +52,6 @@ DOORS: dict[str, set[str]] = {
 # Which rooms import a library, directly or through its module in `compat`. Libraries that are not listed are free.
 LIBRARIES: dict[str, set[str]] = {
     "aiosqlite": {"database"},
-    "filelock": {"database"},
     "sqlite3": {"database", "store"},
     "aiokafka": {"kafka"},
     "confluent_kafka": {"demo"},

@@ -12,7 +12,7 @@ from collections.abc import Callable, Generator
 from typing import Any, NamedTuple, Protocol
 
 from kvs_graphql.feed.index import InterestIndex
-from kvs_graphql.feed.updates import LoggedCommit, Update
+from kvs_graphql.feed.updates import LoggedCommit, Update, without_contents
 from kvs_graphql.records import Interest, Positions
 
 Flush = Callable[[], None]
@@ -43,7 +43,7 @@ class DirectWatcher(Protocol):
     index: int
     """The index in the log of the first commit to be delivered."""
     delivered: Update | None
-    """The last update that its sink took."""
+    """The last update that its sink took, without the contents of its record."""
 
     @property
     def interest(self) -> Interest: ...
@@ -129,17 +129,18 @@ class DirectDelivery:
                 if not watchers:
                     continue
                 update = logged.new_update(number)
+                delivered = without_contents(update)
                 cost = 1 + len(record.value or b"") // _BYTES_PER_STEP
                 for watcher in watchers:
                     if steps >= self._steps_per_turn:
                         steps = 0
                         yield
                     if watcher.sink is not None and watcher.index <= index:
-                        self._deliver_to(watcher, watcher.sink, update)
+                        self._deliver_to(watcher, watcher.sink, update, delivered)
                         steps += cost
             self._pending.popleft()
 
-    def _deliver_to(self, watcher: DirectWatcher, sink: Sink, update: Update) -> None:
+    def _deliver_to(self, watcher: DirectWatcher, sink: Sink, update: Update, delivered: Update) -> None:
         render, take = sink
         try:
             rendered = render(update)
@@ -149,5 +150,5 @@ class DirectDelivery:
         if flush is None:
             watcher.leave_direct()
         else:
-            watcher.delivered = update
+            watcher.delivered = delivered
             self._flushes.append(flush)

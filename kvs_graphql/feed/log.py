@@ -1,4 +1,7 @@
-"""The feed's log: recent commits in memory, bounded by their number of changes and their bytes."""
+"""The feed's log: recent commits in memory, bounded by their number of changes and their bytes.
+
+The feed keeps records nowhere else: what is derived from a commit goes with it, and watchers keep positions only.
+"""
 
 from collections import deque
 
@@ -6,6 +9,9 @@ from kvs_graphql.feed.updates import LoggedCommit
 from kvs_graphql.records import Commit, Positions, covers
 
 _SHARED_CHANGES_MAX = 4_096
+# About the memory that objects and references take: of a change besides its key, value and headers, of a commit, and
+# of its position in one partition.
+_BYTES_PER_CHANGE, _BYTES_PER_COMMIT, _BYTES_PER_POSITION = 256, 1_024, 32
 
 
 class CommitLog:
@@ -33,24 +39,27 @@ class CommitLog:
         self._commits.append(logged)
         self._share(logged)
         self._changes += len(commit.changes)
-        self._bytes += commit.size_bytes
+        self._bytes += _bytes_of(commit)
         self.positions = commit.after
         return logged
 
     def trim(self) -> None:
         """Drop the oldest commits until the log keeps to its limits."""
         while self._commits and (self._changes > self._changes_max or self._bytes > self._bytes_max):
-            dropped = self._commits.popleft().commit
+            dropped = self._commits.popleft()
             self.first += 1
-            self._changes -= len(dropped.changes)
-            self._bytes -= dropped.size_bytes
+            self._changes -= len(dropped.commit.changes)
+            self._bytes -= _bytes_of(dropped.commit)
+            if self._shared and self._shared[0] is dropped:
+                self._unshare_oldest()
 
     def clear(self, positions: Positions) -> None:
         """Drop everything; the log goes on from `positions`."""
         self.first = self.end
         self.positions = positions
         self._commits.clear()
-        self._changes = self._bytes = 0
+        self._shared.clear()
+        self._changes = self._bytes = self._shared_changes = 0
 
     def holds(self, positions: Positions) -> bool:
         """Whether the log reaches back to `positions`."""
@@ -78,6 +87,14 @@ class CommitLog:
         self._shared.append(logged)
         self._shared_changes += len(logged.commit.changes)
         while self._shared_changes > _SHARED_CHANGES_MAX and len(self._shared) > 1:
-            old = self._shared.popleft()
-            self._shared_changes -= len(old.commit.changes)
-            old.unshare()
+            self._unshare_oldest()
+
+    def _unshare_oldest(self) -> None:
+        oldest = self._shared.popleft()
+        self._shared_changes -= len(oldest.commit.changes)
+        oldest.unshare()
+
+
+def _bytes_of(commit: Commit) -> int:
+    objects = _BYTES_PER_COMMIT + len(commit.changes) * _BYTES_PER_CHANGE + len(commit.after) * _BYTES_PER_POSITION
+    return commit.size_bytes + objects

@@ -48,6 +48,13 @@ class Update(NamedTuple):
         return self.cursor_source.token_at(self.record)
 
 
+def without_contents(update: Update) -> Update:
+    """The update of a change without key, value and headers: its cursor is the same, and it keeps no memory."""
+    record = update.record
+    assert record is not None
+    return Update(update.kind, update.cursor_source, Record(b"", None, record.partition, record.offset, None, None))
+
+
 class LoggedCommit:
     """A commit in the log, and what is derived from it once for all watchers."""
 

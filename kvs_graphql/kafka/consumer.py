@@ -6,6 +6,8 @@ goes on from what the store holds, exactly as after a restart. Consumer groups a
 """
 
 import asyncio
+import errno
+import os
 from dataclasses import dataclass
 from time import monotonic, time
 
@@ -75,6 +77,8 @@ class Consumer:
         self._empty_tombstones = empty_tombstones
         self._skip_unreadable = skip_unreadable
         self._backoff = Backoff(_FIRST_RETRY_SECONDS, limits.retry_seconds_max)
+        self._rebuilding: str | None = None
+        """Why the table has to be rebuilt, from the first attempt to the swap."""
 
     async def run(self) -> None:
         """Consume until cancelled.
@@ -96,12 +100,15 @@ class Consumer:
         """Show in the state and in the log what the consumer waits for, and wait."""
         seconds = self._backoff.next_pause()
         self._lifecycle.writable = not isinstance(error, Unwritable)
-        if isinstance(error, NoTopic):
+        shortage = _shortage_of_descriptors()
+        if self._rebuilding is not None and (shortage or isinstance(error, Unwritable)):
+            self._lifecycle.move(State.REBUILDING, f"{self._rebuilding}; waiting: {shortage or error}")
+        elif isinstance(error, NoTopic):
             self._lifecycle.move(State.WAITING_FOR_TOPIC, str(error))
         elif isinstance(error, ServiceError):
             self._lifecycle.move(State.CATCHING_UP, str(error))
         else:
-            reason = str(error) or type(error).__name__
+            reason = shortage or str(error) or type(error).__name__
             self._lifecycle.move(State.WAITING_FOR_BROKER, f"{self._connection.bootstrap_servers}: {reason}")
         log.warning("session failed", reason=self._lifecycle.moment.reason, retry_in_seconds=round(seconds, 3))
         await asyncio.sleep(seconds)
@@ -115,8 +122,10 @@ class Consumer:
             self._lifecycle.compacted = session.configuration.compacted
             if self._store.source is None:
                 await session.begin(self._store, self._feed)
-            elif (reason := self._rebuild_reason(session)) is not None:
-                await self._rebuild(session, reason)
+            elif (reason := self._rebuild_reason(session)) is None:
+                self._rebuilding = None
+            elif not await self._rebuild(session, reason):
+                return
             self._lifecycle.move(State.CATCHING_UP, f"reading topic {self._topic!r} to its end")
             await self._read(session, self._store, self._feed)
 
@@ -133,20 +142,36 @@ class Consumer:
             source, self._store.positions, self._topic, session.identity, session.bounds
         ) or missed_deletes_reason(source, session.configuration, session.started_ms)
 
-    async def _rebuild(self, session: ConsumerSession, reason: str) -> None:
+    async def _rebuild(self, session: ConsumerSession, reason: str) -> bool:
         """Build a shadow table while the old one is served, and swap them once the shadow has caught up.
 
-        If this ends early, the old table stays as it was and the next session starts the rebuild again.
+        Return whether the session can go on with it; else the swap had to wait, and the log may have changed. If this
+        ends early, the old table stays as it was and the next session starts the rebuild again.
         """
+        self._rebuilding = reason
         self._lifecycle.move(State.REBUILDING, reason)
         log.warning("rebuilding the table", reason=reason, topic=self._topic)
         async with self._store.shadow() as shadow:
             unread = Feed(Cursor(session.identity.topic_id, ()), changes_max=1, bytes_max=1)
             await session.begin(shadow, unread)
             await self._read(session, shadow, unread, until_live=True)
-        await self._store.swap()
+        at_once = await self._swap()
         self._feed.reset(Cursor(session.identity.topic_id, self._store.positions))
+        self._rebuilding = None
         log.info("rebuilt the table", topic=self._topic)
+        return at_once
+
+    async def _swap(self) -> bool:
+        """Swap the tables as soon as that is possible; return whether it was at once."""
+        at_once = True
+        while True:
+            try:
+                await self._store.swap()
+            except Unwritable as error:
+                at_once = False
+                await self._pause(error)
+            else:
+                return at_once
 
     async def _read(self, session: ConsumerSession, store: Store, feed: Feed, *, until_live: bool = False) -> None:
         """Fetch, apply and publish from the store's positions on: until cancelled, or only until caught up."""
@@ -204,7 +229,9 @@ class Consumer:
             self._metrics.consumer_lag.labels(str(partition)).set(lag)
 
     def _note_success(self) -> None:
-        self._backoff.reset()
+        # A rebuild that fails again and again begins anew each time, and has not succeeded before its end.
+        if self._rebuilding is None:
+            self._backoff.reset()
         self._lifecycle.writable = True
 
     async def _monitor(self, session: ConsumerSession, store: Store) -> None:
@@ -235,6 +262,15 @@ class Consumer:
         self._lifecycle.end_offsets = end_offsets = await session.end_offsets()
         self._lifecycle.refreshes.end(refresh, TopicSnapshot(session.identity.topic_id, end_offsets))
         return end_offsets
+
+
+def _shortage_of_descriptors() -> str | None:
+    """Return the system's words if this process can open no more files: aiokafka does not say so."""
+    try:
+        os.close(os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC))
+    except OSError as error:
+        return os.strerror(error.errno) if error.errno in {errno.EMFILE, errno.ENFILE} else None
+    return None
 
 
 def _main_error(group: BaseExceptionGroup[BaseException]) -> BaseException:

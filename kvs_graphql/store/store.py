@@ -13,8 +13,8 @@ from typing import Any
 import structlog
 
 from kvs_graphql.cursor import NO_TOPIC_ID, Cursor
-from kvs_graphql.database import Database, open_database
-from kvs_graphql.errors import Damaged
+from kvs_graphql.database import Database, open_database, remove_database
+from kvs_graphql.errors import Damaged, DatabaseError, Unwritable
 from kvs_graphql.records import Batch, Commit, Positions
 from kvs_graphql.store import schema, writer
 from kvs_graphql.store.queries import Query
@@ -94,22 +94,37 @@ class Store:
 
     @asynccontextmanager
     async def shadow(self) -> AsyncIterator["Store"]:
-        """Open an empty shadow store, in which to rebuild the table; `swap` follows once it is closed."""
-        await asyncio.to_thread(_remove, self._shadow_path)
-        async with open_store(self._shadow_path, self._limits, readers=1) as shadow:
-            yield shadow
-
-    async def swap(self) -> None:
-        """Replace this table with the shadow database. Reads wait for a moment; none sees a mixture.
+        """Open an empty shadow store, in which to rebuild the table; `swap` follows once it is closed.
 
         Raises:
-            DatabaseError: The swap failed. Nothing can be read or written from now on.
+            Unwritable: The shadow store cannot be opened or written. Its files are removed.
+        """
+        await self.remove_shadow()
+        # Only one of the two is written at a time, and one cache is as large as all other memory.
+        await self._database.release_memory()
+        try:
+            async with open_store(self._shadow_path, self._limits, readers=1) as shadow:
+                yield shadow
+        except (DatabaseError, Unwritable) as error:
+            # What it took of a full disk is needed elsewhere.
+            await self.remove_shadow()
+            raise Unwritable(f"The new table cannot be written: {error}") from error
+
+    async def swap(self) -> None:
+        """Replace this table with the one in the shadow database. Reads go on meanwhile; none sees a mixture.
+
+        Raises:
+            Unwritable: Nothing has changed, and the shadow database is still there.
         """
         # Counted before and after, so that a reader that begins in between notices, too.
         self.generation += 1
         await self._database.swap(self._shadow_path)
         await self.reload()
         self.generation += 1
+
+    async def remove_shadow(self) -> None:
+        """Remove the shadow database that an earlier rebuild left behind, if there is one."""
+        await asyncio.to_thread(remove_database, self._shadow_path)
 
     async def read(self, *queries: Query[Any]) -> Snapshot:
         """Run all queries in one snapshot.
@@ -156,6 +171,7 @@ async def open_store(path: Path, limits: WindowLimits, *, readers: int) -> Async
             database = await stack.enter_async_context(open_database(path, schema.prepare, readers=readers))
         store = Store(database, limits, path)
         await store.reload()
+        await store.remove_shadow()
         yield store
 
 
@@ -178,12 +194,6 @@ def _begin(connection: Connection, source: Source, deletes_known_from: Positions
         "INSERT INTO position (partition, next_offset, window_start, deletes_known_from) VALUES (?, 0, 0, ?)",
         list(enumerate(deletes_known_from)),
     )
-
-
-def _remove(path: Path) -> None:
-    """Remove a database that an earlier process left behind, with the files that belong to it."""
-    for suffix in ("", "-wal", "-shm", ".lock", ".clean"):
-        path.with_name(path.name + suffix).unlink(missing_ok=True)
 
 
 def _read_cursor(connection: Connection) -> tuple[bytes, Positions]:

@@ -1,10 +1,15 @@
 """The log holds recent commits within its limits, and finds the index of any positions."""
 
+import asyncio
+import tracemalloc
+from collections.abc import Iterator
+from contextlib import ExitStack
+
 import pytest
 
-from kvs_graphql.feed import WatcherState
+from kvs_graphql.feed import Sink, WatcherState
 from kvs_graphql.feed.log import CommitLog
-from kvs_graphql.records import Commit, Record
+from kvs_graphql.records import Commit, Interest, Record
 from tests.feed.source import EVERYTHING, MANY, Source
 
 TOPIC_ID = bytes(16)
@@ -12,7 +17,7 @@ TOPIC_ID = bytes(16)
 
 def log_of(*ends: int, changes_max: int = 100) -> CommitLog:
     """Return a log of one partition: a commit of one change up to each end, with gaps of offsets between them."""
-    log = CommitLog((0,), changes_max=changes_max, bytes_max=1_000)
+    log = CommitLog((0,), changes_max=changes_max, bytes_max=10_000)
     before = 0
     for end in ends:
         log.append(TOPIC_ID, Commit((before,), (end,), [Record(b"k", b"v", 0, end - 1, None, None)], 2))
@@ -63,3 +68,54 @@ def test_synced_watchers_take_the_same_update_objects() -> None:
         source.publish((0, b"a", b"1"))
         assert one.state is WatcherState.UNREAD
         assert one.take(1, MANY)[0] is other.take(1, MANY)[0]
+
+
+@pytest.fixture
+def traced() -> Iterator[None]:
+    tracemalloc.start()
+    yield
+    tracemalloc.stop()
+
+
+@pytest.mark.usefixtures("traced")
+@pytest.mark.parametrize(("records", "value_bytes", "partitions"), [(2_000, 1, 1), (100, 100_000, 1), (300, 1, 1_000)])
+async def test_all_that_the_feed_keeps_of_records_fits_into_its_bytes(
+    records: int, value_bytes: int, partitions: int
+) -> None:
+    bytes_max = 500_000
+    source = Source(changes_max=MANY, bytes_max=bytes_max, positions=(1_000,) * partitions)
+    with source.feed.watch(EVERYTHING, source.feed.positions) as watcher:
+        before, _ = tracemalloc.get_traced_memory()
+        for number in range(records):
+            source.publish((number % partitions, b"k%d" % number, bytes(value_bytes)))
+            # Updates that synced watchers share are kept with their commits.
+            watcher.take(1, MANY)
+        kept, _ = tracemalloc.get_traced_memory()
+    assert bytes_max / 4 < kept - before < 1.5 * bytes_max
+
+
+@pytest.mark.usefixtures("traced")
+async def test_commits_without_changes_fit_into_the_bytes_of_the_feed() -> None:
+    source = Source(bytes_max=100_000)
+    before, _ = tracemalloc.get_traced_memory()
+    for number in range(1_000):
+        source.move((number, number))
+    kept, _ = tracemalloc.get_traced_memory()
+    assert kept - before < 150_000
+
+
+@pytest.mark.usefixtures("traced")
+async def test_watchers_keep_no_record_that_was_delivered_to_them() -> None:
+    source = Source(bytes_max=200_000)
+    keys = [b"k%d" % number for number in range(50)]
+    with ExitStack() as watching:
+        for key in keys:
+            watcher = source.feed.watch(Interest(keys=frozenset({key})), (0, 0))
+            watching.enter_context(watcher)
+            watching.enter_context(watcher.direct(Sink(lambda update: update.kind, lambda _: lambda: None)))
+        before, _ = tracemalloc.get_traced_memory()
+        for key in keys:
+            source.publish((0, key, bytes(100_000)))
+            await asyncio.sleep(0)
+        kept, _ = tracemalloc.get_traced_memory()
+    assert kept - before < 500_000

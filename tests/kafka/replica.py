@@ -84,6 +84,12 @@ class Replica:
             while not covers(await self.positions(), positions):  # noqa: ASYNC110 - nothing to await over HTTP
                 await asyncio.sleep(POLL_SECONDS)
 
+    async def rebuilt(self, positions: Positions) -> None:
+        """Return once a table with exactly those positions has replaced the current one."""
+        async with asyncio.timeout(SECONDS_MAX):
+            while await self.positions() != positions:  # noqa: ASYNC110 - nothing to await over HTTP
+                await asyncio.sleep(POLL_SECONDS)
+
     async def _listens(self) -> bool:
         try:
             return (await self.http.get("/healthz")).status_code == 200

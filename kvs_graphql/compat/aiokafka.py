@@ -15,11 +15,11 @@ from typing import Any, Self
 from aiokafka import AIOKafkaClient, AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.client import ConnectionGroup
 from aiokafka.conn import CloseReason
-from aiokafka.errors import KafkaConnectionError, NodeNotReadyError, RequestTimedOutError
+from aiokafka.errors import IncompatibleBrokerVersion, KafkaConnectionError, NodeNotReadyError, RequestTimedOutError
 from aiokafka.partitioner import murmur2
 from aiokafka.protocol.api import Request, RequestStruct, Response
 from aiokafka.protocol.fetch import FetchRequest
-from aiokafka.protocol.metadata import MetadataRequest_v4, MetadataRequest_v5
+from aiokafka.protocol.metadata import MetadataRequest, MetadataRequest_v4, MetadataRequest_v5
 from aiokafka.protocol.produce import ProduceRequest
 from aiokafka.protocol.types import Boolean, CompactArray, CompactString, Int16, Int32, Schema, TaggedFields
 
@@ -27,6 +27,7 @@ SendRequest = Callable[..., Awaitable[Any]]
 """`AIOKafkaClient.send`: takes a broker's id, a request and options, and returns the response."""
 
 _NO_TOPIC_ID = bytes(16)
+_FIRST_VERSION_WITHOUT_CREATION = 4
 # Brokers rarely give different answers, and they are asked behind every fetch.
 _RESPONSES_CACHED = 16
 _SENDER_CLOSE_SECONDS_MAX = 1.0
@@ -169,6 +170,22 @@ def _fail_batches(accumulator: Any, error: Exception) -> None:
     for batch in batches:
         batch.future.exception()
         batch._drain_waiter.exception()
+
+
+def _build_without_creation(request: MetadataRequest, version: type[Any]) -> Any:
+    """Build a metadata request that forbids the broker to create the topics that it names.
+
+    Raises:
+        IncompatibleBrokerVersion: The broker (older than Kafka 0.11) knows no such request.
+    """
+    if version.API_VERSION < _FIRST_VERSION_WITHOUT_CREATION:
+        raise IncompatibleBrokerVersion("the broker is older than Kafka 0.11")
+    return version(request._topics, False)
+
+
+# aiokafka's own refreshes allow creation, so a deleted topic would be back at once with the broker's defaults. A client
+# makes these requests in many places, and offers no setting for them: every client of this process gets this method.
+MetadataRequest.build = _build_without_creation
 
 
 def topic_metadata_request(topic: str) -> Request[Any]:

@@ -6,9 +6,10 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
+import aiokafka.client
 import pytest
 from aiokafka import AIOKafkaClient, AIOKafkaConsumer, AIOKafkaProducer, TopicPartition, __version__
-from aiokafka.errors import KafkaConnectionError, KafkaError, NodeNotReadyError
+from aiokafka.errors import IncompatibleBrokerVersion, KafkaConnectionError, KafkaError, NodeNotReadyError
 from aiokafka.protocol.metadata import MetadataRequest
 from aiokafka.protocol.produce import ProduceRequest
 
@@ -64,6 +65,18 @@ async def send_one(producer: AIOKafkaProducer, topic: str, partition: int = 0) -
     answer = await producer.send_batch(batch, topic, partition=partition)
     offset: int = (await answer).offset
     return offset
+
+
+@pytest.mark.parametrize("version", [4, 5])
+def test_metadata_requests_of_every_client_create_no_topic(version: int) -> None:
+    with canary("AIOKafkaClient no longer refreshes its metadata by MetadataRequest, which is built by `build`."):
+        assert aiokafka.client.MetadataRequest is MetadataRequest
+        for request in (MetadataRequest(["topic"]), MetadataRequest(["topic"], True), MetadataRequest([])):
+            built = request.prepare({3: (0, version)})
+            assert version == built.API_VERSION
+            assert built.to_object()["allow_auto_topic_creation"] is False
+    with pytest.raises(IncompatibleBrokerVersion):
+        MetadataRequest(["topic"]).prepare({3: (0, 3)})
 
 
 def test_keys_are_partitioned_by_murmur2() -> None:

@@ -7,15 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from aiokafka.errors import (
-    AuthenticationFailedError,
-    ClusterAuthorizationFailedError,
     CorruptRecordException,
-    IllegalSaslStateError,
     KafkaError,
     RecordTooLargeError,
-    TopicAuthorizationFailedError,
     UnsupportedCodecError,
-    UnsupportedSaslMechanismError,
 )
 from aiokafka.helpers import create_ssl_context
 
@@ -25,15 +20,6 @@ _START_SECONDS_MAX = 2.0
 
 TRANSIENT = (KafkaError, OSError, TimeoutError)
 """Errors that pass by themselves. The consumer shows them as a state and retries with growing pauses."""
-
-REFUSALS = (
-    AuthenticationFailedError,
-    ClusterAuthorizationFailedError,
-    IllegalSaslStateError,
-    TopicAuthorizationFailedError,
-    UnsupportedSaslMechanismError,
-)
-"""Errors that an operator has to cure: a wrong password or a missing permission."""
 
 UNREADABLE = (CorruptRecordException, RecordTooLargeError, UnsupportedCodecError)
 """Errors of records that cannot be read. Skipping one silently would make the table differ from the log."""

@@ -6,18 +6,21 @@ goes on from what the store holds, exactly as after a restart. Consumer groups a
 """
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass
 from time import monotonic, time
 
 import structlog
 
 from kvs_graphql.backoff import Backoff
+from kvs_graphql.compat.aiokafka import unconnected
 from kvs_graphql.cursor import Cursor
 from kvs_graphql.errors import BrokerRefused, OperatorError, ServiceError, Unwritable
 from kvs_graphql.feed import Feed
 from kvs_graphql.kafka.batch_builder import BatchBuilder
-from kvs_graphql.kafka.connection import REFUSALS, TRANSIENT, KafkaConnection
+from kvs_graphql.kafka.connection import TRANSIENT, KafkaConnection
 from kvs_graphql.kafka.consumer_session import ConsumerSession, NoTopic, TopicChanged, open_session
+from kvs_graphql.kafka.failures import failure_of
 from kvs_graphql.kafka.ingest import BatchLimits, IngestLoop
 from kvs_graphql.kafka.recovery import first_positions, missed_deletes_reason, rebuild_reason
 from kvs_graphql.metrics import Metrics
@@ -75,34 +78,50 @@ class Consumer:
         self._empty_tombstones = empty_tombstones
         self._skip_unreadable = skip_unreadable
         self._backoff = Backoff(_FIRST_RETRY_SECONDS, limits.retry_seconds_max)
+        self._was_live = False
 
     async def run(self) -> None:
         """Consume until cancelled.
 
         Raises:
-            OperatorError: Kafka refuses, or going on would be wrong; an operator has to act.
+            OperatorError: Kafka refuses before the table was ever live, or going on would be wrong; an operator has to
+                act.
         """
         while True:
-            try:
-                await self._run_session()
-            except TopicChanged as change:
-                log.info("topic changed", reason=str(change))
-            except REFUSALS as error:
-                raise BrokerRefused(f"Kafka refuses: {error}.") from error
-            except (*TRANSIENT, ServiceError) as error:
-                await self._pause(error)
+            with unconnected() as failures:
+                try:
+                    await self._run_session()
+                except TopicChanged as change:
+                    log.info("topic changed", reason=str(change))
+                except ServiceError as error:
+                    self._wait_for_service(error)
+                    await self._pause()
+                except TRANSIENT as error:
+                    self._wait_for_broker(error, failures)
+                    await self._pause()
 
-    async def _pause(self, error: Exception) -> None:
-        """Show in the state and in the log what the consumer waits for, and wait."""
-        seconds = self._backoff.next_pause()
+    def _wait_for_service(self, error: ServiceError) -> None:
         self._lifecycle.writable = not isinstance(error, Unwritable)
-        if isinstance(error, NoTopic):
-            self._lifecycle.move(State.WAITING_FOR_TOPIC, str(error))
-        elif isinstance(error, ServiceError):
-            self._lifecycle.move(State.CATCHING_UP, str(error))
-        else:
-            reason = str(error) or type(error).__name__
-            self._lifecycle.move(State.WAITING_FOR_BROKER, f"{self._connection.bootstrap_servers}: {reason}")
+        state = State.WAITING_FOR_TOPIC if isinstance(error, NoTopic) else State.CATCHING_UP
+        self._lifecycle.move(state, str(error))
+
+    def _wait_for_broker(self, error: Exception, failures: Mapping[str, Exception]) -> None:
+        """Wait for Kafka, also where it refuses: rights that were taken may be given back.
+
+        Raises:
+            BrokerRefused: It refuses a service that never was live, and so has nothing to lose by ending.
+        """
+        failure = failure_of(error, failures, self._topic)
+        if failure.refused and not self._was_live:
+            raise BrokerRefused(f"No access to Kafka: {failure.reason}.") from error
+        self._lifecycle.writable = True
+        self._lifecycle.permitted = self._lifecycle.permitted and not failure.refused
+        named = failure.reason if failures else f"{self._connection.bootstrap_servers}: {failure.reason}"
+        self._lifecycle.move(State.WAITING_FOR_BROKER, f"no access: {named}" if failure.refused else named)
+
+    async def _pause(self) -> None:
+        """Show in the log what the consumer waits for, and wait."""
+        seconds = self._backoff.next_pause()
         log.warning("session failed", reason=self._lifecycle.moment.reason, retry_in_seconds=round(seconds, 3))
         await asyncio.sleep(seconds)
 
@@ -159,6 +178,7 @@ class Consumer:
                 ]
                 await self._catch_up(ingest, store, session.bounds.end)
                 if not until_live:
+                    self._was_live = True
                     self._lifecycle.move(State.LIVE, f"following topic {self._topic!r}")
                     await self._follow(ingest, store)
                 for task in others:
@@ -190,6 +210,8 @@ class Consumer:
         """Apply until the store covers `target`."""
         while not covers(store.positions, target):
             await self._apply(ingest, store)
+        if not self._lifecycle.permitted:
+            await ingest.readable.wait()
         await store.caught_up(int(time() * 1000))
         self._note_success()
 
@@ -205,7 +227,7 @@ class Consumer:
 
     def _note_success(self) -> None:
         self._backoff.reset()
-        self._lifecycle.writable = True
+        self._lifecycle.writable = self._lifecycle.permitted = True
 
     async def _monitor(self, session: ConsumerSession, store: Store) -> None:
         """Notice a lost broker, a changed topic, a stalled fetch and missed deletes."""

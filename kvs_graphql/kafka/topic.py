@@ -105,7 +105,7 @@ def identity_in(response: Any, name: str) -> TopicIdentity | None:
     if error is UnknownTopicOrPartitionError:
         return None
     if error is not NoError:
-        raise error(name)
+        raise error(f"Kafka answers {error.message} about topic {name!r}")
     leaders = {partition["partition"]: partition["leader"] for partition in topic["partitions"]}
     leaderless = sorted(number for number, leader in leaders.items() if leader == _NO_LEADER)
     if leaderless:

@@ -49,7 +49,7 @@ class SecuredBroker(KafkaBroker):
         self.sasl_tls_servers = f"localhost:{sasl_tls}"
         self.certificate = directory / "broker.pem"
         store = directory / "broker.p12"
-        _make_certificate(store, self.certificate)
+        make_certificate(store, self.certificate)
         self._settings |= {
             "listeners": f"{self._settings['listeners']},SASL_PLAINTEXT://{HOST}:{sasl},SSL://{HOST}:{tls}"
             f",SASL_SSL://{HOST}:{sasl_tls}",
@@ -116,7 +116,7 @@ def _done(answers: dict[object, "Future[object]"]) -> None:
         future.result(REQUEST_SECONDS_MAX)
 
 
-def _make_certificate(store: Path, certificate: Path) -> None:
+def make_certificate(store: Path, certificate: Path) -> None:
     """Make a key with a self-signed certificate for localhost, and export the certificate."""
     store.parent.mkdir(parents=True, exist_ok=True)
     keytool = Path(java()).with_name("keytool")

@@ -25,6 +25,12 @@ from aiokafka.errors import (
     RequestTimedOutError,
 )
 from aiokafka.partitioner import murmur2
+from aiokafka.protocol.admin import (
+    SaslAuthenticateRequest_v0,
+    SaslAuthenticateRequest_v1,
+    SaslAuthenticateResponse_v0,
+    SaslAuthenticateResponse_v1,
+)
 from aiokafka.protocol.api import Request, RequestStruct, Response
 from aiokafka.protocol.fetch import FetchRequest
 from aiokafka.protocol.metadata import MetadataRequest, MetadataRequest_v4, MetadataRequest_v5
@@ -115,6 +121,18 @@ async def _create_connection(host: str, port: int, **options: Any) -> AIOKafkaCo
 
 # Every client connects by the undocumented `aiokafka.conn.create_conn`, as its module knows it.
 aiokafka.client.create_conn = _create_connection
+
+
+def _hidden(struct: Any) -> str:
+    return f"{type(struct).__name__}(not shown)"
+
+
+# aiokafka logs every request and response at the level debug; these hold a password, or what proves that one is known.
+for _struct in (
+    *(SaslAuthenticateRequest_v0, SaslAuthenticateRequest_v1),
+    *(SaslAuthenticateResponse_v0, SaslAuthenticateResponse_v1),
+):
+    _struct.__repr__ = _hidden
 
 
 def is_fetch(request: Any) -> bool:

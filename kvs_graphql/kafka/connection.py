@@ -8,11 +8,14 @@ from typing import Any
 
 from aiokafka.errors import (
     CorruptRecordException,
+    KafkaConnectionError,
     KafkaError,
     RecordTooLargeError,
     UnsupportedCodecError,
 )
-from aiokafka.helpers import create_ssl_context
+
+from kvs_graphql.credentials import tls_context
+from kvs_graphql.errors import BadSetting
 
 REQUEST_TIMEOUT_MS = 10_000
 CLIENT_ID = "kvs-graphql"
@@ -27,7 +30,7 @@ UNREADABLE = (CorruptRecordException, RecordTooLargeError, UnsupportedCodecError
 
 @dataclass(frozen=True, slots=True)
 class KafkaConnection:
-    """The brokers' addresses and the credentials to use. `repr` leaves the password out."""
+    """The brokers' addresses and the credentials to use. `repr` leaves the passwords out."""
 
     bootstrap_servers: str
     security_protocol: str = "PLAINTEXT"
@@ -37,9 +40,14 @@ class KafkaConnection:
     ca_file: Path | None = None
     certificate_file: Path | None = None
     key_file: Path | None = None
+    key_password: str | None = field(default=None, repr=False)
 
     def arguments(self) -> dict[str, Any]:
-        """Return the arguments that every aiokafka client takes."""
+        """Return the arguments that every aiokafka client takes.
+
+        Raises:
+            KafkaConnectionError: A certificate or a key cannot be read now; they may be replaced while this runs.
+        """
         secure = self.security_protocol in ("SSL", "SASL_SSL")
         return {
             "bootstrap_servers": self.bootstrap_servers,
@@ -53,11 +61,10 @@ class KafkaConnection:
         }
 
     def _ssl_context(self) -> Any:
-        return create_ssl_context(
-            cafile=None if self.ca_file is None else str(self.ca_file),
-            certfile=None if self.certificate_file is None else str(self.certificate_file),
-            keyfile=None if self.key_file is None else str(self.key_file),
-        )
+        try:
+            return tls_context(self.ca_file, self.certificate_file, self.key_file, self.key_password)
+        except BadSetting as error:
+            raise KafkaConnectionError(str(error)) from error
 
 
 async def start_client(starting: Coroutine[Any, Any, Any]) -> None:

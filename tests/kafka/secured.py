@@ -24,44 +24,37 @@ from tests.ports import HOST, free_ports
 
 USER = "reader"
 PASSWORD = "swordfish-6c1f"  # noqa: S105 - of a broker that lives as long as its tests
-MECHANISMS = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512")
+MECHANISMS = ("PLAIN", "SCRAM-SHA-256")
 _STORE_PASSWORD = "keystore"  # noqa: S105 - keytool refuses to make a key store without one
-_LOGIN = (
-    f'org.apache.kafka.common.security.plain.PlainLoginModule required user_{USER}="{PASSWORD}"'
-    f' user_mallory="{PASSWORD}";'
-)
+_LOGIN = f'org.apache.kafka.common.security.plain.PlainLoginModule required user_{USER}="{PASSWORD}";'
 _SCRAM_LOGIN = "org.apache.kafka.common.security.scram.ScramLoginModule required;"
 
 
 class SecuredBroker(KafkaBroker):
-    """A broker with a listener for each security protocol. Without a password, a client may do everything.
+    """A broker with listeners without security, with SASL and with TLS.
 
-    Over SASL, clients are `USER` with `PASSWORD`, and may do what `allow` allowed. The broker's certificate is for the
-    name localhost only, and `certificate` is the authority that signed it. Topics are created when a client asks for
-    their metadata and does not forbid that, as Kafka does by default.
+    Clients without a password may do everything. Over SASL, clients are `USER` with `PASSWORD`, and may do what `allow`
+    allowed. The broker's certificate, which signs itself, is for the name localhost only. Topics are created when a
+    client asks for their metadata and does not forbid that, as Kafka does by default.
     """
 
     def __init__(self, directory: Path) -> None:
         super().__init__(directory, java_options=QUICK_START)
-        sasl, tls, sasl_tls = free_ports(3)
+        sasl, tls = free_ports(2)
         self.sasl_servers = f"localhost:{sasl}"
         self.tls_servers = f"localhost:{tls}"
-        self.sasl_tls_servers = f"localhost:{sasl_tls}"
         self.certificate = directory / "broker.pem"
         store = directory / "broker.p12"
         make_certificate(store, self.certificate)
         self._settings |= {
-            "listeners": f"{self._settings['listeners']},SASL_PLAINTEXT://{HOST}:{sasl},SSL://{HOST}:{tls}"
-            f",SASL_SSL://{HOST}:{sasl_tls}",
+            "listeners": f"{self._settings['listeners']},SASL_PLAINTEXT://{HOST}:{sasl},SSL://{HOST}:{tls}",
             "advertised.listeners": f"PLAINTEXT://{self.bootstrap_servers},SASL_PLAINTEXT://{self.sasl_servers}"
-            f",SSL://{self.tls_servers},SASL_SSL://{self.sasl_tls_servers}",
+            f",SSL://{self.tls_servers}",
             "listener.security.protocol.map": "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,"
-            "SASL_PLAINTEXT:SASL_PLAINTEXT,SSL:SSL,SASL_SSL:SASL_SSL",
-            "sasl.enabled.mechanisms": ",".join(MECHANISMS[:2]),
+            "SASL_PLAINTEXT:SASL_PLAINTEXT,SSL:SSL",
+            "sasl.enabled.mechanisms": ",".join(MECHANISMS),
             "listener.name.sasl_plaintext.plain.sasl.jaas.config": _LOGIN,
             "listener.name.sasl_plaintext.scram-sha-256.sasl.jaas.config": _SCRAM_LOGIN,
-            "listener.name.sasl_ssl.plain.sasl.jaas.config": _LOGIN,
-            "listener.name.sasl_ssl.scram-sha-256.sasl.jaas.config": _SCRAM_LOGIN,
             "ssl.keystore.location": str(store),
             "ssl.keystore.type": "PKCS12",
             "ssl.keystore.password": _STORE_PASSWORD,

@@ -75,3 +75,16 @@ async def test_table_is_served_unready_while_its_right_to_read_is_taken_away(
         await asyncio.to_thread(secured_broker.allow, topic, *taken)
         await assert_equal_to_the_log(served, secured_broker, topic)
         await until_ready(served.http)
+
+
+@pytest.mark.parametrize("length", [1, 248, 249])
+async def test_topic_name_of_any_legal_length_is_served(
+    secured_broker: SecuredBroker, tmp_path: Path, length: int
+) -> None:
+    name = ("Az09._-" * 36)[:length]
+    await asyncio.to_thread(secured_broker.create_topic, name)
+    produce(secured_broker.bootstrap_servers, name, [(b"a", b"1")])
+    async with serving(secured_broker.bootstrap_servers, name, tmp_path) as served:
+        await assert_equal_to_the_log(served, secured_broker, name)
+        async with asyncio.timeout(SECONDS_MAX):
+            await served.state(State.LIVE)

@@ -129,7 +129,7 @@ class Lifecycle:
         self.held_back: Positions = ()
         """How many offsets past that end open transactions hold back in each partition."""
         self.compacted: bool | None = None
-        """Whether the topic is compacted; None until its configuration is known."""
+        """Whether the topic is compacted; None until its configuration is known, or if Kafka does not tell."""
         self.caught_up = False
         """Whether the table has caught up with Kafka since the start, and since the last rebuild began."""
         self.writable = True

@@ -22,7 +22,14 @@ from kvs_graphql.kafka.connection import TRANSIENT, KafkaConnection
 from kvs_graphql.kafka.consumer_session import ConsumerSession, NoTopic, TopicChanged, open_session
 from kvs_graphql.kafka.failures import failure_of
 from kvs_graphql.kafka.ingest import BatchLimits, IngestLoop
-from kvs_graphql.kafka.recovery import first_positions, missed_deletes_reason, rebuild_reason
+from kvs_graphql.kafka.recovery import (
+    UNKNOWN_RETENTION_MS,
+    first_positions,
+    missed_deletes_reason,
+    rebuild_reason,
+    unknown_deletes_reason,
+)
+from kvs_graphql.kafka.topic import TopicConfiguration
 from kvs_graphql.metrics import Metrics
 from kvs_graphql.records import Positions, covers
 from kvs_graphql.state import Lifecycle, State, TopicSnapshot
@@ -79,6 +86,7 @@ class Consumer:
         self._skip_unreadable = skip_unreadable
         self._backoff = Backoff(_FIRST_RETRY_SECONDS, limits.retry_seconds_max)
         self._was_live = False
+        self._unknown_because = ""
 
     async def run(self) -> None:
         """Consume until cancelled.
@@ -131,7 +139,7 @@ class Consumer:
         refresh = self._lifecycle.refreshes.begin()
         async with open_session(self._connection, self._topic, fetch_bytes_max=fetch_bytes_max) as session:
             self._lifecycle.refreshes.end(refresh, TopicSnapshot(session.identity.topic_id, session.bounds.end))
-            self._lifecycle.compacted = session.configuration.compacted
+            self._note_configuration(session.configuration)
             if self._store.source is None:
                 await session.begin(self._store, self._feed)
             elif (reason := self._rebuild_reason(session)) is not None:
@@ -148,9 +156,20 @@ class Consumer:
     def _rebuild_reason(self, session: ConsumerSession) -> str | None:
         source = self._store.source
         assert source is not None
-        return rebuild_reason(
-            source, self._store.positions, self._topic, session.identity, session.bounds
-        ) or missed_deletes_reason(source, session.configuration, session.started_ms)
+        positions, bounds, now_ms = self._store.positions, session.bounds, session.started_ms
+        return (
+            rebuild_reason(source, positions, self._topic, session.identity, bounds)
+            or missed_deletes_reason(source, session.configuration, now_ms)
+            or unknown_deletes_reason(source, session.configuration, positions, bounds, now_ms)
+        )
+
+    def _note_configuration(self, configuration: TopicConfiguration) -> None:
+        """Show whether the topic is compacted; warn once if that is unknown."""
+        self._lifecycle.compacted = configuration.compacted
+        reason = configuration.unknown_because
+        if reason and reason != self._unknown_because:
+            log.warning("topic configuration is unknown: missed deletes are assumed after an outage", reason=reason)
+        self._unknown_because = reason
 
     async def _rebuild(self, session: ConsumerSession, reason: str) -> None:
         """Build a shadow table while the old one is served, and swap them once the shadow has caught up.
@@ -232,7 +251,10 @@ class Consumer:
     async def _monitor(self, session: ConsumerSession, store: Store) -> None:
         """Notice a lost broker, a changed topic, a stalled fetch and missed deletes."""
         stamped = moved = monotonic()
-        stamp_seconds = min(_CAUGHT_UP_STAMP_SECONDS, session.configuration.delete_retention_ms / 4000)
+        retention_ms = session.configuration.delete_retention_ms
+        if retention_ms is None:
+            retention_ms = UNKNOWN_RETENTION_MS
+        stamp_seconds = min(_CAUGHT_UP_STAMP_SECONDS, retention_ms / 4000)
         reached = store.positions
         while True:
             await asyncio.sleep(self._limits.metadata_refresh_seconds)

@@ -1,11 +1,14 @@
 """What the service does on a broker that creates topics when asked about them, and that gives and takes rights."""
 
 import asyncio
+import sqlite3
 from collections.abc import Collection
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from confluent_kafka.admin import AclOperation
+from structlog.testing import capture_logs
 
 from kvs_graphql.state import State
 from tests.deadline import SECONDS_MAX
@@ -75,6 +78,42 @@ async def test_table_is_served_unready_while_its_right_to_read_is_taken_away(
         await asyncio.to_thread(secured_broker.allow, topic, *taken)
         await assert_equal_to_the_log(served, secured_broker, topic)
         await until_ready(served.http)
+
+
+async def test_compaction_is_unknown_without_the_right_to_see_it_and_one_warning_names_it(
+    secured_broker: SecuredBroker, topic: str, tmp_path: Path
+) -> None:
+    servers = secured_broker.sasl_servers
+    await asyncio.to_thread(secured_broker.create_topic, topic, 1, cleanup_policy="delete")
+    await asyncio.to_thread(secured_broker.allow, topic, AclOperation.READ)
+    produce(secured_broker.bootstrap_servers, topic, [(b"a", b"1"), (b"b", b"1"), (b"b", None)])
+    with capture_logs() as logged:
+        async with serving(servers, topic, tmp_path, **LOGIN) as served:
+            await assert_equal_to_the_log(served, secured_broker, topic)
+            assert (await served.data("{ status { compacted } }"))["status"] == {"compacted": None}
+            await asyncio.to_thread(secured_broker.add_partitions, topic, 2)
+            async with asyncio.timeout(SECONDS_MAX):
+                while len(served.run.lifecycle.end_offsets) < 2:  # noqa: ASYNC110 - wakes nobody
+                    await asyncio.sleep(0.05)
+        right = f"the user lacks the right DESCRIBE_CONFIGS on topic '{topic}'"
+        assert [line["reason"] for line in logged if "configuration" in line["event"]] == [right]
+    await asyncio.to_thread(secured_broker.allow, topic, AclOperation.DESCRIBE_CONFIGS)
+    async with serving(servers, topic, tmp_path, **LOGIN) as served:
+        await assert_equal_to_the_log(served, secured_broker, topic)
+        assert (await served.data("{ status { compacted } }"))["status"] == {"compacted": False}
+
+
+async def test_cursor_of_a_first_read_is_reset_if_nobody_knows_how_long_tombstones_are_kept(
+    secured_broker: SecuredBroker, topic: str, tmp_path: Path
+) -> None:
+    """Tombstones below the end of the first read may have been dropped, and the client may hold their keys."""
+    await asyncio.to_thread(secured_broker.create_topic, topic, 1, cleanup_policy="compact")
+    await asyncio.to_thread(secured_broker.allow, topic, AclOperation.READ)
+    produce(secured_broker.bootstrap_servers, topic, [(b"a", b"1"), (b"b", b"1"), (b"b", None)])
+    async with serving(secured_broker.sasl_servers, topic, tmp_path, **LOGIN) as served:
+        await assert_equal_to_the_log(served, secured_broker, topic)
+    with closing(sqlite3.connect(tmp_path / "kvs.db")) as database:
+        assert database.execute("SELECT deletes_known_from FROM position").fetchall() == [(3,)]
 
 
 @pytest.mark.parametrize("length", [1, 248, 249])

@@ -6,12 +6,13 @@ from typing import Literal
 
 import structlog
 
-# These repeat, without bound, what this service logs once.
+# These repeat, without bound, what this service logs once. The second level holds at the level debug: below it, uvicorn
+# logs the header fields and the messages of WebSockets, and so the tokens and cookies of clients.
 _MINIMUM_LEVELS = {
-    "aiokafka": logging.CRITICAL,
-    "aiosqlite": logging.WARNING,
-    "uvicorn": logging.WARNING,
-    "strawberry": logging.WARNING,
+    "aiokafka": (logging.CRITICAL, logging.NOTSET),
+    "aiosqlite": (logging.WARNING, logging.NOTSET),
+    "uvicorn": (logging.WARNING, logging.INFO),
+    "strawberry": (logging.WARNING, logging.NOTSET),
 }
 
 
@@ -40,8 +41,8 @@ def configure_logging(level: str, form: Literal["auto", "console", "json"]) -> N
         )
     )
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
-    for name, minimum in _MINIMUM_LEVELS.items():
-        logging.getLogger(name).setLevel(logging.NOTSET if level == "debug" else minimum)
+    for name, (minimum, minimum_at_debug) in _MINIMUM_LEVELS.items():
+        logging.getLogger(name).setLevel(minimum_at_debug if level == "debug" else minimum)
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,

@@ -6,13 +6,13 @@ limit says its unit or what it counts, and ends in `_max` or `_min`.
 
 import ipaddress
 import re
-import ssl
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from kvs_graphql.credentials import read_secret, tls_context
 from kvs_graphql.errors import BadSetting
 
 PREFIX = "KVS_"
@@ -36,6 +36,9 @@ DEFAULT_CONNECTIONS_MAX = 25_000
 Count = Annotated[int, Field(ge=1)]
 Bytes = Annotated[int, Field(ge=1)]
 Seconds = Annotated[float, Field(gt=0)]
+
+
+_SECRETS = ("kafka_password", "kafka_key_password")
 
 
 class Settings(BaseSettings):
@@ -79,11 +82,18 @@ class Settings(BaseSettings):
     )
     kafka_username: str | None = Field(None, description="SASL username.")
     kafka_password: SecretStr | None = Field(None, description="SASL password; never logged.")
+    kafka_password_file: Path | None = Field(
+        None, description="File with the SASL password, which then shows in no list of processes."
+    )
     kafka_ca_file: Path | None = Field(
         None, description="PEM file of trusted certificate authorities; if unset, the system's."
     )
     kafka_certificate_file: Path | None = Field(None, description="PEM file of this client's certificate.")
     kafka_key_file: Path | None = Field(None, description="PEM file of this client's private key.")
+    kafka_key_password: SecretStr | None = Field(
+        None, description="Password of an encrypted private key; never logged, and never prompted for."
+    )
+    kafka_key_password_file: Path | None = Field(None, description="File with the password of the private key.")
 
     # Limits on requests.
     keys_per_request_max: Count = Field(1_000, description="Maximum keys in one request, over all its fields.")
@@ -259,13 +269,27 @@ class Settings(BaseSettings):
             ipaddress.ip_network(network)
         return value
 
+    @model_validator(mode="before")
+    @classmethod
+    def _read_secrets(cls, values: dict[str, Any]) -> dict[str, Any]:
+        """Take secrets from their files."""
+        found = dict(values)
+        for name in _SECRETS:
+            file = f"{name}_file"
+            if values.get(file) is None:
+                continue
+            if values.get(name) is not None:
+                raise ValueError(f"{variable(name)} and {variable(file)} must not be set together")
+            found[name] = read_secret(variable(file), Path(values[file]))
+        return found
+
     @model_validator(mode="after")
     def _check_combinations(self) -> Self:
         """Check what depends on several settings, or on files."""
         if self.kafka_security_protocol.startswith("SASL") and not (self.kafka_username and self.kafka_password):
             raise ValueError(
-                f"KVS_KAFKA_SECURITY_PROTOCOL={self.kafka_security_protocol} needs KVS_KAFKA_USERNAME and "
-                "KVS_KAFKA_PASSWORD"
+                f"KVS_KAFKA_SECURITY_PROTOCOL={self.kafka_security_protocol} needs KVS_KAFKA_USERNAME, and "
+                "KVS_KAFKA_PASSWORD or KVS_KAFKA_PASSWORD_FILE"
             )
         if (self.kafka_certificate_file is None) != (self.kafka_key_file is None):
             raise ValueError("KVS_KAFKA_CERTIFICATE_FILE and KVS_KAFKA_KEY_FILE must be set together")
@@ -273,16 +297,13 @@ class Settings(BaseSettings):
             path: Path | None = getattr(self, name)
             if path is not None and not path.is_file():
                 raise ValueError(f"{variable(name)}={path}: no such file")
-        try:
-            context = ssl.create_default_context(cafile=self.kafka_ca_file)
-        except (OSError, ssl.SSLError) as error:
-            raise ValueError(f"KVS_KAFKA_CA_FILE={self.kafka_ca_file}: {error}") from error
-        if self.kafka_certificate_file is not None:
-            try:
-                context.load_cert_chain(self.kafka_certificate_file, self.kafka_key_file)
-            except (OSError, ssl.SSLError) as error:
-                files = f"KVS_KAFKA_CERTIFICATE_FILE={self.kafka_certificate_file} with KVS_KAFKA_KEY_FILE"
-                raise ValueError(f"{files}={self.kafka_key_file}: {error}") from error
+        password = self.kafka_key_password
+        tls_context(
+            self.kafka_ca_file,
+            self.kafka_certificate_file,
+            self.kafka_key_file,
+            None if password is None else password.get_secret_value(),
+        )
         return self
 
 
@@ -308,6 +329,6 @@ def _describe(detail: dict[str, Any]) -> str:
     if not detail["loc"]:
         return str(cause)
     name = str(detail["loc"][0])
-    shown = "" if name == "kafka_password" else f"={detail['input']!s}".replace("\n", "\\n")
+    shown = "" if name in _SECRETS else f"={detail['input']!s}".replace("\n", "\\n")
     allowed = _ALLOWED.get(detail["type"]) or detail["msg"].replace("Input should be", "must be")
     return f"{variable(name)}{shown}: {cause or allowed}"

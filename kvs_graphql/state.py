@@ -29,7 +29,7 @@ class State(Enum):
     STARTING = "STARTING"
     """It has not connected to Kafka yet."""
     WAITING_FOR_BROKER = "WAITING_FOR_BROKER"
-    """It cannot reach Kafka, or the leader of a partition, and tries again."""
+    """It cannot reach Kafka, or the leader of a partition, or Kafka refuses access, and tries again."""
     WAITING_FOR_TOPIC = "WAITING_FOR_TOPIC"
     """The topic does not exist yet, and it tries again."""
     CATCHING_UP = "CATCHING_UP"
@@ -115,9 +115,10 @@ class MetadataRefreshes:
 class Lifecycle:
     """The current moment, and listeners that hear of each new one.
 
-    `ready` becomes true when the table first catches up with Kafka, and stays true while the consumer runs and its
-    commits succeed. An unreachable broker does not change it: reads go on without Kafka, and `lag` and the state
-    tell how old they are. A rebuild withdraws it until the new table has caught up: the old one cannot be trusted.
+    `ready` becomes true when the table first catches up with Kafka, and stays true while the consumer runs, its
+    commits succeed, and Kafka lets it read. An unreachable broker does not change it: reads go on without Kafka, and
+    `lag` and the state tell how old they are. A rebuild withdraws it until the new table has caught up: the old one
+    cannot be trusted.
     """
 
     def __init__(self) -> None:
@@ -128,11 +129,13 @@ class Lifecycle:
         self.held_back: Positions = ()
         """How many offsets past that end open transactions hold back in each partition."""
         self.compacted: bool | None = None
-        """Whether the topic is compacted; None until its configuration is known."""
+        """Whether the topic is compacted; None until its configuration is known, or if Kafka does not tell."""
         self.caught_up = False
         """Whether the table has caught up with Kafka since the start, and since the last rebuild began."""
         self.writable = True
         """Whether the last attempt to commit succeeded."""
+        self.permitted = True
+        """Whether Kafka lets this service read the topic, as last heard."""
         self._listeners: list[Callable[[Moment], None]] = []
 
     def listen(self, listener: Callable[[Moment], None]) -> None:
@@ -160,7 +163,7 @@ class Lifecycle:
     @property
     def ready(self) -> bool:
         """Whether clients can rely on the table."""
-        return self.caught_up and self.writable and self.moment.state is not State.STOPPED
+        return self.caught_up and self.writable and self.permitted and self.moment.state is not State.STOPPED
 
     def lag(self, positions: Positions) -> Positions:
         """Return how many offsets of each partition are committed in Kafka and not applied yet."""

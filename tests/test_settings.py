@@ -23,6 +23,7 @@ UNITS_AND_COUNTS |= {
     "cost",
 }
 SECRET = "swordfish"  # noqa: S105 - no broker has this password
+CERTIFICATES = Path(__file__).parent / "certificates"
 
 WRONG = {
     "bootstrap_servers": ["", "host:port", "host:99999", ":9092", ","],
@@ -162,7 +163,68 @@ def test_the_password_is_never_shown(monkeypatch: pytest.MonkeyPatch, caplog: py
     assert found.kafka_password.get_secret_value() == SECRET
     shown = [repr(found), str(found), str(found.model_dump()), found.model_dump_json(), caplog.text]
     assert SECRET not in "".join(shown)
-    assert SECRET not in refusal(port="http") + refusal(kafka_password=[SECRET])
+    assert SECRET not in refusal(port="http") + refusal(kafka_password=[SECRET], kafka_key_password=[SECRET])
+
+
+@pytest.mark.parametrize("ending", ["", "\n", "\r\n"])
+@pytest.mark.parametrize("name", ["kafka_password", "kafka_key_password"])
+def test_secret_comes_from_a_file_without_the_line_break_at_its_end(tmp_path: Path, name: str, ending: str) -> None:
+    file = tmp_path / "secret"
+    file.write_bytes(f" {SECRET}{ending}".encode())
+    found = load_settings(**{f"{name}_file": file})
+    assert getattr(found, name).get_secret_value() == f" {SECRET}"
+    assert SECRET not in repr(found)
+
+
+@pytest.mark.parametrize(
+    ("content", "cause"),
+    [
+        (None, "no such file or directory"),
+        (b"", "must hold 1 to 65536 bytes"),
+        (b"\n", "must hold 1 to 65536 bytes"),
+        (b"x" * 65_537, "must hold 1 to 65536 bytes"),
+        (b"\xff", "is not UTF-8"),
+    ],
+)
+def test_secret_file_that_holds_no_secret_is_refused(tmp_path: Path, content: bytes | None, cause: str) -> None:
+    file = tmp_path / "secret"
+    if content is not None:
+        file.write_bytes(content)
+    assert refusal(kafka_password_file=file) == f"KVS_KAFKA_PASSWORD_FILE={file}: {cause}"
+
+
+def test_secret_and_its_file_are_not_set_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "secret").write_text(SECRET)
+    monkeypatch.setenv("KVS_KAFKA_PASSWORD", SECRET)
+    message = refusal(kafka_password_file=tmp_path / "secret")
+    assert message == "KVS_KAFKA_PASSWORD and KVS_KAFKA_PASSWORD_FILE must not be set together"
+
+
+def certified(key: str, **flags: Any) -> dict[str, Any]:
+    """Settings with the client's certificate and one of the keys."""
+    return {"kafka_certificate_file": CERTIFICATES / "client.pem", "kafka_key_file": CERTIFICATES / key, **flags}
+
+
+@pytest.mark.parametrize(
+    ("key", "flags", "cause"),
+    [
+        ("client-key.pem", {}, "the key is encrypted: set KVS_KAFKA_KEY_PASSWORD"),
+        ("client-key.pem", {"kafka_key_password": "wrong"}, "another password than KVS_KAFKA_KEY_PASSWORD"),
+        ("other-key.pem", {}, "key values mismatch"),
+        ("client.pem", {}, "no such PEM certificate or key"),
+    ],
+)
+def test_key_that_cannot_be_used_is_named_with_the_cause(key: str, flags: dict[str, Any], cause: str) -> None:
+    message = refusal(**certified(key, **flags))
+    assert message.startswith(f"KVS_KAFKA_CERTIFICATE_FILE={CERTIFICATES}/client.pem with KVS_KAFKA_KEY_FILE=")
+    assert message.endswith(cause)
+    assert "wrong" not in message
+
+
+def test_encrypted_key_is_read_with_its_password(tmp_path: Path) -> None:
+    load_settings(**certified("client-key.pem", kafka_key_password=SECRET))
+    (tmp_path / "secret").write_text(f"{SECRET}\n")
+    load_settings(**certified("client-key.pem", kafka_key_password_file=tmp_path / "secret"))
 
 
 def test_settings_are_immutable() -> None:

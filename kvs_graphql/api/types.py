@@ -304,8 +304,8 @@ class Sizes:
 class Status:
     topic: str
     compacted: bool | None = strawberry.field(
-        description="Whether Kafka compacts the topic; null before the first metadata refresh. "
-        "If not, entries remain after Kafka has dropped their records."
+        description="Whether Kafka compacts the topic; null before the first metadata refresh, or if Kafka does not "
+        "tell. If not, entries remain after Kafka has dropped their records."
     )
     ready: bool = strawberry.field(description="Whether the table has caught up with Kafka, and is not being rebuilt.")
     state: State

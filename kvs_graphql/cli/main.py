@@ -1,8 +1,8 @@
 """The commands and their exit codes.
 
 0: success. 1: a negative result (no such key, not ready), or an error from the service. 2: wrong usage or a wrong
-setting. 3: the database cannot be used. 4: the database belongs to another topic. 5: Kafka refuses access, or a record
-cannot be read. 6: no service answers.
+setting. 3: the database cannot be used. 4: the database belongs to another topic. 5: Kafka refuses access, or its
+certificate is refused, or a record cannot be read. 6: no service answers.
 """
 
 import asyncio

@@ -6,20 +6,34 @@ checks each function here against the installed version.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from functools import lru_cache
 from io import BytesIO
 from typing import Any, Self
 
+import aiokafka.client
 from aiokafka import AIOKafkaClient, AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.client import ConnectionGroup
-from aiokafka.conn import CloseReason
-from aiokafka.errors import KafkaConnectionError, NodeNotReadyError, RequestTimedOutError
+from aiokafka.conn import AIOKafkaConnection, CloseReason, create_conn
+from aiokafka.errors import (
+    IncompatibleBrokerVersion,
+    KafkaConnectionError,
+    KafkaError,
+    NodeNotReadyError,
+    RequestTimedOutError,
+)
 from aiokafka.partitioner import murmur2
+from aiokafka.protocol.admin import (
+    SaslAuthenticateRequest_v0,
+    SaslAuthenticateRequest_v1,
+    SaslAuthenticateResponse_v0,
+    SaslAuthenticateResponse_v1,
+)
 from aiokafka.protocol.api import Request, RequestStruct, Response
 from aiokafka.protocol.fetch import FetchRequest
-from aiokafka.protocol.metadata import MetadataRequest_v4, MetadataRequest_v5
+from aiokafka.protocol.metadata import MetadataRequest, MetadataRequest_v4, MetadataRequest_v5
 from aiokafka.protocol.produce import ProduceRequest
 from aiokafka.protocol.types import Boolean, CompactArray, CompactString, Int16, Int32, Schema, TaggedFields
 
@@ -27,6 +41,7 @@ SendRequest = Callable[..., Awaitable[Any]]
 """`AIOKafkaClient.send`: takes a broker's id, a request and options, and returns the response."""
 
 _NO_TOPIC_ID = bytes(16)
+_FIRST_VERSION_WITHOUT_CREATION = 4
 # Brokers rarely give different answers, and they are asked behind every fetch.
 _RESPONSES_CACHED = 16
 _SENDER_CLOSE_SECONDS_MAX = 1.0
@@ -63,6 +78,61 @@ def intercept_send(client: AIOKafkaClient, replacement: SendRequest) -> SendRequ
     send: SendRequest = client.send
     client.send = replacement
     return send
+
+
+_unconnected: ContextVar[dict[str, Exception] | None] = ContextVar("unconnected", default=None)
+
+
+@contextmanager
+def unconnected() -> Iterator[dict[str, Exception]]:
+    """Collect why clients of this context and its tasks cannot connect to brokers, by address.
+
+    A broker that can be connected to again is removed. aiokafka only logs these errors, and then raises one that says
+    that there is no connection.
+    """
+    found: dict[str, Exception] = {}
+    token = _unconnected.set(found)
+    try:
+        yield found
+    finally:
+        _unconnected.reset(token)
+
+
+async def _create_connection(host: str, port: int, **options: Any) -> AIOKafkaConnection:
+    found = _unconnected.get()
+    address = f"{host}:{port}"
+    try:
+        connection = await create_conn(host, port, **options)
+    except (KafkaError, OSError, TimeoutError) as error:
+        if found is not None:
+            found[address] = error
+        raise
+    except (AssertionError, ValueError) as error:
+        # A host name or an answer that is not allowed: aiokafka passes such errors on.
+        failure = KafkaConnectionError(f"{address} cannot be connected to")
+        failure.__cause__ = error
+        if found is not None:
+            found[address] = failure
+        raise failure from error
+    if found is not None:
+        found.pop(address, None)
+    return connection
+
+
+# Every client connects by the undocumented `aiokafka.conn.create_conn`, as its module knows it.
+aiokafka.client.create_conn = _create_connection
+
+
+def _hidden(struct: Any) -> str:
+    return f"{type(struct).__name__}(not shown)"
+
+
+# aiokafka logs every request and response at the level debug; these hold a password, or what proves that one is known.
+for _struct in (
+    *(SaslAuthenticateRequest_v0, SaslAuthenticateRequest_v1),
+    *(SaslAuthenticateResponse_v0, SaslAuthenticateResponse_v1),
+):
+    _struct.__repr__ = _hidden
 
 
 def is_fetch(request: Any) -> bool:
@@ -169,6 +239,22 @@ def _fail_batches(accumulator: Any, error: Exception) -> None:
     for batch in batches:
         batch.future.exception()
         batch._drain_waiter.exception()
+
+
+def _build_without_creation(request: MetadataRequest, version: type[Any]) -> Any:
+    """Build a metadata request that forbids the broker to create the topics that it names.
+
+    Raises:
+        IncompatibleBrokerVersion: The broker (older than Kafka 0.11) knows no such request.
+    """
+    if version.API_VERSION < _FIRST_VERSION_WITHOUT_CREATION:
+        raise IncompatibleBrokerVersion("the broker is older than Kafka 0.11")
+    return version(request._topics, False)
+
+
+# aiokafka's own refreshes allow creation, so a deleted topic would be back at once with the broker's defaults. A client
+# makes these requests in many places, and offers no setting for them: every client of this process gets this method.
+MetadataRequest.build = _build_without_creation
 
 
 def topic_metadata_request(topic: str) -> Request[Any]:

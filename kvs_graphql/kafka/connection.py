@@ -7,17 +7,15 @@ from pathlib import Path
 from typing import Any
 
 from aiokafka.errors import (
-    AuthenticationFailedError,
-    ClusterAuthorizationFailedError,
     CorruptRecordException,
-    IllegalSaslStateError,
+    KafkaConnectionError,
     KafkaError,
     RecordTooLargeError,
-    TopicAuthorizationFailedError,
     UnsupportedCodecError,
-    UnsupportedSaslMechanismError,
 )
-from aiokafka.helpers import create_ssl_context
+
+from kvs_graphql.credentials import tls_context
+from kvs_graphql.errors import BadSetting
 
 REQUEST_TIMEOUT_MS = 10_000
 CLIENT_ID = "kvs-graphql"
@@ -26,22 +24,13 @@ _START_SECONDS_MAX = 2.0
 TRANSIENT = (KafkaError, OSError, TimeoutError)
 """Errors that pass by themselves. The consumer shows them as a state and retries with growing pauses."""
 
-REFUSALS = (
-    AuthenticationFailedError,
-    ClusterAuthorizationFailedError,
-    IllegalSaslStateError,
-    TopicAuthorizationFailedError,
-    UnsupportedSaslMechanismError,
-)
-"""Errors that an operator has to cure: a wrong password or a missing permission."""
-
 UNREADABLE = (CorruptRecordException, RecordTooLargeError, UnsupportedCodecError)
 """Errors of records that cannot be read. Skipping one silently would make the table differ from the log."""
 
 
 @dataclass(frozen=True, slots=True)
 class KafkaConnection:
-    """The brokers' addresses and the credentials to use. `repr` leaves the password out."""
+    """The brokers' addresses and the credentials to use. `repr` leaves the passwords out."""
 
     bootstrap_servers: str
     security_protocol: str = "PLAINTEXT"
@@ -51,9 +40,14 @@ class KafkaConnection:
     ca_file: Path | None = None
     certificate_file: Path | None = None
     key_file: Path | None = None
+    key_password: str | None = field(default=None, repr=False)
 
     def arguments(self) -> dict[str, Any]:
-        """Return the arguments that every aiokafka client takes."""
+        """Return the arguments that every aiokafka client takes.
+
+        Raises:
+            KafkaConnectionError: A certificate or a key cannot be read now; they may be replaced while this runs.
+        """
         secure = self.security_protocol in ("SSL", "SASL_SSL")
         return {
             "bootstrap_servers": self.bootstrap_servers,
@@ -67,11 +61,10 @@ class KafkaConnection:
         }
 
     def _ssl_context(self) -> Any:
-        return create_ssl_context(
-            cafile=None if self.ca_file is None else str(self.ca_file),
-            certfile=None if self.certificate_file is None else str(self.certificate_file),
-            keyfile=None if self.key_file is None else str(self.key_file),
-        )
+        try:
+            return tls_context(self.ca_file, self.certificate_file, self.key_file, self.key_password)
+        except BadSetting as error:
+            raise KafkaConnectionError(str(error)) from error
 
 
 async def start_client(starting: Coroutine[Any, Any, Any]) -> None:

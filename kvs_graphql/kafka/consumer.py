@@ -8,20 +8,30 @@ goes on from what the store holds, exactly as after a restart. Consumer groups a
 import asyncio
 import errno
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from time import monotonic, time
 
 import structlog
 
 from kvs_graphql.backoff import Backoff
+from kvs_graphql.compat.aiokafka import unconnected
 from kvs_graphql.cursor import Cursor
 from kvs_graphql.errors import BrokerRefused, OperatorError, ServiceError, Unwritable
 from kvs_graphql.feed import Feed
 from kvs_graphql.kafka.batch_builder import BatchBuilder
-from kvs_graphql.kafka.connection import REFUSALS, TRANSIENT, KafkaConnection
+from kvs_graphql.kafka.connection import TRANSIENT, KafkaConnection
 from kvs_graphql.kafka.consumer_session import ConsumerSession, NoTopic, TopicChanged, open_session
+from kvs_graphql.kafka.failures import failure_of
 from kvs_graphql.kafka.ingest import BatchLimits, IngestLoop
-from kvs_graphql.kafka.recovery import first_positions, missed_deletes_reason, rebuild_reason
+from kvs_graphql.kafka.recovery import (
+    UNKNOWN_RETENTION_MS,
+    first_positions,
+    missed_deletes_reason,
+    rebuild_reason,
+    unknown_deletes_reason,
+)
+from kvs_graphql.kafka.topic import TopicConfiguration
 from kvs_graphql.metrics import Metrics
 from kvs_graphql.records import Positions, covers
 from kvs_graphql.state import Lifecycle, State, TopicSnapshot
@@ -79,37 +89,61 @@ class Consumer:
         self._backoff = Backoff(_FIRST_RETRY_SECONDS, limits.retry_seconds_max)
         self._rebuilding: str | None = None
         """Why the table has to be rebuilt, from the first attempt to the swap."""
+        self._was_live = False
+        self._unknown_because = ""
 
     async def run(self) -> None:
         """Consume until cancelled.
 
         Raises:
-            OperatorError: Kafka refuses, or going on would be wrong; an operator has to act.
+            OperatorError: Kafka refuses before the table was ever live, or going on would be wrong; an operator has to
+                act.
         """
         while True:
-            try:
-                await self._run_session()
-            except TopicChanged as change:
-                log.info("topic changed", reason=str(change))
-            except REFUSALS as error:
-                raise BrokerRefused(f"Kafka refuses: {error}.") from error
-            except (*TRANSIENT, ServiceError) as error:
-                await self._pause(error)
+            with unconnected() as failures:
+                try:
+                    await self._run_session()
+                except TopicChanged as change:
+                    log.info("topic changed", reason=str(change))
+                except ServiceError as error:
+                    self._wait_for_service(error)
+                    await self._pause()
+                except TRANSIENT as error:
+                    self._wait_for_broker(error, failures)
+                    await self._pause()
 
-    async def _pause(self, error: Exception) -> None:
-        """Show in the state and in the log what the consumer waits for, and wait."""
-        seconds = self._backoff.next_pause()
+    def _wait_for_service(self, error: ServiceError) -> None:
         self._lifecycle.writable = not isinstance(error, Unwritable)
         shortage = _shortage_of_descriptors()
         if self._rebuilding is not None and (shortage or isinstance(error, Unwritable)):
             self._lifecycle.move(State.REBUILDING, f"{self._rebuilding}; waiting: {shortage or error}")
-        elif isinstance(error, NoTopic):
-            self._lifecycle.move(State.WAITING_FOR_TOPIC, str(error))
-        elif isinstance(error, ServiceError):
-            self._lifecycle.move(State.CATCHING_UP, str(error))
-        else:
-            reason = shortage or str(error) or type(error).__name__
-            self._lifecycle.move(State.WAITING_FOR_BROKER, f"{self._connection.bootstrap_servers}: {reason}")
+            return
+        state = State.WAITING_FOR_TOPIC if isinstance(error, NoTopic) else State.CATCHING_UP
+        self._lifecycle.move(state, str(error))
+
+    def _wait_for_broker(self, error: Exception, failures: Mapping[str, Exception]) -> None:
+        """Wait for Kafka, also where it refuses: rights that were taken may be given back.
+
+        Raises:
+            BrokerRefused: It refuses a service that never was live, and so has nothing to lose by ending.
+        """
+        self._lifecycle.writable = True
+        if (shortage := _shortage_of_descriptors()) is not None:
+            rebuilding = self._rebuilding
+            state = State.WAITING_FOR_BROKER if rebuilding is None else State.REBUILDING
+            named = self._connection.bootstrap_servers if rebuilding is None else f"{rebuilding}; waiting"
+            self._lifecycle.move(state, f"{named}: {shortage}")
+            return
+        failure = failure_of(error, failures, self._topic)
+        if failure.refused and not self._was_live:
+            raise BrokerRefused(f"No access to Kafka: {failure.reason}.") from error
+        self._lifecycle.permitted = self._lifecycle.permitted and not failure.refused
+        named = failure.reason if failures else f"{self._connection.bootstrap_servers}: {failure.reason}"
+        self._lifecycle.move(State.WAITING_FOR_BROKER, f"no access: {named}" if failure.refused else named)
+
+    async def _pause(self) -> None:
+        """Show in the log what the consumer waits for, and wait."""
+        seconds = self._backoff.next_pause()
         log.warning("session failed", reason=self._lifecycle.moment.reason, retry_in_seconds=round(seconds, 3))
         await asyncio.sleep(seconds)
 
@@ -119,7 +153,7 @@ class Consumer:
         refresh = self._lifecycle.refreshes.begin()
         async with open_session(self._connection, self._topic, fetch_bytes_max=fetch_bytes_max) as session:
             self._lifecycle.refreshes.end(refresh, TopicSnapshot(session.identity.topic_id, session.bounds.end))
-            self._lifecycle.compacted = session.configuration.compacted
+            self._note_configuration(session.configuration)
             if self._store.source is None:
                 await session.begin(self._store, self._feed)
             elif (reason := self._rebuild_reason(session)) is None:
@@ -138,9 +172,20 @@ class Consumer:
     def _rebuild_reason(self, session: ConsumerSession) -> str | None:
         source = self._store.source
         assert source is not None
-        return rebuild_reason(
-            source, self._store.positions, self._topic, session.identity, session.bounds
-        ) or missed_deletes_reason(source, session.configuration, session.started_ms)
+        positions, bounds, now_ms = self._store.positions, session.bounds, session.started_ms
+        return (
+            rebuild_reason(source, positions, self._topic, session.identity, bounds)
+            or missed_deletes_reason(source, session.configuration, now_ms)
+            or unknown_deletes_reason(source, session.configuration, positions, bounds, now_ms)
+        )
+
+    def _note_configuration(self, configuration: TopicConfiguration) -> None:
+        """Show whether the topic is compacted; warn once if that is unknown."""
+        self._lifecycle.compacted = configuration.compacted
+        reason = configuration.unknown_because
+        if reason and reason != self._unknown_because:
+            log.warning("topic configuration is unknown: missed deletes are assumed after an outage", reason=reason)
+        self._unknown_because = reason
 
     async def _rebuild(self, session: ConsumerSession, reason: str) -> bool:
         """Build a shadow table while the old one is served, and swap them once the shadow has caught up.
@@ -169,7 +214,8 @@ class Consumer:
                 await self._store.swap()
             except Unwritable as error:
                 at_once = False
-                await self._pause(error)
+                self._wait_for_service(error)
+                await self._pause()
             else:
                 return at_once
 
@@ -184,6 +230,7 @@ class Consumer:
                 ]
                 await self._catch_up(ingest, store, session.bounds.end)
                 if not until_live:
+                    self._was_live = True
                     self._lifecycle.move(State.LIVE, f"following topic {self._topic!r}")
                     await self._follow(ingest, store)
                 for task in others:
@@ -215,6 +262,8 @@ class Consumer:
         """Apply until the store covers `target`."""
         while not covers(store.positions, target):
             await self._apply(ingest, store)
+        if not self._lifecycle.permitted:
+            await ingest.readable.wait()
         await store.caught_up(int(time() * 1000))
         self._note_success()
 
@@ -232,12 +281,15 @@ class Consumer:
         # A rebuild that fails again and again begins anew each time, and has not succeeded before its end.
         if self._rebuilding is None:
             self._backoff.reset()
-        self._lifecycle.writable = True
+        self._lifecycle.writable = self._lifecycle.permitted = True
 
     async def _monitor(self, session: ConsumerSession, store: Store) -> None:
         """Notice a lost broker, a changed topic, a stalled fetch and missed deletes."""
         stamped = moved = monotonic()
-        stamp_seconds = min(_CAUGHT_UP_STAMP_SECONDS, session.configuration.delete_retention_ms / 4000)
+        retention_ms = session.configuration.delete_retention_ms
+        if retention_ms is None:
+            retention_ms = UNKNOWN_RETENTION_MS
+        stamp_seconds = min(_CAUGHT_UP_STAMP_SECONDS, retention_ms / 4000)
         reached = store.positions
         while True:
             await asyncio.sleep(self._limits.metadata_refresh_seconds)

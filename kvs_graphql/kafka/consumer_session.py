@@ -50,12 +50,15 @@ class ConsumerSession:
         """Start an empty table for this topic.
 
         The table cannot know the keys whose tombstones Kafka may have dropped already: they are older than the
-        topic's `delete.retention.ms`.
+        topic's `delete.retention.ms`. Where that is unknown, it knows of no delete before the log's end.
         """
-        known_from = await self._offsets_at(self.started_ms - self.configuration.delete_retention_ms)
+        retention_ms = self.configuration.delete_retention_ms
+        known_from = self.bounds.end
+        if retention_ms is not None:
+            known_from = await self._offsets_at(self.started_ms - retention_ms)
         await store.begin(self.topic.name, self.identity.topic_id, known_from, self.started_ms)
         feed.reset(Cursor(self.identity.topic_id, store.positions))
-        if not self.configuration.compacted:
+        if self.configuration.compacted is False:
             log.warning("topic is not compacted: keys stay after Kafka drops their records", topic=self.topic.name)
 
     async def end_offsets(self) -> Positions:

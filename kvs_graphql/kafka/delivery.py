@@ -128,4 +128,4 @@ class Delivery:
 
     def _refuse_queued(self, reason: str) -> None:
         for queue in self._queues.values():
-            self._fail([*queue], Forbidden(f"Kafka refuses: {reason}."))
+            self._fail([*queue], Forbidden(f"No access to Kafka: {reason}."))

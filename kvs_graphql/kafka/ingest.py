@@ -72,6 +72,8 @@ class IngestLoop:
         self._end_offsets: Positions = ()
         self._batch_ready = asyncio.Event()
         self._batch_taken = asyncio.Event()
+        self.readable = asyncio.Event()
+        """Set once a fetch of every partition has succeeded: Kafka lets this service read the topic."""
         self._skipped = 0
         self._skips_logged_at = 0.0
 
@@ -91,6 +93,8 @@ class IngestLoop:
                 self._move(partition, await self._consumer.position(partition))
             self._end_offsets = lifecycle.end_offsets = self._latest_end_offsets(lifecycle.end_offsets)
             lifecycle.held_back = self._held_back()
+            if not self.readable.is_set() and all(self._consumer.highwater(p) is not None for p in self._partitions):
+                self.readable.set()
             if self._builder.has_progress and (not fetched or self._is_due):
                 self._batch_ready.set()
             if self._is_full:

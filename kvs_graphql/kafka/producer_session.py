@@ -24,6 +24,7 @@ from aiokafka.errors import (
 
 from kvs_graphql.compat.aiokafka import connect_to_leader, producer_client, stop_producer
 from kvs_graphql.kafka.connection import REQUEST_TIMEOUT_MS, KafkaConnection
+from kvs_graphql.kafka.failures import words
 from kvs_graphql.kafka.produce_attempts import ProduceAttempts
 from kvs_graphql.records import Outgoing
 
@@ -44,7 +45,7 @@ class Refused(Exception):
     """Kafka refused the batch: it is not in the log and never will be. `error` is Kafka's."""
 
     def __init__(self, error: KafkaError) -> None:
-        super().__init__(f"Kafka refuses: {error}.")
+        super().__init__(f"Kafka refuses: {words(error)}.")
         self.error = error
 
 
@@ -127,14 +128,14 @@ class ProducerSession:
         try:
             answer = await self._producer.send_batch(batch, self._topic, partition=partition.partition)
         except KafkaError as error:
-            raise NotSent(str(error)) from error
+            raise NotSent(words(error)) from error
         try:
             written = await answer
         except KafkaError as error:
             # The refusal of a later attempt says nothing about the first, which may have been written.
             if isinstance(error, _REFUSALS) and self._attempts.count(partition) == 1:
                 raise Refused(error) from error
-            raise Unanswered(str(error)) from error
+            raise Unanswered(words(error)) from error
         if written is None or written.offset < 0:
             raise Unanswered("Kafka already had the batch and no longer knows its offset")
         return Acknowledged(written.offset, None if written.timestamp == _NO_TIMESTAMP else written.timestamp)

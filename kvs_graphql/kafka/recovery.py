@@ -9,8 +9,11 @@ from dataclasses import dataclass
 from kvs_graphql.cursor import NO_TOPIC_ID
 from kvs_graphql.errors import TopicMismatch
 from kvs_graphql.kafka.topic import TopicConfiguration, TopicIdentity
-from kvs_graphql.records import Positions, position_in
+from kvs_graphql.records import Positions, covers, position_in
 from kvs_graphql.store import Source
+
+UNKNOWN_RETENTION_MS = 60_000
+"""After how long an absence deletes may have been missed, if nobody knows how long the topic keeps tombstones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,18 +49,34 @@ def rebuild_reason(
 
 
 def missed_deletes_reason(source: Source, configuration: TopicConfiguration, now_ms: int) -> str | None:
-    """Return why the table may have missed deletes; None if it cannot have.
+    """Return why the table may have missed deletes; None if it cannot have, or if the topic's retention is unknown.
 
     Compaction drops a tombstone `delete.retention.ms` after it was written. A table that last caught up longer ago may
     never see it.
     """
-    behind_ms = now_ms - source.caught_up_at
-    if not configuration.compacted or behind_ms <= configuration.delete_retention_ms:
+    retention_ms = configuration.delete_retention_ms
+    if configuration.compacted is False or retention_ms is None:
         return None
-    return (
-        f"the table last caught up {behind_ms / 1000:.0f} s ago, and the topic keeps tombstones for "
-        f"{configuration.delete_retention_ms / 1000:.0f} s"
-    )
+    return _missed_within(retention_ms, source, now_ms, f"the topic keeps tombstones for {retention_ms / 1000:.0f} s")
+
+
+def unknown_deletes_reason(
+    source: Source, configuration: TopicConfiguration, positions: Positions, bounds: LogBounds, now_ms: int
+) -> str | None:
+    """Return why a table that is about to go on may have missed deletes that nobody can know of; else None.
+
+    If it is unknown how long the topic keeps tombstones, a table that was away is rebuilt unless it is at the log's
+    end. The minute lets a lost connection pass; a table that keeps reading is not rebuilt again and again.
+    """
+    is_known = configuration.compacted is False or configuration.delete_retention_ms is not None
+    if is_known or covers(positions, bounds.end):
+        return None
+    return _missed_within(UNKNOWN_RETENTION_MS, source, now_ms, "how long the topic keeps tombstones is unknown")
+
+
+def _missed_within(retention_ms: int, source: Source, now_ms: int, why: str) -> str | None:
+    behind_ms = now_ms - source.caught_up_at
+    return f"the table last caught up {behind_ms / 1000:.0f} s ago, and {why}" if behind_ms > retention_ms else None
 
 
 def first_positions(positions: Positions, bounds: LogBounds) -> Positions:

@@ -6,7 +6,9 @@ from collections.abc import Callable
 import structlog
 
 from kvs_graphql.backoff import Backoff
-from kvs_graphql.kafka.connection import REFUSALS, TRANSIENT, KafkaConnection
+from kvs_graphql.compat.aiokafka import unconnected
+from kvs_graphql.kafka.connection import TRANSIENT, KafkaConnection
+from kvs_graphql.kafka.failures import Failure, failure_of
 from kvs_graphql.kafka.producer_session import ProducerSession
 from kvs_graphql.state import Moment, State
 
@@ -83,17 +85,23 @@ class SessionPool:
             return self._current
 
     async def _try_to_open(self) -> ProducerSession | None:
-        session = ProducerSession(self._connection, self._topic, batch_bytes_max=self._batch_bytes_max)
-        self._sessions.add(session)
-        try:
-            await session.open()
-        except TRANSIENT as error:
-            self._sessions.discard(session)
-            await session.close()
-            self.failure = str(error) or type(error).__name__
-            log.warning("producer session failed to open", reason=self.failure)
-            if isinstance(error, REFUSALS):
-                self._on_refused(self.failure)
-            return None
+        session = None
+        with unconnected() as failures:
+            try:
+                session = ProducerSession(self._connection, self._topic, batch_bytes_max=self._batch_bytes_max)
+                self._sessions.add(session)
+                await session.open()
+            except TRANSIENT as error:
+                if session is not None:
+                    self._sessions.discard(session)
+                    await session.close()
+                self._note(failure_of(error, failures, self._topic))
+                return None
         self.failure = ""
         return session
+
+    def _note(self, failure: Failure) -> None:
+        self.failure = failure.reason
+        log.warning("producer session failed to open", reason=self.failure)
+        if failure.refused:
+            self._on_refused(self.failure)

@@ -1,5 +1,6 @@
 """What Kafka says about a topic: its identity, its partitions, and how long it keeps tombstones."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -8,10 +9,11 @@ from aiokafka import AIOKafkaClient
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import (
+    ClusterAuthorizationFailedError,
     IncompatibleBrokerVersion,
-    KafkaError,
     LeaderNotAvailableError,
     NoError,
+    TopicAuthorizationFailedError,
     UnknownTopicOrPartitionError,
     for_code,
 )
@@ -20,8 +22,6 @@ from kvs_graphql.compat.aiokafka import ask_any_broker, topic_metadata, topic_me
 from kvs_graphql.cursor import NO_TOPIC_ID
 from kvs_graphql.kafka.connection import KafkaConnection, start_client
 
-DELETE_RETENTION_MS = 86_400_000
-"""Kafka's default, for brokers that do not show a topic's configuration."""
 _NO_LEADER = -1
 # Enough for the brokers of a few topics.
 _IDENTITIES_CACHED = 16
@@ -38,10 +38,11 @@ class TopicIdentity:
 
 @dataclass(frozen=True, slots=True)
 class TopicConfiguration:
-    """The part of a topic's configuration that the table depends on."""
+    """The part of a topic's configuration that the table depends on. None: unknown, and nothing is assumed."""
 
-    compacted: bool
-    delete_retention_ms: int
+    compacted: bool | None
+    delete_retention_ms: int | None
+    unknown_because: str = ""
 
 
 class Topic:
@@ -77,20 +78,40 @@ class Topic:
         return identity_in(await ask_any_broker(self._client, topic_metadata_request(self.name)), self.name)
 
     async def configuration(self) -> TopicConfiguration:
-        """Return the topic's configuration; Kafka's defaults if the broker does not show it."""
+        """Return the topic's configuration; unknown, with the reason, where the user or the broker cannot say.
+
+        Raises:
+            KafkaError: No broker answers.
+        """
         admin = AIOKafkaAdminClient(**self._connection.arguments())
         try:
             await start_client(admin.start())
-            responses = await admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, self.name)])
-            values = {entry[0]: entry[1] for response in responses for entry in response.resources[0][4]}
-        except (KafkaError, IncompatibleBrokerVersion, NotImplementedError):
-            values = {}
+            (response,) = await admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, self.name)])
+        except (IncompatibleBrokerVersion, NotImplementedError):
+            return TopicConfiguration(None, None, "the broker cannot show it")
         finally:
             await admin.close()
-        return TopicConfiguration(
-            compacted="compact" in values.get("cleanup.policy", "compact"),
-            delete_retention_ms=int(values.get("delete.retention.ms", DELETE_RETENTION_MS)),
-        )
+        return configuration_in(response.resources[0], self.name)
+
+
+def configuration_in(resource: Sequence[Any], name: str) -> TopicConfiguration:
+    """Return the configuration in a response: error code, message, type, name, entries that begin with name and value.
+
+    Raises:
+        KafkaError: The broker answers an error that may pass.
+    """
+    error = for_code(resource[0])
+    if error in (TopicAuthorizationFailedError, ClusterAuthorizationFailedError):
+        return TopicConfiguration(None, None, f"the user lacks the right DESCRIBE_CONFIGS on topic {name!r}")
+    if error is not NoError:
+        raise error(f"Kafka answers {error.message} about the configuration of topic {name!r}")
+    values = {entry[0]: entry[1] for entry in resource[4]}
+    policy, retention = values.get("cleanup.policy"), values.get("delete.retention.ms")
+    return TopicConfiguration(
+        compacted=None if policy is None else "compact" in policy,
+        delete_retention_ms=None if retention is None else int(retention),
+        unknown_because="the broker does not show it" if None in (policy, retention) else "",
+    )
 
 
 @lru_cache(_IDENTITIES_CACHED)
@@ -105,7 +126,7 @@ def identity_in(response: Any, name: str) -> TopicIdentity | None:
     if error is UnknownTopicOrPartitionError:
         return None
     if error is not NoError:
-        raise error(name)
+        raise error(f"Kafka answers {error.message} about topic {name!r}")
     leaders = {partition["partition"]: partition["leader"] for partition in topic["partitions"]}
     leaderless = sorted(number for number, leader in leaders.items() if leader == _NO_LEADER)
     if leaderless:

@@ -1,6 +1,7 @@
 """The errors of writes, as clients see them."""
 
 from kvs_graphql.errors import Forbidden, KafkaUnavailable, KvsError, ValueTooLarge, WriteOutcomeUnknown
+from kvs_graphql.kafka.failures import words
 from kvs_graphql.kafka.producer_session import FORBIDDEN, TOO_LARGE, Refused
 from kvs_graphql.state import Moment
 
@@ -25,4 +26,5 @@ def refusal(refused: Refused) -> KvsError:
         return ValueTooLarge("The record is larger than the topic allows.")
     if isinstance(refused.error, FORBIDDEN):
         return Forbidden("Kafka does not allow this service to write to the topic.")
-    return KafkaUnavailable(f"Kafka refused the write: {refused.error}.", reason=str(refused.error))
+    reason = words(refused.error)
+    return KafkaUnavailable(f"Kafka refused the write: {reason}.", reason=reason)

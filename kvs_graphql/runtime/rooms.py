@@ -164,7 +164,7 @@ def _server_limits(settings: Settings) -> ServerLimits:
 
 
 def _connection(settings: Settings) -> KafkaConnection:
-    password = settings.kafka_password
+    password, key_password = settings.kafka_password, settings.kafka_key_password
     return KafkaConnection(
         bootstrap_servers=settings.bootstrap_servers,
         security_protocol=settings.kafka_security_protocol,
@@ -174,4 +174,5 @@ def _connection(settings: Settings) -> KafkaConnection:
         ca_file=settings.kafka_ca_file,
         certificate_file=settings.kafka_certificate_file,
         key_file=settings.kafka_key_file,
+        key_password=None if key_password is None else key_password.get_secret_value(),
     )

@@ -6,9 +6,10 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
+import aiokafka.client
 import pytest
 from aiokafka import AIOKafkaClient, AIOKafkaConsumer, AIOKafkaProducer, TopicPartition, __version__
-from aiokafka.errors import KafkaConnectionError, KafkaError, NodeNotReadyError
+from aiokafka.errors import IncompatibleBrokerVersion, KafkaConnectionError, KafkaError, NodeNotReadyError
 from aiokafka.protocol.metadata import MetadataRequest
 from aiokafka.protocol.produce import ProduceRequest
 
@@ -26,9 +27,11 @@ from kvs_graphql.compat.aiokafka import (
     stop_producer,
     topic_metadata,
     topic_metadata_request,
+    unconnected,
 )
 from kvs_graphql.demo.broker import EmbeddedBroker
 from tests.deadline import SECONDS_MAX
+from tests.ports import HOST, free_port
 
 
 @contextmanager
@@ -64,6 +67,42 @@ async def send_one(producer: AIOKafkaProducer, topic: str, partition: int = 0) -
     answer = await producer.send_batch(batch, topic, partition=partition)
     offset: int = (await answer).offset
     return offset
+
+
+@pytest.mark.parametrize("version", [4, 5])
+def test_metadata_requests_of_every_client_create_no_topic(version: int) -> None:
+    with canary("AIOKafkaClient no longer refreshes its metadata by MetadataRequest, which is built by `build`."):
+        assert aiokafka.client.MetadataRequest is MetadataRequest
+        for request in (MetadataRequest(["topic"]), MetadataRequest(["topic"], True), MetadataRequest([])):
+            built = request.prepare({3: (0, version)})
+            assert version == built.API_VERSION
+            assert built.to_object()["allow_auto_topic_creation"] is False
+    with pytest.raises(IncompatibleBrokerVersion):
+        MetadataRequest(["topic"]).prepare({3: (0, 3)})
+
+
+async def test_why_a_broker_cannot_be_connected_to_is_known_until_it_can(embedded_broker: EmbeddedBroker) -> None:
+    servers = embedded_broker.bootstrap_servers
+    unused = f"{HOST}:{free_port()}"
+    with unconnected() as failures, canary("AIOKafkaClient no longer connects by `create_conn` of its own module."):
+        client = AIOKafkaClient(bootstrap_servers=[unused, servers])
+        await client.bootstrap()
+        try:
+            assert {address: type(error) for address, error in failures.items()} == {unused: ConnectionRefusedError}
+            failures[servers] = OSError()
+            node = client.get_random_node()
+            await client.ready(node)
+            assert servers not in failures
+        finally:
+            await client.close()
+
+
+@pytest.mark.parametrize("host", ["x" * 64 + ".example", "a..example"])
+async def test_host_name_that_is_not_allowed_is_an_error_of_kafka(host: str) -> None:
+    client = AIOKafkaClient(bootstrap_servers=f"{host}:9092")
+    with unconnected() as failures, pytest.raises(KafkaConnectionError):
+        await client.bootstrap()
+    assert isinstance(failures[f"{host}:9092"].__cause__, UnicodeError)
 
 
 def test_keys_are_partitioned_by_murmur2() -> None:

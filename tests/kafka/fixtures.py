@@ -9,6 +9,7 @@ import pytest
 
 from tests.kafka.broker import QUICK_START, KafkaBroker
 from tests.kafka.jars import KafkaMissing, jars, java
+from tests.kafka.secured import SecuredBroker
 
 
 @pytest.fixture(scope="session")
@@ -18,12 +19,20 @@ def kafka_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaBrok
     Skips with the reason where Java or the jars are missing, and fails instead under KVS_REQUIRE_KAFKA=1. A broker that
     does not start is always a failure.
     """
-    missing = _missing()
-    if missing and os.environ.get("KVS_REQUIRE_KAFKA") == "1":
-        pytest.fail(f"KVS_REQUIRE_KAFKA=1, but: {missing}", pytrace=False)
-    if missing:
-        pytest.skip(missing)
+    _require_java()
     broker = KafkaBroker(tmp_path_factory.mktemp("kafka"), java_options=QUICK_START)
+    broker.start()
+    try:
+        yield broker
+    finally:
+        broker.stop()
+
+
+@pytest.fixture(scope="module")
+def secured_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecuredBroker]:
+    """One broker with users, rights and certificates for the tests of a module. Skips as `kafka_broker` does."""
+    _require_java()
+    broker = SecuredBroker(tmp_path_factory.mktemp("secured"))
     broker.start()
     try:
         yield broker
@@ -36,6 +45,15 @@ def topic(request: pytest.FixtureRequest) -> str:
     """A unique topic name that contains the test's name. The topic is not created."""
     readable = re.sub(r"[^A-Za-z0-9._-]+", "-", request.node.name)[:100].strip("-")
     return f"{readable}-{uuid.uuid4().hex[:8]}"
+
+
+def _require_java() -> None:
+    """Skip, or under KVS_REQUIRE_KAFKA=1 fail, where no broker can run."""
+    missing = _missing()
+    if missing and os.environ.get("KVS_REQUIRE_KAFKA") == "1":
+        pytest.fail(f"KVS_REQUIRE_KAFKA=1, but: {missing}", pytrace=False)
+    if missing:
+        pytest.skip(missing)
 
 
 def _missing() -> str:

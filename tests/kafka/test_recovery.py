@@ -4,7 +4,13 @@ import pytest
 
 from kvs_graphql.cursor import NO_TOPIC_ID
 from kvs_graphql.errors import TopicMismatch
-from kvs_graphql.kafka.recovery import LogBounds, first_positions, missed_deletes_reason, rebuild_reason
+from kvs_graphql.kafka.recovery import (
+    LogBounds,
+    first_positions,
+    missed_deletes_reason,
+    rebuild_reason,
+    unknown_deletes_reason,
+)
 from kvs_graphql.kafka.topic import TopicConfiguration, TopicIdentity
 from kvs_graphql.store import Source
 
@@ -82,3 +88,24 @@ def test_topic_that_is_not_compacted_drops_no_deletes() -> None:
 
 def test_reading_starts_at_the_positions_or_the_start_of_the_log() -> None:
     assert first_positions((5, 0), LogBounds((1, 3, 4), (9, 9, 9))) == (5, 3, 4)
+
+
+UNKNOWN = TopicConfiguration(compacted=None, delete_retention_ms=None)
+BOUNDS = LogBounds((0, 0), (9, 9))
+
+
+def test_table_that_was_away_is_rebuilt_if_nobody_knows_how_long_tombstones_are_kept() -> None:
+    now_ms = CAUGHT_UP_AT_MS + 60_001
+    found = unknown_deletes_reason(source(), UNKNOWN, (9, 8), BOUNDS, now_ms)
+    assert found == "the table last caught up 60 s ago, and how long the topic keeps tombstones is unknown"
+    assert unknown_deletes_reason(source(), UNKNOWN, (9, 9), BOUNDS, now_ms) is None, "nothing was written"
+    assert unknown_deletes_reason(source(), UNKNOWN, (9, 8), BOUNDS, now_ms - 1) is None, "a lost connection"
+
+
+def test_table_that_keeps_reading_is_not_rebuilt_again_and_again() -> None:
+    assert missed_deletes_reason(source(), UNKNOWN, CAUGHT_UP_AT_MS + 10**9) is None
+
+
+@pytest.mark.parametrize("known", [TopicConfiguration(True, 60_000), TopicConfiguration(False, None)])
+def test_table_of_a_known_topic_is_judged_by_what_is_known(known: TopicConfiguration) -> None:
+    assert unknown_deletes_reason(source(), known, (0, 0), BOUNDS, CAUGHT_UP_AT_MS + 10**9) is None

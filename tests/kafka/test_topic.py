@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 from aiokafka.errors import (
+    ClusterAuthorizationFailedError,
     LeaderNotAvailableError,
     NoError,
     TopicAuthorizationFailedError,
@@ -12,7 +13,7 @@ from aiokafka.errors import (
 
 from kvs_graphql.compat.aiokafka import topic_metadata_request
 from kvs_graphql.cursor import NO_TOPIC_ID
-from kvs_graphql.kafka.topic import TopicIdentity, identity_in
+from kvs_graphql.kafka.topic import TopicConfiguration, TopicIdentity, configuration_in, identity_in
 
 TOPIC_ID = b"1" * 16
 
@@ -51,3 +52,30 @@ def test_refusal_is_raised() -> None:
 def test_partition_without_a_leader_is_named() -> None:
     with pytest.raises(LeaderNotAvailableError, match="no broker leads partition 1 of topic 'topic'"):
         identity_in(response(1, -1, -1), "topic")
+
+
+def described(*entries: tuple[str, str], error_code: int = NoError.errno) -> Any:
+    return (error_code, None, 2, "topic", list(entries))
+
+
+@pytest.mark.parametrize(("policy", "compacted"), [("compact", True), ("compact,delete", True), ("delete", False)])
+def test_configuration_is_what_the_broker_says(policy: str, compacted: bool) -> None:
+    found = configuration_in(described(("cleanup.policy", policy), ("delete.retention.ms", "5")), "topic")
+    assert found == TopicConfiguration(compacted, 5)
+
+
+@pytest.mark.parametrize("error", [TopicAuthorizationFailedError, ClusterAuthorizationFailedError])
+def test_configuration_without_the_right_to_see_it_is_unknown(error: type[TopicAuthorizationFailedError]) -> None:
+    found = configuration_in(described(error_code=error.errno), "topic")
+    assert (found.compacted, found.delete_retention_ms) == (None, None)
+    assert found.unknown_because == "the user lacks the right DESCRIBE_CONFIGS on topic 'topic'"
+
+
+def test_configuration_that_the_broker_leaves_out_is_unknown() -> None:
+    found = configuration_in(described(), "topic")
+    assert found == TopicConfiguration(None, None, "the broker does not show it")
+
+
+def test_error_that_may_pass_is_raised_instead_of_a_configuration() -> None:
+    with pytest.raises(LeaderNotAvailableError):
+        configuration_in(described(error_code=LeaderNotAvailableError.errno), "topic")

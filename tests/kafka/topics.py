@@ -111,6 +111,11 @@ class Topics:
             _result(admin.delete_topics([name]))
             wait_until(lambda: name not in _partitions(admin), f"topic {name} deleted")
 
+    def topics(self) -> set[str]:
+        """The names of all topics. To ask for all names creates none."""
+        with self._admin() as admin:
+            return set(_partitions(admin))
+
     def add_partitions(self, name: str, total: int) -> None:
         """Grow a topic to `total` partitions; return once all of them tell their offsets."""
         with self._admin() as admin:

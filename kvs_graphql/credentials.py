@@ -1,0 +1,78 @@
+"""Secrets from files, and the certificates of connections to Kafka. Errors name the file and the cause, no secret."""
+
+import os
+import ssl
+from pathlib import Path
+
+from kvs_graphql.errors import BadSetting
+
+_SECRET_BYTES_MAX = 64 * 1024
+
+
+def read_secret(name: str, path: Path) -> str:
+    """Return the text of a file without the line break at its end; `name` is the variable that names the file.
+
+    Raises:
+        BadSetting: It cannot be read, or is empty, too long or not UTF-8.
+    """
+    try:
+        with path.open("rb") as file:
+            raw = file.read(_SECRET_BYTES_MAX + 1)
+        secret = raw.decode()
+    except OSError as error:
+        raise BadSetting(f"{name}={path}: {_cause(error)}") from None
+    except UnicodeDecodeError:
+        raise BadSetting(f"{name}={path}: is not UTF-8") from None
+    secret = secret.removesuffix("\n").removesuffix("\r")
+    if not secret or len(raw) > _SECRET_BYTES_MAX:
+        raise BadSetting(f"{name}={path}: must hold 1 to {_SECRET_BYTES_MAX} bytes")
+    return secret
+
+
+def tls_context(
+    ca_file: Path | None, certificate_file: Path | None, key_file: Path | None, key_password: str | None
+) -> ssl.SSLContext:
+    """Return the TLS context for connections to Kafka. It never prompts for a password.
+
+    Raises:
+        BadSetting: A file cannot be read, or holds something else, or the key needs another password.
+    """
+    try:
+        context = ssl.create_default_context(cafile=ca_file)
+    except OSError as error:
+        raise BadSetting(f"KVS_KAFKA_CA_FILE={ca_file}: {_cause(error)}") from None
+    if certificate_file is not None:
+        _load_certificate(context, certificate_file, key_file, key_password)
+    return context
+
+
+def _load_certificate(
+    context: ssl.SSLContext, certificate_file: Path, key_file: Path | None, password: str | None
+) -> None:
+    is_encrypted = False
+
+    def ask() -> str:
+        nonlocal is_encrypted
+        is_encrypted = True
+        return password or ""
+
+    try:
+        # Without a function, OpenSSL would prompt for the password of an encrypted key.
+        context.load_cert_chain(certificate_file, key_file, ask)
+    except (OSError, ValueError) as error:
+        files = f"KVS_KAFKA_CERTIFICATE_FILE={certificate_file} with KVS_KAFKA_KEY_FILE={key_file}"
+        if is_encrypted and password:
+            cause = "the key is encrypted with another password than KVS_KAFKA_KEY_PASSWORD"
+        elif is_encrypted:
+            cause = "the key is encrypted: set KVS_KAFKA_KEY_PASSWORD"
+        else:
+            cause = _cause(error)
+        raise BadSetting(f"{files}: {cause}") from None
+
+
+def _cause(error: Exception) -> str:
+    if isinstance(error, ssl.SSLError):
+        # OpenSSL names no reason where it finds nothing in PEM form.
+        reason = (error.reason or "PEM_LIB").lower().replace("_", " ")
+        return "no such PEM certificate or key" if reason in ("pem lib", "no start line") else reason
+    return os.strerror(error.errno).lower() if isinstance(error, OSError) and error.errno else "cannot be read"

@@ -1,0 +1,130 @@
+"""What the service does on a broker that creates topics when asked about them, and that gives and takes rights."""
+
+import asyncio
+import sqlite3
+from collections.abc import Collection
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from confluent_kafka.admin import AclOperation
+from structlog.testing import capture_logs
+
+from kvs_graphql.state import State
+from tests.deadline import SECONDS_MAX
+from tests.kafka.equality import assert_equal_to_the_log
+from tests.kafka.produce import produce
+from tests.kafka.secured import PASSWORD, USER, SecuredBroker
+from tests.kafka.test_trouble import until_not_ready, until_ready
+from tests.serving import serving
+
+pytestmark = pytest.mark.kafka
+
+# More than aiokafka's refreshes after a failed fetch need.
+REFRESHES = 5
+READING = (AclOperation.DESCRIBE, AclOperation.READ, AclOperation.DESCRIBE_CONFIGS)
+LOGIN = {"kafka_security_protocol": "SASL_PLAINTEXT", "kafka_username": USER, "kafka_password": PASSWORD}
+
+
+async def test_deleted_topic_stays_deleted_until_its_owner_creates_it(
+    secured_broker: SecuredBroker, topic: str, tmp_path: Path
+) -> None:
+    servers = secured_broker.bootstrap_servers
+    secured_broker.create_topic(topic, 3, cleanup_policy="compact")
+    produce(servers, topic, [(b"a", b"1")])
+    async with serving(servers, topic, tmp_path, enable_writes=True, write_seconds_max=1) as served:
+        await assert_equal_to_the_log(served, secured_broker, topic)
+        assert "errors" not in await served.query('mutation { set(key: "b", value: "1") { offset } }')
+        await asyncio.to_thread(secured_broker.delete_topic, topic)
+        async with asyncio.timeout(SECONDS_MAX):
+            await served.state(State.WAITING_FOR_TOPIC)
+            begun = served.run.lifecycle.refreshes.begun
+            while served.run.lifecycle.refreshes.begun < begun + REFRESHES:  # noqa: ASYNC110 - wakes nobody
+                await asyncio.sleep(0.05)
+        assert "errors" in await served.query('mutation { set(key: "b", value: "2") { offset } }')
+        assert served.run.lifecycle.moment.state is State.WAITING_FOR_TOPIC
+        assert topic not in await asyncio.to_thread(secured_broker.topics)
+        await asyncio.to_thread(secured_broker.create_topic, topic, 2, cleanup_policy="compact")
+        produce(servers, topic, [(b"a", b"3")])
+        await assert_equal_to_the_log(served, secured_broker, topic)
+
+
+@pytest.mark.parametrize("kept", [(), (AclOperation.DESCRIBE,)])
+async def test_table_is_served_unready_while_its_right_to_read_is_taken_away(
+    secured_broker: SecuredBroker, topic: str, tmp_path: Path, kept: Collection[AclOperation]
+) -> None:
+    """The state and `/readyz` say why, and the service goes on by itself when the right is back."""
+    await asyncio.to_thread(secured_broker.create_topic, topic, 2, cleanup_policy="compact")
+    await asyncio.to_thread(secured_broker.allow, topic, *READING)
+    produce(secured_broker.bootstrap_servers, topic, [(b"a", b"1")])
+    async with serving(secured_broker.sasl_servers, topic, tmp_path, **LOGIN) as served:
+        await assert_equal_to_the_log(served, secured_broker, topic)
+        await until_ready(served.http)
+        taken = [right for right in READING if right not in kept]
+        await asyncio.to_thread(secured_broker.revoke, topic, *taken)
+        async with asyncio.timeout(SECONDS_MAX):
+            await served.reason(f"no access: {secured_broker.sasl_servers}: ")
+        # Only now: a fetch that was under way when the right was taken away would still bring these.
+        produce(secured_broker.bootstrap_servers, topic, [(b"a", b"2"), (b"b", b"2")])
+        assert f"lacks rights on topic '{topic}'" in served.run.lifecycle.moment.reason
+        ready = list[bool]()
+        served.run.lifecycle.listen(lambda _: ready.append(served.run.lifecycle.ready))
+        async with asyncio.timeout(SECONDS_MAX):
+            begun = served.run.lifecycle.refreshes.begun
+            while served.run.lifecycle.refreshes.begun < begun + REFRESHES:  # noqa: ASYNC110 - wakes nobody
+                await asyncio.sleep(0.05)
+        assert not any(ready)
+        assert (await until_not_ready(served.http))["lag"] >= 0
+        assert await served.data('{ value(key: "a") { value } }') == {"value": {"value": "1"}}
+        await asyncio.to_thread(secured_broker.allow, topic, *taken)
+        await assert_equal_to_the_log(served, secured_broker, topic)
+        await until_ready(served.http)
+
+
+async def test_compaction_is_unknown_without_the_right_to_see_it_and_one_warning_names_it(
+    secured_broker: SecuredBroker, topic: str, tmp_path: Path
+) -> None:
+    servers = secured_broker.sasl_servers
+    await asyncio.to_thread(secured_broker.create_topic, topic, 1, cleanup_policy="delete")
+    await asyncio.to_thread(secured_broker.allow, topic, AclOperation.READ)
+    produce(secured_broker.bootstrap_servers, topic, [(b"a", b"1"), (b"b", b"1"), (b"b", None)])
+    with capture_logs() as logged:
+        async with serving(servers, topic, tmp_path, **LOGIN) as served:
+            await assert_equal_to_the_log(served, secured_broker, topic)
+            assert (await served.data("{ status { compacted } }"))["status"] == {"compacted": None}
+            await asyncio.to_thread(secured_broker.add_partitions, topic, 2)
+            async with asyncio.timeout(SECONDS_MAX):
+                while len(served.run.lifecycle.end_offsets) < 2:  # noqa: ASYNC110 - wakes nobody
+                    await asyncio.sleep(0.05)
+        right = f"the user lacks the right DESCRIBE_CONFIGS on topic '{topic}'"
+        assert [line["reason"] for line in logged if "configuration" in line["event"]] == [right]
+    await asyncio.to_thread(secured_broker.allow, topic, AclOperation.DESCRIBE_CONFIGS)
+    async with serving(servers, topic, tmp_path, **LOGIN) as served:
+        await assert_equal_to_the_log(served, secured_broker, topic)
+        assert (await served.data("{ status { compacted } }"))["status"] == {"compacted": False}
+
+
+async def test_cursor_of_a_first_read_is_reset_if_nobody_knows_how_long_tombstones_are_kept(
+    secured_broker: SecuredBroker, topic: str, tmp_path: Path
+) -> None:
+    """Tombstones below the end of the first read may have been dropped, and the client may hold their keys."""
+    await asyncio.to_thread(secured_broker.create_topic, topic, 1, cleanup_policy="compact")
+    await asyncio.to_thread(secured_broker.allow, topic, AclOperation.READ)
+    produce(secured_broker.bootstrap_servers, topic, [(b"a", b"1"), (b"b", b"1"), (b"b", None)])
+    async with serving(secured_broker.sasl_servers, topic, tmp_path, **LOGIN) as served:
+        await assert_equal_to_the_log(served, secured_broker, topic)
+    with closing(sqlite3.connect(tmp_path / "kvs.db")) as database:
+        assert database.execute("SELECT deletes_known_from FROM position").fetchall() == [(3,)]
+
+
+@pytest.mark.parametrize("length", [1, 248, 249])
+async def test_topic_name_of_any_legal_length_is_served(
+    secured_broker: SecuredBroker, tmp_path: Path, length: int
+) -> None:
+    name = ("Az09._-" * 36)[:length]
+    await asyncio.to_thread(secured_broker.create_topic, name)
+    produce(secured_broker.bootstrap_servers, name, [(b"a", b"1")])
+    async with serving(secured_broker.bootstrap_servers, name, tmp_path) as served:
+        await assert_equal_to_the_log(served, secured_broker, name)
+        async with asyncio.timeout(SECONDS_MAX):
+            await served.state(State.LIVE)

@@ -9,6 +9,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import Message, Receive
 
 from kvs_graphql.executor import Request
+from kvs_graphql.web.negotiation import is_json
 
 _JSON = "application/json"
 # A union made anew for every request would cost as much as all of its checks.
@@ -39,8 +40,8 @@ def request_of_body(body: bytes, content_type: str, bytes_max: int) -> Request:
     """
     if len(body) > bytes_max:
         raise HTTPException(413, f"The request is larger than the limit of {bytes_max} bytes.")
-    if content_type != _JSON and content_type.partition(";")[0].strip().lower() != _JSON:
-        raise HTTPException(415, f"The content type must be {_JSON}.")
+    if content_type != _JSON and not is_json(content_type):
+        raise HTTPException(415, f"The content type must be {_JSON}, in UTF-8.")
     return _request(_json(body, "The request"))
 
 

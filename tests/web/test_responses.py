@@ -25,7 +25,7 @@ async def served(embedded_broker: EmbeddedBroker, tmp_path_factory: pytest.TempP
         (JSON, JSON),
         ("*/*", JSON),
         (f"{GRAPHQL_RESPONSE}; charset=utf-8, {JSON};q=0.9", GRAPHQL_RESPONSE),
-        ("text/html;q=0", JSON),
+        ("text/html, */*;q=0.1", JSON),
     ],
 )
 async def test_answer_has_the_media_type_that_the_client_accepts(served: Served, accept: str, media_type: str) -> None:

@@ -1,5 +1,7 @@
 """Answers in one body: media types, status codes, and errors of requests that never became GraphQL."""
 
+from typing import Any
+
 import orjson
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
@@ -7,8 +9,10 @@ from starlette.types import Message
 
 from kvs_graphql.executor import Executed, Fault, Refusal
 from kvs_graphql.web.negotiation import ANSWERS, MediaType, body_type
+from kvs_graphql.web.requests import BatchRefused
 
 _CODES = {413: "LIMIT_EXCEEDED", 500: "INTERNAL", 503: "UNAVAILABLE"}
+_BATCH_ANSWERED_MAX = 100
 _CONTENT_TYPES = {media_type: media_type.encode() for media_type in ANSWERS}
 
 
@@ -33,7 +37,13 @@ def encode_refusal(refusal: Refusal) -> bytes:
 def error_response(accept: str, error: HTTPException) -> Response:
     """A request that could not be read as GraphQL over HTTP: an error with a code all the same."""
     shown = {"message": error.detail, "extensions": {"code": _CODES.get(error.status_code, "BAD_INPUT")}}
-    return Response(orjson.dumps({"errors": [shown]}), error.status_code, error.headers, body_type(accept))
+    media_type = body_type(accept)
+    result: dict[str, Any] = {"errors": [shown]}
+    if isinstance(error, BatchRefused) and 0 < error.requests <= _BATCH_ANSWERED_MAX:
+        # Clients that send batches show an error only if it comes as the result of each request.
+        content = orjson.dumps([result] * error.requests)
+        return Response(content, _status(Fault.DOCUMENT, media_type), media_type=media_type)
+    return Response(orjson.dumps(result), error.status_code, error.headers, media_type)
 
 
 def _status(fault: Fault, media_type: MediaType) -> int:

@@ -24,6 +24,7 @@ from kvs_graphql.turns import Turns
 from kvs_graphql.web.connections import Connections
 from kvs_graphql.web.direct import DIRECT_EXTENSION, MessageWriter
 from kvs_graphql.web.kept import KeptRequests
+from kvs_graphql.web.requests import checked_request
 
 SUBPROTOCOL = "graphql-transport-ws"
 
@@ -144,9 +145,7 @@ class GraphQLSocket:
             await handle(self, message)
 
     async def on_connection_init(self, message: dict[str, Any]) -> None:
-        if not isinstance(message.get("payload"), dict | None):
-            await self._close(_INVALID_MESSAGE, "The payload of connection_init must be an object")
-        elif self._state is SocketState.ACKNOWLEDGED:
+        if self._state is SocketState.ACKNOWLEDGED:
             await self._close(_TOO_MANY_INITS, "Too many initialisation requests")
         else:
             self._state = SocketState.ACKNOWLEDGED
@@ -302,7 +301,12 @@ async def _send_text(send: Send, text: bytes) -> None:
 
 
 def _is_message(message: object) -> bool:
-    return isinstance(message, dict) and isinstance(message.get("type"), str)
+    """Whether it has the form that all messages of clients have; null is as good as absent."""
+    return (
+        isinstance(message, dict)
+        and isinstance(message.get("type"), str)
+        and isinstance(message.get("payload"), dict | None)
+    )
 
 
 def _request(message: dict[str, Any]) -> Request | None:
@@ -310,7 +314,7 @@ def _request(message: dict[str, Any]) -> Request | None:
     payload = message.get("payload")
     if not isinstance(message.get("id"), str) or not isinstance(payload, dict):
         return None
-    query, variables, name = payload.get("query"), payload.get("variables"), payload.get("operationName")
-    if not (isinstance(query, str) and isinstance(variables, dict | None) and isinstance(name, str | None)):
+    request = checked_request(payload)
+    if isinstance(request, str) or (request.query is None and not request.is_persisted):
         return None
-    return Request(query, variables, name)
+    return request

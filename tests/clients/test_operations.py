@@ -48,6 +48,34 @@ QUERY = """
 const { data, error, errors } = await run(`query Q { value(key: "a") { key } }`);
 console.log(data.value.key, error ?? errors);
 """
+APOLLO_BY_HASH = """
+import { createHash } from "node:crypto";
+import { ApolloClient, HttpLink, InMemoryCache, gql } from "@apollo/client";
+import { PersistedQueryLink } from "@apollo/client/link/persisted-queries";
+const sha256 = (text) => createHash("sha256").update(text).digest("hex");
+const link = new PersistedQueryLink({ sha256, useGETForHashedQueries: GET }).concat(
+  new HttpLink({ uri: "http://127.0.0.1:8000/graphql" }),
+);
+const client = new ApolloClient({ cache: new InMemoryCache(), link });
+const run = (text) => client.query({ query: gql(text) });
+"""
+URQL_BY_HASH = """
+import { Client, fetchExchange } from "@urql/core";
+import { persistedExchange } from "@urql/exchange-persisted";
+const url = "http://127.0.0.1:8000/graphql";
+const persisted = persistedExchange({ preferGetForPersistedQueries: GET });
+const client = new Client({ url, exchanges: [persisted, fetchExchange] });
+const run = (text) => client.query(text, {}).toPromise();
+"""
+APOLLO_IN_BATCHES = """
+import { ApolloClient, InMemoryCache, gql } from "@apollo/client";
+import { BatchHttpLink } from "@apollo/client/link/batch-http";
+const link = new BatchHttpLink({ uri: "http://127.0.0.1:8000/graphql", headers: HEADERS });
+const client = new ApolloClient({ cache: new InMemoryCache(), link });
+const queries = ["a", "b"].map((key) => gql(`query Q { value(key: "${key}") { key } }`));
+const failed = await Promise.allSettled(queries.map((query) => client.query({ query })));
+for (const { reason } of failed) console.log(reason.message, reason.errors?.[0].extensions.code);
+"""
 URQL_EVENTS = """
 import { Client, cacheExchange, fetchExchange } from "@urql/core";
 import { pipe, subscribe } from "wonka";
@@ -86,6 +114,28 @@ async def topic(
 async def test_query_of_a_real_client_is_answered(npm_clients: Path, topic: ServedTopic, client: str) -> None:
     async with running(npm_clients, at_url(client + QUERY, topic.served.run.url)) as page:
         await page.logs("a", None)
+
+
+@pytest.mark.parametrize("get", ["false", "true"], ids=["by POST", "by GET"])
+@pytest.mark.parametrize("client", [pytest.param(APOLLO_BY_HASH, id="Apollo"), pytest.param(URQL_BY_HASH, id="urql")])
+async def test_real_client_sends_the_document_where_its_hash_is_refused(
+    npm_clients: Path, topic: ServedTopic, client: str, get: str
+) -> None:
+    code = at_url(client.replace("GET }", f"{get} }}"), topic.served.run.url)
+    async with running(npm_clients, code + QUERY) as page:
+        await page.logs("a", None)
+
+
+@pytest.mark.parametrize(
+    "headers", ["{}", '{ accept: "application/json" }'], ids=["as GraphQL's media type", "as JSON"]
+)
+async def test_error_of_a_batch_is_shown_by_the_client_that_sent_it(
+    npm_clients: Path, topic: ServedTopic, headers: str
+) -> None:
+    code = at_url(APOLLO_IN_BATCHES.replace("HEADERS", headers), topic.served.run.url)
+    async with running(npm_clients, code) as page:
+        for _ in range(2):
+            await page.logs("Batches of requests are not supported: send each request on its own.", "BAD_INPUT")
 
 
 @pytest.mark.parametrize(

@@ -127,6 +127,9 @@ async def test_operation_over_the_limit_of_a_socket_is_refused_until_another_end
         '{"type": "subscribe", "id": "1", "payload": {}}',
         '{"type": "subscribe", "id": "1", "payload": {"query": null}}',
         '{"type": "subscribe", "id": "1", "payload": {"query": "{ __typename }", "operationName": 5}}',
+        '{"type": "subscribe", "id": "1", "payload": {"query": "{ __typename }", "extensions": []}}',
+        '{"type": "ping", "payload": "text"}',
+        '{"type": "pong", "payload": []}',
         b'{"type": "ping"}',
         b"\xff\xfe",
     ],
@@ -228,6 +231,13 @@ async def test_empty_query_or_name_is_an_error_of_its_operation(served: Served, 
         message = await receive(socket)
         assert (message["id"], message["type"]) == ("1", "error")
         assert [error["extensions"]["code"] for error in message["payload"]] == ["BAD_INPUT"]
+
+
+async def test_document_named_by_its_hash_is_refused_in_the_words_that_clients_know(served: Served) -> None:
+    async with open_socket(served) as socket:
+        await send(socket, type="subscribe", id="1", payload={"extensions": {"persistedQuery": {"version": 1}}})
+        error = {"message": "PersistedQueryNotSupported", "extensions": {"code": "PERSISTED_QUERY_NOT_SUPPORTED"}}
+        assert await receive(socket) == {"id": "1", "type": "error", "payload": [error]}
 
 
 @pytest.mark.parametrize("members", [{}, {"payload": None}, {"payload": {}}, {"payload": {"token": "unused"}}])

@@ -10,7 +10,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Mount, Route
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from kvs_graphql.executor import Executor
 from kvs_graphql.metrics import CONTENT_TYPE, Metrics
@@ -21,7 +21,7 @@ from kvs_graphql.web.health import Health
 from kvs_graphql.web.http import GraphQLOverHttp
 from kvs_graphql.web.negotiation import body_type
 from kvs_graphql.web.pages import GRAPHQL_PATH, Assets, Pages
-from kvs_graphql.web.responses import answer_messages, error_response
+from kvs_graphql.web.responses import NO_SNIFFING, answer_messages, error_response
 from kvs_graphql.web.slots import SlotLimits, Slots
 from kvs_graphql.web.websocket import GraphQLWebSockets, WebSocketOptions
 
@@ -108,8 +108,13 @@ class _Routes:
         return app(scope, receive, send)
 
     async def _other(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_unsniffed(message: Message) -> None:
+            if message["type"] == "http.response.start" and NO_SNIFFING not in message["headers"]:
+                message["headers"] = [*message["headers"], NO_SNIFFING]
+            await send(message)
+
         try:
-            await self._others(scope, receive, send)
+            await self._others(scope, receive, send_unsniffed)
         except Exception:
             # Starlette raises again what it has answered, for the server to log: that is done.
             if _ANSWERED not in scope:

@@ -1,5 +1,6 @@
 """Answers in one body: media types, status codes, and errors of requests that never became GraphQL."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import orjson
@@ -16,13 +17,17 @@ _BATCH_ANSWERED_MAX = 100
 _CONTENT_TYPES = {media_type: media_type.encode() for media_type in ANSWERS}
 
 
+NO_SNIFFING = (b"x-content-type-options", b"nosniff")
+"""Keeps browsers from guessing another media type, so that no answer is ever taken for a script."""
+
+
 def answer_messages(media_type: MediaType, answer: Executed | Refusal) -> tuple[Message, Message]:
     """The messages of an answer. Its status is 200, unless nothing was executed and the media type allows another."""
     if isinstance(answer, Executed):
         body, status = answer.encode(), 200
     else:
         body, status = encode_refusal(answer), _status(answer.fault, media_type)
-    headers = [(b"content-length", b"%d" % len(body)), (b"content-type", _CONTENT_TYPES[media_type])]
+    headers = [(b"content-length", b"%d" % len(body)), (b"content-type", _CONTENT_TYPES[media_type]), NO_SNIFFING]
     return {"type": "http.response.start", "status": status, "headers": headers}, {
         "type": "http.response.body",
         "body": body,
@@ -42,8 +47,14 @@ def error_response(accept: str, error: HTTPException) -> Response:
     if isinstance(error, BatchRefused) and 0 < error.requests <= _BATCH_ANSWERED_MAX:
         # Clients that send batches show an error only if it comes as the result of each request.
         content = orjson.dumps([result] * error.requests)
-        return Response(content, _status(Fault.DOCUMENT, media_type), media_type=media_type)
-    return Response(orjson.dumps(result), error.status_code, error.headers, media_type)
+        return _response(content, _status(Fault.DOCUMENT, media_type), media_type)
+    return _response(orjson.dumps(result), error.status_code, media_type, error.headers)
+
+
+def _response(content: bytes, status: int, media_type: MediaType, headers: Mapping[str, str] | None = None) -> Response:
+    response = Response(content, status, headers, media_type)
+    response.raw_headers.append(NO_SNIFFING)
+    return response
 
 
 def _status(fault: Fault, media_type: MediaType) -> int:

@@ -18,6 +18,7 @@ from kvs_graphql.errors import BadSetting
 PREFIX = "KVS_"
 
 _ORIGIN = re.compile(r"https?://[^/?#@\s]+")
+_HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _TOPIC = re.compile(r"[A-Za-z0-9._-]{1,249}")
 
 # Plain words for pydantic's types of errors; its own message says the rest well enough.
@@ -60,6 +61,12 @@ class Settings(BaseSettings):
     graphiql: bool = Field(True, description="Serve GraphiQL to browsers at /graphql.")
     cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="Origins of other sites whose pages may use this service, comma-separated."
+    )
+    cors_headers: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="Further request headers that pages of those sites may send, comma-separated; * for any."
+    )
+    cors_credentials: bool = Field(
+        False, description="Let pages of those sites send cookies and other credentials, for a proxy that checks them."
     )
     forwarded_allow_ips: Annotated[tuple[str, ...], NoDecode] = Field(
         ("127.0.0.1", "::1"),
@@ -220,7 +227,7 @@ class Settings(BaseSettings):
         5.0, description="Seconds at shutdown for pending writes, and again for open requests, to finish."
     )
 
-    @field_validator("cors_origins", "forwarded_allow_ips", mode="before")
+    @field_validator("cors_origins", "cors_headers", "forwarded_allow_ips", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(filter(None, map(str.strip, value.split(",")))) if isinstance(value, str) else value
@@ -249,6 +256,14 @@ class Settings(BaseSettings):
                 raise ValueError(f"{origin!r} is not an origin such as https://example.com")
         return value
 
+    @field_validator("cors_headers")
+    @classmethod
+    def _check_headers(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for name in value:
+            if not _HEADER.fullmatch(name):
+                raise ValueError(f"{name!r} is not the name of a header")
+        return value
+
     @field_validator("forwarded_allow_ips")
     @classmethod
     def _check_networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
@@ -264,6 +279,8 @@ class Settings(BaseSettings):
                 f"KVS_KAFKA_SECURITY_PROTOCOL={self.kafka_security_protocol} needs KVS_KAFKA_USERNAME and "
                 "KVS_KAFKA_PASSWORD"
             )
+        if self.cors_credentials and "*" in self.cors_origins:
+            raise ValueError("KVS_CORS_CREDENTIALS=true needs KVS_CORS_ORIGINS to name each origin, not *")
         if (self.kafka_certificate_file is None) != (self.kafka_key_file is None):
             raise ValueError("KVS_KAFKA_CERTIFICATE_FILE and KVS_KAFKA_KEY_FILE must be set together")
         for name in ("kafka_ca_file", "kafka_certificate_file", "kafka_key_file"):

@@ -119,6 +119,8 @@ def build_server(
     options = WebOptions(
         graphiql=settings.graphiql,
         cors_origins=settings.cors_origins,
+        cors_headers=settings.cors_headers,
+        cors_credentials=settings.cors_credentials,
         request_bytes_max=settings.request_bytes_max,
         connection_init_seconds_max=settings.connection_init_seconds_max,
         operations_per_websocket_max=settings.operations_per_websocket_max,

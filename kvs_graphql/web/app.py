@@ -25,6 +25,14 @@ from kvs_graphql.web.responses import NO_SNIFFING, answer_messages, error_respon
 from kvs_graphql.web.slots import SlotLimits, Slots
 from kvs_graphql.web.websocket import GraphQLWebSockets, WebSocketOptions
 
+_CLIENTS_HEADERS = (
+    *("content-type", "authorization", "last-event-id"),
+    *("apollographql-client-name", "apollographql-client-version", "apollo-require-preflight"),
+    *("x-apollo-operation-name", "x-apollo-operation-id"),
+    *("traceparent", "tracestate", "baggage", "sentry-trace"),
+)
+"""What clients of GraphQL, and the tracing of their pages, send by themselves."""
+
 _ANSWERED = "kvs_graphql.answered"
 """In the scope of a request whose unexpected error was logged and answered."""
 
@@ -35,6 +43,8 @@ class WebOptions:
 
     graphiql: bool
     cors_origins: tuple[str, ...]
+    cors_headers: tuple[str, ...]
+    cors_credentials: bool
     request_bytes_max: int
     connection_init_seconds_max: float
     operations_per_websocket_max: int
@@ -89,7 +99,8 @@ def build_app(executor: Executor, sdl: str, service: Service, metrics: Metrics, 
         app,
         allow_origins=options.cors_origins,
         allow_methods=("GET", "POST"),
-        allow_headers=("content-type", "authorization", "last-event-id"),
+        allow_headers=(*_CLIENTS_HEADERS, *options.cors_headers),
+        allow_credentials=options.cors_credentials,
     )
 
 

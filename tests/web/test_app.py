@@ -79,6 +79,57 @@ async def test_only_listed_origins_may_read_answers(embedded_broker: EmbeddedBro
         assert "access-control-allow-origin" not in refused.headers
 
 
+SENT_BY_CLIENTS = [
+    "Content-Type, Authorization",
+    "apollographql-client-name,apollographql-client-version,content-type",
+    "apollo-require-preflight,content-type,x-apollo-operation-name",
+    "traceparent, tracestate, baggage, sentry-trace",
+]
+
+
+@pytest.mark.parametrize("headers", SENT_BY_CLIENTS)
+async def test_pages_of_allowed_origins_may_send_what_clients_send(
+    embedded_broker: EmbeddedBroker, tmp_path: Path, headers: str
+) -> None:
+    async with serving_topic(embedded_broker, tmp_path, cors_origins=(ALLOWED,)) as topic:
+        asked = {"origin": ALLOWED, "access-control-request-method": "POST"}
+        preflight = await topic.served.http.options(
+            "/graphql", headers=asked | {"access-control-request-headers": headers}
+        )
+        assert preflight.status_code == 200
+        allowed = {name.strip().lower() for name in preflight.headers["access-control-allow-headers"].split(",")}
+        assert {name.strip().lower() for name in headers.split(",")} <= allowed
+
+
+@pytest.mark.parametrize(
+    ("more", "asked", "status"), [((), "x-team", 400), (("X-Team", "X-Trace"), "x-team", 200), (("*",), "any", 200)]
+)
+async def test_further_headers_are_allowed_by_a_setting(
+    embedded_broker: EmbeddedBroker, tmp_path: Path, more: tuple[str, ...], asked: str, status: int
+) -> None:
+    async with serving_topic(embedded_broker, tmp_path, cors_origins=(ALLOWED,), cors_headers=more) as topic:
+        headers = {"origin": ALLOWED, "access-control-request-method": "POST", "access-control-request-headers": asked}
+        assert (await topic.served.http.options("/graphql", headers=headers)).status_code == status
+
+
+@pytest.mark.parametrize("accept", ["application/json", "text/event-stream"])
+async def test_credentials_are_allowed_by_a_setting(
+    embedded_broker: EmbeddedBroker, tmp_path: Path, accept: str
+) -> None:
+    async with serving_topic(embedded_broker, tmp_path, cors_origins=(ALLOWED,), cors_credentials=True) as topic:
+        http = topic.served.http
+        preflight = await http.options("/graphql", headers=PREFLIGHT | {"origin": ALLOWED})
+        sent = {"origin": ALLOWED, "cookie": "session=1", "accept": accept}
+        answer = await http.get("/graphql", params={"query": "{ __typename }"}, headers=sent)
+        for allowed in (preflight, answer):
+            assert allowed.headers["access-control-allow-origin"] == ALLOWED
+            assert allowed.headers["access-control-allow-credentials"] == "true"
+        other = await http.get(
+            "/graphql", params={"query": "{ __typename }"}, headers=sent | {"origin": "https://evil.example"}
+        )
+        assert "access-control-allow-origin" not in other.headers
+
+
 class BrokenService(Service):
     """Cannot tell how it is."""
 

@@ -19,6 +19,7 @@ PREFIX = "KVS_"
 
 _ORIGIN = re.compile(r"https?://[^/?#@\s]+")
 _HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_ROOT_PATH = re.compile(r"(/[A-Za-z0-9._~-]+)*")
 _TOPIC = re.compile(r"[A-Za-z0-9._-]{1,249}")
 
 # Plain words for pydantic's types of errors; its own message says the rest well enough.
@@ -52,6 +53,9 @@ class Settings(BaseSettings):
     database: Path = Field(Path("kvs.db"), description="SQLite file that holds the table.")
     host: str = Field("127.0.0.1", min_length=1, description="Address to listen on.")
     port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0 picks a free one.")
+    root_path: str = Field(
+        "", description="Path prefix that a proxy in front passes on, such as /kvs; a proxy that strips it needs none."
+    )
     tombstones: Literal["delete", "empty"] = Field(
         "delete", description="Effect of a record without a value: delete its key, or store an empty value."
     )
@@ -254,6 +258,13 @@ class Settings(BaseSettings):
         for origin in value:
             if origin != "*" and not _ORIGIN.fullmatch(origin):
                 raise ValueError(f"{origin!r} is not an origin such as https://example.com")
+        return value
+
+    @field_validator("root_path")
+    @classmethod
+    def _check_root_path(cls, value: str) -> str:
+        if not _ROOT_PATH.fullmatch(value):
+            raise ValueError("must be a path such as /kvs, without a slash at its end")
         return value
 
     @field_validator("cors_headers")

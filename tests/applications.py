@@ -58,6 +58,7 @@ EXECUTOR_LIMITS = ExecutorLimits(
     slow_operation_seconds=60.0,
 )
 OPTIONS = WebOptions(
+    root_path="",
     graphiql=False,
     cors_origins=(),
     cors_headers=(),

@@ -32,6 +32,7 @@ WRONG = {
     "tombstones": ["keep", "DELETE"],
     "graphiql": ["perhaps"],
     "cors_origins": ["pages.example", "https://pages.example/path", "https://ok.example,nonsense"],
+    "root_path": ["kvs", "/kvs/", "/", "//kvs", "/a b", "/kvs?x"],
     "cors_headers": ["two words", "x-fine, x:wrong"],
     "forwarded_allow_ips": ["proxy.example", "10.0.0.1/8", "*,10.0.0.0/8"],
     "log_level": ["loud"],

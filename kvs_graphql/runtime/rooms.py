@@ -117,6 +117,7 @@ def build_server(
         large_operations_max=settings.large_operations_max,
     )
     options = WebOptions(
+        root_path=settings.root_path,
         graphiql=settings.graphiql,
         cors_origins=settings.cors_origins,
         cors_headers=settings.cors_headers,

@@ -47,7 +47,8 @@ class Pages:
         """The dashboard; without it, the way to the playground."""
         if (STATIC / "dashboard.html").is_file():
             return _page("dashboard.html")
-        return RedirectResponse(GRAPHQL_PATH)
+        # Relative: only the browser knows the prefix under which a proxy serves this page.
+        return RedirectResponse(GRAPHQL_PATH.removeprefix("/"))
 
 
 class _WholeFile(FileResponse):

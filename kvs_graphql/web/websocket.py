@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import orjson
+import structlog
 from starlette.types import Message, Receive, Scope, Send
 
 from kvs_graphql.api import Connection
@@ -26,15 +27,23 @@ from kvs_graphql.web.direct import DIRECT_EXTENSION, MessageWriter
 from kvs_graphql.web.kept import KeptRequests
 from kvs_graphql.web.requests import checked_request
 
+log = structlog.get_logger(__name__)
+
 SUBPROTOCOL = "graphql-transport-ws"
 
 _GOING_AWAY = 1001
 _INVALID_MESSAGE = 4400
 _UNAUTHORIZED = 4401
+_FORBIDDEN = 4403
 _SUBPROTOCOL_NOT_ACCEPTABLE = 4406
 _INIT_TIMED_OUT = 4408
 _ID_IN_USE = 4409
 _TOO_MANY_INITS = 4429
+
+_ORIGIN_REMEDY = "the proxy must pass Host, or set KVS_CORS_ORIGINS"
+_ORIGIN_REFUSED = f"Refused for its origin: {_ORIGIN_REMEDY}."
+_LOG_SECONDS = 60.0
+_LOGGED_CHARACTERS_MAX = 200
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
@@ -252,14 +261,17 @@ class GraphQLWebSockets:
         self._executor = executor
         self._connections = connections
         self._options = options
+        self._next_log = 0.0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         assert (await receive())["type"] == "websocket.connect"
-        if not self._is_allowed(scope):
-            await send({"type": "websocket.close"})
-            return
         known = SUBPROTOCOL in scope["subprotocols"]
         await send({"type": "websocket.accept", "subprotocol": SUBPROTOCOL if known else None})
+        if not self._is_allowed(scope):
+            # After the handshake, for browsers tell a page nothing of one that fails.
+            self._log_refused_origin(scope)
+            await send({"type": "websocket.close", "code": _FORBIDDEN, "reason": _ORIGIN_REFUSED})
+            return
         if not known:
             reason = f"The subprotocol must be {SUBPROTOCOL}"
             await send({"type": "websocket.close", "code": _SUBPROTOCOL_NOT_ACCEPTABLE, "reason": reason})
@@ -274,11 +286,25 @@ class GraphQLWebSockets:
 
         Browsers apply no CORS to WebSockets; this is the defence against other sites' pages.
         """
-        headers = {name: value.decode("latin-1") for name, value in scope["headers"] if name in (b"origin", b"host")}
+        headers = _origin_and_host(scope)
         origin = headers.get(b"origin")
         if origin is None or "*" in self._options.origins or origin in self._options.origins:
             return True
         return _is_same_host(origin, headers.get(b"host", ""))
+
+    def _log_refused_origin(self, scope: Scope) -> None:
+        """Tell the operator, but not for each of many attempts."""
+        now = asyncio.get_running_loop().time()
+        if now < self._next_log:
+            return
+        self._next_log = now + _LOG_SECONDS
+        headers = _origin_and_host(scope)
+        origin, host = (headers.get(name, "")[:_LOGGED_CHARACTERS_MAX] for name in (b"origin", b"host"))
+        log.warning("WebSocket refused for its origin", origin=origin, host=host, remedy=_ORIGIN_REMEDY)
+
+
+def _origin_and_host(scope: Scope) -> dict[bytes, str]:
+    return {name: value.decode("latin-1") for name, value in scope["headers"] if name in (b"origin", b"host")}
 
 
 def _is_same_host(origin: str, host: str) -> bool:

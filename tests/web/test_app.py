@@ -1,17 +1,21 @@
 """The routes, which origins may read them, and unexpected errors of pages."""
 
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
 from structlog.testing import capture_logs
+from websockets.asyncio.client import connect
+from websockets.typing import Subprotocol
 
 from kvs_graphql.demo.broker import EmbeddedBroker
 from kvs_graphql.service import Service
 from kvs_graphql.service.status import Readiness
 from tests.applications import open_application
 from tests.serving import Served, serving_topic
+from tests.transports import TRANSPORT_WS
 from tests.web.calls import app_of, call
 from tests.web.posting import codes
 
@@ -128,6 +132,51 @@ async def test_credentials_are_allowed_by_a_setting(
             "/graphql", params={"query": "{ __typename }"}, headers=sent | {"origin": "https://evil.example"}
         )
         assert "access-control-allow-origin" not in other.headers
+
+
+@pytest.mark.parametrize("root", ["/kvs", "/a/b"])
+async def test_everything_is_served_under_a_prefix_and_without_it(
+    embedded_broker: EmbeddedBroker, tmp_path: Path, root: str
+) -> None:
+    async with serving_topic(embedded_broker, tmp_path, root_path=root) as topic:
+        http = topic.served.http
+        for prefix in (root, ""):
+            for path in ("/", "/graphql", "/healthz", "/readyz", "/metrics", "/schema.graphql"):
+                answer = await http.get(prefix + path, headers={"accept": "text/html"}, follow_redirects=True)
+                assert answer.status_code == 200
+                assert answer.url.path.startswith(prefix)
+            answer = await http.post(f"{prefix}/graphql", json={"query": "{ __typename }"})
+            assert answer.json() == {"data": {"__typename": "Query"}}
+            socket_url = f"{topic.served.run.url}{prefix}/graphql".replace("http", "ws", 1)
+            async with connect(socket_url, subprotocols=[Subprotocol(TRANSPORT_WS)], proxy=None) as socket:
+                await socket.send('{"type": "connection_init"}')
+                assert await socket.recv() == '{"type":"connection_ack"}'
+        for path in (f"{root}x/healthz", f"{root}/nothing", "/elsewhere/healthz"):
+            assert (await http.get(path)).status_code == 404
+
+
+async def test_page_under_a_prefix_loads_its_assets_from_there(embedded_broker: EmbeddedBroker, tmp_path: Path) -> None:
+    async with serving_topic(embedded_broker, tmp_path, root_path="/kvs") as topic:
+        for path in ("/kvs?key=a", "/kvs/", "/kvs/graphql"):
+            page = await topic.served.http.get(path, headers={"accept": "text/html"}, follow_redirects=True)
+            assert page.url.path in {"/kvs/", "/kvs/graphql"}
+            assert page.url.query in {b"", b"key=a"}
+            for address in re.findall(r'(?:src|href)="([^"#]*/[^"]*)"', page.text):
+                asset = page.url.join(address)
+                assert asset.path.startswith("/kvs/")
+                assert (await topic.served.http.get(asset)).status_code == 200
+
+
+@pytest.mark.parametrize("root", ["", "/kvs"])
+async def test_no_redirect_names_a_host_or_leaves_a_prefix(
+    embedded_broker: EmbeddedBroker, tmp_path: Path, root: str
+) -> None:
+    async with serving_topic(embedded_broker, tmp_path, root_path=root) as topic:
+        for path in ("", "/", "/graphql", "/graphql/", "/healthz/", "/assets", "/assets/", "//evil.example/"):
+            answer = await topic.served.http.get(
+                f"{root}{path}" or "/", headers={"host": "evil.example", "accept": "text/html"}
+            )
+            assert answer.headers.get("location", "relative/")[0] not in "/h"
 
 
 class BrokenService(Service):

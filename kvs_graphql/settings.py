@@ -18,6 +18,8 @@ from kvs_graphql.errors import BadSetting
 PREFIX = "KVS_"
 
 _ORIGIN = re.compile(r"https?://[^/?#@\s]+")
+_HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_ROOT_PATH = re.compile(r"(/[A-Za-z0-9._~-]+)*")
 _TOPIC = re.compile(r"[A-Za-z0-9._-]{1,249}")
 
 # Plain words for pydantic's types of errors; its own message says the rest well enough.
@@ -54,6 +56,9 @@ class Settings(BaseSettings):
     database: Path = Field(Path("kvs.db"), description="SQLite file that holds the table.")
     host: str = Field("127.0.0.1", min_length=1, description="Address to listen on.")
     port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0 picks a free one.")
+    root_path: str = Field(
+        "", description="Path prefix that a proxy in front passes on, such as /kvs; a proxy that strips it needs none."
+    )
     tombstones: Literal["delete", "empty"] = Field(
         "delete", description="Effect of a record without a value: delete its key, or store an empty value."
     )
@@ -63,6 +68,12 @@ class Settings(BaseSettings):
     graphiql: bool = Field(True, description="Serve GraphiQL to browsers at /graphql.")
     cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="Origins of other sites whose pages may use this service, comma-separated."
+    )
+    cors_headers: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="Further request headers that pages of those sites may send, comma-separated; * for any."
+    )
+    cors_credentials: bool = Field(
+        False, description="Let pages of those sites send cookies and other credentials, for a proxy that checks them."
     )
     forwarded_allow_ips: Annotated[tuple[str, ...], NoDecode] = Field(
         ("127.0.0.1", "::1"),
@@ -233,7 +244,7 @@ class Settings(BaseSettings):
         5.0, description="Seconds at shutdown for pending writes, and again for open requests, to finish."
     )
 
-    @field_validator("cors_origins", "forwarded_allow_ips", mode="before")
+    @field_validator("cors_origins", "cors_headers", "forwarded_allow_ips", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(filter(None, map(str.strip, value.split(",")))) if isinstance(value, str) else value
@@ -260,6 +271,21 @@ class Settings(BaseSettings):
         for origin in value:
             if origin != "*" and not _ORIGIN.fullmatch(origin):
                 raise ValueError(f"{origin!r} is not an origin such as https://example.com")
+        return value
+
+    @field_validator("root_path")
+    @classmethod
+    def _check_root_path(cls, value: str) -> str:
+        if not _ROOT_PATH.fullmatch(value):
+            raise ValueError("must be a path such as /kvs, without a slash at its end")
+        return value
+
+    @field_validator("cors_headers")
+    @classmethod
+    def _check_headers(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for name in value:
+            if not _HEADER.fullmatch(name):
+                raise ValueError(f"{name!r} is not the name of a header")
         return value
 
     @field_validator("forwarded_allow_ips")
@@ -291,6 +317,8 @@ class Settings(BaseSettings):
                 f"KVS_KAFKA_SECURITY_PROTOCOL={self.kafka_security_protocol} needs KVS_KAFKA_USERNAME, and "
                 "KVS_KAFKA_PASSWORD or KVS_KAFKA_PASSWORD_FILE"
             )
+        if self.cors_credentials and "*" in self.cors_origins:
+            raise ValueError("KVS_CORS_CREDENTIALS=true needs KVS_CORS_ORIGINS to name each origin, not *")
         if (self.kafka_certificate_file is None) != (self.kafka_key_file is None):
             raise ValueError("KVS_KAFKA_CERTIFICATE_FILE and KVS_KAFKA_KEY_FILE must be set together")
         for name in ("kafka_ca_file", "kafka_certificate_file", "kafka_key_file"):

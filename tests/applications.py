@@ -59,8 +59,11 @@ EXECUTOR_LIMITS = ExecutorLimits(
     slow_operation_seconds=60.0,
 )
 OPTIONS = WebOptions(
+    root_path="",
     graphiql=False,
     cors_origins=(),
+    cors_headers=(),
+    cors_credentials=False,
     request_bytes_max=10_000,
     connection_init_seconds_max=60.0,
     heartbeat_seconds=60.0,

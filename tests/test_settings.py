@@ -33,6 +33,8 @@ WRONG = {
     "tombstones": ["keep", "DELETE"],
     "graphiql": ["perhaps"],
     "cors_origins": ["pages.example", "https://pages.example/path", "https://ok.example,nonsense"],
+    "root_path": ["kvs", "/kvs/", "/", "//kvs", "/a b", "/kvs?x"],
+    "cors_headers": ["two words", "x-fine, x:wrong"],
     "forwarded_allow_ips": ["proxy.example", "10.0.0.1/8", "*,10.0.0.0/8"],
     "log_level": ["loud"],
     "log_format": ["xml"],
@@ -240,6 +242,11 @@ def test_lists_of_origins_and_proxies_are_comma_separated() -> None:
     assert found.forwarded_allow_ips == ("::1", "10.0.0.0/8")
     assert load_settings(forwarded_allow_ips="*").forwarded_allow_ips == ("*",)
     assert load_settings(forwarded_allow_ips="").forwarded_allow_ips == ()
+
+
+def test_credentials_are_not_for_pages_of_any_origin() -> None:
+    message = refusal(cors_origins="*", cors_credentials=True)
+    assert message == "KVS_CORS_CREDENTIALS=true needs KVS_CORS_ORIGINS to name each origin, not *"
 
 
 @pytest.mark.parametrize("name", Settings.model_fields)

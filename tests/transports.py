@@ -178,7 +178,7 @@ async def _parts(response: httpx.Response) -> Results:
         await response.aread()
         yield response.json()
         return
-    assert response.headers["content-type"].startswith("multipart/mixed;boundary=graphql;subscriptionSpec=1.0")
+    assert response.headers["content-type"] == "multipart/mixed;boundary=graphql;subscriptionSpec=1.0"
     async for line in response.aiter_lines():
         if line == "--graphql--":
             return

@@ -52,7 +52,7 @@ def _choices(field: FieldInfo) -> tuple[str, ...]:
 
 
 def _default(field: FieldInfo) -> str:
-    if field.default in (None, ()):
+    if field.default in (None, (), ""):
         return "unset"
     if isinstance(field.default, bool):
         return str(field.default).lower()

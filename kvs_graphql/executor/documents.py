@@ -29,6 +29,8 @@ T = TypeVar("T")
 
 _CACHED_CHARACTERS_MAX = 512 * 1024
 _DOCUMENT_CACHED_CHARACTERS_MAX = 64 * 1024
+# The message by which clients of automatic persisted queries know that they have to send the document.
+_NOT_PERSISTED, _NOT_PERSISTED_CODE = "PersistedQueryNotSupported", "PERSISTED_QUERY_NOT_SUPPORTED"
 # Longer documents can take tens of milliseconds.
 _SHORT_CHARACTERS_MAX = 500
 # A prepared document takes about 300 bytes per character, and a fixed amount that equals some 32 characters.
@@ -164,9 +166,13 @@ class Documents:
         """Whether others would notice if that document were prepared on the event loop."""
         return query is not None and len(query) > _SHORT_CHARACTERS_MAX and query not in self._cache
 
-    def prepare(self, query: str | None, operation_name: str | None) -> PreparedOperation | Refusal:
+    def prepare(
+        self, query: str | None, operation_name: str | None, *, is_persisted: bool = False
+    ) -> PreparedOperation | Refusal:
         """The operation that a request names, ready to be executed; or why it cannot be."""
         if not query:
+            if is_persisted:
+                return Refusal([GraphQLError(_NOT_PERSISTED, extensions={"code": _NOT_PERSISTED_CODE})], Fault.DOCUMENT)
             return _refused("The request has no query.", Fault.REQUEST)
         try:
             document = self._cache[query]

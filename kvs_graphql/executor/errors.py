@@ -1,5 +1,6 @@
 """Errors as clients see them: each with a code; unexpected ones masked, and logged once under an id."""
 
+import re
 from collections.abc import Iterable
 from secrets import token_hex
 
@@ -8,6 +9,11 @@ from graphql import GraphQLError, GraphQLSyntaxError
 
 from kvs_graphql.errors import KvsError, OperatorError
 from kvs_graphql.metrics import Metrics
+
+_MESSAGE_CHARACTERS_MAX = 1_000
+_IN_GRAPHQL = {"None": "null", "True": "true", "False": "false"}
+# Text in quotation marks is a name or a client's own.
+_PYTHON = re.compile(r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|\b(?:None|True|False)\b""")
 
 log = structlog.get_logger(__name__)
 
@@ -39,15 +45,27 @@ def _forget_origin(error: BaseException) -> None:
 def _with_code(error: GraphQLError) -> GraphQLError:
     original = error.original_error
     if isinstance(original, KvsError) and not isinstance(original, OperatorError):
-        return _copy(error, str(original), code=original.code, **original.details)
-    if "code" in (error.extensions or {}):
-        return error
+        return _copy(error, _shortened(str(original)), code=original.code, **original.details)
+    extensions = error.extensions or {}
+    if "code" in extensions:
+        message = _readable(error.message)
+        return error if message == error.message else _copy(error, message, **extensions)
     if isinstance(error, GraphQLSyntaxError):
-        return _copy(error, error.message, code="GRAPHQL_PARSE_FAILED")
+        return _copy(error, _shortened(error.message), code="GRAPHQL_PARSE_FAILED")
     if original is None or isinstance(original, GraphQLError):
         # graphql-core's own, about the value of a variable or an argument: those of validation have their code already.
-        return _copy(error, error.message, code="BAD_INPUT")
+        return _copy(error, _readable(error.message), code="BAD_INPUT")
     return _masked(error, original)
+
+
+def _shortened(message: str) -> str:
+    """The message, without the end of what it repeats of a request."""
+    return message if len(message) <= _MESSAGE_CHARACTERS_MAX else f"{message[: _MESSAGE_CHARACTERS_MAX - 1]}…"
+
+
+def _readable(message: str) -> str:
+    """A message of graphql-core, with values in the words of GraphQL instead of Python's."""
+    return _PYTHON.sub(lambda found: _IN_GRAPHQL.get(found[0], found[0]), _shortened(message))
 
 
 def _masked(error: GraphQLError, original: BaseException) -> GraphQLError:

@@ -47,6 +47,8 @@ class Request(NamedTuple):
     query: str | None
     variables: Given = None
     operation_name: str | None = None
+    is_persisted: bool = False
+    """Whether it names a document by its hash instead of sending it."""
 
 
 class ClientGone(Exception):
@@ -122,7 +124,7 @@ class Executor:
     def prepare(self, request: Request) -> PreparedOperation | Refusal:
         """The operation that a request names, ready to be executed."""
         try:
-            prepared = self._documents.prepare(request.query, request.operation_name)
+            prepared = self._documents.prepare(request.query, request.operation_name, is_persisted=request.is_persisted)
         except Exception as error:  # noqa: BLE001 - masked and logged
             return self.refuse(error)
         return prepared if isinstance(prepared, PreparedOperation) else self._refusal(prepared.errors, prepared.fault)

@@ -2,8 +2,8 @@
 
 What is sent waits for the client in the kernel and in the transport, each bounded. When both are full, sending waits
 (uvicorn's `send` returns when the transport has room), and the next page is read only after that. So a client that
-stops reading costs its buffers, and delays nobody. One that leaves them full for too long is disconnected; it can
-resume from its last cursor.
+stops reading costs its buffers, and delays nobody. One that takes nothing from them for too long is disconnected; it
+can resume from its last cursor. One that reads slowly, but steadily, is not: a large answer may take it any time.
 """
 
 import socket
@@ -40,11 +40,12 @@ class Patience(Connection):
     shared: ClassVar[Shared]
     limits: ClassVar[ServerLimits]
     _slow_timer: TimerHandle | None = None
+    _unread_bytes = 0
 
     def pause_writing(self) -> None:
         super().pause_writing()
         self.shared.unread.begin(self.transport)
-        self._slow_timer = self.loop.call_later(self.limits.slow_client_seconds_max, self._drop)
+        self._wait_for_progress()
 
     def resume_writing(self) -> None:
         super().resume_writing()
@@ -68,9 +69,21 @@ class Patience(Connection):
             self._slow_timer = None
             self.shared.unread.end(self.transport)
 
+    def check_progress(self) -> None:
+        """Drop the client if it has read nothing since the last check, or else since its buffers were full."""
+        # Nothing is added meanwhile: sending waits. So the client has read if there is less.
+        if self.transport.get_write_buffer_size() < self._unread_bytes:
+            self._wait_for_progress()
+        else:
+            self._drop()
+
     def drop_slow_client(self) -> None:
         """End the connection; the client does not get what it has not read."""
         self.transport.abort()
+
+    def _wait_for_progress(self) -> None:
+        self._unread_bytes = self.transport.get_write_buffer_size()
+        self._slow_timer = self.loop.call_later(self.limits.slow_client_seconds_max, self.check_progress)
 
     def _drop(self) -> None:
         self.shared.metrics.clients_disconnected.labels("slow").inc()

@@ -35,6 +35,7 @@ def _response(status: HTTPStatus, error: KvsError, headers: str = "") -> bytes:
     body = shown(error)
     head = (
         f"HTTP/1.1 {status.value} {status.phrase}\r\ncontent-type: application/json\r\n"
+        "x-content-type-options: nosniff\r\n"
         f"content-length: {len(body)}\r\n{headers}connection: close\r\n\r\n"
     )
     return head.encode() + body

@@ -119,8 +119,11 @@ def build_server(
         large_operations_max=settings.large_operations_max,
     )
     options = WebOptions(
+        root_path=settings.root_path,
         graphiql=settings.graphiql,
         cors_origins=settings.cors_origins,
+        cors_headers=settings.cors_headers,
+        cors_credentials=settings.cors_credentials,
         request_bytes_max=settings.request_bytes_max,
         connection_init_seconds_max=settings.connection_init_seconds_max,
         operations_per_websocket_max=settings.operations_per_websocket_max,

@@ -8,9 +8,9 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Mount, Route
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from kvs_graphql.executor import Executor
 from kvs_graphql.metrics import CONTENT_TYPE, Metrics
@@ -21,9 +21,17 @@ from kvs_graphql.web.health import Health
 from kvs_graphql.web.http import GraphQLOverHttp
 from kvs_graphql.web.negotiation import body_type
 from kvs_graphql.web.pages import GRAPHQL_PATH, Assets, Pages
-from kvs_graphql.web.responses import answer_messages, error_response
+from kvs_graphql.web.responses import NO_SNIFFING, answer_messages, error_response
 from kvs_graphql.web.slots import SlotLimits, Slots
 from kvs_graphql.web.websocket import GraphQLWebSockets, WebSocketOptions
+
+_CLIENTS_HEADERS = (
+    *("content-type", "authorization", "last-event-id"),
+    *("apollographql-client-name", "apollographql-client-version", "apollo-require-preflight"),
+    *("x-apollo-operation-name", "x-apollo-operation-id"),
+    *("traceparent", "tracestate", "baggage", "sentry-trace"),
+)
+"""What clients of GraphQL, and the tracing of their pages, send by themselves."""
 
 _ANSWERED = "kvs_graphql.answered"
 """In the scope of a request whose unexpected error was logged and answered."""
@@ -33,8 +41,12 @@ _ANSWERED = "kvs_graphql.answered"
 class WebOptions:
     """What the edge needs to know."""
 
+    root_path: str
+    """The prefix of all paths, for a proxy that passes it on; paths without it work as well, such as for probes."""
     graphiql: bool
     cors_origins: tuple[str, ...]
+    cors_headers: tuple[str, ...]
+    cors_credentials: bool
     request_bytes_max: int
     connection_init_seconds_max: float
     operations_per_websocket_max: int
@@ -82,14 +94,15 @@ def build_app(executor: Executor, sdl: str, service: Service, metrics: Metrics, 
     )
     # To an address that it would make of the request's Host header, and without a proxy's scheme.
     others.router.redirect_slashes = False
-    app: ASGIApp = _Routes({"http": http, "websocket": sockets}, others)
+    app: ASGIApp = _Routes({"http": http, "websocket": sockets}, others, options.root_path)
     if not options.cors_origins:
         return app
     return CORSMiddleware(
         app,
         allow_origins=options.cors_origins,
         allow_methods=("GET", "POST"),
-        allow_headers=("content-type", "authorization", "last-event-id"),
+        allow_headers=(*_CLIENTS_HEADERS, *options.cors_headers),
+        allow_credentials=options.cors_credentials,
     )
 
 
@@ -99,21 +112,40 @@ class _Routes:
     Starlette tries its routes in turn, inside of two middlewares: that would cost a read a third of its time.
     """
 
-    def __init__(self, graphql: Mapping[str, ASGIApp], others: ASGIApp) -> None:
+    def __init__(self, graphql: Mapping[str, ASGIApp], others: ASGIApp, root_path: str) -> None:
         self._graphql = graphql
         self._others = others
+        self._root_path = root_path
+        self._graphql_paths = frozenset({GRAPHQL_PATH, root_path + GRAPHQL_PATH})
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
-        app = self._graphql[scope["type"]] if scope["path"] == GRAPHQL_PATH else self._other
+        app = self._graphql[scope["type"]] if scope["path"] in self._graphql_paths else self._other
         return app(scope, receive, send)
 
     async def _other(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_unsniffed(message: Message) -> None:
+            if message["type"] == "http.response.start" and NO_SNIFFING not in message["headers"]:
+                message["headers"] = [*message["headers"], NO_SNIFFING]
+            await send(message)
+
+        root, path = self._root_path, scope["path"]
+        if root and path == root and scope["type"] == "http":
+            # Relative, for only the browser knows the service's address.
+            await _redirect(f"{root.rpartition('/')[2]}/", scope["query_string"])(scope, receive, send)
+            return
+        if root and path.startswith(f"{root}/"):
+            scope["path"] = path.removeprefix(root)
         try:
-            await self._others(scope, receive, send)
+            await self._others(scope, receive, send_unsniffed)
         except Exception:
             # Starlette raises again what it has answered, for the server to log: that is done.
             if _ANSWERED not in scope:
                 raise
+
+
+def _redirect(path: str, query_string: bytes) -> Response:
+    query = query_string.decode("latin-1")
+    return RedirectResponse(f"{path}?{query}" if query else path)
 
 
 async def _http_error(request: Request, error: Exception) -> Response:

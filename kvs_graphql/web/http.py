@@ -1,7 +1,7 @@
 """GraphQL over HTTP: POST and GET, answered in one body or in a stream."""
 
 from functools import partial
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
@@ -11,7 +11,7 @@ from kvs_graphql.api import Connection
 from kvs_graphql.executor import Executed, Executor, Given, Outcome, PreparedOperation, Refusal, Request, ResultSink
 from kvs_graphql.web.connections import Connections
 from kvs_graphql.web.direct import DIRECT_EXTENSION
-from kvs_graphql.web.negotiation import MediaType, answer_type, body_type, readable, refusal_type, stream_type
+from kvs_graphql.web.negotiation import ANSWERS, MediaType, answer_type, body_type, readable, refusal_type, stream_type
 from kvs_graphql.web.pages import Pages
 from kvs_graphql.web.requests import read_body, request_of_address, request_of_body
 from kvs_graphql.web.responses import answer_messages, error_response
@@ -21,6 +21,7 @@ _FRAMINGS: dict[MediaType, Framing] = {
     MediaType.EVENT_STREAM: EventFraming(),
     MediaType.MULTIPART: MultipartFraming(),
 }
+_ACCEPT = f"The Accept header must allow {' or '.join(ANSWERS)}."
 _TRANSPORTS = {MediaType.EVENT_STREAM: "sse", MediaType.MULTIPART: "multipart"}
 
 
@@ -147,16 +148,17 @@ def _media_type(prepared: PreparedOperation | Refusal, accept: str, method: str)
     """The media type of an answer, as the client prefers it among those that fit the operation.
 
     Raises:
-        HTTPException: 400: The operation is a subscription, and the client takes no stream. 405: It is a mutation, and
-            comes by GET, which other sites' pages can send.
+        HTTPException: 406: The client accepts none of them. 405: The operation is a mutation, and comes by GET, which
+            other sites' pages can send.
     """
     if isinstance(prepared, Refusal):
-        return refusal_type(accept)
+        return refusal_type(accept) or _not_acceptable(_ACCEPT)
     if prepared.is_mutation and method == "GET":
         raise HTTPException(405, "Mutations need POST.", {"Allow": "POST"})
     if not prepared.is_subscription:
-        return answer_type(accept)
-    stream = stream_type(accept)
-    if stream is None:
-        raise HTTPException(400, "Subscriptions need a WebSocket, or Accept: text/event-stream.")
-    return stream
+        return answer_type(accept) or _not_acceptable(_ACCEPT)
+    return stream_type(accept) or _not_acceptable("Subscriptions need a WebSocket, or Accept: text/event-stream.")
+
+
+def _not_acceptable(message: str) -> NoReturn:
+    raise HTTPException(406, message)

@@ -1,7 +1,9 @@
 """Which media type an answer has: the `Accept` headers, with their orders of preference (RFC 9110, 12.5)."""
 
+import math
 from enum import StrEnum
 from functools import lru_cache
+from typing import NamedTuple
 from urllib.request import parse_http_list
 
 _HEADERS_CACHED = 256
@@ -26,9 +28,15 @@ STREAMS = (MediaType.EVENT_STREAM, MediaType.MULTIPART)
 _WILDCARDS: dict[str, tuple[str, ...]] = {MediaType.JSON: ("*/*", "application/*")}
 _SUBSCRIPTION_SPEC = "1.0"
 _HTML = "text/html"
+_CHARSET = "utf-8"
 
-_Range = tuple[str, dict[str, str], float]
-"""The type, the parameters and the quality of one range."""
+
+class _Range(NamedTuple):
+    """One range of a header: its type, its parameters and its quality."""
+
+    kind: str
+    parameters: dict[str, str]
+    quality: float
 
 
 def readable(accept: str) -> str:
@@ -37,10 +45,10 @@ def readable(accept: str) -> str:
 
 
 @lru_cache(_HEADERS_CACHED)
-def answer_type(accept: str) -> MediaType:
-    """The media type of a single response; JSON if the client accepts none of ours."""
+def answer_type(accept: str) -> MediaType | None:
+    """The media type of a single response; None for a client that accepts none of ours."""
     # Multipart subscriptions carry nothing else.
-    return _preferred(accept, (*ANSWERS, MediaType.EVENT_STREAM)) or MediaType.JSON
+    return _preferred(accept, (*ANSWERS, MediaType.EVENT_STREAM))
 
 
 @lru_cache(_HEADERS_CACHED)
@@ -50,9 +58,9 @@ def stream_type(accept: str) -> MediaType | None:
 
 
 @lru_cache(_HEADERS_CACHED)
-def refusal_type(accept: str) -> MediaType:
-    """The form in which a client learns that nothing was executed."""
-    return _preferred(accept, (*ANSWERS, *STREAMS)) or MediaType.JSON
+def refusal_type(accept: str) -> MediaType | None:
+    """The form in which a client learns that nothing was executed; None if it accepts none of ours."""
+    return _preferred(accept, (*ANSWERS, *STREAMS))
 
 
 def body_type(accept: str) -> MediaType:
@@ -64,8 +72,8 @@ def body_type(accept: str) -> MediaType:
 def prefers_html(accept: str) -> bool:
     """Whether a browser navigates here: a client that names HTML, and prefers no answer of GraphQL to it."""
     ranges = _ranges(accept)
-    html = _quality(_HTML, ranges)
-    return html > 0 and html >= max(_quality(media_type, ranges) for media_type in MediaType)
+    html = _preference(_HTML, ranges)
+    return html.quality > 0 and html >= max(_preference(media_type, ranges) for media_type in MediaType)
 
 
 def accepts_gzip(accept_encoding: str) -> bool:
@@ -74,17 +82,34 @@ def accepts_gzip(accept_encoding: str) -> bool:
     return qualities.get("gzip", qualities.get("*", 0.0)) > 0
 
 
+def is_json(content_type: str) -> bool:
+    """Whether a body is JSON, in UTF-8 as JSON always is; whatever the case and the other parameters."""
+    kind, parameters, _ = _range(content_type)
+    return kind == MediaType.JSON and parameters.get("charset", _CHARSET).lower() == _CHARSET
+
+
+class _Preference(NamedTuple):
+    """How much a client wants a media type: first by quality, then by the order in which it names them."""
+
+    quality: float
+    order: float
+    """The later, the less: 0 for the first range, then -1, -2 and so on."""
+
+
+_NOT_ACCEPTED = _Preference(0.0, -math.inf)
+
+
 def _preferred(accept: str, offered: tuple[MediaType, ...]) -> MediaType | None:
     """The media type that the client prefers among those offered, which come best first; None: it takes none of them.
 
-    A client that names none at all takes everything.
+    A client that names none at all takes JSON.
     """
-    ranges = _ranges(accept)
-    if not ranges and MediaType.JSON in offered:
-        return MediaType.JSON
-    qualities = [(_quality(media_type, ranges), media_type) for media_type in offered]
-    best = max((quality for quality, _ in qualities), default=0.0)
-    return next((media_type for quality, media_type in qualities if quality == best > 0), None)
+    ranges = [one for one in _ranges(accept) if "/" in one.kind]
+    if not ranges:
+        return MediaType.JSON if MediaType.JSON in offered else None
+    preferences = [(_preference(media_type, ranges), media_type) for media_type in offered]
+    best = max(preference for preference, _ in preferences)
+    return next(media_type for preference, media_type in preferences if preference == best) if best.quality else None
 
 
 def _ranges(header: str) -> list[_Range]:
@@ -102,16 +127,16 @@ def _range(text: str) -> _Range:
         quality = 0.0
     if not 0.0 <= quality <= 1.0:
         quality = 0.0
-    return kind.strip().lower(), parameters, quality
+    return _Range(kind.strip().lower(), parameters, quality)
 
 
-def _quality(media_type: str, ranges: list[_Range]) -> float:
-    """The quality of the most specific range that matches."""
+def _preference(media_type: str, ranges: list[_Range]) -> _Preference:
+    """That of the most specific range that matches."""
     for kind in (media_type, *reversed(_WILDCARDS.get(media_type, ()))):
-        for named, parameters, quality in ranges:
+        for order, (named, parameters, quality) in enumerate(ranges):
             if named == kind and _is_understood(media_type, parameters):
-                return quality
-    return 0.0
+                return _Preference(quality, -order)
+    return _NOT_ACCEPTED
 
 
 def _is_understood(media_type: str, parameters: dict[str, str]) -> bool:

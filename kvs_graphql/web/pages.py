@@ -5,7 +5,7 @@ from pathlib import Path
 from starlette.requests import Request
 from starlette.responses import FileResponse, HTMLResponse, RedirectResponse, Response
 from starlette.staticfiles import StaticFiles
-from starlette.types import Scope
+from starlette.types import Receive, Scope, Send
 
 from kvs_graphql.web.negotiation import accepts_gzip, prefers_html
 
@@ -14,13 +14,14 @@ STATIC = Path(__file__).parent / "static"
 
 CONTENT_SECURITY_POLICY = (
     "default-src 'self'; script-src 'self'; style-src 'self' 'unsafe-inline'; worker-src 'self' blob:; "
-    "img-src 'self' data:; font-src 'self' data:; connect-src 'self' ws: wss:; "
+    "img-src 'self' data:; font-src 'self' data:; connect-src 'self'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 _PAGE_HEADERS = {
     "Content-Security-Policy": CONTENT_SECURITY_POLICY,
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
+    "Accept-Ranges": "none",
     "Cache-Control": "no-cache",
     "Vary": "Accept",
 }
@@ -46,7 +47,15 @@ class Pages:
         """The dashboard; without it, the way to the playground."""
         if (STATIC / "dashboard.html").is_file():
             return _page("dashboard.html")
-        return RedirectResponse(GRAPHQL_PATH)
+        # Relative: only the browser knows the prefix under which a proxy serves this page.
+        return RedirectResponse(GRAPHQL_PATH.removeprefix("/"))
+
+
+class _WholeFile(FileResponse):
+    """A file that is sent whole."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await super().__call__(_without_ranges(scope), receive, send)
 
 
 class Assets(StaticFiles):
@@ -55,16 +64,22 @@ class Assets(StaticFiles):
     def __init__(self) -> None:
         super().__init__(directory=STATIC / "assets", check_dir=False)
 
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await super().__call__(_without_ranges(scope), receive, send)
+
+    async def check_config(self) -> None:
+        """Nothing: a checkout whose pages are not built has no assets."""
+
     async def get_response(self, path: str, scope: Scope) -> Response:
+        # First, for it refuses names that no file can have.
+        response = await super().get_response(path, scope)
         accepts = Request(scope).headers.get("accept-encoding", "")
         if accepts_gzip(accepts) and (STATIC / "assets" / f"{path}.gz").is_file():
             response = await super().get_response(f"{path}.gz", scope)
             response.headers["Content-Encoding"] = "gzip"
             response.headers["Content-Type"] = _TYPES.get(Path(path).suffix, "application/octet-stream")
-        else:
-            response = await super().get_response(path, scope)
         response.headers["Vary"] = "Accept-Encoding"
-        response.headers["X-Content-Type-Options"] = "nosniff"
+        response.headers["Accept-Ranges"] = "none"
         if not path.endswith(".md"):
             response.headers["Cache-Control"] = "public, max-age=31536000, immutable"
         return response
@@ -83,4 +98,9 @@ def _page(name: str) -> Response:
     path = STATIC / name
     if not path.is_file():
         return HTMLResponse(_NOT_BUILT, 200, _PAGE_HEADERS)
-    return FileResponse(path, headers=_PAGE_HEADERS, media_type="text/html")
+    return _WholeFile(path, headers=_PAGE_HEADERS, media_type="text/html")
+
+
+def _without_ranges(scope: Scope) -> Scope:
+    """The request for all of a file: files here are small, and Starlette's errors about ranges have no code."""
+    return {**scope, "headers": [header for header in scope["headers"] if header[0] != b"range"]}

@@ -9,10 +9,19 @@ from starlette.exceptions import HTTPException
 from starlette.types import Message, Receive
 
 from kvs_graphql.executor import Request
+from kvs_graphql.web.negotiation import is_json
 
 _JSON = "application/json"
 # A union made anew for every request would cost as much as all of its checks.
 _TEXT, _OBJECT = (str, NoneType), (dict, NoneType)
+
+
+class BatchRefused(HTTPException):
+    """A body has a list of requests instead of one."""
+
+    def __init__(self, requests: int) -> None:
+        super().__init__(400, "Batches of requests are not supported: send each request on its own.")
+        self.requests = requests
 
 
 async def read_body(first: Message, receive: Receive, bytes_max: int) -> Message:
@@ -39,19 +48,19 @@ def request_of_body(body: bytes, content_type: str, bytes_max: int) -> Request:
     """
     if len(body) > bytes_max:
         raise HTTPException(413, f"The request is larger than the limit of {bytes_max} bytes.")
-    if content_type != _JSON and content_type.partition(";")[0].strip().lower() != _JSON:
-        raise HTTPException(415, f"The content type must be {_JSON}.")
+    if content_type != _JSON and not is_json(content_type):
+        raise HTTPException(415, f"The content type must be {_JSON}, in UTF-8.")
     return _request(_json(body, "The request"))
 
 
 def request_of_address(query_string: bytes) -> Request:
-    """The request in the parameters of an address.
+    """The request in the parameters of an address; an empty one is as good as none.
 
     Raises:
         HTTPException: 400: It is none.
     """
     parameters = parse_qs(query_string.decode(errors="replace"), keep_blank_values=True)
-    given = {name: values[-1] for name, values in parameters.items()}
+    given = {name: values[-1] for name, values in parameters.items() if values[-1]}
     asked: dict[str, Any] = {name: given[name] for name in ("query", "operationName") if name in given}
     for name in ("variables", "extensions"):
         if name in given:
@@ -59,21 +68,32 @@ def request_of_address(query_string: bytes) -> Request:
     return _request(asked)
 
 
+def checked_request(asked: dict[str, Any]) -> Request | str:
+    """The request with these members, on any transport; or what is wrong with them. Null is as good as absent."""
+    query, variables, name = asked.get("query"), asked.get("variables"), asked.get("operationName")
+    extensions = asked.get("extensions")
+    if not isinstance(query, _TEXT):
+        return "`query` must be a string."
+    if not isinstance(variables, _OBJECT):
+        return "`variables` must be a JSON object."
+    if not isinstance(name, _TEXT):
+        return "`operationName` must be a string."
+    if not isinstance(extensions, _OBJECT):
+        return "`extensions` must be a JSON object."
+    if not query and extensions and extensions.get("persistedQuery") is not None:
+        return Request(None, variables, name, is_persisted=True)
+    return Request(query, variables, name)
+
+
 def _request(asked: Any) -> Request:
     if isinstance(asked, list):
-        raise HTTPException(400, "Batches of requests are not supported.")
+        raise BatchRefused(len(asked))
     if not isinstance(asked, dict):
         raise HTTPException(400, "The request is not a JSON object.")
-    query, variables, name = asked.get("query"), asked.get("variables"), asked.get("operationName")
-    if not isinstance(query, _TEXT):
-        raise HTTPException(400, "`query` must be a string.")
-    if not isinstance(variables, _OBJECT):
-        raise HTTPException(400, "`variables` must be a JSON object.")
-    if not isinstance(name, _TEXT):
-        raise HTTPException(400, "`operationName` must be a string.")
-    if not isinstance(asked.get("extensions"), _OBJECT):
-        raise HTTPException(400, "`extensions` must be a JSON object.")
-    return Request(query, variables, name)
+    request = checked_request(asked)
+    if isinstance(request, str):
+        raise HTTPException(400, request)
+    return request
 
 
 def _json(text: bytes | str, what: str) -> Any:

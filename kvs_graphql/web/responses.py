@@ -1,5 +1,8 @@
 """Answers in one body: media types, status codes, and errors of requests that never became GraphQL."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import orjson
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
@@ -7,9 +10,15 @@ from starlette.types import Message
 
 from kvs_graphql.executor import Executed, Fault, Refusal
 from kvs_graphql.web.negotiation import ANSWERS, MediaType, body_type
+from kvs_graphql.web.requests import BatchRefused
 
 _CODES = {413: "LIMIT_EXCEEDED", 500: "INTERNAL", 503: "UNAVAILABLE"}
+_BATCH_ANSWERED_MAX = 100
 _CONTENT_TYPES = {media_type: media_type.encode() for media_type in ANSWERS}
+
+
+NO_SNIFFING = (b"x-content-type-options", b"nosniff")
+"""Keeps browsers from guessing another media type, so that no answer is ever taken for a script."""
 
 
 def answer_messages(media_type: MediaType, answer: Executed | Refusal) -> tuple[Message, Message]:
@@ -18,7 +27,7 @@ def answer_messages(media_type: MediaType, answer: Executed | Refusal) -> tuple[
         body, status = answer.encode(), 200
     else:
         body, status = encode_refusal(answer), _status(answer.fault, media_type)
-    headers = [(b"content-length", b"%d" % len(body)), (b"content-type", _CONTENT_TYPES[media_type])]
+    headers = [(b"content-length", b"%d" % len(body)), (b"content-type", _CONTENT_TYPES[media_type]), NO_SNIFFING]
     return {"type": "http.response.start", "status": status, "headers": headers}, {
         "type": "http.response.body",
         "body": body,
@@ -33,7 +42,19 @@ def encode_refusal(refusal: Refusal) -> bytes:
 def error_response(accept: str, error: HTTPException) -> Response:
     """A request that could not be read as GraphQL over HTTP: an error with a code all the same."""
     shown = {"message": error.detail, "extensions": {"code": _CODES.get(error.status_code, "BAD_INPUT")}}
-    return Response(orjson.dumps({"errors": [shown]}), error.status_code, error.headers, body_type(accept))
+    media_type = body_type(accept)
+    result: dict[str, Any] = {"errors": [shown]}
+    if isinstance(error, BatchRefused) and 0 < error.requests <= _BATCH_ANSWERED_MAX:
+        # Clients that send batches show an error only if it comes as the result of each request.
+        content = orjson.dumps([result] * error.requests)
+        return _response(content, _status(Fault.DOCUMENT, media_type), media_type)
+    return _response(orjson.dumps(result), error.status_code, media_type, error.headers)
+
+
+def _response(content: bytes, status: int, media_type: MediaType, headers: Mapping[str, str] | None = None) -> Response:
+    response = Response(content, status, headers, media_type)
+    response.raw_headers.append(NO_SNIFFING)
+    return response
 
 
 def _status(fault: Fault, media_type: MediaType) -> int:

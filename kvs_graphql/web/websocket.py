@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import orjson
+import structlog
 from starlette.types import Message, Receive, Scope, Send
 
 from kvs_graphql.api import Connection
@@ -24,16 +25,25 @@ from kvs_graphql.turns import Turns
 from kvs_graphql.web.connections import Connections
 from kvs_graphql.web.direct import DIRECT_EXTENSION, MessageWriter
 from kvs_graphql.web.kept import KeptRequests
+from kvs_graphql.web.requests import checked_request
+
+log = structlog.get_logger(__name__)
 
 SUBPROTOCOL = "graphql-transport-ws"
 
 _GOING_AWAY = 1001
 _INVALID_MESSAGE = 4400
 _UNAUTHORIZED = 4401
+_FORBIDDEN = 4403
 _SUBPROTOCOL_NOT_ACCEPTABLE = 4406
 _INIT_TIMED_OUT = 4408
 _ID_IN_USE = 4409
 _TOO_MANY_INITS = 4429
+
+_ORIGIN_REMEDY = "the proxy must pass Host, or set KVS_CORS_ORIGINS"
+_ORIGIN_REFUSED = f"Refused for its origin: {_ORIGIN_REMEDY}."
+_LOG_SECONDS = 60.0
+_LOGGED_CHARACTERS_MAX = 200
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
@@ -144,9 +154,7 @@ class GraphQLSocket:
             await handle(self, message)
 
     async def on_connection_init(self, message: dict[str, Any]) -> None:
-        if not isinstance(message.get("payload"), dict | None):
-            await self._close(_INVALID_MESSAGE, "The payload of connection_init must be an object")
-        elif self._state is SocketState.ACKNOWLEDGED:
+        if self._state is SocketState.ACKNOWLEDGED:
             await self._close(_TOO_MANY_INITS, "Too many initialisation requests")
         else:
             self._state = SocketState.ACKNOWLEDGED
@@ -253,14 +261,17 @@ class GraphQLWebSockets:
         self._executor = executor
         self._connections = connections
         self._options = options
+        self._next_log = 0.0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         assert (await receive())["type"] == "websocket.connect"
-        if not self._is_allowed(scope):
-            await send({"type": "websocket.close"})
-            return
         known = SUBPROTOCOL in scope["subprotocols"]
         await send({"type": "websocket.accept", "subprotocol": SUBPROTOCOL if known else None})
+        if not self._is_allowed(scope):
+            # After the handshake, for browsers tell a page nothing of one that fails.
+            self._log_refused_origin(scope)
+            await send({"type": "websocket.close", "code": _FORBIDDEN, "reason": _ORIGIN_REFUSED})
+            return
         if not known:
             reason = f"The subprotocol must be {SUBPROTOCOL}"
             await send({"type": "websocket.close", "code": _SUBPROTOCOL_NOT_ACCEPTABLE, "reason": reason})
@@ -275,11 +286,25 @@ class GraphQLWebSockets:
 
         Browsers apply no CORS to WebSockets; this is the defence against other sites' pages.
         """
-        headers = {name: value.decode("latin-1") for name, value in scope["headers"] if name in (b"origin", b"host")}
+        headers = _origin_and_host(scope)
         origin = headers.get(b"origin")
         if origin is None or "*" in self._options.origins or origin in self._options.origins:
             return True
         return _is_same_host(origin, headers.get(b"host", ""))
+
+    def _log_refused_origin(self, scope: Scope) -> None:
+        """Tell the operator, but not for each of many attempts."""
+        now = asyncio.get_running_loop().time()
+        if now < self._next_log:
+            return
+        self._next_log = now + _LOG_SECONDS
+        headers = _origin_and_host(scope)
+        origin, host = (headers.get(name, "")[:_LOGGED_CHARACTERS_MAX] for name in (b"origin", b"host"))
+        log.warning("WebSocket refused for its origin", origin=origin, host=host, remedy=_ORIGIN_REMEDY)
+
+
+def _origin_and_host(scope: Scope) -> dict[bytes, str]:
+    return {name: value.decode("latin-1") for name, value in scope["headers"] if name in (b"origin", b"host")}
 
 
 def _is_same_host(origin: str, host: str) -> bool:
@@ -302,7 +327,12 @@ async def _send_text(send: Send, text: bytes) -> None:
 
 
 def _is_message(message: object) -> bool:
-    return isinstance(message, dict) and isinstance(message.get("type"), str)
+    """Whether it has the form that all messages of clients have; null is as good as absent."""
+    return (
+        isinstance(message, dict)
+        and isinstance(message.get("type"), str)
+        and isinstance(message.get("payload"), dict | None)
+    )
 
 
 def _request(message: dict[str, Any]) -> Request | None:
@@ -310,7 +340,7 @@ def _request(message: dict[str, Any]) -> Request | None:
     payload = message.get("payload")
     if not isinstance(message.get("id"), str) or not isinstance(payload, dict):
         return None
-    query, variables, name = payload.get("query"), payload.get("variables"), payload.get("operationName")
-    if not (isinstance(query, str) and isinstance(variables, dict | None) and isinstance(name, str | None)):
+    request = checked_request(payload)
+    if isinstance(request, str) or (request.query is None and not request.is_persisted):
         return None
-    return Request(query, variables, name)
+    return request

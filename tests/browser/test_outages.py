@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from kvs_graphql.demo.broker import EmbeddedBroker
+from tests.clients.proxy import line_to
 from tests.ports import free_port
 from tests.serving import serving, write
 
@@ -59,3 +60,15 @@ async def test_the_dashboard_shows_the_age_of_values_while_kafka_is_down(visitor
             await dashboard.is_live()
             await write(servers, "topic", [(b"key", b"after")])
             await dashboard.shows("key", "after")
+
+
+async def test_the_dashboard_names_what_a_proxy_must_pass(
+    visitor: "Visitor", embedded_broker: EmbeddedBroker, embedded_topic: str, tmp_path: Path
+) -> None:
+    servers, topic = embedded_broker.bootstrap_servers, embedded_topic
+    async with (
+        serving(servers, topic, tmp_path) as served,
+        line_to(served.run.url, passes_host=False) as proxy,
+        visitor.dashboard(proxy.url) as dashboard,
+    ):
+        await dashboard.shows_banner("the proxy must pass Host, or set KVS_CORS_ORIGINS")

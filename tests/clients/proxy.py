@@ -1,24 +1,27 @@
 """A proxy between a client and the service that can reset connections or go silent."""
 
 import asyncio
+import re
 from asyncio import StreamReader, StreamWriter
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager, closing
 from urllib.parse import urlsplit
 
 _CHUNK_BYTES_MAX = 2**16
+_HOST = re.compile(rb"\r\nHost: [^\r]*\r\n")
 
 
 class Line:
     """The connections through the proxy."""
 
-    def __init__(self, service: str, cut_after_bytes: Iterable[int]) -> None:
+    def __init__(self, service: str, cut_after_bytes: Iterable[int], *, passes_host: bool = True) -> None:
         self.connections = 0
         self.url = ""
         self._service = urlsplit(service)
         self._cuts = iter(cut_after_bytes)
         self._dead = 0
         self._ends: set[StreamWriter] = set()
+        self._passes_host = passes_host
 
     def go_dead(self) -> None:
         """Keep the current connections open without forwarding anything."""
@@ -56,14 +59,18 @@ class Line:
                 await writer.drain()
                 return
             forwarded += len(chunk)
+            if not self._passes_host:
+                chunk = _HOST.sub(b"\\r\\nHost: upstream\\r\\n", chunk)
             writer.write(chunk)
             await writer.drain()
 
 
 @asynccontextmanager
-async def line_to(service: str, cut_after_bytes: Iterable[int] = ()) -> AsyncIterator[Line]:
+async def line_to(
+    service: str, cut_after_bytes: Iterable[int] = (), *, passes_host: bool = True
+) -> AsyncIterator[Line]:
     """Run a proxy to the service; reset its first connections after these numbers of bytes to the client."""
-    line = Line(service, cut_after_bytes)
+    line = Line(service, cut_after_bytes, passes_host=passes_host)
     async with await asyncio.start_server(line.connect, "127.0.0.1", 0) as server:
         host, port = server.sockets[0].getsockname()
         line.url = f"http://{host}:{port}"

@@ -1,20 +1,16 @@
 """The JavaScript examples of README.md, run as they are."""
 
-import asyncio
 import re
-from asyncio.subprocess import PIPE
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import Any
 
-import orjson
 import pytest
 
 from kvs_graphql.demo.broker import EmbeddedBroker
 from kvs_graphql.state import State
+from tests.clients.pages import running
 from tests.clients.proxy import refuse_connection
-from tests.deadline import SECONDS_MAX
 from tests.ports import free_port
 from tests.readme import at_url, javascript
 from tests.serving import Served, serving, write
@@ -37,35 +33,6 @@ def over_server_sent_events(watch: str, url: str) -> str:
     """Return the example with the graphql-sse client of the next example instead of its own."""
     without_client = re.sub(r'import .* "graphql-ws";\n|const client = .*;\n', "", watch)
     return javascript('from "graphql-sse"', url) + without_client
-
-
-class Page:
-    """A running example."""
-
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
-        self._process = process
-
-    async def logs(self, *expected: Any) -> None:
-        """Return once the example logs these values."""
-        assert self._process.stdout is not None
-        logged = []
-        async for line in self._process.stdout:
-            logged.append(orjson.loads(line))
-            if logged[-1] == list(expected):
-                return
-        raise AssertionError(f"ended after logging only {logged}")
-
-
-@asynccontextmanager
-async def running(directory: Path, code: str) -> AsyncIterator[Page]:
-    """Run code with the clients that are installed in a directory."""
-    command = ("node", "--import", "./browser.js", "--input-type=module", "--eval", code)
-    process = await asyncio.create_subprocess_exec(*command, cwd=directory, stdin=PIPE, stdout=PIPE)
-    try:
-        async with asyncio.timeout(SECONDS_MAX):
-            yield Page(process)
-    finally:
-        await process.communicate(b"")  # Closes stdin, which ends the process.
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
 from kvs_graphql.demo.broker import EmbeddedBroker
+from kvs_graphql.runtime.http_connections import LimitedHttpConnection
 from tests.deadline import NEVER_SECONDS, SECONDS_MAX
 from tests.runtime.narrow_clients import (
     CHANGES,
@@ -27,6 +28,7 @@ from tests.runtime.narrow_clients import (
     table,
     websocket,
 )
+from tests.runtime.servers import Receive, Scope, Send, client_of, server
 from tests.serving import serving_topic
 from tests.transports import TRANSPORT_WS, WEBSOCKET, until_active
 
@@ -154,3 +156,37 @@ async def test_event_stream_that_nobody_reads_is_closed_even_if_its_buffers_have
         await topic.write((b"a", b"v" * 4 * RECEIVE_BUFFER_BYTES))
         await until_active(topic.served.http, 0)
         assert await disconnected(topic.served) == 0
+
+
+ANSWER_BYTES = 20_000_000
+READ_BYTES = 1_000_000
+
+
+async def test_client_that_reads_slowly_but_steadily_is_not_disconnected() -> None:
+    """Its buffers are never empty meanwhile; at each check, it has read something."""
+
+    async def answer(_: Scope, __: Receive, send: Send) -> None:
+        headers = [(b"content-length", b"%d" % ANSWER_BYTES)]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": bytes(ANSWER_BYTES)})
+
+    async with server(answer) as served, client_of(served.port, receive_buffer_bytes=RECEIVE_BUFFER_BYTES) as client:
+        reader, writer = client
+        writer.write(b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n")
+        await reader.readuntil(b"\r\n\r\n")
+        (connection,) = served.server.server_state.connections
+        assert isinstance(connection, LimitedHttpConnection)
+        for _ in range(5):
+            unread = connection.transport.get_write_buffer_size()
+            assert unread > READ_BYTES
+            await reader.readexactly(READ_BYTES)
+            while connection.transport.get_write_buffer_size() == unread:  # noqa: ASYNC110 - there is no event for it
+                await asyncio.sleep(0)
+            connection.check_progress()
+            assert not connection.transport.is_closing()
+        # The client stops reading: until then, what the network holds may still grow.
+        while not connection.transport.is_closing():
+            connection.check_progress()
+            await asyncio.sleep(0)
+        with pytest.raises((asyncio.IncompleteReadError, ConnectionResetError)):
+            await reader.readexactly(ANSWER_BYTES)

@@ -1,11 +1,13 @@
 """GraphQL over HTTP: any request gets an answer, errors are masked, and streams keep little of their request."""
 
 from collections.abc import AsyncIterator
+from itertools import count
 from pathlib import Path
 from urllib.parse import urlencode
 
 import orjson
 import pytest
+import strawberry
 from starlette.types import ASGIApp
 from structlog.testing import capture_logs
 
@@ -13,6 +15,23 @@ from tests.applications import open_application
 from tests.transports import MULTIPART_ACCEPT
 from tests.web.calls import JSON_HEADERS, UNENCODABLE, app_of, call
 
+_calls = count(1)
+
+
+@strawberry.type
+class _Query:
+    nothing: str = ""
+
+
+@strawberry.type
+class _Mutation:
+    @strawberry.mutation
+    async def count(self) -> int:
+        """How often this was called."""
+        return next(_calls)
+
+
+COUNTING = strawberry.Schema(query=_Query, mutation=_Mutation)
 _QUERY = orjson.dumps({"query": "{ __typename }"})
 _SUBSCRIPTION = orjson.dumps({"query": "subscription { updates { kind } }"})
 
@@ -26,10 +45,8 @@ async def app(tmp_path: Path) -> AsyncIterator[ASGIApp]:
 @pytest.mark.parametrize(
     "accept",
     [
-        "text/html; q*=utf-8''0.5",
-        "text/html; a*" + "9" * 900 + "=x",
-        "application/json; q=high",
-        "application/json;;=;q",
+        "*/*; q*=utf-8''0.5",
+        "*/*; a*" + "9" * 900 + "=x",
         'application/json; a="b',
         ",;, ",
         "a/b," * 250_000,
@@ -41,6 +58,26 @@ async def test_accept_header_of_any_form_gets_an_answer(app: ASGIApp, accept: st
     assert (answer.status, answer.json()) == (200, {"data": {"__typename": "Query"}})
     elsewhere = await call(app, "GET", "/nowhere", headers={"accept": accept})
     assert (elsewhere.status, elsewhere.json()["errors"][0]["extensions"]["code"]) == (404, "BAD_INPUT")
+
+
+@pytest.mark.parametrize(
+    "accept", ["text/html", "image/*;q=0.5", "application/json;q=0", "application/json; q=high", "text/html;;=;q"]
+)
+@pytest.mark.parametrize("query", ["{ __typename }", "{ nothing }", "subscription { updates { kind } }"])
+async def test_accept_header_that_cannot_be_met_is_406_with_a_code(app: ASGIApp, accept: str, query: str) -> None:
+    answer = await call(app, body=orjson.dumps({"query": query}), headers=JSON_HEADERS | {"accept": accept})
+    assert (answer.status, answer.headers["content-type"]) == (406, "application/json")
+    (error,) = answer.json()["errors"]
+    assert (error["extensions"]["code"], "ccept" in error["message"]) == ("BAD_INPUT", True)
+
+
+async def test_mutation_whose_accept_header_cannot_be_met_writes_nothing(tmp_path: Path) -> None:
+    async with open_application(tmp_path, schema=COUNTING) as application:
+        for accept, status in (("text/html", 406), ("application/json", 200)):
+            headers = JSON_HEADERS | {"accept": accept}
+            answer = await call(app_of(application), body=b'{"query": "mutation { count }"}', headers=headers)
+            assert answer.status == status
+    assert answer.json() == {"data": {"count": 1}}
 
 
 @pytest.mark.parametrize("other", [b"x=%FF", b"x=\xff", b"&&=&"])

@@ -7,6 +7,7 @@ from kvs_graphql.web.negotiation import (
     accepts_gzip,
     answer_type,
     body_type,
+    is_json,
     prefers_html,
     readable,
     refusal_type,
@@ -36,16 +37,23 @@ APOLLO_SUBSCRIPTION = 'multipart/mixed;boundary="graphql";subscriptionSpec="1.0"
         ("application/json;q=1, text/event-stream;q=0", JSON),
         ("application/json;q=0.1, text/event-stream", EVENT_STREAM),
         ("text/event-stream", EVENT_STREAM),
-        ("text/event-stream, application/json", JSON),
+        ("text/event-stream, application/json", EVENT_STREAM),
+        ("application/json, application/graphql-response+json", JSON),
+        ("text/event-stream;q=0.5, application/json;q=0.5, */*;q=0.1", EVENT_STREAM),
         ("application/graphql-response+json;q=0.5, application/json;q=0.6", JSON),
         ("application/graphql-response+json;q=0.5, application/json;q=0.5", GRAPHQL_RESPONSE),
         ("*/*, application/graphql-response+json;q=0.5", JSON),
         ("application/*", JSON),
-        ("application/*;q=0, */*", JSON),
-        ("text/html", JSON),
+        ("application/*, application/json;q=0", None),
+        ("application/*;q=0, */*", None),
+        ("application/json;q=0, */*", None),
+        ("text/html", None),
+        ("image/*", None),
+        ('multipart/mixed;subscriptionSpec="1.0"', None),
+        (",, ;", JSON),
     ],
 )
-def test_answer_has_the_preferred_media_type(accept: str, media_type: MediaType) -> None:
+def test_answer_has_the_preferred_media_type(accept: str, media_type: MediaType | None) -> None:
     assert answer_type(accept) is media_type
 
 
@@ -59,7 +67,8 @@ def test_answer_has_the_preferred_media_type(accept: str, media_type: MediaType)
         ("application/json;q=1, text/event-stream;q=0", None),
         ('multipart/mixed;subscriptionSpec="1.0", text/event-stream;q=0.9', MULTIPART),
         ('multipart/mixed;subscriptionSpec=1.0;q=0.8, text/event-stream;q="0.9"', EVENT_STREAM),
-        ('multipart/mixed;subscriptionSpec="1.0";q=0.5, text/event-stream;q=0.5', EVENT_STREAM),
+        ('multipart/mixed;subscriptionSpec="1.0";q=0.5, text/event-stream;q=0.5', MULTIPART),
+        ('text/event-stream;q=0.5, multipart/mixed;subscriptionSpec="1.0";q=0.5', EVENT_STREAM),
         ("multipart/mixed", None),
         ("multipart/mixed;deferSpec=20220824", None),
         ('multipart/mixed;subscriptionSpec="2.0"', None),
@@ -99,11 +108,13 @@ def test_case_space_and_parameters_do_not_matter(accept: str, media_type: MediaT
         ("*/*", JSON),
         (APOLLO, GRAPHQL_RESPONSE),
         ("text/event-stream", EVENT_STREAM),
-        (APOLLO_SUBSCRIPTION, JSON),
+        (URQL, GRAPHQL_RESPONSE),
+        (APOLLO_SUBSCRIPTION, MULTIPART),
         ('multipart/mixed;subscriptionSpec="1.0"', MULTIPART),
+        ("text/html", None),
     ],
 )
-def test_refusal_has_the_preferred_form_of_all(accept: str, media_type: MediaType) -> None:
+def test_refusal_has_the_preferred_form_of_all(accept: str, media_type: MediaType | None) -> None:
     assert refusal_type(accept) is media_type
 
 
@@ -119,6 +130,7 @@ def test_error_of_an_unreadable_request_is_json(accept: str) -> None:
         (BROWSER, True),
         ("text/html", True),
         ("Text/HTML, application/json", True),
+        ("application/json, text/html", False),
         ("text/html;q=0, */*", False),
         ("text/html;q=0.5, application/json", False),
         ("*/*", False),
@@ -149,3 +161,20 @@ def test_page_is_for_clients_that_prefer_html(accept: str, page: bool) -> None:
 )
 def test_gzip_is_for_clients_that_accept_it(accept: str, compressed: bool) -> None:
     assert accepts_gzip(accept) is compressed
+
+
+@pytest.mark.parametrize(
+    ("content_type", "json"),
+    [
+        ("application/json", True),
+        ("Application/JSON", True),
+        ('application/json; charset="UTF-8"', True),
+        ("application/json;profile=x; Charset=utf-8", True),
+        ("application/json; charset=utf-16", False),
+        ("application/jsonp", False),
+        ("text/plain; type=application/json", False),
+        ("", False),
+    ],
+)
+def test_body_is_json_whatever_its_case_and_parameters(content_type: str, json: bool) -> None:
+    assert is_json(content_type) is json

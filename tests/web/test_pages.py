@@ -8,10 +8,12 @@ from urllib.parse import quote
 
 import pytest
 import pytest_asyncio
+from structlog.testing import capture_logs
 
 from kvs_graphql.demo.broker import EmbeddedBroker
 from kvs_graphql.web import pages
 from tests.serving import Served, ServedTopic, serving_topic
+from tests.web.posting import codes
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -51,6 +53,8 @@ async def test_page_may_load_nothing_from_other_hosts_and_be_framed_by_none(serv
     rules = {name: sources for name, *sources in (rule.split() for rule in policy.split(";"))}
     assert rules["default-src"] == rules["script-src"] == ["'self'"]
     assert rules["frame-ancestors"] == ["'none'"]
+    # Where it is itself, a page may open WebSockets too; `ws:` would allow those of any host.
+    assert rules["connect-src"] == ["'self'"]
     assert not [source for sources in rules.values() for source in sources if "//" in source or source == "*"]
 
 
@@ -72,7 +76,7 @@ async def test_front_page_is_the_dashboard_or_redirects_to_the_playground(served
     if (pages.STATIC / "dashboard.html").is_file():
         assert (answer.status_code, answer.headers["content-type"]) == (200, "text/html; charset=utf-8")
     else:
-        assert (answer.status_code, answer.headers["location"]) == (307, f"{served.run.url}/graphql")
+        assert (answer.status_code, answer.headers["location"]) == (307, "graphql")
 
 
 @needs_build
@@ -92,6 +96,24 @@ async def test_asset_is_immutable_and_compressed_for_clients_that_accept_it(serv
     else:
         assert answer.headers["content-encoding"] == "gzip"
         assert gzip.decompress(raw) == plain
+
+
+@pytest.mark.parametrize("accepted", ["gzip", "identity"])
+@pytest.mark.parametrize("name", ["n" * 255, "n" * 4_000, "a/" * 2_000, "%00", "%ff", "..%2f", "nothing.js"])
+async def test_name_that_no_asset_can_have_is_404_with_a_code(served: Served, name: str, accepted: str) -> None:
+    with capture_logs() as logged:
+        answer = await served.http.get(f"/assets/{name}", headers={"accept-encoding": accepted})
+    assert (answer.status_code, codes(answer), logged) == (404, ["BAD_INPUT"], [])
+
+
+@needs_build
+@pytest.mark.parametrize("ranges", ["bytes=0-0", "bytes=5-1", "bytes=x", "bytes=999999999-", "lines=1-2"])
+@pytest.mark.parametrize("of_page", [True, False], ids=["page", "asset"])
+async def test_file_is_sent_whole_whatever_part_is_asked_for(served: Served, ranges: str, of_page: bool) -> None:
+    address = "/" if of_page else f"/assets/{compressed_script()}"
+    answer = await served.http.get(address, headers={"range": ranges} | BROWSER)
+    assert (answer.status_code, answer.headers["accept-ranges"]) == (200, "none")
+    assert answer.content == (await served.http.get(address, headers=BROWSER)).content
 
 
 @needs_build

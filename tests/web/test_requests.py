@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 
+import orjson
 import pytest
 import pytest_asyncio
 from httpx import QueryParams
@@ -14,7 +15,8 @@ from tests.web.posting import GRAPHQL_RESPONSE, JSON, codes, post
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-REQUEST_BYTES_MAX = 1_000
+REQUEST_BYTES_MAX = 5_000
+OPTIONAL = ("variables", "operationName", "extensions")
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -36,8 +38,7 @@ async def served(embedded_broker: EmbeddedBroker, tmp_path_factory: pytest.TempP
         b"null",
         b'"text"',
         b"[]",
-        b'[{"query": "{ __typename }"}]',
-        b"[5]",
+        b"[%s]" % b",".join([b"{}"] * 101),
         b'{"query": 5}',
         b'{"query": "{ __typename }", "variables": []}',
         b'{"query": "{ __typename }", "variables": "{}"}',
@@ -63,7 +64,6 @@ async def test_body_that_is_no_request_is_400_with_a_code_and_not_logged(
         b'{"query": "query One { __typename }", "operationName": "Two"}',
         b'{"query": "query One { __typename }", "operationName": {"a": 1}}',
         b'{"query": "fragment F on Query { __typename }"}',
-        b'{"query": "subscription { updates { kind } }"}',
     ],
 )
 async def test_request_without_an_executable_operation_is_400_with_a_code(
@@ -73,11 +73,62 @@ async def test_request_without_an_executable_operation_is_400_with_a_code(
     assert (answer.status_code, codes(answer)) == (400, ["BAD_INPUT"])
 
 
+@pytest.mark.parametrize("members", [{}, dict.fromkeys(OPTIONAL), {"variables": {}, "extensions": {}}])
+async def test_optional_members_of_a_request_may_be_null_absent_or_empty(
+    served: Served, members: dict[str, object]
+) -> None:
+    answer = await post(served, orjson.dumps({"query": "{ __typename }", **members}))
+    assert (answer.status_code, answer.json()) == (200, {"data": {"__typename": "Query"}})
+
+
+PERSISTED = {"persistedQuery": {"version": 1, "sha256Hash": "ab" * 32}}
+NOT_PERSISTED = {"message": "PersistedQueryNotSupported", "extensions": {"code": "PERSISTED_QUERY_NOT_SUPPORTED"}}
+
+
+@pytest.mark.parametrize("query", [{}, {"query": None}, {"query": ""}])
+@pytest.mark.parametrize(("accept", "status"), [(JSON, 200), (GRAPHQL_RESPONSE, 400)])
+async def test_document_named_by_its_hash_is_refused_in_the_words_that_clients_know(
+    served: Served, query: dict[str, object], accept: str, status: int
+) -> None:
+    answer = await post(served, orjson.dumps({**query, "extensions": PERSISTED}), accept)
+    assert (answer.status_code, answer.json()) == (status, {"errors": [NOT_PERSISTED]})
+    parameters = {"extensions": orjson.dumps(PERSISTED).decode()}
+    by_get = await served.http.get("/graphql", params=parameters, headers={"accept": accept})
+    assert (by_get.status_code, by_get.json()) == (status, answer.json())
+
+
+@pytest.mark.parametrize(
+    ("request_", "code"),
+    [
+        ({"query": "{ __typename }", "extensions": PERSISTED}, None),
+        ({"extensions": {"persistedQuery": None}}, "BAD_INPUT"),
+    ],
+)
+async def test_document_that_is_sent_needs_no_hash(served: Served, request_: object, code: str | None) -> None:
+    answer = await post(served, orjson.dumps(request_))
+    assert answer.json() == {"data": {"__typename": "Query"}} if code is None else codes(answer) == [code]
+
+
+@pytest.mark.parametrize(("accept", "status"), [(JSON, 200), (GRAPHQL_RESPONSE, 400)])
+@pytest.mark.parametrize("requests", [1, 3, 100])
+async def test_each_request_of_a_batch_is_refused(served: Served, accept: str, status: int, requests: int) -> None:
+    answer = await post(served, orjson.dumps([{"query": "{ __typename }"}] * requests), accept)
+    assert answer.status_code == status
+    refused = answer.json()
+    assert len(refused) == requests
+    for result in refused:
+        (error,) = result["errors"]
+        assert (error["extensions"]["code"], "Batches" in error["message"]) == ("BAD_INPUT", True)
+
+
 async def test_document_with_several_operations_needs_an_operation_name(served: Served) -> None:
     assert await served.code("query One { __typename } query Two { __typename }") == "BAD_INPUT"
 
 
-@pytest.mark.parametrize("content_type", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data", ""])
+@pytest.mark.parametrize(
+    "content_type",
+    ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data", "", "application/json; charset=utf-16"],
+)
 async def test_body_of_another_content_type_is_refused_with_a_code(served: Served, content_type: str) -> None:
     answer = await post(served, b'{"query": "{ __typename }"}', content_type=content_type)
     assert (answer.status_code, codes(answer)) == (415, ["BAD_INPUT"])
@@ -88,11 +139,14 @@ async def test_body_of_another_content_type_is_refused_with_a_code(served: Serve
     [
         ({"query": "query($k: String!) { value(key: $k) { value } }", "variables": '{"k": "a"}'}, 200, None),
         ({"query": "query A { a: __typename } query B { b: __typename }", "operationName": "B"}, 200, None),
-        ({"query": "{ __typename }", "variables": "null"}, 200, None),
+        ({"query": "{ __typename }", "variables": "null", "extensions": "null"}, 200, None),
+        ({"query": "{ __typename }", "variables": "{}", "extensions": "{}"}, 200, None),
+        ({"query": "{ __typename }", "variables": "", "operationName": "", "extensions": ""}, 200, None),
+        ({"query": ""}, 400, "BAD_INPUT"),
         ({}, 400, "BAD_INPUT"),
         ({"query": "{ __typename }", "variables": "{"}, 400, "BAD_INPUT"),
         ({"query": "{ __typename }", "variables": "5"}, 400, "BAD_INPUT"),
-        ({"query": "subscription { updates { kind } }"}, 400, "BAD_INPUT"),
+        ({"query": "subscription { updates { kind } }"}, 406, "BAD_INPUT"),
     ],
 )
 async def test_query_by_get_has_its_parameters_in_the_address(

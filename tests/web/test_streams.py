@@ -13,6 +13,7 @@ from httpx_sse import EventSource, ServerSentEvent
 from kvs_graphql.demo.broker import EmbeddedBroker
 from tests.deadline import SECONDS_MAX
 from tests.serving import Served, serving, serving_topic, write
+from tests.transports import MULTIPART_ACCEPT
 
 _SNAPSHOT = "subscription { updates(snapshot: true) { kind key cursor } }"
 
@@ -100,11 +101,41 @@ async def test_stopping_service_cuts_the_stream_off_without_completing_it(
             assert kind_and_key(await anext(stream)) == ("SET", "b")
 
 
-async def test_event_stream_is_neither_cached_nor_buffered_on_its_way(served: Served) -> None:
-    headers = {"accept": "text/event-stream"}
-    answer = await served.http.post("/graphql", json={"query": "{ __typename }"}, headers=headers)
-    assert answer.headers["content-type"] == "text/event-stream"
+@pytest.mark.parametrize(
+    ("accept", "content_type"),
+    [
+        ("text/event-stream", "text/event-stream"),
+        (MULTIPART_ACCEPT, "multipart/mixed;boundary=graphql;subscriptionSpec=1.0"),
+    ],
+)
+async def test_stream_is_neither_cached_nor_buffered_on_its_way(served: Served, accept: str, content_type: str) -> None:
+    request = {"query": "subscription { updates(keys: []) { kind } }"}
+    answer = await served.http.post("/graphql", json=request, headers={"accept": accept})
+    assert answer.headers["content-type"] == content_type
     assert (answer.headers["cache-control"], answer.headers["x-accel-buffering"]) == ("no-cache, no-transform", "no")
+
+
+async def test_lines_of_an_event_stream_end_with_a_line_feed_alone(
+    embedded_broker: EmbeddedBroker, tmp_path: Path
+) -> None:
+    """Readers of some clients split at line feeds only, and then see no event where carriage returns precede them."""
+    async with (
+        asyncio.timeout(SECONDS_MAX),
+        serving_topic(embedded_broker, tmp_path, (b"a", b"1"), ping_seconds=0.05) as topic,
+        topic.served.http.stream(
+            "GET",
+            "/graphql",
+            params={"query": "subscription { updates(snapshot: true) { key } }"},
+            headers={"accept": "text/event-stream"},
+        ) as response,
+    ):
+        received = b""
+        async for chunk in response.aiter_raw():
+            received += chunk
+            if b": ping" in received and received.endswith(b"\n\n"):
+                break
+    assert b'\nevent: next\ndata: {"data":{"updates":{"key":"a"}}}\n\n' in received
+    assert b"\r" not in received
 
 
 async def test_event_stream_has_comments_as_heartbeats(embedded_broker: EmbeddedBroker, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import orjson
 import pytest
 import pytest_asyncio
 from structlog.testing import capture_logs
-from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.exceptions import ConnectionClosed
 
 from kvs_graphql.demo.broker import EmbeddedBroker
 from tests.applications import open_application
@@ -127,6 +127,9 @@ async def test_operation_over_the_limit_of_a_socket_is_refused_until_another_end
         '{"type": "subscribe", "id": "1", "payload": {}}',
         '{"type": "subscribe", "id": "1", "payload": {"query": null}}',
         '{"type": "subscribe", "id": "1", "payload": {"query": "{ __typename }", "operationName": 5}}',
+        '{"type": "subscribe", "id": "1", "payload": {"query": "{ __typename }", "extensions": []}}',
+        '{"type": "ping", "payload": "text"}',
+        '{"type": "pong", "payload": []}',
         b'{"type": "ping"}',
         b"\xff\xfe",
     ],
@@ -172,11 +175,25 @@ async def test_unknown_subprotocol_is_refused(served: Served, subprotocol: str |
 
 
 @pytest.mark.parametrize("origin", ["https://evil.example", "http://pages.example", "null"])
-async def test_page_of_another_origin_gets_no_socket(served: Served, origin: str) -> None:
-    with pytest.raises(InvalidStatus) as refused:
-        async with open_socket(served, origin=origin):
-            pass
-    assert refused.value.response.status_code == 403
+async def test_page_of_another_origin_gets_no_socket_and_is_told_why(served: Served, origin: str) -> None:
+    code, reason = await code_of_close(served, init=False, origin=origin)
+    assert (code, reason) == (
+        4403,
+        "Refused for its origin: the proxy must pass Host, or set KVS_CORS_ORIGINS.",
+    )
+
+
+async def test_socket_refused_for_its_origin_is_logged_with_the_remedy_and_not_again_at_once(
+    embedded_broker: EmbeddedBroker, tmp_path: Path
+) -> None:
+    async with serving_topic(embedded_broker, tmp_path) as topic:
+        with capture_logs() as logged:
+            for _ in range(3):
+                assert (await code_of_close(topic.served, init=False, origin=ALLOWED))[0] == 4403
+    host = topic.served.run.url.removeprefix("http://")
+    (line,) = [line for line in logged if line["log_level"] == "warning"]
+    assert (line["origin"], line["host"]) == (ALLOWED, host)
+    assert line["remedy"] == "the proxy must pass Host, or set KVS_CORS_ORIGINS"
 
 
 async def test_page_of_an_allowed_or_the_same_origin_gets_a_socket(served: Served) -> None:
@@ -228,6 +245,13 @@ async def test_empty_query_or_name_is_an_error_of_its_operation(served: Served, 
         message = await receive(socket)
         assert (message["id"], message["type"]) == ("1", "error")
         assert [error["extensions"]["code"] for error in message["payload"]] == ["BAD_INPUT"]
+
+
+async def test_document_named_by_its_hash_is_refused_in_the_words_that_clients_know(served: Served) -> None:
+    async with open_socket(served) as socket:
+        await send(socket, type="subscribe", id="1", payload={"extensions": {"persistedQuery": {"version": 1}}})
+        error = {"message": "PersistedQueryNotSupported", "extensions": {"code": "PERSISTED_QUERY_NOT_SUPPORTED"}}
+        assert await receive(socket) == {"id": "1", "type": "error", "payload": [error]}
 
 
 @pytest.mark.parametrize("members", [{}, {"payload": None}, {"payload": {}}, {"payload": {"token": "unused"}}])

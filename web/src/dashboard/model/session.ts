@@ -201,7 +201,7 @@ export class Session {
   /** The client gave up. Unless access was denied, another client replaces it. */
   private ended(event: unknown): void {
     if (UNAUTHORISED_CODES.includes(codeOf(event))) {
-      this.refuse("Authentication is required.");
+      this.refuse(reasonOf(event) || "Authentication is required.");
       return;
     }
     void this.wait(RETRY_MS_MAX).then(() => {
@@ -239,6 +239,13 @@ function failureOf(errors: readonly unknown[]): Failure {
 function codeOf(event: unknown): number {
   const code = typeof event === "object" && event !== null && "code" in event ? event.code : 0;
   return typeof code === "number" ? code : 0;
+}
+
+/** What the service says about the end of a socket, such as that a proxy in front of it does not pass Host. */
+function reasonOf(event: unknown): string {
+  const reason =
+    typeof event === "object" && event !== null && "reason" in event ? event.reason : "";
+  return typeof reason === "string" ? reason : "";
 }
 
 /** Reports exceptions itself, since graphql-ws would mistake them for a broken message and close the socket. */

@@ -85,6 +85,18 @@ def forget_deletes(connection: sqlite3.Connection, limits: WindowLimits) -> int:
     return total - forgotten
 
 
+def deletes_known_from(connection: sqlite3.Connection) -> Positions:
+    """Read from where on every delete is remembered."""
+    return tuple(o for (o,) in connection.execute("SELECT deletes_known_from FROM position ORDER BY partition"))
+
+
+def remember_deletes_from(connection: sqlite3.Connection, offsets: Positions) -> None:
+    """Set from where on every delete is remembered."""
+    connection.executemany(
+        "UPDATE position SET deletes_known_from = ? WHERE partition = ?", [(o, p) for p, o in enumerate(offsets)]
+    )
+
+
 def _write(connection: sqlite3.Connection, batch: Batch, *, remembered: bool) -> tuple[list[Record], int]:
     """Write the entries and, if `remembered`, the changes; return the changes that readers see, and their bytes."""
     changes = batch.runs[0] if len(batch.runs) == 1 else [record for run in batch.runs for record in run]

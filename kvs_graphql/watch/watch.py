@@ -25,6 +25,7 @@ from kvs_graphql.store import Coverage, Query, Store, changes_after, coverage, l
 from kvs_graphql.watch.conflation import conflate
 from kvs_graphql.watch.pages import Page
 from kvs_graphql.watch.quotas import BYTES_PER_TURN, UPDATES_PER_TURN, Quotas, arguments_bytes
+from kvs_graphql.watch.resume import follows_from, lost_partitions, way_from_table
 from kvs_graphql.watch.states import TRANSITIONS, Start, WatchState
 
 T = TypeVar("T")
@@ -121,22 +122,24 @@ class Watch:
         elif start.snapshot:
             return WatchState.SNAPSHOT
         else:
+            # From now on: nothing is resumed.
             self._seen = self._feed.positions
             self._owes_live = start.progress
+            return WatchState.SYNCED
         return WatchState.UNSYNCED
 
     async def _choose(self) -> WatchState:
         """Follow the feed where its log reaches back to the cursor, else read the store in the best way it can tell."""
         if not self._is_same_table():
             return WatchState.RESETTING
-        if self._feed.holds(self._seen):
+        if follows_from(self._seen, self._store.deletes_known_from) and self._feed.holds(self._seen):
             return WatchState.SYNCED
         await self._store.indexed.wait()
         read = await self._read(lambda _: None)
-        if read is None or any(self._forgot_deletes(read.known, p) for p in range(len(read.known.positions))):
+        if read is None:
             return WatchState.RESETTING
         self._known = read.known
-        return WatchState.CONFLATING if self._lost(read.known) else WatchState.REPLAYING
+        return way_from_table(self._seen, read.known)
 
     async def _reset(self) -> Pages:
         self._adopt_table()
@@ -162,7 +165,7 @@ class Watch:
         assert known is not None, "the decision to conflate read it"
         self._owes_live = True
         yield [self._marker(Kind.CONFLATED)]
-        async with aclosing(self._scan(self._lost(known), known.positions)) as pages:
+        async with aclosing(self._scan(lost_partitions(self._seen, known), known.positions)) as pages:
             async for page in pages:
                 yield page
         self._enter(WatchState.UNSYNCED)
@@ -247,7 +250,7 @@ class Watch:
                 read = await self._read_page(
                     partial(log_order, self._interest, partition, begin, end[partition], deletes=deletes)
                 )
-                if read is None or (deletes and self._forgot_deletes(read.known, partition)):
+                if read is None or (deletes and not follows_from(self._seen, read.known.deletes_known_from)):
                     return
                 with Page(self._quotas.pages, read.found.records) as page:
                     while page:
@@ -366,13 +369,6 @@ class Watch:
                 return False
             self._generation = self._store.generation
         return True
-
-    def _lost(self, known: Coverage) -> list[int]:
-        """The partitions in which the window no longer holds every change since what was seen."""
-        return [p for p, offset in enumerate(known.window_start) if position_in(self._seen, p) < offset]
-
-    def _forgot_deletes(self, known: Coverage, partition: int) -> bool:
-        return 0 < position_in(self._seen, partition) < known.deletes_known_from[partition]
 
     def _marker(self, kind: Kind, positions: Positions | None = None) -> Update:
         return Update(kind, self._cursor(self._seen if positions is None else positions))

@@ -7,7 +7,7 @@ goes on from what the store holds, exactly as after a restart. Consumer groups a
 
 import asyncio
 from dataclasses import dataclass
-from time import monotonic, time
+from time import monotonic
 
 import structlog
 
@@ -16,6 +16,7 @@ from kvs_graphql.cursor import Cursor
 from kvs_graphql.errors import BrokerRefused, OperatorError, ServiceError, Unwritable
 from kvs_graphql.feed import Feed
 from kvs_graphql.kafka.batch_builder import BatchBuilder
+from kvs_graphql.kafka.clock import CaughtUp, Clock
 from kvs_graphql.kafka.connection import REFUSALS, TRANSIENT, KafkaConnection
 from kvs_graphql.kafka.consumer_session import ConsumerSession, NoTopic, TopicChanged, open_session
 from kvs_graphql.kafka.ingest import BatchLimits, IngestLoop
@@ -23,7 +24,7 @@ from kvs_graphql.kafka.recovery import first_positions, missed_deletes_reason, r
 from kvs_graphql.metrics import Metrics
 from kvs_graphql.records import Positions, covers
 from kvs_graphql.state import Lifecycle, State, TopicSnapshot
-from kvs_graphql.store import Store
+from kvs_graphql.store import Source, Store
 
 log = structlog.get_logger(__name__)
 
@@ -43,6 +44,8 @@ class ConsumerLimits:
     """The longest pause between two attempts."""
     stall_seconds_max: float
     """How long the consumer may make no progress while the topic has more records."""
+    clock_difference_seconds_max: float
+    """How far this machine's clock may differ from the brokers' clocks."""
 
 
 class Stalled(ServiceError):
@@ -74,6 +77,9 @@ class Consumer:
         self._limits = limits
         self._empty_tombstones = empty_tombstones
         self._skip_unreadable = skip_unreadable
+        self._clock = Clock()
+        self._caught_up = CaughtUp(self._clock)
+        self._clock_difference_ms = limits.clock_difference_seconds_max * 1000
         self._backoff = Backoff(_FIRST_RETRY_SECONDS, limits.retry_seconds_max)
 
     async def run(self) -> None:
@@ -114,7 +120,7 @@ class Consumer:
             self._lifecycle.refreshes.end(refresh, TopicSnapshot(session.identity.topic_id, session.bounds.end))
             self._lifecycle.compacted = session.configuration.compacted
             if self._store.source is None:
-                await session.begin(self._store, self._feed)
+                await session.begin(self._store, self._feed, self._caught_up.note())
             elif (reason := self._rebuild_reason(session)) is not None:
                 await self._rebuild(session, reason)
             self._lifecycle.move(State.CATCHING_UP, f"reading topic {self._topic!r} to its end")
@@ -131,7 +137,11 @@ class Consumer:
         assert source is not None
         return rebuild_reason(
             source, self._store.positions, self._topic, session.identity, session.bounds
-        ) or missed_deletes_reason(source, session.configuration, session.started_ms)
+        ) or self._missed_deletes_reason(session, source)
+
+    def _missed_deletes_reason(self, session: ConsumerSession, source: Source) -> str | None:
+        behind_ms = self._caught_up.ago_ms(source.caught_up_at)
+        return missed_deletes_reason(session.configuration, behind_ms, self._clock_difference_ms)
 
     async def _rebuild(self, session: ConsumerSession, reason: str) -> None:
         """Build a shadow table while the old one is served, and swap them once the shadow has caught up.
@@ -140,11 +150,16 @@ class Consumer:
         """
         self._lifecycle.move(State.REBUILDING, reason)
         log.warning("rebuilding the table", reason=reason, topic=self._topic)
-        async with self._store.shadow() as shadow:
-            unread = Feed(Cursor(session.identity.topic_id, ()), changes_max=1, bytes_max=1)
-            await session.begin(shadow, unread)
-            await self._read(session, shadow, unread, until_live=True)
-        await self._store.swap()
+        old, self._caught_up = self._caught_up, CaughtUp(self._clock)
+        try:
+            async with self._store.shadow() as shadow:
+                unread = Feed(Cursor(session.identity.topic_id, ()), changes_max=1, bytes_max=1)
+                await session.begin(shadow, unread, self._caught_up.note())
+                await self._read(session, shadow, unread, until_live=True)
+            await self._store.swap()
+        except BaseException:
+            self._caught_up = old
+            raise
         self._feed.reset(Cursor(session.identity.topic_id, self._store.positions))
         log.info("rebuilt the table", topic=self._topic)
 
@@ -157,7 +172,7 @@ class Consumer:
                     tasks.create_task(ingest.fetch(self._lifecycle)),
                     tasks.create_task(self._monitor(session, store)),
                 ]
-                await self._catch_up(ingest, store, session.bounds.end)
+                await self._catch_up(ingest, session, store)
                 if not until_live:
                     self._lifecycle.move(State.LIVE, f"following topic {self._topic!r}")
                     await self._follow(ingest, store)
@@ -186,11 +201,15 @@ class Consumer:
             skip_unreadable=self._skip_unreadable,
         )
 
-    async def _catch_up(self, ingest: IngestLoop, store: Store, target: Positions) -> None:
-        """Apply until the store covers `target`."""
-        while not covers(store.positions, target):
+    async def _catch_up(self, ingest: IngestLoop, session: ConsumerSession, store: Store) -> None:
+        """Apply until the store covers the end that the log had when the session began."""
+        while not covers(store.positions, session.bounds.end):
             await self._apply(ingest, store)
-        await store.caught_up(int(time() * 1000))
+        at_ms, known_from = self._clock.now_ms(), None
+        if not store.indexed.is_set():
+            known_from = await session.deletes_known_from(store.positions, at_ms, self._clock_difference_ms)
+        self._caught_up.note()
+        await store.caught_up(at_ms, known_from)
         self._note_success()
 
     async def _follow(self, ingest: IngestLoop, store: Store) -> None:
@@ -221,11 +240,10 @@ class Consumer:
             elif monotonic() - moved > self._limits.stall_seconds_max:
                 seconds = self._limits.stall_seconds_max
                 raise Stalled(f"read nothing for {seconds} s although the topic has more records")
-            now_ms = int(time() * 1000)
             if at_end and store.indexed.is_set() and monotonic() - stamped > stamp_seconds:
                 stamped = monotonic()
-                await store.caught_up(now_ms)
-            if not at_end and store.source and missed_deletes_reason(store.source, session.configuration, now_ms):
+                await store.caught_up(self._caught_up.note())
+            if not at_end and store.source and self._missed_deletes_reason(session, store.source):
                 raise TopicChanged("the table may have missed deletes")
 
     async def _refresh(self, session: ConsumerSession) -> Positions:

@@ -3,7 +3,6 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from time import time
 from typing import Any
 
 import structlog
@@ -15,7 +14,7 @@ from kvs_graphql.cursor import Cursor
 from kvs_graphql.errors import ServiceError
 from kvs_graphql.feed import Feed
 from kvs_graphql.kafka.connection import KafkaConnection, start_client
-from kvs_graphql.kafka.recovery import LogBounds
+from kvs_graphql.kafka.recovery import LogBounds, all_deletes_written_since_ms
 from kvs_graphql.kafka.topic import Topic, TopicConfiguration, TopicIdentity
 from kvs_graphql.kafka.topic_ids import TopicIdTracker
 from kvs_graphql.records import Positions
@@ -42,17 +41,11 @@ class ConsumerSession:
     consumer: AIOKafkaConsumer
     partitions: list[TopicPartition]
     bounds: LogBounds
-    started_ms: int
     topic_ids: TopicIdTracker
 
-    async def begin(self, store: Store, feed: Feed) -> None:
-        """Start an empty table for this topic.
-
-        The table cannot know the keys whose tombstones Kafka may have dropped already: they are older than the
-        topic's `delete.retention.ms`.
-        """
-        known_from = await self._offsets_at(self.started_ms - self.configuration.delete_retention_ms)
-        await store.begin(self.topic.name, self.identity.topic_id, known_from, self.started_ms)
+    async def begin(self, store: Store, feed: Feed, at_ms: int) -> None:
+        """Start an empty table for this topic. Until it has been read, no delete in it counts as known."""
+        await store.begin(self.topic.name, self.identity.topic_id, self.bounds.end, at_ms)
         feed.reset(Cursor(self.identity.topic_id, store.positions))
         if not self.configuration.compacted:
             log.warning("topic is not compacted: keys stay after Kafka drops their records", topic=self.topic.name)
@@ -90,16 +83,23 @@ class ConsumerSession:
                 f"topic {self.topic.name!r} has {now.partitions} partitions instead of {self.identity.partitions}"
             )
 
-    async def _offsets_at(self, timestamp_ms: int) -> Positions:
-        """Return each partition's first offset at or after a time; its end if there is none or Kafka cannot say."""
+    async def deletes_known_from(self, read: Positions, read_until_ms: int, clock_difference_ms: float) -> Positions:
+        """Return the offsets from which on a first read has seen every delete; those of `read` where that is unknown.
+
+        The first read has just ended at `read`, at `read_until_ms` by this machine's clock. Tombstones older than the
+        topic's `delete.retention.ms` at that time may have been dropped before they were read.
+        """
+        since_ms = all_deletes_written_since_ms(self.configuration, read_until_ms, clock_difference_ms)
+        if since_ms is None:
+            return read
         try:
-            wanted = dict.fromkeys(self.partitions, timestamp_ms)
+            wanted = dict.fromkeys(self.partitions, since_ms)
             found: dict[TopicPartition, Any] = await self.consumer.offsets_for_times(wanted)
         except UnsupportedVersionError:
-            return self.bounds.end
+            return read
         return tuple(
-            end if found[partition] is None else found[partition].offset
-            for partition, end in zip(self.partitions, self.bounds.end, strict=True)
+            position if found[partition] is None else min(position, found[partition].offset)
+            for partition, position in zip(self.partitions, read, strict=True)
         )
 
 
@@ -122,8 +122,7 @@ async def open_session(
         async with _consumer(connection, partitions, fetch_bytes_max) as (consumer, topic_ids):
             start: dict[TopicPartition, int] = await consumer.beginning_offsets(partitions)
             bounds = LogBounds(tuple(start[p] for p in partitions), await _end_offsets(consumer, partitions))
-            started_ms = int(time() * 1000)
-            yield ConsumerSession(topic, identity, configuration, consumer, partitions, bounds, started_ms, topic_ids)
+            yield ConsumerSession(topic, identity, configuration, consumer, partitions, bounds, topic_ids)
 
 
 @asynccontextmanager

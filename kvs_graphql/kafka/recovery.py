@@ -45,19 +45,43 @@ def rebuild_reason(
     return None
 
 
-def missed_deletes_reason(source: Source, configuration: TopicConfiguration, now_ms: int) -> str | None:
-    """Return why the table may have missed deletes; None if it cannot have.
+def missed_deletes_reason(
+    configuration: TopicConfiguration, behind_ms: float, clock_difference_ms: float
+) -> str | None:
+    """Return why a table that last caught up `behind_ms` ago may have missed deletes; None if it cannot have.
 
     Compaction drops a tombstone `delete.retention.ms` after it was written. A table that last caught up longer ago may
-    never see it.
+    never see it. A time in the future proves that a clock was wrong, then or now: nothing is known of what has passed.
+    A clock may step back by `clock_difference_ms` without that, but not by more than half of the retention.
     """
-    behind_ms = now_ms - source.caught_up_at
-    if not configuration.compacted or behind_ms <= configuration.delete_retention_ms:
+    if not configuration.compacted:
         return None
-    return (
-        f"the table last caught up {behind_ms / 1000:.0f} s ago, and the topic keeps tombstones for "
-        f"{configuration.delete_retention_ms / 1000:.0f} s"
-    )
+    retention = f"the topic keeps tombstones for {configuration.delete_retention_ms / 1000:.0f} s"
+    if behind_ms < -min(clock_difference_ms, configuration.delete_retention_ms / 2):
+        return (
+            f"the table last caught up {-behind_ms / 1000:.0f} s in the future by this machine's clock, and {retention}"
+        )
+    if behind_ms > configuration.delete_retention_ms:
+        return f"the table last caught up {behind_ms / 1000:.0f} s ago, and {retention}"
+    return None
+
+
+def all_deletes_written_since_ms(
+    configuration: TopicConfiguration, read_until_ms: int, clock_difference_ms: float
+) -> int | None:
+    """Return a time: Kafka still has all tombstones after the first record whose timestamp is not below it.
+
+    That is of a first read which ended at `read_until_ms`. None where no timestamp proves it.
+
+    Kafka keeps a tombstone for `delete.retention.ms` after it was written. A timestamp is its producer's, and the
+    broker accepts those that are ahead of its own clock by up to `message.timestamp.after.max.ms`. So the first record
+    with a timestamp this far above `read_until_ms - delete.retention.ms` was written after that moment, and so were
+    all records that follow it in the log, whatever their timestamps.
+    """
+    if configuration.timestamps_ahead_ms_max is None:
+        return None
+    ahead_ms = configuration.timestamps_ahead_ms_max + int(clock_difference_ms)
+    return max(0, read_until_ms - configuration.delete_retention_ms + ahead_ms)
 
 
 def first_positions(positions: Positions, bounds: LogBounds) -> Positions:

@@ -1,5 +1,6 @@
 """What Kafka says about a topic: its identity, its partitions, and how long it keeps tombstones."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -42,6 +43,8 @@ class TopicConfiguration:
 
     compacted: bool
     delete_retention_ms: int
+    timestamps_ahead_ms_max: int | None = None
+    """How far a record's timestamp may be ahead of the broker's clock as it is written; None where that is unknown."""
 
 
 class Topic:
@@ -90,7 +93,15 @@ class Topic:
         return TopicConfiguration(
             compacted="compact" in values.get("cleanup.policy", "compact"),
             delete_retention_ms=int(values.get("delete.retention.ms", DELETE_RETENTION_MS)),
+            timestamps_ahead_ms_max=_timestamps_ahead_ms_max(values),
         )
+
+
+def _timestamps_ahead_ms_max(values: Mapping[str, str]) -> int | None:
+    if values.get("message.timestamp.type") == "LogAppendTime":
+        return 0
+    limit = values.get("message.timestamp.after.max.ms")
+    return None if limit is None else int(limit)
 
 
 @lru_cache(_IDENTITIES_CACHED)

@@ -80,6 +80,7 @@ def build_consumer(settings: Settings, store: Store, feed: Feed, lifecycle: Life
         metadata_refresh_seconds=settings.metadata_refresh_seconds,
         retry_seconds_max=settings.retry_seconds_max,
         stall_seconds_max=settings.stall_seconds_max,
+        clock_difference_seconds_max=settings.clock_difference_seconds_max,
     )
     return Consumer(
         _connection(settings),

@@ -11,6 +11,14 @@ from kvs_graphql.compat.orjson import compact
 Positions = tuple[int, ...]
 """The offset of the next record to read in each partition, by partition number."""
 
+Epochs = tuple[int, ...]
+"""The leader epoch of the last record below some positions in each partition; -1, or left out, where it is unknown.
+
+Each leader of a partition has an epoch of its own, above those of earlier ones. Two logs that have a record of the same
+offset and epoch are the same up to there, so an epoch tells a log from one that was cut short and grew again (KIP-101).
+"""
+UNKNOWN_EPOCH = -1
+
 _HEADER_BYTES = 64
 
 
@@ -52,6 +60,8 @@ class Batch:
     """The bytes of all keys, values and headers."""
     remaining: int
     """The number of offsets known to follow this batch; 0 at the end of the topic."""
+    epochs: Epochs = ()
+    """Of each partition, the leader epoch of what lies just below `positions`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +123,11 @@ class Interest:
 def position_in(positions: Positions, partition: int) -> int:
     """Return the position of a partition; 0 for a partition that was added later."""
     return positions[partition] if partition < len(positions) else 0
+
+
+def epoch_in(epochs: Epochs, partition: int) -> int:
+    """Return the epoch of a partition; `UNKNOWN_EPOCH` where it is left out."""
+    return epochs[partition] if partition < len(epochs) else UNKNOWN_EPOCH
 
 
 def advance(positions: Positions, partition: int, next_offset: int) -> Positions:

@@ -121,7 +121,7 @@ class Consumer:
             self._lifecycle.compacted = session.configuration.compacted
             if self._store.source is None:
                 await session.begin(self._store, self._feed, self._caught_up.note())
-            elif (reason := self._rebuild_reason(session)) is not None:
+            elif (reason := await self._rebuild_reason(session)) is not None:
                 await self._rebuild(session, reason)
             self._lifecycle.move(State.CATCHING_UP, f"reading topic {self._topic!r} to its end")
             await self._read(session, self._store, self._feed)
@@ -132,12 +132,14 @@ class Consumer:
         if self._store.positions != self._feed.positions:
             self._feed.reset(Cursor(self._feed.topic_id, self._store.positions))
 
-    def _rebuild_reason(self, session: ConsumerSession) -> str | None:
-        source = self._store.source
+    async def _rebuild_reason(self, session: ConsumerSession) -> str | None:
+        store, source = self._store, self._store.source
         assert source is not None
-        return rebuild_reason(
-            source, self._store.positions, self._topic, session.identity, session.bounds
-        ) or self._missed_deletes_reason(session, source)
+        return (
+            rebuild_reason(source, store.positions, self._topic, session.identity, session.bounds)
+            or await session.cut_reason(store.positions, store.epochs)
+            or self._missed_deletes_reason(session, source)
+        )
 
     def _missed_deletes_reason(self, session: ConsumerSession, source: Source) -> str | None:
         behind_ms = self._caught_up.ago_ms(source.caught_up_at)
@@ -183,7 +185,8 @@ class Consumer:
 
     def _ingest_loop(self, session: ConsumerSession, store: Store, feed: Feed) -> IngestLoop:
         """Seek to the store's positions and return the loop that goes on from there."""
-        builder = BatchBuilder(store.positions, empty_tombstones=self._empty_tombstones)
+        session.epochs.begin(store.epochs)
+        builder = BatchBuilder(store.positions, session.epochs, empty_tombstones=self._empty_tombstones)
         positions = first_positions(store.positions, session.bounds)
         for number, (partition, offset) in enumerate(zip(session.partitions, positions, strict=True)):
             session.consumer.seek(partition, offset)

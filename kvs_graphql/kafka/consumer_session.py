@@ -14,10 +14,11 @@ from kvs_graphql.cursor import Cursor
 from kvs_graphql.errors import ServiceError
 from kvs_graphql.feed import Feed
 from kvs_graphql.kafka.connection import KafkaConnection, start_client
-from kvs_graphql.kafka.recovery import LogBounds, all_deletes_written_since_ms
-from kvs_graphql.kafka.topic import Topic, TopicConfiguration, TopicIdentity
+from kvs_graphql.kafka.epochs import FetchedEpochs
+from kvs_graphql.kafka.recovery import LogBounds, all_deletes_written_since_ms, cut_reason
+from kvs_graphql.kafka.topic import EpochEnd, Topic, TopicConfiguration, TopicIdentity
 from kvs_graphql.kafka.topic_ids import TopicIdTracker
-from kvs_graphql.records import Positions
+from kvs_graphql.records import UNKNOWN_EPOCH, Epochs, Positions, covers
 from kvs_graphql.store import Store
 
 log = structlog.get_logger(__name__)
@@ -28,7 +29,7 @@ class NoTopic(ServiceError):
 
 
 class TopicChanged(ServiceError):
-    """The topic has more partitions or was created again: a new session has to start."""
+    """The topic has more partitions or another leader, or was created again: a new session has to start."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,7 @@ class ConsumerSession:
     partitions: list[TopicPartition]
     bounds: LogBounds
     topic_ids: TopicIdTracker
+    epochs: FetchedEpochs
 
     async def begin(self, store: Store, feed: Feed, at_ms: int) -> None:
         """Start an empty table for this topic. Until it has been read, no delete in it counts as known."""
@@ -49,6 +51,19 @@ class ConsumerSession:
         feed.reset(Cursor(self.identity.topic_id, store.positions))
         if not self.configuration.compacted:
             log.warning("topic is not compacted: keys stay after Kafka drops their records", topic=self.topic.name)
+
+    async def cut_reason(self, positions: Positions, epochs: Epochs) -> str | None:
+        """Return why the log is not the one that led to these positions; None if it is, or if no broker can tell.
+
+        Raises:
+            KafkaError: A leader did not answer, or leads no more.
+        """
+        known = {p: e for p, e in enumerate(epochs) if e != UNKNOWN_EPOCH and positions[p] > 0}
+        ends: dict[int, EpochEnd] = {}
+        for leader in {self.identity.leaders[partition] for partition in known}:
+            asked = {p: epoch for p, epoch in known.items() if self.identity.leaders[p] == leader}
+            ends |= await self.topic.epoch_ends(leader, asked)
+        return cut_reason(positions, epochs, ends)
 
     async def end_offsets(self) -> Positions:
         """Return the last stable offset of each partition."""
@@ -82,6 +97,9 @@ class ConsumerSession:
             raise TopicChanged(
                 f"topic {self.topic.name!r} has {now.partitions} partitions instead of {self.identity.partitions}"
             )
+        # A broker may know less than another one, but no epoch comes again.
+        if not covers(self.identity.leader_epochs, now.leader_epochs):
+            raise TopicChanged(f"a partition of topic {self.topic.name!r} has a new leader")
 
     async def deletes_known_from(self, read: Positions, read_until_ms: int, clock_difference_ms: float) -> Positions:
         """Return the offsets from which on a first read has seen every delete; those of `read` where that is unknown.
@@ -119,15 +137,16 @@ async def open_session(
             raise NoTopic(f"topic {name!r} does not exist")
         configuration = await topic.configuration()
         partitions = [TopicPartition(name, number) for number in range(identity.partitions)]
-        async with _consumer(connection, partitions, fetch_bytes_max) as (consumer, topic_ids):
+        epochs = FetchedEpochs(identity.leader_epochs)
+        async with _consumer(connection, partitions, fetch_bytes_max, epochs) as (consumer, topic_ids):
             start: dict[TopicPartition, int] = await consumer.beginning_offsets(partitions)
             bounds = LogBounds(tuple(start[p] for p in partitions), await _end_offsets(consumer, partitions))
-            yield ConsumerSession(topic, identity, configuration, consumer, partitions, bounds, topic_ids)
+            yield ConsumerSession(topic, identity, configuration, consumer, partitions, bounds, topic_ids, epochs)
 
 
 @asynccontextmanager
 async def _consumer(
-    connection: KafkaConnection, partitions: list[TopicPartition], fetch_bytes_max: int
+    connection: KafkaConnection, partitions: list[TopicPartition], fetch_bytes_max: int, epochs: FetchedEpochs
 ) -> AsyncIterator[tuple[AIOKafkaConsumer, TopicIdTracker]]:
     consumer = AIOKafkaConsumer(
         **connection.arguments(),
@@ -141,7 +160,7 @@ async def _consumer(
         max_partition_fetch_bytes=fetch_bytes_max,
     )
     consumer.assign(partitions)
-    topic_ids = TopicIdTracker(consumer_client(consumer), partitions[0].topic)
+    topic_ids = TopicIdTracker(consumer_client(consumer), partitions[0].topic, epochs)
     try:
         await start_client(consumer.start())
         yield consumer, topic_ids

@@ -4,12 +4,13 @@ A table goes on only if its positions lie in the same topic's log and no delete 
 logs or keep deleted keys, and has to be rebuilt.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from kvs_graphql.cursor import NO_TOPIC_ID
 from kvs_graphql.errors import TopicMismatch
-from kvs_graphql.kafka.topic import TopicConfiguration, TopicIdentity
-from kvs_graphql.records import Positions, position_in
+from kvs_graphql.kafka.topic import EpochEnd, TopicConfiguration, TopicIdentity
+from kvs_graphql.records import Epochs, Positions, position_in
 from kvs_graphql.store import Source
 
 
@@ -42,6 +43,22 @@ def rebuild_reason(
             return f"partition {partition} ends at offset {end}, before the table's position {position}"
         if 0 < position < start:
             return f"partition {partition} starts at offset {start}, past the table's position {position}"
+    return None
+
+
+def cut_reason(positions: Positions, epochs: Epochs, ends: Mapping[int, EpochEnd]) -> str | None:
+    """Return why the log is not the one that the table was read from; None if it is, as far as its epochs tell.
+
+    `ends` has the answers for the partitions whose epoch is known: the last epoch of the log that is not above it, and
+    where that ended. Another epoch, or an end below the position, means that the log was cut short below the position
+    and grew again: what the table read is not in it (KIP-320).
+    """
+    for partition, end in ends.items():
+        if end.epoch != epochs[partition] or end.offset < positions[partition]:
+            return (
+                f"the log of partition {partition} was cut short and grew again: the table has read up to offset "
+                f"{positions[partition]} under leader epoch {epochs[partition]}, which is not in it"
+            )
     return None
 
 

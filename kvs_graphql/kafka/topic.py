@@ -1,9 +1,10 @@
 """What Kafka says about a topic: its identity, its partitions, and how long it keeps tombstones."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any
+from operator import itemgetter
+from typing import Any, NamedTuple
 
 from aiokafka import AIOKafkaClient
 from aiokafka.admin import AIOKafkaAdminClient
@@ -17,9 +18,16 @@ from aiokafka.errors import (
     for_code,
 )
 
-from kvs_graphql.compat.aiokafka import ask_any_broker, topic_metadata, topic_metadata_request
+from kvs_graphql.compat.aiokafka import (
+    ask_any_broker,
+    epoch_ends,
+    epoch_ends_request,
+    topic_metadata,
+    topic_metadata_request,
+)
 from kvs_graphql.cursor import NO_TOPIC_ID
 from kvs_graphql.kafka.connection import KafkaConnection, start_client
+from kvs_graphql.records import Epochs
 
 DELETE_RETENTION_MS = 86_400_000
 """Kafka's default, for brokers that do not show a topic's configuration."""
@@ -35,6 +43,10 @@ class TopicIdentity:
     topic_id: bytes
     """16 bytes; `NO_TOPIC_ID` if the broker gives topics no id (before Kafka 2.8)."""
     partitions: int
+    leaders: tuple[int, ...] = field(default=(), compare=False)
+    """The broker that leads each partition."""
+    leader_epochs: Epochs = field(default=(), compare=False)
+    """The epoch of each of these leaders; empty if the broker does not say (before Kafka 2.8)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +57,13 @@ class TopicConfiguration:
     delete_retention_ms: int
     timestamps_ahead_ms_max: int | None = None
     """How far a record's timestamp may be ahead of the broker's clock as it is written; None where that is unknown."""
+
+
+class EpochEnd(NamedTuple):
+    """A leader epoch, and the offset at which it ended: the log's end if it is the last."""
+
+    epoch: int
+    offset: int
 
 
 class Topic:
@@ -78,6 +97,25 @@ class Topic:
             KafkaError: No broker answers, or it refuses, or a partition has no leader.
         """
         return identity_in(await ask_any_broker(self._client, topic_metadata_request(self.name)), self.name)
+
+    async def epoch_ends(self, leader: int, epochs: Mapping[int, int]) -> dict[int, EpochEnd]:
+        """Return, by partition, the last epoch not above the given one, and where it ended, as its leader knows.
+
+        Nothing is returned if the broker does not know this request (before Kafka 2.1).
+
+        Raises:
+            KafkaError: The leader did not answer, or refused, or leads no more.
+        """
+        try:
+            response = await self._client.send(leader, epoch_ends_request(self.name, epochs))
+        except (IncompatibleBrokerVersion, NotImplementedError):
+            return {}
+        found = {}
+        for code, partition, epoch, end in epoch_ends(response):
+            if (error := for_code(code)) is not NoError:
+                raise error(self.name)
+            found[partition] = EpochEnd(epoch, end)
+        return found
 
     async def configuration(self) -> TopicConfiguration:
         """Return the topic's configuration; Kafka's defaults if the broker does not show it."""
@@ -117,8 +155,10 @@ def identity_in(response: Any, name: str) -> TopicIdentity | None:
         return None
     if error is not NoError:
         raise error(name)
-    leaders = {partition["partition"]: partition["leader"] for partition in topic["partitions"]}
+    partitions = sorted(topic["partitions"], key=itemgetter("partition"))
+    leaders = {partition["partition"]: partition["leader"] for partition in partitions}
     leaderless = sorted(number for number, leader in leaders.items() if leader == _NO_LEADER)
     if leaderless:
         raise LeaderNotAvailableError(f"no broker leads partition {leaderless[0]} of topic {name!r}")
-    return TopicIdentity(topic.get("topic_id", NO_TOPIC_ID), len(leaders))
+    epochs = tuple(partition["leader_epoch"] for partition in partitions if "leader_epoch" in partition)
+    return TopicIdentity(topic.get("topic_id", NO_TOPIC_ID), len(leaders), tuple(leaders.values()), epochs)

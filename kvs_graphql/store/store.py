@@ -15,7 +15,7 @@ import structlog
 from kvs_graphql.cursor import NO_TOPIC_ID, Cursor
 from kvs_graphql.database import Database, open_database
 from kvs_graphql.errors import Damaged
-from kvs_graphql.records import Batch, Commit, Positions
+from kvs_graphql.records import Batch, Commit, Epochs, Positions
 from kvs_graphql.store import schema, writer
 from kvs_graphql.store.queries import Query
 from kvs_graphql.store.writer import WindowLimits
@@ -52,6 +52,8 @@ class Store:
         self._deletes = 0
         self.source: Source | None = None
         self.positions: Positions = ()
+        self.epochs: Epochs = ()
+        """The leader epochs at these positions."""
         self.deletes_known_from: Positions = ()
         """From where on every delete is remembered, as of the last commit."""
         self.generation = 0
@@ -68,6 +70,7 @@ class Store:
         await self._database.transaction(partial(_begin, source=source, deletes_known_from=deletes_known_from))
         self.source = source
         self.positions = (0,) * len(deletes_known_from)
+        self.epochs = ()
         self.deletes_known_from = deletes_known_from
 
     async def apply(self, batch: Batch) -> Commit:
@@ -86,7 +89,7 @@ class Store:
             return commit, deletes, writer.deletes_known_from(connection)
 
         commit, self._deletes, self.deletes_known_from = await self._database.transaction(work)
-        self.positions = commit.after
+        self.positions, self.epochs = commit.after, batch.epochs
         return commit
 
     async def caught_up(self, at_ms: int, deletes_known_from: Positions | None = None) -> None:
@@ -153,16 +156,18 @@ class Store:
     async def reload(self) -> None:
         """Read back what this object knows of the file: its source, positions and indexes."""
 
-        def work(connection: Connection) -> tuple[Source | None, Positions, Positions, bool]:
+        def work(connection: Connection) -> tuple[Source | None, Positions, Epochs, Positions, bool]:
             row = connection.execute("SELECT topic, topic_id, caught_up_at FROM source").fetchone()
             return (
                 None if row is None else Source(*row),
                 _read_cursor(connection)[1],
+                _read_epochs(connection),
                 writer.deletes_known_from(connection),
                 schema.is_indexed(connection),
             )
 
-        self.source, self.positions, self.deletes_known_from, indexed = await self._database.transaction(work)
+        found = await self._database.transaction(work)
+        self.source, self.positions, self.epochs, self.deletes_known_from, indexed = found
         if indexed:
             await self._forget_deletes()
 
@@ -219,3 +224,7 @@ def _read_cursor(connection: Connection) -> tuple[bytes, Positions]:
     found = connection.execute("SELECT topic_id FROM source").fetchone()
     rows = connection.execute("SELECT next_offset FROM position ORDER BY partition").fetchall()
     return NO_TOPIC_ID if found is None else found[0], tuple(offset for (offset,) in rows)
+
+
+def _read_epochs(connection: Connection) -> Epochs:
+    return tuple(epoch for (epoch,) in connection.execute("SELECT leader_epoch FROM position ORDER BY partition"))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import chain, islice
 from typing import Any
 
-from kvs_graphql.records import Batch, Commit, Positions, Record, position_in
+from kvs_graphql.records import Batch, Commit, Positions, Record, epoch_in, position_in
 from kvs_graphql.store.conflicts import apply_with_conflicts, has_conflicts
 from kvs_graphql.store.schema import COLUMNS, is_indexed, window_changes
 
@@ -25,8 +25,8 @@ INSERT INTO entry ({COLUMNS}) SELECT {COLUMNS} FROM change WHERE sequence >= ? O
 _ROWS_PER_STATEMENT = 500
 _KEYS_PER_SORT = 2_000
 _MOVE_POSITION = """
-INSERT INTO position (partition, next_offset, window_start, deletes_known_from) VALUES (?, ?, ?, 0)
-ON CONFLICT (partition) DO UPDATE SET next_offset = excluded.next_offset
+INSERT INTO position (partition, next_offset, window_start, deletes_known_from, leader_epoch) VALUES (?, ?, ?, 0, ?)
+ON CONFLICT (partition) DO UPDATE SET next_offset = excluded.next_offset, leader_epoch = excluded.leader_epoch
 """
 
 
@@ -57,7 +57,8 @@ def apply(
     else:
         _skip_window(connection, batch.positions)
     connection.executemany(
-        _MOVE_POSITION, [(p, offset, position_in(before, p)) for p, offset in enumerate(batch.positions)]
+        _MOVE_POSITION,
+        [(p, offset, position_in(before, p), epoch_in(batch.epochs, p)) for p, offset in enumerate(batch.positions)],
     )
     # An upper bound is enough below the limit: counting is expensive, and many keys are deleted more than once.
     deletes += sum(change.value is None for change in changes)

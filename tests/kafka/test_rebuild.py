@@ -204,6 +204,29 @@ async def test_entries_of_a_truncated_log_are_removed(kafka_broker: KafkaBroker,
         assert any("ends at offset 1, before the table's position 2" in m.reason for m in moments)
 
 
+async def test_entries_of_a_log_that_was_cut_short_and_grew_again_are_removed(
+    kafka_broker: KafkaBroker, topic: str, tmp_path: Path
+) -> None:
+    kafka_broker.create_topic(topic, 1)
+    servers = kafka_broker.bootstrap_servers
+    produce(servers, topic, [(b"kept", b"1")])
+    (segment,) = kafka_broker.log.parent.rglob(f"{topic}-0/00000000000000000000.log")
+    size = segment.stat().st_size
+    await served_once(kafka_broker, topic, tmp_path, [(b"lost%d" % n, b"1") for n in range(9)])
+    kafka_broker.stop()
+    with segment.open("r+b") as file:
+        file.truncate(size)
+    kafka_broker.start()
+    # Past the table's position: the offsets do not tell the logs apart.
+    produce(servers, topic, [(b"new%d" % n, b"2") for n in range(20)])
+    async with serving(servers, topic, tmp_path) as served:
+        moments = states_of(served)
+        await served.state(State.LIVE)
+        truth = await assert_equal_to_the_log(served, kafka_broker, topic)
+        assert set(truth.live) == {b"kept", *(b"new%d" % n for n in range(20))}
+        assert any("cut short and grew again" in m.reason for m in moments)
+
+
 async def test_key_stays_deleted_after_kafka_dropped_its_tombstone(
     kafka_broker: KafkaBroker, topic: str, tmp_path: Path
 ) -> None:

@@ -72,6 +72,8 @@ class Commit:
     after: Positions
     changes: list[Record]
     size_bytes: int
+    epochs: Epochs = ()
+    """The leader epochs at `after`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +120,21 @@ class Interest:
         if self.keys is not None and key in self.keys:
             return True
         return self.everything if self.prefix is None else key.startswith(self.prefix)
+
+
+class EpochEnd(NamedTuple):
+    """A leader epoch, and the offset at which it ended: the log's end if it is the last."""
+
+    epoch: int
+    offset: int
+
+
+def was_cut(position: int, epoch: int, end: EpochEnd) -> bool:
+    """Return whether a log that had `epoch` and reached `position` was cut short since, below that.
+
+    `end` is what a broker says about that epoch: the last epoch of its log that is not above it, and where that ended.
+    """
+    return end.epoch != epoch or end.offset < position
 
 
 def position_in(positions: Positions, partition: int) -> int:

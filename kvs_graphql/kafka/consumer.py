@@ -117,6 +117,7 @@ class Consumer:
         fetch_bytes_max = self._limits.fetch_bytes_max
         refresh = self._lifecycle.refreshes.begin()
         async with open_session(self._connection, self._topic, fetch_bytes_max=fetch_bytes_max) as session:
+            self._lifecycle.refreshes.epoch_ends.begin()
             self._lifecycle.refreshes.end(refresh, TopicSnapshot(session.identity.topic_id, session.bounds.end))
             self._lifecycle.compacted = session.configuration.compacted
             if self._store.source is None:
@@ -130,7 +131,7 @@ class Consumer:
         """Start from what is durable: the last session may have ended between a commit and its publication."""
         await self._store.reload()
         if self._store.positions != self._feed.positions:
-            self._feed.reset(Cursor(self._feed.topic_id, self._store.positions))
+            self._feed.reset(Cursor(self._feed.topic_id, self._store.positions, (), self._store.epochs))
 
     async def _rebuild_reason(self, session: ConsumerSession) -> str | None:
         store, source = self._store, self._store.source
@@ -162,7 +163,7 @@ class Consumer:
         except BaseException:
             self._caught_up = old
             raise
-        self._feed.reset(Cursor(session.identity.topic_id, self._store.positions))
+        self._feed.reset(Cursor(session.identity.topic_id, self._store.positions, (), self._store.epochs))
         log.info("rebuilt the table", topic=self._topic)
 
     async def _read(self, session: ConsumerSession, store: Store, feed: Feed, *, until_live: bool = False) -> None:
@@ -235,7 +236,7 @@ class Consumer:
         stamp_seconds = min(_CAUGHT_UP_STAMP_SECONDS, session.configuration.delete_retention_ms / 4000)
         reached = store.positions
         while True:
-            await asyncio.sleep(self._limits.metadata_refresh_seconds)
+            await self._until_next_refresh(session)
             end_offsets = await self._refresh(session)
             at_end = covers(store.positions, end_offsets)
             if at_end or store.positions != reached:
@@ -248,6 +249,13 @@ class Consumer:
                 await store.caught_up(self._caught_up.note())
             if not at_end and store.source and self._missed_deletes_reason(session, store.source):
                 raise TopicChanged("the table may have missed deletes")
+
+    async def _until_next_refresh(self, session: ConsumerSession) -> None:
+        """Wait, and answer the questions about leader epochs meanwhile."""
+        questions, until = self._lifecycle.refreshes.epoch_ends, monotonic() + self._limits.metadata_refresh_seconds
+        while (left := until - monotonic()) > 0:
+            await questions.until_asked(left)
+            await session.answer(questions)
 
     async def _refresh(self, session: ConsumerSession) -> Positions:
         """Refresh the topic's metadata; return its end offsets."""

@@ -1,6 +1,6 @@
 """One connection to Kafka for one topic: the topic's identity, and a consumer of all its partitions."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -16,9 +16,10 @@ from kvs_graphql.feed import Feed
 from kvs_graphql.kafka.connection import KafkaConnection, start_client
 from kvs_graphql.kafka.epochs import FetchedEpochs
 from kvs_graphql.kafka.recovery import LogBounds, all_deletes_written_since_ms, cut_reason
-from kvs_graphql.kafka.topic import EpochEnd, Topic, TopicConfiguration, TopicIdentity
+from kvs_graphql.kafka.topic import Topic, TopicConfiguration, TopicIdentity
 from kvs_graphql.kafka.topic_ids import TopicIdTracker
-from kvs_graphql.records import UNKNOWN_EPOCH, Epochs, Positions, covers
+from kvs_graphql.records import UNKNOWN_EPOCH, EpochEnd, Epochs, Positions, covers
+from kvs_graphql.state import EpochEnds
 from kvs_graphql.store import Store
 
 log = structlog.get_logger(__name__)
@@ -59,11 +60,26 @@ class ConsumerSession:
             KafkaError: A leader did not answer, or leads no more.
         """
         known = {p: e for p, e in enumerate(epochs) if e != UNKNOWN_EPOCH and positions[p] > 0}
+        return cut_reason(positions, epochs, await self._epoch_ends(known))
+
+    async def answer(self, questions: EpochEnds) -> None:
+        """Answer the open questions about leader epochs.
+
+        Raises:
+            KafkaError: A leader did not answer, or leads no more.
+        """
+        while asked := {partition: epoch for partition, epoch in questions.open}:
+            # A partition that this topic lacks has no epoch at all.
+            ends = await self._epoch_ends({p: epoch for p, epoch in asked.items() if p < self.identity.partitions})
+            lacking = {p: EpochEnd(UNKNOWN_EPOCH, 0) for p in asked if p >= self.identity.partitions}
+            questions.answer({(p, epoch): (ends | lacking).get(p) for p, epoch in asked.items()})
+
+    async def _epoch_ends(self, epochs: Mapping[int, int]) -> dict[int, EpochEnd]:
         ends: dict[int, EpochEnd] = {}
-        for leader in {self.identity.leaders[partition] for partition in known}:
-            asked = {p: epoch for p, epoch in known.items() if self.identity.leaders[p] == leader}
+        for leader in {self.identity.leaders[partition] for partition in epochs}:
+            asked = {p: epoch for p, epoch in epochs.items() if self.identity.leaders[p] == leader}
             ends |= await self.topic.epoch_ends(leader, asked)
-        return cut_reason(positions, epochs, ends)
+        return ends
 
     async def end_offsets(self) -> Positions:
         """Return the last stable offset of each partition."""

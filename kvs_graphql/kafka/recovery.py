@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 from kvs_graphql.cursor import NO_TOPIC_ID
 from kvs_graphql.errors import TopicMismatch
-from kvs_graphql.kafka.topic import EpochEnd, TopicConfiguration, TopicIdentity
-from kvs_graphql.records import Epochs, Positions, position_in
+from kvs_graphql.kafka.topic import TopicConfiguration, TopicIdentity
+from kvs_graphql.records import EpochEnd, Epochs, Positions, position_in, was_cut
 from kvs_graphql.store import Source
 
 
@@ -54,7 +54,7 @@ def cut_reason(positions: Positions, epochs: Epochs, ends: Mapping[int, EpochEnd
     and grew again: what the table read is not in it (KIP-320).
     """
     for partition, end in ends.items():
-        if end.epoch != epochs[partition] or end.offset < positions[partition]:
+        if was_cut(positions[partition], epochs[partition], end):
             return (
                 f"the log of partition {partition} was cut short and grew again: the table has read up to offset "
                 f"{positions[partition]} under leader epoch {epochs[partition]}, which is not in it"

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from operator import itemgetter
-from typing import Any, NamedTuple
+from typing import Any
 
 from aiokafka import AIOKafkaClient
 from aiokafka.admin import AIOKafkaAdminClient
@@ -27,7 +27,7 @@ from kvs_graphql.compat.aiokafka import (
 )
 from kvs_graphql.cursor import NO_TOPIC_ID
 from kvs_graphql.kafka.connection import KafkaConnection, start_client
-from kvs_graphql.records import Epochs
+from kvs_graphql.records import EpochEnd, Epochs
 
 DELETE_RETENTION_MS = 86_400_000
 """Kafka's default, for brokers that do not show a topic's configuration."""
@@ -57,13 +57,6 @@ class TopicConfiguration:
     delete_retention_ms: int
     timestamps_ahead_ms_max: int | None = None
     """How far a record's timestamp may be ahead of the broker's clock as it is written; None where that is unknown."""
-
-
-class EpochEnd(NamedTuple):
-    """A leader epoch, and the offset at which it ended: the log's end if it is the last."""
-
-    epoch: int
-    offset: int
 
 
 class Topic:

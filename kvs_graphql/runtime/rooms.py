@@ -34,7 +34,9 @@ def build_feed(settings: Settings, store: Store) -> Feed:
     """Build a feed that starts at the store's positions."""
     topic_id = NO_TOPIC_ID if store.source is None else store.source.topic_id
     return Feed(
-        Cursor(topic_id, store.positions), changes_max=settings.feed_changes_max, bytes_max=settings.feed_bytes_max
+        Cursor(topic_id, store.positions, (), store.epochs),
+        changes_max=settings.feed_changes_max,
+        bytes_max=settings.feed_bytes_max,
     )
 
 

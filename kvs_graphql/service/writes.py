@@ -9,7 +9,7 @@ from typing import Protocol
 from kvs_graphql.cursor import Cursor
 from kvs_graphql.errors import KvsError, ValueTooLarge, WriteOutcomeUnknown
 from kvs_graphql.feed import Feed
-from kvs_graphql.records import Outgoing, Written, advance
+from kvs_graphql.records import UNKNOWN_EPOCH, Outgoing, Written, advance
 from kvs_graphql.store import Store, partitions_of
 
 Headers = tuple[tuple[str, bytes | None], ...]
@@ -81,7 +81,7 @@ class Writes:
         return self._write(key, before, written)
 
     def _here(self) -> Cursor:
-        return Cursor(self._feed.topic_id, self._feed.positions)
+        return Cursor(self._feed.topic_id, self._feed.positions, (), self._feed.epochs)
 
     def _check_size(self, write: Outgoing) -> None:
         if write.size_bytes - len(write.key) > self._value_bytes_max:
@@ -93,10 +93,13 @@ class Writes:
     def _write(self, key: bytes, before: Cursor, written: Sequence[Written]) -> Write:
         # The table may have been begun since, or be of another topic: then everything is after the write.
         here = self._here()
-        positions = before.positions if before.topic_id == here.topic_id else ()
+        positions, epochs = (before.positions, before.epochs) if before.topic_id == here.topic_id else ((), ())
         for one in written:
             positions = advance(positions, one.partition, one.offset + 1)
-        return Write(key, written[0], Cursor(here.topic_id, positions))
+        # Kafka does not say under which epoch it took a record.
+        taken = {one.partition for one in written}
+        epochs = tuple(UNKNOWN_EPOCH if partition in taken else epoch for partition, epoch in enumerate(epochs))
+        return Write(key, written[0], Cursor(here.topic_id, positions, (), epochs))
 
 
 def _failure(failures: Sequence[BaseException], before: Cursor, *, partly: bool) -> BaseException:

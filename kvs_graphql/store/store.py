@@ -146,28 +146,25 @@ class Store:
             Unavailable: The file cannot be read.
         """
 
-        def work(connection: Connection) -> tuple[bytes, Positions, list[Any]]:
-            topic_id, positions = _read_cursor(connection)
-            return topic_id, positions, [query(connection) for query in queries]
+        def work(connection: Connection) -> Snapshot:
+            return Snapshot(_read_cursor(connection), [query(connection) for query in queries])
 
-        topic_id, positions, results = await self._database.snapshot(work)
-        return Snapshot(Cursor(topic_id, positions), results)
+        return await self._database.snapshot(work)
 
     async def reload(self) -> None:
         """Read back what this object knows of the file: its source, positions and indexes."""
 
-        def work(connection: Connection) -> tuple[Source | None, Positions, Epochs, Positions, bool]:
+        def work(connection: Connection) -> tuple[Source | None, Cursor, Positions, bool]:
             row = connection.execute("SELECT topic, topic_id, caught_up_at FROM source").fetchone()
             return (
                 None if row is None else Source(*row),
-                _read_cursor(connection)[1],
-                _read_epochs(connection),
+                _read_cursor(connection),
                 writer.deletes_known_from(connection),
                 schema.is_indexed(connection),
             )
 
-        found = await self._database.transaction(work)
-        self.source, self.positions, self.epochs, self.deletes_known_from, indexed = found
+        self.source, cursor, self.deletes_known_from, indexed = await self._database.transaction(work)
+        self.positions, self.epochs = cursor.positions, cursor.epochs
         if indexed:
             await self._forget_deletes()
 
@@ -220,11 +217,8 @@ def _remove(path: Path) -> None:
         path.with_name(path.name + suffix).unlink(missing_ok=True)
 
 
-def _read_cursor(connection: Connection) -> tuple[bytes, Positions]:
+def _read_cursor(connection: Connection) -> Cursor:
     found = connection.execute("SELECT topic_id FROM source").fetchone()
-    rows = connection.execute("SELECT next_offset FROM position ORDER BY partition").fetchall()
-    return NO_TOPIC_ID if found is None else found[0], tuple(offset for (offset,) in rows)
-
-
-def _read_epochs(connection: Connection) -> Epochs:
-    return tuple(epoch for (epoch,) in connection.execute("SELECT leader_epoch FROM position ORDER BY partition"))
+    rows = connection.execute("SELECT next_offset, leader_epoch FROM position ORDER BY partition").fetchall()
+    positions, epochs = zip(*rows, strict=True) if rows else ((), ())
+    return Cursor(NO_TOPIC_ID if found is None else found[0], positions, (), epochs)

@@ -64,7 +64,7 @@ def apply(
     deletes += sum(change.value is None for change in changes)
     if deletes > limits.deletes_max and is_indexed(connection):
         deletes = forget_deletes(connection, limits)
-    return Commit(before, batch.positions, changes, size_bytes), deletes
+    return Commit(before, batch.positions, changes, size_bytes, batch.epochs), deletes
 
 
 def forget_deletes(connection: sqlite3.Connection, limits: WindowLimits) -> int:

@@ -3,8 +3,9 @@
 STARTING ──▶ SNAPSHOT ◀── RESETTING       the table from the beginning
  │ │            │             ▲
  │ ▼            ▼             │ what the client holds cannot be gone on from
- │ UNSYNCED ◀──▶ REPLAYING ───┤           every change since the cursor
- │  ▲     ◀──▶ CONFLATING     │           the latest state of each key changed since
+ │ UNSYNCED ──────────────────┤
+ │  ▲     ◀──▶ REPLAYING      │           every change since the cursor
+ │  │     ◀──▶ CONFLATING     │           the latest state of each key changed since
  ▼  ▼                         │
 SYNCED ───────────────────────┘           following the feed
 """
@@ -33,7 +34,7 @@ TRANSITIONS: dict[WatchState, frozenset[WatchState]] = {
     WatchState.UNSYNCED: frozenset(
         {WatchState.SYNCED, WatchState.REPLAYING, WatchState.CONFLATING, WatchState.RESETTING}
     ),
-    WatchState.REPLAYING: frozenset({WatchState.UNSYNCED, WatchState.RESETTING}),
+    WatchState.REPLAYING: frozenset({WatchState.UNSYNCED}),
     WatchState.CONFLATING: frozenset({WatchState.UNSYNCED}),
     WatchState.SYNCED: frozenset({WatchState.UNSYNCED, WatchState.RESETTING}),
     WatchState.RESETTING: frozenset({WatchState.SNAPSHOT}),

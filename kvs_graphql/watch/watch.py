@@ -44,8 +44,8 @@ class Watch:
 
     # There is one for each idle subscription: it must be small.
     __slots__ = (
-        *("_delivered", "_feed", "_generation", "_interest", "_known", "_owes_live", "_quotas", "_seen", "_sink"),
-        *("_store", "_target", "_topic_id", "_validation", "_validator", "state"),
+        *("_delivered", "_epochs", "_feed", "_generation", "_interest", "_known", "_owes_live", "_quotas"),
+        *("_seen", "_sink", "_store", "_target", "_topic_id", "_validation", "_validator", "state"),
     )
 
     def __init__(
@@ -59,6 +59,7 @@ class Watch:
         self._validator = validator
         self._validation: PendingValidation | None = None
         self._topic_id = feed.topic_id
+        self._epochs = feed.epochs
         self._generation = store.generation
         self._known: Coverage | None = None
         self._seen: Positions = ()
@@ -115,7 +116,9 @@ class Watch:
         known = start.after is not None and await self._validator.is_this_topic(start.after.topic_id)
         self._adopt_table()
         if start.after is not None and known:
-            self._topic_id, self._seen, self._target = start.after
+            self._topic_id, self._seen, self._target, self._epochs = start.after
+            if await self._validator.was_cut(start.after):
+                return WatchState.RESETTING
             self._validation = self._validator.validation_of(merge(self._seen, self._target))
         elif start.after is not None:
             return WatchState.RESETTING
@@ -130,14 +133,14 @@ class Watch:
 
     async def _choose(self) -> WatchState:
         """Follow the feed where its log reaches back to the cursor, else read the store in the best way it can tell."""
-        if not self._is_same_table():
+        if not await self._is_same_log():
             return WatchState.RESETTING
         if follows_from(self._seen, self._store.deletes_known_from) and self._feed.holds(self._seen):
             return WatchState.SYNCED
         await self._store.indexed.wait()
         read = await self._read(lambda _: None)
         if read is None:
-            return WatchState.RESETTING
+            return await self._choose()
         self._known = read.known
         return way_from_table(self._seen, read.known)
 
@@ -172,16 +175,13 @@ class Watch:
 
     async def _replay(self) -> Pages:
         """Every change since what was seen, until the window's end or as far as the window still holds them."""
-        sequence, generation = 0, self._generation
+        sequence = 0
         while True:
             read = await self._read_page(partial(changes_after, self._interest, self._seen, sequence))
-            if read is None:
-                self._enter(WatchState.RESETTING)
-                return
-            known, changes = read.known, read.found
             # Sequence numbers of another file mean nothing in this one.
-            if self._generation != generation or not covers(self._seen, known.window_start):
+            if read is None or not covers(self._seen, read.known.window_start):
                 break
+            known, changes = read.known, read.found
             with Page(self._quotas.pages, changes.records) as page:
                 while page:
                     yield self._some_records(page)
@@ -199,9 +199,11 @@ class Watch:
         # A cursor ahead of this replica is accepted if Kafka has it: LIVE waits until the feed is there too.
         self._target = merge(self._target, self._seen)
         self._delivered = self._seen
+        generation = self._store.generation
         with self._feed.watch(self._interest, self._seen) as watcher:
             while not self._is_refuted():
                 taken = await self._take(watcher, start)
+                self._epochs = self._feed.epochs if self._store.generation == generation else self._feed.previous_epochs
                 if watcher.state is WatcherState.FELL_BEHIND:
                     self._seen = watcher.positions
                     self._enter(WatchState.UNSYNCED)
@@ -348,14 +350,26 @@ class Watch:
     async def _read_now(self, query: Query[T]) -> _Read[T] | None:
         """Run a query, and note what has to be reached before LIVE; None where the table was replaced."""
         snapshot = await self._store.read(coverage(), query)
-        if not self._is_same_table() or snapshot.cursor.topic_id != self._topic_id:
+        is_same_file = self._store.generation == self._generation
+        if not is_same_file or not self._feed.topic_id == snapshot.cursor.topic_id == self._topic_id:
             return None
         self._target = merge(self._target, snapshot.cursor.positions)
+        self._epochs = snapshot.cursor.epochs
         return _Read(snapshot.results[0], snapshot.results[1])
 
     def _adopt_table(self) -> None:
         """Go on from the table as it is now."""
         self._topic_id, self._generation = self._feed.topic_id, self._store.generation
+        self._epochs = self._feed.epochs
+
+    async def _is_same_log(self) -> bool:
+        """Whether the table is still of the log that led to what was seen, and the client can continue from there."""
+        while (generation := self._store.generation) != self._generation:
+            if await self._validator.was_cut(Cursor(self._topic_id, self._seen, self._target, self._epochs)):
+                return False
+            if generation == self._store.generation:
+                break
+        return self._is_same_table()
 
     def _is_same_table(self) -> bool:
         """Whether the client can continue from what it holds; a rebuilt table agrees with the old one at equal cursors.
@@ -381,4 +395,4 @@ class Watch:
         return update._replace(cursor_source=self._cursor(update.cursor.positions))
 
     def _cursor(self, positions: Positions) -> Cursor:
-        return Cursor(self._topic_id, positions, self._target if self._owes_live else ())
+        return Cursor(self._topic_id, positions, self._target if self._owes_live else (), self._epochs)

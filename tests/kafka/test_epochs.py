@@ -4,8 +4,7 @@ import pytest
 
 from kvs_graphql.kafka.epochs import FetchedEpochs
 from kvs_graphql.kafka.recovery import cut_reason
-from kvs_graphql.kafka.topic import EpochEnd
-from kvs_graphql.records import Epochs
+from kvs_graphql.records import EpochEnd, Epochs
 
 
 def test_epoch_is_that_of_the_last_batch_below_the_position() -> None:

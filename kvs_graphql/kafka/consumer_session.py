@@ -68,7 +68,7 @@ class ConsumerSession:
         Raises:
             KafkaError: A leader did not answer, or leads no more.
         """
-        while asked := {partition: epoch for partition, epoch in questions.open}:
+        while asked := dict(questions.open.keys()):
             # A partition that this topic lacks has no epoch at all.
             ends = await self._epoch_ends({p: epoch for p, epoch in asked.items() if p < self.identity.partitions})
             lacking = {p: EpochEnd(UNKNOWN_EPOCH, 0) for p in asked if p >= self.identity.partitions}

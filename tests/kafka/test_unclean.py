@@ -20,13 +20,15 @@ from tests.serving import serving
 pytestmark = pytest.mark.kafka
 
 HEAP_MEGABYTES = 256
+# How often the controller looks for partitions that only an unclean election gives a leader; else every five minutes.
+OFTEN = {"unclean.leader.election.interval.ms": "500"}
 UNCLEAN = {"unclean.leader.election.enable": "true", "min.insync.replicas": "1"}
 
 
 @pytest.fixture
 def cluster(tmp_path: Path) -> Iterator[tuple[KafkaBroker, KafkaBroker, KafkaBroker]]:
     """A controller and two brokers for the replicas."""
-    controller = KafkaBroker(tmp_path / "controller", heap_megabytes=HEAP_MEGABYTES, java_options=QUICK_START)
+    controller = KafkaBroker(tmp_path / "controller", OFTEN, heap_megabytes=HEAP_MEGABYTES, java_options=QUICK_START)
     brokers = [controller]
     for node in (2, 3):
         broker = KafkaBroker(

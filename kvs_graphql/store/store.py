@@ -15,7 +15,7 @@ import structlog
 from kvs_graphql.cursor import NO_TOPIC_ID, Cursor
 from kvs_graphql.database import Database, open_database
 from kvs_graphql.errors import Damaged
-from kvs_graphql.records import Batch, Commit, Epochs, Positions
+from kvs_graphql.records import UNKNOWN_EPOCH, Batch, Commit, Epochs, Positions
 from kvs_graphql.store import schema, writer
 from kvs_graphql.store.queries import Query
 from kvs_graphql.store.writer import WindowLimits
@@ -221,4 +221,5 @@ def _read_cursor(connection: Connection) -> Cursor:
     found = connection.execute("SELECT topic_id FROM source").fetchone()
     rows = connection.execute("SELECT next_offset, leader_epoch FROM position ORDER BY partition").fetchall()
     positions, epochs = zip(*rows, strict=True) if rows else ((), ())
-    return Cursor(NO_TOPIC_ID if found is None else found[0], positions, (), epochs)
+    known = epochs if max(epochs, default=UNKNOWN_EPOCH) != UNKNOWN_EPOCH else ()
+    return Cursor(NO_TOPIC_ID if found is None else found[0], positions, (), known)

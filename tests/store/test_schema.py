@@ -42,7 +42,7 @@ async def test_file_without_leader_epochs_is_read_and_goes_on_without_them(
             connection.execute("INSERT INTO position VALUES (0, 7, 0, 0)")
             connection.commit()
     async with open_store(path, ROOMY, readers=1) as store:
-        assert (store.positions, store.epochs) == ((7,), (-1,))
+        assert (store.positions, store.epochs) == ((7,), ())
         await store.apply(Batch((), (8,), 0, 0, (3,)))
     async with open_store(path, ROOMY, readers=1) as store:
         assert (store.positions, store.epochs) == ((8,), (3,))

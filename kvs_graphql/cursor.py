@@ -1,9 +1,10 @@
 """Cursors: Kafka positions of one topic, as tokens that are opaque to clients.
 
-A cursor holds only the topic's id and the next offset of every partition. So it means the same on every replica, after
-a restart, and after the local database is deleted. The token is
-`base64url(version, topic id, number of partitions, an offset for each, the pending offsets, CRC-32 of all before)`,
-with numbers in unsigned LEB128 (DWARF 4, section 7.6).
+A cursor holds only the topic's id, and for every partition the next offset and the leader epoch of the last record
+below it. So it means the same on every replica, after a restart, and after the local database is deleted. The token is
+`base64url(version, topic id, number of partitions, an offset for each, an epoch for each, the pending offsets, CRC-32
+of all before)`, with numbers in unsigned LEB128 (DWARF 4, section 7.6). For an epoch it is one more, so that 0 means
+unknown. Version 1 has no epochs; cursors without any known epoch are of that version.
 """
 
 import binascii
@@ -14,16 +15,17 @@ from typing import NamedTuple, Protocol
 from zlib import crc32
 
 from kvs_graphql.errors import BadCursor
-from kvs_graphql.records import Positions, Record
+from kvs_graphql.records import UNKNOWN_EPOCH, Epochs, Positions, Record, epoch_in
 
 NO_TOPIC_ID = bytes(16)
 """The topic id of cursors and tables if the broker gives topics no ids."""
 
-_VERSION = b"\x01"
+_VERSION, _VERSION_WITH_EPOCHS = b"\x01", b"\x02"
 _CHECKSUM_BYTES = 4
 _URL_SAFE = bytes.maketrans(b"+/", b"-_")
 _HEAD_BYTES = len(_VERSION) + len(NO_TOPIC_ID)
 _NUMBER_BITS_MAX = 63
+_EPOCH_MAX = 2**31 - 1
 _OFFSET_MAX = 2**_NUMBER_BITS_MAX - 1
 _NUMBERS_CACHED = 1_024
 
@@ -40,11 +42,15 @@ class Cursor(NamedTuple):
     """The positions of the table that a snapshot, or another run of latest states, was read from; empty outside of
     such runs. A run leaves out keys that changed while it was read, and their changes follow below these positions. So
     the client holds a consistent table only once it has reached them, on whatever replica it resumes."""
+    epochs: Epochs = ()
+    """Of each partition, a leader epoch of the log that led here: that of the last record below the position, or a
+    later one that this log had, too. Empty if none is known."""
 
     def encode(self) -> str:
         """Return the token: URL-safe base64 without padding."""
-        numbers = map(_leb128, (len(self.positions), *self.positions, *self.pending))
-        return _token(b"".join((_VERSION, self.topic_id, *numbers)))
+        version, epochs = _encode_epochs(self.epochs, len(self.positions))
+        head = map(_leb128, (len(self.positions), *self.positions))
+        return _token(b"".join((version, self.topic_id, *head, epochs, *map(_leb128, self.pending))))
 
     def cursor_at(self, record: Record | None) -> "Cursor":
         """Return this cursor, whatever the record: see `CursorSource`."""
@@ -61,20 +67,22 @@ class PartitionCursors:
     What their tokens have in common is encoded once.
     """
 
-    __slots__ = ("_head", "_higher", "_lower", "_tail", "_topic_id")
+    __slots__ = ("_epochs", "_head", "_higher", "_lower", "_tail", "_topic_id")
 
-    def __init__(self, topic_id: bytes, lower: Positions, higher: Positions) -> None:
+    def __init__(self, topic_id: bytes, lower: Positions, higher: Positions, epochs: Epochs = ()) -> None:
         self._topic_id = topic_id
         self._lower = lower
         self._higher = higher
+        self._epochs = epochs
         count = len(lower) + 1 + len(higher)
-        self._head = b"".join((_VERSION, topic_id, *map(_leb128, (count, *lower))))
-        self._tail = b"".join(map(_leb128, higher))
+        version, encoded_epochs = _encode_epochs(epochs, count)
+        self._head = b"".join((version, topic_id, *map(_leb128, (count, *lower))))
+        self._tail = b"".join((*map(_leb128, higher), encoded_epochs))
 
     def cursor_at(self, record: Record | None) -> Cursor:
         """Return the cursor just after a record of this partition."""
         assert record is not None
-        return Cursor(self._topic_id, (*self._lower, record.offset + 1, *self._higher))
+        return Cursor(self._topic_id, (*self._lower, record.offset + 1, *self._higher), (), self._epochs)
 
     def token_at(self, record: Record | None) -> str:
         """Return the token of the cursor just after a record of this partition."""
@@ -105,12 +113,24 @@ def decode_cursor(token: str) -> Cursor:
     body, checksum = raw[:-_CHECKSUM_BYTES], raw[-_CHECKSUM_BYTES:]
     if len(body) <= _HEAD_BYTES or crc32(body).to_bytes(_CHECKSUM_BYTES, "big") != checksum:
         raise BadCursor("The cursor is not a token of this service, or is incomplete.")
-    if body[:1] != _VERSION:
+    if body[:1] not in (_VERSION, _VERSION_WITH_EPOCHS):
         raise BadCursor("A newer version of this service made the cursor.")
-    count, *offsets = _numbers(body[_HEAD_BYTES:])
-    if count > len(offsets):
+    count, *numbers = _numbers(body[_HEAD_BYTES:])
+    pending = count if body[:1] == _VERSION else 2 * count
+    if pending > len(numbers):
         raise BadCursor("The cursor has fewer offsets than partitions.")
-    return Cursor(body[1:_HEAD_BYTES], tuple(offsets[:count]), tuple(offsets[count:]))
+    epochs = tuple(number - 1 for number in numbers[count:pending])
+    epochs = epochs if max(epochs, default=UNKNOWN_EPOCH) > UNKNOWN_EPOCH else ()
+    if max(epochs, default=0) > _EPOCH_MAX:
+        raise BadCursor("The cursor has a leader epoch that exceeds Kafka's maximum.")
+    return Cursor(body[1:_HEAD_BYTES], tuple(numbers[:count]), tuple(numbers[pending:]), epochs)
+
+
+def _encode_epochs(epochs: Epochs, count: int) -> tuple[bytes, bytes]:
+    """Return the version of a token with these epochs, and its part with one for each partition."""
+    if max(epochs[:count], default=UNKNOWN_EPOCH) == UNKNOWN_EPOCH:
+        return _VERSION, b""
+    return _VERSION_WITH_EPOCHS, b"".join([_leb128(epoch_in(epochs, partition) + 1) for partition in range(count)])
 
 
 def _token(body: bytes) -> str:

@@ -4,12 +4,13 @@ Another replica may be ahead, or may have noticed earlier that the topic was cre
 client came proves nothing about its cursor; a refresh that began later does.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from kvs_graphql.cursor import NO_TOPIC_ID
+from kvs_graphql.cursor import NO_TOPIC_ID, Cursor
 from kvs_graphql.feed import Feed
-from kvs_graphql.records import Positions, covers
+from kvs_graphql.records import UNKNOWN_EPOCH, EpochEnd, Positions, covers, epoch_in, merge, position_in, was_cut
 
 
 class TopicSnapshot(Protocol):
@@ -21,6 +22,14 @@ class TopicSnapshot(Protocol):
     def end(self) -> Positions: ...
 
 
+class EpochEnds(Protocol):
+    """What the brokers said about where leader epochs ended."""
+
+    @property
+    def found(self) -> Mapping[tuple[int, int], EpochEnd | None]: ...
+    async def until_found(self, partition: int, epoch: int) -> None: ...
+
+
 class MetadataRefreshes(Protocol):
     """Numbered metadata refreshes; each finds whatever was committed before it began."""
 
@@ -28,6 +37,8 @@ class MetadataRefreshes(Protocol):
     def begun(self) -> int: ...
     def found_since(self, begun: int) -> TopicSnapshot | None: ...
     async def until_found_since(self, begun: int) -> None: ...
+    @property
+    def epoch_ends(self) -> EpochEnds: ...
 
 
 class CursorValidator:
@@ -55,6 +66,28 @@ class CursorValidator:
             else:
                 return False
         return True
+
+    async def was_cut(self, cursor: Cursor) -> bool:
+        """Return whether the log that led to a cursor of this table's topic was cut short below it since.
+
+        An epoch that is the table's own proves that the table was read from that log. About others, the brokers are
+        asked; waits while Kafka is away.
+
+        Raises:
+            Unavailable: The service is stopping.
+        """
+        wanted = merge(cursor.positions, cursor.pending)
+        for partition, epoch in enumerate(cursor.epochs):
+            position = position_in(wanted, partition)
+            if epoch == UNKNOWN_EPOCH or position == 0 or epoch == epoch_in(self._feed.epochs, partition):
+                continue
+            ends = self._refreshes.epoch_ends
+            while (partition, epoch) not in ends.found:
+                await self._feed.first_of(ends.until_found(partition, epoch))
+            end = ends.found[partition, epoch]
+            if end is not None and was_cut(position, epoch, end):
+                return True
+        return False
 
     def validation_of(self, positions: Positions) -> "PendingValidation | None":
         """The validation that those positions of this table's topic need; None if the table has reached them."""

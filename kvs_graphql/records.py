@@ -12,6 +12,14 @@ from kvs_graphql.compat.orjson import compact
 Positions = tuple[int, ...]
 """The offset of the next record to read in each partition, by partition number."""
 
+Epochs = tuple[int, ...]
+"""The leader epoch of the last record below some positions in each partition; -1, or left out, where it is unknown.
+
+Each leader of a partition has an epoch of its own, above those of earlier ones. Two logs that have a record of the same
+offset and epoch are the same up to there, so an epoch tells a log from one that was cut short and grew again (KIP-101).
+"""
+UNKNOWN_EPOCH = -1
+
 _HEADER_BYTES = 64
 
 
@@ -53,6 +61,8 @@ class Batch:
     """The bytes of all keys, values and headers."""
     remaining: int
     """The number of offsets known to follow this batch; 0 at the end of the topic."""
+    epochs: Epochs = ()
+    """Of each partition, the leader epoch of what lies just below `positions`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +73,8 @@ class Commit:
     after: Positions
     changes: list[Record]
     size_bytes: int
+    epochs: Epochs = ()
+    """The leader epochs at `after`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,9 +123,29 @@ class Interest:
         return self.everything if self.prefix is None else key.startswith(self.prefix)
 
 
+class EpochEnd(NamedTuple):
+    """A leader epoch, and the offset at which it ended: the log's end if it is the last."""
+
+    epoch: int
+    offset: int
+
+
+def was_cut(position: int, epoch: int, end: EpochEnd) -> bool:
+    """Return whether a log that had `epoch` and reached `position` was cut short since, below that.
+
+    `end` is what a broker says about that epoch: the last epoch of its log that is not above it, and where that ended.
+    """
+    return end.epoch != epoch or end.offset < position
+
+
 def position_in(positions: Positions, partition: int) -> int:
     """Return the position of a partition; 0 for a partition that was added later."""
     return positions[partition] if partition < len(positions) else 0
+
+
+def epoch_in(epochs: Epochs, partition: int) -> int:
+    """Return the epoch of a partition; `UNKNOWN_EPOCH` where it is left out."""
+    return epochs[partition] if partition < len(epochs) else UNKNOWN_EPOCH
 
 
 def advance(positions: Positions, partition: int, next_offset: int) -> Positions:

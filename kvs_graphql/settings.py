@@ -240,6 +240,9 @@ class Settings(BaseSettings):
     stall_seconds_max: Seconds = Field(
         30.0, description="Seconds without progress, while records are waiting, after which the consumer is restarted."
     )
+    clock_difference_seconds_max: Seconds = Field(
+        60.0, description="Maximum seconds by which this machine's clock may differ from the brokers' clocks."
+    )
     shutdown_seconds_max: Seconds = Field(
         5.0, description="Seconds at shutdown for pending writes, and again for open requests, to finish."
     )

@@ -15,12 +15,15 @@ exception is LIVE, which follows only CATCHING_UP. Any state can lead straight t
 
 import asyncio
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import Enum
 from typing import NamedTuple
 
-from kvs_graphql.records import Positions, position_in
+from kvs_graphql.records import EpochEnd, Positions, position_in
+
+_EPOCH_ENDS_MAX = 10_000
 
 
 class State(Enum):
@@ -81,10 +84,56 @@ class TopicSnapshot(NamedTuple):
     """The end of the committed records in each partition: its last stable offset."""
 
 
+class EpochEnds:
+    """What the brokers say about where leader epochs ended, for those who ask, and the questions that are open.
+
+    A session with Kafka answers, and forgets the answers of sessions before: a log is cut only at a change of leaders.
+    """
+
+    def __init__(self) -> None:
+        self.found: dict[tuple[int, int], EpochEnd | None] = {}
+        """By partition and epoch, the last epoch that is not above it, and its end; None where no broker can tell."""
+        self.open: dict[tuple[int, int], None] = {}
+        """Partition and epoch of each question."""
+        self._asked = asyncio.Event()
+        self._answered = asyncio.Event()
+
+    def begin(self) -> None:
+        """Forget all answers: a session begins."""
+        self.found.clear()
+        self._asked.set()
+
+    async def until_asked(self, seconds_max: float) -> None:
+        """Wait for a question, but no longer than that."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds_max):
+                await self._asked.wait()
+        self._asked.clear()
+
+    def answer(self, found: Mapping[tuple[int, int], EpochEnd | None]) -> None:
+        """Answer open questions; None where no broker can tell."""
+        for question, end in found.items():
+            self.open.pop(question, None)
+            self.found[question] = end
+            while len(self.found) > _EPOCH_ENDS_MAX:
+                del self.found[next(iter(self.found))]
+        answered, self._answered = self._answered, asyncio.Event()
+        answered.set()
+
+    async def until_found(self, partition: int, epoch: int) -> None:
+        """Wait until `found` has the answer to a question, for as long as Kafka is away."""
+        question = partition, epoch
+        while question not in self.found:
+            self.open[question] = None
+            self._asked.set()
+            await self._answered.wait()
+
+
 class MetadataRefreshes:
     """Numbered refreshes of the topic's metadata, one at a time. The numbers tell newer results from older ones."""
 
     def __init__(self) -> None:
+        self.epoch_ends = EpochEnds()
         self.begun = 0
         """The number of refreshes that have begun."""
         self._ended = 0

@@ -9,14 +9,27 @@ from hypothesis import strategies as st
 
 from kvs_graphql.cursor import NO_TOPIC_ID, Cursor, PartitionCursors, decode_cursor
 from kvs_graphql.errors import BadCursor
-from kvs_graphql.records import Positions, Record
+from kvs_graphql.records import Epochs, Positions, Record
 
 URL_SAFE = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_")
 OFFSET_MAX = 2**63 - 1
+EPOCH_MAX = 2**31 - 1
 
 topic_ids = st.binary(min_size=16, max_size=16)
 offsets = st.lists(st.integers(0, OFFSET_MAX), max_size=5).map(tuple)
-cursors = st.builds(Cursor, topic_ids, offsets, offsets)
+epochs = st.integers(-1, EPOCH_MAX)
+without_epochs = st.builds(Cursor, topic_ids, offsets, offsets, st.just(()))
+
+
+@st.composite
+def with_epochs(draw: st.DrawFn) -> Cursor:
+    """A cursor with an epoch of each partition, of which one is known."""
+    cursor = draw(without_epochs)
+    known = draw(st.lists(epochs, min_size=len(cursor.positions), max_size=len(cursor.positions)))
+    return cursor._replace(epochs=tuple(known) if max(known, default=-1) >= 0 else ())
+
+
+cursors = st.one_of(without_epochs, with_epochs())
 
 
 def token_of(body: bytes) -> str:
@@ -35,14 +48,15 @@ def test_cursor_survives_its_token(cursor: Cursor) -> None:
     assert cursor.cursor_at(None) == cursor
 
 
-@given(topic_ids, offsets, offsets, st.integers(0, OFFSET_MAX - 1))
-@example(NO_TOPIC_ID, (), (), 127)
+@given(topic_ids, offsets, offsets, st.integers(0, OFFSET_MAX - 1), st.lists(epochs).map(tuple))
+@example(NO_TOPIC_ID, (), (), 127, ())
+@example(NO_TOPIC_ID, (1,), (2,), 127, (-1, 7, 0))
 def test_partition_cursors_make_the_same_tokens_as_cursors(
-    topic_id: bytes, lower: Positions, higher: Positions, offset: int
+    topic_id: bytes, lower: Positions, higher: Positions, offset: int, known: Epochs
 ) -> None:
     record = Record(b"key", b"value", len(lower), offset, None, None)
-    cursor = Cursor(topic_id, (*lower, offset + 1, *higher))
-    source = PartitionCursors(topic_id, lower, higher)
+    cursor = Cursor(topic_id, (*lower, offset + 1, *higher), (), known)
+    source = PartitionCursors(topic_id, lower, higher, known)
     assert source.cursor_at(record) == cursor
     assert source.token_at(record) == cursor.encode()
 
@@ -80,13 +94,18 @@ def test_no_text_breaks_the_decoder(text: str) -> None:
         decode_cursor(text)
 
 
-@given(st.binary())
-def test_no_body_with_a_right_checksum_breaks_the_decoder(body: bytes) -> None:
+@given(st.sampled_from((b"\x01", b"\x02")), st.binary())
+def test_no_body_with_a_right_checksum_breaks_the_decoder(version: bytes, body: bytes) -> None:
     try:
-        cursor = decode_cursor(token_of(b"\x01" + NO_TOPIC_ID + body))
+        cursor = decode_cursor(token_of(version + NO_TOPIC_ID + body))
     except BadCursor:
         return
     assert decode_cursor(cursor.encode()) == cursor
+
+
+def test_cursor_with_epochs_has_a_byte_more_for_each_partition() -> None:
+    plain, known = Cursor(NO_TOPIC_ID, (5,) * 30), Cursor(NO_TOPIC_ID, (5,) * 30, (), (7,) * 30)
+    assert len(known.encode()) - len(plain.encode()) == 30 * 4 // 3
 
 
 @pytest.mark.parametrize(
@@ -103,6 +122,15 @@ def test_reason_is_named_for_a_body_that_is_no_cursor(numbers: bytes, reason: st
         decode_cursor(token_of(b"\x01" + NO_TOPIC_ID + numbers))
 
 
+@pytest.mark.parametrize(
+    ("numbers", "reason"),
+    [(b"\x01\x05", "fewer offsets"), (b"\x01\x05\x81\x80\x80\x80\x08", "leader epoch that exceeds Kafka's maximum")],
+)
+def test_reason_is_named_for_epochs_that_are_none(numbers: bytes, reason: str) -> None:
+    with pytest.raises(BadCursor, match=reason):
+        decode_cursor(token_of(b"\x02" + NO_TOPIC_ID + numbers))
+
+
 def test_token_of_a_newer_version_is_refused_as_such() -> None:
     with pytest.raises(BadCursor, match="newer version"):
-        decode_cursor(token_of(b"\x02" + bytes(20)))
+        decode_cursor(token_of(b"\x03" + bytes(20)))

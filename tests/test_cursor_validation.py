@@ -8,7 +8,7 @@ from kvs_graphql.cursor import NO_TOPIC_ID, Cursor
 from kvs_graphql.cursor_validation import CursorValidator
 from kvs_graphql.errors import Unavailable
 from kvs_graphql.feed import Feed
-from kvs_graphql.records import Positions
+from kvs_graphql.records import EpochEnd, Positions
 from kvs_graphql.state import MetadataRefreshes, TopicSnapshot
 
 OURS, OTHER, NEXT = (bytes([number]) * 16 for number in (1, 2, 3))
@@ -50,6 +50,30 @@ async def test_cursor_of_another_topic_is_refused_after_a_later_refresh() -> Non
     assert not validating.done()
     table.refresh(OURS)
     assert not await validating
+
+
+async def test_cursor_of_the_tables_own_epoch_is_not_asked_about() -> None:
+    table = Table()
+    table.feed.reset(Cursor(OURS, (5,), (), (3,)))
+    assert not await table.validator.was_cut(Cursor(OURS, (4,), (), (3,)))
+    assert not await table.validator.was_cut(Cursor(OURS, (4,)))
+    assert not await table.validator.was_cut(Cursor(OURS, (0,), (), (2,)))
+    assert not table.refreshes.epoch_ends.open
+
+
+@pytest.mark.parametrize(
+    ("end", "cut"), [(EpochEnd(2, 4), False), (EpochEnd(2, 3), True), (EpochEnd(1, 9), True), (None, False)]
+)
+async def test_brokers_are_asked_about_a_cursor_of_another_epoch(end: EpochEnd | None, cut: bool) -> None:
+    table = Table()
+    table.feed.reset(Cursor(OURS, (5,), (), (3,)))
+    validating = asyncio.create_task(table.validator.was_cut(Cursor(OURS, (1,), (4,), (2,))))
+    await turns()
+    assert list(table.refreshes.epoch_ends.open) == [(0, 2)]
+    assert not validating.done()
+    table.refreshes.epoch_ends.answer({(0, 2): end})
+    assert await validating is cut
+    assert not table.refreshes.epoch_ends.open
 
 
 async def test_cursor_of_a_recreated_topic_waits_for_the_rebuild() -> None:

@@ -6,11 +6,12 @@ checks each function here against the installed version.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from functools import lru_cache
 from io import BytesIO
+from struct import Struct
 from typing import Any, Self
 
 import aiokafka.client
@@ -35,7 +36,18 @@ from aiokafka.protocol.api import Request, RequestStruct, Response
 from aiokafka.protocol.fetch import FetchRequest
 from aiokafka.protocol.metadata import MetadataRequest, MetadataRequest_v4, MetadataRequest_v5
 from aiokafka.protocol.produce import ProduceRequest
-from aiokafka.protocol.types import Boolean, CompactArray, CompactString, Int16, Int32, Schema, TaggedFields
+from aiokafka.protocol.types import (
+    Array,
+    Boolean,
+    CompactArray,
+    CompactString,
+    Int16,
+    Int32,
+    Int64,
+    Schema,
+    String,
+    TaggedFields,
+)
 
 SendRequest = Callable[..., Awaitable[Any]]
 """`AIOKafkaClient.send`: takes a broker's id, a request and options, and returns the response."""
@@ -45,6 +57,9 @@ _FIRST_VERSION_WITHOUT_CREATION = 4
 # Brokers rarely give different answers, and they are asked behind every fetch.
 _RESPONSES_CACHED = 16
 _SENDER_CLOSE_SECONDS_MAX = 1.0
+_BATCH_HEAD = Struct(">qiib")
+_LENGTH_END = 12
+_FIRST_MAGIC_WITH_EPOCH = 2
 
 
 def partition_for_key(key: bytes, partitions: int) -> int:
@@ -138,6 +153,41 @@ for _struct in (
 def is_fetch(request: Any) -> bool:
     """Whether a request fetches records. Uses the undocumented `aiokafka.protocol.fetch.FetchRequest`."""
     return isinstance(request, FetchRequest)
+
+
+def fetched_batches(response: Any) -> Iterator[tuple[int, Iterator[tuple[int, int]]]]:
+    """For each partition with records in a response to a fetch, the base offset and leader epoch of each batch.
+
+    The epoch is -1 in batches of formats before magic 2. Uses the undocumented fields of the responses to
+    `FetchRequest`, and reads Kafka's record batches (offset, length, leader epoch, magic): aiokafka drops the epochs.
+    """
+    for _, partitions in response.topics:
+        for partition, _, _, *_, records in partitions:
+            if records:
+                yield partition, _batches(records)
+
+
+def _batches(records: bytes) -> Iterator[tuple[int, int]]:
+    at = 0
+    while at + _BATCH_HEAD.size <= len(records):
+        offset, length, epoch, magic = _BATCH_HEAD.unpack_from(records, at)
+        yield offset, epoch if magic >= _FIRST_MAGIC_WITH_EPOCH else -1
+        at += _LENGTH_END + length
+
+
+def epoch_ends_request(topic: str, epochs: Mapping[int, int]) -> Request[Any]:
+    """A request for where these leader epochs ended, by partition (OffsetForLeaderEpoch, KIP-320).
+
+    It goes to the leader of all of these partitions, and its response is read by `epoch_ends`. Extends the undocumented
+    classes of `aiokafka.protocol`: aiokafka lacks this request.
+    """
+    return _EpochEndsRequest(topic, epochs)
+
+
+def epoch_ends(response: Any) -> Iterable[tuple[int, int, int, int]]:
+    """For each partition in a response: error code, partition, the last epoch not above the one asked for, its end."""
+    found: Iterable[tuple[int, int, int, int]] = response.topics[0][1]
+    return found
 
 
 def produced_partitions(request: Any) -> list[TopicPartition]:
@@ -371,3 +421,49 @@ class _TopicMetadataRequest(Request[MetadataRequest_v4 | MetadataRequest_v5 | _M
         if request_struct_class is _MetadataRequest12:
             return request_struct_class([(_NO_TOPIC_ID, self._topic, {})], False, False, {})
         return request_struct_class([self._topic], False)
+
+
+class _EpochEndsResponse2(Response):
+    API_KEY = 23
+    API_VERSION = 2
+    SCHEMA = Schema(
+        ("throttle_time_ms", Int32),
+        (
+            "topics",
+            Array(
+                ("topic", String("utf-8")),
+                (
+                    "partitions",
+                    Array(("error_code", Int16), ("partition", Int32), ("leader_epoch", Int32), ("end_offset", Int64)),
+                ),
+            ),
+        ),
+    )
+
+
+class _EpochEndsRequest2(RequestStruct):
+    API_KEY = 23
+    API_VERSION = 2
+    RESPONSE_TYPE = _EpochEndsResponse2
+    SCHEMA = Schema(
+        (
+            "topics",
+            Array(
+                ("topic", String("utf-8")),
+                ("partitions", Array(("partition", Int32), ("current_leader_epoch", Int32), ("leader_epoch", Int32))),
+            ),
+        ),
+    )
+
+
+class _EpochEndsRequest(Request[_EpochEndsRequest2]):
+    """Version 2 is the oldest that Kafka 4 knows, and the first with an epoch in each answer and -1 for consumers."""
+
+    API_KEY = 23
+
+    def __init__(self, topic: str, epochs: Mapping[int, int]) -> None:
+        self._topic = topic
+        self._epochs = epochs
+
+    def build(self, request_struct_class: type[Any]) -> Any:
+        return request_struct_class([(self._topic, [(p, -1, epoch) for p, epoch in self._epochs.items()])])

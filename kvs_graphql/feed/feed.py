@@ -19,7 +19,7 @@ from kvs_graphql.feed.index import InterestIndex
 from kvs_graphql.feed.log import CommitLog
 from kvs_graphql.feed.waits import PositionWaits
 from kvs_graphql.feed.watcher import Watcher
-from kvs_graphql.records import Commit, Interest, Positions, covers
+from kvs_graphql.records import Commit, Epochs, Interest, Positions, covers
 
 
 class Feed:
@@ -29,6 +29,10 @@ class Feed:
         self, cursor: Cursor, *, changes_max: int, bytes_max: int, steps_per_turn: int = STEPS_PER_TURN
     ) -> None:
         self.topic_id = cursor.topic_id
+        self.epochs = cursor.epochs
+        """The leader epochs at `positions`."""
+        self.previous_epochs: Epochs = ()
+        """Those before the last reset."""
         self.log = CommitLog(cursor.positions, changes_max=changes_max, bytes_max=bytes_max)
         self._index = InterestIndex[Watcher]()
         self._direct = DirectDelivery(self._index, steps_per_turn)
@@ -52,7 +56,7 @@ class Feed:
         self._direct.release()
         for watcher in self._index.all():
             watcher.fall_behind()
-        self.topic_id = cursor.topic_id
+        self.topic_id, self.previous_epochs, self.epochs = cursor.topic_id, self.epochs, cursor.epochs
         self.log.clear(cursor.positions)
         self._waits.reached(self.positions)
         resetting, self._resetting = self._resetting, asyncio.Event()
@@ -62,6 +66,7 @@ class Feed:
         """Append a commit and wake the watchers it concerns; positions without changes end waits only."""
         index = self.log.end
         logged = self.log.append(self.topic_id, commit)
+        self.epochs = commit.epochs
         if self._registered > len(self._direct):
             for watcher in self._index.concerned(commit.changes):
                 watcher.wake(index)

@@ -106,6 +106,6 @@ class LoggedCommit:
     def _cursors_of(self, partition: int) -> PartitionCursors:
         """The cursors of a partition's changes: partitions ascend in a commit, so lower ones are done, higher not."""
         before, after = self.commit.before, self.commit.after
-        cursors = PartitionCursors(self.topic_id, after[:partition], before[partition + 1 :])
+        cursors = PartitionCursors(self.topic_id, after[:partition], before[partition + 1 :], self.commit.epochs)
         self._cursors[partition] = cursors
         return cursors

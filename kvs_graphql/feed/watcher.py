@@ -228,7 +228,7 @@ class Watcher:
                     continue
                 # Ahead in other partitions: this watcher's cursor is its own.
                 positions = merge(self._seen, positions)
-                update = update._replace(cursor_source=Cursor(logged.topic_id, positions))
+                update = update._replace(cursor_source=Cursor(logged.topic_id, positions, (), logged.commit.epochs))
             self._seen = positions
             taken.append(update)
             room -= len(record.key) + len(record.value or b"")

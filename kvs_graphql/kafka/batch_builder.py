@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from kvs_graphql.kafka.epochs import FetchedEpochs
 from kvs_graphql.records import Batch, Positions, Record, advance, encode_headers, position_in
 
 _NO_TIMESTAMP = -1
@@ -11,8 +12,9 @@ _NO_TIMESTAMP = -1
 class BatchBuilder:
     """Collects fetched records until the store takes them."""
 
-    def __init__(self, positions: Positions, *, empty_tombstones: bool) -> None:
+    def __init__(self, positions: Positions, epochs: FetchedEpochs | None = None, *, empty_tombstones: bool) -> None:
         self._empty_tombstones = empty_tombstones
+        self._epochs = epochs or FetchedEpochs(())
         self._taken = positions
         self._positions = positions
         self._runs: dict[int, list[Record]] = {}
@@ -58,7 +60,8 @@ class BatchBuilder:
     def take(self, end_offsets: Positions) -> Batch:
         """Return everything collected as one batch, and empty the builder."""
         runs = tuple(self._runs[partition] for partition in sorted(self._runs))
-        batch = Batch(runs, self._positions, self.size_bytes, self.remaining(end_offsets))
+        epochs = self._epochs.at(self._positions)
+        batch = Batch(runs, self._positions, self.size_bytes, self.remaining(end_offsets), epochs)
         self._taken, self._runs, self.records, self.size_bytes = self._positions, {}, 0, 0
         return batch
 

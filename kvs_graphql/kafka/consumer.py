@@ -10,7 +10,7 @@ import errno
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from time import monotonic, time
+from time import monotonic
 
 import structlog
 
@@ -20,6 +20,7 @@ from kvs_graphql.cursor import Cursor
 from kvs_graphql.errors import BrokerRefused, OperatorError, ServiceError, Unwritable
 from kvs_graphql.feed import Feed
 from kvs_graphql.kafka.batch_builder import BatchBuilder
+from kvs_graphql.kafka.clock import CaughtUp, Clock
 from kvs_graphql.kafka.connection import TRANSIENT, KafkaConnection
 from kvs_graphql.kafka.consumer_session import ConsumerSession, NoTopic, TopicChanged, open_session
 from kvs_graphql.kafka.failures import failure_of
@@ -35,7 +36,7 @@ from kvs_graphql.kafka.topic import TopicConfiguration
 from kvs_graphql.metrics import Metrics
 from kvs_graphql.records import Positions, covers
 from kvs_graphql.state import Lifecycle, State, TopicSnapshot
-from kvs_graphql.store import Store
+from kvs_graphql.store import Source, Store
 
 log = structlog.get_logger(__name__)
 
@@ -55,6 +56,8 @@ class ConsumerLimits:
     """The longest pause between two attempts."""
     stall_seconds_max: float
     """How long the consumer may make no progress while the topic has more records."""
+    clock_difference_seconds_max: float
+    """How far this machine's clock may differ from the brokers' clocks."""
 
 
 class Stalled(ServiceError):
@@ -86,6 +89,9 @@ class Consumer:
         self._limits = limits
         self._empty_tombstones = empty_tombstones
         self._skip_unreadable = skip_unreadable
+        self._clock = Clock()
+        self._caught_up = CaughtUp(self._clock)
+        self._clock_difference_ms = limits.clock_difference_seconds_max * 1000
         self._backoff = Backoff(_FIRST_RETRY_SECONDS, limits.retry_seconds_max)
         self._rebuilding: str | None = None
         """Why the table has to be rebuilt, from the first attempt to the swap."""
@@ -152,11 +158,12 @@ class Consumer:
         fetch_bytes_max = self._limits.fetch_bytes_max
         refresh = self._lifecycle.refreshes.begin()
         async with open_session(self._connection, self._topic, fetch_bytes_max=fetch_bytes_max) as session:
+            self._lifecycle.refreshes.epoch_ends.begin()
             self._lifecycle.refreshes.end(refresh, TopicSnapshot(session.identity.topic_id, session.bounds.end))
             self._note_configuration(session.configuration)
             if self._store.source is None:
-                await session.begin(self._store, self._feed)
-            elif (reason := self._rebuild_reason(session)) is None:
+                await session.begin(self._store, self._feed, self._caught_up.note())
+            elif (reason := await self._rebuild_reason(session)) is None:
                 self._rebuilding = None
             elif not await self._rebuild(session, reason):
                 return
@@ -167,17 +174,22 @@ class Consumer:
         """Start from what is durable: the last session may have ended between a commit and its publication."""
         await self._store.reload()
         if self._store.positions != self._feed.positions:
-            self._feed.reset(Cursor(self._feed.topic_id, self._store.positions))
+            self._feed.reset(Cursor(self._feed.topic_id, self._store.positions, (), self._store.epochs))
 
-    def _rebuild_reason(self, session: ConsumerSession) -> str | None:
-        source = self._store.source
+    async def _rebuild_reason(self, session: ConsumerSession) -> str | None:
+        store, source = self._store, self._store.source
         assert source is not None
-        positions, bounds, now_ms = self._store.positions, session.bounds, session.started_ms
+        positions, bounds, behind_ms = store.positions, session.bounds, self._caught_up.ago_ms(source.caught_up_at)
         return (
             rebuild_reason(source, positions, self._topic, session.identity, bounds)
-            or missed_deletes_reason(source, session.configuration, now_ms)
-            or unknown_deletes_reason(source, session.configuration, positions, bounds, now_ms)
+            or await session.cut_reason(positions, store.epochs)
+            or self._missed_deletes_reason(session, source)
+            or unknown_deletes_reason(session.configuration, positions, bounds, behind_ms, self._clock_difference_ms)
         )
+
+    def _missed_deletes_reason(self, session: ConsumerSession, source: Source) -> str | None:
+        behind_ms = self._caught_up.ago_ms(source.caught_up_at)
+        return missed_deletes_reason(session.configuration, behind_ms, self._clock_difference_ms)
 
     def _note_configuration(self, configuration: TopicConfiguration) -> None:
         """Show whether the topic is compacted; warn once if that is unknown."""
@@ -196,12 +208,17 @@ class Consumer:
         self._rebuilding = reason
         self._lifecycle.move(State.REBUILDING, reason)
         log.warning("rebuilding the table", reason=reason, topic=self._topic)
-        async with self._store.shadow() as shadow:
-            unread = Feed(Cursor(session.identity.topic_id, ()), changes_max=1, bytes_max=1)
-            await session.begin(shadow, unread)
-            await self._read(session, shadow, unread, until_live=True)
-        at_once = await self._swap()
-        self._feed.reset(Cursor(session.identity.topic_id, self._store.positions))
+        old, self._caught_up = self._caught_up, CaughtUp(self._clock)
+        try:
+            async with self._store.shadow() as shadow:
+                unread = Feed(Cursor(session.identity.topic_id, ()), changes_max=1, bytes_max=1)
+                await session.begin(shadow, unread, self._caught_up.note())
+                await self._read(session, shadow, unread, until_live=True)
+            at_once = await self._swap()
+        except BaseException:
+            self._caught_up = old
+            raise
+        self._feed.reset(Cursor(session.identity.topic_id, self._store.positions, (), self._store.epochs))
         self._rebuilding = None
         log.info("rebuilt the table", topic=self._topic)
         return at_once
@@ -228,7 +245,7 @@ class Consumer:
                     tasks.create_task(ingest.fetch(self._lifecycle)),
                     tasks.create_task(self._monitor(session, store)),
                 ]
-                await self._catch_up(ingest, store, session.bounds.end)
+                await self._catch_up(ingest, session, store)
                 if not until_live:
                     self._was_live = True
                     self._lifecycle.move(State.LIVE, f"following topic {self._topic!r}")
@@ -240,7 +257,8 @@ class Consumer:
 
     def _ingest_loop(self, session: ConsumerSession, store: Store, feed: Feed) -> IngestLoop:
         """Seek to the store's positions and return the loop that goes on from there."""
-        builder = BatchBuilder(store.positions, empty_tombstones=self._empty_tombstones)
+        session.epochs.begin(store.epochs)
+        builder = BatchBuilder(store.positions, session.epochs, empty_tombstones=self._empty_tombstones)
         positions = first_positions(store.positions, session.bounds)
         for number, (partition, offset) in enumerate(zip(session.partitions, positions, strict=True)):
             session.consumer.seek(partition, offset)
@@ -258,13 +276,17 @@ class Consumer:
             skip_unreadable=self._skip_unreadable,
         )
 
-    async def _catch_up(self, ingest: IngestLoop, store: Store, target: Positions) -> None:
-        """Apply until the store covers `target`."""
-        while not covers(store.positions, target):
+    async def _catch_up(self, ingest: IngestLoop, session: ConsumerSession, store: Store) -> None:
+        """Apply until the store covers the end that the log had when the session began."""
+        while not covers(store.positions, session.bounds.end):
             await self._apply(ingest, store)
         if not self._lifecycle.permitted:
             await ingest.readable.wait()
-        await store.caught_up(int(time() * 1000))
+        at_ms, known_from = self._clock.now_ms(), None
+        if not store.indexed.is_set():
+            known_from = await session.deletes_known_from(store.positions, at_ms, self._clock_difference_ms)
+        self._caught_up.note()
+        await store.caught_up(at_ms, known_from)
         self._note_success()
 
     async def _follow(self, ingest: IngestLoop, store: Store) -> None:
@@ -292,7 +314,7 @@ class Consumer:
         stamp_seconds = min(_CAUGHT_UP_STAMP_SECONDS, retention_ms / 4000)
         reached = store.positions
         while True:
-            await asyncio.sleep(self._limits.metadata_refresh_seconds)
+            await self._until_next_refresh(session)
             end_offsets = await self._refresh(session)
             at_end = covers(store.positions, end_offsets)
             if at_end or store.positions != reached:
@@ -300,12 +322,18 @@ class Consumer:
             elif monotonic() - moved > self._limits.stall_seconds_max:
                 seconds = self._limits.stall_seconds_max
                 raise Stalled(f"read nothing for {seconds} s although the topic has more records")
-            now_ms = int(time() * 1000)
             if at_end and store.indexed.is_set() and monotonic() - stamped > stamp_seconds:
                 stamped = monotonic()
-                await store.caught_up(now_ms)
-            if not at_end and store.source and missed_deletes_reason(store.source, session.configuration, now_ms):
+                await store.caught_up(self._caught_up.note())
+            if not at_end and store.source and self._missed_deletes_reason(session, store.source):
                 raise TopicChanged("the table may have missed deletes")
+
+    async def _until_next_refresh(self, session: ConsumerSession) -> None:
+        """Wait, and answer the questions about leader epochs meanwhile."""
+        questions, until = self._lifecycle.refreshes.epoch_ends, monotonic() + self._limits.metadata_refresh_seconds
+        while (left := until - monotonic()) > 0:
+            await questions.until_asked(left)
+            await session.answer(questions)
 
     async def _refresh(self, session: ConsumerSession) -> Positions:
         """Refresh the topic's metadata; return its end offsets."""

@@ -1,9 +1,8 @@
 """One connection to Kafka for one topic: the topic's identity, and a consumer of all its partitions."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from time import time
 from typing import Any
 
 import structlog
@@ -16,10 +15,12 @@ from kvs_graphql.cursor import Cursor
 from kvs_graphql.errors import ServiceError
 from kvs_graphql.feed import Feed
 from kvs_graphql.kafka.connection import KafkaConnection, start_client
-from kvs_graphql.kafka.recovery import LogBounds
+from kvs_graphql.kafka.epochs import FetchedEpochs
+from kvs_graphql.kafka.recovery import LogBounds, all_deletes_written_since_ms, cut_reason
 from kvs_graphql.kafka.topic import Topic, TopicConfiguration, TopicIdentity
 from kvs_graphql.kafka.topic_ids import TopicIdTracker
-from kvs_graphql.records import Positions
+from kvs_graphql.records import UNKNOWN_EPOCH, EpochEnd, Epochs, Positions, covers
+from kvs_graphql.state import EpochEnds
 from kvs_graphql.store import Store
 
 log = structlog.get_logger(__name__)
@@ -30,7 +31,7 @@ class NoTopic(ServiceError):
 
 
 class TopicChanged(ServiceError):
-    """The topic has more partitions or was created again: a new session has to start."""
+    """The topic has more partitions or another leader, or was created again: a new session has to start."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,23 +44,43 @@ class ConsumerSession:
     consumer: AIOKafkaConsumer
     partitions: list[TopicPartition]
     bounds: LogBounds
-    started_ms: int
     topic_ids: TopicIdTracker
+    epochs: FetchedEpochs
 
-    async def begin(self, store: Store, feed: Feed) -> None:
-        """Start an empty table for this topic.
-
-        The table cannot know the keys whose tombstones Kafka may have dropped already: they are older than the
-        topic's `delete.retention.ms`. Where that is unknown, it knows of no delete before the log's end.
-        """
-        retention_ms = self.configuration.delete_retention_ms
-        known_from = self.bounds.end
-        if retention_ms is not None:
-            known_from = await self._offsets_at(self.started_ms - retention_ms)
-        await store.begin(self.topic.name, self.identity.topic_id, known_from, self.started_ms)
+    async def begin(self, store: Store, feed: Feed, at_ms: int) -> None:
+        """Start an empty table for this topic. Until it has been read, no delete in it counts as known."""
+        await store.begin(self.topic.name, self.identity.topic_id, self.bounds.end, at_ms)
         feed.reset(Cursor(self.identity.topic_id, store.positions))
         if self.configuration.compacted is False:
             log.warning("topic is not compacted: keys stay after Kafka drops their records", topic=self.topic.name)
+
+    async def cut_reason(self, positions: Positions, epochs: Epochs) -> str | None:
+        """Return why the log is not the one that led to these positions; None if it is, or if no broker can tell.
+
+        Raises:
+            KafkaError: A leader did not answer, or leads no more.
+        """
+        known = {p: e for p, e in enumerate(epochs) if e != UNKNOWN_EPOCH and positions[p] > 0}
+        return cut_reason(positions, epochs, await self._epoch_ends(known))
+
+    async def answer(self, questions: EpochEnds) -> None:
+        """Answer the open questions about leader epochs.
+
+        Raises:
+            KafkaError: A leader did not answer, or leads no more.
+        """
+        while asked := dict(questions.open.keys()):
+            # A partition that this topic lacks has no epoch at all.
+            ends = await self._epoch_ends({p: epoch for p, epoch in asked.items() if p < self.identity.partitions})
+            lacking = {p: EpochEnd(UNKNOWN_EPOCH, 0) for p in asked if p >= self.identity.partitions}
+            questions.answer({(p, epoch): (ends | lacking).get(p) for p, epoch in asked.items()})
+
+    async def _epoch_ends(self, epochs: Mapping[int, int]) -> dict[int, EpochEnd]:
+        ends: dict[int, EpochEnd] = {}
+        for leader in {self.identity.leaders[partition] for partition in epochs}:
+            asked = {p: epoch for p, epoch in epochs.items() if self.identity.leaders[p] == leader}
+            ends |= await self.topic.epoch_ends(leader, asked)
+        return ends
 
     async def end_offsets(self) -> Positions:
         """Return the last stable offset of each partition."""
@@ -93,17 +114,27 @@ class ConsumerSession:
             raise TopicChanged(
                 f"topic {self.topic.name!r} has {now.partitions} partitions instead of {self.identity.partitions}"
             )
+        # A broker may know less than another one, but no epoch comes again.
+        if not covers(self.identity.leader_epochs, now.leader_epochs):
+            raise TopicChanged(f"a partition of topic {self.topic.name!r} has a new leader")
 
-    async def _offsets_at(self, timestamp_ms: int) -> Positions:
-        """Return each partition's first offset at or after a time; its end if there is none or Kafka cannot say."""
+    async def deletes_known_from(self, read: Positions, read_until_ms: int, clock_difference_ms: float) -> Positions:
+        """Return the offsets from which on a first read has seen every delete; those of `read` where that is unknown.
+
+        The first read has just ended at `read`, at `read_until_ms` by this machine's clock. Tombstones older than the
+        topic's `delete.retention.ms` at that time may have been dropped before they were read.
+        """
+        since_ms = all_deletes_written_since_ms(self.configuration, read_until_ms, clock_difference_ms)
+        if since_ms is None:
+            return read
         try:
-            wanted = dict.fromkeys(self.partitions, timestamp_ms)
+            wanted = dict.fromkeys(self.partitions, since_ms)
             found: dict[TopicPartition, Any] = await self.consumer.offsets_for_times(wanted)
         except UnsupportedVersionError:
-            return self.bounds.end
+            return read
         return tuple(
-            end if found[partition] is None else found[partition].offset
-            for partition, end in zip(self.partitions, self.bounds.end, strict=True)
+            position if found[partition] is None else min(position, found[partition].offset)
+            for partition, position in zip(self.partitions, read, strict=True)
         )
 
 
@@ -123,16 +154,16 @@ async def open_session(
             raise NoTopic(f"topic {name!r} does not exist")
         configuration = await topic.configuration()
         partitions = [TopicPartition(name, number) for number in range(identity.partitions)]
-        async with _consumer(connection, partitions, fetch_bytes_max) as (consumer, topic_ids):
+        epochs = FetchedEpochs(identity.leader_epochs)
+        async with _consumer(connection, partitions, fetch_bytes_max, epochs) as (consumer, topic_ids):
             start: dict[TopicPartition, int] = await consumer.beginning_offsets(partitions)
             bounds = LogBounds(tuple(start[p] for p in partitions), await _end_offsets(consumer, partitions))
-            started_ms = int(time() * 1000)
-            yield ConsumerSession(topic, identity, configuration, consumer, partitions, bounds, started_ms, topic_ids)
+            yield ConsumerSession(topic, identity, configuration, consumer, partitions, bounds, topic_ids, epochs)
 
 
 @asynccontextmanager
 async def _consumer(
-    connection: KafkaConnection, partitions: list[TopicPartition], fetch_bytes_max: int
+    connection: KafkaConnection, partitions: list[TopicPartition], fetch_bytes_max: int, epochs: FetchedEpochs
 ) -> AsyncIterator[tuple[AIOKafkaConsumer, TopicIdTracker]]:
     read_any_records()
     consumer = AIOKafkaConsumer(
@@ -147,7 +178,7 @@ async def _consumer(
         max_partition_fetch_bytes=fetch_bytes_max,
     )
     consumer.assign(partitions)
-    topic_ids = TopicIdTracker(consumer_client(consumer), partitions[0].topic)
+    topic_ids = TopicIdTracker(consumer_client(consumer), partitions[0].topic, epochs)
     try:
         await start_client(consumer.start())
         yield consumer, topic_ids

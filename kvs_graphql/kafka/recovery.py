@@ -4,12 +4,13 @@ A table goes on only if its positions lie in the same topic's log and no delete 
 logs or keep deleted keys, and has to be rebuilt.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from kvs_graphql.cursor import NO_TOPIC_ID
 from kvs_graphql.errors import TopicMismatch
 from kvs_graphql.kafka.topic import TopicConfiguration, TopicIdentity
-from kvs_graphql.records import Positions, covers, position_in
+from kvs_graphql.records import EpochEnd, Epochs, Positions, covers, position_in, was_cut
 from kvs_graphql.store import Source
 
 UNKNOWN_RETENTION_MS = 60_000
@@ -48,20 +49,44 @@ def rebuild_reason(
     return None
 
 
-def missed_deletes_reason(source: Source, configuration: TopicConfiguration, now_ms: int) -> str | None:
-    """Return why the table may have missed deletes; None if it cannot have, or if the topic's retention is unknown.
+def cut_reason(positions: Positions, epochs: Epochs, ends: Mapping[int, EpochEnd]) -> str | None:
+    """Return why the log is not the one that the table was read from; None if it is, as far as its epochs tell.
+
+    `ends` has the answers for the partitions whose epoch is known: the last epoch of the log that is not above it, and
+    where that ended. Another epoch, or an end below the position, means that the log was cut short below the position
+    and grew again: what the table read is not in it (KIP-320).
+    """
+    for partition, end in ends.items():
+        if was_cut(positions[partition], epochs[partition], end):
+            return (
+                f"the log of partition {partition} was cut short and grew again: the table has read up to offset "
+                f"{positions[partition]} under leader epoch {epochs[partition]}, which is not in it"
+            )
+    return None
+
+
+def missed_deletes_reason(
+    configuration: TopicConfiguration, behind_ms: float, clock_difference_ms: float
+) -> str | None:
+    """Return why a table that last caught up `behind_ms` ago may have missed deletes; None if it cannot have.
 
     Compaction drops a tombstone `delete.retention.ms` after it was written. A table that last caught up longer ago may
-    never see it.
+    never see it. A time in the future proves that a clock was wrong, then or now: nothing is known of what has passed.
+    A clock may step back by `clock_difference_ms` without that, but not by more than half of the retention.
     """
     retention_ms = configuration.delete_retention_ms
     if configuration.compacted is False or retention_ms is None:
         return None
-    return _missed_within(retention_ms, source, now_ms, f"the topic keeps tombstones for {retention_ms / 1000:.0f} s")
+    why = f"the topic keeps tombstones for {retention_ms / 1000:.0f} s"
+    return _missed_within(retention_ms, behind_ms, clock_difference_ms, why)
 
 
 def unknown_deletes_reason(
-    source: Source, configuration: TopicConfiguration, positions: Positions, bounds: LogBounds, now_ms: int
+    configuration: TopicConfiguration,
+    positions: Positions,
+    bounds: LogBounds,
+    behind_ms: float,
+    clock_difference_ms: float,
 ) -> str | None:
     """Return why a table that is about to go on may have missed deletes that nobody can know of; else None.
 
@@ -71,12 +96,32 @@ def unknown_deletes_reason(
     is_known = configuration.compacted is False or configuration.delete_retention_ms is not None
     if is_known or covers(positions, bounds.end):
         return None
-    return _missed_within(UNKNOWN_RETENTION_MS, source, now_ms, "how long the topic keeps tombstones is unknown")
+    why = "how long the topic keeps tombstones is unknown"
+    return _missed_within(UNKNOWN_RETENTION_MS, behind_ms, clock_difference_ms, why)
 
 
-def _missed_within(retention_ms: int, source: Source, now_ms: int, why: str) -> str | None:
-    behind_ms = now_ms - source.caught_up_at
+def _missed_within(retention_ms: int, behind_ms: float, clock_difference_ms: float, why: str) -> str | None:
+    if behind_ms < -min(clock_difference_ms, retention_ms / 2):
+        return f"the table last caught up {-behind_ms / 1000:.0f} s in the future by this machine's clock, and {why}"
     return f"the table last caught up {behind_ms / 1000:.0f} s ago, and {why}" if behind_ms > retention_ms else None
+
+
+def all_deletes_written_since_ms(
+    configuration: TopicConfiguration, read_until_ms: int, clock_difference_ms: float
+) -> int | None:
+    """Return a time: Kafka still has all tombstones after the first record whose timestamp is not below it.
+
+    That is of a first read which ended at `read_until_ms`. None where no timestamp proves it.
+
+    Kafka keeps a tombstone for `delete.retention.ms` after it was written. A timestamp is its producer's, and the
+    broker accepts those that are ahead of its own clock by up to `message.timestamp.after.max.ms`. So the first record
+    with a timestamp this far above `read_until_ms - delete.retention.ms` was written after that moment, and so were
+    all records that follow it in the log, whatever their timestamps.
+    """
+    retention_ms, ahead_ms = configuration.delete_retention_ms, configuration.timestamps_ahead_ms_max
+    if retention_ms is None or ahead_ms is None:
+        return None
+    return max(0, read_until_ms - retention_ms + ahead_ms + int(clock_difference_ms))
 
 
 def first_positions(positions: Positions, bounds: LogBounds) -> Positions:

@@ -1,8 +1,9 @@
 """What Kafka says about a topic: its identity, its partitions, and how long it keeps tombstones."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import lru_cache
+from operator import itemgetter
 from typing import Any
 
 from aiokafka import AIOKafkaClient
@@ -18,9 +19,16 @@ from aiokafka.errors import (
     for_code,
 )
 
-from kvs_graphql.compat.aiokafka import ask_any_broker, topic_metadata, topic_metadata_request
+from kvs_graphql.compat.aiokafka import (
+    ask_any_broker,
+    epoch_ends,
+    epoch_ends_request,
+    topic_metadata,
+    topic_metadata_request,
+)
 from kvs_graphql.cursor import NO_TOPIC_ID
 from kvs_graphql.kafka.connection import KafkaConnection, start_client
+from kvs_graphql.records import EpochEnd, Epochs
 
 _NO_LEADER = -1
 # Enough for the brokers of a few topics.
@@ -34,6 +42,10 @@ class TopicIdentity:
     topic_id: bytes
     """16 bytes; `NO_TOPIC_ID` if the broker gives topics no id (before Kafka 2.8)."""
     partitions: int
+    leaders: tuple[int, ...] = field(default=(), compare=False)
+    """The broker that leads each partition."""
+    leader_epochs: Epochs = field(default=(), compare=False)
+    """The epoch of each of these leaders; empty if the broker does not say (before Kafka 2.8)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +54,8 @@ class TopicConfiguration:
 
     compacted: bool | None
     delete_retention_ms: int | None
+    timestamps_ahead_ms_max: int | None = None
+    """How far a record's timestamp may be ahead of the broker's clock as it is written."""
     unknown_because: str = ""
 
 
@@ -77,6 +91,25 @@ class Topic:
         """
         return identity_in(await ask_any_broker(self._client, topic_metadata_request(self.name)), self.name)
 
+    async def epoch_ends(self, leader: int, epochs: Mapping[int, int]) -> dict[int, EpochEnd]:
+        """Return, by partition, the last epoch not above the given one, and where it ended, as its leader knows.
+
+        Nothing is returned if the broker does not know this request (before Kafka 2.1).
+
+        Raises:
+            KafkaError: The leader did not answer, or refused, or leads no more.
+        """
+        try:
+            response = await self._client.send(leader, epoch_ends_request(self.name, epochs))
+        except (IncompatibleBrokerVersion, NotImplementedError):
+            return {}
+        found = {}
+        for code, partition, epoch, end in epoch_ends(response):
+            if (error := for_code(code)) is not NoError:
+                raise error(self.name)
+            found[partition] = EpochEnd(epoch, end)
+        return found
+
     async def configuration(self) -> TopicConfiguration:
         """Return the topic's configuration; unknown, with the reason, where the user or the broker cannot say.
 
@@ -88,7 +121,7 @@ class Topic:
             await start_client(admin.start())
             (response,) = await admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, self.name)])
         except (IncompatibleBrokerVersion, NotImplementedError):
-            return TopicConfiguration(None, None, "the broker cannot show it")
+            return TopicConfiguration(None, None, unknown_because="the broker cannot show it")
         finally:
             await admin.close()
         return configuration_in(response.resources[0], self.name)
@@ -102,7 +135,9 @@ def configuration_in(resource: Sequence[Any], name: str) -> TopicConfiguration:
     """
     error = for_code(resource[0])
     if error in (TopicAuthorizationFailedError, ClusterAuthorizationFailedError):
-        return TopicConfiguration(None, None, f"the user lacks the right DESCRIBE_CONFIGS on topic {name!r}")
+        return TopicConfiguration(
+            None, None, unknown_because=f"the user lacks the right DESCRIBE_CONFIGS on topic {name!r}"
+        )
     if error is not NoError:
         raise error(f"Kafka answers {error.message} about the configuration of topic {name!r}")
     values = {entry[0]: entry[1] for entry in resource[4]}
@@ -110,8 +145,16 @@ def configuration_in(resource: Sequence[Any], name: str) -> TopicConfiguration:
     return TopicConfiguration(
         compacted=None if policy is None else "compact" in policy,
         delete_retention_ms=None if retention is None else int(retention),
+        timestamps_ahead_ms_max=_timestamps_ahead_ms_max(values),
         unknown_because="the broker does not show it" if None in (policy, retention) else "",
     )
+
+
+def _timestamps_ahead_ms_max(values: Mapping[str, str]) -> int | None:
+    if values.get("message.timestamp.type") == "LogAppendTime":
+        return 0
+    limit = values.get("message.timestamp.after.max.ms")
+    return None if limit is None else int(limit)
 
 
 @lru_cache(_IDENTITIES_CACHED)
@@ -127,8 +170,10 @@ def identity_in(response: Any, name: str) -> TopicIdentity | None:
         return None
     if error is not NoError:
         raise error(f"Kafka answers {error.message} about topic {name!r}")
-    leaders = {partition["partition"]: partition["leader"] for partition in topic["partitions"]}
+    partitions = sorted(topic["partitions"], key=itemgetter("partition"))
+    leaders = {partition["partition"]: partition["leader"] for partition in partitions}
     leaderless = sorted(number for number, leader in leaders.items() if leader == _NO_LEADER)
     if leaderless:
         raise LeaderNotAvailableError(f"no broker leads partition {leaderless[0]} of topic {name!r}")
-    return TopicIdentity(topic.get("topic_id", NO_TOPIC_ID), len(leaders))
+    epochs = tuple(partition["leader_epoch"] for partition in partitions if "leader_epoch" in partition)
+    return TopicIdentity(topic.get("topic_id", NO_TOPIC_ID), len(leaders), tuple(leaders.values()), epochs)

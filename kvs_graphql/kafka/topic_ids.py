@@ -10,16 +10,18 @@ from typing import Any
 
 from aiokafka import AIOKafkaClient
 
-from kvs_graphql.compat.aiokafka import intercept_send, is_fetch, send_pair, topic_metadata_request
+from kvs_graphql.compat.aiokafka import fetched_batches, intercept_send, is_fetch, send_pair, topic_metadata_request
+from kvs_graphql.kafka.epochs import FetchedEpochs
 from kvs_graphql.kafka.topic import TopicIdentity, identity_in
 
 
 class TopicIdTracker:
     """Asks for the topic's identity behind every fetch of a client, from the tracker's creation on."""
 
-    def __init__(self, client: AIOKafkaClient, topic: str) -> None:
+    def __init__(self, client: AIOKafkaClient, topic: str, epochs: FetchedEpochs) -> None:
         self._client = client
         self._topic = topic
+        self._epochs = epochs
         self._responses: dict[int, asyncio.Future[Any]] = {}
         self._send = intercept_send(client, self._send_tracked)
 
@@ -39,4 +41,6 @@ class TopicIdTracker:
         fetched, identity = await send_pair(self._client, node, request, question, **options)
         # Stored before the records are handed out, so their reader finds it. It replaces an older response.
         self._responses[node] = identity
+        for partition, batches in fetched_batches(fetched):
+            self._epochs.add(partition, batches)
         return fetched

@@ -34,7 +34,9 @@ def build_feed(settings: Settings, store: Store) -> Feed:
     """Build a feed that starts at the store's positions."""
     topic_id = NO_TOPIC_ID if store.source is None else store.source.topic_id
     return Feed(
-        Cursor(topic_id, store.positions), changes_max=settings.feed_changes_max, bytes_max=settings.feed_bytes_max
+        Cursor(topic_id, store.positions, (), store.epochs),
+        changes_max=settings.feed_changes_max,
+        bytes_max=settings.feed_bytes_max,
     )
 
 
@@ -82,6 +84,7 @@ def build_consumer(settings: Settings, store: Store, feed: Feed, lifecycle: Life
         metadata_refresh_seconds=settings.metadata_refresh_seconds,
         retry_seconds_max=settings.retry_seconds_max,
         stall_seconds_max=settings.stall_seconds_max,
+        clock_difference_seconds_max=settings.clock_difference_seconds_max,
     )
     return Consumer(
         _connection(settings),

@@ -180,7 +180,7 @@ class Reads:
         newest = (r for r in reversed(found.changes[key]) if r.offset < position_in(end.positions, r.partition))
         shown = list(islice(newest, last))
         self.records += len(shown)
-        return (_past(record, end.topic_id, found.window_start) for record in reversed(shown))
+        return (_past(record, end, found.window_start) for record in reversed(shown))
 
     async def status(self) -> Status:
         """How the service is.
@@ -208,7 +208,7 @@ class Reads:
 
     async def _answer(self, asked: Sequence[_Asked]) -> list[list[Any] | Exception]:
         """Wait for the cursors of all fields of the request, then run their queries in one snapshot."""
-        at_least, foreign = self._table.at_least, set[bytes]()
+        at_least, foreign = self._table.at_least, set[Cursor]()
         if wanted := [field.wanted for field in asked if field.wanted is not None]:
             foreign = await at_least.wait(wanted, max(field.seconds_max for field in asked))
         self.cursor, found = await self._read(lambda within: [field.queries(within) for field in asked])
@@ -254,7 +254,8 @@ class Reads:
         return found
 
 
-def _past(record: Record, topic_id: bytes, window_start: Positions) -> Update:
+def _past(record: Record, until: Cursor, window_start: Positions) -> Update:
     """A change of the past. Its cursor stands just after it in its partition, in the others at the window's start."""
-    cursor = Cursor(topic_id, advance(window_start, record.partition, record.offset + 1))
+    positions = advance(window_start, record.partition, record.offset + 1)
+    cursor = Cursor(until.topic_id, positions, (), until.epochs)
     return Update(kind_of(record), cursor, record)

@@ -8,10 +8,10 @@ from kvs_graphql.cursor import Cursor
 from kvs_graphql.cursor_validation import CursorValidator
 from kvs_graphql.errors import BadCursor, NotCaughtUp
 from kvs_graphql.feed import Feed
-from kvs_graphql.records import Positions, covers, merge, position_in
+from kvs_graphql.records import covers, position_in
 from kvs_graphql.state import Lifecycle
 
-_FOREIGN = "The cursor belongs to another topic, or to this one before it was created again."
+_FOREIGN = "The cursor belongs to another topic, or to this one before it was created again or its log was cut short."
 
 
 class AtLeast:
@@ -22,26 +22,23 @@ class AtLeast:
         self._validator = validator
         self._lifecycle = lifecycle
 
-    async def wait(self, wanted: Iterable[Cursor], seconds_max: float) -> set[bytes]:
+    async def wait(self, wanted: Iterable[Cursor], seconds_max: float) -> set[Cursor]:
         """Wait until everything below these cursors is applied, but no longer than `seconds_max`.
 
-        Returns the ids of topics that are certainly not this table's; no read at their cursors can succeed.
+        Returns those that are certainly not of this table's log; no read at them can succeed.
         """
-        positions: dict[bytes, Positions] = {}
-        for cursor in wanted:
-            positions[cursor.topic_id] = merge(positions.get(cursor.topic_id, ()), cursor.positions)
-        foreign: set[bytes] = set()
+        foreign: set[Cursor] = set()
 
-        async def reach(topic_id: bytes, wanted: Positions) -> None:
-            if await self._validator.is_this_topic(topic_id):
-                await self._feed.reached(wanted)
+        async def reach(cursor: Cursor) -> None:
+            if await self._validator.is_this_topic(cursor.topic_id) and not await self._validator.was_cut(cursor):
+                await self._feed.reached(cursor.positions)
             else:
-                foreign.add(topic_id)
+                foreign.add(cursor)
 
         # On timeout, the caller checks the snapshot's positions.
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds_max):
-                await asyncio.gather(*(reach(*one) for one in positions.items()))
+                await asyncio.gather(*map(reach, {*wanted}))
         return foreign
 
     async def applied(self, wanted: Cursor, seconds_max: float) -> None:
@@ -56,12 +53,12 @@ class AtLeast:
         if failure is not None:
             raise failure
 
-    def failure(self, wanted: Cursor, reached: Cursor, foreign: set[bytes]) -> BadCursor | NotCaughtUp | None:
+    def failure(self, wanted: Cursor, reached: Cursor, foreign: set[Cursor]) -> BadCursor | NotCaughtUp | None:
         """The error of a read that wanted one cursor and got a snapshot at another; None where that is enough."""
+        if wanted in foreign:
+            return BadCursor(_FOREIGN)
         if reached.topic_id == wanted.topic_id and covers(reached.positions, wanted.positions):
             return None
-        if wanted.topic_id in foreign:
-            return BadCursor(_FOREIGN)
         moment = self._lifecycle.moment
         # A table that will be rebuilt from another topic has applied nothing of it.
         positions = reached.positions if reached.topic_id == wanted.topic_id else ()

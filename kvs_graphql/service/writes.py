@@ -9,7 +9,17 @@ from typing import Protocol
 from kvs_graphql.cursor import Cursor
 from kvs_graphql.errors import KvsError, ValueTooLarge, WriteOutcomeUnknown
 from kvs_graphql.feed import Feed
-from kvs_graphql.records import Outgoing, Record, Written, advance, encode_headers, merge
+from kvs_graphql.records import (
+    UNKNOWN_EPOCH,
+    Outgoing,
+    Record,
+    Written,
+    advance,
+    encode_headers,
+    epoch_in,
+    merge,
+    position_in,
+)
 from kvs_graphql.store import Store, partitions_of
 
 Headers = tuple[tuple[str, bytes | None], ...]
@@ -88,7 +98,7 @@ class Writes:
         return self._write(tombstone, before, written)
 
     def _here(self) -> Cursor:
-        return Cursor(self._feed.topic_id, self._feed.positions)
+        return Cursor(self._feed.topic_id, self._feed.positions, (), self._feed.epochs)
 
     def _check_size(self, write: Outgoing) -> None:
         if write.size_bytes - len(write.key) > self._value_bytes_max:
@@ -100,21 +110,27 @@ class Writes:
     def _write(self, write: Outgoing, before: Cursor, written: Sequence[Written]) -> Write:
         # The table may have been begun since, or be of another topic: then everything is after the write.
         here = self._here()
-        positions = before.positions if before.topic_id == here.topic_id else ()
+        positions, epochs = (before.positions, before.epochs) if before.topic_id == here.topic_id else ((), ())
         for one in written:
             positions = advance(positions, one.partition, one.offset + 1)
+        # Kafka does not say under which epoch it took a record.
+        taken = {one.partition for one in written}
+        epochs = tuple(UNKNOWN_EPOCH if partition in taken else epoch for partition, epoch in enumerate(epochs))
         own, value = written[0], self._tombstone if write.value is None else write.value
         headers = encode_headers(write.headers)
         record = Record(write.key, value, own.partition, own.offset, own.timestamp_ms, headers)
-        cursor = Cursor(here.topic_id, positions)
+        cursor = Cursor(here.topic_id, positions, (), epochs)
         self.cursor = cursor if self.cursor is None else _later(self.cursor, cursor)
         return Write(record, cursor)
 
 
 def _later(one: Cursor, other: Cursor) -> Cursor:
     """Where both cursors are reached; of two topics, the later cursor's is the table's."""
-    positions = merge(one.positions, other.positions) if one.topic_id == other.topic_id else other.positions
-    return Cursor(other.topic_id, positions)
+    if one.topic_id != other.topic_id:
+        return other
+    positions = merge(one.positions, other.positions)
+    higher = [other if offset == position_in(other.positions, p) else one for p, offset in enumerate(positions)]
+    return Cursor(other.topic_id, positions, (), tuple(epoch_in(cursor.epochs, p) for p, cursor in enumerate(higher)))
 
 
 def _failure(failures: Sequence[BaseException], before: Cursor, *, partly: bool) -> BaseException:

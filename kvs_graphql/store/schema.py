@@ -63,7 +63,10 @@ CREATE TABLE source (
 );
 """
 
-MIGRATIONS = (_TABLES,)
+# The leader epoch of the last record below next_offset; -1 where it is unknown.
+_LEADER_EPOCHS = "ALTER TABLE position ADD COLUMN leader_epoch INTEGER NOT NULL DEFAULT -1"
+
+MIGRATIONS = (_TABLES, _LEADER_EPOCHS)
 """Item N turns a file of version N into one of version N + 1; an empty file has version 0."""
 
 # Built at the end of the first read of a topic: one sort is cheaper than two random writes per record.

@@ -15,7 +15,7 @@ import structlog
 from kvs_graphql.cursor import NO_TOPIC_ID, Cursor
 from kvs_graphql.database import Database, open_database, remove_database
 from kvs_graphql.errors import Damaged, DatabaseError, Unwritable
-from kvs_graphql.records import Batch, Commit, Positions
+from kvs_graphql.records import UNKNOWN_EPOCH, Batch, Commit, Epochs, Positions
 from kvs_graphql.store import schema, writer
 from kvs_graphql.store.queries import Query
 from kvs_graphql.store.writer import WindowLimits
@@ -52,17 +52,26 @@ class Store:
         self._deletes = 0
         self.source: Source | None = None
         self.positions: Positions = ()
+        self.epochs: Epochs = ()
+        """The leader epochs at these positions."""
+        self.deletes_known_from: Positions = ()
+        """From where on every delete is remembered, as of the last commit."""
         self.generation = 0
         """Changes whenever a rebuilt table replaces this one."""
         self.indexed = asyncio.Event()
         """Set once the first read of the topic is over and the table can be read in log order."""
 
     async def begin(self, topic: str, topic_id: bytes, deletes_known_from: Positions, at_ms: int = 0) -> None:
-        """Begin an empty table: every partition at offset 0, deletes remembered from the given offsets on."""
+        """Begin an empty table: every partition at offset 0, deletes remembered from the given offsets on.
+
+        These must be on the safe side: `caught_up` replaces them once the topic has been read.
+        """
         source = Source(topic, topic_id, at_ms)
         await self._database.transaction(partial(_begin, source=source, deletes_known_from=deletes_known_from))
         self.source = source
         self.positions = (0,) * len(deletes_known_from)
+        self.epochs = ()
+        self.deletes_known_from = deletes_known_from
 
     async def apply(self, batch: Batch) -> Commit:
         """Commit a batch: its entries, changes and positions in one transaction.
@@ -73,24 +82,43 @@ class Store:
             Unwritable: Nothing of the batch was written.
             Damaged: The file does not hold what was written to it.
         """
-        work = partial(writer.apply, batch=batch, before=self.positions, deletes=self._deletes, limits=self._limits)
-        commit, self._deletes = await self._database.transaction(work)
-        self.positions = commit.after
+        before = self.positions
+
+        def work(connection: Connection) -> tuple[Commit, int, Positions]:
+            commit, deletes = writer.apply(connection, batch, before, self._deletes, self._limits)
+            return commit, deletes, writer.deletes_known_from(connection)
+
+        commit, self._deletes, self.deletes_known_from = await self._database.transaction(work)
+        self.positions, self.epochs = commit.after, batch.epochs
         return commit
 
-    async def caught_up(self, at_ms: int) -> None:
-        """Record that the table was at the end of the topic at `at_ms`. The first time, build the indexes."""
+    async def caught_up(self, at_ms: int, deletes_known_from: Positions | None = None) -> None:
+        """Record that the table was at the end of the topic at `at_ms`.
+
+        The first time, build the indexes, and remember deletes from the given offsets on; None keeps those of `begin`.
+        """
+        first = not self.indexed.is_set()
 
         def work(connection: Connection) -> None:
             schema.build_indexes(connection)
             connection.execute("UPDATE source SET caught_up_at = ?", (at_ms,))
+            if first and deletes_known_from is not None:
+                writer.remember_deletes_from(connection, deletes_known_from)
 
         await self._database.transaction(work)
         if self.source is not None:
             self.source = replace(self.source, caught_up_at=at_ms)
-        if not self.indexed.is_set():
-            self._deletes = await self._database.transaction(lambda c: writer.forget_deletes(c, self._limits))
-            self.indexed.set()
+        if first:
+            await self._forget_deletes()
+
+    async def _forget_deletes(self) -> None:
+        """Keep to the limit of remembered deletes. Afterwards, watches may read the table in log order."""
+
+        def work(connection: Connection) -> tuple[int, Positions]:
+            return writer.forget_deletes(connection, self._limits), writer.deletes_known_from(connection)
+
+        self._deletes, self.deletes_known_from = await self._database.transaction(work)
+        self.indexed.set()
 
     @asynccontextmanager
     async def shadow(self) -> AsyncIterator["Store"]:
@@ -133,24 +161,27 @@ class Store:
             Unavailable: The file cannot be read.
         """
 
-        def work(connection: Connection) -> tuple[bytes, Positions, list[Any]]:
-            topic_id, positions = _read_cursor(connection)
-            return topic_id, positions, [query(connection) for query in queries]
+        def work(connection: Connection) -> Snapshot:
+            return Snapshot(_read_cursor(connection), [query(connection) for query in queries])
 
-        topic_id, positions, results = await self._database.snapshot(work)
-        return Snapshot(Cursor(topic_id, positions), results)
+        return await self._database.snapshot(work)
 
     async def reload(self) -> None:
         """Read back what this object knows of the file: its source, positions and indexes."""
 
-        def work(connection: Connection) -> tuple[Source | None, Positions, bool]:
+        def work(connection: Connection) -> tuple[Source | None, Cursor, Positions, bool]:
             row = connection.execute("SELECT topic, topic_id, caught_up_at FROM source").fetchone()
-            return None if row is None else Source(*row), _read_cursor(connection)[1], schema.is_indexed(connection)
+            return (
+                None if row is None else Source(*row),
+                _read_cursor(connection),
+                writer.deletes_known_from(connection),
+                schema.is_indexed(connection),
+            )
 
-        self.source, self.positions, indexed = await self._database.transaction(work)
+        self.source, cursor, self.deletes_known_from, indexed = await self._database.transaction(work)
+        self.positions, self.epochs = cursor.positions, cursor.epochs
         if indexed:
-            self._deletes = await self._database.transaction(lambda c: writer.forget_deletes(c, self._limits))
-            self.indexed.set()
+            await self._forget_deletes()
 
 
 @asynccontextmanager
@@ -196,7 +227,9 @@ def _begin(connection: Connection, source: Source, deletes_known_from: Positions
     )
 
 
-def _read_cursor(connection: Connection) -> tuple[bytes, Positions]:
+def _read_cursor(connection: Connection) -> Cursor:
     found = connection.execute("SELECT topic_id FROM source").fetchone()
-    rows = connection.execute("SELECT next_offset FROM position ORDER BY partition").fetchall()
-    return NO_TOPIC_ID if found is None else found[0], tuple(offset for (offset,) in rows)
+    rows = connection.execute("SELECT next_offset, leader_epoch FROM position ORDER BY partition").fetchall()
+    positions, epochs = zip(*rows, strict=True) if rows else ((), ())
+    known = epochs if max(epochs, default=UNKNOWN_EPOCH) != UNKNOWN_EPOCH else ()
+    return Cursor(NO_TOPIC_ID if found is None else found[0], positions, (), known)

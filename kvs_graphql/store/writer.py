@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import chain, islice
 from typing import Any
 
-from kvs_graphql.records import Batch, Commit, Positions, Record, position_in
+from kvs_graphql.records import Batch, Commit, Positions, Record, epoch_in, position_in
 from kvs_graphql.store.conflicts import apply_with_conflicts, has_conflicts
 from kvs_graphql.store.schema import COLUMNS, is_indexed, window_changes
 
@@ -25,8 +25,8 @@ INSERT INTO entry ({COLUMNS}) SELECT {COLUMNS} FROM change WHERE sequence >= ? O
 _ROWS_PER_STATEMENT = 500
 _KEYS_PER_SORT = 2_000
 _MOVE_POSITION = """
-INSERT INTO position (partition, next_offset, window_start, deletes_known_from) VALUES (?, ?, ?, 0)
-ON CONFLICT (partition) DO UPDATE SET next_offset = excluded.next_offset
+INSERT INTO position (partition, next_offset, window_start, deletes_known_from, leader_epoch) VALUES (?, ?, ?, 0, ?)
+ON CONFLICT (partition) DO UPDATE SET next_offset = excluded.next_offset, leader_epoch = excluded.leader_epoch
 """
 
 
@@ -57,13 +57,14 @@ def apply(
     else:
         _skip_window(connection, batch.positions)
     connection.executemany(
-        _MOVE_POSITION, [(p, offset, position_in(before, p)) for p, offset in enumerate(batch.positions)]
+        _MOVE_POSITION,
+        [(p, offset, position_in(before, p), epoch_in(batch.epochs, p)) for p, offset in enumerate(batch.positions)],
     )
     # An upper bound is enough below the limit: counting is expensive, and many keys are deleted more than once.
     deletes += sum(change.value is None for change in changes)
     if deletes > limits.deletes_max and is_indexed(connection):
         deletes = forget_deletes(connection, limits)
-    return Commit(before, batch.positions, changes, size_bytes), deletes
+    return Commit(before, batch.positions, changes, size_bytes, batch.epochs), deletes
 
 
 def forget_deletes(connection: sqlite3.Connection, limits: WindowLimits) -> int:
@@ -83,6 +84,18 @@ def forget_deletes(connection: sqlite3.Connection, limits: WindowLimits) -> int:
     for partition, count in counts:
         forgotten += _forget_oldest(connection, partition, -(-excess * count // total))
     return total - forgotten
+
+
+def deletes_known_from(connection: sqlite3.Connection) -> Positions:
+    """Read from where on every delete is remembered."""
+    return tuple(o for (o,) in connection.execute("SELECT deletes_known_from FROM position ORDER BY partition"))
+
+
+def remember_deletes_from(connection: sqlite3.Connection, offsets: Positions) -> None:
+    """Set from where on every delete is remembered."""
+    connection.executemany(
+        "UPDATE position SET deletes_known_from = ? WHERE partition = ?", [(o, p) for p, o in enumerate(offsets)]
+    )
 
 
 def _write(connection: sqlite3.Connection, batch: Batch, *, remembered: bool) -> tuple[list[Record], int]:

@@ -1,11 +1,12 @@
 """The states of a watch, and how it starts.
 
 STARTING ──▶ SNAPSHOT ◀── RESETTING       the table from the beginning
-   │            │             ▲
-   ▼            ▼             │ what the client holds cannot be gone on from
-UNSYNCED ◀──▶ REPLAYING ──────┤           every change since the cursor
- ▲     ◀──▶ CONFLATING        │           the latest state of each key changed since
- ▼                            │
+ │ │            │             ▲
+ │ ▼            ▼             │ what the client holds cannot be gone on from
+ │ UNSYNCED ──────────────────┤
+ │  ▲     ◀──▶ REPLAYING      │           every change since the cursor
+ │  │     ◀──▶ CONFLATING     │           the latest state of each key changed since
+ ▼  ▼                         │
 SYNCED ───────────────────────┘           following the feed
 """
 
@@ -28,12 +29,12 @@ class WatchState(Enum):
 
 
 TRANSITIONS: dict[WatchState, frozenset[WatchState]] = {
-    WatchState.STARTING: frozenset({WatchState.SNAPSHOT, WatchState.UNSYNCED, WatchState.RESETTING}),
+    WatchState.STARTING: frozenset({WatchState.SNAPSHOT, WatchState.UNSYNCED, WatchState.SYNCED, WatchState.RESETTING}),
     WatchState.SNAPSHOT: frozenset({WatchState.UNSYNCED, WatchState.RESETTING}),
     WatchState.UNSYNCED: frozenset(
         {WatchState.SYNCED, WatchState.REPLAYING, WatchState.CONFLATING, WatchState.RESETTING}
     ),
-    WatchState.REPLAYING: frozenset({WatchState.UNSYNCED, WatchState.RESETTING}),
+    WatchState.REPLAYING: frozenset({WatchState.UNSYNCED}),
     WatchState.CONFLATING: frozenset({WatchState.UNSYNCED}),
     WatchState.SYNCED: frozenset({WatchState.UNSYNCED, WatchState.RESETTING}),
     WatchState.RESETTING: frozenset({WatchState.SNAPSHOT}),

@@ -25,6 +25,7 @@ from kvs_graphql.store import Coverage, Query, Store, changes_after, coverage, k
 from kvs_graphql.watch.conflation import conflate
 from kvs_graphql.watch.pages import Page
 from kvs_graphql.watch.quotas import BYTES_PER_TURN, UPDATES_PER_TURN, Quotas, arguments_bytes
+from kvs_graphql.watch.resume import follows_from, lost_partitions, way_from_table
 from kvs_graphql.watch.states import TRANSITIONS, Start, WatchState
 
 T = TypeVar("T")
@@ -43,8 +44,8 @@ class Watch:
 
     # There is one for each idle subscription: it must be small.
     __slots__ = (
-        *("_delivered", "_feed", "_generation", "_interest", "_known", "_owes_live", "_quotas", "_seen", "_sink"),
-        *("_store", "_target", "_topic_id", "_validation", "_validator", "state"),
+        *("_delivered", "_epochs", "_feed", "_generation", "_interest", "_known", "_owes_live", "_quotas"),
+        *("_seen", "_sink", "_store", "_target", "_topic_id", "_validation", "_validator", "state"),
     )
 
     def __init__(
@@ -58,6 +59,7 @@ class Watch:
         self._validator = validator
         self._validation: PendingValidation | None = None
         self._topic_id = feed.topic_id
+        self._epochs = feed.epochs
         self._generation = store.generation
         self._known: Coverage | None = None
         self._seen: Positions = ()
@@ -114,29 +116,33 @@ class Watch:
         known = start.after is not None and await self._validator.is_this_topic(start.after.topic_id)
         self._adopt_table()
         if start.after is not None and known:
-            self._topic_id, self._seen, self._target = start.after
+            self._topic_id, self._seen, self._target, self._epochs = start.after
+            if await self._validator.was_cut(start.after):
+                return WatchState.RESETTING
             self._validation = self._validator.validation_of(merge(self._seen, self._target))
         elif start.after is not None:
             return WatchState.RESETTING
         elif start.snapshot:
             return WatchState.SNAPSHOT
         else:
+            # From now on: nothing is resumed.
             self._seen = self._feed.positions
             self._owes_live = start.progress
+            return WatchState.SYNCED
         return WatchState.UNSYNCED
 
     async def _choose(self) -> WatchState:
         """Follow the feed where its log reaches back to the cursor, else read the store in the best way it can tell."""
-        if not self._is_same_table():
+        if not await self._is_same_log():
             return WatchState.RESETTING
-        if self._feed.holds(self._seen):
+        if follows_from(self._seen, self._store.deletes_known_from) and self._feed.holds(self._seen):
             return WatchState.SYNCED
         await self._store.indexed.wait()
         read = await self._read(lambda _: None)
-        if read is None or any(self._forgot_deletes(read.known, p) for p in range(len(read.known.positions))):
-            return WatchState.RESETTING
+        if read is None:
+            return await self._choose()
         self._known = read.known
-        return WatchState.CONFLATING if self._lost(read.known) else WatchState.REPLAYING
+        return way_from_table(self._seen, read.known)
 
     async def _reset(self) -> Pages:
         self._adopt_table()
@@ -162,23 +168,20 @@ class Watch:
         assert known is not None, "the decision to conflate read it"
         self._owes_live = True
         yield [self._marker(Kind.CONFLATED)]
-        async with aclosing(self._scan(self._lost(known), known.positions)) as pages:
+        async with aclosing(self._scan(lost_partitions(self._seen, known), known.positions)) as pages:
             async for page in pages:
                 yield page
         self._enter(WatchState.UNSYNCED)
 
     async def _replay(self) -> Pages:
         """Every change since what was seen, until the window's end or as far as the window still holds them."""
-        sequence, generation = 0, self._generation
+        sequence = 0
         while True:
             read = await self._read_page(partial(changes_after, self._interest, self._seen, sequence))
-            if read is None:
-                self._enter(WatchState.RESETTING)
-                return
-            known, changes = read.known, read.found
             # Sequence numbers of another file mean nothing in this one.
-            if self._generation != generation or not covers(self._seen, known.window_start):
+            if read is None or not covers(self._seen, read.known.window_start):
                 break
+            known, changes = read.known, read.found
             with Page(self._quotas.pages, changes.records) as page:
                 while page:
                     yield self._some_records(page)
@@ -196,9 +199,11 @@ class Watch:
         # A cursor ahead of this replica is accepted if Kafka has it: LIVE waits until the feed is there too.
         self._target = merge(self._target, self._seen)
         self._delivered = self._seen
+        generation = self._store.generation
         with self._feed.watch(self._interest, self._seen) as watcher:
             while not self._is_refuted():
                 taken = await self._take(watcher, start)
+                self._epochs = self._feed.epochs if self._store.generation == generation else self._feed.previous_epochs
                 if watcher.state is WatcherState.FELL_BEHIND:
                     self._seen = watcher.positions
                     self._enter(WatchState.UNSYNCED)
@@ -247,7 +252,7 @@ class Watch:
                 read = await self._read_page(
                     partial(log_order, interest, partition, begin, end[partition], deletes=deletes)
                 )
-                if read is None or (deletes and self._forgot_deletes(read.known, partition)):
+                if read is None or (deletes and not follows_from(self._seen, read.known.deletes_known_from)):
                     return
                 with Page(self._quotas.pages, read.found.records) as page:
                     while page:
@@ -262,7 +267,7 @@ class Watch:
         if keys is None or self._interest.prefix is not None or len(partitions) == 1:
             return dict.fromkeys(partitions, self._interest)
         read = await self._read(keys_by_partition(keys))
-        if read is None or any(self._forgot_deletes(read.known, partition) for partition in partitions):
+        if read is None or not follows_from(self._seen, read.known.deletes_known_from):
             return {}
         passed = set(partitions) - read.found.keys()
         self._seen = merge(self._seen, tuple(offset if p in passed else 0 for p, offset in enumerate(end)))
@@ -357,14 +362,26 @@ class Watch:
     async def _read_now(self, query: Query[T]) -> _Read[T] | None:
         """Run a query, and note what has to be reached before LIVE; None where the table was replaced."""
         snapshot = await self._store.read(coverage(), query)
-        if not self._is_same_table() or snapshot.cursor.topic_id != self._topic_id:
+        is_same_file = self._store.generation == self._generation
+        if not is_same_file or not self._feed.topic_id == snapshot.cursor.topic_id == self._topic_id:
             return None
         self._target = merge(self._target, snapshot.cursor.positions)
+        self._epochs = snapshot.cursor.epochs
         return _Read(snapshot.results[0], snapshot.results[1])
 
     def _adopt_table(self) -> None:
         """Go on from the table as it is now."""
         self._topic_id, self._generation = self._feed.topic_id, self._store.generation
+        self._epochs = self._feed.epochs
+
+    async def _is_same_log(self) -> bool:
+        """Whether the table is still of the log that led to what was seen, and the client can continue from there."""
+        while (generation := self._store.generation) != self._generation:
+            if await self._validator.was_cut(Cursor(self._topic_id, self._seen, self._target, self._epochs)):
+                return False
+            if generation == self._store.generation:
+                break
+        return self._is_same_table()
 
     def _is_same_table(self) -> bool:
         """Whether the client can continue from what it holds; a rebuilt table agrees with the old one at equal cursors.
@@ -379,13 +396,6 @@ class Watch:
             self._generation = self._store.generation
         return True
 
-    def _lost(self, known: Coverage) -> list[int]:
-        """The partitions in which the window no longer holds every change since what was seen."""
-        return [p for p, offset in enumerate(known.window_start) if position_in(self._seen, p) < offset]
-
-    def _forgot_deletes(self, known: Coverage, partition: int) -> bool:
-        return 0 < position_in(self._seen, partition) < known.deletes_known_from[partition]
-
     def _marker(self, kind: Kind, positions: Positions | None = None) -> Update:
         return Update(kind, self._cursor(self._seen if positions is None else positions))
 
@@ -397,4 +407,4 @@ class Watch:
         return update._replace(cursor_source=self._cursor(update.cursor.positions))
 
     def _cursor(self, positions: Positions) -> Cursor:
-        return Cursor(self._topic_id, positions, self._target if self._owes_live else ())
+        return Cursor(self._topic_id, positions, self._target if self._owes_live else (), self._epochs)

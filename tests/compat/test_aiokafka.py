@@ -17,6 +17,9 @@ from kvs_graphql.compat.aiokafka import (
     ask_any_broker,
     connect_to_leader,
     consumer_client,
+    epoch_ends,
+    epoch_ends_request,
+    fetched_batches,
     intercept_send,
     is_fetch,
     partition_for_key,
@@ -207,6 +210,41 @@ def test_topic_metadata_v12_is_encoded_and_decoded_by_the_protocol() -> None:
         metadata = topic_metadata(request.RESPONSE_TYPE.decode(response))
         assert metadata["topic_id"] == topic_id
         assert [(p["partition"], p["leader"]) for p in metadata["partitions"]] == [(2, 1)]
+
+
+def test_epoch_ends_are_asked_for_and_read_by_the_protocol() -> None:
+    answer = b"\x00\x00" + b"\x00\x00\x00\x03" + b"\x00\x00\x00\x05" + bytes(7) + b"\x64"
+    response = bytes(4) + b"\x00\x00\x00\x01" + b"\x00\x01t" + b"\x00\x00\x00\x01" + answer
+    with canary("The classes of aiokafka.protocol no longer encode and decode OffsetForLeaderEpoch version 2."):
+        request = epoch_ends_request("t", {3: 7}).prepare({23: (2, 4)})
+        asked = b"\x00\x00\x00\x03" + b"\xff\xff\xff\xff" + b"\x00\x00\x00\x07"
+        assert request.encode() == b"\x00\x00\x00\x01" + b"\x00\x01t" + b"\x00\x00\x00\x01" + asked
+        assert list(epoch_ends(request.RESPONSE_TYPE.decode(response))) == [(0, 3, 5, 100)]
+
+
+async def test_batches_of_a_fetch_show_their_leader_epochs(embedded_broker: EmbeddedBroker) -> None:
+    topic = "epochs-of-batches"
+    embedded_broker.create_topic(topic)
+    found: list[tuple[int, list[tuple[int, int]]]] = []
+    async with producing(embedded_broker) as producer, consuming(embedded_broker, topic) as consumer:
+        await send_one(producer, topic)
+        await send_one(producer, topic)
+
+        async def observed(node: int, request: Any, **options: Any) -> Any:
+            response = await send(node, request, **options)
+            if is_fetch(request):
+                found.extend((partition, list(batches)) for partition, batches in fetched_batches(response))
+            return response
+
+        send = intercept_send(consumer_client(consumer), observed)
+        with canary("Responses to a FetchRequest no longer end with each partition's records."):
+            async with asyncio.timeout(SECONDS_MAX):
+                await consumer.start()
+                await consumer.getone()
+                await consumer.getone()
+            offsets = [offset for partition, batches in found for offset, epoch in batches if epoch >= 0]
+            assert {partition for partition, _ in found} == {0}
+            assert sorted({*offsets}) == [0, 1]
 
 
 async def test_stopped_consumer_leaves_no_task_while_the_broker_is_away() -> None:

@@ -205,6 +205,66 @@ async def test_entries_of_a_truncated_log_are_removed(kafka_broker: KafkaBroker,
         assert any("ends at offset 1, before the table's position 2" in m.reason for m in moments)
 
 
+async def test_entries_of_a_log_that_was_cut_short_and_grew_again_are_removed(
+    kafka_broker: KafkaBroker, topic: str, tmp_path: Path
+) -> None:
+    kafka_broker.create_topic(topic, 1)
+    servers = kafka_broker.bootstrap_servers
+    produce(servers, topic, [(b"kept", b"1")])
+    (segment,) = kafka_broker.log.parent.rglob(f"{topic}-0/00000000000000000000.log")
+    size = segment.stat().st_size
+    await served_once(kafka_broker, topic, tmp_path, [(b"lost%d" % n, b"1") for n in range(9)])
+    kafka_broker.stop()
+    with segment.open("r+b") as file:
+        file.truncate(size)
+    kafka_broker.start()
+    # Past the table's position: the offsets do not tell the logs apart.
+    produce(servers, topic, [(b"new%d" % n, b"2") for n in range(20)])
+    async with serving(servers, topic, tmp_path) as served:
+        moments = states_of(served)
+        await served.state(State.LIVE)
+        truth = await assert_equal_to_the_log(served, kafka_broker, topic)
+        assert set(truth.live) == {b"kept", *(b"new%d" % n for n in range(20))}
+        assert any("cut short and grew again" in m.reason for m in moments)
+
+
+async def test_clients_of_a_log_that_was_cut_short_and_grew_again_are_reset(
+    kafka_broker: KafkaBroker, topic: str, tmp_path: Path
+) -> None:
+    kafka_broker.create_topic(topic, 1)
+    servers = kafka_broker.bootstrap_servers
+    produce(servers, topic, [(b"kept", b"1")])
+    (segment,) = kafka_broker.log.parent.rglob(f"{topic}-0/00000000000000000000.log")
+    size = segment.stat().st_size
+    produce(servers, topic, [(b"lost%d" % n, b"1") for n in range(9)])
+    async with (
+        asyncio.timeout(SECONDS_MAX),
+        serving(servers, topic, tmp_path) as served,
+        connect(served.run.url) as client,
+    ):
+        await served.state(State.LIVE)
+        cursor = (await served.query("{ status { entries } }"))["extensions"]["cursor"]
+        snapshot = "subscription { updates(snapshot: true) { kind key entry { value } } }"
+        async with aclosing(client.subscribe(snapshot)) as events:  # type: ignore[type-var]
+            assert len(await until_live(events)) == 10
+            await asyncio.to_thread(kafka_broker.stop)
+            with segment.open("r+b") as file:
+                file.truncate(size)
+            await asyncio.to_thread(kafka_broker.start)
+            produce(servers, topic, [(b"new%d" % n, b"2") for n in range(20)])
+            assert (await anext(events))["updates"]["kind"] == "RESET"
+            held = await until_live(events)
+            while len(held) < 21:
+                update = (await anext(events))["updates"]
+                held[update["key"]] = update["entry"]["value"]
+            assert held == {"kept": "1", **{f"new{n}": "2" for n in range(20)}}
+        await assert_equal_to_the_log(served, kafka_broker, topic)
+        assert await first_update_after(client, cursor) == "RESET"
+        assert await served.code(AT_LEAST, cursor=cursor) == "BAD_CURSOR"
+        cursor = (await served.query("{ status { entries } }"))["extensions"]["cursor"]
+        assert await first_update_after(client, cursor) == "LIVE"
+
+
 async def test_key_stays_deleted_after_kafka_dropped_its_tombstone(
     kafka_broker: KafkaBroker, topic: str, tmp_path: Path
 ) -> None:

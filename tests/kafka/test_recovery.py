@@ -6,6 +6,7 @@ from kvs_graphql.cursor import NO_TOPIC_ID
 from kvs_graphql.errors import TopicMismatch
 from kvs_graphql.kafka.recovery import (
     LogBounds,
+    all_deletes_written_since_ms,
     first_positions,
     missed_deletes_reason,
     rebuild_reason,
@@ -16,6 +17,7 @@ from kvs_graphql.store import Source
 
 ID, OTHER_ID = b"1" * 16, b"2" * 16
 CAUGHT_UP_AT_MS = 1_000_000
+CLOCK_DIFFERENCE_MS = 5_000
 
 
 def source(topic_id: bytes = ID) -> Source:
@@ -76,14 +78,36 @@ def test_topic_of_another_name_is_an_operators_mistake() -> None:
 
 def test_deletes_are_missed_only_after_their_retention() -> None:
     compacted = TopicConfiguration(compacted=True, delete_retention_ms=60_000)
-    assert missed_deletes_reason(source(), compacted, CAUGHT_UP_AT_MS + 60_000) is None
-    found = missed_deletes_reason(source(), compacted, CAUGHT_UP_AT_MS + 61_000)
+    assert missed_deletes_reason(compacted, 60_000, CLOCK_DIFFERENCE_MS) is None
+    found = missed_deletes_reason(compacted, 61_000, CLOCK_DIFFERENCE_MS)
     assert found == "the table last caught up 61 s ago, and the topic keeps tombstones for 60 s"
+
+
+def test_time_in_the_future_is_distrusted_beyond_the_difference_of_clocks() -> None:
+    compacted = TopicConfiguration(compacted=True, delete_retention_ms=60_000)
+    assert missed_deletes_reason(compacted, -CLOCK_DIFFERENCE_MS, CLOCK_DIFFERENCE_MS) is None
+    found = missed_deletes_reason(compacted, -6_000, CLOCK_DIFFERENCE_MS)
+    assert found is not None
+    assert found.startswith("the table last caught up 6 s in the future by this machine's clock")
+    brief = TopicConfiguration(compacted=True, delete_retention_ms=500)
+    assert missed_deletes_reason(brief, -251, CLOCK_DIFFERENCE_MS) is not None
 
 
 def test_topic_that_is_not_compacted_drops_no_deletes() -> None:
     kept = TopicConfiguration(compacted=False, delete_retention_ms=60_000)
-    assert missed_deletes_reason(source(), kept, CAUGHT_UP_AT_MS + 10**9) is None
+    assert missed_deletes_reason(kept, 10**9, CLOCK_DIFFERENCE_MS) is None
+    assert missed_deletes_reason(kept, -(10**9), CLOCK_DIFFERENCE_MS) is None
+
+
+def test_deletes_of_a_first_read_are_known_whatever_producers_clocks_said() -> None:
+    def since_ms(timestamps_ahead_ms_max: int | None, read_until_ms: int = 200_000) -> int | None:
+        configuration = TopicConfiguration(True, 60_000, timestamps_ahead_ms_max)
+        return all_deletes_written_since_ms(configuration, read_until_ms, CLOCK_DIFFERENCE_MS)
+
+    assert since_ms(0) == 140_000 + CLOCK_DIFFERENCE_MS
+    assert since_ms(3_000) == 143_000 + CLOCK_DIFFERENCE_MS
+    assert since_ms(None) is None, "a broker that accepts any timestamp proves nothing by them"
+    assert since_ms(0, read_until_ms=1_000) == 0, "Kafka knows no times before 1970"
 
 
 def test_reading_starts_at_the_positions_or_the_start_of_the_log() -> None:
@@ -95,17 +119,18 @@ BOUNDS = LogBounds((0, 0), (9, 9))
 
 
 def test_table_that_was_away_is_rebuilt_if_nobody_knows_how_long_tombstones_are_kept() -> None:
-    now_ms = CAUGHT_UP_AT_MS + 60_001
-    found = unknown_deletes_reason(source(), UNKNOWN, (9, 8), BOUNDS, now_ms)
+    away = 60_001, CLOCK_DIFFERENCE_MS
+    found = unknown_deletes_reason(UNKNOWN, (9, 8), BOUNDS, *away)
     assert found == "the table last caught up 60 s ago, and how long the topic keeps tombstones is unknown"
-    assert unknown_deletes_reason(source(), UNKNOWN, (9, 9), BOUNDS, now_ms) is None, "nothing was written"
-    assert unknown_deletes_reason(source(), UNKNOWN, (9, 8), BOUNDS, now_ms - 1) is None, "a lost connection"
+    assert unknown_deletes_reason(UNKNOWN, (9, 9), BOUNDS, *away) is None, "nothing was written"
+    assert unknown_deletes_reason(UNKNOWN, (9, 8), BOUNDS, 60_000, CLOCK_DIFFERENCE_MS) is None, "a lost connection"
+    assert unknown_deletes_reason(UNKNOWN, (9, 8), BOUNDS, -60_000, CLOCK_DIFFERENCE_MS) is not None, "a wrong clock"
 
 
 def test_table_that_keeps_reading_is_not_rebuilt_again_and_again() -> None:
-    assert missed_deletes_reason(source(), UNKNOWN, CAUGHT_UP_AT_MS + 10**9) is None
+    assert missed_deletes_reason(UNKNOWN, 10**9, CLOCK_DIFFERENCE_MS) is None
 
 
 @pytest.mark.parametrize("known", [TopicConfiguration(True, 60_000), TopicConfiguration(False, None)])
 def test_table_of_a_known_topic_is_judged_by_what_is_known(known: TopicConfiguration) -> None:
-    assert unknown_deletes_reason(source(), known, (0, 0), BOUNDS, CAUGHT_UP_AT_MS + 10**9) is None
+    assert unknown_deletes_reason(known, (0, 0), BOUNDS, 10**9, CLOCK_DIFFERENCE_MS) is None

@@ -73,7 +73,7 @@ def test_configuration_without_the_right_to_see_it_is_unknown(error: type[TopicA
 
 def test_configuration_that_the_broker_leaves_out_is_unknown() -> None:
     found = configuration_in(described(), "topic")
-    assert found == TopicConfiguration(None, None, "the broker does not show it")
+    assert found == TopicConfiguration(None, None, unknown_because="the broker does not show it")
 
 
 def test_error_that_may_pass_is_raised_instead_of_a_configuration() -> None:

@@ -139,7 +139,9 @@ class TestOverGraphQL:
         (error,) = answer["errors"]
         assert answer["data"] == {"value": None}
         feed = topic.served.run.feed
-        assert decode_cursor(error["extensions"].pop("reached")) == Cursor(feed.topic_id, feed.positions)
+        assert decode_cursor(error["extensions"].pop("reached")) == Cursor(
+            feed.topic_id, feed.positions, (), feed.epochs
+        )
         reason = f"following topic '{topic.name}'"
         assert error["extensions"] == {"code": "NOT_CAUGHT_UP", "behind": 1, "state": "LIVE", "reason": reason}
 

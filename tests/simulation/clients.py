@@ -67,12 +67,14 @@ class SimulatedClient:
         """Read until the cursor covers `until`, or `updates_max` updates arrived."""
         validator = CursorValidator(replica.feed, replica.kafka.refreshes)
         watch = ObservedWatch(replica.store, replica.feed, self.interest, self._quotas, validator)
-        snapshot = self._resume is None and self._snapshot
+        # While a table is being read for the first time, nobody holds the table at its positions.
+        holds_table = not self._snapshot and replica.store.indexed.is_set()
+        snapshot = self._resume is None and not holds_table
         self._until, self._left = until, updates_max
         self.watches.append(watch)
         sink = Sink(self._encode, self._send) if self._delivers_directly else None
         start = Start(self._resume, snapshot, progress=True, interval=self._interval)
-        if self._resume is None and not self._snapshot:
+        if self._resume is None and holds_table:
             self.view.begin(replica.feed.positions)
         async with aclosing(watch.updates(start, sink)) as pages:
             async for page in pages:

@@ -45,17 +45,20 @@ class Replica:
         self._stack = AsyncExitStack()
         self.store: Store
         self.feed: Feed
+        self.began_after = 0
+        """How often the log had been compacted when this table was begun."""
 
     async def start(self) -> None:
         self.store = await self._stack.enter_async_context(open_inline_store(self._path, self._limits))
         self.feed = Feed(
             Cursor(TOPIC_ID, self.store.positions),
-            changes_max=self._random.choice((1, 5, 50)),
-            bytes_max=self._random.choice((1, 1_000_000)),
+            changes_max=self._random.choice((1, 5, 50, 50)),
+            bytes_max=self._random.choice((1, 1_000_000, 1_000_000)),
             steps_per_turn=self._random.choice((1, 3, 1_000)),
         )
         if self.store.source is None:
-            await self.store.begin("t", TOPIC_ID, (0,) * len(self._log.partitions))
+            self.began_after = self._log.compactions
+            await self.store.begin("t", TOPIC_ID, self._log.end)
             self.feed.reset(Cursor(TOPIC_ID, self.store.positions))
 
     async def stop(self) -> None:
@@ -75,17 +78,23 @@ class Replica:
             self.feed.publish(await self.store.apply(batch))
             self.kafka.was_read(self.store.positions)
         if not self.store.indexed.is_set() and (self._random.random() < 0.2 or self.at_end):
-            await self.store.caught_up(0)
+            await self._end_first_read(self.store)
+
+    async def _end_first_read(self, store: Store) -> None:
+        """Let the table know the deletes from somewhere past the last tombstone that the log has forgotten."""
+        forgotten = self._log.tombstones_end
+        if covers(store.positions, forgotten):
+            known_from = map(self._random.randint, forgotten, store.positions)
+            await store.caught_up(0, tuple(known_from))
 
     async def rebuild(self) -> None:
         """Rebuild the table in a shadow database, up to the old one's positions at least, and swap."""
         shadow = self._path.with_name(f"{self._path.name}.rebuild")
         async with open_inline_store(shadow, self._limits) as fresh:
-            horizon = tuple(self._random.randint(0, position) for position in self.store.positions)
-            await fresh.begin("t", TOPIC_ID, horizon)
-            while not covers(fresh.positions, self.store.positions):
+            await fresh.begin("t", TOPIC_ID, self._log.end)
+            while not covers(fresh.positions, merge(self.store.positions, self._log.tombstones_end)):
                 await fresh.apply(self._log.batch(self._random, fresh.positions, records_max=20))
-            await fresh.caught_up(0)
+            await self._end_first_read(fresh)
         await self.store.swap()
         self.feed.reset(Cursor(TOPIC_ID, self.store.positions))
         self.kafka.was_read(self.store.positions)
@@ -97,4 +106,6 @@ class Replica:
     async def finish(self) -> None:
         while not self.at_end:
             await self.step(1000)
+        if not self.store.indexed.is_set():
+            await self._end_first_read(self.store)
         await self.store.caught_up(0)

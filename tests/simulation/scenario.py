@@ -44,9 +44,10 @@ async def _simulate(random: Random, log: SimulatedLog, replicas: list[Replica]) 
     quotas = Quotas(watch_limits)
     clients = [SimulatedClient(random, log, quotas) for _ in range(3)]
 
-    for _ in range(random.randint(1, 6)):
+    for _ in range(random.randint(1, 9)):
         async with asyncio.TaskGroup() as tasks:
-            for client in clients:
+            # The others stay away, and come back after what happens meanwhile.
+            for client in random.sample(clients, random.randint(1, len(clients))):
                 replica = random.choice(replicas)
                 tasks.create_task(_follow_for_a_while(client, replica, log.end, random.randint(1, 12)))
             for replica in replicas:
@@ -54,8 +55,7 @@ async def _simulate(random: Random, log: SimulatedLog, replicas: list[Replica]) 
                     await replica.step()
                 if random.random() < 0.15:
                     await replica.rebuild()
-        if random.random() < 0.3:
-            await random.choice(replicas).forget()
+        await _happen(random, log, replicas)
         if random.random() < 0.1:
             random.choice(clients).claim_unreachable_cursor()
 
@@ -69,6 +69,18 @@ async def _simulate(random: Random, log: SimulatedLog, replicas: list[Replica]) 
         client.view.check_complete()
         assert client.view.table == log.table(log.end, client.interest)
     return clients
+
+
+async def _happen(random: Random, log: SimulatedLog, replicas: list[Replica]) -> None:
+    """Compact the log below what all tables have read but those in their first read, and delete a database."""
+    read = [replica.store.positions for replica in replicas if replica.store.indexed.is_set()]
+    compactions = random.choice((0, 0, 1, 3)) if read else 0
+    for _ in range(compactions):
+        first_reads = (r.began_after for r in replicas if not r.store.indexed.is_set())
+        until = tuple(min(positions) for positions in zip(*read, strict=True))
+        log.compact(random, until, min(first_reads, default=log.compactions))
+    if random.random() < (0.6 if compactions else 0.2):
+        await random.choice(replicas).forget()
 
 
 async def _follow_for_a_while(client: SimulatedClient, replica: Replica, until: Positions, updates_max: int) -> None:

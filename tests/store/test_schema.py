@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from kvs_graphql.errors import DatabaseError
+from kvs_graphql.records import Batch
 from kvs_graphql.store import open_store, schema
 from tests.store.conftest import ROOMY
 
@@ -28,6 +29,23 @@ async def test_older_file_is_migrated_and_keeps_its_contents(older: Path, monkey
     with closing(sqlite3.connect(older)) as connection:
         assert connection.execute("SELECT topic, note FROM source").fetchall() == [("topic", "migrated")]
         assert connection.execute("PRAGMA user_version").fetchone() == (len(newer),)
+
+
+async def test_file_without_leader_epochs_is_read_and_goes_on_without_them(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as older:
+        older.setattr(schema, "MIGRATIONS", schema.MIGRATIONS[:1])
+        with closing(sqlite3.connect(path)) as connection:
+            schema.prepare(connection)
+            connection.execute("INSERT INTO source (id, topic, topic_id, caught_up_at) VALUES (1, 't', x'00', 1)")
+            connection.execute("INSERT INTO position VALUES (0, 7, 0, 0)")
+            connection.commit()
+    async with open_store(path, ROOMY, readers=1) as store:
+        assert (store.positions, store.epochs) == ((7,), ())
+        await store.apply(Batch((), (8,), 0, 0, (3,)))
+    async with open_store(path, ROOMY, readers=1) as store:
+        assert (store.positions, store.epochs) == ((8,), (3,))
 
 
 async def test_failed_migration_leaves_the_file_unchanged(older: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -50,8 +50,13 @@ class Table:
         self, after: Cursor | None = None, *, interval: float | None = None
     ) -> AbstractAsyncContextManager[AsyncIterator[Update]]:
         """Watch everything, after the current positions unless a cursor is given."""
-        start = Start(after or Cursor(NO_TOPIC_ID, self.feed.positions), interval=interval)
+        return self._watching(Start(after or Cursor(NO_TOPIC_ID, self.feed.positions), interval=interval))
 
+    def watching_from_now_on(self) -> AbstractAsyncContextManager[AsyncIterator[Update]]:
+        """Watch everything from now on, with LIVE first."""
+        return self._watching(Start(progress=True))
+
+    def _watching(self, start: Start) -> AbstractAsyncContextManager[AsyncIterator[Update]]:
         async def updates() -> AsyncIterator[Update]:
             async with aclosing(self.new_watch().updates(start)) as pages:
                 async for page in pages:
@@ -63,10 +68,10 @@ class Table:
 
 @asynccontextmanager
 async def open_table(
-    directory: Path, *, changes_max: int = 10_000, limits: WatchLimits = LIMITS
+    directory: Path, *, changes_max: int = 10_000, limits: WatchLimits = LIMITS, deletes_known_from: int = 0
 ) -> AsyncIterator[Table]:
-    """Open an empty table whose feed keeps so many changes."""
+    """Open an empty table whose feed keeps so many changes, and which knows all deletes from that offset on."""
     async with open_inline_store(directory / "kvs.db", WindowLimits(10_000, 1_000_000, 10_000)) as store:
-        await store.begin("topic", NO_TOPIC_ID, (0,))
+        await store.begin("topic", NO_TOPIC_ID, (deletes_known_from,))
         await store.caught_up(0)
         yield Table(store, changes_max, limits)

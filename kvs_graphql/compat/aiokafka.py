@@ -6,13 +6,11 @@ checks each function here against the installed version.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
-from functools import lru_cache
-from io import BytesIO
 from struct import Struct
-from typing import Any, Self
+from typing import Any
 
 import aiokafka.client
 from aiokafka import AIOKafkaClient, AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
@@ -32,30 +30,14 @@ from aiokafka.protocol.admin import (
     SaslAuthenticateResponse_v0,
     SaslAuthenticateResponse_v1,
 )
-from aiokafka.protocol.api import Request, RequestStruct, Response
 from aiokafka.protocol.fetch import FetchRequest
-from aiokafka.protocol.metadata import MetadataRequest, MetadataRequest_v4, MetadataRequest_v5
+from aiokafka.protocol.metadata import MetadataRequest
 from aiokafka.protocol.produce import ProduceRequest
-from aiokafka.protocol.types import (
-    Array,
-    Boolean,
-    CompactArray,
-    CompactString,
-    Int16,
-    Int32,
-    Int64,
-    Schema,
-    String,
-    TaggedFields,
-)
 
 SendRequest = Callable[..., Awaitable[Any]]
 """`AIOKafkaClient.send`: takes a broker's id, a request and options, and returns the response."""
 
-_NO_TOPIC_ID = bytes(16)
 _FIRST_VERSION_WITHOUT_CREATION = 4
-# Brokers rarely give different answers, and they are asked behind every fetch.
-_RESPONSES_CACHED = 16
 _SENDER_CLOSE_SECONDS_MAX = 1.0
 _BATCH_HEAD = Struct(">qiib")
 _LENGTH_END = 12
@@ -175,21 +157,6 @@ def _batches(records: bytes) -> Iterator[tuple[int, int]]:
         at += _LENGTH_END + length
 
 
-def epoch_ends_request(topic: str, epochs: Mapping[int, int]) -> Request[Any]:
-    """A request for where these leader epochs ended, by partition (OffsetForLeaderEpoch, KIP-320).
-
-    It goes to the leader of all of these partitions, and its response is read by `epoch_ends`. Extends the undocumented
-    classes of `aiokafka.protocol`: aiokafka lacks this request.
-    """
-    return _EpochEndsRequest(topic, epochs)
-
-
-def epoch_ends(response: Any) -> Iterable[tuple[int, int, int, int]]:
-    """For each partition in a response: error code, partition, the last epoch not above the one asked for, its end."""
-    found: Iterable[tuple[int, int, int, int]] = response.topics[0][1]
-    return found
-
-
 def produced_partitions(request: Any) -> list[TopicPartition]:
     """The partitions that a request writes to; none if it is no Produce request.
 
@@ -305,165 +272,3 @@ def _build_without_creation(request: MetadataRequest, version: type[Any]) -> Any
 # aiokafka's own refreshes allow creation, so a deleted topic would be back at once with the broker's defaults. A client
 # makes these requests in many places, and offers no setting for them: every client of this process gets this method.
 MetadataRequest.build = _build_without_creation
-
-
-def topic_metadata_request(topic: str) -> Request[Any]:
-    """A request for one topic's metadata that never creates the topic.
-
-    Its response is read by `topic_metadata`. Extends the undocumented classes of `aiokafka.protocol`: aiokafka's own
-    requests stop at version 5, which has no topic ids, and its refreshes let the broker create the topic.
-    """
-    return _TopicMetadataRequest(topic)
-
-
-def topic_metadata(response: Any) -> dict[str, Any]:
-    """The fields of the only topic in a response: `error_code`, `partitions`, and `topic_id` (16 bytes) since v10."""
-    metadata: dict[str, Any] = response.to_object()["topics"][0]
-    return metadata
-
-
-class _Uuid:
-    """A field of 16 raw bytes, a type that aiokafka lacks."""
-
-    @classmethod
-    def encode(cls, value: bytes) -> bytes:
-        return value
-
-    @classmethod
-    def decode(cls, data: Any) -> bytes:
-        read: bytes = data.read(16)
-        return read
-
-
-# Version 12 (KIP-516) is the first that takes a name and answers with the topic's id.
-class _MetadataResponse12(Response):
-    """Identical responses are decoded once."""
-
-    API_KEY = 3
-    API_VERSION = 12
-    SCHEMA = Schema(
-        ("throttle_time_ms", Int32),
-        (
-            "brokers",
-            CompactArray(
-                ("node_id", Int32),
-                ("host", CompactString("utf-8")),
-                ("port", Int32),
-                ("rack", CompactString("utf-8")),
-                ("tags", TaggedFields),
-            ),
-        ),
-        ("cluster_id", CompactString("utf-8")),
-        ("controller_id", Int32),
-        (
-            "topics",
-            CompactArray(
-                ("error_code", Int16),
-                ("topic", CompactString("utf-8")),
-                ("topic_id", _Uuid),
-                ("is_internal", Boolean),
-                (
-                    "partitions",
-                    CompactArray(
-                        ("error_code", Int16),
-                        ("partition", Int32),
-                        ("leader", Int32),
-                        ("leader_epoch", Int32),
-                        ("replicas", CompactArray(Int32)),
-                        ("isr", CompactArray(Int32)),
-                        ("offline_replicas", CompactArray(Int32)),
-                        ("tags", TaggedFields),
-                    ),
-                ),
-                ("authorized_operations", Int32),
-                ("tags", TaggedFields),
-            ),
-        ),
-        ("tags", TaggedFields),
-    )
-
-    @classmethod
-    def decode(cls, data: BytesIO | bytes) -> Self:
-        return cls._decode(data if isinstance(data, bytes) else data.read())
-
-    @classmethod
-    @lru_cache(_RESPONSES_CACHED)
-    def _decode(cls, raw: bytes) -> Self:
-        decoded: Self = super().decode(raw)
-        return decoded
-
-
-class _MetadataRequest12(RequestStruct):
-    API_KEY = 3
-    API_VERSION = 12
-    FLEXIBLE_VERSION = True
-    RESPONSE_TYPE = _MetadataResponse12
-    SCHEMA = Schema(
-        (
-            "topics",
-            CompactArray(("topic_id", _Uuid), ("name", CompactString("utf-8")), ("tags", TaggedFields)),
-        ),
-        ("allow_auto_topic_creation", Boolean),
-        ("include_topic_authorized_operations", Boolean),
-        ("tags", TaggedFields),
-    )
-
-
-class _TopicMetadataRequest(Request[MetadataRequest_v4 | MetadataRequest_v5 | _MetadataRequest12]):
-    """aiokafka picks the newest of these versions that the broker knows."""
-
-    API_KEY = 3
-
-    def __init__(self, topic: str) -> None:
-        self._topic = topic
-
-    def build(self, request_struct_class: type[Any]) -> Any:
-        if request_struct_class is _MetadataRequest12:
-            return request_struct_class([(_NO_TOPIC_ID, self._topic, {})], False, False, {})
-        return request_struct_class([self._topic], False)
-
-
-class _EpochEndsResponse2(Response):
-    API_KEY = 23
-    API_VERSION = 2
-    SCHEMA = Schema(
-        ("throttle_time_ms", Int32),
-        (
-            "topics",
-            Array(
-                ("topic", String("utf-8")),
-                (
-                    "partitions",
-                    Array(("error_code", Int16), ("partition", Int32), ("leader_epoch", Int32), ("end_offset", Int64)),
-                ),
-            ),
-        ),
-    )
-
-
-class _EpochEndsRequest2(RequestStruct):
-    API_KEY = 23
-    API_VERSION = 2
-    RESPONSE_TYPE = _EpochEndsResponse2
-    SCHEMA = Schema(
-        (
-            "topics",
-            Array(
-                ("topic", String("utf-8")),
-                ("partitions", Array(("partition", Int32), ("current_leader_epoch", Int32), ("leader_epoch", Int32))),
-            ),
-        ),
-    )
-
-
-class _EpochEndsRequest(Request[_EpochEndsRequest2]):
-    """Version 2 is the oldest that Kafka 4 knows, and the first with an epoch in each answer and -1 for consumers."""
-
-    API_KEY = 23
-
-    def __init__(self, topic: str, epochs: Mapping[int, int]) -> None:
-        self._topic = topic
-        self._epochs = epochs
-
-    def build(self, request_struct_class: type[Any]) -> Any:
-        return request_struct_class([(self._topic, [(p, -1, epoch) for p, epoch in self._epochs.items()])])

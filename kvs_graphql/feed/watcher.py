@@ -15,7 +15,7 @@ A watcher holds no queue: only an index in the shared log, and the positions bel
 """
 
 import asyncio
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from enum import Enum, auto
 from typing import Protocol, Self
 
@@ -172,11 +172,18 @@ class Watcher:
         if self._waiting is not None and not self._waiting.done():
             self._waiting.set_result(None)
 
-    async def wait(self) -> None:
-        """Return once `take` has something to give, or the state something to say."""
+    async def wait(self, seconds_max: float | None = None) -> bool:
+        """Return once `take` has something to give, or the state something to say; False if that takes too long."""
         if self.state is WatcherState.SYNCED or self.state is WatcherState.DIRECT:
             self._waiting = asyncio.get_running_loop().create_future()
-            await self._waiting
+            if seconds_max is None:
+                await self._waiting
+            else:
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(seconds_max):
+                        await self._waiting
+                return not self._waiting.cancelled()
+        return True
 
     def skip(self) -> None:
         """Leave out everything up to now: a reader of the latest state reads the store for it.

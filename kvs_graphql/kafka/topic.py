@@ -19,8 +19,8 @@ from aiokafka.errors import (
     for_code,
 )
 
-from kvs_graphql.compat.aiokafka import (
-    ask_any_broker,
+from kvs_graphql.compat.aiokafka import ask_any_broker
+from kvs_graphql.compat.aiokafka_requests import (
     epoch_ends,
     epoch_ends_request,
     topic_metadata,

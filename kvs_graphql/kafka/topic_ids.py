@@ -10,7 +10,8 @@ from typing import Any
 
 from aiokafka import AIOKafkaClient
 
-from kvs_graphql.compat.aiokafka import fetched_batches, intercept_send, is_fetch, send_pair, topic_metadata_request
+from kvs_graphql.compat.aiokafka import fetched_batches, intercept_send, is_fetch, send_pair
+from kvs_graphql.compat.aiokafka_requests import topic_metadata_request
 from kvs_graphql.kafka.epochs import FetchedEpochs
 from kvs_graphql.kafka.topic import TopicIdentity, identity_in
 

@@ -5,13 +5,14 @@ from kvs_graphql.records import Positions, covers
 from kvs_graphql.watch.quotas import Quotas
 
 
-async def conflate(watcher: Watcher, taken: list[Update], until: Positions, limit: int, quotas: Quotas) -> bool:
+async def conflate(watcher: Watcher, taken: list[Update], until: Positions, quotas: Quotas) -> bool:
     """Leave in `taken`, and of what else can be taken up to `until`, only the last change of each key.
 
-    Ends early, in turns, at `limit` keys or the bytes of a page. Returns whether any change was left out.
+    Ends early, in turns, at the keys or the bytes of a page. Returns whether any change was left out.
     """
     latest: dict[bytes, Update] = {}
-    more, number, bytes_max = list(taken), 0, quotas.pages.page_bytes
+    more, number = list(taken), 0
+    limit, bytes_max = quotas.page_max, quotas.pages.page_bytes
     while more:
         number += len(more)
         for update in more:

@@ -36,6 +36,11 @@ class Quotas:
         """Held while reading: the other connections are left to queries. First come, first served."""
         self.turns = Turns(TURNS_PER_ROUND)
 
+    @property
+    def page_max(self) -> int:
+        """How many updates are read or taken at once."""
+        return min(self.limits.page_max, self.pages.page_items)
+
 
 def arguments_bytes(interest: Interest, after: Cursor | None = None) -> int:
     """What the arguments of a subscription take in memory."""

@@ -11,7 +11,6 @@ still tell decides what the client sees:
 resume from the empty cursor: a partition at 0 holds nothing yet, so deletes are left out of it.
 """
 
-import asyncio
 from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Sequence
 from contextlib import aclosing
 from functools import partial
@@ -237,7 +236,7 @@ class Watch:
         """Take updates from the log: for one turn, or for one delivery."""
         if watcher.unread:
             await self._quotas.turns.next()
-        number = self._page_max if start.interval is not None else min(UPDATES_PER_TURN, self._page_max)
+        number = self._quotas.page_max if start.interval is not None else min(UPDATES_PER_TURN, self._quotas.page_max)
         return watcher.take(number, self._quotas.pages.page_bytes)
 
     async def _scan(self, partitions: Sequence[int], end: Positions) -> Pages:
@@ -278,8 +277,8 @@ class Watch:
         quotas = self._quotas
         await quotas.turns.next()
         async with quotas.reads:
-            limits = {"limit": self._page_max, "bytes_max": quotas.pages.page_bytes, "rows_max": quotas.limits.rows_max}
-            return await self._read_now(query(**limits))
+            pages, rows_max = quotas.pages, quotas.limits.rows_max
+            return await self._read_now(query(limit=quotas.page_max, bytes_max=pages.page_bytes, rows_max=rows_max))
 
     async def _next_turn(self, page: Page[Any]) -> None:
         """Wait for the turn to deliver more of a page; do nothing at its end."""
@@ -303,7 +302,7 @@ class Watch:
 
         What follows is then a run like that of a snapshot, at whose end LIVE is owed.
         """
-        if not await conflate(watcher, taken, self._feed.positions, self._page_max, self._quotas):
+        if not await conflate(watcher, taken, self._feed.positions, self._quotas):
             return False
         self._target, self._owes_live = merge(self._target, taken[-1].cursor.positions), True
         return True
@@ -318,23 +317,11 @@ class Watch:
             return False
         with watcher.direct(self._sink):
             before = watcher.delivered
-            timed_out = await self._timed_out(watcher, start)
+            timed_out = not await watcher.wait(self._quotas.limits.progress_seconds if start.progress else None)
             quiet = timed_out and watcher.delivered is before
         if watcher.delivered is not None:
             self._delivered = merge(self._delivered, watcher.delivered.cursor.positions)
         return quiet and not covers(self._delivered, watcher.positions)
-
-    async def _timed_out(self, watcher: Watcher, start: Start) -> bool:
-        """Wait for the watcher; return whether the time between two PROGRESS markers passed before."""
-        if not start.progress:
-            await watcher.wait()
-            return False
-        try:
-            async with asyncio.timeout(self._quotas.limits.progress_seconds):
-                await watcher.wait()
-        except TimeoutError:
-            return True
-        return False
 
     def _is_refuted(self) -> bool:
         """Whether the client's cursor is past the end of Kafka's log, as a metadata refresh found it.
@@ -345,11 +332,6 @@ class Watch:
             return False
         self._validation = None
         return not valid
-
-    @property
-    def _page_max(self) -> int:
-        """How many updates are read or taken at once."""
-        return min(self._quotas.limits.page_max, self._quotas.pages.page_items)
 
     def _reached_by(self, watcher: Watcher) -> bool:
         return covers(self._feed.positions, self._target) and covers(watcher.positions, self._target)

@@ -11,7 +11,7 @@ from aiokafka.errors import (
     UnknownTopicOrPartitionError,
 )
 
-from kvs_graphql.compat.aiokafka import topic_metadata_request
+from kvs_graphql.compat.aiokafka_requests import topic_metadata_request
 from kvs_graphql.cursor import NO_TOPIC_ID
 from kvs_graphql.kafka.topic import TopicConfiguration, TopicIdentity, configuration_in, identity_in
 

@@ -142,9 +142,6 @@ async def serving_topic(
     name = topic or f"topic-{uuid4().hex}"
     if not topic:
         broker.create_topic(name)
-        # The embedded broker shows no limit on timestamps, so a first read would know no delete of what it reads.
-        async with serving(servers, name, directory, **settings) as served:
-            await served.state(State.LIVE)
     # Before the service starts: a waiting fetch of the embedded broker takes half a second to see a record.
     positions = await produce(servers, name, *records)
     async with serving(servers, name, directory, **settings) as served:

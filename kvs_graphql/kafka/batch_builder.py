@@ -1,6 +1,6 @@
 """From the records that aiokafka returns to batches that the store applies."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from kvs_graphql.kafka.epochs import FetchedEpochs
@@ -17,6 +17,8 @@ class BatchBuilder:
         self._epochs = epochs or FetchedEpochs(())
         self._taken = positions
         self._positions = positions
+        self.gapless_from = positions
+        """From which offset of each partition on every record was collected: compaction has dropped none of them."""
         self._runs: dict[int, list[Record]] = {}
         self.records = 0
         self.size_bytes = 0
@@ -41,7 +43,10 @@ class BatchBuilder:
                 self.records += len(records)
                 self.size_bytes += sum([len(r.key) + len(r.value or b"") + len(r.headers or b"") for r in records])
             if messages:
-                self.move_to(partition, messages[-1].offset + 1)
+                end = messages[-1].offset + 1
+                if end - self.position(partition) != len(messages):
+                    self.gapless_from = advance(self.gapless_from, partition, _start_of_last_run(messages))
+                self._positions = advance(self._positions, partition, end)
         return skipped
 
     def position(self, partition: int) -> int:
@@ -52,6 +57,7 @@ class BatchBuilder:
         """Move a partition's position forward. Transaction markers and compacted offsets do so without records."""
         if position > position_in(self._positions, partition):
             self._positions = advance(self._positions, partition, position)
+            self.gapless_from = advance(self.gapless_from, partition, position)
 
     def remaining(self, end_offsets: Positions) -> int:
         """Return how many offsets lie between the collected positions and these ends."""
@@ -80,3 +86,13 @@ class BatchBuilder:
             for message in messages
             if message.key is not None
         ]
+
+
+def _start_of_last_run(messages: Sequence[Any]) -> int:
+    """Return the offset from which on no offset is missing."""
+    expected: int = messages[-1].offset
+    for message in reversed(messages):
+        if message.offset != expected:
+            break
+        expected -= 1
+    return expected + 1

@@ -34,7 +34,7 @@ from kvs_graphql.kafka.recovery import (
 )
 from kvs_graphql.kafka.topic import TopicConfiguration
 from kvs_graphql.metrics import Metrics
-from kvs_graphql.records import Positions, covers
+from kvs_graphql.records import Positions, covers, position_in
 from kvs_graphql.state import Lifecycle, State, TopicSnapshot
 from kvs_graphql.store import Source, Store
 
@@ -284,7 +284,8 @@ class Consumer:
             await ingest.readable.wait()
         at_ms, known_from = self._clock.now_ms(), None
         if not store.indexed.is_set():
-            known_from = await session.deletes_known_from(store.positions, at_ms, self._clock_difference_ms)
+            by_time = await session.deletes_known_from(store.positions, at_ms, self._clock_difference_ms)
+            known_from = tuple(min(offset, position_in(ingest.gapless_from, p)) for p, offset in enumerate(by_time))
         self._caught_up.note()
         await store.caught_up(at_ms, known_from)
         self._note_success()

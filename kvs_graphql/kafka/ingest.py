@@ -115,6 +115,11 @@ class IngestLoop:
         self._metrics.commits.observe(perf_counter() - started)
         self._metrics.records_applied.inc(len(commit.changes))
 
+    @property
+    def gapless_from(self) -> Positions:
+        """From which offset of each partition on Kafka has dropped no record before it was read."""
+        return self._builder.gapless_from
+
     async def _fetch_once(self) -> dict[TopicPartition, list[Any]]:
         try:
             records: dict[TopicPartition, list[Any]] = await self._consumer.getmany(

@@ -60,7 +60,7 @@ async def test_query_subscription_and_graphql_core_show_json_as_it_was_written(s
     for document in (
         "query ($key: String!) { value(key: $key) { json } }",
         "query ($key: String!) { value(key: $key) { json @skip(if: false) } }",
-        "query ($key: String!) { value(key: $key) { history { entry { json } } } }",
+        "query ($key: String!) { value(key: $key) { history { json } } }",
         "subscription ($key: String!) { value(key: $key) { json } }",
         "subscription ($key: String!) { updates(keys: [$key], snapshot: true) { entry { json } } }",
     ):

@@ -108,3 +108,17 @@ def test_position_never_goes_back(builder: BatchBuilder) -> None:
 def test_remaining_counts_all_partitions_and_ignores_ends_already_passed(builder: BatchBuilder) -> None:
     builder.move_to(0, 5)
     assert builder.remaining((3, 4, 2)) == 6
+
+
+def test_it_is_known_from_where_on_no_offset_is_missing(builder: BatchBuilder) -> None:
+    builder.add(fetched(message(0, 0, b"a"), message(0, 1, None), message(1, 0, b"a")))
+    builder.add(fetched(message(0, 2, b"b")))
+    assert builder.gapless_from == (0, 0), "a record without a key is no gap"
+    builder.add(fetched(message(0, 5, b"c"), message(0, 7, b"d"), message(0, 8, b"e")))
+    assert builder.gapless_from == (7, 0)
+    builder.move_to(0, 9)
+    assert builder.gapless_from == (7, 0)
+    builder.move_to(0, 11)
+    assert builder.gapless_from == (11, 0), "nothing says what was at the offsets without a record"
+    builder.add(fetched(message(0, 12, b"f"), message(1, 1, b"b")))
+    assert builder.gapless_from == (12, 0)

@@ -16,6 +16,7 @@ from tests.kafka.equality import assert_equal_to_the_log
 from tests.kafka.produce import produce
 from tests.kafka.secured import PASSWORD, USER, SecuredBroker
 from tests.kafka.test_trouble import until_not_ready, until_ready
+from tests.kafka.topics import wait_until
 from tests.serving import serving
 
 pytestmark = pytest.mark.kafka
@@ -110,11 +111,15 @@ async def test_cursor_of_a_first_read_is_reset_if_nobody_knows_how_long_tombston
     """Tombstones below the end of the first read may have been dropped, and the client may hold their keys."""
     await asyncio.to_thread(secured_broker.create_topic, topic, 1, cleanup_policy="compact")
     await asyncio.to_thread(secured_broker.allow, topic, AclOperation.READ)
-    produce(secured_broker.bootstrap_servers, topic, [(b"a", b"1"), (b"b", b"1"), (b"b", None)])
+    produce(secured_broker.bootstrap_servers, topic, [(b"a", b"1"), (b"b", b"1")])
+    # The marker at a transaction's end takes an offset, as a record that compaction dropped does.
+    produce(secured_broker.bootstrap_servers, topic, [(b"b", None)], transactional_id=topic)
+    ended = lambda: secured_broker.stable_end_offsets(topic) == {0: 4}  # noqa: E731
+    await asyncio.to_thread(wait_until, ended, "the end of the transaction")
     async with serving(secured_broker.sasl_servers, topic, tmp_path, **LOGIN) as served:
         await assert_equal_to_the_log(served, secured_broker, topic)
     with closing(sqlite3.connect(tmp_path / "kvs.db")) as database:
-        assert database.execute("SELECT deletes_known_from FROM position").fetchall() == [(3,)]
+        assert database.execute("SELECT deletes_known_from FROM position").fetchall() == [(4,)]
 
 
 @pytest.mark.parametrize("length", [1, 248, 249])

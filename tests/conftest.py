@@ -8,6 +8,7 @@ import pytest
 from hypothesis import settings
 
 from kvs_graphql.demo.broker import EmbeddedBroker
+from tests.certificates import Certificates, make_certificates
 
 # Slow machines may take any time for an example.
 settings.register_profile("no deadline", deadline=None)
@@ -24,6 +25,12 @@ def embedded_broker() -> Iterator[EmbeddedBroker]:
     """One embedded broker for all tests that use only topics of their own."""
     with EmbeddedBroker() as broker:
         yield broker
+
+
+@pytest.fixture(scope="session")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
+    """A client's certificate, its key, and another one."""
+    return make_certificates(tmp_path_factory.mktemp("certificates"))
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ import pytest
 
 from kvs_graphql.errors import BadSetting
 from kvs_graphql.settings import Settings, load_settings, variable
+from tests.certificates import Certificates
 
 UNITS_AND_COUNTS = {"bytes", "seconds", "keys", "entries", "depth", "aliases", "tokens", "records", "changes", "writes"}
 UNITS_AND_COUNTS |= {
@@ -23,7 +24,6 @@ UNITS_AND_COUNTS |= {
     "cost",
 }
 SECRET = "swordfish"  # noqa: S105 - no broker has this password
-CERTIFICATES = Path(__file__).parent / "certificates"
 
 WRONG = {
     "bootstrap_servers": ["", "host:port", "host:99999", ":9092", ","],
@@ -202,31 +202,33 @@ def test_secret_and_its_file_are_not_set_together(tmp_path: Path, monkeypatch: p
     assert message == "KVS_KAFKA_PASSWORD and KVS_KAFKA_PASSWORD_FILE must not be set together"
 
 
-def certified(key: str, **flags: Any) -> dict[str, Any]:
-    """Settings with the client's certificate and one of the keys."""
-    return {"kafka_certificate_file": CERTIFICATES / "client.pem", "kafka_key_file": CERTIFICATES / key, **flags}
+def certified(certificates: Certificates, key: str = "key", **flags: Any) -> dict[str, Any]:
+    """Settings with the client's certificate and one of the files as its key."""
+    return {"kafka_certificate_file": certificates.certificate, "kafka_key_file": getattr(certificates, key), **flags}
 
 
 @pytest.mark.parametrize(
     ("key", "flags", "cause"),
     [
-        ("client-key.pem", {}, "the key is encrypted: set KVS_KAFKA_KEY_PASSWORD"),
-        ("client-key.pem", {"kafka_key_password": "wrong"}, "another password than KVS_KAFKA_KEY_PASSWORD"),
-        ("other-key.pem", {}, "key values mismatch"),
-        ("client.pem", {}, "no such PEM certificate or key"),
+        ("key", {}, "the key is encrypted: set KVS_KAFKA_KEY_PASSWORD"),
+        ("key", {"kafka_key_password": "wrong"}, "another password than KVS_KAFKA_KEY_PASSWORD"),
+        ("other_key", {}, "key values mismatch"),
+        ("certificate", {}, "no such PEM certificate or key"),
     ],
 )
-def test_key_that_cannot_be_used_is_named_with_the_cause(key: str, flags: dict[str, Any], cause: str) -> None:
-    message = refusal(**certified(key, **flags))
-    assert message.startswith(f"KVS_KAFKA_CERTIFICATE_FILE={CERTIFICATES}/client.pem with KVS_KAFKA_KEY_FILE=")
+def test_key_that_cannot_be_used_is_named_with_the_cause(
+    certificates: Certificates, key: str, flags: dict[str, Any], cause: str
+) -> None:
+    message = refusal(**certified(certificates, key, **flags))
+    assert message.startswith(f"KVS_KAFKA_CERTIFICATE_FILE={certificates.certificate} with KVS_KAFKA_KEY_FILE=")
     assert message.endswith(cause)
     assert "wrong" not in message
 
 
-def test_encrypted_key_is_read_with_its_password(tmp_path: Path) -> None:
-    load_settings(**certified("client-key.pem", kafka_key_password=SECRET))
-    (tmp_path / "secret").write_text(f"{SECRET}\n")
-    load_settings(**certified("client-key.pem", kafka_key_password_file=tmp_path / "secret"))
+def test_encrypted_key_is_read_with_its_password(certificates: Certificates, tmp_path: Path) -> None:
+    load_settings(**certified(certificates, kafka_key_password=certificates.password))
+    (tmp_path / "secret").write_text(f"{certificates.password}\n")
+    load_settings(**certified(certificates, kafka_key_password_file=tmp_path / "secret"))
 
 
 def test_settings_are_immutable() -> None:

@@ -10,6 +10,7 @@ from confluent_kafka.admin import AclOperation
 from websockets.asyncio.client import connect
 from websockets.typing import Subprotocol
 
+from tests.certificates import Certificates
 from tests.deadline import SECONDS_MAX
 from tests.kafka.produce import produce
 from tests.kafka.replica import Replica, replica
@@ -19,8 +20,6 @@ from tests.kafka.test_trouble import until_ready
 pytestmark = pytest.mark.kafka
 
 CANARY = "canary-b7c41-secret"
-CERTIFICATES = Path(__file__).parent.parent / "certificates"
-KEY_PASSWORD = "swordfish"  # noqa: S105 - of a key that opens nothing
 HEADERS = {"authorization": f"Bearer {CANARY}", "cookie": f"session={CANARY}", "x-api-key": CANARY}
 
 
@@ -50,6 +49,7 @@ async def use(service: Replica) -> None:
 @pytest.mark.parametrize(("mechanism", "form"), [("PLAIN", "json"), ("SCRAM-SHA-256", "console")])
 async def test_no_output_shows_a_secret_at_the_level_debug(
     secured_broker: SecuredBroker,
+    certificates: Certificates,
     topic: str,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -61,7 +61,7 @@ async def test_no_output_shows_a_secret_at_the_level_debug(
     await asyncio.to_thread(secured_broker.allow, topic, *rights)
     produce(secured_broker.bootstrap_servers, topic, [(b"a", b"1")])
     (tmp_path / "password").write_text(PASSWORD)
-    (tmp_path / "key-password").write_text(KEY_PASSWORD)
+    (tmp_path / "key-password").write_text(certificates.password)
     monkeypatch.setenv("KVS_ENABLE_WRITES", "true")
     settings = {
         "kafka_security_protocol": "SASL_PLAINTEXT",
@@ -69,8 +69,8 @@ async def test_no_output_shows_a_secret_at_the_level_debug(
         "kafka_username": USER,
         "kafka_password_file": tmp_path / "password",
         "kafka_ca_file": secured_broker.certificate,
-        "kafka_certificate_file": CERTIFICATES / "client.pem",
-        "kafka_key_file": CERTIFICATES / "client-key.pem",
+        "kafka_certificate_file": certificates.certificate,
+        "kafka_key_file": certificates.key,
         "kafka_key_password_file": tmp_path / "key-password",
         "log_level": "debug",
         "log_format": form,
@@ -81,6 +81,6 @@ async def test_no_output_shows_a_secret_at_the_level_debug(
             shown_by_ps = Path(f"/proc/{service.pid}/cmdline").read_text()
     output = (tmp_path / "service.log").read_text()
     assert "SaslAuthenticateRequest" in output, "not at the level debug"
-    for secret in (CANARY, PASSWORD, KEY_PASSWORD):
+    for secret in (CANARY, PASSWORD, certificates.password):
         assert secret not in shown_by_ps
         assert [way for way in ways_to_show(secret) if way in output] == []

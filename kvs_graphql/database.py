@@ -163,7 +163,7 @@ async def open_database(path: Path, prepare: Work[None], *, readers: int) -> Asy
 def remove_database(path: Path) -> None:
     """Remove a database that nobody has open, with the files that belong to it, as far as the system allows."""
     for suffix in ("", "-wal", "-shm", ".lock", ".clean"):
-        # Whoever opens the next database at this path is told why not.
+        # The next database at this path cannot be opened then, and that error names the reason.
         with suppress(OSError):
             _beside(path, suffix).unlink()
 

@@ -1,7 +1,7 @@
 """A JSON text and its parts.
 
 The whole text is returned as it is. For a part of it, orjson's values are encoded again if that returns the same text;
-otherwise numbers are parsed as their text. What is nested too deep for either is scanned without recursion.
+otherwise numbers are parsed as their text. A text that is nested too deep for both is scanned without recursion.
 """
 
 import json

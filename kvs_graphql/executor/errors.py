@@ -38,7 +38,7 @@ def _forget_origin(error: BaseException) -> None:
     while found is not None:
         origin = getattr(found, "original_error", None) or found.__cause__ or found.__context__
         found.__traceback__ = found.__cause__ = found.__context__ = None
-        # What has no origin any more has been here before.
+        # Errors may lead back to each other: one that was here before has no origin any more.
         found = origin
 
 

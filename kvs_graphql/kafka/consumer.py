@@ -179,17 +179,18 @@ class Consumer:
     async def _rebuild_reason(self, session: ConsumerSession) -> str | None:
         store, source = self._store, self._store.source
         assert source is not None
-        positions, bounds, behind_ms = store.positions, session.bounds, self._caught_up.ago_ms(source.caught_up_at)
+        positions, bounds = store.positions, session.bounds
+        behind = self._behind(source)
         return (
             rebuild_reason(source, positions, self._topic, session.identity, bounds)
             or await session.cut_reason(positions, store.epochs)
-            or self._missed_deletes_reason(session, source)
-            or unknown_deletes_reason(session.configuration, positions, bounds, behind_ms, self._clock_difference_ms)
+            or missed_deletes_reason(session.configuration, *behind)
+            or unknown_deletes_reason(session.configuration, positions, bounds, *behind)
         )
 
-    def _missed_deletes_reason(self, session: ConsumerSession, source: Source) -> str | None:
-        behind_ms = self._caught_up.ago_ms(source.caught_up_at)
-        return missed_deletes_reason(session.configuration, behind_ms, self._clock_difference_ms)
+    def _behind(self, source: Source) -> tuple[float, float]:
+        """Return how long ago the table last caught up, and by how much clocks may differ, in milliseconds."""
+        return self._caught_up.ago_ms(source.caught_up_at), self._clock_difference_ms
 
     def _note_configuration(self, configuration: TopicConfiguration) -> None:
         """Show whether the topic is compacted; warn once if that is unknown."""
@@ -326,7 +327,11 @@ class Consumer:
             if at_end and store.indexed.is_set() and monotonic() - stamped > stamp_seconds:
                 stamped = monotonic()
                 await store.caught_up(self._caught_up.note())
-            if not at_end and store.source and self._missed_deletes_reason(session, store.source):
+            if (
+                not at_end
+                and store.source
+                and missed_deletes_reason(session.configuration, *self._behind(store.source))
+            ):
                 raise TopicChanged("the table may have missed deletes")
 
     async def _until_next_refresh(self, session: ConsumerSession) -> None:

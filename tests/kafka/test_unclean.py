@@ -43,6 +43,8 @@ def cluster(tmp_path: Path) -> Iterator[tuple[KafkaBroker, KafkaBroker, KafkaBro
     try:
         for broker in brokers:
             broker.start()
+        # Kafka would place this topic of its own anywhere: on the leader that is killed, nobody could lead it any more.
+        controller.place_topic("__consumer_offsets", [[controller.node]], cleanup_policy="compact")
         yield brokers[0], brokers[1], brokers[2]
     finally:
         for broker in reversed(brokers):

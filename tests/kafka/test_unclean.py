@@ -2,18 +2,14 @@
 
 import asyncio
 from collections.abc import Iterator
-from contextlib import aclosing
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from kvs_graphql.client import connect
-from kvs_graphql.state import State
-from tests.deadline import SECONDS_MAX
 from tests.kafka.broker import QUICK_START, KafkaBroker
-from tests.kafka.equality import assert_equal_to_the_log
 from tests.kafka.produce import produce
-from tests.kafka.test_rebuild import AT_LEAST, first_update_after, served_once, states_of, until_live
+from tests.kafka.rebuilds import assert_clients_are_reset, assert_rebuilt, served_once, states_of
 from tests.kafka.topics import wait_until
 from tests.serving import serving
 
@@ -55,6 +51,15 @@ def keys(prefix: str, number: int) -> list[tuple[bytes, bytes]]:
     return [(f"{prefix}{n}".encode(), b"1") for n in range(number)]
 
 
+def without_follower(cluster: tuple[KafkaBroker, KafkaBroker, KafkaBroker], topic: str) -> KafkaBroker:
+    """Create a topic with 50 records on two replicas, and kill the follower; return the controller."""
+    controller, leader, follower = cluster
+    controller.place_topic(topic, [[leader.node, follower.node]], **UNCLEAN)
+    produce(controller.bootstrap_servers, topic, keys("both", 50))
+    follower.kill()
+    return controller
+
+
 def lose_records(cluster: tuple[KafkaBroker, KafkaBroker, KafkaBroker], topic: str) -> None:
     """Let the follower, which is down and lacks records, lead alone, and take others in their place."""
     controller, leader, follower = cluster
@@ -67,47 +72,22 @@ def lose_records(cluster: tuple[KafkaBroker, KafkaBroker, KafkaBroker], topic: s
 async def test_unclean_leader_while_the_service_was_down_is_noticed(
     cluster: tuple[KafkaBroker, KafkaBroker, KafkaBroker], topic: str, tmp_path: Path
 ) -> None:
-    controller, leader, follower = cluster
-    servers = controller.bootstrap_servers
-    controller.place_topic(topic, [[leader.node, follower.node]], **UNCLEAN)
-    produce(servers, topic, keys("both", 50))
-    follower.kill()
+    controller = without_follower(cluster, topic)
     await served_once(controller, topic, tmp_path, keys("lost", 50))
     await asyncio.to_thread(lose_records, cluster, topic)
-    async with serving(servers, topic, tmp_path) as served:
-        moments = states_of(served)
-        await served.state(State.LIVE)
-        truth = await assert_equal_to_the_log(served, controller, topic)
-        assert set(truth.live) == {key for key, _ in keys("both", 50) + keys("other", 80)}
-        assert any("cut short and grew again" in m.reason for m in moments)
+    async with serving(controller.bootstrap_servers, topic, tmp_path) as served:
+        live = await assert_rebuilt(served, controller, topic, states_of(served), "cut short and grew again")
+    assert live == {key for key, _ in keys("both", 50) + keys("other", 80)}
 
 
 async def test_clients_are_reset_when_an_unclean_leader_lacks_what_they_hold(
     cluster: tuple[KafkaBroker, KafkaBroker, KafkaBroker], topic: str, tmp_path: Path
 ) -> None:
-    controller, leader, follower = cluster
-    servers = controller.bootstrap_servers
-    controller.place_topic(topic, [[leader.node, follower.node]], **UNCLEAN)
-    produce(servers, topic, keys("both", 50))
-    follower.kill()
-    produce(servers, topic, keys("lost", 50))
-    async with (
-        asyncio.timeout(SECONDS_MAX),
-        serving(servers, topic, tmp_path) as served,
-        connect(served.run.url) as client,
-    ):
-        await served.state(State.LIVE)
-        cursor = (await served.query("{ status { entries } }"))["extensions"]["cursor"]
-        snapshot = "subscription { updates(snapshot: true) { kind key entry { value } } }"
-        async with aclosing(client.subscribe(snapshot)) as events:  # type: ignore[type-var]
-            assert len(await until_live(events)) == 100
-            await asyncio.to_thread(lose_records, cluster, topic)
-            assert (await anext(events))["updates"]["kind"] == "RESET"
-            held = await until_live(events)
-            while len(held) < 130:
-                update = (await anext(events))["updates"]
-                held[update["key"]] = update["entry"]["value"]
-        assert set(held) == {key.decode() for key, _ in keys("both", 50) + keys("other", 80)}
-        await assert_equal_to_the_log(served, controller, topic)
-        assert await first_update_after(client, cursor) == "RESET"
-        assert await served.code(AT_LEAST, cursor=cursor) == "BAD_CURSOR"
+    controller = without_follower(cluster, topic)
+    produce(controller.bootstrap_servers, topic, keys("lost", 50))
+    before, after = (
+        dict.fromkeys((key.decode() for key, _ in some), "1")
+        for some in (keys("both", 50) + keys("lost", 50), keys("both", 50) + keys("other", 80))
+    )
+    lose = partial(lose_records, cluster, topic)
+    await assert_clients_are_reset(controller, topic, tmp_path, lose, before=before, after=after)

@@ -10,7 +10,7 @@ import orjson
 from httpx_sse import EventSource, SSEError
 
 from kvs_graphql.backoff import Backoff
-from kvs_graphql.errors import RemoteError, Unreachable
+from kvs_graphql.errors import BadSetting, RemoteError, Unreachable
 
 _SECONDS_MAX = 30.0
 _FIRST_RETRY_SECONDS = 0.5
@@ -104,8 +104,16 @@ class Client:
 
 @asynccontextmanager
 async def connect(url: str) -> AsyncIterator[Client]:
-    """Yield a client of the service at `url`, such as `http://127.0.0.1:8000`."""
-    async with httpx.AsyncClient(base_url=url, timeout=_SECONDS_MAX) as http:
+    """Yield a client of the service at `url`, such as `http://127.0.0.1:8000`.
+
+    Raises:
+        BadSetting: The URL is none.
+    """
+    try:
+        http = httpx.AsyncClient(base_url=url, timeout=_SECONDS_MAX)
+    except httpx.InvalidURL as error:
+        raise BadSetting(f"KVS_URL={url}: {error}") from error
+    async with http:
         yield Client(http)
 
 

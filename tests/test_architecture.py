@@ -29,7 +29,8 @@ DOORS: dict[str, set[str]] = {
     "credentials": {"errors"},
     "settings": {"credentials", "errors"},
     "metrics": set(),
-    "logs": set(),
+    "printable": set(),
+    "logs": {"printable"},
     "database": {"errors"},
     "store": {"database", "records", "cursor", "errors"},
     "feed": {"records", "cursor", "errors"},
@@ -47,7 +48,7 @@ DOORS: dict[str, set[str]] = {
     },
     "client": {"backoff", "errors"},
     "demo": set(),
-    "cli": {"api", "client", "demo", "errors", "exact_json", "logs", "runtime", "settings", "state"},
+    "cli": {"api", "client", "demo", "errors", "exact_json", "logs", "printable", "runtime", "settings", "state"},
 }
 
 # Which rooms import a library, directly or through its module in `compat`. Libraries that are not listed are free.
@@ -216,6 +217,22 @@ def test_every_compat_module_has_a_canary() -> None:
     missing = [f"tests/compat/test_{module}.py is missing" for module in sorted(modules - canaries)]
     orphans = [f"kvs_graphql/compat/{module}.py is missing" for module in sorted(canaries - modules)]
     assert not missing + orphans, _lines(missing + orphans)
+
+
+def test_commands_print_only_by_way_of_their_output() -> None:
+    """So that nothing reaches a terminal which is not printable."""
+    printing = {"click.echo", "click.secho", "click.style", "sys.stdout.write", "sys.stderr.write"}
+    strangers = [
+        f"{path.relative_to(PACKAGE)}: {name}"
+        for room, path, tree in _modules()
+        if room == "cli" and path.name != "output.py"
+        for name in (
+            *(name for name in _imports(tree) if name.startswith("rich.") and not name.startswith("rich.progress.")),
+            *(ast.unparse(node) for node in ast.walk(tree) if isinstance(node, ast.Attribute)),
+        )
+        if name in printing or name.startswith("rich.")
+    ]
+    assert not strangers, _lines(strangers)
 
 
 def test_doors_form_no_cycle() -> None:

@@ -1,26 +1,32 @@
 """Log lines as an operator reads them, from this project and from its libraries."""
 
+import io
 import logging
+import sys
 from collections.abc import Iterator
-from typing import NoReturn
+from contextlib import redirect_stderr
+from typing import Literal, NoReturn
 
 import orjson
 import pytest
 import structlog
+from hypothesis import given
 
 from kvs_graphql.logs import configure_logging
+from tests.test_printable import TEXT, unsafe
 
 
 @pytest.fixture(autouse=True)
 def restored_logging() -> Iterator[None]:
     root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
+    handlers, level, hook = root.handlers[:], root.level, sys.excepthook
     levels = {name: logging.getLogger(name).level for name in ("aiokafka", "aiosqlite", "uvicorn", "strawberry")}
     yield
     root.handlers[:] = handlers
     root.setLevel(level)
     for name, value in levels.items():
         logging.getLogger(name).setLevel(value)
+    sys.excepthook = hook
     structlog.reset_defaults()
 
 
@@ -30,8 +36,23 @@ def lines(captured: pytest.CaptureFixture[str]) -> list[str]:
     return errors.splitlines()
 
 
-def broken() -> NoReturn:
-    raise ValueError("broken\nin two")
+def broken(message: str = "broken\nin two") -> NoReturn:
+    raise ValueError(message)
+
+
+def logged(form: Literal["console", "json"], event: str, value: object, message: str) -> str:
+    """All that is logged of an event of ours with a value, of one of a library, and of an error with a message."""
+    with redirect_stderr(io.StringIO()) as errors:
+        configure_logging("info", form)
+        log = structlog.get_logger("kvs_graphql.test")
+        log.info(event, value=value, values=[value])
+        logging.getLogger("some.package").warning("took %s", event)
+        try:
+            broken(message)
+        except ValueError:
+            log.exception("unexpected error")
+            logging.getLogger("some.package").exception(event, stack_info=True)
+    return errors.getvalue()
 
 
 def test_without_a_terminal_each_line_is_a_json_object(capsys: pytest.CaptureFixture[str]) -> None:
@@ -92,3 +113,52 @@ def test_noisy_libraries_are_logged_only_at_debug_level(capsys: pytest.CaptureFi
     logging.getLogger("aiokafka.client").error("cannot connect")
     logging.getLogger("uvicorn.error").info("started")
     assert len(lines(capsys)) == 2
+
+
+@given(TEXT, TEXT, TEXT)
+def test_nothing_in_a_line_for_people_does_anything_and_no_event_is_forged(
+    event: str, value: str, message: str
+) -> None:
+    text = logged("console", event, value, message)
+    assert unsafe(text) == {"\n"}
+    assert len([line for line in text.splitlines() if not line.startswith("    ")]) == 4
+
+
+@given(TEXT, TEXT, TEXT)
+def test_json_lines_are_ascii_and_have_the_exact_text(event: str, value: str, message: str) -> None:
+    text = logged("json", event, value, message)
+    assert text.isascii()
+    assert unsafe(text) == {"\n"}
+    ours, theirs, our_error, _ = map(orjson.loads, text.splitlines())
+    event, value, message = (text.encode("utf-8", "backslashreplace").decode() for text in (event, value, message))
+    assert (ours["event"], ours["value"], ours["values"]) == (event, value, [value])
+    assert theirs["event"] == f"took {event}"
+    assert our_error["exception"].endswith(f"ValueError: {message}" if message else "ValueError")
+
+
+@pytest.mark.parametrize("value", [None, True, 5, 0.5, b"\x9b", {"\x1b": "\x9b"}, ValueError("\x1b\n"), object])
+def test_values_of_every_type_are_printable(value: object) -> None:
+    assert f"value={value!r}" in logged("console", "event", value, "")
+    assert unsafe(logged("json", "event", value, "")) == {"\n"}
+
+
+def test_simple_text_has_no_quotes_on_a_console(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logging("info", "console")
+    structlog.get_logger("kvs_graphql.test").info("state", state="LIVE", reason="two words")
+    (line,) = lines(capsys)
+    assert line.endswith("[kvs_graphql.test] reason='two words' state=LIVE")
+
+
+@pytest.mark.parametrize("form", ["console", "json"])
+def test_an_error_that_ends_the_process_is_logged(
+    form: Literal["console", "json"], capsys: pytest.CaptureFixture[str]
+) -> None:
+    configure_logging("info", form)
+    try:
+        broken("\x1b[2J\nforged")
+    except ValueError as error:
+        sys.excepthook(ValueError, error, error.__traceback__)
+    head, *rest = lines(capsys)
+    assert "uncaught exception" in head
+    assert "\x1b" not in "".join((head, *rest))
+    assert all(line.startswith("    ") for line in rest)

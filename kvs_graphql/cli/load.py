@@ -13,11 +13,10 @@ from pathlib import Path
 from typing import Any
 from zlib import crc32
 
-import click
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from kvs_graphql.cli.lines import BadLine, Csv, Format, Line, LineSplitter, Ndjson
+from kvs_graphql.cli.output import print_error, print_line, progress_bar
 from kvs_graphql.client import Client, Variables, connect
 from kvs_graphql.errors import RemoteError, Unreachable
 
@@ -48,7 +47,7 @@ class Tally:
     def refuse(self, number: int, reason: str) -> None:
         """Count and report a refused line."""
         self.refused += 1
-        click.echo(f"line {number}: {reason}", err=True)
+        print_error(f"line {number}: {reason}")
 
 
 async def load(url: str, path: str, file_format: str | None) -> int:
@@ -72,8 +71,8 @@ async def load(url: str, path: str, file_format: str | None) -> int:
         raise group.exceptions[0] from None
     finally:
         if tally.unanswered:
-            click.echo(f"no response; these lines may have been written: {_ranges(sorted(tally.unanswered))}", err=True)
-        click.echo(str(tally))
+            print_error(f"no response; these lines may have been written: {_ranges(sorted(tally.unanswered))}")
+        print_line(str(tally))
     return int(tally.refused > 0)
 
 
@@ -285,7 +284,7 @@ def _size(file: int) -> int | None:
 async def _show_progress(tally: Tally, total: int | None) -> None:
     """Show a progress bar on the terminal until cancelled."""
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+    with progress_bar(*columns) as bar:
         task = bar.add_task("", total=total)
         while True:
             bar.update(task, completed=tally.bytes_read, description=str(tally))

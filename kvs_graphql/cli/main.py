@@ -7,7 +7,8 @@ certificate is refused, or a record cannot be read. 6: no service answers.
 
 import asyncio
 import sys
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import click
@@ -17,9 +18,12 @@ from kvs_graphql import __version__
 from kvs_graphql.api import print_schema
 from kvs_graphql.cli import read, write
 from kvs_graphql.cli.load import load as load_file
-from kvs_graphql.cli.options import settings_options, settings_table
+from kvs_graphql.cli.options import sendable, settings_options, settings_table
+from kvs_graphql.cli.output import escape_unencodable, print_error, print_lines
 from kvs_graphql.cli.serving import serve_demo, serve_topic
 from kvs_graphql.errors import KvsError, OperatorError, Unreachable
+from kvs_graphql.logs import configure_logging
+from kvs_graphql.printable import printable
 from kvs_graphql.settings import load_settings
 
 _UNREACHABLE = 6
@@ -27,23 +31,29 @@ _INTERRUPTED = 130
 
 _url = click.option(
     "--url",
+    callback=sendable,
     default="http://127.0.0.1:8000",
     envvar="KVS_URL",
     show_default=True,
     show_envvar=True,
     help="URL of the service.",
 )
-_json = click.option("--json", "as_json", is_flag=True, help="Print JSON for scripts, one object per line.")
+_json = click.option("--json", "as_json", is_flag=True, help="Print JSON for scripts: one exact object per line.")
 
 
 class _Commands(click.Group):
     """Turn errors of this project into one line and an exit code."""
 
-    def invoke(self, context: click.Context) -> Any:
+    def make_context(self, *arguments: Any, **extra: Any) -> click.Context:
+        with _printable_usage_errors():
+            return super().make_context(*arguments, **extra)
+
+    def invoke(self, ctx: click.Context) -> Any:
         try:
-            return super().invoke(context)
+            with _printable_usage_errors():
+                return super().invoke(ctx)
         except KvsError as error:
-            click.echo(f"kvs-graphql: {error}", err=True)
+            print_error(f"kvs-graphql: {error}")
             sys.exit(_exit_code(error))
 
     def format_epilog(self, context: click.Context, formatter: click.HelpFormatter) -> None:
@@ -56,6 +66,8 @@ class _Commands(click.Group):
 @click.version_option(__version__, prog_name="kvs-graphql")
 def main() -> None:
     """Serve a Kafka topic as a key-value store over GraphQL, or query such a service."""
+    escape_unencodable()
+    configure_logging("warning", "console")
 
 
 @main.command()
@@ -74,28 +86,36 @@ def demo(**flags: str | None) -> None:
 
 
 @main.command()
-@click.argument("keys", nargs=-1, required=True, metavar="KEY...")
+@click.argument("keys", nargs=-1, required=True, callback=sendable, metavar="KEY...")
 @_url
 @_json
 def get(keys: tuple[str, ...], url: str, as_json: bool) -> None:
-    """Print the values of keys. The exit code is 1 if any key has no value."""
+    """Print the values of keys. The exit code is 1 if any key has no value.
+
+    Each key has one row, in which line breaks, tabs and whatever else a terminal would obey show as escapes such as
+    \\n and \\x1b.
+    """
     sys.exit(_run(read.get(url, keys, as_json=as_json)))
 
 
 @main.command()
-@click.argument("keys", nargs=-1, metavar="[KEY...]")
-@click.option("--prefix", help="Watch all keys with this prefix.")
+@click.argument("keys", nargs=-1, callback=sendable, metavar="[KEY...]")
+@click.option("--prefix", callback=sendable, help="Watch all keys with this prefix.")
 @click.option("--snapshot/--no-snapshot", default=True, show_default=True, help="Print the current entries first.")
 @_url
 @_json
 def watch(keys: tuple[str, ...], prefix: str | None, snapshot: bool, url: str, as_json: bool) -> None:
-    """Print changes of the given keys, or of all keys, as they happen. Resumes when the service comes back."""
+    """Print changes of the given keys, or of all keys, as they happen. Resumes when the service comes back.
+
+    Each change is one line, in which line breaks, tabs and whatever else a terminal would obey show as escapes such as
+    \\n and \\x1b.
+    """
     _run(read.watch(url, keys, prefix, snapshot=snapshot, as_json=as_json))
 
 
 @main.command("set")
-@click.argument("key")
-@click.argument("value")
+@click.argument("key", callback=sendable)
+@click.argument("value", callback=sendable)
 @_url
 @_json
 def set_value(key: str, value: str, url: str, as_json: bool) -> None:
@@ -104,7 +124,7 @@ def set_value(key: str, value: str, url: str, as_json: bool) -> None:
 
 
 @main.command()
-@click.argument("key")
+@click.argument("key", callback=sendable)
 @_url
 @_json
 def delete(key: str, url: str, as_json: bool) -> None:
@@ -141,7 +161,18 @@ def status(url: str, as_json: bool) -> None:
 @main.command()
 def schema() -> None:
     """Print the GraphQL schema."""
-    click.echo(print_schema(), nl=False)
+    print_lines(print_schema())
+
+
+@contextmanager
+def _printable_usage_errors() -> Iterator[None]:
+    """Escape what click's messages repeat of the arguments."""
+    try:
+        yield
+    except click.exceptions.NoArgsIsHelpError:
+        raise
+    except click.UsageError as error:
+        raise click.UsageError(printable(error.format_message()), error.ctx) from error
 
 
 def _run(work: Coroutine[Any, Any, int | None], *, interrupted: int = 0) -> int:

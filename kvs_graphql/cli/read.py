@@ -4,12 +4,7 @@ from base64 import b64decode
 from collections.abc import Sequence
 from typing import Any
 
-import click
-import orjson
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
-
+from kvs_graphql.cli.output import Cell, print_error, print_json, print_line, print_table
 from kvs_graphql.client import connect
 from kvs_graphql.errors import Unreachable
 
@@ -39,13 +34,10 @@ async def get(url: str, keys: Sequence[str], *, as_json: bool) -> int:
         entries = (await client.execute(_GET, {"keys": list(keys)}))["values"]
     if as_json:
         for key, entry in zip(keys, entries, strict=True):
-            _print_json(_with_text(entry) if entry else {"key": key, "value": None})
+            print_json(_with_text(entry) if entry else {"key": key, "value": None})
     else:
-        table = Table("key", "value", "partition", "offset", "time", box=None, header_style="bold")
-        for key, entry in zip(keys, entries, strict=True):
-            cells = _row(entry) if entry else (Text(key), Text("no value", "dim"), "", "", "")
-            table.add_row(*cells)
-        Console().print(table)
+        rows = [_row(entry) if entry else _row_without_value(key) for key, entry in zip(keys, entries, strict=True)]
+        print_table(rows, ("key", "value", "partition", "offset", "time"))
     return int(None in entries)
 
 
@@ -59,9 +51,9 @@ async def watch(url: str, keys: Sequence[str], prefix: str | None, *, snapshot: 
             if update["kind"] == "PROGRESS":
                 continue  # It only moves the cursor to resume from.
             if as_json:
-                _print_json({**update, "entry": _with_text(update["entry"]) if update["entry"] else None})
+                print_json({**update, "entry": _with_text(update["entry"]) if update["entry"] else None})
             else:
-                click.echo(_line(update))
+                print_line(_line(update))
 
 
 async def status(url: str, *, as_json: bool) -> int:
@@ -70,39 +62,33 @@ async def status(url: str, *, as_json: bool) -> int:
         answer = (await client.execute(_STATUS))["status"]
     exit_code = int(not answer["ready"])
     if as_json:
-        _print_json(answer)
+        print_json(answer)
         return exit_code
-    console = Console()
-    facts = Table(box=None, show_header=False)
-    for name in ("topic", "compacted", "state", "reason", "since", "entries", "lag", "version"):
-        facts.add_row(f"[bold]{name}[/bold]", str(answer[name]))
-    console.print(facts)
-    table = Table("partition", "position", "end offset", "lag", "held back", box=None, header_style="bold")
-    for partition in answer["partitions"]:
-        table.add_row(*map(str, partition.values()))
-    console.print(table)
+    facts = ("topic", "compacted", "state", "reason", "since", "entries", "lag", "version")
+    print_table([((name, "bold"), str(answer[name])) for name in facts])
+    rows = [list(map(str, partition.values())) for partition in answer["partitions"]]
+    print_table(rows, ("partition", "position", "end offset", "lag", "held back"))
     return exit_code
 
 
 def _report_loss(loss: Unreachable) -> None:
-    click.echo(f"kvs-graphql: {loss}; retrying", err=True)
+    print_error(f"kvs-graphql: {loss}; retrying")
 
 
 def _line(update: dict[str, Any]) -> str:
-    entry = update["entry"]
-    value = "" if entry is None else _text(_value(entry))
-    return f"{update['timestamp'] or '':32} {update['kind']:9} {update['key'] or ''} {value}".rstrip()
+    head = f"{update['timestamp'] or '':32} {update['kind']:9}"
+    if update["key"] is None:
+        return head.rstrip()
+    return f"{head} {update['key']}" + (f" {_text(_value(update['entry']))}" if update["entry"] else "")
 
 
-def _row(entry: dict[str, Any]) -> tuple[Text, Text, str, str, str]:
-    # Text, because square brackets in a str would be markup.
-    return (
-        Text(_escape_control_characters(entry["key"])),
-        Text(_text(_value(entry))),
-        str(entry["partition"]),
-        str(entry["offset"]),
-        entry["timestamp"] or "",
-    )
+def _row(entry: dict[str, Any]) -> list[Cell]:
+    place = (str(entry["partition"]), str(entry["offset"]))
+    return [entry["key"], _text(_value(entry)), *place, entry["timestamp"] or ""]
+
+
+def _row_without_value(key: str) -> list[Cell]:
+    return [key, ("no value", "dim"), "", "", ""]
 
 
 def _with_text(entry: dict[str, Any]) -> dict[str, Any]:
@@ -120,13 +106,4 @@ def _value(entry: dict[str, Any]) -> bytes:
 
 
 def _text(value: bytes) -> str:
-    return _escape_control_characters(value.decode(errors="backslashreplace"))
-
-
-def _escape_control_characters(text: str) -> str:
-    """Show control characters as escapes, since they could command the terminal."""
-    return "".join(c if c.isprintable() or c in "\n\t" else f"\\x{ord(c):02x}" for c in text)
-
-
-def _print_json(value: object) -> None:
-    click.echo(orjson.dumps(value).decode())
+    return value.decode(errors="backslashreplace")

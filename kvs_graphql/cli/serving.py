@@ -8,10 +8,9 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-import click
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 
+from kvs_graphql.cli.output import print_error, print_line, print_lines, progress_bar
 from kvs_graphql.errors import BadSetting
 from kvs_graphql.logs import configure_logging
 from kvs_graphql.runtime import Running, raise_limit, running
@@ -34,7 +33,7 @@ async def serve_topic(settings: Settings) -> None:
     raise_limit(settings)
     async with running(settings) as run:
         _tune_interpreter()
-        click.echo(f"kvs-graphql serves topic {settings.topic} at {run.url}/graphql", err=True)
+        print_error(f"kvs-graphql serves topic {settings.topic} at {run.url}/graphql")
         async with asyncio.TaskGroup() as tasks:
             bar = tasks.create_task(_show_progress(run)) if sys.stderr.isatty() else None
             await run.ended()
@@ -75,17 +74,17 @@ async def serve_demo(flags: dict[str, Any]) -> None:
             configure_logging(settings.log_level, settings.log_format)
             raise_limit(settings)
             async with running(settings) as run:
-                click.echo(
+                print_lines(
                     _WELCOME.format(url=run.url, broker=bootstrap_servers, topic=_DEMO_TOPIC, command=_command())
                 )
                 await run.wait()
-    click.echo("The demo has stopped.")
+    print_line("The demo has stopped.")
 
 
 async def _show_progress(run: Running) -> None:
     """Show a progress bar on the terminal until the table has caught up."""
     columns = (TextColumn("catching up"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+    with progress_bar(*columns) as bar:
         task = bar.add_task("", total=None, visible=False)
         while (progress := run.progress).state is not State.LIVE:
             bar.update(
@@ -117,4 +116,5 @@ Try in another terminal:
        -d '{{"query": "{{ entries(prefix: \\"process/\\") {{ edges {{ node {{ json(pointer: \\"/name\\") }} }} }} }}"}}'
 
 Ctrl-C stops the demo.
+
 """

@@ -2,9 +2,7 @@
 
 from typing import Any
 
-import click
-import orjson
-
+from kvs_graphql.cli.output import print_json, print_line
 from kvs_graphql.client import connect
 
 _WRITTEN = "key partition offset timestamp cursor"
@@ -26,6 +24,6 @@ async def delete(url: str, key: str, *, as_json: bool) -> None:
 
 def _show(written: dict[str, Any], *, as_json: bool) -> None:
     if as_json:
-        click.echo(orjson.dumps(written).decode())
+        print_json(written)
     else:
-        click.echo("partition {partition}, offset {offset}, cursor {cursor}".format(**written))
+        print_line("partition {partition}, offset {offset}, cursor {cursor}".format(**written))

@@ -72,7 +72,7 @@ async def command(
         stdout=PIPE,
         stderr=PIPE,
         cwd=directory,
-        env={**inherited, **environment, "COLUMNS": "100"},
+        env={**inherited, "COLUMNS": "100", **environment},
     )
     try:
         async with asyncio.timeout(SECONDS_MAX):

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from strawberry import Info
 
 from kvs_graphql.access import Access
+from kvs_graphql.api.encodings import Encoding, decode_key
 from kvs_graphql.api.json_values import JsonValues
 from kvs_graphql.budget import Budget, Workload
 from kvs_graphql.compat.strawberry import selected_names
@@ -56,6 +57,10 @@ class Operation:
         if self._writes is None:
             self._writes = self.service.writes()
         return self._writes
+
+    def key(self, text: str, encoding: Encoding) -> bytes:
+        """The bytes of a key that an argument names. Raises: BadKey: It is none."""
+        return self.service.limits.key(decode_key(text, encoding))
 
 
 OperationInfo = Info[Operation, None]

@@ -9,7 +9,7 @@ from strawberry import UNSET
 
 from kvs_graphql.api.context import OperationInfo, SelectionInfo
 from kvs_graphql.api.costs import sized_by
-from kvs_graphql.api.encodings import Encoding, decode_key, key_of
+from kvs_graphql.api.encodings import Encoding, key_of
 from kvs_graphql.api.json_values import JsonValues
 from kvs_graphql.api.scalars import CursorToken
 from kvs_graphql.api.sources import Source, one_by_one, size_of
@@ -50,7 +50,7 @@ class Query:
         at_least: AtLeast = UNSET,
         max_wait: MaxWait = UNSET,
     ) -> Entry | None:
-        (record,) = await info.context.reads.get_many([_key(info, key, key_encoding)], _wait(at_least, max_wait))
+        (record,) = await info.context.reads.get_many([info.context.key(key, key_encoding)], _wait(at_least, max_wait))
         return entry(record, info.context.json_values)
 
     @strawberry.field(
@@ -65,7 +65,7 @@ class Query:
         at_least: AtLeast = UNSET,
         max_wait: MaxWait = UNSET,
     ) -> list[Entry | None]:
-        wanted = [_key(info, key, key_encoding) for key in keys]
+        wanted = [info.context.key(key, key_encoding) for key in keys]
         json_values = info.context.json_values
         records = await info.context.reads.get_many(wanted, _wait(at_least, max_wait))
         return [entry(record, json_values) for record in records]
@@ -88,7 +88,7 @@ class Query:
     ) -> EntryConnection:
         within = _given(prefix)
         asked = PageRequest(
-            b"" if within is None else _key(info, within, key_encoding),
+            b"" if within is None else info.context.key(within, key_encoding),
             _given(first),
             _edge(_given(after)),
             _given(last),
@@ -136,8 +136,8 @@ class Subscription:
         if snapshot and token is not None:
             raise BadInput("`after` and `snapshot` exclude each other.")
         interest = Interest(
-            None if wanted is None else frozenset(_key(info, key, key_encoding) for key in wanted),
-            None if within is None else _key(info, within, key_encoding),
+            None if wanted is None else frozenset(info.context.key(key, key_encoding) for key in wanted),
+            None if within is None else info.context.key(within, key_encoding),
         )
         start = Start(None if token is None else service.limits.cursor(token), snapshot, progress, _given(interval))
         service.check_watch(interest, start)
@@ -150,7 +150,7 @@ class Subscription:
     def value(
         self, info: OperationInfo, key: str, key_encoding: EncodingArgument = Encoding.UTF8
     ) -> AsyncIterator[Entry | None]:
-        latest = info.context.service.latest([_key(info, key, key_encoding)])
+        latest = info.context.service.latest([info.context.key(key, key_encoding)])
         view = partial(_only_entry, json_values=info.context.json_values)
         return _stream(Source(lambda _: one_by_one(latest), view, _size_of_latest))
 
@@ -166,7 +166,7 @@ class Subscription:
         key_encoding: EncodingArgument = Encoding.UTF8,
         interval: float | None = UNSET,
     ) -> AsyncIterator[list[Entry | None]]:
-        wanted = [_key(info, key, key_encoding) for key in keys]
+        wanted = [info.context.key(key, key_encoding) for key in keys]
         latest = info.context.service.latest(wanted, _given(interval))
         view = partial(_entries, json_values=info.context.json_values)
         return _stream(Source(lambda _: one_by_one(latest), view, _size_of_latest))
@@ -212,10 +212,6 @@ def _wait(at_least: CursorToken | None, max_wait: float | None) -> Wait:
     if at_least is UNSET and max_wait is UNSET:
         return NO_WAIT
     return Wait(_given(at_least), _given(max_wait))
-
-
-def _key(info: OperationInfo, text: str, encoding: Encoding) -> bytes:
-    return info.context.service.limits.key(decode_key(text, encoding))
 
 
 def _edge(cursor: str | None) -> bytes | None:

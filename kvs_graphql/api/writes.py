@@ -9,7 +9,7 @@ from strawberry import UNSET
 
 from kvs_graphql.api.context import OperationInfo
 from kvs_graphql.api.costs import Cost
-from kvs_graphql.api.encodings import Encoding, decode_key, decode_value, id_of, show_key
+from kvs_graphql.api.encodings import Encoding, decode_value, id_of, show_key
 from kvs_graphql.api.json_values import JsonValues
 from kvs_graphql.api.scalars import CursorToken, Long
 from kvs_graphql.api.types import EncodingArgument, Entry, calendar_time, entry
@@ -87,7 +87,7 @@ class Mutation:
         value_encoding: EncodingArgument = Encoding.UTF8,
         headers: HeadersArgument = UNSET,
     ) -> Write | None:
-        target, content = _key(info, key, key_encoding), decode_value(value, value_encoding)
+        target, content = info.context.key(key, key_encoding), decode_value(value, value_encoding)
         return _write(info, await info.context.writes.set(target, content, _headers(headers or ())))
 
     @strawberry.mutation(
@@ -98,7 +98,7 @@ class Mutation:
     async def delete(
         self, info: OperationInfo, key: str, key_encoding: EncodingArgument = Encoding.UTF8
     ) -> Write | None:
-        return _write(info, await info.context.writes.delete(_key(info, key, key_encoding)))
+        return _write(info, await info.context.writes.delete(info.context.key(key, key_encoding)))
 
 
 def _write(info: OperationInfo, write: ServiceWrite) -> Write:
@@ -111,7 +111,3 @@ def _headers(headers: Iterable[HeaderInput]) -> Headers:
 
 def _header_value(header: HeaderInput) -> bytes | None:
     return decode_value(header.value, header.encoding) if isinstance(header.value, str) else None
-
-
-def _key(info: OperationInfo, text: str, encoding: Encoding) -> bytes:
-    return info.context.service.limits.key(decode_key(text, encoding))

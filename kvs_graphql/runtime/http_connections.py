@@ -20,8 +20,8 @@ from kvs_graphql.compat.uvicorn import (
 )
 from kvs_graphql.errors import LimitExceeded
 from kvs_graphql.runtime import refusals
+from kvs_graphql.runtime.parsing import ParsesSlices
 from kvs_graphql.runtime.patience import Patience, Shared, bound_buffers
-from kvs_graphql.runtime.turns import TakesTurns
 from kvs_graphql.service import Flush
 from kvs_graphql.web.direct import DIRECT_EXTENSION
 
@@ -71,7 +71,7 @@ class ChunkWriter(ref[Response]):
             transport_of(response).write(b"".join(taken))
 
 
-class LimitedHttpConnection(Patience, TakesTurns, HttpConnection):
+class LimitedHttpConnection(Patience, ParsesSlices, HttpConnection):
     """An HTTP connection within limits; uvicorn would take and wait for heads and bodies without end.
 
     Nothing is counted for a small request that arrives in one read. Of another one, the bytes of each further slice
@@ -247,5 +247,5 @@ class LimitedHttpConnection(Patience, TakesTurns, HttpConnection):
 def http_protocol(shared: Shared) -> type[LimitedHttpConnection]:
     """Return the class of HTTP connections that share these limits."""
     writer = type("ChunkWriter", (ChunkWriter,), {"buffer_bytes_max": shared.limits.send_buffer_bytes_max})
-    names = {"shared": shared, "limits": shared.limits, "turns": shared.turns, "chunk_writer": writer}
+    names = {"shared": shared, "limits": shared.limits, "parsing": shared.parsing, "chunk_writer": writer}
     return type("HttpConnection", (LimitedHttpConnection,), names)

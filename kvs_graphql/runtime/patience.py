@@ -15,7 +15,7 @@ from kvs_graphql.compat.uvicorn import Connection
 from kvs_graphql.metrics import Metrics
 from kvs_graphql.runtime.connection_slots import ConnectionSlots
 from kvs_graphql.runtime.limits import FAREWELL_SECONDS, ServerLimits
-from kvs_graphql.runtime.turns import Turns
+from kvs_graphql.runtime.parsing import ParsingQueue
 from kvs_graphql.runtime.unfinished import UnfinishedRequests
 from kvs_graphql.runtime.unread import UnreadAnswers
 
@@ -31,7 +31,7 @@ class Shared:
     slots: ConnectionSlots
     unread: UnreadAnswers
     unfinished: UnfinishedRequests
-    turns: Turns
+    parsing: ParsingQueue
 
 
 class Patience(Connection):

@@ -13,8 +13,8 @@ from kvs_graphql.metrics import Metrics
 from kvs_graphql.runtime.connection_slots import ConnectionSlots
 from kvs_graphql.runtime.http_connections import http_protocol
 from kvs_graphql.runtime.limits import ServerLimits
+from kvs_graphql.runtime.parsing import ParsingQueue
 from kvs_graphql.runtime.patience import Shared
-from kvs_graphql.runtime.turns import Turns
 from kvs_graphql.runtime.unfinished import UnfinishedRequests
 from kvs_graphql.runtime.unread import UnreadAnswers
 from kvs_graphql.runtime.websocket_connections import websocket_protocol
@@ -42,7 +42,7 @@ class Server(uvicorn.Server):
         slots = ConnectionSlots(addresses, limits.connections_max, limits.connections_per_client_max)
         unread = UnreadAnswers(limits.unread_bytes_max, metrics)
         unfinished = UnfinishedRequests(limits.unfinished_bytes_max, metrics)
-        shared = Shared(limits, metrics, slots, unread, unfinished, Turns())
+        shared = Shared(limits, metrics, slots, unread, unfinished, ParsingQueue())
         config = Config(
             app,
             http=http_protocol(shared),

@@ -9,8 +9,8 @@ from kvs_graphql.compat.websockets import WebSocketConnection
 from kvs_graphql.errors import LimitExceeded
 from kvs_graphql.runtime import refusals
 from kvs_graphql.runtime.limits import FAREWELL_SECONDS
+from kvs_graphql.runtime.parsing import SLICE_BYTES, ParsesSlices
 from kvs_graphql.runtime.patience import Patience, Shared
-from kvs_graphql.runtime.turns import SLICE_BYTES, TakesTurns
 from kvs_graphql.runtime.unread import UnreadAnswers
 from kvs_graphql.service import Flush
 from kvs_graphql.web.direct import DIRECT_EXTENSION
@@ -85,7 +85,7 @@ class TextWriter:
             self._connection.transport.write(b"".join(taken))
 
 
-class LimitedWebSocketConnection(Patience, TakesTurns, WebSocketConnection):
+class LimitedWebSocketConnection(Patience, ParsesSlices, WebSocketConnection):
     """A WebSocket within limits. uvicorn's own `limit_concurrency` would refuse health checks, but no WebSockets."""
 
     opened: ClassVar[set[WebSocketConnection]]
@@ -206,5 +206,5 @@ class LimitedWebSocketConnection(Patience, TakesTurns, WebSocketConnection):
 
 def websocket_protocol(shared: Shared) -> type[LimitedWebSocketConnection]:
     """Return the class of WebSocket connections that share these limits; they are counted together."""
-    names = {"shared": shared, "limits": shared.limits, "turns": shared.turns, "opened": set()}
+    names = {"shared": shared, "limits": shared.limits, "parsing": shared.parsing, "opened": set()}
     return type("WebSocketConnection", (LimitedWebSocketConnection,), names)

@@ -1,4 +1,4 @@
-"""Parsing what clients send in turns, so that those who send many small things delay nobody else.
+"""Parsing what clients send, a slice at a time, so that those who send many small things delay nobody else.
 
 A read may bring 256 KiB: 40,000 frames, or 10,000 requests. Parsed at once, they would hold the event loop for hundreds
 of milliseconds, and become as many objects. Here, all connections together parse for two milliseconds in each turn of
@@ -17,14 +17,14 @@ _CONNECTION_SECONDS = 0.00025
 _LOOP_SECONDS = 0.002
 
 
-class Turns:
-    """The connections that have something to parse, in the order of their turns."""
+class ParsingQueue:
+    """The connections that have something to parse; each parses a few slices and goes to the end of the queue."""
 
     def __init__(self) -> None:
-        self._waiting: deque[TakesTurns] = deque()
+        self._waiting: deque[ParsesSlices] = deque()
 
-    def wait(self, connection: "TakesTurns") -> None:
-        """Have a connection take its turn; it may not be waiting yet."""
+    def wait(self, connection: "ParsesSlices") -> None:
+        """Have a connection parse a few slices; it may not be waiting yet."""
         if not self._waiting:
             get_running_loop().call_soon(self._run)
         self._waiting.append(connection)
@@ -34,16 +34,16 @@ class Turns:
         end = loop.time() + _LOOP_SECONDS
         try:
             while self._waiting and loop.time() < end:
-                self._give_turn()
+                self._parse_slices()
         finally:
             if self._waiting:
                 loop.call_soon(self._run)
 
-    def _give_turn(self) -> None:
-        # The first one stays until its turn is over: so `wait` schedules no second run.
+    def _parse_slices(self) -> None:
+        # The first one stays until it has parsed: so `wait` schedules no second run.
         connection, has_more = self._waiting[0], False
         try:
-            has_more = connection.take_turn()
+            has_more = connection.parse_slices()
         except Exception:
             # As the event loop does where `data_received` fails.
             connection.transport.abort()
@@ -54,10 +54,10 @@ class Turns:
                 self._waiting.append(connection)
 
 
-class TakesTurns(Connection):
-    """Parses in turns; mixed into a connection of `compat`."""
+class ParsesSlices(Connection):
+    """Parses slice by slice; mixed into a connection of `compat`."""
 
-    turns: ClassVar[Turns]
+    parsing: ClassVar[ParsingQueue]
     whole_bytes_max: int = SLICE_BYTES
     """How much is parsed at once if no more has come, as most of what honest clients send."""
     ignores_input = False
@@ -89,7 +89,7 @@ class TakesTurns(Connection):
         self.ignores_input = True
         super().connection_lost(exc)
 
-    def take_turn(self) -> bool:
+    def parse_slices(self) -> bool:
         """Parse for a short time; return whether there is more to parse."""
         end, index = self.loop.time() + _CONNECTION_SECONDS, 0
         unparsed, self._unparsed = self._unparsed, b""
@@ -114,4 +114,4 @@ class TakesTurns(Connection):
     def _wait(self) -> None:
         if not self._is_waiting:
             self._is_waiting = True
-            self.turns.wait(self)
+            self.parsing.wait(self)

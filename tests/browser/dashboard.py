@@ -41,6 +41,7 @@ RECORD_HIGHLIGHTS = """
 }
 """
 TABS_MAX = 40
+UNKNOWN = "–"
 RECORD_BANNERS = """
 () => {
   const banners = (globalThis.banners = []);
@@ -62,6 +63,7 @@ class Dashboard:
         self.state = page.locator(".strip .state .number")
         self.rows = page.get_by_role("grid").locator(".row")
         self.plots = page.get_by_role("figure")
+        self.popover = page.locator(".popover")
 
     @property
     def link(self) -> str:
@@ -104,6 +106,55 @@ class Dashboard:
         """The page is live and shows no problem."""
         await expect(self.state).to_have_text("Live")
         await expect(self.banner).to_be_hidden()
+
+    async def shows_figures(self, **figures: str) -> None:
+        """The strip shows these numbers by the first word of their labels; `unknown` is how it shows no number."""
+        for name, number in figures.items():
+            label = self.page.locator(".label").get_by_text(re.compile(f"^{name}"))
+            figure = self.page.locator(".figure").filter(has=label)
+            await expect(figure.locator(".number")).to_have_text(UNKNOWN if number == "unknown" else re.compile(number))
+
+    async def has_fact(self, name: str, value: str | re.Pattern[str]) -> None:
+        """The detail panel shows this about its record, such as its Offset."""
+        fact = self.detail.locator(".facts > div").filter(has=self.page.get_by_text(name, exact=True))
+        await expect(fact.get_by_role("definition")).to_have_text(value)
+
+    async def has_year(self, year: str) -> None:
+        """The record in the detail panel was written in this year."""
+        await self.has_fact("Changed", re.compile(f"^{year}-"))
+
+    async def shows_activity(self, rate: str) -> None:
+        """The open key changes at this rate."""
+        await expect(self.detail.locator(".activity strong")).to_have_text(rate)
+
+    async def shows_rate(self, key: str, rate: str) -> None:
+        await expect(self.row(key).locator(".rate")).to_have_text(rate)
+
+    async def has_headers(self, *headers: str) -> None:
+        """The record in the detail panel has exactly these headers, each a name and its value."""
+        lines = self.detail.get_by_role("region", name="Headers").locator("dl > div")
+        names_and_values = [re.compile(rf"^{name}\s*{value}$") for name, value in map(str.split, headers)]
+        await expect(lines).to_have_text(names_and_values)
+
+    async def copied(self, button: str) -> str:
+        """Press a button and return what it copied."""
+        await self.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+        await self.press(button)
+        await expect(self.page.get_by_role("button", name="Copied")).to_be_visible()
+        copied: str = await self.page.evaluate("navigator.clipboard.readText()")
+        await expect(self.page.get_by_role("button", name="Copied")).to_be_hidden()
+        return copied
+
+    async def press_summary(self) -> None:
+        """Open or close the popover of partitions."""
+        await self.page.locator(".partitions summary").click()
+
+    async def has_partition(self, *cells: str) -> None:
+        """The popover's only row has these cells."""
+        await expect(self.popover.locator("tbody td")).to_have_text(list(cells))
+
+    async def has_no_popover(self) -> None:
+        await expect(self.popover).to_be_hidden()
 
     async def record_banners(self) -> None:
         """Record from now on every banner, even if it is shown only briefly."""
@@ -151,6 +202,11 @@ class Dashboard:
         await expect(self.history).to_have_count(len(versions))
         for item, version in zip(await self.history.all(), versions, strict=True):
             await expect(item).to_contain_text(re.compile(rf"{re.escape(version)}$"))
+
+    async def has_changes(self, *changes: str) -> None:
+        """The history of the open key ends with exactly these changes, the latest first."""
+        for index, change in enumerate(changes):
+            await expect(self.history.nth(index).locator(".preview")).to_have_text(change)
 
     async def press(self, name: str) -> None:
         """Click the button of this name."""

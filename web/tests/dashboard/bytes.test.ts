@@ -37,3 +37,9 @@ test("many hexadecimal bytes are truncated", () => {
 test("text that the service would not produce is not an id", () => {
   for (const text of ["", "!", "a", "__79_A=", "__79_B"]) expect(bytes.isId(text)).toBe(false);
 });
+
+test("a key that would be invisible has a label", () => {
+  expect(bytes.labelOf("oven")).toBe("oven");
+  expect(bytes.labelOf("")).toBe("(empty key)");
+  expect(bytes.labelOf(" \t")).toBe('" \\t"');
+});

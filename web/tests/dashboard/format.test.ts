@@ -16,9 +16,9 @@ test.each([
 test.each([
   [0, "0 B"],
   [999, "999 B"],
-  [1024, "1 KiB"],
-  [33_554_432_000, "31.3 GiB"],
-  [-2048, "-2 KiB"],
+  [1000, "1 kB"],
+  [22_112_345_678, "22.1 GB"],
+  [-2048, "-2.05 kB"],
 ])("%d bytes are %s", (bytes, text) => {
   expect(format.formatBytes(bytes)).toBe(text);
 });
@@ -72,7 +72,25 @@ test("an axis shows only as much of the time as its steps need", () => {
 
 test("values carry their unit", () => {
   expect(format.formatValue(12.345, "percent")).toBe("12.35 %");
-  expect(format.formatValue(2048, "bytes per second")).toBe("2 KiB/s");
+  expect(format.formatValue(2000, "bytes per second")).toBe("2 kB/s");
   expect(format.formatValue(1234.5, "none")).toBe("1,234.5");
   expect(format.formatTick(2_000_000, "none")).toBe("2M");
+});
+
+test.each([
+  ["22112345678", "/total_bytes", "22.1 GB"],
+  ["1234567", "/entries", "1,234,567"],
+  ["-1234567.50", "", "-1,234,567.50"],
+  ["963019363229999955968", "", "963,019,363,229,999,955,968"],
+  ["1234", "/entries", "1234"],
+  ["1e400", "/entries", "1e400"],
+  ["48213", "/pid", "48213"],
+  ["1764224400000", "/created_at", "1764224400000"],
+])("%s at %s is shown as %s", (written, pointer, text) => {
+  expect(format.formatWritten(written, pointer)).toBe(text);
+});
+
+test("a count has its noun in the right number", () => {
+  expect(format.formatCounted(1, "field")).toBe("1 field");
+  expect(format.formatCounted(1200, "field")).toBe("1,200 fields");
 });

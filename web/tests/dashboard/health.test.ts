@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { healthOf, type Symptoms } from "../../src/dashboard/model/health";
+import { healthOf, knownOf, type Symptoms } from "../../src/dashboard/model/health";
 import type { ServiceState, Status } from "../../src/dashboard/model/operations";
 
 const NOW = Date.UTC(2026, 0, 1, 12);
@@ -107,4 +107,17 @@ test("resuming is catching up, and the first load is not stale", () => {
     banner: null,
     stale: false,
   });
+});
+
+test("without the service nothing is known, without Kafka only what the service knows", () => {
+  expect(knownOf(HEALTHY, NOW)).toBe("all");
+  expect(knownOf({ ...HEALTHY, status: statusOf("CATCHING_UP") }, NOW)).toBe("all");
+  expect(knownOf({ ...HEALTHY, status: statusOf("WAITING_FOR_BROKER") }, NOW)).toBe("service");
+  for (const symptoms of [
+    { connection: { kind: "connecting", lostMs: NOW } },
+    { statusMs: NOW - 7000 },
+    { status: null },
+  ] as const) {
+    expect(knownOf({ ...HEALTHY, ...symptoms }, NOW)).toBe("nothing");
+  }
 });

@@ -12,6 +12,7 @@ const version = (offset: number, partition = 0): Version => ({
   offset,
   timestampMs: null,
   raw: "",
+  headers: null,
 });
 
 test("earlier versions are inserted before later ones without duplicates", () => {
@@ -55,7 +56,10 @@ test("a past version is the same as the update that announced it", () => {
       offset: update.offset ?? 0,
       timestamp,
       value: entry?.value ?? null,
+      headers: [{ key: "by", value: null }],
     };
-    expect(pastVersionOf(revision)).toEqual(versionOf(update));
+    const { headers, ...version } = pastVersionOf(revision);
+    expect(versionOf(update)).toEqual({ ...version, headers: null });
+    expect(headers).toEqual(revision.headers);
   }
 });

@@ -41,6 +41,13 @@ test("a key that is not text, or looks like an id, is written as its id", () => 
   expect(parseLink(search)).toEqual({ ...link, pins: [id("id:x")] });
 });
 
+test("the empty key is written as its empty id", () => {
+  const link = { ...EMPTY_LINK, key: "", pins: [""], charts: [[{ id: "", pointer: "/a" }]] };
+  const search = formatLink(link);
+  expect(search).toBe("?key=id:&pin=id:&plot=id:~~/a");
+  expect(parseLink(search)).toEqual(link);
+});
+
 test("invalid parts are ignored", () => {
   const search = "?sort=-size&key=id:%21&pin=&plot=nothing&with=a~~/b&span=5&board=99&other=1";
   expect(parseLink(search)).toEqual({

@@ -6,7 +6,8 @@ import { Recorder } from "../../src/dashboard/model/recorder";
 const plot = { id: "a", pointer: "/n" };
 
 function version(text: string | null, timestampMs: number): Version {
-  return { partition: 0, offset: 0, timestampMs, raw: text === null ? null : base64OfText(text) };
+  const raw = text === null ? null : base64OfText(text);
+  return { partition: 0, offset: 0, timestampMs, raw, headers: null };
 }
 
 function recorder(): Recorder {

@@ -39,6 +39,26 @@ export type UpdatesSubscription = {
   };
 };
 
+export type ChangesSubscriptionVariables = Exact<{
+  keys: Array<string> | string | null | undefined;
+  prefix: string | null | undefined;
+  after: string | null | undefined;
+  snapshot: boolean;
+  interval: number | null | undefined;
+}>;
+
+export type ChangesSubscription = {
+  updates: {
+    kind: UpdateKind;
+    partition: number | null;
+    offset: number | null;
+    timestamp: string | null;
+    cursor: string;
+    key: string | null;
+    entry: { value: string | null; headers: Array<{ key: string; value: string | null }> } | null;
+  };
+};
+
 export type StatusSubscriptionVariables = Exact<{
   interval: number;
 }>;
@@ -72,6 +92,7 @@ export type HistoryQuery = {
       offset: number;
       timestamp: string | null;
       value: string | null;
+      headers: Array<{ key: string; value: string | null }>;
     }>;
   } | null;
 };
@@ -82,7 +103,10 @@ export type RevisionFragment = {
   offset: number;
   timestamp: string | null;
   value: string | null;
+  headers: Array<{ key: string; value: string | null }>;
 };
+
+export type HeaderFragment = { key: string; value: string | null };
 
 export class TypedDocumentString<TResult, TVariables>
   extends String
@@ -102,6 +126,15 @@ export class TypedDocumentString<TResult, TVariables>
     return this.value;
   }
 }
+export const HeaderFragmentDoc = new TypedDocumentString(
+  `
+    fragment Header on Header {
+  key
+  value(encoding: BASE64)
+}
+    `,
+  { fragmentName: "Header" },
+) as unknown as TypedDocumentString<HeaderFragment, unknown>;
 export const RevisionFragmentDoc = new TypedDocumentString(
   `
     fragment Revision on Revision {
@@ -110,8 +143,14 @@ export const RevisionFragmentDoc = new TypedDocumentString(
   offset
   timestamp
   value(encoding: BASE64)
+  headers {
+    ...Header
+  }
 }
-    `,
+    fragment Header on Header {
+  key
+  value(encoding: BASE64)
+}`,
   { fragmentName: "Revision" },
 ) as unknown as TypedDocumentString<RevisionFragment, unknown>;
 export const UpdatesDocument = new TypedDocumentString(`
@@ -137,6 +176,35 @@ export const UpdatesDocument = new TypedDocumentString(`
   }
 }
     `) as unknown as TypedDocumentString<UpdatesSubscription, UpdatesSubscriptionVariables>;
+export const ChangesDocument = new TypedDocumentString(`
+    subscription Changes($keys: [String!], $prefix: String, $after: Cursor, $snapshot: Boolean!, $interval: Float) {
+  updates(
+    keys: $keys
+    prefix: $prefix
+    keyEncoding: BASE64
+    after: $after
+    snapshot: $snapshot
+    progress: true
+    interval: $interval
+  ) {
+    kind
+    partition
+    offset
+    timestamp
+    entry {
+      value(encoding: BASE64)
+      headers {
+        ...Header
+      }
+    }
+    cursor
+    key(encoding: BASE64)
+  }
+}
+    fragment Header on Header {
+  key
+  value(encoding: BASE64)
+}`) as unknown as TypedDocumentString<ChangesSubscription, ChangesSubscriptionVariables>;
 export const StatusDocument = new TypedDocumentString(`
     subscription Status($interval: Float!) {
   status(interval: $interval) {
@@ -175,5 +243,12 @@ export const HistoryDocument = new TypedDocumentString(`
   partition
   offset
   timestamp
+  value(encoding: BASE64)
+  headers {
+    ...Header
+  }
+}
+fragment Header on Header {
+  key
   value(encoding: BASE64)
 }`) as unknown as TypedDocumentString<HistoryQuery, HistoryQueryVariables>;

@@ -56,6 +56,17 @@ export function keyOf(base64: string): string {
   return shown;
 }
 
+/** Returns a key as labels show it: one that would be invisible is named or quoted. */
+export function labelOf(key: string): string {
+  if (key === "") return "(empty key)";
+  return key.trim() === "" ? JSON.stringify(key) : key;
+}
+
+/** Returns the label of the key with this id. */
+export function labelOfId(id: string): string {
+  return labelOf(keyOf(base64OfId(id)));
+}
+
 /** Returns hexadecimal bytes such as `48 65 6c 6c 6f`, for values that are not text. */
 export function hexOf(base64: string, bytesMax: number): string {
   const bytes = bytesOf(base64.slice(0, Math.ceil(bytesMax / 3) * 4));

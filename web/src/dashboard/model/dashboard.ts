@@ -1,7 +1,7 @@
 import type { Endpoint } from "../../graphiql/endpoint";
 import { base64OfId, base64OfText, keyOf } from "./bytes";
 import { Follower } from "./follower";
-import { type Failure, type Health, healthOf } from "./health";
+import { type Failure, type Health, healthOf, type Known, knownOf, type Symptoms } from "./health";
 import { KeyHistory, pastVersionOf, versionOf } from "./history";
 import * as limits from "./limits";
 import { type LinkState, parseLink } from "./link";
@@ -102,11 +102,11 @@ export class Dashboard {
   }
 
   health(nowMs: number): Health {
-    const { connection } = this.session;
-    const { phase, behindMs } = this.main;
-    const { status, statusMs, silenceMs } = this.service;
-    const { failure } = this;
-    return healthOf({ connection, phase, behindMs, failure, status, statusMs, silenceMs }, nowMs);
+    return healthOf(this.symptoms, nowMs);
+  }
+
+  known(nowMs: number): Known {
+    return knownOf(this.symptoms, nowMs);
   }
 
   get status(): Status | null {
@@ -143,9 +143,22 @@ export class Dashboard {
     this.scheduler.hurry();
   }
 
+  /** Loads the headers of deletes of the selected key, which only the history has. */
+  completeHistory(): void {
+    if (this.selected) void this.loadHistory(this.selected);
+  }
+
   /** Refreshes the listing at a limited rate. */
   refresh(nowMs: number): void {
     this.listing.refresh(this.main, this.link.prefix, this.link.sort, nowMs);
+  }
+
+  private get symptoms(): Symptoms {
+    const { connection } = this.session;
+    const { phase, behindMs } = this.main;
+    const { status, statusMs, silenceMs } = this.service;
+    const { failure } = this;
+    return { connection, phase, behindMs, failure, status, statusMs, silenceMs };
   }
 
   private start(): void {
@@ -293,7 +306,8 @@ export class Dashboard {
     const row = this.row(id);
     if (row) {
       const { partition, offset, timestampMs, raw } = row;
-      this.recorder.record(id, { partition, offset, timestampMs, raw }, Date.now(), false);
+      const version = { partition, offset, timestampMs, raw, headers: null };
+      this.recorder.record(id, version, Date.now(), false);
     }
     try {
       this.recorder.seed(id, await this.past(id));

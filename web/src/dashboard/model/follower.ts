@@ -1,5 +1,5 @@
 import type { Failure } from "./health";
-import { type Update, UPDATES, type UpdatesVariables } from "./operations";
+import { CHANGES, type Update, UPDATES, type UpdatesVariables } from "./operations";
 import type { Session } from "./session";
 import type { Table } from "./table";
 
@@ -9,7 +9,7 @@ export interface Selection {
   /** Base64; null for none. */
   keys: string[] | null;
   prefix: string | null;
-  /** Seconds between deliveries of the latest change of each key; null for every change. */
+  /** Seconds between deliveries of the latest change of each key; null for every change, with its headers. */
   interval: number | null;
 }
 
@@ -42,7 +42,10 @@ export class Follower {
     this.variables = { ...this.selection, ...this.table.resumePoint };
     this.table.resume();
     const end = this.subscriber.subscribe(
-      { document: UPDATES, variables: this.variables },
+      {
+        document: this.selection.interval === null ? CHANGES : UPDATES,
+        variables: this.variables,
+      },
       {
         data: ({ updates }) => {
           if (running) this.take(updates);

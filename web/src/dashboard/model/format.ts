@@ -19,16 +19,18 @@ export function formatCount(count: number): string {
   return GROUPED.format(count);
 }
 
+/** Returns a count with its noun, such as "1 field". */
+export function formatCounted(count: number, noun: string, plural = `${noun}s`): string {
+  return `${formatCount(count)} ${count === 1 ? noun : plural}`;
+}
+
 /** Returns a short form such as 1.2k or 34M. */
-export function formatShort(value: number, base = 1000): string {
+export function formatShort(value: number): string {
   if (!Number.isFinite(value)) return "–";
   let scaled = value;
   let step = 0;
-  while (
-    Math.abs(scaled) >= (step === 0 ? Math.max(base, 10_000) : base) &&
-    step < SUFFIXES.length - 1
-  ) {
-    scaled = step === 0 ? value / base : scaled / base;
+  while (Math.abs(scaled) >= (step === 0 ? 10_000 : 1000) && step < SUFFIXES.length - 1) {
+    scaled /= 1000;
     step += 1;
   }
   const shown = Math.abs(scaled) < 1 ? Number(scaled.toPrecision(2)) : roundTo(scaled, 3);
@@ -39,11 +41,22 @@ export function formatBytes(bytes: number): string {
   let scaled = bytes;
   let step = 0;
   while (Math.abs(scaled) >= 1000 && step < SUFFIXES.length - 1) {
-    scaled /= 1024;
+    scaled /= 1000;
     step += 1;
   }
-  const prefix = step === 0 ? "B" : `${(SUFFIXES[step] ?? "").toUpperCase()}iB`;
-  return `${PRECISE.format(roundTo(scaled, 3))} ${prefix}`;
+  return `${PRECISE.format(roundTo(scaled, 3))} ${SUFFIXES[step] ?? ""}B`;
+}
+
+/** Names of numbers whose digits mean something by themselves. */
+const NOT_COUNTED = /(id|code|port|number|version|year|date|time|timestamp|_at)$/i;
+
+/** Returns a number of a value as it is written, but sizes with their unit and long whole parts in groups. */
+export function formatWritten(written: string, pointer: string): string {
+  const unit = unitOf(pointer);
+  if (unit.startsWith("bytes")) return formatValue(Number(written), unit);
+  const [, whole = "", rest = ""] = /^(-?\d{5,})(\.\d+)?$/.exec(written) ?? [];
+  if (whole === "" || NOT_COUNTED.test(pointer)) return written;
+  return whole.replace(/\B(?=(\d{3})+$)/g, ",") + rest;
 }
 
 /** Returns a plotted number with its unit. */

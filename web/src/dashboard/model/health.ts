@@ -1,6 +1,6 @@
 import { formatCount, formatTime } from "./format";
 import { BEHIND_MS_MAX } from "./limits";
-import type { Status } from "./operations";
+import type { ServiceState, Status } from "./operations";
 import type { Phase } from "./table";
 
 /** State of the WebSocket. `lostMs` is when it was last open, or null if it never was. */
@@ -37,6 +37,28 @@ export interface Health {
   banner: { title: string; text: string } | null;
   /** Whether the data on the page may be older than in Kafka. */
   stale: boolean;
+}
+
+/** States in which the service does not know the end of the topic, nor reads it. */
+const WITHOUT_KAFKA: readonly ServiceState[] = [
+  "STARTING",
+  "WAITING_FOR_BROKER",
+  "WAITING_FOR_TOPIC",
+  "STOPPED",
+];
+
+/**
+ * What the page can know now; figures about the rest are unknown. `nothing`: the service does not talk to the page. `service`:
+ * Kafka does not talk to the service.
+ */
+export type Known = "nothing" | "service" | "all";
+
+export function knownOf(
+  { connection, status, statusMs, silenceMs }: Symptoms,
+  nowMs: number,
+): Known {
+  if (connection.kind !== "open" || !status || nowMs - statusMs > silenceMs) return "nothing";
+  return WITHOUT_KAFKA.includes(status.state) ? "service" : "all";
 }
 
 /** Returns the problem nearest to the page, since it hides those behind it. */

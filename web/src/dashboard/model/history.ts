@@ -1,4 +1,4 @@
-import type { Revision, Update } from "./operations";
+import type { Header, Revision, Update } from "./operations";
 
 export interface Version {
   partition: number;
@@ -6,29 +6,34 @@ export interface Version {
   timestampMs: number | null;
   /** Base64; null if the key was deleted. */
   raw: string | null;
+  /** Null if they are not known, as those of a delete that just arrived. */
+  headers: readonly Header[] | null;
 }
 
 export function versionOf(update: Update): Version {
   const { partition, offset, timestamp, entry } = update;
-  return version(partition ?? 0, offset ?? 0, timestamp, entry ? (entry.value ?? "") : null);
+  return {
+    partition: partition ?? 0,
+    offset: offset ?? 0,
+    timestampMs: timeOf(timestamp),
+    raw: entry ? (entry.value ?? "") : null,
+    headers: entry?.headers ?? null,
+  };
 }
 
-export function pastVersionOf({ kind, partition, offset, timestamp, value }: Revision): Version {
-  return version(partition, offset, timestamp, kind === "DELETE" ? null : (value ?? ""));
-}
-
-function version(
-  partition: number,
-  offset: number,
-  timestamp: string | null,
-  raw: string | null,
-): Version {
+export function pastVersionOf(revision: Revision): Version {
+  const { kind, partition, offset, timestamp, value, headers } = revision;
   return {
     partition,
     offset,
-    timestampMs: timestamp === null ? null : Date.parse(timestamp),
-    raw,
+    timestampMs: timeOf(timestamp),
+    raw: kind === "DELETE" ? null : (value ?? ""),
+    headers,
   };
+}
+
+function timeOf(timestamp: string | null): number | null {
+  return timestamp === null ? null : Date.parse(timestamp);
 }
 
 /** The recent versions of one key, oldest first, without duplicates. */
@@ -54,7 +59,14 @@ export class KeyHistory {
     return added;
   }
 
+  /** Returns the version that a record has become. */
+  find(partition: number, offset: number): Version | undefined {
+    return this.versions.findLast(
+      (known) => known.partition === partition && known.offset === offset,
+    );
+  }
+
   private has({ partition, offset }: Version): boolean {
-    return this.versions.some((known) => known.partition === partition && known.offset === offset);
+    return this.find(partition, offset) !== undefined;
   }
 }

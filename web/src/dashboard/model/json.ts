@@ -90,18 +90,19 @@ export interface Piece {
 export function preview(text: string, piecesMax: number): Piece[] {
   const json = parseJson(text);
   if (json === undefined) return [{ text: text.slice(0, 400), role: "word" }];
-  if (!isBranch(json)) return [leaf(json, "")];
+  if (!isBranch(json)) return [leafOf(json, "")];
   const pieces: Piece[] = [];
   const named = !Array.isArray(json);
   for (const [name, value] of Object.entries(json)) {
     if (pieces.length >= piecesMax) return [...pieces, { text: "…", role: "rest" }];
     if (named) pieces.push({ text: name, role: "name" });
-    pieces.push(leaf(value, pointerOf([name])));
+    pieces.push(leafOf(value, pointerOf([name])));
   }
   return pieces.length > 0 ? pieces : [{ text: named ? "{}" : "[]", role: "rest" }];
 }
 
-function leaf(json: Json, pointer: string): Piece {
+/** Returns the piece of one value; of a branch, only its size. */
+export function leafOf(json: Json, pointer: string): Piece {
   if (isBranch(json)) {
     const count = Object.keys(json).length;
     return {

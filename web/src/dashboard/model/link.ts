@@ -71,16 +71,16 @@ export function formatLink(state: LinkState): string {
   return query === "" ? "" : `?${query}`;
 }
 
-/** Returns a key as text if that is exact, else as its id. */
+/** Returns a key as text if that is exact and not empty, else as its id. */
 function formatKey(id: string): string {
   const text = textOf(base64OfId(id));
-  return text === null || text.startsWith(ID_MARK) ? ID_MARK + id : text;
+  return text === null || text === "" || text.startsWith(ID_MARK) ? ID_MARK + id : text;
 }
 
 function parseKey(text: string): string | null {
   if (!text.startsWith(ID_MARK)) return text === "" ? null : idOf(base64OfText(text));
   const id = text.slice(ID_MARK.length);
-  return isId(id) ? id : null;
+  return id === "" || isId(id) ? id : null;
 }
 
 function formatPlot({ id, pointer }: Plot): string {

@@ -1,17 +1,24 @@
-import type { StatusSubscription, UpdatesSubscription } from "../api/operations";
+import type { HeaderFragment, StatusSubscription, UpdatesSubscription } from "../api/operations";
 
 export type {
+  HeaderFragment as Header,
   RevisionFragment as Revision,
   State as ServiceState,
   UpdateKind,
   UpdatesSubscriptionVariables as UpdatesVariables,
 } from "../api/operations";
 export {
+  ChangesDocument as CHANGES,
   HistoryDocument as HISTORY,
   StatusDocument as STATUS,
   UpdatesDocument as UPDATES,
 } from "../api/operations";
 
-/** `key` and `value` are Base64. Markers have only `kind` and `cursor`; a DELETE has no `entry`. */
-export type Update = UpdatesSubscription["updates"];
+/**
+ * `key` and `value` are Base64. Markers have only `kind` and `cursor`; a DELETE has no `entry`. Only CHANGES asks for the
+ * headers.
+ */
+export type Update = UpdatesSubscription["updates"] & {
+  entry: { headers?: HeaderFragment[] } | null;
+};
 export type Status = StatusSubscription["status"];

@@ -11,10 +11,11 @@ import { Strip } from "./Strip";
 
 export function App() {
   const dashboard = useDashboard(250);
-  const [narrowView, setNarrowView] = useState<"keys" | "board">("keys");
-  useSearchKey();
   const { key, pins, charts, boardPercent } = dashboard.link;
   const onBoard = pins.length + charts.flat().length;
+  // A link to plots opens on them.
+  const [narrowView, setNarrowView] = useState<"keys" | "board">(onBoard > 0 ? "board" : "keys");
+  useSearchKey();
   const view = onBoard > 0 ? narrowView : "keys";
   return (
     <div

@@ -1,7 +1,7 @@
 /** @jsxImportSource preact */
-import { base64OfId, hexOf, keyOf, textOf } from "../model/bytes";
+import { hexOf, labelOfId, textOf } from "../model/bytes";
 import type { Dashboard, TimeRange } from "../model/dashboard";
-import { formatSpan, formatValue, unitOf } from "../model/format";
+import { formatSpan, formatValue, formatWritten, unitOf } from "../model/format";
 import { isBranch, type Json, numberIn, parseJson, pointerOf } from "../model/json";
 import { SPANS_SECONDS } from "../model/link";
 import { plotName } from "../model/plots";
@@ -49,19 +49,19 @@ export function Board() {
 function PinCard({ id }: { id: string }) {
   const dashboard = useDashboard(100);
   const row = dashboard.row(id);
-  const key = keyOf(base64OfId(id));
+  const key = labelOfId(id);
   return (
     <li class="pin-card">
       <div class="pin-head">
         <button
           type="button"
-          class="text-button"
+          class="text-button clamped"
           title={`Open ${key}`}
           onClick={() => {
             dashboard.change({ key: id }, true);
           }}
         >
-          {key || "(empty key)"}
+          {key}
         </button>
         <button
           type="button"
@@ -110,9 +110,8 @@ function PinLeaf({ id, json, pointer }: { id: string; json: Json; pointer: strin
   const number = numberIn(json);
   if (number === null) return <span class={`leaf ${flash}`}>{text}</span>;
   const unit = unitOf(pointer);
-  return (
-    <PlotButton plot={{ id, pointer }} text={unit === "none" ? text : formatValue(number, unit)} />
-  );
+  const shown = unit === "none" ? formatWritten(text, pointer) : formatValue(number, unit);
+  return <PlotButton plot={{ id, pointer }} text={shown} exact={text} />;
 }
 
 /** The time range that all plots share. */

@@ -1,28 +1,27 @@
 /** @jsxImportSource preact */
-import { Component } from "preact";
-import { useLayoutEffect, useRef, useState } from "preact/hooks";
-import { base64OfId, byteLength, hexOf, keyOf, textOf } from "../model/bytes";
+import { useCallback, useLayoutEffect, useRef, useState } from "preact/hooks";
+import { byteLength, labelOfId } from "../model/bytes";
 import type { Dashboard, Selected } from "../model/dashboard";
 import { formatBytes, formatCount, formatRate, formatTime } from "../model/format";
 import type { Version } from "../model/history";
-import { isBranch, parseJson, preview } from "../model/json";
 import type { Row } from "../model/table";
+import { History, momentOf } from "./History";
 import { useDashboard } from "./hooks";
 import { Bars, Icon } from "./icons";
-import { JsonTree } from "./JsonTree";
 import { togglePin } from "./Keys";
+import { Headers, Value } from "./Value";
 
-const HEX_BYTES_MAX = 512;
-const PIECES_MAX = 12;
 const RATE_SECONDS = 10;
 /** Faster updates would not be readable. */
 const PAINT_MS = 200;
+/** The heading of a longer key can be scrolled. */
+const KEY_CHARACTERS_MAX = 200;
 
 /** Everything about the selected key. */
 export function Detail({ id }: { id: string }) {
   const dashboard = useDashboard(PAINT_MS);
   const panel = useRef<HTMLElement>(null);
-  const [past, setPast] = useState<Version | null>(null);
+  const [chosen, choose] = useState<Version | null>(null);
   // Not `useEffect`: by the next frame the user may have moved the focus elsewhere.
   useLayoutEffect(() => {
     const before = document.activeElement;
@@ -32,9 +31,20 @@ export function Detail({ id }: { id: string }) {
         before.focus({ preventScroll: true });
     };
   }, []);
+  const chooseVersion = useCallback(
+    (version: Version | null) => {
+      choose(version);
+      if (version?.headers === null) dashboard.completeHistory();
+    },
+    [dashboard],
+  );
   const { selected } = dashboard;
   if (selected?.id !== id) return null;
+  const { history } = selected;
   const row = dashboard.row(id);
+  // The history may have been loaded again.
+  const past = chosen && (history.find(chosen.partition, chosen.offset) ?? chosen);
+  const latest = row && history.find(row.partition, row.offset);
   const close = () => {
     dashboard.change({ key: null }, true);
   };
@@ -49,21 +59,23 @@ export function Detail({ id }: { id: string }) {
       }}
     >
       <Head dashboard={dashboard} id={id} close={close} />
-      <Facts dashboard={dashboard} selected={selected} row={row} />
-      <h3>{past ? `Value at ${timeOf(past)}` : "Value"}</h3>
+      <Activity dashboard={dashboard} selected={selected} />
+      <Facts record={past ?? row} />
+      <h3>{past ? `Value at ${momentOf(past)}` : "Value"}</h3>
       {past && (
         <button
           type="button"
           class="button"
           onClick={() => {
-            setPast(null);
+            choose(null);
           }}
         >
           Back to the latest value
         </button>
       )}
-      <Value id={id} raw={past ? past.raw : row?.raw} known={dashboard.knows(id)} />
-      <History selected={selected} past={past} choose={setPast} />
+      <Shown id={id} raw={past ? past.raw : row?.raw} known={dashboard.knows(id)} />
+      <Headers headers={(past ?? latest)?.headers ?? []} />
+      <History selected={selected} past={past} choose={chooseVersion} />
     </aside>
   );
 }
@@ -71,9 +83,10 @@ export function Detail({ id }: { id: string }) {
 function Head(props: { dashboard: Dashboard; id: string; close: () => void }) {
   const { dashboard, id, close } = props;
   const pinned = dashboard.link.pins.includes(id);
+  const key = labelOfId(id);
   return (
     <div class="detail-head">
-      <h2>{keyOf(base64OfId(id)) || "(empty key)"}</h2>
+      <h2 {...(key.length > KEY_CHARACTERS_MAX && { tabIndex: 0 })}>{key}</h2>
       <button
         type="button"
         class="icon-button"
@@ -93,28 +106,36 @@ function Head(props: { dashboard: Dashboard; id: string; close: () => void }) {
   );
 }
 
-function Facts(props: { dashboard: Dashboard; selected: Selected; row: Row | undefined }) {
-  const { selected, row } = props;
+function Activity({ dashboard, selected }: { dashboard: Dashboard; selected: Selected }) {
   const now = Date.now();
+  const known = dashboard.known(now) === "all";
   const rate = selected.changes.rate(now, RATE_SECONDS);
   return (
-    <>
-      <div class="activity">
-        <Bars values={selected.changes.read(now)} />
-        <p>
-          <span>
-            <strong>{formatRate(rate)}</strong> changes, averaged over {RATE_SECONDS} s
-          </span>
-          <span>last minute</span>
-        </p>
-      </div>
-      <dl class="facts">
-        <Fact name="Changed" value={row ? formatTime(row.timestampMs, now) : "–"} />
-        <Fact name="Size" value={row ? formatBytes(byteLength(row.raw)) : "–"} />
-        <Fact name="Partition" value={row ? String(row.partition) : "–"} />
-        <Fact name="Offset" value={row ? formatCount(row.offset) : "–"} />
-      </dl>
-    </>
+    <div class="activity">
+      <Bars values={selected.changes.read(now)} />
+      <p>
+        <span>
+          <strong>{known ? formatRate(rate) : "–"}</strong> changes, averaged over {RATE_SECONDS} s
+        </span>
+        <span>last minute</span>
+      </p>
+    </div>
+  );
+}
+
+/** About the record that is shown: the latest one, or the one chosen in the history. */
+function Facts({ record }: { record: Row | Version | undefined }) {
+  const { timestampMs = null, raw = null } = record ?? {};
+  return (
+    <dl class="facts">
+      <Fact
+        name="Changed"
+        value={timestampMs === null ? "–" : formatTime(timestampMs, Date.now())}
+      />
+      <Fact name="Size" value={raw === null ? "–" : formatBytes(byteLength(raw))} />
+      <Fact name="Partition" value={record ? String(record.partition) : "–"} />
+      <Fact name="Offset" value={record ? formatCount(record.offset) : "–"} />
+    </dl>
   );
 }
 
@@ -127,7 +148,7 @@ function Fact({ name, value }: { name: string; value: string }) {
   );
 }
 
-function Value(props: { id: string; raw: string | null | undefined; known: boolean }) {
+function Shown(props: { id: string; raw: string | null | undefined; known: boolean }) {
   const { id, raw, known } = props;
   if (raw === null) return <p class="note">The key was deleted by this change.</p>;
   if (raw === undefined) {
@@ -137,98 +158,5 @@ function Value(props: { id: string; raw: string | null | undefined; known: boole
       </p>
     );
   }
-  const text = textOf(raw);
-  if (text === null) {
-    return (
-      <>
-        <p class="note">Not UTF-8 text. Bytes:</p>
-        <pre class="raw">{hexOf(raw, HEX_BYTES_MAX)}</pre>
-      </>
-    );
-  }
-  const json = parseJson(text);
-  if (json !== undefined)
-    return <JsonTree key={isBranch(json) ? "tree" : "leaf"} id={id} json={json} />;
-  return text === "" ? <p class="note">The value is empty.</p> : <pre class="raw">{text}</pre>;
-}
-
-function History(props: {
-  selected: Selected;
-  past: Version | null;
-  choose: (version: Version | null) => void;
-}) {
-  const { selected, past, choose } = props;
-  const { versions, state } = selected.history;
-  return (
-    <section class="history" aria-label="History">
-      <h3>History</h3>
-      {state === "failed" && (
-        <p class="note">Earlier changes could not be loaded. New changes appear here.</p>
-      )}
-      {state === "loading" && <p class="note">Loading…</p>}
-      {state === "loaded" && versions.length === 0 && (
-        <p class="note">No recent change of this key is available. New changes appear here.</p>
-      )}
-      <ol>
-        {versions.toReversed().map((version) => (
-          <HistoryItem
-            key={`${String(version.partition)}-${String(version.offset)}`}
-            version={version}
-            chosen={version === past}
-            choose={choose}
-          />
-        ))}
-      </ol>
-    </section>
-  );
-}
-
-interface HistoryItemProps {
-  version: Version;
-  chosen: boolean;
-  choose: (version: Version | null) => void;
-}
-
-/**
- * Versions never change, so an item renders only when its own props change. This is a class because elements kept by `useMemo`
- * would hold the list of their first rendering and, through its items, all previous lists in memory.
- */
-class HistoryItem extends Component<HistoryItemProps> {
-  override shouldComponentUpdate(next: HistoryItemProps): boolean {
-    const { version, chosen, choose } = this.props;
-    return next.version !== version || next.chosen !== chosen || next.choose !== choose;
-  }
-
-  override render({ version, chosen, choose }: HistoryItemProps) {
-    return (
-      <li>
-        <button
-          type="button"
-          class="version"
-          aria-pressed={chosen}
-          onClick={() => {
-            choose(chosen ? null : version);
-          }}
-        >
-          <time>{timeOf(version)}</time>
-          <span class="preview">{summarise(version)}</span>
-        </button>
-      </li>
-    );
-  }
-}
-
-function timeOf({ timestampMs, offset }: Version): string {
-  return timestampMs === null
-    ? `offset ${formatCount(offset)}`
-    : formatTime(timestampMs, Date.now(), true);
-}
-
-function summarise({ raw }: Version): string {
-  if (raw === null) return "deleted";
-  const text = textOf(raw);
-  if (text === null) return hexOf(raw, PIECES_MAX);
-  return preview(text, PIECES_MAX)
-    .map(({ text: piece, role }) => (role === "name" ? `${piece}:` : piece))
-    .join(" ");
+  return <Value id={id} raw={raw} />;
 }

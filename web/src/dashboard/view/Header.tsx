@@ -1,9 +1,6 @@
 /** @jsxImportSource preact */
-import { useState } from "preact/hooks";
+import { CopyButton } from "./CopyButton";
 import { useDashboard } from "./hooks";
-import { Icon } from "./icons";
-
-const MESSAGE_MS = 2000;
 
 export function Header() {
   const { status } = useDashboard(1000);
@@ -17,37 +14,16 @@ export function Header() {
         kvs-graphql
         {status && <span class="topic"> {status.topic}</span>}
       </h1>
-      <CopyLink />
+      <CopyButton
+        icon="link"
+        label="Copy link"
+        title="Copy a link to this view"
+        text={() => location.href}
+        refused="See the address bar"
+      />
       <a class="button" href="./graphql">
         Playground
       </a>
     </header>
-  );
-}
-
-function CopyLink() {
-  const [text, setText] = useState("Copy link");
-  const copy = async () => {
-    try {
-      await navigator.clipboard.writeText(location.href);
-      setText("Copied");
-    } catch {
-      // Pages may not use the clipboard without HTTPS.
-      setText("See the address bar");
-    }
-    setTimeout(() => {
-      setText("Copy link");
-    }, MESSAGE_MS);
-  };
-  return (
-    <button
-      type="button"
-      class="button"
-      onClick={() => void copy()}
-      title="Copy a link to this view"
-    >
-      <Icon name="link" />
-      <span aria-live="polite">{text}</span>
-    </button>
   );
 }

@@ -1,5 +1,6 @@
 /** @jsxImportSource preact */
 import { useState } from "preact/hooks";
+import { formatCounted, formatWritten } from "../model/format";
 import { isBranch, type Json, numberIn, pointerOf } from "../model/json";
 import { plotName } from "../model/plots";
 import { useFlash } from "./hooks";
@@ -80,9 +81,7 @@ function Item({ id, json, path, name }: NodeProps & { name: string }) {
         }}
       >
         <span class="name">{name}</span>{" "}
-        <span class="rest">
-          {Array.isArray(json) ? `${String(count)} items` : `${String(count)} fields`}
-        </span>
+        <span class="rest">{formatCounted(count, Array.isArray(json) ? "item" : "field")}</span>
       </button>
       {open && <Children id={id} json={json} path={path} />}
     </li>
@@ -94,7 +93,14 @@ function Leaf({ id, json, path }: NodeProps) {
   const flash = useFlash(text);
   if (numberIn(json) !== null) {
     const plot = { id, pointer: pointerOf(path) };
-    return <PlotButton key={plotName(plot)} plot={plot} text={text} />;
+    return (
+      <PlotButton
+        key={plotName(plot)}
+        plot={plot}
+        text={formatWritten(text, plot.pointer)}
+        exact={text}
+      />
+    );
   }
   const kind = typeof json === "string" ? "string" : "word";
   return <span class={`leaf ${kind} ${flash}`}>{text === "" ? "empty" : text}</span>;

@@ -1,7 +1,7 @@
 /** @jsxImportSource preact */
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import type { Dashboard } from "../model/dashboard";
-import { formatCount } from "../model/format";
+import { formatCount, formatCounted } from "../model/format";
 import { PINS_MAX } from "../model/limits";
 import type { SortBy } from "../model/order";
 import { plotName, toggled } from "../model/plots";
@@ -54,8 +54,8 @@ function Toolbar() {
   };
   const count =
     view.length === main.rows.size
-      ? countOf(view.length)
-      : `${formatCount(view.length)} of ${countOf(main.rows.size)}`;
+      ? formatCounted(view.length, "key")
+      : `${formatCount(view.length)} of ${formatCounted(main.rows.size, "key")}`;
   return (
     <div class="toolbar">
       <label class="search">
@@ -82,10 +82,6 @@ function Toolbar() {
       <SortSelect dashboard={dashboard} />
     </div>
   );
-}
-
-function countOf(keys: number): string {
-  return `${formatCount(keys)} ${keys === 1 ? "key" : "keys"}`;
 }
 
 function LoadProgress({ dashboard }: { dashboard: Dashboard }) {
@@ -265,6 +261,7 @@ function sceneOf(dashboard: Dashboard) {
       pinned,
       plotted,
       sinceMs,
+      ratesKnown: dashboard.known(Date.now()) === "all",
     };
   };
 }

@@ -1,23 +1,24 @@
 /** @jsxImportSource preact */
 import { useContext } from "preact/hooks";
-import { base64OfId, keyOf } from "../model/bytes";
+import { labelOfId } from "../model/bytes";
 import { type Plot, samePlot, toggled } from "../model/plots";
 import { DashboardContext, useFlash } from "./hooks";
 
 /** A number that can be plotted by a click. */
-export function PlotButton({ plot, text }: { plot: Plot; text: string }) {
+export function PlotButton({ plot, text, exact }: { plot: Plot; text: string; exact: string }) {
   const dashboard = useContext(DashboardContext);
-  const flash = useFlash(text);
+  const flash = useFlash(exact);
   if (!dashboard) return null;
   const plotted = dashboard.link.charts.flat().some((known) => samePlot(known, plot));
-  const name = `${keyOf(base64OfId(plot.id))} ${plot.pointer}`.trim();
+  const name = `${labelOfId(plot.id)} ${plot.pointer}`.trim();
+  const act = plotted ? `Stop plotting ${name}` : `Plot ${name}`;
   return (
     <button
       type="button"
       class={`leaf plot-button ${flash}`}
       aria-pressed={plotted}
       aria-label={`${text}, plot ${name}`}
-      title={plotted ? `Stop plotting ${name}` : `Plot ${name}`}
+      title={text === exact ? act : `${exact}. ${act}`}
       onClick={() => {
         dashboard.change({ charts: toggled(dashboard.link.charts, plot) });
       }}

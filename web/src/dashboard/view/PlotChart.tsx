@@ -2,7 +2,7 @@
 import { useContext, useEffect, useRef } from "preact/hooks";
 import uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
-import { base64OfId, keyOf } from "../model/bytes";
+import { labelOfId } from "../model/bytes";
 import type { Dashboard } from "../model/dashboard";
 import { formatMoment, formatTick, formatValue, type Unit, unitOf } from "../model/format";
 import { type Chart, joined, type Plot, plotName, split, without } from "../model/plots";
@@ -12,8 +12,6 @@ import { Icon } from "./icons";
 
 const SLOTS_MAX = 600;
 const COLOURS = 8;
-/** Ticks for binary sizes. */
-const BYTES_STEPS = Array.from({ length: 63 }, (_, i) => 2 ** i);
 const PAINT_MS = 66;
 const ZOOM_PX_MIN = 6;
 
@@ -77,7 +75,7 @@ function Series({ plot, colour, name }: { plot: Plot; colour: number; name: stri
       <span class="swatch" aria-hidden="true" />
       <button
         type="button"
-        class="text-button"
+        class="text-button clamped"
         title={`Open ${name}`}
         onClick={() => {
           dashboard.change({ key: plot.id }, true);
@@ -189,7 +187,6 @@ function optionsOf(holder: HTMLElement, dashboard: Dashboard, chart: Chart): uPl
         ...axis,
         size: unit === "bytes per second" ? 84 : 64,
         space: 34,
-        ...(unit.startsWith("bytes") && { incrs: BYTES_STEPS }),
         values: (_plot, ticks) => ticks.map((tick) => formatTick(tick, unit)),
       },
     ],
@@ -249,7 +246,7 @@ function sharedUnit(chart: Chart): Unit {
 }
 
 function nameOf({ id, pointer }: Plot): string {
-  return `${keyOf(base64OfId(id))} ${pointer.slice(1)}`.trim();
+  return `${labelOfId(id)} ${pointer.slice(1)}`.trim();
 }
 
 function describe(dashboard: Dashboard, chart: Chart): string {

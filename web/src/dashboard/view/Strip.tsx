@@ -1,19 +1,24 @@
 /** @jsxImportSource preact */
 import type { ComponentChildren } from "preact";
-import { formatBytes, formatCount, formatRate, formatShort } from "../model/format";
+import { formatCount, formatRate, formatShort } from "../model/format";
 import { useDashboard } from "./hooks";
 import { Sparkline } from "./icons";
+import { Partitions } from "./Partitions";
 
 const SLOTS = 60;
 const RATE_SECONDS = 3;
+const UNKNOWN = "–";
 
-/** Key figures of the service. */
+/** Key figures of the service. A figure that the page cannot know at the moment is shown as unknown. */
 export function Strip() {
   const dashboard = useDashboard(500);
   const now = Date.now();
   const health = dashboard.health(now);
+  const known = dashboard.known(now);
   const { status, received } = dashboard;
   const { consumed } = dashboard.service;
+  const ofKafka = known === "all";
+  const ofService = known === "nothing" ? null : status;
   return (
     <section class="strip" aria-label="Service">
       <div class={`figure state state-${health.level}`}>
@@ -22,34 +27,34 @@ export function Strip() {
       </div>
       <Figure
         label="Lag"
-        value={status ? formatShort(status.lag) : "–"}
+        value={ofKafka && status ? formatShort(status.lag) : UNKNOWN}
         title="Records in Kafka that the service has not applied yet"
       />
       <Figure
         label="From Kafka"
-        value={formatRate(mean(consumed.slice(-RATE_SECONDS)))}
+        value={ofKafka ? formatRate(mean(consumed.slice(-RATE_SECONDS))) : UNKNOWN}
         title="Records per second that the service reads"
       >
-        <Sparkline values={consumed} slots={SLOTS} />
+        <Sparkline values={ofKafka ? consumed : []} slots={SLOTS} />
       </Figure>
       <Figure
         label="To this page"
-        value={formatRate(received.rate(now, RATE_SECONDS))}
+        value={ofService ? formatRate(received.rate(now, RATE_SECONDS)) : UNKNOWN}
         title="Changes per second that this page receives, at most four for each key"
       >
-        <Sparkline values={received.read(now)} slots={SLOTS} />
+        <Sparkline values={ofService ? received.read(now) : []} slots={SLOTS} />
       </Figure>
       <Figure
         label="Entries"
-        value={status ? formatCount(status.entries) : "–"}
+        value={ofService ? formatCount(ofService.entries) : UNKNOWN}
         title="Keys that have a value"
       />
       <Figure
         label="Subscribers"
-        value={status ? formatCount(status.subscribers) : "–"}
+        value={ofService ? formatCount(ofService.subscribers) : UNKNOWN}
         title="Open subscriptions of all clients, including this page"
       />
-      {status && <Partitions />}
+      {status && <Partitions status={status} known={known} />}
     </section>
   );
 }
@@ -70,46 +75,5 @@ function Figure(props: {
       <span class="number">{props.value}</span>
       {props.children}
     </div>
-  );
-}
-
-function Partitions() {
-  const { status } = useDashboard(1000);
-  if (!status) return null;
-  const { partitions, sizes, version } = status;
-  return (
-    <details class="partitions">
-      <summary>
-        {partitions.length === 1 ? "1 partition" : `${String(partitions.length)} partitions`}
-      </summary>
-      <div class="popover">
-        <div class="scroller" tabIndex={0} role="group" aria-label="Partitions">
-          <table>
-            <thead>
-              <tr>
-                <th scope="col">Partition</th>
-                <th scope="col">Position</th>
-                <th scope="col">End</th>
-                <th scope="col">Lag</th>
-              </tr>
-            </thead>
-            <tbody>
-              {partitions.map(({ partition, position, endOffset, lag }) => (
-                <tr key={partition}>
-                  <td>{partition}</td>
-                  <td>{formatCount(position)}</td>
-                  <td>{formatCount(endOffset)}</td>
-                  <td>{formatCount(lag)}</td>
-                </tr>
-              ))}
-            </tbody>
-          </table>
-        </div>
-        <p>
-          {formatBytes(sizes.databaseBytes)} on disk, {formatCount(sizes.windowChanges)} recent
-          changes kept. Version {version}.
-        </p>
-      </div>
-    </details>
   );
 }

@@ -1,4 +1,4 @@
-import { createContext } from "preact";
+import { createContext, type RefObject } from "preact";
 import { useContext, useEffect, useReducer, useRef, useState } from "preact/hooks";
 import type { Dashboard } from "../model/dashboard";
 
@@ -42,4 +42,27 @@ export function useFlash(text: string): string {
     before.current = { text, flash: before.current.flash === "flash-a" ? "flash-b" : "flash-a" };
   }
   return before.current.flash;
+}
+
+/** Returns a reference for a `details` element that Escape and clicks outside of it close. */
+export function useDismissal(): RefObject<HTMLDetailsElement | null> {
+  const details = useRef<HTMLDetailsElement>(null);
+  useEffect(() => {
+    const pressed = (event: KeyboardEvent) => {
+      if (event.key !== "Escape" || !details.current?.open) return;
+      details.current.open = false;
+      details.current.querySelector("summary")?.focus();
+    };
+    const clicked = ({ target }: Event) => {
+      if (target instanceof Node && !details.current?.contains(target))
+        details.current?.removeAttribute("open");
+    };
+    document.addEventListener("keydown", pressed);
+    document.addEventListener("pointerdown", clicked);
+    return () => {
+      document.removeEventListener("keydown", pressed);
+      document.removeEventListener("pointerdown", clicked);
+    };
+  }, []);
+  return details;
 }

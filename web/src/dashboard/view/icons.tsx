@@ -19,6 +19,7 @@ const PATHS = {
   plug: "M9 3v5M15 3v5M6 8h12v3a6 6 0 0 1-12 0zM12 17v4",
   alert: "M12 4l9 16H3zM12 10v4M12 17v.1",
   lock: "M5 11h14v9H5zM8 11V8a4 4 0 0 1 8 0v3M12 15v2",
+  copy: "M9 9h11v11H9zM5 15H4V4h11v1",
   layers: "M12 4l9 5-9 5-9-5zM3 14l9 5 9-5",
 } as const;
 

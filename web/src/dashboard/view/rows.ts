@@ -1,5 +1,5 @@
-import { hexOf, textOf } from "../model/bytes";
-import { formatAge, formatRate } from "../model/format";
+import { hexOf, labelOf, textOf } from "../model/bytes";
+import { formatAge, formatRate, formatWritten } from "../model/format";
 import { type Piece, preview } from "../model/json";
 import { TABLE_RATE_MAX } from "../model/limits";
 import { NEVER, rateOf } from "../model/rates";
@@ -21,6 +21,8 @@ export interface Scene {
   pinned: ReadonlySet<string>;
   plotted: ReadonlySet<string>;
   sinceMs: number;
+  /** Whether the page knows how often rows change. */
+  ratesKnown: boolean;
 }
 
 /** Draws the visible rows with a pool of elements, without a framework, since thousands may change per second. */
@@ -81,7 +83,8 @@ class RowElement {
   private readonly pieces: HTMLElement[] = [];
   private readonly rate = element("span", "rate", "gridcell");
   private readonly age = element("span", "age", "gridcell");
-  private id = "";
+  /** Null while the element shows no row; the empty key has an empty id. */
+  private id: string | null = null;
   private raw: string | null = null;
   private index = -1;
   private plotted: ReadonlySet<string> | null = null;
@@ -127,7 +130,7 @@ class RowElement {
     }
     if (other || slow) {
       const rate = row.score === NEVER ? 0 : rateOf(row.score, now, scene.sinceMs);
-      setText(this.rate, formatSeenRate(rate));
+      setText(this.rate, scene.ratesKnown ? formatSeenRate(rate) : "–");
       setText(this.age, formatAge(now - row.timestampMs));
     }
     this.mark(row.id, scene);
@@ -149,7 +152,7 @@ class RowElement {
   }
 
   forget(): void {
-    this.id = "";
+    this.id = null;
     this.index = -1;
   }
 
@@ -158,11 +161,12 @@ class RowElement {
     this.root.hidden = false;
     this.root.dataset.id = row.id;
     this.root.id = `row-${row.id}`;
-    const cut = row.key.lastIndexOf("/", row.key.length - 2) + 1;
-    setText(this.head, row.key.slice(0, cut));
-    setText(this.tail, row.key.slice(cut));
-    this.root.title = row.key;
-    this.pin.setAttribute("aria-label", `Pin ${row.key}`);
+    const key = labelOf(row.key);
+    const cut = key.lastIndexOf("/", key.length - 2) + 1;
+    setText(this.head, key.slice(0, cut));
+    setText(this.tail, key.slice(cut));
+    this.root.title = key;
+    this.pin.setAttribute("aria-label", `Pin ${key}`);
     this.litMs = 0;
   }
 
@@ -183,8 +187,9 @@ class RowElement {
       const piece = pieces[i];
       span.hidden = !piece;
       if (!piece) return;
-      const differs = span.textContent !== piece.text;
-      if (differs) span.textContent = piece.text;
+      const text = textOfPiece(piece);
+      const differs = span.textContent !== text;
+      if (differs) span.textContent = text;
       const lit = fresh && (differs || other) && piece.role !== "name";
       const name = `piece-${piece.role}${isPlotted(piece, id, plotted) ? " plotted" : ""}${lit ? " lit" : ""}`;
       if (span.className !== name) span.className = name;
@@ -208,6 +213,10 @@ function formatSeenRate(perSecond: number): string {
 
 function isPlotted({ pointer }: Piece, id: string, plotted: ReadonlySet<string>): boolean {
   return pointer !== undefined && plotted.has(plotName({ id, pointer }));
+}
+
+function textOfPiece({ text, role, pointer }: Piece): string {
+  return role === "number" ? formatWritten(text, pointer ?? "") : text;
 }
 
 function previewOf(raw: string): Piece[] {

@@ -42,7 +42,7 @@ function Notice(props: { icon: IconName; title: string; children: ComponentChild
       <span class="emblem">
         <Icon name={props.icon} />
       </span>
-      <h2>{props.title}</h2>
+      <h2 class="clamped">{props.title}</h2>
       {props.children}
     </div>
   );

@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help install hooks demo test test-fast test-versions attacks check bench bench-short format lint types coverage schema web clients bench-scaling bench-document clean
+.PHONY: help install hooks demo test test-fast test-versions attacks check bench bench-short format lint types coverage schema client-matrix web clients bench-scaling bench-document clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/ \t/' | expand -t 16
@@ -88,6 +88,9 @@ clients: ## Check the JavaScript client package (needs Node.js 20.19 or newer)
 schema: $(VENV)/installed ## Write schema.graphql and the settings table in README.md
 	$(BIN)/kvs-graphql schema > schema.graphql
 	$(BIN)/python -m tests.readme
+
+client-matrix: $(VENV)/installed ## Write the table and the setups in docs/clients.md
+	$(BIN)/python -m tests.clients.matrix
 
 clean: ## Remove installed, built and cached files
 	rm -rf $(VENV) .cache .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage dist

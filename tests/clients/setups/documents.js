@@ -5,7 +5,6 @@ export const documents = {
   value: graphql`
     query documentsValueQuery($key: String!) {
       value(key: $key) {
-        __typename
         id
         value
       }
@@ -46,10 +45,11 @@ export const documents = {
     }
   `,
   updates: graphql`
-    subscription documentsUpdatesSubscription($keys: [String!]) {
-      updates(keys: $keys, progress: true) {
+    subscription documentsUpdatesSubscription($keys: [String!], $after: Cursor) {
+      updates(keys: $keys, after: $after, progress: true) {
         kind
         entryId
+        cursor
         entry {
           id
           value
@@ -58,3 +58,8 @@ export const documents = {
     }
   `,
 };
+
+/** The documents without the directive that only Relay knows. */
+export const plain = Object.fromEntries(
+  Object.entries(documents).map(([name, text]) => [name, text.replace("@deleteRecord", "")]),
+);

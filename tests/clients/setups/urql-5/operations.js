@@ -1,0 +1,1 @@
+../urql/operations.js

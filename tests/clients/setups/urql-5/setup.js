@@ -1,0 +1,1 @@
+../urql/setup.js

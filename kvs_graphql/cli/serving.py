@@ -33,7 +33,7 @@ async def serve_topic(settings: Settings) -> None:
     raise_limit(settings)
     async with running(settings) as run:
         _tune_interpreter()
-        print_error(f"kvs-graphql serves topic {settings.topic} at {run.url}/graphql")
+        print_error(f"kvs-graphql serves topic {settings.topic} at {run.url}{settings.root_path}/graphql")
         async with asyncio.TaskGroup() as tasks:
             bar = tasks.create_task(_show_progress(run)) if sys.stderr.isatty() else None
             await run.ended()
@@ -75,7 +75,12 @@ async def serve_demo(flags: dict[str, Any]) -> None:
             raise_limit(settings)
             async with running(settings) as run:
                 print_lines(
-                    _WELCOME.format(url=run.url, broker=bootstrap_servers, topic=_DEMO_TOPIC, command=_command())
+                    _WELCOME.format(
+                        url=f"{run.url}{settings.root_path}",
+                        broker=bootstrap_servers,
+                        topic=_DEMO_TOPIC,
+                        command=_command(),
+                    )
                 )
                 await run.wait()
     print_line("The demo has stopped.")

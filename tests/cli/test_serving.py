@@ -109,6 +109,19 @@ async def test_a_port_or_a_database_in_use_is_refused(
     refused(demo, 2, f"KVS_PORT={port}", "Address already in use")
 
 
+async def test_the_address_that_is_printed_has_the_path_prefix(
+    embedded_broker: EmbeddedBroker, embedded_topic: str, tmp_path: Path
+) -> None:
+    async with httpx.AsyncClient() as http:
+        async with serve(embedded_broker, embedded_topic, tmp_path, KVS_ROOT_PATH="/kvs") as (_, url):
+            assert url.endswith("/kvs")
+            assert (await http.get(f"{url}/healthz")).is_success
+        async with command("demo", "--port", "0", directory=tmp_path, KVS_ROOT_PATH="/kvs") as demo:
+            dashboard = (await line_of(demo.stdout, r"Dashboard +(http://\S+)")).group(1)
+            assert dashboard.endswith("/kvs/")
+            assert (await http.get(dashboard)).is_success
+
+
 @pytest.mark.parametrize(("flags", "needed"), [((), 112), (("--connections-max", "1000"), 1096)])
 async def test_too_few_file_descriptors_are_refused_with_the_number_needed(
     tmp_path: Path, flags: tuple[str, ...], needed: int

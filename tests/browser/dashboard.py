@@ -41,7 +41,6 @@ RECORD_HIGHLIGHTS = """
 }
 """
 TABS_MAX = 40
-UNKNOWN = "–"
 RECORD_BANNERS = """
 () => {
   const banners = (globalThis.banners = []);
@@ -108,11 +107,11 @@ class Dashboard:
         await expect(self.banner).to_be_hidden()
 
     async def shows_figures(self, **figures: str) -> None:
-        """The strip shows these numbers by the first word of their labels; `unknown` is how it shows no number."""
+        """The strip shows these numbers by the first word of their labels."""
         for name, number in figures.items():
             label = self.page.locator(".label").get_by_text(re.compile(f"^{name}"))
             figure = self.page.locator(".figure").filter(has=label)
-            await expect(figure.locator(".number")).to_have_text(UNKNOWN if number == "unknown" else re.compile(number))
+            await expect(figure.locator(".number")).to_have_text(re.compile(number))
 
     async def has_fact(self, name: str, value: str | re.Pattern[str]) -> None:
         """The detail panel shows this about its record, such as its Offset."""

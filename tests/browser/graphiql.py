@@ -12,6 +12,7 @@ STORED = """
   return tabs[activeTabIndex]?.query?.includes(text);
 }
 """
+RESULT = "__MONACO.editor.getModels().find(({ uri }) => uri.path.endsWith('response.json')).getValue()"
 CLICK_ALL = "(elements) => elements.forEach((element) => element.click())"
 
 
@@ -45,6 +46,17 @@ class GraphiQL:
     async def shows_result(self, text: str) -> None:
         """The result contains this text."""
         await expect(self._answer).to_contain_text(text)
+
+    async def shows_events(self, *events: str) -> None:
+        """The result contains these texts in this order."""
+        # The editor writes spaces that do not break.
+        patterns = (re.escape(event).replace("\\ ", r"\s") for event in events)
+        await expect(self._answer).to_contain_text(re.compile(".*".join(patterns), re.DOTALL))
+
+    async def result(self) -> Any:
+        """Return the whole result, also what is not on the screen."""
+        text: str = await self.page.evaluate(RESULT)
+        return json.loads(text)
 
     async def open_tab(self, name: str) -> None:
         await self._tab(name).click()

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.browser
 
 PHONE = 390
+UNKNOWN = "\N{EN DASH}"
 LONG = "a/long/key/" + "x" * 3_000
 KNOWN = {"Lag": r"^\d", "From": r"/s$", "To": r"/s$", "Entries": "^1$", "Subscribers": r"^\d"}
 FILESYSTEM = {"total_bytes": 25_276_510_208, "free_bytes": 22_112_345_678, "files": 1_234_567}
@@ -32,9 +33,9 @@ async def test_figures_about_kafka_are_unknown_while_it_is_away(visitor: "Visito
             await dashboard.shows_figures(**KNOWN)
             broker.go_down()
             await dashboard.shows_banner("Kafka is unreachable")
-            await dashboard.shows_figures(Lag="unknown", From="unknown", Entries="^1$", Subscribers=r"^\d")
+            await dashboard.shows_figures(Lag=UNKNOWN, From=UNKNOWN, Entries="^1$", Subscribers=r"^\d")
             await dashboard.press_summary()
-            await dashboard.has_partition("0", "1", "–", "–")
+            await dashboard.has_partition("0", "1", UNKNOWN, UNKNOWN)
             broker.come_up()
             await dashboard.is_live()
             await dashboard.shows_figures(**KNOWN)
@@ -54,21 +55,23 @@ async def test_every_figure_is_unknown_while_the_service_is_silent(
         await dashboard.shows_activity("0/s")
         line.go_dead()
         await dashboard.shows_banner("No data from the service")
-        await dashboard.shows_figures(**dict.fromkeys(KNOWN, "unknown"))
-        await dashboard.shows_activity("–")
-        await dashboard.shows_rate("key", "–")
+        await dashboard.shows_figures(**dict.fromkeys(KNOWN, UNKNOWN))
+        await dashboard.shows_activity(UNKNOWN)
+        await dashboard.shows_rate("key", UNKNOWN)
 
 
 async def test_history_shows_what_changed_in_nested_json(
     visitor: "Visitor", embedded_broker: EmbeddedBroker, tmp_path: Path
 ) -> None:
-    async with serving_topic(embedded_broker, tmp_path, (b"disk", json.dumps(DISK).encode())) as topic:
-        async with visitor.dashboard(topic.served.run.url, "?key=disk") as dashboard:
-            await dashboard.has_history("name: root")
-            smaller = {**DISK, "filesystem": {**FILESYSTEM, "free_bytes": 22_000_000_000}}
-            await topic.write((b"disk", json.dumps(smaller).encode()))
-            await topic.write((b"disk", json.dumps({**smaller, "name": "home"}).encode()))
-            await dashboard.has_changes("name: home", "filesystem.free_bytes: 22 GB")
+    async with (
+        serving_topic(embedded_broker, tmp_path, (b"disk", json.dumps(DISK).encode())) as topic,
+        visitor.dashboard(topic.served.run.url, "?key=disk") as dashboard,
+    ):
+        await dashboard.has_history("name: root")
+        smaller = {**DISK, "filesystem": {**FILESYSTEM, "free_bytes": 22_000_000_000}}
+        await topic.write((b"disk", json.dumps(smaller).encode()))
+        await topic.write((b"disk", json.dumps({**smaller, "name": "home"}).encode()))
+        await dashboard.has_changes("name: home", "filesystem.free_bytes: 22 GB")
 
 
 async def test_a_past_value_shows_its_own_time_offset_and_size(
@@ -97,21 +100,23 @@ async def test_a_value_is_seen_raw_and_as_hex_and_copied(
 ) -> None:
     value = '{ "size":  1e3 }'
     records = ((b"json", value.encode()), (b"bytes", b"\xff\x00" * 400))
-    async with serving_topic(embedded_broker, tmp_path, *records) as topic:
-        async with visitor.dashboard(topic.served.run.url, "?key=json") as dashboard:
-            await dashboard.shows_tree("size 1e3")
-            await dashboard.press("Raw")
-            await dashboard.shows_detail(value)
-            assert await dashboard.copied("Copy value") == value
-            await dashboard.press("Hex")
-            await dashboard.shows_detail(value.encode().hex(" "))
-            assert await dashboard.copied("Copy value") == value.encode().hex(" ")
-            assert await dashboard.violations() == []
-            await dashboard.open("bytes")
-            await dashboard.shows_detail((b"\xff\x00" * 256).hex(" ") + " …")
-            assert await dashboard.copied("Copy value") == (b"\xff\x00" * 400).hex(" ")
-            await dashboard.press("Show all 800 B")
-            await dashboard.shows_detail((b"\xff\x00" * 400).hex(" "))
+    async with (
+        serving_topic(embedded_broker, tmp_path, *records) as topic,
+        visitor.dashboard(topic.served.run.url, "?key=json") as dashboard,
+    ):
+        await dashboard.shows_tree("size 1e3")
+        await dashboard.press("Raw")
+        await dashboard.shows_detail(value)
+        assert await dashboard.copied("Copy value") == value
+        await dashboard.press("Hex")
+        await dashboard.shows_detail(value.encode().hex(" "))
+        assert await dashboard.copied("Copy value") == value.encode().hex(" ")
+        assert await dashboard.violations() == []
+        await dashboard.open("bytes")
+        await dashboard.shows_detail((b"\xff\x00" * 256).hex(" ") + " …")
+        assert await dashboard.copied("Copy value") == (b"\xff\x00" * 400).hex(" ")
+        await dashboard.press("Show all 800 B")
+        await dashboard.shows_detail((b"\xff\x00" * 400).hex(" "))
 
 
 async def test_record_headers_are_shown_of_every_version_even_of_a_delete(
@@ -138,11 +143,13 @@ async def test_sizes_and_large_counts_are_readable(
     visitor: "Visitor", embedded_broker: EmbeddedBroker, tmp_path: Path
 ) -> None:
     value = json.dumps({**FILESYSTEM, "tags": {"a": 1}}).encode()
-    async with serving_topic(embedded_broker, tmp_path, (b"disk", value)) as topic:
-        async with visitor.dashboard(topic.served.run.url, "?key=disk&pin=disk") as dashboard:
-            await dashboard.shows("disk", "total_bytes 25.3 GB free_bytes 22.1 GB files 1,234,567 tags {1}")
-            await dashboard.shows_tree("free_bytes 22.1 GB", "files 1,234,567", "tags 1 field")
-            await dashboard.has_pinned("disk", "22.1 GB")
+    async with (
+        serving_topic(embedded_broker, tmp_path, (b"disk", value)) as topic,
+        visitor.dashboard(topic.served.run.url, "?key=disk&pin=disk") as dashboard,
+    ):
+        await dashboard.shows("disk", "total_bytes 25.3 GB free_bytes 22.1 GB files 1,234,567 tags {1}")
+        await dashboard.shows_tree("free_bytes 22.1 GB", "files 1,234,567", "tags 1 field")
+        await dashboard.has_pinned("disk", "22.1 GB")
 
 
 async def test_the_empty_key_is_visible_everywhere(

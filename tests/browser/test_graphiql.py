@@ -8,13 +8,25 @@ import pytest
 
 from kvs_graphql.demo.broker import EmbeddedBroker
 from tests.browser.axe import violations
-from tests.serving import serving, write
+from tests.serving import serving, serving_topic, write
 
 if TYPE_CHECKING:
     from tests.browser.visits import ColourScheme, Visitor
 
 pytestmark = pytest.mark.browser
 
+
+# The colour of an element in the editor, or on the dashboard.
+COLOUR_OF = """
+(colour) => {
+  const probe = document.createElement("span");
+  probe.style.color = colour;
+  (document.querySelector(".monaco-editor") ?? document.body).append(probe);
+  const { color } = getComputedStyle(probe);
+  probe.remove();
+  return color;
+}
+"""
 
 WATCH = "subscription Watch { updates(snapshot: true) { kind key entry { value } } }"
 
@@ -48,6 +60,59 @@ async def test_a_subscription_shows_a_change_made_in_kafka(
         for value in (b"before", b"after"):
             await write(servers, embedded_topic, [(b"watched", value)])
             await graphiql.shows_result(f'"value": "{value.decode()}"')
+
+
+async def test_the_events_of_a_subscription_stay_readable_the_latest_first(
+    visitor: "Visitor", embedded_broker: EmbeddedBroker, tmp_path: Path
+) -> None:
+    link = {"query": 'subscription Watch { updates(prefix: "w", snapshot: true) { entry { value } } }'}
+    async with (
+        serving_topic(embedded_broker, tmp_path) as topic,
+        visitor.graphiql(topic.served.run.url, f"?{urlencode(link)}") as graphiql,
+    ):
+        await graphiql.has_open("subscription Watch")
+        await graphiql.run()
+        await graphiql.shows_result('"entry": null')
+        for number in range(1, 4):
+            await topic.write((b"w", b"%d" % number))
+        await graphiql.shows_events('"received": 4', '"value": "3"', '"value": "2"')
+        await topic.write(*((b"w", b"%d" % number) for number in range(4, 200)))
+        await graphiql.shows_events('"received": 200', '"value": "199"', '"value": "198"')
+        await graphiql.stop()
+        shown = await graphiql.result()
+        assert shown["received"] == 200
+        assert [event["data"]["updates"]["entry"]["value"] for event in shown["latestFirst"]] == [
+            str(number) for number in range(199, 149, -1)
+        ]
+
+
+async def test_the_examples_show_values_as_json(
+    visitor: "Visitor", embedded_broker: EmbeddedBroker, tmp_path: Path
+) -> None:
+    async with (
+        serving_topic(embedded_broker, tmp_path, (b"memory", b'{"percent": 42.50}')) as topic,
+        visitor.graphiql(topic.served.run.url) as graphiql,
+    ):
+        await graphiql.has_open("query Status")
+        for example in ("FirstEntries", "OneValue", "Watch"):
+            await graphiql.open_tab(example)
+            await graphiql.has_open(example)
+            await graphiql.run()
+            await graphiql.shows_result('"percent": 42.5')
+
+
+@pytest.mark.parametrize("colours", ["light", "dark"])
+async def test_the_playground_has_the_dashboards_accent_colour(
+    visitor: "Visitor", embedded_broker: EmbeddedBroker, tmp_path: Path, colours: "ColourScheme"
+) -> None:
+    async with serving_topic(embedded_broker, tmp_path) as topic:
+        url = topic.served.run.url
+        async with visitor.dashboard(url, colours=colours) as dashboard:
+            accent = await dashboard.page.evaluate(COLOUR_OF, "var(--accent)")
+        async with visitor.graphiql(url, colours=colours) as graphiql:
+            await graphiql.has_open("query Status")
+            assert await graphiql.page.evaluate(COLOUR_OF, "hsl(var(--color-primary))") == accent
+            assert await graphiql.page.evaluate(COLOUR_OF, "var(--vscode-focusBorder)") == accent
 
 
 async def test_a_link_opens_with_its_query_and_variables(

@@ -16,13 +16,13 @@ query Status {
 `,
   },
   {
-    query: `# The first entries in key order.
+    query: `# The first entries in key order. A value that is not JSON is in \`value\`.
 query FirstEntries {
   entries(first: 10) {
     edges {
       node {
         key
-        value
+        json
       }
     }
     pageInfo {
@@ -38,7 +38,7 @@ query FirstEntries {
 query OneValue($key: String!) {
   value(key: $key) {
     key
-    value
+    json
     partition
     offset
     timestamp
@@ -58,7 +58,7 @@ subscription Watch {
     key
     cursor
     entry {
-      value
+      json
     }
   }
 }

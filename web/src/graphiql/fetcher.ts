@@ -3,9 +3,13 @@ import { type ExecutionResult, OperationTypeNode } from "graphql";
 import { createClient as createEvents } from "graphql-sse";
 import { createClient as createSocket, type SubscribePayload } from "graphql-ws";
 import type { Endpoint } from "./endpoint";
-import { latestOfEachFrame, type Observer } from "./latest";
+import { EventList, type EventLimits, type Observer } from "./events";
 import { operationOf } from "./operation";
 import type { Transport } from "./transport";
+
+const LIMITS: EventLimits = { eventsMax: 50, charactersMax: 50_000 };
+/** Faster updates would not be readable. */
+const PAINT_MS = 150;
 
 type Headers = Record<string, string>;
 
@@ -40,11 +44,21 @@ function clientOf({ http, socket }: Endpoint, transport: Transport, headers: Hea
 
 function observable(client: Client, payload: SubscribePayload): Observable<ExecutionResult> {
   const subscribe = (observer: Observer<ExecutionResult>) => {
-    const latest = latestOfEachFrame(observer, requestAnimationFrame);
-    const error = (reason: unknown) => {
-      latest.error(readable(reason));
-    };
-    return { unsubscribe: client.subscribe(payload, { ...latest, error }) };
+    const events = new EventList(observer as Observer<unknown>, LIMITS, (show) => {
+      setTimeout(show, PAINT_MS);
+    });
+    const unsubscribe = client.subscribe(payload, {
+      next: (result) => {
+        events.next(result);
+      },
+      error: (reason) => {
+        events.error(readable(reason));
+      },
+      complete: () => {
+        events.complete();
+      },
+    });
+    return { unsubscribe };
   };
   return { subscribe } as Observable<ExecutionResult>;
 }

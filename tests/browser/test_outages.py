@@ -3,18 +3,21 @@
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlencode
 
 import pytest
 
 from kvs_graphql.demo.broker import EmbeddedBroker
 from tests.clients.proxy import line_to
 from tests.ports import free_port
-from tests.serving import serving, write
+from tests.serving import serving, serving_topic, write
 
 if TYPE_CHECKING:
     from tests.browser.visits import Visitor
 
 pytestmark = pytest.mark.browser
+
+WATCH = "subscription Watch { updates(snapshot: true) { kind entry { json } } }"
 
 # Chromium's own message about a refused connection, over HTTP and over WebSockets.
 REFUSED = "net::ERR_CONNECTION_REFUSED"
@@ -62,13 +65,50 @@ async def test_the_dashboard_shows_the_age_of_values_while_kafka_is_down(visitor
             await dashboard.shows("key", "after")
 
 
-async def test_the_dashboard_names_what_a_proxy_must_pass(
-    visitor: "Visitor", embedded_broker: EmbeddedBroker, embedded_topic: str, tmp_path: Path
+HOST_LOST = {"passes_host": False}
+UPGRADE_LOST = {"passes_upgrade": False}
+REMEDIES = [
+    (HOST_LOST, "the proxy must pass Host, or set KVS_CORS_ORIGINS"),
+    (UPGRADE_LOST, "the proxy must pass Upgrade and Connection"),
+]
+
+
+@pytest.mark.parametrize(("proxy", "remedy"), REMEDIES)
+async def test_the_dashboard_is_live_behind_a_proxy_that_loses_websockets_and_says_what_it_must_pass(
+    visitor: "Visitor", embedded_broker: EmbeddedBroker, tmp_path: Path, proxy: dict[str, bool], remedy: str
 ) -> None:
-    servers, topic = embedded_broker.bootstrap_servers, embedded_topic
     async with (
-        serving(servers, topic, tmp_path) as served,
-        line_to(served.run.url, passes_host=False) as proxy,
-        visitor.dashboard(proxy.url) as dashboard,
+        serving_topic(embedded_broker, tmp_path, (b"oven", b'{"degrees": 180}')) as topic,
+        line_to(topic.served.run.url, **proxy) as line,
+        visitor.dashboard(line.url, "?plot=oven~~/degrees", allowed="/graphql") as dashboard,
     ):
-        await dashboard.shows_banner("the proxy must pass Host, or set KVS_CORS_ORIGINS")
+        await dashboard.shows_banner(remedy)
+        await dashboard.shows("oven", "degrees 180")
+        await topic.write((b"oven", b'{"degrees": 205}'))
+        await dashboard.shows("oven", "degrees 205")
+        await dashboard.plots_latest("oven degrees", "205")
+        await dashboard.open("oven")
+        await dashboard.has_history("205", "180")
+        assert await dashboard.violations() == []
+        line.cut()
+        await topic.write((b"oven", b'{"degrees": 230}'))
+        await dashboard.shows("oven", "degrees 230")
+        await dashboard.plots_latest("oven degrees", "230")
+        await dashboard.shows_banner(remedy)
+
+
+@pytest.mark.parametrize(("proxy", "remedy"), REMEDIES)
+async def test_subscriptions_in_graphiql_work_behind_a_proxy_that_loses_websockets(
+    visitor: "Visitor", embedded_broker: EmbeddedBroker, tmp_path: Path, proxy: dict[str, bool], remedy: str
+) -> None:
+    async with (
+        serving_topic(embedded_broker, tmp_path, (b"oven", b"180")) as topic,
+        line_to(topic.served.run.url, **proxy) as line,
+        visitor.graphiql(line.url, f"?{urlencode({'query': WATCH})}", allowed="WebSocket") as graphiql,
+    ):
+        await graphiql.has_open("subscription Watch")
+        await graphiql.run()
+        await graphiql.shows_result(remedy)
+        await graphiql.shows_result('"kind": "LIVE"')
+        await topic.write((b"oven", b"205"))
+        await graphiql.shows_result('"json": 205')

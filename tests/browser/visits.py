@@ -95,10 +95,16 @@ class Visitor:
 
     @asynccontextmanager
     async def graphiql(
-        self, origin: str, link: str = "", *, width: int = 1280, colours: ColourScheme = "light"
+        self,
+        origin: str,
+        link: str = "",
+        *,
+        allowed: str | None = None,
+        width: int = 1280,
+        colours: ColourScheme = "light",
     ) -> AsyncIterator[GraphiQL]:
         """Open the playground with `link` as its query."""
-        async with self._page(origin, None, width, colours) as page:
+        async with self._page(origin, allowed, width, colours) as page:
             graphiql = GraphiQL(page)
             await page.goto(f"{origin}/graphql{link}")
             yield graphiql

@@ -1,4 +1,4 @@
-"""A proxy between a client and the service that can reset connections or go silent."""
+"""A proxy between a client and the service that can reset connections, go silent or drop headers."""
 
 import asyncio
 import re
@@ -8,13 +8,16 @@ from contextlib import asynccontextmanager, closing
 from urllib.parse import urlsplit
 
 _CHUNK_BYTES_MAX = 2**16
+_UPGRADE = re.compile(rb"\r\n(?:Upgrade|Connection): [^\r]*(?=\r\n)", re.IGNORECASE)
 _HOST = re.compile(rb"\r\nHost: [^\r]*\r\n")
 
 
 class Line:
     """The connections through the proxy."""
 
-    def __init__(self, service: str, cut_after_bytes: Iterable[int], *, passes_host: bool = True) -> None:
+    def __init__(
+        self, service: str, cut_after_bytes: Iterable[int], *, passes_host: bool = True, passes_upgrade: bool = True
+    ) -> None:
         self.connections = 0
         self.url = ""
         self._service = urlsplit(service)
@@ -22,6 +25,7 @@ class Line:
         self._dead = 0
         self._ends: set[StreamWriter] = set()
         self._passes_host = passes_host
+        self._passes_upgrade = passes_upgrade
 
     def go_dead(self) -> None:
         """Keep the current connections open without forwarding anything."""
@@ -61,16 +65,18 @@ class Line:
             forwarded += len(chunk)
             if not self._passes_host:
                 chunk = _HOST.sub(b"\\r\\nHost: upstream\\r\\n", chunk)
+            if not self._passes_upgrade:
+                chunk = _UPGRADE.sub(b"", chunk)
             writer.write(chunk)
             await writer.drain()
 
 
 @asynccontextmanager
 async def line_to(
-    service: str, cut_after_bytes: Iterable[int] = (), *, passes_host: bool = True
+    service: str, cut_after_bytes: Iterable[int] = (), *, passes_host: bool = True, passes_upgrade: bool = True
 ) -> AsyncIterator[Line]:
     """Run a proxy to the service; reset its first connections after these numbers of bytes to the client."""
-    line = Line(service, cut_after_bytes, passes_host=passes_host)
+    line = Line(service, cut_after_bytes, passes_host=passes_host, passes_upgrade=passes_upgrade)
     async with await asyncio.start_server(line.connect, "127.0.0.1", 0) as server:
         host, port = server.sockets[0].getsockname()
         line.url = f"http://{host}:{port}"

@@ -4,6 +4,7 @@ import { createClient as createEvents } from "graphql-sse";
 import { createClient as createSocket, type SubscribePayload } from "graphql-ws";
 import type { Endpoint } from "./endpoint";
 import { EventList, type EventLimits, type Observer } from "./events";
+import { BLOCKED, originRefusal } from "./fallback";
 import { operationOf } from "./operation";
 import type { Transport } from "./transport";
 
@@ -31,36 +32,65 @@ export function createFetcher(endpoint: Endpoint, transport: () => Transport): F
       ? { ...params, operationName: operation.name?.value ?? null }
       : params;
     if (operation?.operation !== OperationTypeNode.SUBSCRIPTION) return post(request, options);
-    const client = clientOf(endpoint, transport(), options?.headers ?? {});
-    return observable(client, request);
+    return observable(endpoint, transport(), options?.headers ?? {}, request);
   };
 }
 
-function clientOf({ http, socket }: Endpoint, transport: Transport, headers: Headers): Client {
-  return transport === "events"
-    ? (createEvents({ url: http, headers }) as Client)
-    : (createSocket({ url: socket, connectionParams: headers }) as Client);
-}
-
-function observable(client: Client, payload: SubscribePayload): Observable<ExecutionResult> {
+function observable(
+  endpoint: Endpoint,
+  transport: Transport,
+  headers: Headers,
+  payload: SubscribePayload,
+): Observable<ExecutionResult> {
   const subscribe = (observer: Observer<ExecutionResult>) => {
     const events = new EventList(observer as Observer<unknown>, LIMITS, (show) => {
       setTimeout(show, PAINT_MS);
     });
-    const unsubscribe = client.subscribe(payload, {
-      next: (result) => {
-        events.next(result);
-      },
-      error: (reason) => {
-        events.error(readable(reason));
-      },
-      complete: () => {
-        events.complete();
+    const run = (client: Client, failed: (reason: unknown) => void) =>
+      client.subscribe(payload, {
+        next: (result) => {
+          events.next(result);
+        },
+        error: failed,
+        complete: () => {
+          events.complete();
+        },
+      });
+    const fail = (reason: unknown) => {
+      events.error(readable(reason));
+    };
+    const overEvents = () => run(eventsOf(endpoint, headers), fail);
+    if (transport === "events") return { unsubscribe: overEvents() };
+    let opened = false;
+    const socket = createSocket({
+      url: endpoint.socket,
+      connectionParams: headers,
+      shouldRetry: () => opened,
+      on: {
+        opened: () => {
+          opened = true;
+        },
       },
     });
-    return { unsubscribe };
+    let unsubscribe = run(socket as Client, (reason) => {
+      const notice = originRefusal(reason) ?? (opened ? null : BLOCKED);
+      if (notice === null) fail(reason);
+      else {
+        events.notice = `Over Server-Sent Events. ${notice}`;
+        unsubscribe = overEvents();
+      }
+    });
+    return {
+      unsubscribe: () => {
+        unsubscribe();
+      },
+    };
   };
   return { subscribe } as Observable<ExecutionResult>;
+}
+
+function eventsOf({ http }: Endpoint, headers: Headers): Client {
+  return createEvents({ url: http, headers }) as Client;
 }
 
 /** GraphiQL prints errors as JSON, which would be empty for browser events and include the stack of exceptions. */

@@ -22,6 +22,7 @@ function statusOf(state: ServiceState): Status {
 
 const HEALTHY: Symptoms = {
   connection: { kind: "open" },
+  fallback: null,
   phase: "live",
   behindMs: null,
   failure: null,

@@ -154,11 +154,11 @@ export class Dashboard {
   }
 
   private get symptoms(): Symptoms {
-    const { connection } = this.session;
+    const { connection, fallback } = this.session;
     const { phase, behindMs } = this.main;
     const { status, statusMs, silenceMs } = this.service;
     const { failure } = this;
-    return { connection, phase, behindMs, failure, status, statusMs, silenceMs };
+    return { connection, fallback, phase, behindMs, failure, status, statusMs, silenceMs };
   }
 
   private start(): void {

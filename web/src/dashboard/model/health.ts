@@ -19,6 +19,8 @@ export interface Failure {
 
 export interface Symptoms {
   connection: Connection;
+  /** Why event streams replace the WebSocket; null while they do not. */
+  fallback: string | null;
   phase: Phase;
   /** Since when the service sends only the latest of many changes; null while it sends each change. */
   behindMs: number | null;
@@ -132,12 +134,14 @@ function ofService({ status, statusMs, silenceMs }: Symptoms, nowMs: number): He
   }
 }
 
-function ofFeed({ phase, behindMs }: Symptoms, nowMs: number): Health {
+function ofFeed({ phase, behindMs, fallback }: Symptoms, nowMs: number): Health {
   if (phase === "resuming" || (behindMs !== null && nowMs - behindMs > BEHIND_MS_MAX)) {
     return problem("busy", "Catching up", "Catching up", "Loading missed changes.");
   }
   if (phase === "loading") return { level: "busy", word: "Loading", banner: null, stale: false };
-  return { level: "good", word: "Live", banner: null, stale: false };
+  const banner =
+    fallback === null ? null : { title: "Updates come as event streams", text: fallback };
+  return { level: "good", word: "Live", banner, stale: false };
 }
 
 function problem(level: Health["level"], word: string, title: string, text: string): Health {

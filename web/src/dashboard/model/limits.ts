@@ -22,3 +22,8 @@ export const STATUS_SILENCE_MS = 5_000;
 export const RETRY_MS_MAX = 15_000;
 export const PING_INTERVAL_MS = 10_000;
 export const PONG_WAIT_MS = 5_000;
+/** Browsers hold six connections to a host over HTTP/1.1, of which one is left for queries. */
+export const EVENT_STREAMS_MAX = 5;
+export const EVENT_STREAMS_SILENCE_MS = 15_000;
+/** So many WebSockets that fail while requests work show that they do not get through. */
+export const BLOCKED_ATTEMPTS = 2;

@@ -1,8 +1,10 @@
 import { type Client, createClient } from "graphql-ws";
 import type { Endpoint } from "../../graphiql/endpoint";
+import { BLOCKED, originRefusal } from "../../graphiql/fallback";
 import type { TypedDocumentString } from "../api/operations";
+import { EventStreams, type Transport } from "./eventStreams";
 import type { Connection, Failure } from "./health";
-import { PING_INTERVAL_MS, PONG_WAIT_MS, RETRY_MS_MAX } from "./limits";
+import { BLOCKED_ATTEMPTS, PING_INTERVAL_MS, PONG_WAIT_MS, RETRY_MS_MAX } from "./limits";
 
 export interface SessionEvents {
   changed: () => void;
@@ -27,10 +29,17 @@ export interface Operation<Result, Variables extends Record<string, unknown>> {
 const UNAUTHORISED_CODES = [4401, 4403];
 const TOKEN_NAME = "kvs-token";
 
-/** The WebSocket of the page. It is opened immediately, and again after each loss. */
+/**
+ * The WebSocket of the page. It is opened immediately, and again after each loss. Where WebSockets are refused for the page's
+ * origin or do not get through, event streams replace it.
+ */
 export class Session {
   connection: Connection = { kind: "connecting", lostMs: null };
-  private client: Client;
+  /** Why event streams replace the WebSocket; null while they do not. */
+  fallback: string | null = null;
+  private client: Transport;
+  private blocked = 0;
+  private failures = 0;
   private lostMs: number | null = null;
   private opened = false;
   private wake: () => void = () => undefined;
@@ -100,16 +109,36 @@ export class Session {
     this.restart();
   }
 
-  private connect(): Client {
-    return createClient({
+  private connect(): Transport {
+    return this.fallback === null ? this.connectSocket() : this.connectEvents();
+  }
+
+  private connectEvents(): EventStreams {
+    return new EventStreams(this.endpoint.http, authorization, {
+      received: () => {
+        this.failures = 0;
+        if (this.connection.kind !== "open") this.changeConnection({ kind: "open" });
+      },
+      lost: (status) => {
+        if (this.connection.kind === "open") this.lostMs = Date.now();
+        if (status === 401 || status === 403) this.refuse(statusText(status));
+        else this.restartAfter(retryDelayMs(this.failures++));
+      },
+    });
+  }
+
+  private fallBack(reason: string): void {
+    this.fallback = reason;
+    this.restart();
+  }
+
+  private connectSocket(): Client {
+    const client = createClient({
       url: this.endpoint.socket,
       lazy: false,
       keepAlive: PING_INTERVAL_MS,
       connectionAckWaitTimeout: PONG_WAIT_MS,
-      connectionParams: () => {
-        const token = sessionStorage.getItem(TOKEN_NAME);
-        return token === null ? undefined : { authorization: `Bearer ${token}` };
-      },
+      connectionParams: authorization,
       retryAttempts: Number.POSITIVE_INFINITY,
       retryWait: (retries) => this.wait(retryDelayMs(retries)),
       shouldRetry: (event) => !UNAUTHORISED_CODES.includes(codeOf(event)),
@@ -123,13 +152,14 @@ export class Session {
         },
         opened: () => {
           this.opened = true;
+          this.blocked = 0;
         },
         connected: (_socket, _payload, again) => {
           this.changeConnection({ kind: "open" });
           if (again) this.events.reconnected();
         },
         ping: (received) => {
-          if (!received) this.expectPong();
+          if (!received) this.expectPong(client);
         },
         pong: () => {
           clearTimeout(this.pongTimer);
@@ -139,6 +169,7 @@ export class Session {
         },
       },
     });
+    return client;
   }
 
   private changeConnection(connection: Connection): void {
@@ -147,10 +178,10 @@ export class Session {
   }
 
   /** Terminates a socket without a pong; if its other end vanished, it would stay open for minutes. */
-  private expectPong(): void {
+  private expectPong(client: Client): void {
     clearTimeout(this.pongTimer);
     this.pongTimer = setTimeout(() => {
-      this.client.terminate();
+      client.terminate();
     }, PONG_WAIT_MS);
   }
 
@@ -163,14 +194,17 @@ export class Session {
     this.changeConnection({ kind: "connecting", lostMs: this.lostMs });
   }
 
-  /** Finds out by a plain request whether the service refused the socket or cannot be reached. */
+  /** Finds out by a plain request whether the socket was refused, did not get through, or the service cannot be reached. */
   private async probe(): Promise<void> {
     try {
       const body = JSON.stringify({ query: "{ __typename }" });
-      const headers = { "content-type": "application/json" };
-      const { status } = await fetch(this.endpoint.http, { method: "POST", headers, body });
-      if (status === 401 || status === 403)
-        this.refuse(`The response status was ${String(status)}.`);
+      const headers = { "content-type": "application/json", ...authorization() };
+      const { status, ok } = await fetch(this.endpoint.http, { method: "POST", headers, body });
+      if (status === 401 || status === 403) this.refuse(statusText(status));
+      else if (ok && !this.opened && this.fallback === null) {
+        this.blocked += 1;
+        if (this.blocked >= BLOCKED_ATTEMPTS) this.fallBack(BLOCKED);
+      }
     } catch {
       // Unreachable as well, so the retries continue.
     }
@@ -183,7 +217,7 @@ export class Session {
 
   /** Disposes of the client, and ignores the failure of a pending connection attempt. */
   private abandon(): void {
-    this.client.dispose()?.catch(() => undefined);
+    void Promise.resolve(this.client.dispose()).catch(() => undefined);
   }
 
   private async wait(delayMs: number): Promise<void> {
@@ -200,12 +234,21 @@ export class Session {
 
   /** The client gave up. Unless access was denied, another client replaces it. */
   private ended(event: unknown): void {
+    const refusal = originRefusal(event);
+    if (refusal !== null) {
+      this.fallBack(refusal);
+      return;
+    }
     if (UNAUTHORISED_CODES.includes(codeOf(event))) {
       this.refuse(reasonOf(event) || "Authentication is required.");
       return;
     }
-    void this.wait(RETRY_MS_MAX).then(() => {
-      this.restart();
+    this.restartAfter(RETRY_MS_MAX);
+  }
+
+  private restartAfter(delayMs: number): void {
+    void this.wait(delayMs).then(() => {
+      if (this.connection.kind === "waiting") this.restart();
     });
   }
 
@@ -220,6 +263,15 @@ export class Session {
 /** Exponential backoff with jitter, so that the pages of a restarted service do not all reconnect at once. */
 export function retryDelayMs(retries: number, random = Math.random()): number {
   return Math.min(RETRY_MS_MAX, 500 * 2 ** Math.min(retries, 10)) * (0.5 + random / 2);
+}
+
+function authorization(): Record<string, string> {
+  const token = sessionStorage.getItem(TOKEN_NAME);
+  return token === null ? {} : { authorization: `Bearer ${token}` };
+}
+
+function statusText(status: number): string {
+  return `The response status was ${String(status)}.`;
 }
 
 /** Tells whether any root field has data; then an error concerns only a part. */

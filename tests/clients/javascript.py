@@ -1,5 +1,6 @@
 """The JavaScript clients of the matrix. One runner, run.js, runs what `setups/<client>/operations.js` exports."""
 
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -7,9 +8,10 @@ from typing import Any
 import orjson
 
 from tests.clients.client import Capability, Client
-from tests.clients.node import HERE, missing
+from tests.clients.node import HERE, MAJOR_MIN, missing
 
 _LOCK: dict[str, Any] = orjson.loads((HERE / "package-lock.json").read_bytes())["packages"]
+_NODE = f"{MAJOR_MIN} or newer"
 _READ_AND_WRITE = (Capability.QUERY, Capability.MUTATION)
 _CACHING = (*_READ_AND_WRITE, Capability.WEBSOCKET, Capability.RESUME, Capability.DELETE)
 
@@ -19,17 +21,23 @@ def _installed(path: Path) -> str:
     return version
 
 
+def _package(package: str, setups: Path) -> tuple[str, Callable[[], str]]:
+    """The version of a package that the setups use, in the lock file, and the one that is installed."""
+    own = setups / "node_modules" / package
+    path = own if str(own) in _LOCK else Path("node_modules") / package
+    return _LOCK[str(path)]["version"], partial(_installed, path)
+
+
 def _client(
     name: str, package: str, *can: Capability, directory: str = "", setup: str = "setup.js", note: str = ""
 ) -> Client:
-    """A client of the package, which a directory below `setups` may have in a version of its own."""
+    """A client of the package, or of Node.js alone; a directory below `setups` may have a version of its own."""
     setups = Path("setups") / (directory or package)
-    own = setups / "node_modules" / package
-    path = own if str(own) in _LOCK else Path("node_modules") / package
+    version, installed = _package(package, setups) if package else (_NODE, lambda: _NODE)
     return Client(
         name=name,
-        version=_LOCK[str(path)]["version"],
-        installed=partial(_installed, path),
+        version=version,
+        installed=installed,
         command=("node", "--preserve-symlinks", "run.js", f"./{setups}/operations.js"),
         directory=HERE,
         missing=missing,
@@ -45,8 +53,26 @@ _URQL = (*_CACHING, Capability.SSE)
 
 JAVASCRIPT = (
     _client("Apollo Client 4", "@apollo/client", *_CACHING, Capability.MULTIPART, directory="apollo"),
+    _client("Apollo Client 3", "@apollo/client", *_CACHING, Capability.MULTIPART, directory="apollo-3"),
     _client("urql 6 with graphcache", "@urql/core", *_URQL, directory="urql"),
     _client("urql 5 with graphcache", "@urql/core", *_URQL, directory="urql-5", setup=""),
     _client("urql 4 with graphcache", "@urql/core", *_URQL, directory="urql-4", setup=""),
     _client("Relay", "relay-runtime", *_CACHING, Capability.SSE, directory="relay"),
+    _client("graphql-ws", "graphql-ws", *_READ_AND_WRITE, Capability.WEBSOCKET, Capability.RESUME),
+    _client(
+        "graphql-sse",
+        "graphql-sse",
+        *(*_READ_AND_WRITE, Capability.SSE, Capability.RESUME),
+        note="Leave out `singleConnection`: the service has no such mode, and answers 405. One WebSocket carries many "
+        "subscriptions.",
+    ),
+    _client("graphql-request", "graphql-request", *_READ_AND_WRITE),
+    _client("fetch of Node.js", "", *_READ_AND_WRITE, Capability.SSE, Capability.RESUME, directory="fetch"),
+    _client(
+        "Hive Gateway",
+        "@graphql-hive/gateway-runtime",
+        *(*_READ_AND_WRITE, Capability.SSE),
+        directory="hive-gateway",
+        note="As a gateway in front of the service.",
+    ),
 )

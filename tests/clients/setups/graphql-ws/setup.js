@@ -1,0 +1,14 @@
+import { createClient } from "graphql-ws";
+import { resumableUpdates } from "kvs-graphql-client";
+
+export function connect(url) {
+  const client = createClient({ url: url.replace("http", "ws"), keepAlive: 10_000 });
+  return {
+    /** Resolves to the first result: of a query or a mutation. */
+    async execute(query, variables) {
+      for await (const result of client.iterate({ query, variables })) return result;
+    },
+    /** Subscribes to `updates`; see the README of kvs-graphql-client. */
+    subscribe: (query, variables, sink) => resumableUpdates(client, { query, variables }, sink),
+  };
+}

@@ -22,6 +22,8 @@ _FRAMINGS: dict[MediaType, Framing] = {
     MediaType.MULTIPART: MultipartFraming(),
 }
 _ACCEPT = f"The Accept header must allow {' or '.join(ANSWERS)}."
+# A client of graphql-sse with `singleConnection` begins with PUT, and shows the answer.
+_METHODS = "Use GET or POST. There is no single connection mode: each event stream carries one subscription."
 _TRANSPORTS = {MediaType.EVENT_STREAM: "sse", MediaType.MULTIPART: "multipart"}
 
 
@@ -91,7 +93,7 @@ class GraphQLOverHttp:
             HTTPException: 405: Its method is none of GraphQL's.
         """
         if scope["method"] != "GET":
-            raise HTTPException(405, "Use GET or POST.", {"Allow": "GET, POST"})
+            raise HTTPException(405, _METHODS, {"Allow": "GET, POST"})
         return self._pages.graphiql(accept)
 
     async def _send_stream(

@@ -67,6 +67,15 @@ JAVASCRIPT = (
         "subscriptions.",
     ),
     _client("graphql-request", "graphql-request", *_READ_AND_WRITE),
+    _client(
+        "graphql-codegen's client preset",
+        "@graphql-codegen/client-preset",
+        *_READ_AND_WRITE,
+        directory="codegen",
+        setup="codegen.ts",
+        note="`scalars` says what the scalars of this service are in TypeScript. JavaScript's `JSON.parse` rounds numbers in "
+        "`json` that a double cannot hold.",
+    ),
     _client("fetch of Node.js", "", *_READ_AND_WRITE, Capability.SSE, Capability.RESUME, directory="fetch"),
     _client(
         "Hive Gateway",

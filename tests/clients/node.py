@@ -21,7 +21,7 @@ HERE = Path(__file__).parent
 PACKAGE = HERE.parent.parent / "clients" / "javascript"
 INSTALLING = HERE.parent.parent / ".cache" / "npm-clients.lock"
 MAJOR_MIN = 20
-INSTALL_SECONDS_MAX = 100
+INSTALL_SECONDS_MAX = 250
 _LINE_BYTES_MAX = 2**24
 
 

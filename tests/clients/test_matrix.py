@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from uuid import uuid4
 
 import pytest
@@ -47,21 +48,41 @@ async def line(topic: ServedTopic) -> AsyncIterator[Line]:
         yield line
 
 
+class Programs:
+    """Runs one program at a time: that of the last row asked for."""
+
+    def __init__(self, topic: ServedTopic, line: Line) -> None:
+        self._topic = topic
+        self._line = line
+        self._running = AsyncExitStack()
+        self._program: Program | None = None
+
+    async def of(self, client: Client) -> Program:
+        """Return the running program of a row: one process for all of its cells."""
+        if self._program is None or self._program.client is not client:
+            await self.end()
+            self._program = await self._running.enter_async_context(running_program(client, self._line.url))
+        return self._program
+
+    async def end(self) -> None:
+        await self._running.aclose()
+        await until_active(self._topic.served.http, 0)
+
+
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def program(request: pytest.FixtureRequest, topic: ServedTopic, line: Line) -> AsyncIterator[Program]:
-    """One process for all cells of a row."""
-    client: Client = request.param
-    require(client)
-    async with running_program(client, line.url) as program:
-        yield program
-    await until_active(topic.served.http, 0)
+async def programs(topic: ServedTopic, line: Line) -> AsyncIterator[Programs]:
+    programs = Programs(topic, line)
+    yield programs
+    await programs.end()
 
 
-@pytest.mark.parametrize(("program", "capability"), CELLS, indirect=["program"])
+@pytest.mark.parametrize(("client", "capability"), CELLS)
 @pytest.mark.asyncio(loop_scope="module")
 async def test_client_can_do_what_the_documentation_says(
-    program: Program, capability: Capability, topic: ServedTopic, line: Line
+    client: Client, capability: Capability, programs: Programs, topic: ServedTopic, line: Line
 ) -> None:
+    require(client)
+    program = await programs.of(client)
     await CHECKS[capability](Trial(program, topic, line, f"{capability}/{uuid4().hex}"))
 
 

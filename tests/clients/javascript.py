@@ -73,8 +73,8 @@ JAVASCRIPT = (
         *_READ_AND_WRITE,
         directory="codegen",
         setup="codegen.ts",
-        note="`scalars` says what the scalars of this service are in TypeScript. JavaScript's `JSON.parse` rounds numbers in "
-        "`json` that a double cannot hold.",
+        note="`scalars` says what the scalars of this service are in TypeScript. JavaScript's `JSON.parse` rounds "
+        "numbers in `json` that a double cannot hold.",
     ),
     _client("fetch of Node.js", "", *_READ_AND_WRITE, Capability.SSE, Capability.RESUME, directory="fetch"),
     _client(

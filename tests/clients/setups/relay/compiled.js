@@ -1,11 +1,13 @@
 import { execFile } from "node:child_process";
-import { copyFile, mkdir, mkdtemp, readdir, writeFile } from "node:fs/promises";
+import { copyFile, mkdir, mkdtemp, readFile, readdir, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { promisify } from "node:util";
 
-const SOURCES = ["../documents.js"].map((path) => fileURLToPath(new URL(path, import.meta.url)));
+const SOURCES = ["../documents.js", "./connection.js"].map((path) =>
+  fileURLToPath(new URL(path, import.meta.url)),
+);
 const COMPILER = fileURLToPath(new URL("../../node_modules/.bin/relay-compiler", import.meta.url));
 
 /** What relay-compiler makes of the tests' operations and the schema that is served, by name. */
@@ -24,6 +26,11 @@ export async function compiled(url) {
   ]);
   await promisify(execFile)(COMPILER, ["relay.config.json"], { cwd: directory });
   const names = (await readdir(artifacts)).filter((name) => name.endsWith(".graphql.js"));
+  // They import each other as for a bundler, without the extension that Node.js needs.
+  for (const path of names.map((name) => join(artifacts, name))) {
+    const code = await readFile(path, "utf8");
+    await writeFile(path, code.replaceAll(/(from '.*\.graphql)'/g, "$1.js'"));
+  }
   const modules = names.map((name) => import(pathToFileURL(join(artifacts, name)).href));
   return Object.fromEntries(
     (await Promise.all(modules)).map((module, i) => [names[i].split(".")[0], module.default]),

@@ -1,5 +1,6 @@
 import relay from "relay-runtime";
 import { compiled } from "./compiled.js";
+import { connectionOperations } from "./connection.js";
 import { connect, deleteRecord } from "./setup.js";
 
 const { commitMutation, createOperationDescriptor, fetchQuery, requestSubscription } = relay;
@@ -34,6 +35,7 @@ export async function open(url) {
   }
 
   return {
+    ...connectionOperations(environment, documents),
     query: async (key) => (await query("documentsValueQuery", key))?.value,
     history: (key) => query("documentsHistoryQuery", key),
     cached: (key) => read(documents.documentsValueQuery, { key })?.value?.value,

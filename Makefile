@@ -27,11 +27,11 @@ demo: $(VENV)/installed ## Serve live figures of this machine on 127.0.0.1:8000
 WORKERS ?= 3
 PYTEST = $(BIN)/python -m pytest -q --numprocesses $(WORKERS) --dist loadfile
 
-test: $(VENV)/installed ## Run all tests; skip those whose tools (Java, Maven, Chromium, Node.js) are missing
+test: $(VENV)/installed ## Run all tests; skip those whose tools (Java, Maven, Chromium, Node.js, proxies) are missing
 	$(PYTEST)
 
 test-fast: $(VENV)/installed ## Run the tests that need only Python
-	$(PYTEST) -m 'not kafka and not browser and not node'
+	$(PYTEST) -m 'not kafka and not browser and not node and not proxy'
 
 test-versions: $(VENV)/installed ## Run the fast tests on each supported Python of this machine
 	.ci/test-versions

@@ -1,7 +1,10 @@
 """Requirements of the browser tests. Nothing is downloaded."""
 
+import os
 import shutil
 from importlib.util import find_spec
+
+import pytest
 
 from kvs_graphql.web.pages import STATIC
 
@@ -26,3 +29,12 @@ def missing() -> str:
         if not (STATIC / page).is_file():
             return f"{page} is not built: make web"
     return ""
+
+
+def require_browser() -> None:
+    """Skip the test if a requirement is missing, or fail it under KVS_REQUIRE_BROWSER=1."""
+    reason = missing()
+    if reason and os.environ.get("KVS_REQUIRE_BROWSER") == "1":
+        pytest.fail(f"KVS_REQUIRE_BROWSER=1, but: {reason}", pytrace=False)
+    if reason:
+        pytest.skip(reason)

@@ -120,7 +120,11 @@ class Visitor:
     @asynccontextmanager
     async def _page(self, origin: str, allowed: str | None, width: int, colours: ColourScheme) -> AsyncIterator[Page]:
         context = await self._browser.new_context(
-            viewport={"width": width, "height": 800}, device_scale_factor=1, color_scheme=colours
+            viewport={"width": width, "height": 800},
+            device_scale_factor=1,
+            color_scheme=colours,
+            # Of the proxies that the tests run.
+            ignore_https_errors=True,
         )
         context.set_default_timeout(SECONDS_MAX * 1000)
         try:

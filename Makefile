@@ -31,7 +31,7 @@ test: $(VENV)/installed ## Run all tests; skip those whose tools (Java, Maven, C
 	$(PYTEST)
 
 test-fast: $(VENV)/installed ## Run the tests that need only Python
-	$(PYTEST) -m 'not kafka and not browser and not node and not proxy'
+	$(PYTEST) -m 'not kafka and not browser and not node and not proxy and not client'
 
 test-versions: $(VENV)/installed ## Run the fast tests on each supported Python of this machine
 	.ci/test-versions

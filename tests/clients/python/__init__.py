@@ -1,0 +1,1 @@
+"""The Python clients of the matrix, as programs: see tests/clients/program.py."""

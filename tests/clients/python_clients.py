@@ -1,0 +1,50 @@
+"""The Python clients of the matrix."""
+
+import re
+import sys
+from functools import partial
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from tests.clients.client import Capability, Client
+
+ROOT = Path(__file__).parent.parent.parent
+HERE = Path(__file__).parent / "python"
+_READ_AND_WRITE = (Capability.QUERY, Capability.MUTATION)
+_RESUMING = (*_READ_AND_WRITE, Capability.WEBSOCKET, Capability.RESUME)
+
+
+def _locked(text: str, pattern: str) -> str:
+    found: str
+    (found,) = re.findall(pattern, text, re.MULTILINE)
+    return found
+
+
+def _missing_package(name: str) -> str:
+    try:
+        version(name)
+    except PackageNotFoundError:
+        return f"the Python package {name} is not installed"
+    return ""
+
+
+def _gql(transport: str, setup: Path | None = None) -> Client:
+    return Client(
+        name=f"gql with {transport}",
+        version=_locked((ROOT / "constraints.txt").read_text(), r"^gql==(.*)$"),
+        installed=partial(version, "gql"),
+        command=(sys.executable, "-m", "tests.clients.python.gql_program", transport),
+        directory=ROOT,
+        missing=partial(_missing_package, "gql"),
+        required_by="KVS_REQUIRE_CLIENTS",
+        mark="client",
+        can=frozenset(_RESUMING),
+        setup=setup,
+        note="Python. Both transports:" if setup else "",
+    )
+
+
+PYTHON = (
+    _gql("websockets", HERE / "gql_setup.py"),
+    _gql("aiohttp"),
+)

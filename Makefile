@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help install hooks demo test test-fast test-versions attacks check bench bench-short format lint types coverage schema client-matrix web clients bench-scaling bench-document clean
+.PHONY: help install hooks demo test test-fast test-versions attacks check bench bench-short format lint types coverage schema client-matrix compiled-clients web clients bench-scaling bench-document clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/ \t/' | expand -t 16
@@ -84,6 +84,9 @@ web: ## Check and build the browser pages (needs Node.js 20.19 or newer)
 clients: ## Check the JavaScript client package (needs Node.js 20.19 or newer)
 	npm --prefix clients/javascript ci --no-audit --no-fund
 	npm --prefix clients/javascript run check
+
+compiled-clients: $(VENV)/installed ## Build the Go and Rust clients of the tests, where their tools are
+	$(BIN)/python -m tests.clients.toolchains
 
 schema: $(VENV)/installed ## Write schema.graphql and the settings table in README.md
 	$(BIN)/kvs-graphql schema > schema.graphql

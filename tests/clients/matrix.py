@@ -5,10 +5,11 @@ from pathlib import Path
 
 from tests.clients.client import Capability, Client
 from tests.clients.javascript import JAVASCRIPT
+from tests.clients.other_runtimes import OTHER_RUNTIMES
 from tests.clients.python_clients import PYTHON
 from tests.clients.toolchains import TOOLCHAINS
 
-CLIENTS: tuple[Client, ...] = (*JAVASCRIPT, *PYTHON, *TOOLCHAINS)
+CLIENTS: tuple[Client, ...] = (*JAVASCRIPT, *OTHER_RUNTIMES, *PYTHON, *TOOLCHAINS)
 DOCUMENT = Path(__file__).parent.parent.parent / "docs" / "clients.md"
 _START, _END = "<!-- clients -->", "<!-- /clients -->"
 _NO = "–"  # noqa: RUF001 - a dash

@@ -101,7 +101,11 @@ class Metrics:
         )
         self.operations = OperationCounter()
         registry.register(self.operations)
-        self.errors = Counter("kvs_errors", "Errors sent to clients, by code.", ["code"], registry=registry)
+        self._errors = Counter("kvs_errors", "Errors sent to clients, by code.", ["code"], registry=registry)
+
+    def count_error(self, code: str) -> None:
+        """Count an error that a client is sent, on whatever transport."""
+        self._errors.labels(code).inc()
 
     def open_subscriptions(self) -> int:
         """Return the number of open subscriptions over all transports."""

@@ -61,7 +61,8 @@ class PreparedOperation:
 
     document: DocumentNode
     name: str | None
-    type: OperationType
+    type_name: str
+    """`query`, `mutation` or `subscription`."""
     compiled: CompiledOperation | None
     """None where only graphql-core can execute it."""
     price: Price
@@ -139,7 +140,7 @@ class PreparedDocument:
         return PreparedOperation(
             self._document,
             name,
-            kind,
+            kind.value,
             compiled,
             price_of(self._schema, definition, fragments),
             kind is OperationType.SUBSCRIPTION,

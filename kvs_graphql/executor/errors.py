@@ -23,7 +23,7 @@ def present(errors: Iterable[GraphQLError], metrics: Metrics) -> list[GraphQLErr
     presented: list[GraphQLError] = []
     for error in errors:
         presented.append(shown := _with_code(error))
-        metrics.errors.labels((shown.extensions or {})["code"]).inc()
+        metrics.count_error((shown.extensions or {})["code"])
         _forget_origin(error)
     return presented
 

@@ -146,12 +146,9 @@ class Executor:
         single_field = compiled is not None and len(compiled.fields) == 1
         operation = Operation(connection, self._workload, self._json_values, single_field=single_field)
         try:
-            cost = prepared.price.known
-            if cost is None or cost > self._workload.limits.cost_max:
-                cost = self._cost(prepared, variables)
+            cost = self._admit(prepared, variables)
             if compiled is None:
                 return await self._by_graphql_core(prepared, variables, operation, cost)
-            self._metrics.operations.count("query", "compiled", cost)
             bind = compiled.variables.bind
             bound = await self._documents.aside(bind, variables) if _are_many(variables) else bind(variables)
             if isinstance(bound, list):
@@ -193,25 +190,37 @@ class Executor:
         await sink.send(payload)
         return Outcome.COMPLETE
 
+    def refuse_request(self, message: str, code: str) -> Refusal:
+        """The refusal of what did not come to name an operation."""
+        return self._refusal([GraphQLError(message, extensions={"code": code})], Fault.REQUEST)
+
     def refuse(self, error: Exception) -> Refusal:
         """The refusal for an error outside of any field; unexpected errors are masked, logged and counted."""
         fault = Fault.DOCUMENT if isinstance(error, BudgetExceeded) else Fault.SERVICE
         return self._refusal([_as_graphql_error(error)], fault)
 
-    def _cost(self, prepared: PreparedOperation, variables: Given) -> int:
-        """What an operation costs. Raises: BudgetExceeded: It is more than one may cost."""
-        cost, limit = prepared.price.of(variables), self._workload.limits.cost_max
+    def _admit(self, prepared: PreparedOperation, variables: Given) -> int:
+        """Count an operation that is about to be executed, and return what it costs.
+
+        Raises:
+            BudgetExceeded: It is more than one may cost.
+        """
+        cost, limit = prepared.price.known, self._workload.limits.cost_max
+        if cost is None:
+            cost = prepared.price.of(variables)
         if cost > limit:
             setting = "KVS_QUERY_COST_MAX"
             message = f"The operation costs {cost}; the limit of {setting} is {limit}."
             raise BudgetExceeded(message, limit=limit, setting=setting, cost=cost)
+        backend = "graphql-core" if prepared.compiled is None else "compiled"
+        self._metrics.operations.count(prepared.type_name, backend, cost)
         return cost
 
     def _log_slow(self, prepared: PreparedOperation, variables: Given, operation: Operation, seconds: float) -> None:
         log.warning(
             "slow operation",
             operation=prepared.name,
-            type=prepared.type.value,
+            type=prepared.type_name,
             transport=operation.connection.transport,
             seconds=round(seconds, 3),
             cost=prepared.price.of(variables),
@@ -222,7 +231,6 @@ class Executor:
     async def _by_graphql_core(
         self, prepared: PreparedOperation, variables: Given, operation: Operation, cost: int
     ) -> Executed | Refusal:
-        self._metrics.operations.count(prepared.type.value, "graphql-core", cost)
         core = await self._bind_core(prepared, variables, operation)
         if isinstance(core, list):
             return self._refusal(core, Fault.DOCUMENT)
@@ -242,9 +250,8 @@ class Executor:
     async def _subscribe(
         self, prepared: PreparedOperation, variables: Given, connection: Connection, sink: ResultSink
     ) -> Outcome | Refusal:
-        backend = "graphql-core" if prepared.compiled is None else "compiled"
         try:
-            self._metrics.operations.count(prepared.type.value, backend, self._cost(prepared, variables))
+            self._admit(prepared, variables)
             opened = await self._open(prepared, variables, connection, sink)
             if isinstance(opened, Refusal):
                 return opened

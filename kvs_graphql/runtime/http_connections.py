@@ -1,6 +1,7 @@
 """HTTP connections: bounded, impatient with slow clients, and written to directly."""
 
 from asyncio import TimerHandle, Transport
+from collections.abc import Callable
 from http import HTTPStatus
 from typing import ClassVar, NoReturn
 from weakref import ref
@@ -19,7 +20,6 @@ from kvs_graphql.compat.uvicorn import (
     transport_of,
 )
 from kvs_graphql.errors import LimitExceeded
-from kvs_graphql.runtime import refusals
 from kvs_graphql.runtime.parsing import ParsesSlices
 from kvs_graphql.runtime.patience import Patience, Shared, bound_buffers
 from kvs_graphql.service import Flush
@@ -114,7 +114,7 @@ class LimitedHttpConnection(Patience, ParsesSlices, HttpConnection):
         if size_max > limits.head_bytes_max and self.field_bytes > limits.head_bytes_max:
             self._refuse_fields()
         if self._over is not None and url.partition(b"?")[0] not in _HEALTH_URLS:
-            self._refuse(refusals.no_slot(self._over))
+            self._refuse(self.shared.refusals.no_slot(self._over))
         self._part_bytes = 0
         if self._head_timer is not None:
             self._stop_head_timer()
@@ -129,7 +129,7 @@ class LimitedHttpConnection(Patience, ParsesSlices, HttpConnection):
         self.end_patience()
 
     def parsing_failed(self) -> None:
-        self.end_with(refusals.not_http())
+        self.end_with(self.shared.refusals.not_http())
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.shared.slots.release(self.transport)
@@ -147,10 +147,10 @@ class LimitedHttpConnection(Patience, ParsesSlices, HttpConnection):
             self._part_bytes += 0 if began else self._slice_bytes
             self.shared.unfinished.hold(self.transport, self._part_bytes)
             if self._part_bytes > limits.framed_body_bytes_max:
-                self._end_body(self._body_too_large())
+                self._end_body(self._body_too_large)
             elif self.field_count > limits.head_bytes_max // FIELD_BYTES_MIN:
                 # Of trailers.
-                self._end_body(self._fields_too_large())
+                self._end_body(self._fields_too_large)
             elif self._body_timer is None and (response := self.awaiting_body) is not None:
                 self._start_body_timer(response)
             return
@@ -181,7 +181,7 @@ class LimitedHttpConnection(Patience, ParsesSlices, HttpConnection):
     def _refuse_url(self) -> NoReturn:
         limit = self.limits.url_bytes_max
         message = f"A URL has at most {limit} bytes."
-        self._refuse(refusals.over(HTTPStatus.REQUEST_URI_TOO_LONG, "KVS_URL_BYTES_MAX", limit, message))
+        self._refuse(self.shared.refusals.over(HTTPStatus.REQUEST_URI_TOO_LONG, "KVS_URL_BYTES_MAX", limit, message))
 
     def _refuse_fields(self) -> NoReturn:
         self._refuse(self._fields_too_large())
@@ -207,7 +207,9 @@ class LimitedHttpConnection(Patience, ParsesSlices, HttpConnection):
             return
         limit = self.limits.head_seconds_max
         message = f"The request's head did not end within {limit:g} s."
-        self.end_with(refusals.over(HTTPStatus.REQUEST_TIMEOUT, "KVS_REQUEST_HEAD_SECONDS_MAX", limit, message))
+        self.end_with(
+            self.shared.refusals.over(HTTPStatus.REQUEST_TIMEOUT, "KVS_REQUEST_HEAD_SECONDS_MAX", limit, message)
+        )
 
     def _start_body_timer(self, response: Response) -> None:
         # The end of a body does not stop it: that would cost every request, and few bodies come in several parts.
@@ -221,27 +223,30 @@ class LimitedHttpConnection(Patience, ParsesSlices, HttpConnection):
         if awaiting is not response:
             self._start_body_timer(awaiting)
             return
+        self._end_body(self._body_too_slow)
+
+    def _body_too_slow(self) -> bytes:
         limit = self.limits.body_seconds_max
         message = f"The request's body did not end within {limit:g} s."
-        self._end_body(refusals.over(HTTPStatus.REQUEST_TIMEOUT, "KVS_REQUEST_BODY_SECONDS_MAX", limit, message))
+        return self.shared.refusals.over(HTTPStatus.REQUEST_TIMEOUT, "KVS_REQUEST_BODY_SECONDS_MAX", limit, message)
 
-    def _end_body(self, refusal: bytes) -> None:
+    def _end_body(self, refusal: Callable[[], bytes]) -> None:
         """Close a connection whose last body does not end; with a response where none has begun, nor one before it."""
         response = self.awaiting_body
         if response is not None and not is_started(response) and self.is_first_in_line:
-            self.transport.write(refusal)
+            self.transport.write(refusal())
         self.ignores_input = True
         self.transport.close()
 
     def _fields_too_large(self) -> bytes:
         limit, setting = self.limits.head_bytes_max, "KVS_REQUEST_HEAD_BYTES_MAX"
         message = f"The fields of a request have at most {limit} bytes, and {FIELD_BYTES_MIN} for each."
-        return refusals.over(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, setting, limit, message)
+        return self.shared.refusals.over(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, setting, limit, message)
 
     def _body_too_large(self) -> bytes:
         limit = self.limits.message_bytes_max
         message = f"A request has at most {limit} bytes, and as many for the framing of its chunks."
-        return refusals.over(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "KVS_REQUEST_BYTES_MAX", limit, message)
+        return self.shared.refusals.over(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "KVS_REQUEST_BYTES_MAX", limit, message)
 
 
 def http_protocol(shared: Shared) -> type[LimitedHttpConnection]:

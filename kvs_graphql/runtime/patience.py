@@ -16,6 +16,7 @@ from kvs_graphql.metrics import Metrics
 from kvs_graphql.runtime.connection_slots import ConnectionSlots
 from kvs_graphql.runtime.limits import FAREWELL_SECONDS, ServerLimits
 from kvs_graphql.runtime.parsing import ParsingQueue
+from kvs_graphql.runtime.refusals import Refusals
 from kvs_graphql.runtime.unfinished import UnfinishedRequests
 from kvs_graphql.runtime.unread import UnreadAnswers
 
@@ -32,6 +33,7 @@ class Shared:
     unread: UnreadAnswers
     unfinished: UnfinishedRequests
     parsing: ParsingQueue
+    refusals: Refusals
 
 
 class Patience(Connection):

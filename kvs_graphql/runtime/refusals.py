@@ -5,37 +5,42 @@ from http import HTTPStatus
 import orjson
 
 from kvs_graphql.errors import BadInput, KvsError, LimitExceeded
+from kvs_graphql.metrics import Metrics
 
 RETRY_SECONDS = 10
 """When a client that found no free slot may try again."""
 
 
-def over(status: HTTPStatus, setting: str, limit: float, message: str) -> bytes:
-    """Return the response to a request over the limit of a setting."""
-    return _response(status, LimitExceeded(message, limit=limit, setting=setting))
+class Refusals:
+    """Makes the responses of one server, and counts their errors; each one made is sent."""
 
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
 
-def no_slot(error: LimitExceeded) -> bytes:
-    """Return the response on a connection that has no slot."""
-    return _response(HTTPStatus.SERVICE_UNAVAILABLE, error, f"retry-after: {RETRY_SECONDS}\r\n")
+    def over(self, status: HTTPStatus, setting: str, limit: float, message: str) -> bytes:
+        """Return the response to a request over the limit of a setting."""
+        return self._response(status, LimitExceeded(message, limit=limit, setting=setting))
 
+    def no_slot(self, error: LimitExceeded) -> bytes:
+        """Return the response on a connection that has no slot."""
+        return self._response(HTTPStatus.SERVICE_UNAVAILABLE, error, f"retry-after: {RETRY_SECONDS}\r\n")
 
-def not_http() -> bytes:
-    """Return the response to what is not HTTP/1.1, or not a handshake of a WebSocket."""
-    return _response(HTTPStatus.BAD_REQUEST, BadInput("Not a request in HTTP/1.1, or a handshake that is too long."))
+    def not_http(self) -> bytes:
+        """Return the response to what is not HTTP/1.1, or not a handshake of a WebSocket."""
+        error = BadInput("Not a request in HTTP/1.1, or a handshake that is too long.")
+        return self._response(HTTPStatus.BAD_REQUEST, error)
 
+    def body(self, error: KvsError) -> bytes:
+        """Return the body of a response."""
+        self._metrics.count_error(error.code)
+        extensions = {"code": error.code, **error.details}
+        return orjson.dumps({"errors": [{"message": str(error), "extensions": extensions}]})
 
-def shown(error: KvsError) -> bytes:
-    """Return the body of a refusal."""
-    extensions = {"code": error.code, **error.details}
-    return orjson.dumps({"errors": [{"message": str(error), "extensions": extensions}]})
-
-
-def _response(status: HTTPStatus, error: KvsError, headers: str = "") -> bytes:
-    body = shown(error)
-    head = (
-        f"HTTP/1.1 {status.value} {status.phrase}\r\ncontent-type: application/json\r\n"
-        "x-content-type-options: nosniff\r\n"
-        f"content-length: {len(body)}\r\n{headers}connection: close\r\n\r\n"
-    )
-    return head.encode() + body
+    def _response(self, status: HTTPStatus, error: KvsError, headers: str = "") -> bytes:
+        body = self.body(error)
+        head = (
+            f"HTTP/1.1 {status.value} {status.phrase}\r\ncontent-type: application/json\r\n"
+            "x-content-type-options: nosniff\r\n"
+            f"content-length: {len(body)}\r\n{headers}connection: close\r\n\r\n"
+        )
+        return head.encode() + body

@@ -15,6 +15,7 @@ from kvs_graphql.runtime.http_connections import http_protocol
 from kvs_graphql.runtime.limits import ServerLimits
 from kvs_graphql.runtime.parsing import ParsingQueue
 from kvs_graphql.runtime.patience import Shared
+from kvs_graphql.runtime.refusals import Refusals
 from kvs_graphql.runtime.unfinished import UnfinishedRequests
 from kvs_graphql.runtime.unread import UnreadAnswers
 from kvs_graphql.runtime.websocket_connections import websocket_protocol
@@ -42,7 +43,7 @@ class Server(uvicorn.Server):
         slots = ConnectionSlots(addresses, limits.connections_max, limits.connections_per_client_max)
         unread = UnreadAnswers(limits.unread_bytes_max, metrics)
         unfinished = UnfinishedRequests(limits.unfinished_bytes_max, metrics)
-        shared = Shared(limits, metrics, slots, unread, unfinished, ParsingQueue())
+        shared = Shared(limits, metrics, slots, unread, unfinished, ParsingQueue(), Refusals(metrics))
         config = Config(
             app,
             http=http_protocol(shared),

@@ -90,7 +90,7 @@ def build_app(executor: Executor, sdl: str, service: Service, metrics: Metrics, 
             Route("/schema.graphql", print_schema),
             Mount("/assets", Assets()),
         ],
-        exception_handlers={HTTPException: _http_error, Exception: partial(_unexpected, executor)},
+        exception_handlers={HTTPException: partial(_http_error, executor), Exception: partial(_unexpected, executor)},
     )
     # To an address that it would make of the request's Host header, and without a proxy's scheme.
     others.router.redirect_slashes = False
@@ -148,9 +148,9 @@ def _redirect(path: str, query_string: bytes) -> Response:
     return RedirectResponse(f"{path}?{query}" if query else path)
 
 
-async def _http_error(request: Request, error: Exception) -> Response:
+async def _http_error(executor: Executor, request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    return error_response(request.headers.get("accept", ""), error)
+    return error_response(executor, request.headers.get("accept", ""), error)
 
 
 async def _unexpected(executor: Executor, request: Request, error: Exception) -> Response:

@@ -75,7 +75,7 @@ class GraphQLOverHttp:
                 answer = await self._executor.execute(prepared, variables, self._connections.plain)
             messages = answer_messages(media_type, answer)
         except HTTPException as error:
-            await error_response(headers.accept, error)(scope, receive, send)
+            await error_response(self._executor, headers.accept, error)(scope, receive, send)
             return
         except Exception as error:  # noqa: BLE001 - masked and logged
             messages = answer_messages(body_type(headers.accept), self._executor.refuse(error))

@@ -1,14 +1,13 @@
 """Answers in one body: media types, status codes, and errors of requests that never became GraphQL."""
 
 from collections.abc import Mapping
-from typing import Any
 
 import orjson
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import Message
 
-from kvs_graphql.executor import Executed, Fault, Refusal
+from kvs_graphql.executor import Executed, Executor, Fault, Refusal
 from kvs_graphql.web.negotiation import ANSWERS, MediaType, body_type
 from kvs_graphql.web.requests import BatchRefused
 
@@ -39,16 +38,15 @@ def encode_refusal(refusal: Refusal) -> bytes:
     return orjson.dumps({"errors": [error.formatted for error in refusal.errors]})
 
 
-def error_response(accept: str, error: HTTPException) -> Response:
+def error_response(executor: Executor, accept: str, error: HTTPException) -> Response:
     """A request that could not be read as GraphQL over HTTP: an error with a code all the same."""
-    shown = {"message": error.detail, "extensions": {"code": _CODES.get(error.status_code, "BAD_INPUT")}}
+    result = encode_refusal(executor.refuse_request(error.detail, _CODES.get(error.status_code, "BAD_INPUT")))
     media_type = body_type(accept)
-    result: dict[str, Any] = {"errors": [shown]}
     if isinstance(error, BatchRefused) and 0 < error.requests <= _BATCH_ANSWERED_MAX:
         # Clients that send batches show an error only if it comes as the result of each request.
-        content = orjson.dumps([result] * error.requests)
+        content = b"[%b]" % b",".join([result] * error.requests)
         return _response(content, _status(Fault.DOCUMENT, media_type), media_type)
-    return _response(orjson.dumps(result), error.status_code, media_type, error.headers)
+    return _response(result, error.status_code, media_type, error.headers)
 
 
 def _response(content: bytes, status: int, media_type: MediaType, headers: Mapping[str, str] | None = None) -> Response:

@@ -162,6 +162,6 @@ def test_operation_is_found_by_its_name(name: str, kind: OperationType) -> None:
     query = SEVERAL.replace("nothing", 'delete(key: "a") { offset }')
     prepared = Documents(schema, DOCUMENT_LIMITS).prepare(query, name)
     assert isinstance(prepared, PreparedOperation)
-    assert (prepared.name, prepared.type) == (name, kind)
+    assert (prepared.name, prepared.type_name) == (name, kind.value)
     assert prepared.is_subscription == (name == "B")
     assert prepared.is_mutation == (name == "C")

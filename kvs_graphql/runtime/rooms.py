@@ -2,7 +2,8 @@
 
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
-from typing import Any
+from dataclasses import fields
+from typing import Any, TypeVar, cast
 
 from kvs_graphql.api import build_schema
 from kvs_graphql.budget import BudgetLimits
@@ -23,6 +24,8 @@ from kvs_graphql.state import Lifecycle
 from kvs_graphql.store import Store, WindowLimits, open_store
 from kvs_graphql.web import ClientAddresses, SlotLimits, WebOptions, build_app
 
+Made = TypeVar("Made")
+
 
 def opened_store(settings: Settings) -> AbstractAsyncContextManager[Store]:
     """Open the store, for as long as the context is open."""
@@ -42,16 +45,9 @@ def build_feed(settings: Settings, store: Store) -> Feed:
 
 def build_service(settings: Settings, store: Store, feed: Feed, lifecycle: Lifecycle, producer: Producer) -> Service:
     """Build the service that answers requests."""
-    limits = ServiceLimits(
-        keys_per_request_max=settings.keys_per_request_max,
-        key_bytes_max=settings.key_bytes_max,
-        page_entries_max=settings.page_entries_max,
-        counted_entries_max=settings.counted_entries_max,
-        read_bytes_max=settings.read_bytes_max,
-        cursor_bytes_max=settings.cursor_bytes_max,
-        wait_seconds_max=settings.wait_seconds_max,
-        interval_seconds_min=settings.interval_seconds_min,
-        value_bytes_max=settings.value_bytes_max,
+    limits = _from_settings(
+        ServiceLimits,
+        settings,
         watch=WatchLimits(
             settings.watch_page_updates_max,
             settings.watch_page_bytes_max,
@@ -67,25 +63,19 @@ def build_service(settings: Settings, store: Store, feed: Feed, lifecycle: Lifec
 
 def build_producer(settings: Settings, lifecycle: Lifecycle, metrics: Metrics) -> Producer:
     """Build the producer that sends writes to Kafka."""
-    limits = ProducerLimits(
+    limits = _from_settings(
+        ProducerLimits,
+        settings,
         writes_max=settings.writes_in_flight_max,
         bytes_max=settings.write_buffer_bytes_max,
-        write_seconds_max=settings.write_seconds_max,
-        retry_seconds_max=settings.retry_seconds_max,
     )
     return Producer(_connection(settings), settings.topic, lifecycle, metrics, limits)
 
 
 def build_consumer(settings: Settings, store: Store, feed: Feed, lifecycle: Lifecycle, metrics: Metrics) -> Consumer:
     """Build the consumer, the only writer of the store."""
-    limits = ConsumerLimits(
-        batch=BatchLimits(settings.batch_records_max, settings.batch_bytes_max),
-        fetch_bytes_max=settings.fetch_bytes_max,
-        metadata_refresh_seconds=settings.metadata_refresh_seconds,
-        retry_seconds_max=settings.retry_seconds_max,
-        stall_seconds_max=settings.stall_seconds_max,
-        clock_difference_seconds_max=settings.clock_difference_seconds_max,
-    )
+    batch = BatchLimits(settings.batch_records_max, settings.batch_bytes_max)
+    limits = _from_settings(ConsumerLimits, settings, batch=batch)
     return Consumer(
         _connection(settings),
         settings.topic,
@@ -114,34 +104,18 @@ def build_server(
         aliases_max=settings.query_aliases_max,
         tokens_max=settings.query_tokens_max,
     )
-    budgets = BudgetLimits(
-        cost_max=settings.query_cost_max,
-        response_bytes_max=settings.response_bytes_max,
-        errors_max=settings.errors_per_response_max,
-        execution_seconds_max=settings.execution_seconds_max,
-        large_operations_max=settings.large_operations_max,
+    budgets = _from_settings(
+        BudgetLimits, settings, cost_max=settings.query_cost_max, errors_max=settings.errors_per_response_max
     )
-    options = WebOptions(
-        root_path=settings.root_path,
-        graphiql=settings.graphiql,
-        cors_origins=settings.cors_origins,
-        cors_headers=settings.cors_headers,
-        cors_credentials=settings.cors_credentials,
-        request_bytes_max=settings.request_bytes_max,
-        connection_init_seconds_max=settings.connection_init_seconds_max,
-        operations_per_websocket_max=settings.operations_per_websocket_max,
+    options = _from_settings(
+        WebOptions,
+        settings,
         heartbeat_seconds=settings.ping_seconds,
         slots=SlotLimits(settings.subscriptions_per_client_max, settings.subscriptions_max),
         addresses=addresses,
     )
     schema = build_schema(writes=settings.enable_writes)
-    limits_of_executor = ExecutorLimits(
-        documents,
-        budgets,
-        json_bytes_max=settings.json_bytes_max,
-        render_cache_bytes_max=settings.render_cache_bytes_max,
-        slow_operation_seconds=settings.slow_operation_seconds,
-    )
+    limits_of_executor = _from_settings(ExecutorLimits, settings, documents=documents, budgets=budgets)
     executor = Executor(schema, limits_of_executor, metrics)
     app: Any = build_app(executor, schema.as_str() + "\n", service, metrics, options)
     return Server(app, _server_limits(settings), metrics, on_exit, addresses=addresses)
@@ -149,24 +123,22 @@ def build_server(
 
 def _server_limits(settings: Settings) -> ServerLimits:
     connections_max = descriptors.connections_max(settings)
-    return ServerLimits(
+    return _from_settings(
+        ServerLimits,
+        settings,
         connections_max=connections_max,
         connections_per_client_max=settings.connections_per_client_max or max(1, connections_max // 4),
-        websockets_max=settings.websockets_max,
-        url_bytes_max=settings.url_bytes_max,
         head_bytes_max=settings.request_head_bytes_max,
         head_seconds_max=settings.request_head_seconds_max,
         message_bytes_max=settings.request_bytes_max,
         body_seconds_max=settings.request_body_seconds_max,
-        control_frames_per_second_max=settings.control_frames_per_second_max,
-        unread_bytes_max=settings.unread_bytes_max,
-        unfinished_bytes_max=settings.unfinished_bytes_max,
-        send_buffer_bytes_max=settings.send_buffer_bytes_max,
-        slow_client_seconds_max=settings.slow_client_seconds_max,
-        ping_seconds=settings.ping_seconds,
-        pong_seconds_max=settings.pong_seconds_max,
-        shutdown_seconds_max=settings.shutdown_seconds_max,
     )
+
+
+def _from_settings(make: Callable[..., Made], settings: Settings, **others: Any) -> Made:
+    """Make a dataclass whose fields are the settings of their names; `others` are the fields that differ."""
+    names = [field.name for field in fields(cast("Any", make)) if field.name not in others]
+    return make(**{name: getattr(settings, name) for name in names}, **others)
 
 
 def _connection(settings: Settings) -> KafkaConnection:

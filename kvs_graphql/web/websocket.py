@@ -67,7 +67,12 @@ class SocketState(Enum):
 
 
 class _SocketSink:
-    """The results of one operation, each in a message of its own."""
+    """The results of one operation, each in a message of its own.
+
+    The sink of streams asks a framing for each payload. Here, where most deliveries go, that would cost each of them
+    0.2 µs of about 10. Nor do the two wait for the same thing in `send`: this one for room in the writer, for which
+    other operations wait as well; that one for the server, which has one response at a time on a connection.
+    """
 
     __slots__ = ("_before", "_send", "_writer", "with_token")
 

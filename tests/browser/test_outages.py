@@ -79,7 +79,7 @@ async def test_the_dashboard_is_live_behind_a_proxy_that_loses_websockets_and_sa
 ) -> None:
     async with (
         serving_topic(embedded_broker, tmp_path, (b"oven", b'{"degrees": 180}')) as topic,
-        line_to(topic.served.run.url, **proxy) as line,
+        line_to(topic.served.run.url, (), **proxy) as line,
         visitor.dashboard(line.url, "?plot=oven~~/degrees", allowed="/graphql") as dashboard,
     ):
         await dashboard.shows_banner(remedy)
@@ -103,7 +103,7 @@ async def test_subscriptions_in_graphiql_work_behind_a_proxy_that_loses_websocke
 ) -> None:
     async with (
         serving_topic(embedded_broker, tmp_path, (b"oven", b"180")) as topic,
-        line_to(topic.served.run.url, **proxy) as line,
+        line_to(topic.served.run.url, (), **proxy) as line,
         visitor.graphiql(line.url, f"?{urlencode({'query': WATCH})}", allowed="WebSocket") as graphiql,
     ):
         await graphiql.has_open("subscription Watch")

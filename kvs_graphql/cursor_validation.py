@@ -28,6 +28,7 @@ class EpochEnds(Protocol):
     @property
     def found(self) -> Mapping[tuple[int, int], EpochEnd | None]: ...
     async def until_found(self, partition: int, epoch: int) -> None: ...
+    def forget(self, partition: int, epoch: int) -> None: ...
 
 
 class MetadataRefreshes(Protocol):
@@ -71,7 +72,8 @@ class CursorValidator:
         """Return whether the log that led to a cursor of this table's topic was cut short below it since.
 
         An epoch that is the table's own proves that the table was read from that log. About others, the brokers are
-        asked; waits while Kafka is away.
+        asked; waits while Kafka is away. A cursor of a later epoch may be of a log that has replaced the table's own:
+        waits until a table that was read from the one before is rebuilt.
 
         Raises:
             Unavailable: The service is stopping.
@@ -79,15 +81,25 @@ class CursorValidator:
         wanted = merge(cursor.positions, cursor.pending)
         for partition, epoch in enumerate(cursor.epochs):
             position = position_in(wanted, partition)
-            if epoch == UNKNOWN_EPOCH or position == 0 or epoch == epoch_in(self._feed.epochs, partition):
-                continue
-            ends = self._refreshes.epoch_ends
-            while (partition, epoch) not in ends.found:
-                await self._feed.first_of(ends.until_found(partition, epoch))
-            end = ends.found[partition, epoch]
-            if end is not None and was_cut(position, epoch, end):
-                return True
+            while position and epoch not in (UNKNOWN_EPOCH, own := epoch_in(self._feed.epochs, partition)):
+                if await self._is_cut(partition, epoch, position, asked_before=True):
+                    return True
+                reached = position_in(self._feed.positions, partition)
+                is_later = epoch > own and own != UNKNOWN_EPOCH
+                if not is_later or not await self._is_cut(partition, own, reached, asked_before=False):
+                    break
+                await self._feed.first_of(self._feed.was_reset())
         return False
+
+    async def _is_cut(self, partition: int, epoch: int, position: int, *, asked_before: bool) -> bool:
+        """Ask the brokers whether a log that had an epoch and reached a position was cut short below it."""
+        ends = self._refreshes.epoch_ends
+        if not asked_before:
+            ends.forget(partition, epoch)
+        while (partition, epoch) not in ends.found:
+            await self._feed.first_of(ends.until_found(partition, epoch))
+        end = ends.found[partition, epoch]
+        return end is not None and was_cut(position, epoch, end)
 
     def validation_of(self, positions: Positions) -> "PendingValidation | None":
         """The validation that those positions of this table's topic need; None if the table has reached them."""

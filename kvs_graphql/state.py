@@ -103,6 +103,10 @@ class EpochEnds:
         self.found.clear()
         self._asked.set()
 
+    def forget(self, partition: int, epoch: int) -> None:
+        """Forget one answer, so that the next one is of a broker as it is now."""
+        self.found.pop((partition, epoch), None)
+
     async def until_asked(self, seconds_max: float) -> None:
         """Wait for a question, but no longer than that."""
         with suppress(TimeoutError):

@@ -76,6 +76,34 @@ async def test_brokers_are_asked_about_a_cursor_of_another_epoch(end: EpochEnd |
     assert not table.refreshes.epoch_ends.open
 
 
+async def test_cursor_of_the_log_that_replaced_the_tables_own_waits_for_the_rebuild() -> None:
+    table = Table()
+    table.feed.reset(Cursor(OURS, (5,), (), (1,)))
+    ends = table.refreshes.epoch_ends
+    ends.answer({(0, 1): EpochEnd(1, 5)})
+    validating = asyncio.create_task(table.validator.was_cut(Cursor(OURS, (4,), (), (2,))))
+    await turns()
+    ends.answer({(0, 2): EpochEnd(2, 9)})
+    await turns()
+    assert list(ends.open) == [(0, 1)], "an answer from before the cut counts no more"
+    ends.answer({(0, 1): EpochEnd(1, 3)})
+    await turns()
+    assert not validating.done(), "the table has records that the client's log lacks"
+    table.feed.reset(Cursor(OURS, (9,), (), (2,)))
+    assert not await validating
+
+
+async def test_cursor_ahead_of_a_table_of_the_same_log_waits_for_nothing() -> None:
+    table = Table()
+    table.feed.reset(Cursor(OURS, (5,), (), (1,)))
+    validating = asyncio.create_task(table.validator.was_cut(Cursor(OURS, (8,), (), (2,))))
+    await turns()
+    table.refreshes.epoch_ends.answer({(0, 2): EpochEnd(2, 9)})
+    await turns()
+    table.refreshes.epoch_ends.answer({(0, 1): EpochEnd(1, 5)})
+    assert not await validating
+
+
 async def test_cursor_of_a_recreated_topic_waits_for_the_rebuild() -> None:
     table = Table()
     validating = table.validating(NEXT)

@@ -1,7 +1,7 @@
 """GraphQL client for the commands: queries over POST, subscriptions over Server-Sent Events."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -49,7 +49,7 @@ class Client:
         except (httpx.HTTPError, ValueError) as error:
             raise self._unreachable(error) from error
 
-    async def subscribe(self, query: str, variables: Variables | None = None) -> AsyncIterator[Any]:
+    async def subscribe(self, query: str, variables: Variables | None = None) -> AsyncGenerator[Any, None]:
         """Yield the `data` of each event of a subscription until the service ends it.
 
         Raises:

@@ -2,6 +2,7 @@
 
 from collections import Counter as Counts
 from collections.abc import Iterable
+from functools import partial
 
 from prometheus_client import (
     CollectorRegistry,
@@ -55,25 +56,29 @@ class Metrics:
         registry = self._registry = CollectorRegistry()
         ProcessCollector(registry=registry)
         PlatformCollector(registry=registry)
-        self.records_applied = Counter("kvs_records_applied", "Records applied to the table.", registry=registry)
+        self.records_applied = Counter(
+            "kvs_records_applied", "Records applied to a table.", ["table"], registry=registry
+        )
         self.records_skipped = Counter(
             "kvs_records_skipped",
             "Records that were not applied, by reason (no_key, unreadable).",
-            ["reason"],
+            ["table", "reason"],
             registry=registry,
         )
         self.commits = Histogram(
             "kvs_commit_seconds",
             "Duration of the transaction that applies a batch.",
+            ["table"],
             buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5),
             registry=registry,
         )
         self.consumer_lag = Gauge(
-            "kvs_consumer_lag", "Committed offsets that are not applied yet.", ["partition"], registry=registry
+            "kvs_consumer_lag", "Committed offsets that are not applied yet.", ["table", "partition"], registry=registry
         )
         self.state = Gauge(
-            "kvs_state", "1 for the current state of the service, 0 for all others.", ["state"], registry=registry
+            "kvs_state", "1 for the current state of a table, 0 for all others.", ["table", "state"], registry=registry
         )
+        self.table_ready = Gauge("kvs_table_ready", "1 if a table is ready, else 0.", ["table"], registry=registry)
         self.ready = Gauge("kvs_ready", "1 if the service is ready (/readyz answers 200), else 0.", registry=registry)
         self.subscriptions_active = Gauge(
             "kvs_subscriptions_active", "Open subscriptions, by transport.", ["transport"], registry=registry
@@ -81,11 +86,11 @@ class Metrics:
         self.writes = Counter(
             "kvs_writes",
             "Writes, by outcome (written, refused, unavailable: never sent, unknown, cancelled).",
-            ["outcome"],
+            ["table", "outcome"],
             registry=registry,
         )
         self.writes_in_flight = Gauge(
-            "kvs_writes_in_flight", "Writes that Kafka has not acknowledged yet.", registry=registry
+            "kvs_writes_in_flight", "Writes that Kafka has not acknowledged yet.", ["table"], registry=registry
         )
         self.clients_disconnected = Counter(
             "kvs_clients_disconnected",
@@ -107,6 +112,10 @@ class Metrics:
         """Count an error that a client is sent, on whatever transport."""
         self._errors.labels(code).inc()
 
+    def of_table(self, name: str) -> "TableMetrics":
+        """The metrics of the table with that name, which is their label; empty for the only table."""
+        return TableMetrics(self, name)
+
     def open_subscriptions(self) -> int:
         """Return the number of open subscriptions over all transports."""
         return round(sum(sample.value for gauge in self.subscriptions_active.collect() for sample in gauge.samples))
@@ -114,3 +123,21 @@ class Metrics:
     def render(self) -> bytes:
         """Return all metrics in the Prometheus text format."""
         return generate_latest(self._registry)
+
+
+class TableMetrics:
+    """The metrics of one table."""
+
+    def __init__(self, metrics: Metrics, table: str) -> None:
+        self.records_applied = metrics.records_applied.labels(table)
+        self.records_skipped = partial(metrics.records_skipped.labels, table)
+        """By reason."""
+        self.commits = metrics.commits.labels(table)
+        self.consumer_lag = partial(metrics.consumer_lag.labels, table)
+        """By partition."""
+        self.state = partial(metrics.state.labels, table)
+        """By state."""
+        self.ready = metrics.table_ready.labels(table)
+        self.writes = partial(metrics.writes.labels, table)
+        """By outcome."""
+        self.writes_in_flight = metrics.writes_in_flight.labels(table)

@@ -1,4 +1,4 @@
-"""The service's one state machine: what it does, why, and since when; and how far it is behind Kafka.
+"""A table's one state machine: what it does, why, and since when; and how far it is behind Kafka.
 
                  ┌──────────────────────┐
                  │ WAITING_FOR_BROKER   │
@@ -14,7 +14,7 @@ exception is LIVE, which follows only CATCHING_UP. Any state can lead straight t
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -63,6 +63,12 @@ TRANSITIONS: Mapping[State, frozenset[State]] = {
 """The states that may follow each state."""
 
 
+_FROM_BEST_TO_WORST = (
+    *(State.LIVE, State.CATCHING_UP, State.STARTING, State.REBUILDING),
+    *(State.WAITING_FOR_TOPIC, State.WAITING_FOR_BROKER, State.STOPPED),
+)
+
+
 class InvalidTransition(AssertionError):
     """The code tried to enter a state that cannot follow the current one: a programmer error."""
 
@@ -74,6 +80,11 @@ class Moment:
     state: State
     reason: str
     since: datetime
+
+
+def worst(moments: Iterable[Moment]) -> Moment:
+    """The moment with the worst state; of those, the one that was entered first."""
+    return min(moments, key=lambda moment: (-_FROM_BEST_TO_WORST.index(moment.state), moment.since))
 
 
 class TopicSnapshot(NamedTuple):
@@ -183,6 +194,8 @@ class Lifecycle:
         """How many offsets past that end open transactions hold back in each partition."""
         self.compacted: bool | None = None
         """Whether the topic is compacted; None until its configuration is known, or if Kafka does not tell."""
+        self.was_live = False
+        """Whether the table was live since the start."""
         self.caught_up = False
         """Whether the table has caught up with Kafka since the start, and since the last rebuild began."""
         self.writable = True
@@ -209,6 +222,7 @@ class Lifecycle:
             raise InvalidTransition(f"{state.value} cannot follow {current.value} ({reason})")
         since = self.moment.since if state is current else datetime.now(UTC)
         self.moment = Moment(state, reason, since)
+        self.was_live = self.was_live or state is State.LIVE
         self.caught_up = state is State.LIVE or (self.caught_up and state is not State.REBUILDING)
         for listener in self._listeners:
             listener(self.moment)

@@ -12,12 +12,11 @@ import strawberry
 
 from kvs_graphql.api import build_schema
 from kvs_graphql.budget import BudgetLimits
-from kvs_graphql.cursor import Cursor
 from kvs_graphql.executor import DocumentLimits, Executor, ExecutorLimits
 from kvs_graphql.feed import Feed
 from kvs_graphql.metrics import Metrics
 from kvs_graphql.records import Batch, Record
-from kvs_graphql.service import Service, ServiceLimits, WatchLimits
+from kvs_graphql.service import Catalog, Quotas, ServiceLimits, Table, WatchLimits
 from kvs_graphql.state import Lifecycle
 from kvs_graphql.store import Store, WindowLimits, open_store
 from kvs_graphql.web import ClientAddresses, SlotLimits, WebOptions, build_app
@@ -85,14 +84,16 @@ class Answer:
         return orjson.loads(self.content)
 
 
-class Table:
-    """A table of one partition at its live end, without Kafka."""
+class LiveTable:
+    """A table of one partition at its live end, without Kafka, and the catalog that has only this one."""
 
-    def __init__(self, store: Store, *, service: type[Service], limits: ServiceLimits) -> None:
+    def __init__(self, store: Store, *, table: type[Table], limits: ServiceLimits) -> None:
         self.store = store
-        self.feed = Feed(Cursor(TOPIC_ID, store.positions), changes_max=100, bytes_max=100_000)
+        self.feed = Feed(store.cursor, changes_max=100, bytes_max=100_000)
         self.lifecycle = Lifecycle()
-        self.service = service("topic", store, self.feed, self.lifecycle, limits)
+        quotas = Quotas(limits.watch)
+        self.served = table("topic", store, self.feed, self.lifecycle, limits, quotas)
+        self.catalog = Catalog([self.served], limits, quotas)
 
     async def change(self, *pairs: tuple[bytes, bytes | None]) -> None:
         """Apply and publish changes in one commit."""
@@ -111,7 +112,7 @@ class Application:
 
     def __init__(
         self,
-        table: Table,
+        table: LiveTable,
         schema: strawberry.Schema,
         executor: Callable[..., Executor],
         executor_limits: ExecutorLimits,
@@ -119,7 +120,7 @@ class Application:
         self.table = table
         self.metrics = Metrics()
         self.executor = executor(schema, executor_limits, self.metrics)
-        self.app = build_app(self.executor, schema.as_str(), table.service, self.metrics, OPTIONS)
+        self.app = build_app(self.executor, schema.as_str(), table.catalog, self.metrics, OPTIONS)
 
     async def post(self, request: object, *, accept: str = "application/json") -> Answer:
         """Return the answer to a POST whose body is one message, as uvicorn delivers a small one."""
@@ -159,7 +160,7 @@ async def open_application(
     directory: Path,
     records: Sequence[Record] = (),
     *,
-    service: type[Service] = Service,
+    table: type[Table] = Table,
     limits: ServiceLimits = LIMITS,
     schema: strawberry.Schema | None = None,
     executor: Callable[..., Executor] = Executor,
@@ -174,5 +175,5 @@ async def open_application(
         end = max((record.offset + 1 for record in records), default=0)
         await store.apply(Batch((list(records),), (end,), 0, 0))
         await store.caught_up(0)
-        table = Table(store, service=service, limits=limits)
-        yield Application(table, schema or build_schema(), executor, executor_limits)
+        live = LiveTable(store, table=table, limits=limits)
+        yield Application(live, schema or build_schema(), executor, executor_limits)

@@ -2,7 +2,7 @@
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,22 +48,22 @@ class Served:
         code: str = error["extensions"]["code"]
         return code
 
-    async def state(self, state: State) -> None:
-        """Return once the service is in that state."""
+    async def state(self, state: State, table: str = "") -> None:
+        """Return once a table is in that state; by default the only one."""
         reached = asyncio.Event()
-        self.run.lifecycle.listen(lambda moment: reached.set() if moment.state is state else None)
+        self.run.unit(table).lifecycle.listen(lambda moment: reached.set() if moment.state is state else None)
         await reached.wait()
 
-    async def reason(self, part: str) -> None:
-        """Return once the reason of the service's state contains this."""
+    async def reason(self, part: str, table: str = "") -> None:
+        """Return once the reason of a table's state contains this."""
         given = asyncio.Event()
-        self.run.lifecycle.listen(lambda moment: given.set() if part in moment.reason else None)
+        self.run.unit(table).lifecycle.listen(lambda moment: given.set() if part in moment.reason else None)
         await given.wait()
 
-    async def applied(self, positions: Positions) -> None:
-        """Return once everything below those positions is applied."""
+    async def applied(self, positions: Positions, table: str = "") -> None:
+        """Return once everything below those positions of a table is applied."""
         async with asyncio.timeout(SECONDS_MAX):
-            await self.run.feed.reached(positions)
+            await self.run.unit(table).feed.reached(positions)
 
 
 @asynccontextmanager
@@ -73,6 +73,21 @@ async def serving(bootstrap_servers: str, topic: str, directory: Path, **setting
         bootstrap_servers=bootstrap_servers,
         topic=topic,
         database=directory / "kvs.db",
+        **{"port": 0, "retry_seconds_max": 0.5, "metadata_refresh_seconds": 1, "shutdown_seconds_max": 1, **settings},
+    )
+    async with running(found) as run, httpx.AsyncClient(base_url=run.url, timeout=SECONDS_MAX) as http:
+        yield Served(run, http)
+
+
+@asynccontextmanager
+async def serving_tables(
+    bootstrap_servers: str, tables: Mapping[str, Mapping[str, Any]], directory: Path, **settings: Any
+) -> AsyncIterator[Served]:
+    """Serve a catalog of tables with these settings, with their databases in `directory`."""
+    found = load_settings(
+        bootstrap_servers=bootstrap_servers,
+        tables=tables,
+        database=directory / "tables",
         **{"port": 0, "retry_seconds_max": 0.5, "metadata_refresh_seconds": 1, "shutdown_seconds_max": 1, **settings},
     )
     async with running(found) as run, httpx.AsyncClient(base_url=run.url, timeout=SECONDS_MAX) as http:

@@ -7,18 +7,19 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from kvs_graphql.cursor import NO_TOPIC_ID, Cursor, PartitionCursors, decode_cursor
+from kvs_graphql.cursor import NO_TOPIC_ID, Cursor, PartitionCursors, decode_cursor, join_tokens
 from kvs_graphql.errors import BadCursor
 from kvs_graphql.records import Epochs, Positions, Record
 
-URL_SAFE = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_")
+URL_SAFE = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.~")
 OFFSET_MAX = 2**63 - 1
 EPOCH_MAX = 2**31 - 1
 
 topic_ids = st.binary(min_size=16, max_size=16)
 offsets = st.lists(st.integers(0, OFFSET_MAX), max_size=5).map(tuple)
 epochs = st.integers(-1, EPOCH_MAX)
-without_epochs = st.builds(Cursor, topic_ids, offsets, offsets, st.just(()))
+names = st.sampled_from(["", "orders", "a", "orderItems", "x" * 64])
+without_epochs = st.builds(Cursor, topic_ids, offsets, offsets, st.just(()), names)
 
 
 @st.composite
@@ -42,21 +43,21 @@ def token_of(body: bytes) -> str:
 @example(Cursor(NO_TOPIC_ID, (OFFSET_MAX, 127, 128, 0), (1,)))
 def test_cursor_survives_its_token(cursor: Cursor) -> None:
     token = cursor.encode()
-    assert decode_cursor(token) == cursor
+    assert decode_cursor(token, cursor.table) == cursor
     assert set(token) <= URL_SAFE
     assert cursor.token_at(None) == token
     assert cursor.cursor_at(None) == cursor
 
 
-@given(topic_ids, offsets, offsets, st.integers(0, OFFSET_MAX - 1), st.lists(epochs).map(tuple))
-@example(NO_TOPIC_ID, (), (), 127, ())
-@example(NO_TOPIC_ID, (1,), (2,), 127, (-1, 7, 0))
+@given(topic_ids, offsets, offsets, st.integers(0, OFFSET_MAX - 1), st.lists(epochs).map(tuple), names)
+@example(NO_TOPIC_ID, (), (), 127, (), "")
+@example(NO_TOPIC_ID, (1,), (2,), 127, (-1, 7, 0), "orders")
 def test_partition_cursors_make_the_same_tokens_as_cursors(
-    topic_id: bytes, lower: Positions, higher: Positions, offset: int, known: Epochs
+    topic_id: bytes, lower: Positions, higher: Positions, offset: int, known: Epochs, table: str
 ) -> None:
     record = Record(b"key", b"value", len(lower), offset, None, None)
-    cursor = Cursor(topic_id, (*lower, offset + 1, *higher), (), known)
-    source = PartitionCursors(topic_id, lower, higher, known)
+    cursor = Cursor(topic_id, (*lower, offset + 1, *higher), (), known, table)
+    source = PartitionCursors(topic_id, lower, higher, known, table)
     assert source.cursor_at(record) == cursor
     assert source.token_at(record) == cursor.encode()
 
@@ -67,7 +68,7 @@ def test_token_with_a_changed_character_is_refused(cursor: Cursor, data: st.Data
     index = data.draw(st.integers(0, len(token) - 1))
     changed = token[:index] + data.draw(st.sampled_from(sorted(URL_SAFE - {token[index]}))) + token[index + 1 :]
     try:
-        decoded = decode_cursor(changed)
+        decoded = decode_cursor(changed, cursor.table)
     except BadCursor:
         return
     # Only the last character has bits that belong to no byte.
@@ -129,6 +130,25 @@ def test_reason_is_named_for_a_body_that_is_no_cursor(numbers: bytes, reason: st
 def test_reason_is_named_for_epochs_that_are_none(numbers: bytes, reason: str) -> None:
     with pytest.raises(BadCursor, match=reason):
         decode_cursor(token_of(b"\x02" + NO_TOPIC_ID + numbers))
+
+
+def test_token_of_several_tables_has_a_part_for_each() -> None:
+    orders, customers = Cursor(NO_TOPIC_ID, (1, 2), table="orders"), Cursor(NO_TOPIC_ID, (3,), (), (7,), "customers")
+    token = join_tokens([orders.encode(), customers.encode()])
+    assert set(token) <= URL_SAFE
+    assert decode_cursor(token, "orders") == orders
+    assert decode_cursor(token, "customers") == customers
+    for table, reason in (("order", "no part of the table `order`"), ("", "tables have names")):
+        with pytest.raises(BadCursor, match=reason):
+            decode_cursor(token, table)
+    with pytest.raises(BadCursor, match="no part of the table `orders`"):
+        decode_cursor(Cursor(NO_TOPIC_ID, (1, 2)).encode(), "orders")
+
+
+def test_part_that_was_moved_to_another_table_is_refused() -> None:
+    token = Cursor(NO_TOPIC_ID, (1, 2), table="orders").encode()
+    with pytest.raises(BadCursor):
+        decode_cursor(token.replace("orders", "customers"), "customers")
 
 
 def test_token_of_a_newer_version_is_refused_as_such() -> None:

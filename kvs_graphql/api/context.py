@@ -1,4 +1,4 @@
-"""What resolvers have at hand: the service, who asks, and the reads and writes of this one operation."""
+"""What resolvers have at hand: the tables, who asks, and the reads and writes of this one operation."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -12,14 +12,14 @@ from kvs_graphql.api.json_values import JsonValues
 from kvs_graphql.budget import Budget, Workload
 from kvs_graphql.compat.strawberry import selected_names
 from kvs_graphql.metrics import Metrics
-from kvs_graphql.service import Cursor, Service, Writes
+from kvs_graphql.service import Catalog, Cursor, Reads, Usage, Writes
 
 
 @dataclass(frozen=True, slots=True)
 class Connection:
     """What lasts as long as a connection: one HTTP request, or a WebSocket with many operations."""
 
-    service: Service
+    catalog: Catalog
     access: Access
     transport: str
     """`http`, `websocket`, `sse` or `multipart`."""
@@ -33,34 +33,56 @@ class Connection:
 class Operation:
     """What lasts as long as one operation. There is one for each query: it must cost little."""
 
-    __slots__ = ("_writes", "access", "budget", "connection", "json_values", "reads", "service")
+    __slots__ = (
+        "_reads",
+        "_single_field",
+        "_writes",
+        "access",
+        "budget",
+        "catalog",
+        "connection",
+        "json_values",
+        "usage",
+    )
 
     def __init__(
         self, connection: Connection, workload: Workload, json_values: JsonValues, *, single_field: bool = False
     ) -> None:
         """`single_field` where only one field reads."""
         self.connection = connection
-        self.service = connection.service
+        self.catalog = connection.catalog
         self.access = connection.access
         self.budget = Budget(workload)
         self.json_values = json_values
-        self.reads = connection.service.reads(connection.access, self.budget, single_field=single_field)
-        self._writes: Writes | None = None
+        self.usage = Usage(self.budget)
+        self._single_field = single_field
+        self._reads: dict[str, Reads] = {}
+        self._writes: dict[str, Writes] = {}
 
     @property
-    def cursor(self) -> Cursor | None:
-        """Where the operation's reads stand, or all of its writes are applied; None where there were none."""
-        return self.reads.cursor if self._writes is None else self._writes.cursor
+    def cursors(self) -> tuple[Cursor, ...]:
+        """For each table, where its reads stand, or all of its writes are applied; none where there were none."""
+        done: dict[str, Reads | Writes] = {**self._reads, **self._writes} if self._writes else {**self._reads}
+        return tuple([one.cursor for one in done.values() if one.cursor is not None])
 
-    @property
-    def writes(self) -> Writes:
-        if self._writes is None:
-            self._writes = self.service.writes()
-        return self._writes
+    def reads(self, table: str) -> Reads:
+        """The reads of a table: all of one snapshot."""
+        reads = self._reads.get(table)
+        if reads is None:
+            reads = self.catalog.tables[table].reads(self.access, self.usage, single_field=self._single_field)
+            self._reads[table] = reads
+        return reads
+
+    def writes(self, table: str) -> Writes:
+        """The writes to a table, in order."""
+        writes = self._writes.get(table)
+        if writes is None:
+            writes = self._writes[table] = self.catalog.tables[table].writes()
+        return writes
 
     def key(self, text: str, encoding: Encoding) -> bytes:
-        """The bytes of a key that an argument names. Raises: BadKey: It is none."""
-        return self.service.limits.key(decode_key(text, encoding))
+        """The bytes of a key. Raises: BadKey: They are not in that encoding, or longer than a key may be."""
+        return self.catalog.limits.key(decode_key(text, encoding))
 
 
 OperationInfo = Info[Operation, None]

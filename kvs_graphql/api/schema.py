@@ -1,26 +1,39 @@
 """The schema, put together."""
 
+from collections.abc import Mapping
+
 import strawberry
 from strawberry.schema.config import StrawberryConfig
+from strawberry.tools import create_type
 
 from kvs_graphql.api.context import SelectionInfo
-from kvs_graphql.api.roots import Query, Subscription
+from kvs_graphql.api.queries import query_fields, shared_query_fields
 from kvs_graphql.api.scalars import SCALARS
-from kvs_graphql.api.types import Entry
-from kvs_graphql.api.writes import Mutation
+from kvs_graphql.api.subscriptions import shared_subscription_fields, subscription_fields
+from kvs_graphql.api.tables import table_types
+from kvs_graphql.api.writes import MUTATION, mutation_fields
 
 
-def build_schema(*, writes: bool = False) -> strawberry.Schema:
-    """The schema of the service; without writes it has no mutations at all."""
+def build_schema(writable: Mapping[str, bool] | None = None) -> strawberry.Schema:
+    """The schema of a service.
+
+    `writable` has the names of its tables, and whether each takes writes; by default, there is one without a name that
+    takes none. A schema without writes has no mutations at all.
+    """
+    tables = {table: (table_types(table), writes) for table, writes in (writable or {"": False}).items()}
+    all_types = [types for types, _ in tables.values()]
+    queries = [field for types in all_types for field in query_fields(types)]
+    subscriptions = [field for types in all_types for field in subscription_fields(types)]
+    mutations = [field for types, writes in tables.values() if writes for field in mutation_fields(types)]
     return strawberry.Schema(
-        query=Query,
-        mutation=Mutation if writes else None,
-        subscription=Subscription,
-        types=[Entry],
+        query=create_type("Query", [*queries, *shared_query_fields(all_types)]),
+        mutation=create_type("Mutation", mutations, description=MUTATION) if mutations else None,
+        subscription=create_type("Subscription", [*subscriptions, *shared_subscription_fields()]),
+        types=[types.entry for types in all_types],
         config=StrawberryConfig(scalar_map=SCALARS, info_class=SelectionInfo),
     )
 
 
 def print_schema() -> str:
-    """The schema in GraphQL's own language, with writes."""
-    return build_schema(writes=True).as_str() + "\n"
+    """The schema of a service of one topic in GraphQL's own language, with writes."""
+    return build_schema({"": True}).as_str() + "\n"

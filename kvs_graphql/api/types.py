@@ -1,29 +1,25 @@
-"""The types of the schema."""
+"""What all tables' types have in common: the interfaces that they implement."""
 
-from collections.abc import Iterable
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, cast
+from typing import Annotated, ClassVar, cast
 
 import strawberry
 from strawberry.scalars import JSON
 
-from kvs_graphql import __version__
-from kvs_graphql.api.context import OperationInfo
 from kvs_graphql.api.costs import Cost, sized_by
 from kvs_graphql.api.encodings import Encoding, id_of, show_key, show_value
 from kvs_graphql.api.json_values import JsonValues
 from kvs_graphql.api.scalars import CursorToken, Long
 from kvs_graphql.records import Record, decode_headers
-from kvs_graphql.service import CursorSource, Kind, Page, PageRequest, State
-from kvs_graphql.service import PartitionStatus as ServicePartitionStatus
-from kvs_graphql.service import Status as ServiceStatus
+from kvs_graphql.service import CursorSource, Kind, Reads
 from kvs_graphql.service import Update as ServiceUpdate
+from kvs_graphql.service import Write as ServiceWrite
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
 
 strawberry.enum(Kind, name="UpdateKind", description="The kind of an update.")
-strawberry.enum(State, description="What the service's consumer is doing.")
 EncodingArgument = Annotated[Encoding, strawberry.argument(description="How the bytes are written as text.")]
 
 
@@ -57,8 +53,10 @@ def headers_of(record: Record) -> list[Header]:
     return [Header(key=key, raw=value) for key, value in decode_headers(record.headers)]
 
 
-@strawberry.type(description="A key and its value: the last record of the key.")
-class Entry(Node):
+@strawberry.interface(description="An entry of any table: a key and its value, the last record of the key.")
+class AnyEntry(Node):
+    id_prefix: ClassVar[bytes] = b""
+    """What the id has before the key: the table's name and a zero byte, where tables have names."""
     record: strawberry.Private[Record]
     json_values: strawberry.Private[JsonValues]
     cursor_source: strawberry.Private[CursorSource | None] = None
@@ -66,9 +64,9 @@ class Entry(Node):
     is_applied: strawberry.Private[bool] = True
     """Whether the table has read its record; false for one that was only just written."""
 
-    @strawberry.field(description="The base64url of the key's exact bytes.")
+    @strawberry.field(description="The base64url of the key's exact bytes, after the table's name where it has one.")
     def id(self) -> strawberry.ID:
-        return strawberry.ID(id_of(self.record.key))
+        return strawberry.ID(id_of(self.id_prefix + self.record.key))
 
     @strawberry.field(description="The key; bytes that are not UTF-8 show as \\xNN.")
     def key(self, encoding: EncodingArgument = Encoding.UTF8) -> str:
@@ -109,48 +107,30 @@ class Entry(Node):
         description="The recent changes of its key, oldest first, as far back as the service remembers them.",
         directives=[Cost(weight="10"), sized_by("last")],
     )
-    async def history(self, info: OperationInfo, last: int = 10) -> "list[Revision]":
+    async def history(self, last: int = 10) -> list["AnyRevision"]:
+        raise NotImplementedError
+
+    async def changes(self, reads: Reads, last: int) -> Iterator[ServiceUpdate]:
+        """The recent changes of the key, as far as the request that shows the entry sees them."""
         until = None if self.cursor_source is None else self.cursor_source.cursor_at(self.record)
-        context = info.context
         if until is not None and not self.is_applied:
-            await context.reads.applied(until)
-        changes = await context.reads.history(self.record.key, last, until)
-        return [Revision.of(change, self.json_values) async for change in context.budget.in_turns(changes)]
+            await reads.applied(until)
+        return await reads.history(self.record.key, last, until)
 
     @property
     def _value(self) -> bytes:
         return self.record.value or b""
 
 
-def entry(
-    record: Record | None,
-    json_values: JsonValues,
-    cursor_source: CursorSource | None = None,
-    *,
-    is_applied: bool = True,
-) -> Entry | None:
-    """The entry of a record, as of that cursor; None for none, and for a tombstone."""
-    if record is None or record.is_tombstone:
-        return None
-    return Entry(record=record, json_values=json_values, cursor_source=cursor_source, is_applied=is_applied)
-
-
-@strawberry.type(
-    description="A past record of a key: what it was set to, or that it was deleted. It has no `id`, so that caches do "
-    "not take it for the entry."
+@strawberry.interface(
+    description="A past record of a key, of any table: what it was set to, or that it was deleted. It has no `id`, so "
+    "that caches do not take it for the entry."
 )
-class Revision:
+class AnyRevision:
     kind: Kind = strawberry.field(description="SET or DELETE.")
     record: strawberry.Private[Record]
     json_values: strawberry.Private[JsonValues]
     cursor_source: strawberry.Private[CursorSource]
-
-    @classmethod
-    def of(cls, change: ServiceUpdate, json_values: JsonValues) -> "Revision":
-        """A change of the past as clients see it."""
-        record = change.record
-        assert record is not None
-        return cls(kind=change.kind, record=record, json_values=json_values, cursor_source=change.cursor_source)
 
     @strawberry.field(
         description="The value as text; null for a DELETE, and with the error NOT_UTF8 if its bytes are not UTF-8."
@@ -192,53 +172,11 @@ class Revision:
         return CursorToken(self.cursor_source.token_at(self.record))
 
 
-@strawberry.type
-class PageInfo:
-    has_next_page: bool
-    has_previous_page: bool
-    start_cursor: str | None
-    end_cursor: str | None
-
-
-@strawberry.type
-class EntryEdge:
-    node: Entry
-
-    @strawberry.field(description="Pass it as `after` or `before`.")
-    def cursor(self) -> str:
-        return id_of(self.node.record.key)
-
-
-@strawberry.type(description="A page of entries, ordered by the bytes of their keys.")
-class EntryConnection:
-    edges: list[EntryEdge]
-    page_info: PageInfo
-    total_count: int | None = strawberry.field(
-        description="How many entries there are with the prefix, on all pages together; null if they are more than "
-        "the service counts in one request: 10,000 by default.",
-        directives=[Cost(weight="1000")],
-    )
-
-
-def connection(page: Page, asked: PageRequest, json_values: JsonValues) -> EntryConnection:
-    """The page as Relay wants it. On the side that a page comes from, more exists exactly if there was a bound."""
-    backwards = asked.last is not None
-    return EntryConnection(
-        edges=[EntryEdge(node=Entry(record=record, json_values=json_values)) for record in page.records],
-        page_info=PageInfo(
-            has_next_page=asked.before is not None if backwards else page.has_more,
-            has_previous_page=page.has_more if backwards else asked.after is not None,
-            start_cursor=id_of(page.records[0].key) if page.records else None,
-            end_cursor=id_of(page.records[-1].key) if page.records else None,
-        ),
-        total_count=page.total_count,
-    )
-
-
-@strawberry.type(
-    description="One event of a subscription: a change of a key, or a marker, whose other fields are null."
+@strawberry.interface(
+    description="One event of a subscription to any table: a change of a key, or a marker, whose other fields are null."
 )
-class Update:
+class AnyUpdate:
+    id_prefix: ClassVar[bytes] = b""
     update: strawberry.Private[ServiceUpdate]
     json_values: strawberry.Private[JsonValues]
 
@@ -249,7 +187,7 @@ class Update:
     @strawberry.field(description="The `id` of the entry that changed; after a DELETE, what caches have to forget.")
     def entry_id(self) -> strawberry.ID | None:
         record = self.update.record
-        return None if record is None else strawberry.ID(id_of(record.key))
+        return None if record is None else strawberry.ID(id_of(self.id_prefix + record.key))
 
     @strawberry.field
     def key(self, encoding: EncodingArgument = Encoding.UTF8) -> str | None:
@@ -257,8 +195,8 @@ class Update:
         return None if record is None else show_key(record.key, encoding)
 
     @strawberry.field(description="The entry as this change left it; null for a DELETE.")
-    def entry(self) -> Entry | None:
-        return entry(self.update.record, self.json_values, self.update.cursor_source)
+    def entry(self) -> AnyEntry | None:
+        raise NotImplementedError
 
     @strawberry.field(description="The position just after this update: subscribe `after` it to go on.")
     def cursor(self) -> CursorToken:
@@ -280,71 +218,46 @@ class Update:
         return None if record is None else calendar_time(record.timestamp)
 
 
-def viewed(update: ServiceUpdate, json_values: JsonValues) -> Update:
-    """An update as clients see it."""
-    return Update(update=update, json_values=json_values)
+@strawberry.interface(description="A write to any table that Kafka has, on all in-sync replicas.")
+class AnyWrite:
+    id_prefix: ClassVar[bytes] = b""
+    write: strawberry.Private[ServiceWrite]
+    json_values: strawberry.Private[JsonValues]
 
+    @strawberry.field(description="The `id` of the entry that was written; after `delete`, what caches have to forget.")
+    def entry_id(self) -> strawberry.ID:
+        return strawberry.ID(id_of(self.id_prefix + self.write.record.key))
 
-@strawberry.type(description="How far the table has read one partition.")
-class PartitionStatus:
-    partition: int
-    position: Long = strawberry.field(description="The offset to be read next.")
-    end_offset: Long = strawberry.field(description="The end of what is committed: the last stable offset.")
-    lag: Long = strawberry.field(description="Committed in Kafka and not applied yet.")
-    held_back: Long = strawberry.field(description="In the log, and held back by transactions that are still open.")
+    @strawberry.field(description="The entry as written; null after a delete.")
+    def entry(self) -> AnyEntry | None:
+        raise NotImplementedError
 
+    @strawberry.field(description="The key; bytes that are not UTF-8 show as \\xNN.")
+    def key(self, encoding: EncodingArgument = Encoding.UTF8) -> str:
+        return show_key(self.write.record.key, encoding)
 
-@strawberry.type(description="What the service stores.")
-class Sizes:
-    database_bytes: Long
-    window_changes: int = strawberry.field(description="Recent changes kept for resuming.")
+    @strawberry.field
+    def partition(self) -> int:
+        return self.write.record.partition
 
+    @strawberry.field
+    def offset(self) -> Long:
+        return Long(self.write.record.offset)
 
-@strawberry.type(description="The status of the service.")
-class Status:
-    topic: str
-    compacted: bool | None = strawberry.field(
-        description="Whether Kafka compacts the topic; null before the first metadata refresh, or if Kafka does not "
-        "tell. If not, entries remain after Kafka has dropped their records."
+    @strawberry.field(description="The record's time; null where it cannot be represented.")
+    def timestamp(self) -> datetime | None:
+        return calendar_time(self.write.record.timestamp)
+
+    @strawberry.field(
+        description="The position just after this write: what a read `atLeast` and `updates` `after` take."
     )
-    ready: bool = strawberry.field(description="Whether the table has caught up with Kafka, and is not being rebuilt.")
-    state: State
-    reason: str = strawberry.field(description="The state in words.")
-    since: datetime = strawberry.field(description="When that state began.")
-    entries: int = strawberry.field(description="How many keys have a value; counted once a second at most.")
-    cursor: CursorToken
-    lag: Long
-    partitions: list[PartitionStatus] = strawberry.field(directives=[sized_by(assumed=10)])
-    sizes: Sizes
-    subscribers: int = strawberry.field(description="Open subscriptions of all clients, over all transports.")
-    version: str
+    def cursor(self) -> CursorToken:
+        return CursorToken(self.write.cursor.encode())
 
 
-def status(found: ServiceStatus, subscribers: int) -> Status:
-    """The status as clients see it."""
-    return Status(
-        topic=found.topic,
-        compacted=found.compacted,
-        ready=found.ready,
-        state=found.moment.state,
-        reason=found.moment.reason,
-        since=found.moment.since,
-        entries=found.entries,
-        cursor=CursorToken(found.cursor.encode()),
-        lag=Long(found.lag),
-        partitions=list(_partitions(found.partitions)),
-        sizes=Sizes(database_bytes=Long(found.sizes.database_bytes), window_changes=found.sizes.window_changes),
-        subscribers=subscribers,
-        version=__version__,
-    )
-
-
-def _partitions(found: Iterable[ServicePartitionStatus]) -> Iterable[PartitionStatus]:
-    for one in found:
-        yield PartitionStatus(
-            partition=one.partition,
-            position=Long(one.position),
-            end_offset=Long(one.end_offset),
-            lag=Long(one.lag),
-            held_back=Long(one.held_back),
-        )
+@strawberry.type
+class PageInfo:
+    has_next_page: bool
+    has_previous_page: bool
+    start_cursor: str | None
+    end_cursor: str | None

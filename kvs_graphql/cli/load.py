@@ -15,6 +15,7 @@ from zlib import crc32
 
 from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
+from kvs_graphql.cli.fields import field_name
 from kvs_graphql.cli.lines import BadLine, Csv, Format, Line, LineSplitter, Ndjson
 from kvs_graphql.cli.output import print_error, print_line, progress_bar
 from kvs_graphql.client import Client, Variables, connect
@@ -50,7 +51,7 @@ class Tally:
         print_error(f"line {number}: {reason}")
 
 
-async def load(url: str, path: str, file_format: str | None) -> int:
+async def load(url: str, path: str, file_format: str | None, table: str | None) -> int:
     """Write the lines of a file (`-`: standard input). Return exit code 1 if any line is refused.
 
     Refused lines are reported on standard error with their number and the reason, totals on standard output.
@@ -66,7 +67,7 @@ async def load(url: str, path: str, file_format: str | None) -> int:
             async with connect(url) as client:
                 # Fail before the first write if nothing answers.
                 await client.execute("{ __typename }")
-                await _load(client, file, Csv() if is_csv else Ndjson(), tally)
+                await _load(client, file, Csv() if is_csv else Ndjson(), tally, table)
     except BaseExceptionGroup as group:
         raise group.exceptions[0] from None
     finally:
@@ -76,8 +77,8 @@ async def load(url: str, path: str, file_format: str | None) -> int:
     return int(tally.refused > 0)
 
 
-async def _load(client: Client, file: int, file_format: Format, tally: Tally) -> None:
-    senders = [_Sender(client, tally) for _ in range(_SENDERS)]
+async def _load(client: Client, file: int, file_format: Format, tally: Tally, table: str | None) -> None:
+    senders = [_Sender(client, tally, table) for _ in range(_SENDERS)]
     async with asyncio.TaskGroup() as tasks:
         bar = tasks.create_task(_show_progress(tally, _size(file))) if sys.stderr.isatty() else None
         sending = [tasks.create_task(sender.run()) for sender in senders]
@@ -110,8 +111,9 @@ async def _read(file: int, file_format: Format, tally: Tally) -> AsyncIterator[L
 class _Sender:
     """Sends lines in consecutive requests; each request takes the lines that arrived during the previous one."""
 
-    def __init__(self, client: Client, tally: Tally) -> None:
+    def __init__(self, client: Client, tally: Tally, table: str | None) -> None:
         self._client = client
+        self._table = table
         self._tally = tally
         self._lines: deque[Line] = deque()
         self._size = 0
@@ -162,7 +164,9 @@ class _Sender:
 
     async def _send(self, batch: list[Line]) -> None:
         try:
-            response = await self._client.post(_document(len(batch), _is_delete(batch[0])), _variables(batch))
+            response = await self._client.post(
+                _document(len(batch), _is_delete(batch[0]), self._table), _variables(batch)
+            )
             executed, errors = _is_executed(response), _errors_by_field(response)
         except BaseException:
             self._tally.unanswered += [line.number for line in batch]
@@ -170,7 +174,7 @@ class _Sender:
         if not executed:
             self._retry_smaller(batch, errors[None])
             return
-        for name, line in zip(_names(batch), batch, strict=True):
+        for name, line in zip(_names(batch, self._table), batch, strict=True):
             if error := errors.get(name):
                 self._tally.refuse(line.number, str(error))
             else:
@@ -192,19 +196,20 @@ def _is_delete(line: Line) -> bool:
     return line.value is None
 
 
-def _names(batch: list[Line]) -> list[str]:
+def _names(batch: list[Line], table: str | None) -> list[str]:
     """Return the response names of a request's fields. A single field has no alias, since aliases are limited."""
     if len(batch) == 1:
-        return ["delete" if _is_delete(batch[0]) else "set"]
+        return [field_name("delete" if _is_delete(batch[0]) else "set", table)]
     return [f"w{index}" for index in range(len(batch))]
 
 
 @cache
-def _document(writes: int, deletes: bool) -> str:
+def _document(writes: int, deletes: bool, table: str | None) -> str:
     """Return a mutation with that many fields. Keys and values are variables, so that the service can cache it."""
     field, parameter, arguments = "set", "$k{n}: String! $v{n}: String!", "key: $k{n}, value: $v{n}"
     if deletes:
         field, parameter, arguments = "delete", "$k{n}: String!", "key: $k{n}"
+    field = field_name(field, table)
     aliased = field if writes == 1 else "w{n}: " + field
     parameters = " ".join(parameter.format(n=n) for n in range(writes))
     fields = " ".join(f"{aliased}({arguments}) {{{{ offset }}}}".format(n=n) for n in range(writes))

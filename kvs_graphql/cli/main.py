@@ -17,10 +17,11 @@ import uvloop
 from kvs_graphql import __version__
 from kvs_graphql.api import print_schema
 from kvs_graphql.cli import read, write
+from kvs_graphql.cli.fields import table_option, tables_option
 from kvs_graphql.cli.load import load as load_file
 from kvs_graphql.cli.options import sendable, settings_options, settings_table
 from kvs_graphql.cli.output import escape_unencodable, print_error, print_lines
-from kvs_graphql.cli.serving import serve_demo, serve_topic
+from kvs_graphql.cli.serving import serve_demo, serve_tables
 from kvs_graphql.errors import KvsError, OperatorError, Unreachable
 from kvs_graphql.logs import configure_logging
 from kvs_graphql.printable import printable
@@ -65,7 +66,7 @@ class _Commands(click.Group):
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})
 @click.version_option(__version__, prog_name="kvs-graphql")
 def main() -> None:
-    """Serve a Kafka topic as a key-value store over GraphQL, or query such a service."""
+    """Serve Kafka topics as key-value tables over GraphQL, or query such a service."""
     escape_unencodable()
     configure_logging("warning", "console")
 
@@ -73,8 +74,8 @@ def main() -> None:
 @main.command()
 @settings_options
 def serve(**flags: str) -> None:
-    """Serve a topic until stopped."""
-    _run(serve_topic(load_settings(**flags)))
+    """Serve a topic, or the tables of kvs.toml, until stopped."""
+    _run(serve_tables(load_settings(**flags)))
 
 
 @main.command()
@@ -87,49 +88,55 @@ def demo(**flags: str | None) -> None:
 
 @main.command()
 @click.argument("keys", nargs=-1, required=True, callback=sendable, metavar="KEY...")
+@table_option
 @_url
 @_json
-def get(keys: tuple[str, ...], url: str, as_json: bool) -> None:
+def get(keys: tuple[str, ...], table: str | None, url: str, as_json: bool) -> None:
     """Print the values of keys. The exit code is 1 if any key has no value.
 
     Each key has one row, in which line breaks, tabs and whatever else a terminal would obey show as escapes such as
     \\n and \\x1b.
     """
-    sys.exit(_run(read.get(url, keys, as_json=as_json)))
+    sys.exit(_run(read.get(url, keys, table, as_json=as_json)))
 
 
 @main.command()
 @click.argument("keys", nargs=-1, callback=sendable, metavar="[KEY...]")
 @click.option("--prefix", callback=sendable, help="Watch all keys with this prefix.")
 @click.option("--snapshot/--no-snapshot", default=True, show_default=True, help="Print the current entries first.")
+@tables_option
 @_url
 @_json
-def watch(keys: tuple[str, ...], prefix: str | None, snapshot: bool, url: str, as_json: bool) -> None:
+def watch(
+    keys: tuple[str, ...], prefix: str | None, snapshot: bool, tables: tuple[str, ...], url: str, as_json: bool
+) -> None:
     """Print changes of the given keys, or of all keys, as they happen. Resumes when the service comes back.
 
     Each change is one line, in which line breaks, tabs and whatever else a terminal would obey show as escapes such as
     \\n and \\x1b.
     """
-    _run(read.watch(url, keys, prefix, snapshot=snapshot, as_json=as_json))
+    _run(read.watch(url, keys, prefix, tables, snapshot=snapshot, as_json=as_json))
 
 
 @main.command("set")
 @click.argument("key", callback=sendable)
 @click.argument("value", callback=sendable)
+@table_option
 @_url
 @_json
-def set_value(key: str, value: str, url: str, as_json: bool) -> None:
+def set_value(key: str, value: str, table: str | None, url: str, as_json: bool) -> None:
     """Write the value of a key and print its position in Kafka."""
-    _run(write.set_value(url, key, value, as_json=as_json))
+    _run(write.set_value(url, key, value, table, as_json=as_json))
 
 
 @main.command()
 @click.argument("key", callback=sendable)
+@table_option
 @_url
 @_json
-def delete(key: str, url: str, as_json: bool) -> None:
+def delete(key: str, table: str | None, url: str, as_json: bool) -> None:
     """Delete a key and print the position of its tombstone in Kafka."""
-    _run(write.delete(url, key, as_json=as_json))
+    _run(write.delete(url, key, table, as_json=as_json))
 
 
 @main.command()
@@ -140,14 +147,15 @@ def delete(key: str, url: str, as_json: bool) -> None:
     type=click.Choice(["ndjson", "csv"]),
     help="Format of the lines; by default CSV if the name ends in .csv, else NDJSON.",
 )
+@table_option
 @_url
-def load(file: str, file_format: str | None, url: str) -> None:
+def load(file: str, file_format: str | None, table: str | None, url: str) -> None:
     """Write the lines of a file, or of standard input (-). The exit code is 1 if any line is refused.
 
     NDJSON: {"key": "a", "value": "1"}. Null deletes the key; other values that are not strings are written as JSON.
     CSV: key,value. The lines of each key are written in order.
     """
-    sys.exit(_run(load_file(url, file, file_format), interrupted=_INTERRUPTED))
+    sys.exit(_run(load_file(url, file, file_format, table), interrupted=_INTERRUPTED))
 
 
 @main.command()

@@ -9,6 +9,9 @@ from pydantic.fields import FieldInfo
 
 from kvs_graphql.settings import Settings, variable
 
+_WITHOUT_FLAG = frozenset({"tables"})
+"""Their parts are set in the configuration file, or by variables."""
+
 
 @dataclass(frozen=True, slots=True)
 class SettingLine:
@@ -28,7 +31,7 @@ def settings_table() -> Iterator[SettingLine]:
 
 
 def settings_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add a flag for every setting to a command; the command receives only the flags that were used."""
+    """Add a flag for every setting but the tables to a command; it receives only the flags that were used."""
 
     def with_used_flags(**flags: Any) -> Any:
         return command(**{name: value for name, value in flags.items() if value is not None})
@@ -36,7 +39,7 @@ def settings_options(command: Callable[..., Any]) -> Callable[..., Any]:
     with_used_flags.__doc__ = command.__doc__
     with_used_flags.__name__ = command.__name__
     decorated: Callable[..., Any] = with_used_flags
-    for line in reversed(list(settings_table())):
+    for line in reversed([line for line in settings_table() if line.name not in _WITHOUT_FLAG]):
         flag = f"--{line.name.replace('_', '-')}"
         is_bool = Settings.model_fields[line.name].annotation is bool
         names = f"{flag}/--no-{line.name.replace('_', '-')}" if is_bool else flag
@@ -65,7 +68,7 @@ def _choices(field: FieldInfo) -> tuple[str, ...]:
 
 
 def _default(field: FieldInfo) -> str:
-    if field.default in (None, (), ""):
+    if field.default in (None, (), "", {}):
         return "unset"
     if isinstance(field.default, bool):
         return str(field.default).lower()

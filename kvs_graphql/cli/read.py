@@ -1,37 +1,35 @@
 """The commands that read from a running service: tables for people, JSON for scripts."""
 
+import asyncio
 from base64 import b64decode
 from collections.abc import Sequence
 from typing import Any
 
+from kvs_graphql.cli.fields import root_field
 from kvs_graphql.cli.output import Cell, print_error, print_json, print_line, print_table
-from kvs_graphql.client import connect
+from kvs_graphql.client import Client, Variables, connect
 from kvs_graphql.errors import Unreachable
 
 _ENTRY = "id key value(encoding: BASE64) partition offset timestamp"
-_GET = f"query Get($keys: [String!]!) {{ values(keys: $keys) {{ {_ENTRY} }} }}"
-_WATCH = f"""
-subscription Watch($keys: [String!], $prefix: String, $after: Cursor, $snapshot: Boolean!) {{
-  updates(keys: $keys, prefix: $prefix, after: $after, snapshot: $snapshot, progress: true) {{
-    kind cursor key partition offset timestamp entry {{ {_ENTRY} }}
-  }}
-}}
-"""
 _STATUS = """
 query Status {
   status {
-    topic compacted ready state reason since entries lag cursor version
-    partitions { partition position endOffset lag heldBack }
-    sizes { databaseBytes windowChanges }
+    ready state entries lag cursor subscribers version
+    tables {
+      name topic compacted ready state reason since entries lag cursor
+      partitions { partition position endOffset lag heldBack }
+      sizes { databaseBytes windowChanges }
+    }
   }
 }
 """
 
 
-async def get(url: str, keys: Sequence[str], *, as_json: bool) -> int:
+async def get(url: str, keys: Sequence[str], table: str | None, *, as_json: bool) -> int:
     """Print the entries of `keys`. Return exit code 1 if any key has no value."""
+    document = f"query Get($keys: [String!]!) {{ {root_field('values', table)}(keys: $keys) {{ {_ENTRY} }} }}"
     async with connect(url) as client:
-        entries = (await client.execute(_GET, {"keys": list(keys)}))["values"]
+        entries = (await client.execute(document, {"keys": list(keys)}))["values"]
     if as_json:
         for key, entry in zip(keys, entries, strict=True):
             print_json(_with_text(entry) if entry else {"key": key, "value": None})
@@ -41,19 +39,43 @@ async def get(url: str, keys: Sequence[str], *, as_json: bool) -> int:
     return int(None in entries)
 
 
-async def watch(url: str, keys: Sequence[str], prefix: str | None, *, snapshot: bool, as_json: bool) -> None:
-    """Print updates until cancelled, and resume after lost connections."""
+async def watch(
+    url: str, keys: Sequence[str], prefix: str | None, tables: Sequence[str], *, snapshot: bool, as_json: bool
+) -> None:
+    """Print updates of these tables, or of the only one, until cancelled; resume after lost connections."""
     variables = {"keys": list(keys) or None, "prefix": prefix, "snapshot": snapshot}
-    async with connect(url) as client:
-        updates = client.resume(_WATCH, variables, lambda data: str(data["updates"]["cursor"]), _report_loss)
-        async for data in updates:
-            update = data["updates"]
-            if update["kind"] == "PROGRESS":
-                continue  # It only moves the cursor to resume from.
-            if as_json:
-                print_json({**update, "entry": _with_text(update["entry"]) if update["entry"] else None})
-            else:
-                print_line(_line(update))
+    try:
+        async with connect(url) as client, asyncio.TaskGroup() as tasks:
+            for table in tables or (None,):
+                tasks.create_task(_follow(client, variables, table, named=len(tables) > 1, as_json=as_json))
+    except BaseExceptionGroup as group:
+        raise group.exceptions[0] from None
+
+
+async def _follow(client: Client, variables: Variables, table: str | None, *, named: bool, as_json: bool) -> None:
+    """Print the updates of one table; with its name if `named`."""
+    updates = client.resume(_watch(table), variables, lambda data: str(data["updates"]["cursor"]), _report_loss)
+    async for data in updates:
+        update = data["updates"]
+        if update["kind"] == "PROGRESS":
+            continue  # It only moves the cursor to resume from.
+        if as_json:
+            name = {"table": table} if named else {}
+            print_json({**name, **update, "entry": _with_text(update["entry"]) if update["entry"] else None})
+        else:
+            print_line(f"{table} {_line(update)}" if named else _line(update))
+
+
+def _watch(table: str | None) -> str:
+    return f"""
+      subscription Watch($keys: [String!], $prefix: String, $after: Cursor, $snapshot: Boolean!) {{
+        {root_field("updates", table)}(
+          keys: $keys, prefix: $prefix, after: $after, snapshot: $snapshot, progress: true
+        ) {{
+          kind cursor key partition offset timestamp entry {{ {_ENTRY} }}
+        }}
+      }}
+    """
 
 
 async def status(url: str, *, as_json: bool) -> int:
@@ -64,10 +86,13 @@ async def status(url: str, *, as_json: bool) -> int:
     if as_json:
         print_json(answer)
         return exit_code
-    facts = ("topic", "compacted", "state", "reason", "since", "entries", "lag", "version")
-    print_table([((name, "bold"), str(answer[name])) for name in facts])
-    rows = [list(map(str, partition.values())) for partition in answer["partitions"]]
-    print_table(rows, ("partition", "position", "end offset", "lag", "held back"))
+    for shown in answer["tables"]:
+        names = ("topic", "compacted", "state", "reason", "since", "entries", "lag")
+        named = [] if shown["name"] is None else [(("table", "bold"), shown["name"])]
+        print_table([*named, *(((name, "bold"), str(shown[name])) for name in names)])
+        rows = [list(map(str, partition.values())) for partition in shown["partitions"]]
+        print_table(rows, ("partition", "position", "end offset", "lag", "held back"))
+    print_table([(("version", "bold"), answer["version"])])
     return exit_code
 
 

@@ -23,7 +23,7 @@ _THREAD_SWITCH_SECONDS = 0.001
 _GC_THRESHOLDS = (50_000, 20, 100)
 
 
-async def serve_topic(settings: Settings) -> None:
+async def serve_tables(settings: Settings) -> None:
     """Serve until a signal arrives.
 
     Raises:
@@ -33,13 +33,21 @@ async def serve_topic(settings: Settings) -> None:
     raise_limit(settings)
     async with running(settings) as run:
         _tune_interpreter()
-        print_error(f"kvs-graphql serves topic {settings.topic} at {run.url}{settings.root_path}/graphql")
+        print_error(f"kvs-graphql serves {_named(settings)} at {run.url}{settings.root_path}/graphql")
         async with asyncio.TaskGroup() as tasks:
             bar = tasks.create_task(_show_progress(run)) if sys.stderr.isatty() else None
             await run.ended()
             if bar is not None:
                 bar.cancel()
         await run.wait()
+
+
+def _named(settings: Settings) -> str:
+    """Name what is served."""
+    tables = settings.catalog
+    if "" in tables:
+        return f"topic {settings.topic}"
+    return f"{len(tables)} {'table' if len(tables) == 1 else 'tables'} ({', '.join(tables)})"
 
 
 def _tune_interpreter() -> None:

@@ -30,7 +30,7 @@ from kvs_graphql.executor.limits import ExecutorLimits
 from kvs_graphql.executor.rendering import GraphQLCoreRenderer, Payload, RenderCache, Renderer
 from kvs_graphql.executor.results import Results
 from kvs_graphql.metrics import Metrics
-from kvs_graphql.service import Cursor, Flush, Sink
+from kvs_graphql.service import Cursor, Flush, Sink, join_tokens
 
 log = structlog.get_logger(__name__)
 
@@ -89,8 +89,8 @@ class Executed(NamedTuple):
 
     data: Data
     errors: list[GraphQLError]
-    cursor: Cursor | None
-    """Where it was read; None where it read nothing."""
+    cursors: tuple[Cursor, ...]
+    """Where each table was read or written; none where nothing was."""
     limits: BudgetLimits
 
     def encode(self) -> bytes:
@@ -99,8 +99,10 @@ class Executed(NamedTuple):
         Raises:
             BudgetExceeded: It has more bytes than a response may have.
         """
-        token = None if self.cursor is None or self.data is None else _token(self.cursor)
-        encoded = encode_result(self.data, self.errors, None if token is None else {"cursor": token})
+        extensions = None
+        if self.cursors and self.data is not None:
+            extensions = {"cursor": join_tokens(map(_token, self.cursors))}
+        encoded = encode_result(self.data, self.errors, extensions)
         if len(encoded) > self.limits.response_bytes_max:
             self.limits.check_bytes(len(encoded))
         return encoded
@@ -156,7 +158,7 @@ class Executor:
             result = await compiled.execute(operation, bound)
             if result.errors or result.in_turns:
                 return await self._executed(result, operation)
-            return Executed(result.data, result.errors, operation.reads.cursor, self._workload.limits)
+            return Executed(result.data, result.errors, operation.cursors, self._workload.limits)
         except Exception as error:  # noqa: BLE001 - masked and logged
             return self.refuse(error)
         finally:
@@ -179,7 +181,7 @@ class Executor:
         executed = await self.execute(prepared, variables, connection)
         if isinstance(executed, Refusal):
             return executed
-        if connection.service.stopping and executed.data is None and _are_unavailable(executed.errors):
+        if connection.catalog.stopping and executed.data is None and _are_unavailable(executed.errors):
             return Outcome.STOPPING
         try:
             payload = Payload(executed.encode())
@@ -224,8 +226,8 @@ class Executor:
             transport=operation.connection.transport,
             seconds=round(seconds, 3),
             cost=prepared.price.of(variables),
-            records_read=operation.reads.records,
-            bytes_read=operation.reads.size_bytes,
+            records_read=operation.usage.records,
+            bytes_read=operation.usage.size_bytes,
         )
 
     async def _by_graphql_core(
@@ -245,7 +247,7 @@ class Executor:
     async def _executed(self, result: Result, operation: Operation) -> Executed:
         """The result of an operation with errors, or too large to be encoded at once."""
         data, errors = await self._results.finished(result, operation.budget)
-        return Executed(data, errors, operation.cursor, self._workload.limits)
+        return Executed(data, errors, operation.cursors, self._workload.limits)
 
     async def _subscribe(
         self, prepared: PreparedOperation, variables: Given, connection: Connection, sink: ResultSink
@@ -261,7 +263,7 @@ class Executor:
         except ClientGone:
             raise
         except Exception as error:  # noqa: BLE001 - it is reported to the client
-            if connection.service.stopping and isinstance(error, Unavailable):
+            if connection.catalog.stopping and isinstance(error, Unavailable):
                 return Outcome.STOPPING
             errors = present([_as_graphql_error(error)], self._metrics)
             await sink.send(Payload(encode_result(None, errors)))

@@ -28,12 +28,14 @@ class Feed:
     def __init__(
         self, cursor: Cursor, *, changes_max: int, bytes_max: int, steps_per_turn: int = STEPS_PER_TURN
     ) -> None:
+        self.table = cursor.table
+        """The name of the table, with which cursors are labelled; empty for the only one."""
         self.topic_id = cursor.topic_id
         self.epochs = cursor.epochs
         """The leader epochs at `positions`."""
         self.previous_epochs: Epochs = ()
         """Those before the last reset."""
-        self.log = CommitLog(cursor.positions, changes_max=changes_max, bytes_max=bytes_max)
+        self.log = CommitLog(cursor.positions, cursor.table, changes_max=changes_max, bytes_max=bytes_max)
         self._index = InterestIndex[Watcher]()
         self._direct = DirectDelivery(self._index, steps_per_turn)
         self._registered = 0
@@ -47,12 +49,17 @@ class Feed:
         return self.log.positions
 
     @property
+    def cursor(self) -> Cursor:
+        """Where everything that was published is applied."""
+        return Cursor(self.topic_id, self.positions, (), self.epochs, self.table)
+
+    @property
     def watchers(self) -> int:
         """How many watchers are open."""
         return self._registered
 
     def reset(self, cursor: Cursor) -> None:
-        """Start over with an empty log: the store stands at `cursor`, by commits that were not published."""
+        """Start over with an empty log: the table stands at `cursor`, by commits that were not published."""
         self._direct.release()
         for watcher in self._index.all():
             watcher.fall_behind()

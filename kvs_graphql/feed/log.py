@@ -17,9 +17,10 @@ _BYTES_PER_CHANGE, _BYTES_PER_COMMIT, _BYTES_PER_POSITION = 256, 1_024, 32
 class CommitLog:
     """Commits with consecutive indexes, from `first` up to but not including `end`; the oldest are dropped."""
 
-    def __init__(self, positions: Positions, *, changes_max: int, bytes_max: int) -> None:
+    def __init__(self, positions: Positions, table: str = "", *, changes_max: int, bytes_max: int) -> None:
         self.positions = positions
         """Everything below is in the log, or was before the log began."""
+        self._table = table
         self.first = 0
         self._changes_max = changes_max
         self._bytes_max = bytes_max
@@ -35,7 +36,7 @@ class CommitLog:
 
     def append(self, topic_id: bytes, commit: Commit) -> LoggedCommit:
         """Append a commit, and return it as logged; `trim` afterwards."""
-        logged = LoggedCommit(topic_id, commit)
+        logged = LoggedCommit(topic_id, commit, self._table)
         self._commits.append(logged)
         self._share(logged)
         self._changes += len(commit.changes)

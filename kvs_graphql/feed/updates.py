@@ -58,7 +58,8 @@ def without_contents(update: Update) -> Update:
 class LoggedCommit:
     """A commit in the log, and what is derived from it once for all watchers."""
 
-    def __init__(self, topic_id: bytes, commit: Commit) -> None:
+    def __init__(self, topic_id: bytes, commit: Commit, table: str = "") -> None:
+        self.table = table
         self.topic_id = topic_id
         self.commit = commit
         self._updates: dict[int, Update] | None = {}
@@ -106,6 +107,7 @@ class LoggedCommit:
     def _cursors_of(self, partition: int) -> PartitionCursors:
         """The cursors of a partition's changes: partitions ascend in a commit, so lower ones are done, higher not."""
         before, after = self.commit.before, self.commit.after
-        cursors = PartitionCursors(self.topic_id, after[:partition], before[partition + 1 :], self.commit.epochs)
+        lower, higher = after[:partition], before[partition + 1 :]
+        cursors = PartitionCursors(self.topic_id, lower, higher, self.commit.epochs, self.table)
         self._cursors[partition] = cursors
         return cursors

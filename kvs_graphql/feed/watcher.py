@@ -235,7 +235,8 @@ class Watcher:
                     continue
                 # Ahead in other partitions: this watcher's cursor is its own.
                 positions = merge(self._seen, positions)
-                update = update._replace(cursor_source=Cursor(logged.topic_id, positions, (), logged.commit.epochs))
+                cursor = Cursor(logged.topic_id, positions, (), logged.commit.epochs, logged.table)
+                update = update._replace(cursor_source=cursor)
             self._seen = positions
             taken.append(update)
             room -= len(record.key) + len(record.value or b"")

@@ -7,7 +7,7 @@ from itertools import count
 
 from kvs_graphql.errors import KafkaUnavailable, KvsError, LimitExceeded, Unavailable, WriteOutcomeUnknown
 from kvs_graphql.kafka.pending_write import PendingWrite
-from kvs_graphql.metrics import Metrics
+from kvs_graphql.metrics import TableMetrics
 from kvs_graphql.records import Outgoing, Written
 
 _OUTCOMES: dict[type[BaseException], str] = {KafkaUnavailable: "unavailable", WriteOutcomeUnknown: "unknown"}
@@ -23,7 +23,7 @@ class Admission:
     sent, not before its outcome is known, because until then aiokafka holds it.
     """
 
-    def __init__(self, writes_max: int, bytes_max: int, write_seconds_max: float, metrics: Metrics) -> None:
+    def __init__(self, writes_max: int, bytes_max: int, write_seconds_max: float, metrics: TableMetrics) -> None:
         self._writes_max = writes_max
         self._bytes_max = bytes_max
         self._write_seconds_max = write_seconds_max
@@ -97,7 +97,7 @@ class Admission:
 
     def _note_answer(self, pending: PendingWrite, timer: asyncio.TimerHandle, answer: asyncio.Future[Written]) -> None:
         timer.cancel()
-        self._metrics.writes.labels(_outcome(answer)).inc()
+        self._metrics.writes(_outcome(answer)).inc()
         if not pending.sent:
             self.release(pending)
 

@@ -33,7 +33,7 @@ from kvs_graphql.kafka.recovery import (
     unknown_deletes_reason,
 )
 from kvs_graphql.kafka.topic import TopicConfiguration
-from kvs_graphql.metrics import Metrics
+from kvs_graphql.metrics import TableMetrics
 from kvs_graphql.records import Positions, covers, position_in
 from kvs_graphql.state import Lifecycle, State, TopicSnapshot
 from kvs_graphql.store import Source, Store
@@ -74,7 +74,7 @@ class Consumer:
         store: Store,
         feed: Feed,
         lifecycle: Lifecycle,
-        metrics: Metrics,
+        metrics: TableMetrics,
         limits: ConsumerLimits,
         *,
         empty_tombstones: bool = False,
@@ -95,7 +95,6 @@ class Consumer:
         self._backoff = Backoff(_FIRST_RETRY_SECONDS, limits.retry_seconds_max)
         self._rebuilding: str | None = None
         """Why the table has to be rebuilt, from the first attempt to the swap."""
-        self._was_live = False
         self._unknown_because = ""
 
     async def run(self) -> None:
@@ -141,7 +140,7 @@ class Consumer:
             self._lifecycle.move(state, f"{named}: {shortage}")
             return
         failure = failure_of(error, failures, self._topic)
-        if failure.refused and not self._was_live:
+        if failure.refused and not self._lifecycle.was_live:
             raise BrokerRefused(f"No access to Kafka: {failure.reason}.") from error
         self._lifecycle.permitted = self._lifecycle.permitted and not failure.refused
         named = failure.reason if failures else f"{self._connection.bootstrap_servers}: {failure.reason}"
@@ -174,7 +173,7 @@ class Consumer:
         """Start from what is durable: the last session may have ended between a commit and its publication."""
         await self._store.reload()
         if self._store.positions != self._feed.positions:
-            self._feed.reset(Cursor(self._feed.topic_id, self._store.positions, (), self._store.epochs))
+            self._feed.reset(self._store.cursor)
 
     async def _rebuild_reason(self, session: ConsumerSession) -> str | None:
         store, source = self._store, self._store.source
@@ -219,7 +218,7 @@ class Consumer:
         except BaseException:
             self._caught_up = old
             raise
-        self._feed.reset(Cursor(session.identity.topic_id, self._store.positions, (), self._store.epochs))
+        self._feed.reset(self._store.cursor)
         self._rebuilding = None
         log.info("rebuilt the table", topic=self._topic)
         return at_once
@@ -248,7 +247,6 @@ class Consumer:
                 ]
                 await self._catch_up(ingest, session, store)
                 if not until_live:
-                    self._was_live = True
                     self._lifecycle.move(State.LIVE, f"following topic {self._topic!r}")
                     await self._follow(ingest, store)
                 for task in others:
@@ -299,7 +297,7 @@ class Consumer:
         await ingest.apply()
         self._note_success()
         for partition, lag in enumerate(self._lifecycle.lag(store.positions)):
-            self._metrics.consumer_lag.labels(str(partition)).set(lag)
+            self._metrics.consumer_lag(str(partition)).set(lag)
 
     def _note_success(self) -> None:
         # A rebuild that fails again and again begins anew each time, and has not succeeded before its end.

@@ -11,7 +11,6 @@ from aiokafka.errors import UnsupportedVersionError
 
 from kvs_graphql.compat.aiokafka import consumer_client, stop_consumer
 from kvs_graphql.compat.aiokafka_records import read_any_records
-from kvs_graphql.cursor import Cursor
 from kvs_graphql.errors import ServiceError
 from kvs_graphql.feed import Feed
 from kvs_graphql.kafka.connection import KafkaConnection, start_client
@@ -50,7 +49,7 @@ class ConsumerSession:
     async def begin(self, store: Store, feed: Feed, at_ms: int) -> None:
         """Start an empty table for this topic. Until it has been read, no delete in it counts as known."""
         await store.begin(self.topic.name, self.identity.topic_id, self.bounds.end, at_ms)
-        feed.reset(Cursor(self.identity.topic_id, store.positions))
+        feed.reset(store.cursor)
         if self.configuration.compacted is False:
             log.warning("topic is not compacted: keys stay after Kafka drops their records", topic=self.topic.name)
 

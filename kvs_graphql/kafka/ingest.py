@@ -17,7 +17,7 @@ from aiokafka.errors import CorruptRecordException
 from kvs_graphql.feed import Feed
 from kvs_graphql.kafka.batch_builder import BatchBuilder
 from kvs_graphql.kafka.unreadable import UnreadableRecordHandler, is_unreadable
-from kvs_graphql.metrics import Metrics
+from kvs_graphql.metrics import TableMetrics
 from kvs_graphql.records import Positions
 from kvs_graphql.state import Lifecycle
 from kvs_graphql.store import Store
@@ -54,7 +54,7 @@ class IngestLoop:
         feed: Feed,
         builder: BatchBuilder,
         limits: BatchLimits,
-        metrics: Metrics,
+        metrics: TableMetrics,
         verify: Callable[[], Awaitable[None]],
         *,
         skip_unreadable: bool = False,
@@ -163,7 +163,7 @@ class IngestLoop:
 
     def _count_skipped(self, skipped: int) -> None:
         if skipped:
-            self._metrics.records_skipped.labels("no_key").inc(skipped)
+            self._metrics.records_skipped("no_key").inc(skipped)
             self._skipped += skipped
         if self._skipped and monotonic() - self._skips_logged_at > _SKIP_LOG_SECONDS:
             log.warning("skipped records without a key", records=self._skipped)

@@ -17,7 +17,7 @@ from kvs_graphql.kafka.admission import Admission
 from kvs_graphql.kafka.connection import KafkaConnection
 from kvs_graphql.kafka.delivery import Delivery
 from kvs_graphql.kafka.write_errors import unavailable
-from kvs_graphql.metrics import Metrics
+from kvs_graphql.metrics import TableMetrics
 from kvs_graphql.records import Outgoing, Written
 from kvs_graphql.state import Lifecycle
 
@@ -38,7 +38,12 @@ class Producer:
     """Writes to one topic while `run` runs. Not thread-safe: all calls come from one event loop."""
 
     def __init__(
-        self, connection: KafkaConnection, topic: str, lifecycle: Lifecycle, metrics: Metrics, limits: ProducerLimits
+        self,
+        connection: KafkaConnection,
+        topic: str,
+        lifecycle: Lifecycle,
+        metrics: TableMetrics,
+        limits: ProducerLimits,
     ) -> None:
         self._lifecycle = lifecycle
         self._admission = Admission(limits.writes_max, limits.bytes_max, limits.write_seconds_max, metrics)

@@ -13,7 +13,7 @@ from aiokafka.errors import RecordTooLargeError
 
 from kvs_graphql.errors import UnreadableRecord
 from kvs_graphql.kafka.connection import TRANSIENT, UNREADABLE
-from kvs_graphql.metrics import Metrics
+from kvs_graphql.metrics import TableMetrics
 
 log = structlog.get_logger(__name__)
 
@@ -31,7 +31,7 @@ class UnreadableRecordHandler:
     """Finds the record that made a fetch fail, and stops at it or skips it."""
 
     def __init__(
-        self, consumer: AIOKafkaConsumer, partitions: list[TopicPartition], metrics: Metrics, *, skip: bool
+        self, consumer: AIOKafkaConsumer, partitions: list[TopicPartition], metrics: TableMetrics, *, skip: bool
     ) -> None:
         self._consumer = consumer
         self._partitions = partitions
@@ -72,5 +72,5 @@ class UnreadableRecordHandler:
             ) from error
         place = {"topic": partition.topic, "partition": partition.partition, "offset": offset}
         log.error("skipped unreadable record", **place, reason=reason)
-        self._metrics.records_skipped.labels("unreadable").inc()
+        self._metrics.records_skipped("unreadable").inc()
         self._consumer.seek(partition, offset + 1)

@@ -49,5 +49,5 @@ def connections_max(settings: Settings) -> int:
 
 
 def _reserve(settings: Settings) -> int:
-    databases = _PER_DATABASE_CONNECTION * (settings.reader_connections + 1)
+    databases = len(settings.catalog) * _PER_DATABASE_CONNECTION * (settings.reader_connections + 1)
     return _OTHERS + RESERVE_MAX + databases

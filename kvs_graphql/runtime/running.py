@@ -1,41 +1,34 @@
 """The composition root: builds the rooms, starts them in order, and stops them in order.
 
-Start: bind the address, open the store, build the rest; then serve HTTP and run the consumer and the producer.
+Start: bind the address, open the tables, build the rest; then serve HTTP and run the tables.
 Stop: end subscriptions, refuse new writes, and give those already taken a few seconds; give open requests as long;
-then stop the consumer and the producer, and close the store.
+then stop the tables, and close their files.
 """
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
 import structlog
 
 from kvs_graphql.errors import OperatorError
-from kvs_graphql.feed import Feed
-from kvs_graphql.kafka.consumer import Consumer
 from kvs_graphql.metrics import Metrics
 from kvs_graphql.runtime.loop_delay import measure_loop_delay
-from kvs_graphql.runtime.rooms import (
-    build_consumer,
-    build_feed,
-    build_producer,
-    build_server,
-    build_service,
-    opened_store,
-)
+from kvs_graphql.runtime.rooms import build_server
 from kvs_graphql.runtime.server import Server, listen, url_of
+from kvs_graphql.service import Catalog, Quotas
 from kvs_graphql.settings import Settings
-from kvs_graphql.state import Lifecycle, Moment, State
+from kvs_graphql.state import State, worst
+from kvs_graphql.tables import TableUnit, open_table, prepare_directory, service_limits
 
 log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far the table has come: offsets summed over all partitions, counted from the start of the topic."""
+    """How far the tables have come: offsets summed over all partitions, counted from the start of each topic."""
 
     state: State
     position: int
@@ -45,17 +38,25 @@ class Progress:
 class Running:
     """A running service."""
 
-    def __init__(self, url: str, feed: Feed, lifecycle: Lifecycle, server: Server) -> None:
+    def __init__(self, url: str, catalog: Catalog, units: Sequence[TableUnit], server: Server) -> None:
         self.url = url
-        self.lifecycle = lifecycle
+        self.catalog = catalog
         self.failure: OperatorError | None = None
-        self.feed = feed
+        self._units = units
         self._server = server
         self._ended = asyncio.Event()
 
+    def unit(self, table: str = "") -> TableUnit:
+        """The table with that name; by default the only one of a service without a catalog."""
+        return next(unit for unit in self._units if unit.name == table)
+
     @property
     def progress(self) -> Progress:
-        return Progress(self.lifecycle.moment.state, sum(self.feed.positions), sum(self.lifecycle.end_offsets))
+        return Progress(
+            worst(unit.lifecycle.moment for unit in self._units).state,
+            sum(sum(unit.feed.positions) for unit in self._units),
+            sum(sum(unit.lifecycle.end_offsets) for unit in self._units),
+        )
 
     @property
     def stopping(self) -> bool:
@@ -66,11 +67,17 @@ class Running:
         """Begin to stop; `ended` and `wait` return once the HTTP server has ended."""
         self._server.stop()
 
+    def table_stopped(self, unit: TableUnit) -> None:
+        """Go on without a table that cannot; stop where none is left, and none was ever live."""
+        assert unit.failure is not None
+        named = {"table": unit.name} if unit.name else {}
+        log.error("stopped", **named, reason=str(unit.failure))
+        if all(one.failure is not None and not one.lifecycle.was_live for one in self._units):
+            self.fail(unit.failure)
+
     def fail(self, failure: OperatorError) -> None:
-        """Become unready for that reason, and stop: the consumer cannot go on."""
+        """Stop for that reason."""
         self.failure = failure
-        self.lifecycle.move(State.STOPPED, str(failure))
-        log.error("stopped", reason=str(failure))
         self.stop()
 
     async def serve(self, listener: socket.socket) -> None:
@@ -102,35 +109,37 @@ async def running(settings: Settings) -> AsyncIterator[Running]:
     Raises:
         OperatorError: The service cannot start.
     """
-    lifecycle, metrics = Lifecycle(), Metrics()
-    with listen(settings.host, settings.port) as listener:
-        async with opened_store(settings) as store:
-            feed = build_feed(settings, store)
-            producer = build_producer(settings, lifecycle, metrics)
-            service = build_service(settings, store, feed, lifecycle, producer)
-            consumer = build_consumer(settings, store, feed, lifecycle, metrics)
+    metrics, limits = Metrics(), service_limits(settings)
+    quotas = Quotas(limits.watch)
+    async with AsyncExitStack() as opened:
+        listener = opened.enter_context(listen(settings.host, settings.port))
+        prepare_directory([settings.database_of(name) for name in settings.catalog if name])
+        units = [
+            await opened.enter_async_context(open_table(name, own, settings, limits, quotas, metrics))
+            for name, own in settings.catalog.items()
+        ]
+        catalog = Catalog([unit.table for unit in units], limits, quotas)
+        metrics.ready.set_function(lambda: catalog.readiness().ready)
 
-            async def end_subscriptions_and_writes() -> None:
-                feed.close()
-                await producer.flush(settings.shutdown_seconds_max)
+        async def end_subscriptions_and_writes() -> None:
+            catalog.close()
+            await asyncio.gather(*(unit.flush(settings.shutdown_seconds_max) for unit in units))
 
-            server = build_server(settings, service, metrics, end_subscriptions_and_writes)
-            run = Running(url_of(listener), feed, lifecycle, server)
-            lifecycle.listen(lambda moment: _report(moment, lifecycle, metrics))
-            async with _task_group() as tasks:
-                tasks.create_task(run.serve(listener))
-                work = [
-                    tasks.create_task(_consume(consumer, run)),
-                    tasks.create_task(producer.run()),
-                    tasks.create_task(measure_loop_delay(metrics)),
-                ]
-                try:
-                    yield run
-                finally:
-                    run.stop()
-                    await run.ended()
-                    for task in work:
-                        task.cancel()
+        server = build_server(settings, catalog, metrics, end_subscriptions_and_writes)
+        run = Running(url_of(listener), catalog, units, server)
+        async with _task_group() as tasks:
+            tasks.create_task(run.serve(listener))
+            work = [
+                *(tasks.create_task(_run_table(unit, run)) for unit in units),
+                tasks.create_task(measure_loop_delay(metrics)),
+            ]
+            try:
+                yield run
+            finally:
+                run.stop()
+                await run.ended()
+                for task in work:
+                    task.cancel()
 
 
 @asynccontextmanager
@@ -145,20 +154,11 @@ async def _task_group() -> AsyncIterator[asyncio.TaskGroup]:
         raise
 
 
-async def _consume(consumer: Consumer, run: Running) -> None:
-    """Run the consumer; make the service unready and stop it if the consumer ends on its own."""
+async def _run_table(unit: TableUnit, run: Running) -> None:
+    """Run a table; stop the service if that ends on its own."""
     try:
-        await consumer.run()
-    except OperatorError as failure:
-        run.fail(failure)
+        await unit.run(run.table_stopped)
     except asyncio.CancelledError:
         if not run.stopping:
-            run.fail(OperatorError("The consumer was cancelled, but not by this service."))
+            run.fail(OperatorError("A consumer was cancelled, but not by this service."))
         raise
-
-
-def _report(moment: Moment, lifecycle: Lifecycle, metrics: Metrics) -> None:
-    for state in State:
-        metrics.state.labels(state.value).set(state is moment.state)
-    metrics.ready.set(lifecycle.ready)
-    log.info("state", state=moment.state.value, reason=moment.reason)

@@ -34,12 +34,12 @@ class ServiceLimits:
             raise BadKey(f"The key is longer than the limit of {self.key_bytes_max} bytes.", limit=self.key_bytes_max)
         return key
 
-    def cursor(self, token: str) -> Cursor:
-        """The cursor of a token. Raises: BadCursor: It is longer than allowed, or no cursor of this service."""
+    def cursor(self, token: str, table: str) -> Cursor:
+        """A table's cursor in a token. Raises: BadCursor: It is longer than allowed, or has no cursor of the table."""
         if len(token) > self.cursor_bytes_max:
             limit = self.cursor_bytes_max
             raise BadCursor(f"The cursor is longer than the limit of {limit} bytes.", limit=limit)
-        return decode_cursor(token)
+        return decode_cursor(token, table)
 
     def too_many_bytes(self) -> LimitExceeded:
         """The error of a read that must not end early, and would have more bytes than its request may read."""

@@ -1,4 +1,4 @@
-"""The reads of one request: all of one snapshot, whatever its fields ask for.
+"""The reads of one request on one table: all of one snapshot, whatever its fields ask for.
 
 A request of one field shares its snapshot with other requests. The fields of a larger one are batched: their cursors
 are waited for, and their queries run together. No snapshot is open while a request waits, for a client or for Kafka.
@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial, reduce
 from itertools import islice
-from typing import Any, Protocol
+from typing import Any
 
 from kvs_graphql.access import Access
 from kvs_graphql.cursor import Cursor
@@ -17,7 +17,8 @@ from kvs_graphql.records import Positions, Record, advance, merge, position_in
 from kvs_graphql.service.batch_loader import BatchLoader
 from kvs_graphql.service.coalesced import CoalescedReads
 from kvs_graphql.service.limits import ServiceLimits
-from kvs_graphql.service.status import Status, StatusReader
+from kvs_graphql.service.status import StatusReader, TableStatus
+from kvs_graphql.service.usage import Usage
 from kvs_graphql.service.waits import AtLeast
 from kvs_graphql.store import (
     History,
@@ -34,14 +35,6 @@ from kvs_graphql.store import (
 
 SMALL_READ_BYTES_MAX = 1_048_576
 """What a read may have at most and still be small."""
-
-
-class Room(Protocol):
-    """Where an operation gets the room of a large one."""
-
-    async def enlarge(self) -> None:
-        """Return once there is some."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +62,11 @@ class PageRequest:
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
+class SharedReads:
     """What the reads of all requests on one table share."""
 
+    table: str
+    """The table's name."""
     store: Store
     limits: ServiceLimits
     coalesced: CoalescedReads
@@ -100,24 +95,17 @@ class _LookBack:
 
 
 class Reads:
-    """Made by `Service.reads`, for one request; `single_field` where no other field of it reads."""
+    """Made by `Table.reads`, for one request; `single_field` where no other field of it reads."""
 
-    def __init__(self, table: Table, access: Access, room: Room | None = None, *, single_field: bool = False) -> None:
-        """Without `room`, the reads must be small."""
+    def __init__(self, shared: SharedReads, access: Access, usage: Usage, *, single_field: bool = False) -> None:
         self.cursor: Cursor | None = None
         """Where the snapshot stands, once there was a read."""
-        self.records = 0
-        """How many records were read."""
-        self.size_bytes = 0
-        """About how many bytes these have at most, each counted as often as it was asked for."""
-        self._table = table
+        self._shared = shared
         self._access = access
-        self._room = room
+        self._usage = usage
         self._single_field = single_field
         self._fields: BatchLoader[_Asked, list[Any]] | None = None
         self._histories: BatchLoader[_LookBack, History] | None = None
-        self._keys = 0
-        self._bytes_max = table.small_read_bytes_max
 
     async def get_many(self, keys: Sequence[bytes], wait: Wait = NO_WAIT) -> list[Record | None]:
         """The entry of each key, in order; None where there is none.
@@ -125,11 +113,12 @@ class Reads:
         Raises:
             TooManyKeys, LimitExceeded, BadCursor, BadInput, NotCaughtUp, Unavailable: As their classes say.
         """
-        self._keys += len(keys)
-        self._table.limits.check_number_of_keys(self._keys)
-        self.records += len(keys)
+        usage = self._usage
+        usage.keys += len(keys)
+        self._shared.limits.check_number_of_keys(usage.keys)
+        usage.records += len(keys)
         if self._single_field and wait is NO_WAIT:
-            self.cursor, found, self.size_bytes = await self._table.coalesced.get_many(self._access, keys)
+            self.cursor, found, usage.size_bytes = await self._shared.coalesced.get_many(self._access, keys)
             if not isinstance(found, TooManyBytes):
                 return found
         (found,) = await self._run(wait, lambda within: (get_many(keys, within),))
@@ -142,16 +131,16 @@ class Reads:
         Raises:
             LimitExceeded, BadCursor, BadInput, NotCaughtUp, Unavailable: As their classes say.
         """
-        length = self._table.limits.page_length(asked.first, asked.last)
+        length = self._shared.limits.page_length(asked.first, asked.last)
         query = partial(
             page, length, prefix=asked.prefix, after=asked.after, before=asked.before, last=asked.last is not None
         )
-        count = partial(count_prefix, self._table.limits.counted_entries_max, asked.prefix)
+        count = partial(count_prefix, self._shared.limits.counted_entries_max, asked.prefix)
         found, *counts = await self._run(
             wait, lambda within: (query(within), count(within)) if asked.counted else (query(within),)
         )
         records: Page = self._whole(found)
-        self.records += len(records.records)
+        self._usage.records += len(records.records)
         return replace(records, total_count=counts[0]) if counts else records
 
     async def applied(self, cursor: Cursor) -> None:
@@ -160,7 +149,7 @@ class Reads:
         Raises:
             BadCursor, NotCaughtUp: As their classes say.
         """
-        await self._table.at_least.applied(cursor, self._table.limits.wait_seconds(None))
+        await self._shared.at_least.applied(cursor, self._shared.limits.wait_seconds(None))
 
     async def history(self, key: bytes, last: int, until: Cursor | None) -> Iterator[Update]:
         """The last changes of a key in the window, oldest first, up to `until` or to this request's snapshot.
@@ -171,7 +160,7 @@ class Reads:
         Raises:
             BadInput, Unavailable: As their classes say.
         """
-        last = self._table.limits.history_length(last)
+        last = self._shared.limits.history_length(last)
         end = until or self.cursor
         assert end is not None
         if self._histories is None:
@@ -179,23 +168,23 @@ class Reads:
         found = await self._histories.load(_LookBack(key, last, end.positions))
         newest = (r for r in reversed(found.changes[key]) if r.offset < position_in(end.positions, r.partition))
         shown = list(islice(newest, last))
-        self.records += len(shown)
+        self._usage.records += len(shown)
         return (_past(record, end, found.window_start) for record in reversed(shown))
 
-    async def status(self) -> Status:
-        """How the service is.
+    async def status(self) -> TableStatus:
+        """How the table is.
 
         Raises:
             Unavailable: The table cannot be read.
         """
-        statuses = self._table.statuses
+        statuses = self._shared.statuses
         found = await self._run(NO_WAIT, lambda _: statuses.queries())
         assert self.cursor is not None
         return statuses.status(self.cursor, *found)
 
     async def _run(self, wait: Wait, queries: Callable[[ReadBytes], tuple[Query[Any], ...]]) -> list[Any]:
-        seconds_max = self._table.limits.wait_seconds(wait.seconds_max)
-        wanted = None if wait.at_least is None else self._table.limits.cursor(wait.at_least)
+        seconds_max = self._shared.limits.wait_seconds(wait.seconds_max)
+        wanted = None if wait.at_least is None else self._shared.limits.cursor(wait.at_least, self._shared.table)
         asked = _Asked(queries, wanted, 0.0 if wanted is None else seconds_max)
         if self._single_field:
             (answer,) = await self._answer([asked])
@@ -208,7 +197,7 @@ class Reads:
 
     async def _answer(self, asked: Sequence[_Asked]) -> list[list[Any] | Exception]:
         """Wait for the cursors of all fields of the request, then run their queries in one snapshot."""
-        at_least, foreign = self._table.at_least, set[Cursor]()
+        at_least, foreign = self._shared.at_least, set[Cursor]()
         if wanted := [field.wanted for field in asked if field.wanted is not None]:
             foreign = await at_least.wait(wanted, max(field.seconds_max for field in asked))
         self.cursor, found = await self._read(lambda within: [field.queries(within) for field in asked])
@@ -232,30 +221,30 @@ class Reads:
 
         The bytes that they may have together are those that the request has left.
         """
-        limit = self._table.limits.read_bytes_max
-        while True:
-            within = ReadBytes(self._bytes_max)
-            within.taken = self.size_bytes
-            groups = queries(within)
-            snapshot = await self._table.store.read(*(query for group in groups for query in group))
-            if not within.exhausted or self._bytes_max == limit:
-                break
-            assert self._room is not None
-            await self._room.enlarge()
-            self._bytes_max = limit
-        self.size_bytes = within.taken
+        usage, limit = self._usage, self._shared.limits.read_bytes_max
+        async with usage.turn:
+            while True:
+                bytes_max = limit if usage.is_large else self._shared.small_read_bytes_max
+                within = ReadBytes(bytes_max)
+                within.taken = usage.size_bytes
+                groups = queries(within)
+                snapshot = await self._shared.store.read(*(query for group in groups for query in group))
+                if not within.exhausted or bytes_max == limit:
+                    break
+                await usage.enlarge()
+            usage.size_bytes = within.taken
         results = iter(snapshot.results)
         return snapshot.cursor, [[next(results) for _ in group] for group in groups]
 
     def _whole(self, found: Any) -> Any:
         """What was found. Raises: LimitExceeded: It would have more bytes than the request has left."""
         if isinstance(found, TooManyBytes):
-            raise self._table.limits.too_many_bytes()
+            raise self._shared.limits.too_many_bytes()
         return found
 
 
 def _past(record: Record, until: Cursor, window_start: Positions) -> Update:
     """A change of the past. Its cursor stands just after it in its partition, in the others at the window's start."""
     positions = advance(window_start, record.partition, record.offset + 1)
-    cursor = Cursor(until.topic_id, positions, (), until.epochs)
+    cursor = until._replace(positions=positions, pending=())
     return Update(kind_of(record), cursor, record)

@@ -1,4 +1,4 @@
-"""How the service is, as one value."""
+"""How the service and its tables are, as values."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from kvs_graphql.access import Access, Fingerprint
 from kvs_graphql.cursor import Cursor
 from kvs_graphql.records import position_in
 from kvs_graphql.service.batch_loader import BatchLoader
-from kvs_graphql.state import Lifecycle, Moment
+from kvs_graphql.state import Lifecycle, Moment, State, worst
 from kvs_graphql.store import Query, Sizes, count_entries, sizes
 
 _COUNT_SECONDS = 1.0
@@ -30,9 +30,11 @@ class PartitionStatus:
 
 
 @dataclass(frozen=True, slots=True)
-class Status:
-    """How the service was at one snapshot of its table."""
+class TableStatus:
+    """How one table was at one snapshot."""
 
+    name: str
+    """Empty for the only table of a service without a catalog."""
     topic: str
     compacted: bool | None
     ready: bool
@@ -45,6 +47,32 @@ class Status:
 
 
 @dataclass(frozen=True, slots=True)
+class Status:
+    """How the service was; each table at its own snapshot."""
+
+    ready: bool
+    """Whether all required tables are."""
+    tables: tuple[TableStatus, ...]
+
+    @property
+    def state(self) -> State:
+        """The worst of the tables' states."""
+        return worst(table.moment for table in self.tables).state
+
+    @property
+    def entries(self) -> int:
+        return sum(table.entries for table in self.tables)
+
+    @property
+    def lag(self) -> int:
+        return sum(table.lag for table in self.tables)
+
+    @property
+    def cursors(self) -> tuple[Cursor, ...]:
+        return tuple(table.cursor for table in self.tables)
+
+
+@dataclass(frozen=True, slots=True)
 class Readiness:
     """What a health check needs."""
 
@@ -54,9 +82,10 @@ class Readiness:
 
 
 class StatusReader:
-    """Builds statuses. Entries are counted at most once a second, for all requests."""
+    """Builds a table's statuses. Entries are counted at most once a second, for all requests."""
 
-    def __init__(self, topic: str, lifecycle: Lifecycle) -> None:
+    def __init__(self, name: str, topic: str, lifecycle: Lifecycle) -> None:
+        self._name = name
         self._topic = topic
         self._lifecycle = lifecycle
         self._entries = 0
@@ -67,7 +96,7 @@ class StatusReader:
         counted_recently = monotonic() - self._counted_at < _COUNT_SECONDS
         return (sizes(),) if counted_recently else (sizes(), count_entries())
 
-    def status(self, cursor: Cursor, stored: Sizes, *entries: int) -> Status:
+    def status(self, cursor: Cursor, stored: Sizes, *entries: int) -> TableStatus:
         """The status at `cursor`; lag is measured from there to the end of Kafka's log as last known."""
         if entries:
             (self._entries,), self._counted_at = entries, monotonic()
@@ -83,7 +112,8 @@ class StatusReader:
             )
             for number, end in enumerate(lifecycle.end_offsets)
         ]
-        return Status(
+        return TableStatus(
+            self._name,
             self._topic,
             lifecycle.compacted,
             lifecycle.ready,
@@ -109,7 +139,7 @@ class SharedStatuses:
         """How the service is, or was a moment ago.
 
         Raises:
-            Unavailable: The table cannot be read.
+            Unavailable: A table cannot be read.
         """
         loader = self._loaders.get(access.fingerprint)
         if loader is None:

@@ -49,7 +49,7 @@ class AtLeast:
             NotCaughtUp: It takes longer than `seconds_max`.
         """
         foreign = await self.wait([wanted], seconds_max)
-        failure = self.failure(wanted, Cursor(self._feed.topic_id, self._feed.positions), foreign)
+        failure = self.failure(wanted, self._feed.cursor, foreign)
         if failure is not None:
             raise failure
 

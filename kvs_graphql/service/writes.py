@@ -65,7 +65,7 @@ class Writes:
                 classes say. `WriteOutcomeUnknown` carries the cursor from before the write.
         """
         async with self._turn:
-            before = self._here()
+            before = self._feed.cursor
             write = Outgoing(key, value, headers, self._producer.partition_of(key), _now_ms())
             self._check_size(write)
             (answer,) = self._producer.send([write])
@@ -82,7 +82,7 @@ class Writes:
                 `WriteOutcomeUnknown` too where some of the partitions got theirs and others did not.
         """
         async with self._turn:
-            before = self._here()
+            before = self._feed.cursor
             own = self._producer.partition_of(key)
             (holding,) = (await self._store.read(partitions_of(key))).results
             now = _now_ms()
@@ -97,9 +97,6 @@ class Writes:
             raise _failure(failures, before, partly=bool(written))
         return self._write(tombstone, before, written)
 
-    def _here(self) -> Cursor:
-        return Cursor(self._feed.topic_id, self._feed.positions, (), self._feed.epochs)
-
     def _check_size(self, write: Outgoing) -> None:
         if write.size_bytes - len(write.key) > self._value_bytes_max:
             raise ValueTooLarge(
@@ -109,7 +106,7 @@ class Writes:
 
     def _write(self, write: Outgoing, before: Cursor, written: Sequence[Written]) -> Write:
         # The table may have been begun since, or be of another topic: then everything is after the write.
-        here = self._here()
+        here = self._feed.cursor
         positions, epochs = (before.positions, before.epochs) if before.topic_id == here.topic_id else ((), ())
         for one in written:
             positions = advance(positions, one.partition, one.offset + 1)
@@ -119,7 +116,7 @@ class Writes:
         own, value = written[0], self._tombstone if write.value is None else write.value
         headers = encode_headers(write.headers)
         record = Record(write.key, value, own.partition, own.offset, own.timestamp_ms, headers)
-        cursor = Cursor(here.topic_id, positions, (), epochs)
+        cursor = Cursor(here.topic_id, positions, (), epochs, here.table)
         self.cursor = cursor if self.cursor is None else _later(self.cursor, cursor)
         return Write(record, cursor)
 
@@ -130,7 +127,8 @@ def _later(one: Cursor, other: Cursor) -> Cursor:
         return other
     positions = merge(one.positions, other.positions)
     higher = [other if offset == position_in(other.positions, p) else one for p, offset in enumerate(positions)]
-    return Cursor(other.topic_id, positions, (), tuple(epoch_in(cursor.epochs, p) for p, cursor in enumerate(higher)))
+    epochs = tuple(epoch_in(cursor.epochs, partition) for partition, cursor in enumerate(higher))
+    return Cursor(other.topic_id, positions, (), epochs, other.table)
 
 
 def _failure(failures: Sequence[BaseException], before: Cursor, *, partly: bool) -> BaseException:

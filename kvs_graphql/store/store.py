@@ -45,8 +45,10 @@ class Snapshot:
 class Store:
     """The table in the file at one path. `positions` are those of the last commit, known without a read."""
 
-    def __init__(self, database: Database, limits: WindowLimits, path: Path) -> None:
+    def __init__(self, database: Database, limits: WindowLimits, path: Path, table: str = "") -> None:
+        """`table` is the name with which cursors are labelled; empty where there is only one table."""
         self._database = database
+        self._table = table
         self._shadow_path = path.with_name(f"{path.name}.rebuild")
         self._limits = limits
         self._deletes = 0
@@ -60,6 +62,12 @@ class Store:
         """Changes whenever a rebuilt table replaces this one."""
         self.indexed = asyncio.Event()
         """Set once the first read of the topic is over and the table can be read in log order."""
+
+    @property
+    def cursor(self) -> Cursor:
+        """Where the table stands, as of the last commit."""
+        topic_id = NO_TOPIC_ID if self.source is None else self.source.topic_id
+        return Cursor(topic_id, self.positions, (), self.epochs, self._table)
 
     async def begin(self, topic: str, topic_id: bytes, deletes_known_from: Positions, at_ms: int = 0) -> None:
         """Begin an empty table: every partition at offset 0, deletes remembered from the given offsets on.
@@ -162,7 +170,7 @@ class Store:
         """
 
         def work(connection: Connection) -> Snapshot:
-            return Snapshot(_read_cursor(connection), [query(connection) for query in queries])
+            return Snapshot(_read_cursor(connection, self._table), [query(connection) for query in queries])
 
         return await self._database.snapshot(work)
 
@@ -173,7 +181,7 @@ class Store:
             row = connection.execute("SELECT topic, topic_id, caught_up_at FROM source").fetchone()
             return (
                 None if row is None else Source(*row),
-                _read_cursor(connection),
+                _read_cursor(connection, self._table),
                 writer.deletes_known_from(connection),
                 schema.is_indexed(connection),
             )
@@ -185,8 +193,10 @@ class Store:
 
 
 @asynccontextmanager
-async def open_store(path: Path, limits: WindowLimits, *, readers: int) -> AsyncIterator[Store]:
+async def open_store(path: Path, limits: WindowLimits, *, readers: int, table: str = "") -> AsyncIterator[Store]:
     """Open the store at `path`, and lock out other writers. Create or migrate the file if needed.
+
+    `table` is the name with which cursors are labelled; empty where there is only one table.
 
     A damaged file is moved aside and replaced with an empty one, to be read from Kafka again.
 
@@ -200,7 +210,7 @@ async def open_store(path: Path, limits: WindowLimits, *, readers: int) -> Async
             aside = await asyncio.to_thread(_move_aside, path)
             log.warning("damaged database moved aside, rebuilding the table", reason=str(damage), moved_to=str(aside))
             database = await stack.enter_async_context(open_database(path, schema.prepare, readers=readers))
-        store = Store(database, limits, path)
+        store = Store(database, limits, path, table)
         await store.reload()
         await store.remove_shadow()
         yield store
@@ -227,9 +237,9 @@ def _begin(connection: Connection, source: Source, deletes_known_from: Positions
     )
 
 
-def _read_cursor(connection: Connection) -> Cursor:
+def _read_cursor(connection: Connection, table: str) -> Cursor:
     found = connection.execute("SELECT topic_id FROM source").fetchone()
     rows = connection.execute("SELECT next_offset, leader_epoch FROM position ORDER BY partition").fetchall()
     positions, epochs = zip(*rows, strict=True) if rows else ((), ())
     known = epochs if max(epochs, default=UNKNOWN_EPOCH) != UNKNOWN_EPOCH else ()
-    return Cursor(NO_TOPIC_ID if found is None else found[0], positions, (), known)
+    return Cursor(NO_TOPIC_ID if found is None else found[0], positions, (), known, table)

@@ -115,7 +115,7 @@ class Watch:
         known = start.after is not None and await self._validator.is_this_topic(start.after.topic_id)
         self._adopt_table()
         if start.after is not None and known:
-            self._topic_id, self._seen, self._target, self._epochs = start.after
+            self._topic_id, self._seen, self._target, self._epochs, _ = start.after
             if await self._validator.was_cut(start.after):
                 return WatchState.RESETTING
             self._validation = self._validator.validation_of(merge(self._seen, self._target))
@@ -389,4 +389,5 @@ class Watch:
         return update._replace(cursor_source=self._cursor(update.cursor.positions))
 
     def _cursor(self, positions: Positions) -> Cursor:
-        return Cursor(self._topic_id, positions, self._target if self._owes_live else (), self._epochs)
+        pending = self._target if self._owes_live else ()
+        return Cursor(self._topic_id, positions, pending, self._epochs, self._feed.table)

@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from kvs_graphql.executor import Executor
 from kvs_graphql.metrics import CONTENT_TYPE, Metrics
-from kvs_graphql.service import Service
+from kvs_graphql.service import Catalog
 from kvs_graphql.web.clients import ClientAddresses
 from kvs_graphql.web.connections import Connections
 from kvs_graphql.web.health import Health
@@ -55,11 +55,11 @@ class WebOptions:
     addresses: ClientAddresses
 
 
-def build_app(executor: Executor, sdl: str, service: Service, metrics: Metrics, options: WebOptions) -> ASGIApp:
+def build_app(executor: Executor, sdl: str, catalog: Catalog, metrics: Metrics, options: WebOptions) -> ASGIApp:
     """The ASGI application of one service, whose schema `sdl` describes."""
     pages = Pages(graphiql=options.graphiql)
-    health = Health(service)
-    connections = Connections(service, metrics, Slots(metrics, options.slots), options.addresses)
+    health = Health(catalog)
+    connections = Connections(catalog, metrics, Slots(metrics, options.slots), options.addresses)
     http = GraphQLOverHttp(
         executor,
         connections,

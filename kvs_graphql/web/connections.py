@@ -8,7 +8,7 @@ from starlette.types import Scope
 from kvs_graphql.access import ANYONE
 from kvs_graphql.api import Connection
 from kvs_graphql.metrics import Metrics
-from kvs_graphql.service import Service
+from kvs_graphql.service import Catalog
 from kvs_graphql.turns import Turns
 from kvs_graphql.web.clients import ClientAddresses
 from kvs_graphql.web.kept import KeptRequests
@@ -20,18 +20,18 @@ _STARTS_PER_ROUND = 4
 class Connections:
     """Makes the connections of one service."""
 
-    def __init__(self, service: Service, metrics: Metrics, slots: Slots, addresses: ClientAddresses) -> None:
-        self._service = service
+    def __init__(self, catalog: Catalog, metrics: Metrics, slots: Slots, addresses: ClientAddresses) -> None:
+        self._catalog = catalog
         self._metrics = metrics
         self._slots = slots
-        self.kept = KeptRequests(service.arguments)
+        self.kept = KeptRequests(catalog.arguments)
         self.starts = Turns(_STARTS_PER_ROUND)
         """Those who start a subscription take turns: clients may ask for thousands at once."""
         self._addresses = addresses
-        self.plain = Connection(service, ANYONE, "http", metrics, nullcontext)
+        self.plain = Connection(catalog, ANYONE, "http", metrics, nullcontext)
         """For operations with one answer: nothing of a client's connection matters to them."""
 
     def streaming(self, scope: Scope, transport: str, resume: str | None = None) -> Connection:
         """A connection that may carry subscriptions."""
         slot = partial(self._slots.taken, self._addresses.of_request(scope), transport)
-        return Connection(self._service, ANYONE, transport, self._metrics, slot, resume)
+        return Connection(self._catalog, ANYONE, transport, self._metrics, slot, resume)

@@ -31,7 +31,7 @@ async def application(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIt
 
 
 def limit_of(application: Application) -> int:
-    return application.table.service.limits.read_bytes_max
+    return application.table.catalog.limits.read_bytes_max
 
 
 async def page(application: Application, **variables: Any) -> tuple[list[str], dict[str, Any]]:

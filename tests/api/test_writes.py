@@ -231,7 +231,7 @@ async def test_subscription_after_the_cursor_of_a_write_delivers_later_changes(
         await served.data('mutation { set(key: "a", value: "2") { offset } delete(key: "a") { offset } }')
         assert (await anext(updates))["updates"] == {"kind": "SET", "key": "a", "entry": {"value": "2"}}
         assert (await anext(updates))["updates"] == {"kind": "DELETE", "key": "a", "entry": None}
-        await updates.aclose()  # type: ignore[attr-defined]
+        await updates.aclose()
 
 
 async def test_only_post_and_json_can_write(
@@ -261,5 +261,5 @@ async def test_metrics_count_writes_by_outcome(
     async with writable(embedded_broker, embedded_topic, tmp_path) as served:
         await served.data('mutation { set(key: "a", value: "1") { offset } delete(key: "a") { offset } }')
         metrics = (await served.http.get("/metrics")).text
-        assert 'kvs_writes_total{outcome="written"} 2.0' in metrics
-        assert "kvs_writes_in_flight 0.0" in metrics
+        assert 'kvs_writes_total{outcome="written",table=""} 2.0' in metrics
+        assert 'kvs_writes_in_flight{table=""} 0.0' in metrics

@@ -120,7 +120,7 @@ QUERY = """subscription ($interval: Float) {
     kind cursor partition offset timestamp key(encoding: BASE64) entry { value(encoding: BASE64) }
   }
 }"""
-POSITIONS = "{ status { partitions { position } } }"
+POSITIONS = "{ status { tables { partitions { position } } } }"
 HEAD = (
     "",
     "frames/s",

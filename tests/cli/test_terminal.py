@@ -145,9 +145,10 @@ async def test_errors_of_whoever_answers_are_one_line() -> None:
 async def test_status_prints_whatever_a_service_says_in_rows() -> None:
     names = ("topic", "compacted", "ready", "state", "reason", "since", "entries", "lag", "version")
     status: dict[str, Any] = dict.fromkeys(names, f"[bold]{HOSTILE}")
-    async with foreign_server(orjson.dumps({"data": {"status": {**status, "partitions": []}}})) as url:
+    status["tables"] = [{**status, "name": HOSTILE, "partitions": []}]
+    async with foreign_server(orjson.dumps({"data": {"status": status}})) as url:
         found = await ended("status", "--url", url, COLUMNS="300")
-    only_own_lines(found, 9)
+    only_own_lines(found, 10)
     assert f"reason     [bold]{SHOWN}" in found.output
 
 

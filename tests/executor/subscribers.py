@@ -65,7 +65,7 @@ class Subscriber:
         variables: Variables | None = None,
     ) -> None:
         """Subscribe until the expected number of results has arrived."""
-        connection = Connection(application.table.service, access, "websocket", application.metrics, nullcontext)
+        connection = Connection(application.table.catalog, access, "websocket", application.metrics, nullcontext)
         prepared = executor.prepare(Request(document, variables))
         assert isinstance(prepared, PreparedOperation)
         streaming = asyncio.create_task(executor.stream(prepared, variables, connection, self))

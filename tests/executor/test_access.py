@@ -63,7 +63,7 @@ class Shown:
 class Query:
     @strawberry.field
     async def entry(self, info: OperationInfo, key: str) -> Shown | None:
-        (record,) = await info.context.reads.get_many([key.encode()])
+        (record,) = await info.context.reads("").get_many([key.encode()])
         return None if record is None else Shown(record=record)
 
     @strawberry.field(permission_classes=[OnlyAlice])
@@ -73,9 +73,9 @@ class Query:
 
 def changes(info: OperationInfo) -> AsyncIterator[Shown]:
     """The changes of all keys."""
-    service = info.context.service
+    table = info.context.catalog.tables[""]
     source: Source[Update] = Source(
-        lambda sink: service.updates(Interest(), Start(), sink),
+        lambda sink: table.updates(Interest(), Start(), sink),
         lambda update: Shown(record=cast("Record", update.record)),
         lambda _: (1, 0),
         updates=True,
@@ -105,7 +105,7 @@ async def ask(application: Application, access: Access, document: str) -> dict[s
     executor = application.executor
     prepared = executor.prepare(Request(document))
     assert isinstance(prepared, PreparedOperation)
-    connection = Connection(application.table.service, access, "http", application.metrics, nullcontext)
+    connection = Connection(application.table.catalog, access, "http", application.metrics, nullcontext)
     answer = await executor.execute(prepared, None, connection)
     assert isinstance(answer, Executed)
     result: dict[str, Any] = orjson.loads(answer.encode())

@@ -22,7 +22,7 @@ async def test_variables_of_past_requests_are_not_kept(tmp_path: Path) -> None:
     async with open_application(tmp_path, [Record(b"key", b'{"a": 1}', 0, 0, 1, None)]) as application:
         prepared = application.executor.prepare(Request(_POINTER))
         assert isinstance(prepared, PreparedOperation)
-        connection = Connection(application.table.service, ANYONE, "http", application.metrics, nullcontext)
+        connection = Connection(application.table.catalog, ANYONE, "http", application.metrics, nullcontext)
         tracemalloc.start()
         try:
             for number in range(60):

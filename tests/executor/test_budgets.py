@@ -229,7 +229,7 @@ async def test_others_go_on_while_many_values_are_coerced(
             await asyncio.sleep(0)
 
     async with open_application(tmp_path, executor=executor) as application:
-        connection = Connection(application.table.service, ANYONE, "websocket", application.metrics, nullcontext)
+        connection = Connection(application.table.catalog, ANYONE, "websocket", application.metrics, nullcontext)
         prepared = application.executor.prepare(Request(document))
         assert isinstance(prepared, PreparedOperation)
         others, sink = asyncio.create_task(go_on()), Subscriber()

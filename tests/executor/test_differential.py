@@ -134,7 +134,7 @@ class Operations:
         if choice < 0.95:
             return f"{alias}entries{self._page()} {{ {self._connection()} }}"
         return self._random.choice(
-            (f'{alias}node(id: "YQ") {{ id }}', f"{alias}status {{ topic lag partitions {{ lag }} }}")
+            (f'{alias}node(id: "YQ") {{ id }}', f"{alias}status {{ lag tables {{ topic partitions {{ lag }} }} }}")
         )
 
     def _at_least(self) -> list[str]:

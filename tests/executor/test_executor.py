@@ -60,7 +60,7 @@ async def application(tmp_path: Path) -> AsyncIterator[Application]:
 
 
 async def stream(application: Application, document: str, sink: LeavingClient, slot: Slot) -> Outcome | Refusal:
-    executor, service = application.executor, application.table.service
+    executor, service = application.executor, application.table.catalog
     prepared = executor.prepare(Request(document))
     assert isinstance(prepared, PreparedOperation)
     connection = Connection(service, ANYONE, "websocket", application.metrics, slot)
@@ -111,7 +111,7 @@ async def test_stopping_service_ends_a_subscription_without_a_result(application
     sink, slot = LeavingClient(9), Slot()
     streaming = asyncio.create_task(stream(application, document, sink, slot))
     await application.table.watched_by(1)
-    application.table.feed.close()
+    application.table.catalog.close()
     async with asyncio.timeout(SECONDS_MAX):
         assert await streaming is Outcome.STOPPING
     assert all(b'"errors"' not in result for result in sink.received)

@@ -57,9 +57,9 @@ def test_document_within_the_limits_is_prepared(document: str) -> None:
 @pytest.mark.parametrize(
     ("document", "code"),
     [
-        ("{ status { sizes { databaseBytes } } }", "GRAPHQL_VALIDATION_FAILED"),
-        ("{ ...F } fragment F on Query { status { sizes { databaseBytes } } }", "GRAPHQL_VALIDATION_FAILED"),
-        ("{ ... { status { ... { sizes { databaseBytes } } } } }", "GRAPHQL_VALIDATION_FAILED"),
+        ("{ status { tables { sizes { databaseBytes } } } }", "GRAPHQL_VALIDATION_FAILED"),
+        ("{ ...F } fragment F on Query { status { tables { sizes { databaseBytes } } } }", "GRAPHQL_VALIDATION_FAILED"),
+        ("{ ... { status { ... { tables { sizes { databaseBytes } } } } } }", "GRAPHQL_VALIDATION_FAILED"),
         ("{ name: __typename }", "GRAPHQL_VALIDATION_FAILED"),
         ("{ ...F } fragment F on Query { name: __typename }", "GRAPHQL_VALIDATION_FAILED"),
         ("{ __typename } query Other { name: __typename }", "GRAPHQL_VALIDATION_FAILED"),

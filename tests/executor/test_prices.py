@@ -9,7 +9,7 @@ from kvs_graphql.api import build_schema
 from kvs_graphql.compat.strawberry import graphql_schema
 from kvs_graphql.executor.prices import price_of
 
-SCHEMA = graphql_schema(build_schema(writes=True))
+SCHEMA = graphql_schema(build_schema({"": True}))
 ENTRIES = "query($first: Int, $last: Int) { entries(first: $first, last: $last) { edges { node { key } } } }"
 
 
@@ -36,7 +36,7 @@ def price(document: str, **variables: Any) -> int:
         ('{ value(key: "a") { history { kind } } }', 1 + 10 + 10),
         ('{ value(key: "a") { history(last: 100) { json headers { key } } } }', 11 + 100 * (5 + 1 + 10)),
         ('mutation { set(key: "a", value: "b") { entryId entry { json history { kind } } } }', 10 + 1 + 1 + 5 + 20),
-        ("{ status { partitions { lag } } }", 1 + 1 + 10),
+        ("{ status { tables { partitions { lag } } } }", 1 + 1 + 1 + 10),
         ('{ node(id: "YQ") { id ... on Entry { value } } }', 3),
         ("{ ...F ...F } fragment F on Query { status { lag } }", 2),
         ("{ __typename __schema { types { name fields { name } } } }", 1 + 10_000),

@@ -29,14 +29,14 @@ AT_LEAST = """query ($cursor: Cursor!) {
 def states_of(served: Served) -> list[Moment]:
     """Return a list that collects every state from now on."""
     moments: list[Moment] = []
-    served.run.lifecycle.listen(moments.append)
+    served.run.unit().lifecycle.listen(moments.append)
     return moments
 
 
 async def first_update_after(client: Client, cursor: str) -> str:
     """Return the kind of the first update of a subscription."""
     document = "subscription ($cursor: Cursor!) { updates(after: $cursor) { kind } }"
-    async with aclosing(client.subscribe(document, {"cursor": cursor})) as events:  # type: ignore[type-var]
+    async with aclosing(client.subscribe(document, {"cursor": cursor})) as events:
         kind: str = (await anext(events))["updates"]["kind"]
         return kind
 
@@ -86,7 +86,7 @@ async def assert_clients_are_reset(
         await served.state(State.LIVE)
         cursor = (await served.query("{ status { entries } }"))["extensions"]["cursor"]
         snapshot = "subscription { updates(snapshot: true) { kind key entry { value } } }"
-        async with aclosing(client.subscribe(snapshot)) as events:  # type: ignore[type-var]
+        async with aclosing(client.subscribe(snapshot)) as events:
             assert await until_live(events) == before
             await asyncio.to_thread(cut_short)
             assert (await anext(events))["updates"]["kind"] == "RESET"

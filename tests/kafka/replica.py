@@ -16,7 +16,7 @@ from tests.ports import HOST, free_port
 
 POLL_SECONDS = 0.02
 STOP_SECONDS_MAX = 20.0
-POSITIONS = "{ status { partitions { position } } }"
+POSITIONS = "{ status { tables { partitions { position } } } }"
 
 
 class Replica:
@@ -75,7 +75,7 @@ class Replica:
 
     async def positions(self) -> Positions:
         """Return the table's positions."""
-        partitions = (await self.data(POSITIONS))["status"]["partitions"]
+        partitions = (await self.data(POSITIONS))["status"]["tables"][0]["partitions"]
         return tuple(partition["position"] for partition in partitions)
 
     async def applied(self, positions: Positions) -> None:

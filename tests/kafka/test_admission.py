@@ -21,7 +21,7 @@ def timeout_error(pending: PendingWrite) -> KafkaUnavailable | WriteOutcomeUnkno
 def opened(
     writes_max: int = 100, bytes_max: int = 10_000, seconds_max: float = LONG_SECONDS, metrics: Metrics | None = None
 ) -> Admission:
-    admission = Admission(writes_max, bytes_max, seconds_max, metrics or Metrics())
+    admission = Admission(writes_max, bytes_max, seconds_max, (metrics or Metrics()).of_table(""))
     admission.open()
     return admission
 

@@ -21,7 +21,9 @@ async def test_consumer_keeps_trying_while_no_broker_answers(tmp_path: Path) -> 
     async with open_store(tmp_path / "kvs.db", WindowLimits(1, 1, 1), readers=1) as store:
         feed = Feed(Cursor(NO_TOPIC_ID, ()), changes_max=1, bytes_max=1)
         limits = ConsumerLimits(BatchLimits(1, 1), 1, 1.0, 0.001, 1.0, clock_difference_seconds_max=1.0)
-        consumer = Consumer(KafkaConnection("127.0.0.1:1"), "topic", store, feed, lifecycle, Metrics(), limits)
+        consumer = Consumer(
+            KafkaConnection("127.0.0.1:1"), "topic", store, feed, lifecycle, Metrics().of_table(""), limits
+        )
         consuming = asyncio.create_task(consumer.run())
         async with asyncio.timeout(SECONDS_MAX):
             while lifecycle.refreshes.begun < ATTEMPTS:  # noqa: ASYNC110 - a failed attempt wakes nobody

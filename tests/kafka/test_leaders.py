@@ -28,7 +28,7 @@ pytestmark = pytest.mark.kafka
 # Longer than it takes to replace a crashed leader.
 WRITE_SECONDS_MAX = 20.0
 HEAP_MEGABYTES = 256
-STATUS = "{ status { ready state reason since lag partitions { position endOffset lag } } }"
+STATUS = "{ status { tables { ready state reason since lag partitions { position endOffset lag } } } }"
 
 
 @dataclass(frozen=True)
@@ -176,7 +176,7 @@ async def test_status_names_a_partition_without_a_leader_and_shows_lag(
         async with asyncio.timeout(SECONDS_MAX):
             await served.reason(f"no broker leads partition 0 of topic '{topic}'")
         seen_at = datetime.now(UTC)
-        found = (await served.data(STATUS))["status"]
+        (found,) = (await served.data(STATUS))["status"]["tables"]
         readyz = await served.http.get("/readyz")
         assert (readyz.status_code, readyz.json()["ready"], found["ready"]) == (200, True, True)
         for answer in (found, readyz.json()):

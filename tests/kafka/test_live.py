@@ -162,7 +162,7 @@ async def test_subscriber_sees_each_of_1000_changes_in_one_batch_and_live_query_
         serving(servers, topic, tmp_path) as served,
         watching(served.run.url, Interest(frozenset((b"hot",)))) as (client,),
         connect(served.run.url) as asking,
-        aclosing(asking.subscribe('subscription { value(key: "hot") { value } }')) as results,  # type: ignore[type-var]
+        aclosing(asking.subscribe('subscription { value(key: "hot") { value } }')) as results,
         asyncio.timeout(SECONDS_MAX),
     ):
         assert await anext(results) == {"value": None}

@@ -22,7 +22,7 @@ def partition_of(key: bytes, partitions: int) -> int:
     lifecycle = Lifecycle()
     lifecycle.end_offsets = (0,) * partitions
     limits = ProducerLimits(writes_max=1, bytes_max=1, write_seconds_max=1, retry_seconds_max=1)
-    return Producer(KafkaConnection("nowhere"), "topic", lifecycle, Metrics(), limits).partition_of(key)
+    return Producer(KafkaConnection("nowhere"), "topic", lifecycle, Metrics().of_table(""), limits).partition_of(key)
 
 
 def javas_partitions(cases: list[tuple[int, bytes]]) -> list[int]:

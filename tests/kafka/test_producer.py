@@ -45,7 +45,9 @@ async def producing(servers: str, topic: str, **limits: Any) -> AsyncIterator[Ru
     lifecycle = Lifecycle()
     lifecycle.end_offsets = (0, 0, 0)
     found = {"writes_max": 100, "bytes_max": 10_000, "write_seconds_max": SECONDS_MAX, "retry_seconds_max": 1.0}
-    producer = Producer(KafkaConnection(servers), topic, lifecycle, Metrics(), ProducerLimits(**{**found, **limits}))
+    producer = Producer(
+        KafkaConnection(servers), topic, lifecycle, Metrics().of_table(""), ProducerLimits(**{**found, **limits})
+    )
     running = Running(producer, lifecycle)
     running.disconnect()
     task = asyncio.create_task(producer.run())

@@ -39,11 +39,11 @@ async def test_deleted_topic_stays_deleted_until_its_owner_creates_it(
         await asyncio.to_thread(secured_broker.delete_topic, topic)
         async with asyncio.timeout(SECONDS_MAX):
             await served.state(State.WAITING_FOR_TOPIC)
-            begun = served.run.lifecycle.refreshes.begun
-            while served.run.lifecycle.refreshes.begun < begun + REFRESHES:  # noqa: ASYNC110 - wakes nobody
+            begun = served.run.unit().lifecycle.refreshes.begun
+            while served.run.unit().lifecycle.refreshes.begun < begun + REFRESHES:  # noqa: ASYNC110 - wakes nobody
                 await asyncio.sleep(0.05)
         assert "errors" in await served.query('mutation { set(key: "b", value: "2") { offset } }')
-        assert served.run.lifecycle.moment.state is State.WAITING_FOR_TOPIC
+        assert served.run.unit().lifecycle.moment.state is State.WAITING_FOR_TOPIC
         assert topic not in await asyncio.to_thread(secured_broker.topics)
         await asyncio.to_thread(secured_broker.create_topic, topic, 2, cleanup_policy="compact")
         produce(servers, topic, [(b"a", b"3")])
@@ -67,12 +67,12 @@ async def test_table_is_served_unready_while_its_right_to_read_is_taken_away(
             await served.reason(f"no access: {secured_broker.sasl_servers}: ")
         # Only now: a fetch that was under way when the right was taken away would still bring these.
         produce(secured_broker.bootstrap_servers, topic, [(b"a", b"2"), (b"b", b"2")])
-        assert f"lacks rights on topic '{topic}'" in served.run.lifecycle.moment.reason
+        assert f"lacks rights on topic '{topic}'" in served.run.unit().lifecycle.moment.reason
         ready = list[bool]()
-        served.run.lifecycle.listen(lambda _: ready.append(served.run.lifecycle.ready))
+        served.run.unit().lifecycle.listen(lambda _: ready.append(served.run.unit().lifecycle.ready))
         async with asyncio.timeout(SECONDS_MAX):
-            begun = served.run.lifecycle.refreshes.begun
-            while served.run.lifecycle.refreshes.begun < begun + REFRESHES:  # noqa: ASYNC110 - wakes nobody
+            begun = served.run.unit().lifecycle.refreshes.begun
+            while served.run.unit().lifecycle.refreshes.begun < begun + REFRESHES:  # noqa: ASYNC110 - wakes nobody
                 await asyncio.sleep(0.05)
         assert not any(ready)
         assert (await until_not_ready(served.http))["lag"] >= 0
@@ -92,17 +92,21 @@ async def test_compaction_is_unknown_without_the_right_to_see_it_and_one_warning
     with capture_logs() as logged:
         async with serving(servers, topic, tmp_path, **LOGIN) as served:
             await assert_equal_to_the_log(served, secured_broker, topic)
-            assert (await served.data("{ status { compacted } }"))["status"] == {"compacted": None}
+            assert (await served.data("{ status { tables { compacted } } }"))["status"] == {
+                "tables": [{"compacted": None}]
+            }
             await asyncio.to_thread(secured_broker.add_partitions, topic, 2)
             async with asyncio.timeout(SECONDS_MAX):
-                while len(served.run.lifecycle.end_offsets) < 2:  # noqa: ASYNC110 - wakes nobody
+                while len(served.run.unit().lifecycle.end_offsets) < 2:  # noqa: ASYNC110 - wakes nobody
                     await asyncio.sleep(0.05)
         right = f"the user lacks the right DESCRIBE_CONFIGS on topic '{topic}'"
         assert [line["reason"] for line in logged if "configuration" in line["event"]] == [right]
     await asyncio.to_thread(secured_broker.allow, topic, AclOperation.DESCRIBE_CONFIGS)
     async with serving(servers, topic, tmp_path, **LOGIN) as served:
         await assert_equal_to_the_log(served, secured_broker, topic)
-        assert (await served.data("{ status { compacted } }"))["status"] == {"compacted": False}
+        assert (await served.data("{ status { tables { compacted } } }"))["status"] == {
+            "tables": [{"compacted": False}]
+        }
 
 
 async def test_cursor_of_a_first_read_is_reset_if_nobody_knows_how_long_tombstones_are_kept(

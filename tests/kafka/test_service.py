@@ -60,8 +60,8 @@ async def test_aborted_records_never_show_and_leave_no_lag(
         assert (await served.http.get("/readyz")).status_code == 200
         produce(servers, topic, [(b"k0", b"aborted")], transactional_id=f"{topic}-3", abort=True)
         await assert_equal_to_the_log(served, kafka_broker, topic)
-        status = (await served.data("{ status { lag partitions { lag } } }"))["status"]
-        assert status == {"lag": 0, "partitions": [{"lag": 0}, {"lag": 0}]}
+        status = (await served.data("{ status { lag tables { partitions { lag } } } }"))["status"]
+        assert status == {"lag": 0, "tables": [{"partitions": [{"lag": 0}, {"lag": 0}]}]}
 
 
 async def test_open_transaction_delays_neither_readiness_nor_earlier_records(
@@ -117,7 +117,12 @@ async def test_partitions_added_while_running_are_read(kafka_broker: KafkaBroker
         kafka_broker.add_partitions(topic, 3)
         produce(kafka_broker.bootstrap_servers, topic, [(b"new%d" % n, b"2") for n in range(20)])
         await assert_equal_to_the_log(served, kafka_broker, topic)
-        assert len((await served.data("{ status { partitions { lag } } }"))["status"]["partitions"]) == 3
+        assert (
+            len(
+                (await served.data("{ status { tables { partitions { lag } } } }"))["status"]["tables"][0]["partitions"]
+            )
+            == 3
+        )
 
 
 async def test_reads_work_without_the_broker_and_the_service_catches_up_afterwards(

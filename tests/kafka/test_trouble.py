@@ -82,10 +82,11 @@ async def test_status_shows_records_held_back_by_open_transactions_apart_from_la
             shown = {"lag": 0, "heldBack": 0}
             async with asyncio.timeout(SECONDS_MAX):
                 while shown["heldBack"] < len(records):
-                    found = await served.data("{ status { compacted partitions { lag heldBack } } }")
-                    (shown,) = found["status"]["partitions"]
+                    found = await served.data("{ status { tables { compacted partitions { lag heldBack } } } }")
+                    (table,) = found["status"]["tables"]
+                    (shown,) = table["partitions"]
             assert shown == {"lag": 0, "heldBack": len(records)}
-            assert found["status"]["compacted"] is False
+            assert table["compacted"] is False
 
 
 async def test_service_waits_for_a_locked_database(kafka_broker: KafkaBroker, topic: str, tmp_path: Path) -> None:

@@ -76,7 +76,7 @@ async def test_unreadable_batch_stops_the_service_and_its_offset_is_named(
     with pytest.raises(UnreadableRecord, match=position):
         async with serving(kafka_broker.bootstrap_servers, topic, tmp_path) as served, asyncio.timeout(SECONDS_MAX):
             await served.run.wait()
-    moment = served.run.lifecycle.moment
+    moment = served.run.unit().lifecycle.moment
     assert moment.state is State.STOPPED
     assert re.search(position, moment.reason)
 

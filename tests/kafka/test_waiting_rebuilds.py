@@ -29,7 +29,7 @@ async def test_rebuild_without_descriptors_waits_and_serves_the_old_table(
         with limited(resource.RLIMIT_NOFILE) as limit:
             limits = [4]
             # Listeners hear of a new state before anything else happens in it.
-            served.run.lifecycle.listen(
+            served.run.unit().lifecycle.listen(
                 lambda moment: limit(limits.pop()) if moment.state is State.REBUILDING and limits else None
             )
             async with asyncio.timeout(SECONDS_MAX):
@@ -71,7 +71,7 @@ async def test_swap_waits_for_a_locked_database_and_keeps_what_was_built(
                 if moment.state is State.REBUILDING and "waiting" not in moment.reason:
                     locked.enter_context(nothing_applied(tmp_path))
 
-            served.run.lifecycle.listen(lock)
+            served.run.unit().lifecycle.listen(lock)
             async with asyncio.timeout(SECONDS_MAX):
                 await served.reason("waiting: The database cannot be replaced")
             await shows_that_it_waits(served, "locked")

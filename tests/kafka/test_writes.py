@@ -336,7 +336,7 @@ async def test_stop_flushes_writes_of_websockets_before_it_closes_them(
                 await _accepted(served.http, accepted)
             served.run.stop()
             with pytest.raises(Unavailable):
-                await served.run.feed.rest(30)
+                await served.run.unit().feed.rest(30)
         finally:
             kafka_broker.resume()
         async with asyncio.timeout(SECONDS_MAX):

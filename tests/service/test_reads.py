@@ -33,7 +33,7 @@ async def test_all_fields_of_a_request_show_the_snapshot_at_its_cursor(topic: Se
       b: values(keys: ["key"]) { offset }
       c: entries(prefix: "key") { edges { node { offset } } }
       d: node(id: "a2V5") { ... on Entry { offset } }
-      status { cursor entries partitions { position } }
+      status { cursor entries tables { partitions { position } } }
     }"""
     await topic.write((b"key", b"value"))
     seen: set[int] = set()
@@ -46,7 +46,11 @@ async def test_all_fields_of_a_request_show_the_snapshot_at_its_cursor(topic: Se
             assert data["b"] == [{"offset": offset}]
             assert data["c"]["edges"] == [{"node": {"offset": offset}}]
             assert data["d"] == {"offset": offset}
-            assert data["status"] == {"cursor": cursor, "entries": 1, "partitions": [{"position": offset + 1}]}
+            assert data["status"] == {
+                "cursor": cursor,
+                "entries": 1,
+                "tables": [{"partitions": [{"position": offset + 1}]}],
+            }
             assert decode_cursor(cursor).positions == (offset + 1,)
 
 
@@ -121,7 +125,7 @@ async def test_subscription_after_a_past_change_delivers_the_later_ones(topic: S
     async with connect(topic.served.run.url) as client:
         events = client.subscribe(subscription)
         updates = [(await anext(events))["updates"] for _ in range(3)]
-        await events.aclose()  # type: ignore[attr-defined]
+        await events.aclose()
     assert [(update["kind"], update["entry"] and update["entry"]["value"]) for update in updates] == [
         ("SET", "2"),
         ("SET", "3"),

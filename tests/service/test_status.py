@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from kvs_graphql.access import ANYONE, Access
-from kvs_graphql.records import Record
+from kvs_graphql.records import Positions, Record
+from kvs_graphql.service import Status, Usage
 from kvs_graphql.state import State
 from kvs_graphql.store import Query, Snapshot, Store
 from tests.applications import LIMITS, open_application
@@ -17,12 +18,18 @@ from tests.applications import LIMITS, open_application
 RECORDS = [Record(b"a", b"1", 0, 0, None, None), Record(b"b", b"2", 0, 1, None, None)]
 
 
+def positions_of(status: Status) -> Positions:
+    """Return where the only table stood."""
+    (table,) = status.tables
+    return table.cursor.positions
+
+
 async def test_status_shows_lag_and_what_open_transactions_hold_back(tmp_path: Path) -> None:
     async with open_application(tmp_path, RECORDS) as application:
         lifecycle = application.table.lifecycle
         lifecycle.end_offsets, lifecycle.held_back, lifecycle.compacted = (5,), (2,), True
         lifecycle.move(State.CATCHING_UP, "reading the topic")
-        status = await application.table.service.reads(ANYONE).status()
+        status = await application.table.served.reads(ANYONE, Usage()).status()
     assert (status.topic, status.compacted, status.ready, status.entries) == ("topic", True, False, 2)
     assert (status.moment.state, status.moment.reason) == (State.CATCHING_UP, "reading the topic")
     assert (status.lag, status.cursor.positions) == (3, (2,))
@@ -32,13 +39,13 @@ async def test_status_shows_lag_and_what_open_transactions_hold_back(tmp_path: P
 
 async def test_readiness_needs_a_table_that_caught_up(tmp_path: Path) -> None:
     async with open_application(tmp_path, RECORDS) as application:
-        service, lifecycle = application.table.service, application.table.lifecycle
-        assert not service.readiness().ready
+        catalog, lifecycle = application.table.catalog, application.table.lifecycle
+        assert not catalog.readiness().ready
         lifecycle.move(State.CATCHING_UP, "reading")
         lifecycle.move(State.LIVE, "following")
         lifecycle.move(State.WAITING_FOR_BROKER, "away")
         lifecycle.end_offsets = (9,)
-        readiness = service.readiness()
+        readiness = catalog.readiness().of_all
     assert (readiness.ready, readiness.lag, readiness.moment.state) == (True, 7, State.WAITING_FOR_BROKER)
 
 
@@ -47,7 +54,7 @@ async def test_status_subscriptions_share_a_reading_but_not_across_fingerprints(
 ) -> None:
     limits = replace(LIMITS, interval_seconds_min=3600.0)
     async with open_application(tmp_path, RECORDS, limits=limits) as application, AsyncExitStack() as stack:
-        service, reads, read = application.table.service, [], Store.read
+        catalog, reads, read = application.table.catalog, [], Store.read
 
         async def counted(store: Store, *queries: Query[Any]) -> Snapshot:
             reads.append(queries)
@@ -57,18 +64,18 @@ async def test_status_subscriptions_share_a_reading_but_not_across_fingerprints(
         other = Access("somebody else")
         for number in range(3):
             statuses = [
-                await stack.enter_async_context(aclosing(service.statuses(access, 3600.0)))
+                await stack.enter_async_context(aclosing(catalog.statuses(access, 3600.0)))
                 for access in (ANYONE, ANYONE, other)
             ]
             found = await asyncio.gather(*(anext(one) for one in statuses))
-            assert [status.cursor.positions for status in found] == [(2,)] * 3, number
+            assert [positions_of(status) for status in found] == [(2,)] * 3, number
             assert len(reads) == 2
 
 
 async def test_status_that_is_queried_is_never_an_older_one(tmp_path: Path) -> None:
     async with open_application(tmp_path, RECORDS) as application:
-        service = application.table.service
-        async with aclosing(service.statuses(ANYONE, 1.0)) as statuses:
-            assert (await anext(statuses)).cursor.positions == (2,)
+        table = application.table
+        async with aclosing(table.catalog.statuses(ANYONE, 1.0)) as statuses:
+            assert positions_of(await anext(statuses)) == (2,)
         await application.table.change((b"c", b"3"))
-        assert (await service.reads(ANYONE).status()).cursor.positions == (3,)
+        assert (await table.served.reads(ANYONE, Usage()).status()).cursor.positions == (3,)

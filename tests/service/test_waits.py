@@ -138,7 +138,7 @@ class TestOverGraphQL:
         answer = await topic.served.query(READ, c=_ahead(topic), w=0.1)
         (error,) = answer["errors"]
         assert answer["data"] == {"value": None}
-        feed = topic.served.run.feed
+        feed = topic.served.run.unit().feed
         assert decode_cursor(error["extensions"].pop("reached")) == Cursor(
             feed.topic_id, feed.positions, (), feed.epochs
         )
@@ -182,5 +182,5 @@ class TestOverGraphQL:
 
 def _ahead(topic: ServedTopic, records: int = 1) -> str:
     """Return the cursor after so many more records."""
-    feed = topic.served.run.feed
+    feed = topic.served.run.unit().feed
     return Cursor(feed.topic_id, advance(feed.positions, 0, feed.positions[0] + records)).encode()

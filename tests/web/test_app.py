@@ -11,8 +11,7 @@ from websockets.asyncio.client import connect
 from websockets.typing import Subprotocol
 
 from kvs_graphql.demo.broker import EmbeddedBroker
-from kvs_graphql.service import Service
-from kvs_graphql.service.status import Readiness
+from kvs_graphql.service import Readiness, Table
 from tests.applications import open_application
 from tests.serving import Served, serving_topic
 from tests.transports import TRANSPORT_WS
@@ -179,7 +178,7 @@ async def test_no_redirect_names_a_host_or_leaves_a_prefix(
             assert answer.headers.get("location", "relative/")[0] not in "/h"
 
 
-class BrokenService(Service):
+class BrokenTable(Table):
     """Cannot tell how it is."""
 
     def readiness(self) -> Readiness:
@@ -187,7 +186,7 @@ class BrokenService(Service):
 
 
 async def test_unexpected_error_of_a_page_is_masked_and_does_not_reach_the_server(tmp_path: Path) -> None:
-    async with open_application(tmp_path, service=BrokenService) as application:
+    async with open_application(tmp_path, table=BrokenTable) as application:
         with capture_logs() as logged:
             answer = await call(app_of(application), "GET", "/readyz")
         (error,) = answer.json()["errors"]

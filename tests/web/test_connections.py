@@ -103,7 +103,7 @@ async def test_service_stops_without_an_error_while_a_client_reads_nothing(
         await change_much(topic)
         topic.served.run.stop()
         await topic.served.run.wait()
-        assert topic.served.run.feed.watchers == 0
+        assert topic.served.run.unit().feed.watchers == 0
     assert [record.getMessage() for record in caplog.records if record.levelname == "ERROR"] == []
 
 
@@ -126,7 +126,7 @@ async def test_stopping_service_ends_every_subscription_without_completing_it(
         await topic.served.run.wait()
         assert closing.value.rcvd is not None
         assert (closing.value.rcvd.code, closing.value.rcvd.reason) == (1001, "The service stops.")
-        assert topic.served.run.feed.watchers == 0
+        assert topic.served.run.unit().feed.watchers == 0
 
 
 async def test_stopping_service_closes_subscriptions_before_it_waits_for_writes(tmp_path: Path) -> None:

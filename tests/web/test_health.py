@@ -77,7 +77,7 @@ async def test_cursor_ahead_of_a_service_is_validated_once_its_broker_returns(tm
     async with EmbeddedBroker() as broker, serving_topic(broker, tmp_path, (b"a", b"1")) as topic:
         broker.go_down()
         await topic.served.state(State.WAITING_FOR_BROKER)
-        past = Cursor(topic.served.run.feed.topic_id, (2,)).encode()
+        past = Cursor(topic.served.run.unit().feed.topic_id, (2,)).encode()
         async with WEBSOCKET(topic.served, UPDATES, after=past) as results:
             await until_active(topic.served.http, 1)
             broker.come_up()

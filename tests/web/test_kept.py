@@ -65,7 +65,7 @@ async def test_queries_need_none_of_the_budget(served: Served) -> None:
 
 async def test_subscriptions_with_one_document_count_it_once_and_their_keys_each(tmp_path: Path) -> None:
     async with open_application(tmp_path) as application, open_called(app_of(application)) as socket:
-        budget, used = application.table.service.arguments, list[int]()
+        budget, used = application.table.catalog.arguments, list[int]()
         for number in range(1, 6):
             socket.send(type="subscribe", id=str(number), payload={"query": SILENT, "variables": {"keys": ["k" * 50]}})
             await application.table.watched_by(number)

@@ -66,7 +66,7 @@ async def test_snapshot_is_followed_by_live_and_then_changes(topic: ServedTopic,
         assert {name: live[name] for name in live if name not in ("kind", "cursor")} == dict.fromkeys(
             ("key", "partition", "offset", "timestamp", "entry")
         )
-        assert decode_cursor(live["cursor"]).positions == topic.served.run.feed.positions
+        assert decode_cursor(live["cursor"]).positions == topic.served.run.unit().feed.positions
         await topic.write((b"b/2", b"2"), (b"c", b"1"), (b"b/2", None))
         assert short(await take(results, 2)) == [("SET", "b/2", "2"), ("DELETE", "b/2", None)]
 
@@ -86,7 +86,7 @@ async def test_snapshot_is_followed_by_live_and_then_changes(topic: ServedTopic,
 async def test_keys_that_match_keys_or_prefix_are_watched(
     topic: ServedTopic, transport: Transport, wanted: dict[str, Any], keys: list[str]
 ) -> None:
-    from_second_record = Cursor(topic.served.run.feed.topic_id, (1,)).encode()
+    from_second_record = Cursor(topic.served.run.unit().feed.topic_id, (1,)).encode()
     async with transport(topic.served, UPDATES, after=from_second_record, **wanted) as results:
         updates = await take(results, len(keys))
     assert [update["key"] for update in updates] == keys
@@ -124,7 +124,7 @@ async def test_cursor_of_another_topic_is_answered_by_a_reset(topic: ServedTopic
 async def test_cursor_past_the_end_of_the_topic_is_answered_by_a_reset(
     topic: ServedTopic, transport: Transport
 ) -> None:
-    feed = topic.served.run.feed
+    feed = topic.served.run.unit().feed
     past = Cursor(feed.topic_id, (feed.positions[0] + 1,)).encode()
     async with transport(topic.served, UPDATES, keys=["a", "gone"], after=past) as results:
         assert short(await take(results, 3)) == [("RESET", None, None), ("SNAPSHOT", "a", "1"), ("LIVE", None, None)]
@@ -194,7 +194,7 @@ async def test_query_over_a_stream_has_one_result_with_its_cursor(topic: ServedT
 
 
 async def test_operation_of_a_document_is_chosen_by_its_name(topic: ServedTopic, transport: Transport) -> None:
-    document = "subscription One { one: status { topic } } subscription Two { two: status { topic } }"
+    document = "subscription One { one: status { version } } subscription Two { two: status { version } }"
     async with transport(topic.served, document, operation="Two") as results:
         assert await anext(results) == {"data": {"two": {"topic": topic.name}}}
     for unknown in ("Three", ""):

@@ -153,10 +153,10 @@ class CompiledOperation:
             found: Any = Undefined
             try:
                 found = await field.call(operation, bound)
-                reads = operation.reads
+                usage = operation.usage
                 # Inline, as `work` has it: a call would cost a query one per cent.
-                work = reads.records * self.fields_per_record
-                if work + reads.size_bytes * self.texts_per_record // _BYTES_PER_UNIT <= _SMALL_WORK_MAX:
+                work = usage.records * self.fields_per_record
+                if work + usage.size_bytes * self.texts_per_record // _BYTES_PER_UNIT <= _SMALL_WORK_MAX:
                     return Result({field.name: field.show(bound, operation.access)(found)}, [])
             except Exception as error:  # noqa: BLE001 - it is reported at its path
                 found = error if found is Undefined else found
@@ -164,10 +164,10 @@ class CompiledOperation:
         else:
             calls = [_outcome(field, operation, bound) for field in self.fields]
             outcomes = await asyncio.gather(*calls, return_exceptions=True)
-        reads = operation.reads
-        if self.work(reads.records, reads.size_bytes) > _SMALL_WORK_MAX:
+        usage = operation.usage
+        if self.work(usage.records, usage.size_bytes) > _SMALL_WORK_MAX:
             await operation.budget.turn()
-        return await self.result(outcomes, bound, operation.access, operation.budget, reads.records, reads.size_bytes)
+        return await self.result(outcomes, bound, operation.access, operation.budget, usage.records, usage.size_bytes)
 
     def is_large(self, records: int, size_bytes: int) -> bool:
         """Whether so much is to be shown that others would have to wait."""

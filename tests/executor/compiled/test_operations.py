@@ -122,16 +122,16 @@ class Changed:
 class Subscription:
     @strawberry.subscription
     def updates(self, info: OperationInfo) -> AsyncIterator[Changed]:
-        service, start = info.context.service, Start(snapshot=True)
+        table, start = info.context.catalog.tables[""], Start(snapshot=True)
         source = Source(
-            lambda sink: service.updates(Interest(), start, sink), lambda _: Changed(), _no_size, updates=True
+            lambda sink: table.updates(Interest(), start, sink), lambda _: Changed(), _no_size, updates=True
         )
         return cast("AsyncIterator[Changed]", source)
 
     @strawberry.subscription
     def keys(self, info: OperationInfo) -> AsyncIterator[str]:
-        service, start = info.context.service, Start(snapshot=True)
-        source = Source(partial(service.updates, Interest(), start), _key_of, _no_size, updates=True)
+        table, start = info.context.catalog.tables[""], Start(snapshot=True)
+        source = Source(partial(table.updates, Interest(), start), _key_of, _no_size, updates=True)
         return cast("AsyncIterator[str]", source)
 
 

@@ -16,7 +16,7 @@ ENTRY = {"key": "a", "value": '{"n": 1}', "size": 8, "partition": 0, "offset": 0
 
 
 def prepared(document: str) -> PreparedOperation:
-    executor = Executor(build_schema(writes=True), EXECUTOR_LIMITS, Metrics())
+    executor = Executor(build_schema({"": True}), EXECUTOR_LIMITS, Metrics())
     operation = executor.prepare(Request(document))
     assert isinstance(operation, PreparedOperation), operation
     return operation

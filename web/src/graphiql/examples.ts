@@ -6,11 +6,14 @@ export const EXAMPLES: NonNullable<GraphiQLProps["defaultTabs"]> = [
     query: `# Is the service ready, and how far is it behind Kafka?
 query Status {
   status {
-    topic
     ready
     state
     entries
     lag
+    tables {
+      topic
+      state
+    }
   }
 }
 `,

@@ -5,7 +5,7 @@ type Exact<T extends { [key: string]: unknown }> = { [K in keyof T]: T[K] };
 export type Incremental<T> =
   T | { [P in keyof T]?: P extends " $fragmentName" | "__typename" ? T[P] : never };
 import type { DocumentTypeDecoration } from "@graphql-typed-document-node/core";
-/** What the service's consumer is doing. */
+/** What a table's consumer is doing. */
 export type State =
   | "STARTING"
   | "WAITING_FOR_BROKER"
@@ -65,17 +65,19 @@ export type StatusSubscriptionVariables = Exact<{
 
 export type StatusSubscription = {
   status: {
-    topic: string;
-    ready: boolean;
-    state: State;
-    reason: string;
-    since: string;
-    entries: number;
-    lag: number;
     subscribers: number;
     version: string;
-    partitions: Array<{ partition: number; position: number; endOffset: number; lag: number }>;
-    sizes: { databaseBytes: number; windowChanges: number };
+    tables: Array<{
+      topic: string;
+      ready: boolean;
+      state: State;
+      reason: string;
+      since: string;
+      entries: number;
+      lag: number;
+      partitions: Array<{ partition: number; position: number; endOffset: number; lag: number }>;
+      sizes: { databaseBytes: number; windowChanges: number };
+    }>;
   };
 };
 
@@ -208,25 +210,27 @@ export const ChangesDocument = new TypedDocumentString(`
 export const StatusDocument = new TypedDocumentString(`
     subscription Status($interval: Float!) {
   status(interval: $interval) {
-    topic
-    ready
-    state
-    reason
-    since
-    entries
-    lag
-    partitions {
-      partition
-      position
-      endOffset
-      lag
-    }
-    sizes {
-      databaseBytes
-      windowChanges
-    }
     subscribers
     version
+    tables {
+      topic
+      ready
+      state
+      reason
+      since
+      entries
+      lag
+      partitions {
+        partition
+        position
+        endOffset
+        lag
+      }
+      sizes {
+        databaseBytes
+        windowChanges
+      }
+    }
   }
 }
     `) as unknown as TypedDocumentString<StatusSubscription, StatusSubscriptionVariables>;

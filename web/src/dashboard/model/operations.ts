@@ -21,4 +21,6 @@ export {
 export type Update = UpdatesSubscription["updates"] & {
   entry: { headers?: HeaderFragment[] } | null;
 };
-export type Status = StatusSubscription["status"];
+export type ServiceStatus = StatusSubscription["status"];
+/** The status of the table that is shown, and what the service says of itself. */
+export type Status = ServiceStatus["tables"][number] & Omit<ServiceStatus, "tables">;

@@ -39,7 +39,8 @@ export class Service {
       { document: STATUS, variables: { interval: this.interval } },
       {
         data: ({ status }) => {
-          if (running) this.take(status);
+          const [table] = status.tables;
+          if (running && table) this.take({ ...status, ...table });
         },
         failed: (failure) => {
           retry(this.delayAfter(failure));

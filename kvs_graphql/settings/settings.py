@@ -1,7 +1,7 @@
 """Every setting: its variable, unit, default, allowed values and one line of documentation.
 
-Flags of `kvs-graphql serve` win over environment variables prefixed `KVS_`, which win over a `.env` file. The name of a
-limit says its unit or what it counts, and ends in `_max` or `_min`.
+Flags of `kvs-graphql serve` win over environment variables prefixed `KVS_`, which win over a `.env` file, which wins
+over `kvs.toml`. The name of a limit says its unit or what it counts, and ends in `_max` or `_min`.
 """
 
 import ipaddress
@@ -9,61 +9,68 @@ import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic_settings import (
+    BaseSettings,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
 
 from kvs_graphql.credentials import read_secret, tls_context
-from kvs_graphql.errors import BadSetting
+from kvs_graphql.settings.sources import ConfigFile, Variables
+from kvs_graphql.settings.tables import TableSettings, Tombstones, Topic, Unreadable, check_names
 
 PREFIX = "KVS_"
 
 _ORIGIN = re.compile(r"https?://[^/?#@\s]+")
 _HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _ROOT_PATH = re.compile(r"(/[A-Za-z0-9._~-]+)*")
-_TOPIC = re.compile(r"[A-Za-z0-9._-]{1,249}")
-
-# Plain words for pydantic's types of errors; its own message says the rest well enough.
-_ALLOWED = {
-    "int_parsing": "must be a whole number",
-    "float_parsing": "must be a number",
-    "bool_parsing": "must be true or false",
-    "string_too_short": "must not be empty",
-}
 
 _KIB = 1024
 _MIB = 1024 * _KIB
 
 DEFAULT_CONNECTIONS_MAX = 25_000
+_DEFAULT_DIRECTORY = Path("kvs")
 
 Count = Annotated[int, Field(ge=1)]
 Bytes = Annotated[int, Field(ge=1)]
 Seconds = Annotated[float, Field(gt=0)]
 
 
-_SECRETS = ("kafka_password", "kafka_key_password")
+SECRETS = ("kafka_password", "kafka_key_password")
 
 
 class Settings(BaseSettings):
     """The settings of one service, frozen. Use `load_settings` to make one."""
 
     model_config = SettingsConfigDict(
-        env_prefix=PREFIX, env_file=".env", extra="ignore", frozen=True, hide_input_in_errors=True
+        env_prefix=PREFIX,
+        env_file=".env",
+        env_nested_delimiter="__",
+        extra="ignore",
+        frozen=True,
+        hide_input_in_errors=True,
     )
 
     # What to serve, and where.
     bootstrap_servers: str = Field("localhost:9092", description="Kafka brokers, as host:port, comma-separated.")
-    topic: str = Field("kvs-topic", description="Kafka topic to serve.")
-    database: Path = Field(Path("kvs.db"), description="SQLite file that holds the table.")
+    topic: Topic = Field("kvs-topic", description="Kafka topic to serve, as the only table.")
+    tables: dict[str, TableSettings] = Field({}, description="Tables to serve instead, by name.")
+    database: Path = Field(
+        Path("kvs.db"),
+        description="SQLite file that holds the table; with tables, a directory with a file for each (`kvs`).",
+    )
     host: str = Field("127.0.0.1", min_length=1, description="Address to listen on.")
     port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0 picks a free one.")
     root_path: str = Field(
         "", description="Path prefix that a proxy in front passes on, such as /kvs; a proxy that strips it needs none."
     )
-    tombstones: Literal["delete", "empty"] = Field(
+    tombstones: Tombstones = Field(
         "delete", description="Effect of a record without a value: delete its key, or store an empty value."
     )
-    unreadable: Literal["stop", "skip"] = Field(
-        "stop", description="What to do with a record that cannot be read: stop the service, or skip and count it."
+    unreadable: Unreadable = Field(
+        "stop", description="What to do with a record that cannot be read: stop its table, or skip and count it."
     )
     graphiql: bool = Field(True, description="Serve GraphiQL to browsers at /graphql.")
     cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
@@ -252,11 +259,10 @@ class Settings(BaseSettings):
     def _split(cls, value: object) -> object:
         return tuple(filter(None, map(str.strip, value.split(",")))) if isinstance(value, str) else value
 
-    @field_validator("topic")
+    @field_validator("tables")
     @classmethod
-    def _check_topic(cls, value: str) -> str:
-        if not _TOPIC.fullmatch(value) or value in {".", ".."}:
-            raise ValueError("must be a topic name: 1 to 249 letters, digits, '.', '_' or '-'")
+    def _check_tables(cls, value: dict[str, TableSettings]) -> dict[str, TableSettings]:
+        check_names(value)
         return value
 
     @field_validator("bootstrap_servers")
@@ -303,7 +309,7 @@ class Settings(BaseSettings):
     def _read_secrets(cls, values: dict[str, Any]) -> dict[str, Any]:
         """Take secrets from their files."""
         found = dict(values)
-        for name in _SECRETS:
+        for name in SECRETS:
             file = f"{name}_file"
             if values.get(file) is None:
                 continue
@@ -315,6 +321,9 @@ class Settings(BaseSettings):
     @model_validator(mode="after")
     def _check_combinations(self) -> Self:
         """Check what depends on several settings, or on files."""
+        for name in ("topic", "enable_writes") if self.tables else ():
+            if name in self.model_fields_set:
+                raise ValueError(f"{variable(name)} is for a service of one topic: with tables, each has its own")
         if self.kafka_security_protocol.startswith("SASL") and not (self.kafka_username and self.kafka_password):
             raise ValueError(
                 f"KVS_KAFKA_SECURITY_PROTOCOL={self.kafka_security_protocol} needs KVS_KAFKA_USERNAME, and "
@@ -337,29 +346,40 @@ class Settings(BaseSettings):
         )
         return self
 
+    @property
+    def catalog(self) -> dict[str, TableSettings]:
+        """The tables by name: those of the configuration, or the only one, without a name."""
+        tables = self.tables or {"": TableSettings(topic=self.topic, writes=self.enable_writes)}
+        defaults = {"tombstones": self.tombstones, "unreadable": self.unreadable}
+        return {
+            name: table.model_copy(
+                update={key: value for key, value in defaults.items() if getattr(table, key) is None}
+            )
+            for name, table in tables.items()
+        }
 
-def load_settings(**flags: Any) -> Settings:
-    """Load the settings of this process; `flags` win over all other sources.
+    def database_of(self, table: str) -> Path:
+        """The file of the table with that name, which may be empty."""
+        if not table:
+            return self.database
+        directory = self.database if "database" in self.model_fields_set else _DEFAULT_DIRECTORY
+        return directory / f"{table}.db"
 
-    Raises:
-        BadSetting: A value is not allowed. The message is one line that names the variable and says what is allowed.
-    """
-    try:
-        return Settings(**flags)
-    except ValidationError as error:
-        raise BadSetting("; ".join(_describe(dict(detail)) for detail in error.errors())) from None
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - part of the signature
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Flags, variables, `.env`, `kvs.toml`; earlier wins."""
+        config = ConfigFile(settings_cls)
+        variables = [Variables(source, config.tables) for source in (env_settings, dotenv_settings)]
+        return (init_settings, *variables, config)
 
 
 def variable(name: str) -> str:
     """Return the environment variable of a field."""
     return PREFIX + name.upper()
-
-
-def _describe(detail: dict[str, Any]) -> str:
-    cause = detail.get("ctx", {}).get("error")
-    if not detail["loc"]:
-        return str(cause)
-    name = str(detail["loc"][0])
-    shown = "" if name in _SECRETS else f"={detail['input']!s}".replace("\n", "\\n")
-    allowed = _ALLOWED.get(detail["type"]) or detail["msg"].replace("Input should be", "must be")
-    return f"{variable(name)}{shown}: {cause or allowed}"

@@ -11,13 +11,14 @@ from kvs_graphql.feed import Feed, Sink, Update
 from kvs_graphql.records import Interest, Record
 from kvs_graphql.service.coalesced import CoalescedReads, read_keys
 from kvs_graphql.service.limits import ServiceLimits
-from kvs_graphql.service.reads import SMALL_READ_BYTES_MAX, Reads, Room, Table
-from kvs_graphql.service.status import Readiness, SharedStatuses, Status, StatusReader
+from kvs_graphql.service.reads import SMALL_READ_BYTES_MAX, Reads, SharedReads
+from kvs_graphql.service.status import Readiness, StatusReader
+from kvs_graphql.service.usage import Usage
 from kvs_graphql.service.waits import AtLeast
 from kvs_graphql.service.writes import Producer, Writes
 from kvs_graphql.state import Lifecycle
 from kvs_graphql.store import Store, TooManyBytes
-from kvs_graphql.watch import ByteBudget, Quotas, Start, Watch, arguments_bytes
+from kvs_graphql.watch import Quotas, Start, Watch, arguments_bytes
 
 
 class Latest(NamedTuple):
@@ -27,7 +28,7 @@ class Latest(NamedTuple):
     cursor: Cursor
 
 
-class Service:
+class Table:
     """Used by any number of requests at once."""
 
     def __init__(
@@ -37,10 +38,16 @@ class Service:
         feed: Feed,
         lifecycle: Lifecycle,
         limits: ServiceLimits,
+        quotas: Quotas,
         producer: Producer | None = None,
         *,
+        required: bool = True,
         empty_tombstones: bool = False,
     ) -> None:
+        """`required` if the service is ready only while the table is; `quotas` are shared by all tables."""
+        self.name = feed.table
+        """Empty for the only table of a service without a catalog."""
+        self.required = required
         self.limits = limits
         self._store = store
         self._feed = feed
@@ -48,30 +55,28 @@ class Service:
         self._producer = producer
         self._empty_tombstones = empty_tombstones
         self._validator = CursorValidator(feed, lifecycle.refreshes)
-        self._quotas = Quotas(limits.watch)
+        self._quotas = quotas
         small_bytes_max = min(SMALL_READ_BYTES_MAX, limits.read_bytes_max)
         small = read_keys(store, small_bytes_max)
         self._live = CoalescedReads(small)
         """The reads of live queries, apart from those of requests: many may wake at once."""
         self._read_alone = read_keys(store, limits.read_bytes_max)
-        self._shared_statuses = SharedStatuses(
-            lambda access: self.reads(access, single_field=True).status(), limits.interval_seconds_min
-        )
-        self._table = Table(
+        self._shared = SharedReads(
+            self.name,
             store,
             limits,
             CoalescedReads(small),
             AtLeast(feed, self._validator, lifecycle),
-            StatusReader(topic, lifecycle),
+            StatusReader(self.name, topic, lifecycle),
             small_bytes_max,
         )
 
-    def reads(self, access: Access, room: Room | None = None, *, single_field: bool = False) -> Reads:
+    def reads(self, access: Access, usage: Usage, *, single_field: bool = False) -> Reads:
         """The reads of one request: all of one snapshot; `single_field` where only one field reads.
 
-        Without `room`, the reads must be small.
+        `usage` counts what the request reads of all tables.
         """
-        return Reads(self._table, access, room, single_field=single_field)
+        return Reads(self._shared, access, usage, single_field=single_field)
 
     def writes(self) -> Writes:
         """The writes of one request, in order. Only where the service takes any."""
@@ -117,29 +122,14 @@ class Service:
         self.limits.check_number_of_keys(len(keys))
         return self._latest(keys, self.limits.interval(interval))
 
-    def statuses(self, access: Access, interval: float | None = None) -> AsyncGenerator[Status, None]:
-        """How the service is, every `interval` seconds.
-
-        Raises:
-            BadInput: The interval is shorter than allowed.
-            Unavailable: The service is stopping, or its table cannot be read.
-        """
-        return self._statuses(access, self.limits.interval(interval))
-
-    @property
-    def arguments(self) -> ByteBudget:
-        """What open subscriptions keep of their requests."""
-        return self._quotas.arguments
-
-    @property
-    def stopping(self) -> bool:
-        """Whether subscriptions have been ended because the service stops."""
-        return self._feed.closed
-
     def readiness(self) -> Readiness:
-        """Whether the service should get traffic, and why; read from memory alone."""
+        """Whether clients can rely on the table, and why; read from memory alone."""
         lag = sum(self._lifecycle.lag(self._feed.positions))
         return Readiness(self._lifecycle.ready, self._lifecycle.moment, lag)
+
+    def close(self) -> None:
+        """End all subscriptions and waits: the service stops."""
+        self._feed.close()
 
     async def _latest(self, keys: Sequence[bytes], pause: float) -> AsyncGenerator[Latest, None]:
         shown: tuple[bytes, array[int]] | None = None
@@ -163,11 +153,6 @@ class Service:
                 found.clear()
                 await self._feed.rest(pause)
                 await watcher.wait()
-
-    async def _statuses(self, access: Access, pause: float) -> AsyncGenerator[Status, None]:
-        while True:
-            yield await self._shared_statuses.status(access)
-            await self._feed.rest(pause)
 
 
 def _origins(records: Iterable[Record | None]) -> "array[int]":

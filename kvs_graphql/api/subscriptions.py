@@ -1,0 +1,153 @@
+"""The root fields of subscriptions: each decodes its arguments, and says where its events come from."""
+
+from typing import Any
+
+import strawberry
+from strawberry import UNSET
+from strawberry.types.field import StrawberryField
+
+from kvs_graphql.api.context import OperationInfo
+from kvs_graphql.api.costs import sized_by
+from kvs_graphql.api.encodings import Encoding
+from kvs_graphql.api.fields import given, root_field
+from kvs_graphql.api.scalars import CursorToken
+from kvs_graphql.api.sources import Source, one_by_one, size_of
+from kvs_graphql.api.status import Status, status
+from kvs_graphql.api.tables import TableTypes
+from kvs_graphql.api.types import EncodingArgument
+from kvs_graphql.errors import BadInput
+from kvs_graphql.records import Interest
+from kvs_graphql.service import Latest, Start
+from kvs_graphql.service import Status as ServiceStatus
+from kvs_graphql.service import Update as ServiceUpdate
+
+# The executor takes a resolver's source for what it is; Strawberry is told the type of its events.
+
+
+def subscription_fields(types: TableTypes) -> list[StrawberryField]:
+    """The fields that watch one table."""
+    name, entry_of, update_of = types.table, types.entry_of, types.update_of
+
+    def updates(
+        self: Any,
+        info: OperationInfo,
+        keys: list[str] | None = UNSET,
+        prefix: str | None = UNSET,
+        key_encoding: EncodingArgument = Encoding.UTF8,
+        after: CursorToken | None = UNSET,
+        snapshot: bool = False,
+        progress: bool = False,
+        interval: float | None = UNSET,
+    ) -> Any:
+        context = info.context
+        table, resume = context.catalog.tables[name], context.connection.resume
+        wanted, within, token = given(keys), given(prefix), given(after)
+        if resume is not None:
+            token, snapshot = CursorToken(resume), False
+        if wanted == []:
+            raise BadInput("`keys` is empty: leave it out to watch every key.")
+        if snapshot and token is not None:
+            raise BadInput("`after` and `snapshot` exclude each other.")
+        interest = Interest(
+            None if wanted is None else frozenset(context.key(key, key_encoding) for key in wanted),
+            None if within is None else context.key(within, key_encoding),
+        )
+        cursor = None if token is None else table.limits.cursor(token, name)
+        start = Start(cursor, snapshot, progress, given(interval))
+        table.check_watch(interest, start)
+        json_values = context.json_values
+        return Source(
+            lambda sink: table.updates(interest, start, sink),
+            lambda update: update_of(update, json_values),
+            _size_of_update,
+            updates=True,
+        )
+
+    def value(self: Any, info: OperationInfo, key: str, key_encoding: EncodingArgument = Encoding.UTF8) -> Any:
+        context, json_values = info.context, info.context.json_values
+        latest = context.catalog.tables[name].latest([context.key(key, key_encoding)])
+
+        def view(found: Latest) -> Any:
+            return entry_of(found.records[0], json_values, found.cursor)
+
+        return Source(lambda _: one_by_one(latest), view, _size_of_latest)
+
+    def values(
+        self: Any,
+        info: OperationInfo,
+        keys: list[str],
+        key_encoding: EncodingArgument = Encoding.UTF8,
+        interval: float | None = UNSET,
+    ) -> Any:
+        context, json_values = info.context, info.context.json_values
+        wanted = [context.key(key, key_encoding) for key in keys]
+        latest = context.catalog.tables[name].latest(wanted, given(interval))
+
+        def view(found: Latest) -> Any:
+            return [entry_of(record, json_values, found.cursor) for record in found.records]
+
+        return Source(lambda _: one_by_one(latest), view, _size_of_latest)
+
+    return [
+        root_field(
+            name,
+            "updates",
+            strawberry.subscription,
+            updates,
+            graphql_type=types.update,
+            description="Changes of keys as they arrive from Kafka: of these keys, of those with the prefix, or of "
+            "all. `snapshot` sends the matching entries first; `after` resumes where another subscription stopped. "
+            "With `interval`, changes come at most once every `interval` seconds, only the latest of each key; if "
+            "others were left out, they come between CONFLATED and LIVE.",
+        ),
+        root_field(
+            name,
+            "value",
+            strawberry.subscription,
+            value,
+            graphql_type=types.entry | None,
+            description="The entry of a key: its current state, then its latest state after each change.",
+        ),
+        root_field(
+            name,
+            "values",
+            strawberry.subscription,
+            values,
+            graphql_type=types.entries,
+            description="The entry of each key: their current state, then their latest state after each change. "
+            "No faster than every `interval` seconds.",
+            directives=[sized_by("keys")],
+        ),
+    ]
+
+
+def shared_subscription_fields() -> list[StrawberryField]:
+    """The fields of all tables together."""
+
+    def status_(self: Any, info: OperationInfo, interval: float = 1) -> Any:
+        metrics = info.context.connection.metrics
+        statuses = info.context.catalog.statuses(info.context.access, interval)
+
+        def view(found: ServiceStatus) -> Status:
+            return status(found, metrics.open_subscriptions())
+
+        return Source(lambda _: one_by_one(statuses), view, lambda found: (len(found.tables), 0))
+
+    return [
+        root_field(
+            "",
+            "status",
+            strawberry.subscription,
+            status_,
+            graphql_type=Status,
+            description="The status of the service, every `interval` seconds.",
+        )
+    ]
+
+
+def _size_of_update(update: ServiceUpdate) -> tuple[int, int]:
+    return 1, 0 if update.record is None else update.record.size_bytes
+
+
+def _size_of_latest(latest: Latest) -> tuple[int, int]:
+    return size_of(latest.records)

@@ -1,0 +1,44 @@
+"""What one request reads, over all tables together."""
+
+import asyncio
+from typing import Protocol
+
+
+class Room(Protocol):
+    """Where an operation gets the room of a large one."""
+
+    async def enlarge(self) -> None:
+        """Return once there is some."""
+        ...
+
+
+class Usage:
+    """Counts what the reads of one request take. There is one for each query: it must cost little."""
+
+    __slots__ = ("_room", "_turn", "is_large", "keys", "records", "size_bytes")
+
+    def __init__(self, room: Room | None = None) -> None:
+        """Without `room`, the reads must be small."""
+        self.keys = 0
+        """How many keys were asked for."""
+        self.records = 0
+        """How many records were read."""
+        self.size_bytes = 0
+        """About how many bytes these have at most, each counted as often as it was asked for."""
+        self.is_large = False
+        """Whether there is room for a large read."""
+        self._room = room
+        self._turn: asyncio.Lock | None = None
+
+    @property
+    def turn(self) -> asyncio.Lock:
+        """Held by a read that may take all that is left."""
+        if self._turn is None:
+            self._turn = asyncio.Lock()
+        return self._turn
+
+    async def enlarge(self) -> None:
+        """Return once there is room for a large read."""
+        assert self._room is not None
+        await self._room.enlarge()
+        self.is_large = True

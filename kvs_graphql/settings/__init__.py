@@ -1,0 +1,8 @@
+"""Every setting: of the service, and of each of its tables; and where they are read from."""
+
+from kvs_graphql.settings.limits import from_settings
+from kvs_graphql.settings.loading import load_settings
+from kvs_graphql.settings.settings import DEFAULT_CONNECTIONS_MAX, Settings, variable
+from kvs_graphql.settings.tables import TableSettings
+
+__all__ = ["DEFAULT_CONNECTIONS_MAX", "Settings", "TableSettings", "from_settings", "load_settings", "variable"]

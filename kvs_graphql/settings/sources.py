@@ -1,0 +1,72 @@
+"""Where settings come from besides flags: variables, `.env`, and `kvs.toml`."""
+
+import os
+import tomllib
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
+
+CONFIG_VARIABLE = "KVS_CONFIG"
+_DEFAULT_CONFIG = Path("kvs.toml")
+
+
+class ConfigFile(PydanticBaseSettingsSource):
+    """The settings in `kvs.toml`, or in the file that `KVS_CONFIG` names."""
+
+    def __init__(self, settings: type[BaseSettings]) -> None:
+        """Raises: ValueError: The file that `KVS_CONFIG` names is not there, or a file is not TOML."""
+        super().__init__(settings)
+        named = os.environ.get(CONFIG_VARIABLE)
+        path = Path(named) if named else _DEFAULT_CONFIG
+        self.values: dict[str, Any] = {}
+        if not named and not path.is_file():
+            return
+        try:
+            self.values = tomllib.loads(path.read_text())
+        except OSError as error:
+            raise ValueError(f"{CONFIG_VARIABLE}={named or path}: {error.strerror}") from None
+        except ValueError as error:
+            raise ValueError(f"{path} is not TOML: {error}") from None
+        for name in self.values:
+            if name not in settings.model_fields:
+                raise ValueError(f"{path}: {name}: there is no such setting")
+
+    @property
+    def tables(self) -> Iterable[str]:
+        """The names of the tables that it has."""
+        tables = self.values.get("tables", {})
+        return tables if isinstance(tables, dict) else ()
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        """One setting, as pydantic-settings wants it."""
+        return self.values.get(field_name), field_name, False
+
+    def __call__(self) -> dict[str, Any]:
+        return self.values
+
+
+class Variables(PydanticBaseSettingsSource):
+    """Variables, of which those of tables match the names in the file without regard to case, and create no table."""
+
+    def __init__(self, inner: PydanticBaseSettingsSource, tables: Iterable[str]) -> None:
+        super().__init__(inner.settings_cls)
+        self._inner = inner
+        self._names = {name.lower(): name for name in tables}
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        """One setting, as pydantic-settings wants it."""
+        return self._inner.get_field_value(field, field_name)
+
+    def __call__(self) -> dict[str, Any]:
+        values = self._inner()
+        tables = values.get("tables")
+        if not isinstance(tables, dict):
+            return values
+        for name in tables:
+            if name.lower() not in self._names:
+                known = ", ".join(self._names.values()) or "none"
+                raise ValueError(f"KVS_TABLES__{name.upper()}: no such table in the configuration file; it has {known}")
+        return {**values, "tables": {self._names[name.lower()]: value for name, value in tables.items()}}

@@ -1,0 +1,7 @@
+"""A table as one unit: whatever belongs to one topic, put together, started and stopped."""
+
+from kvs_graphql.tables.directory import prepare_directory
+from kvs_graphql.tables.limits import service_limits
+from kvs_graphql.tables.unit import TableUnit, open_table
+
+__all__ = ["TableUnit", "open_table", "prepare_directory", "service_limits"]

@@ -1,0 +1,112 @@
+"""Whatever belongs to one topic, as one unit: its store, feed, consumer, producer and state."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+import structlog
+
+from kvs_graphql.errors import OperatorError
+from kvs_graphql.feed import Feed
+from kvs_graphql.kafka.consumer import Consumer
+from kvs_graphql.kafka.producer import Producer
+from kvs_graphql.metrics import Metrics, TableMetrics
+from kvs_graphql.service import Quotas, ServiceLimits, Table
+from kvs_graphql.settings import Settings, TableSettings
+from kvs_graphql.state import Lifecycle, Moment, State
+from kvs_graphql.store import open_store
+from kvs_graphql.tables.limits import connection_of, consumer_limits, producer_limits, window_limits
+
+log = structlog.get_logger(__name__)
+
+
+class TableUnit:
+    """A table that runs. Made by `open_table`."""
+
+    def __init__(
+        self,
+        table: Table,
+        feed: Feed,
+        lifecycle: Lifecycle,
+        metrics: TableMetrics,
+        consumer: Consumer,
+        producer: Producer,
+    ) -> None:
+        self.name = table.name
+        self.table = table
+        self.feed = feed
+        self.lifecycle = lifecycle
+        self.failure: OperatorError | None = None
+        """Why the table cannot go on: an operator has to act."""
+        self._metrics = metrics
+        self._consumer = consumer
+        self._producer = producer
+
+    async def run(self, stopped: Callable[["TableUnit"], None]) -> None:
+        """Consume, and produce, until cancelled; call `stopped` if the consumer cannot go on, and take writes still."""
+        self._metrics.ready.set_function(lambda: self.lifecycle.ready)
+        self.lifecycle.listen(self._report)
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._producer.run())
+            try:
+                await self._consumer.run()
+            except OperatorError as failure:
+                self._stop(failure, stopped)
+
+    async def flush(self, seconds_max: float) -> None:
+        """Refuse new writes, and give those already taken some time."""
+        await self._producer.flush(seconds_max)
+
+    def _report(self, moment: Moment) -> None:
+        named = {"table": self.name} if self.name else {}
+        for state in State:
+            self._metrics.state(state.value).set(state is moment.state)
+        log.info("state", **named, state=moment.state.value, reason=moment.reason)
+
+    def _stop(self, failure: OperatorError, stopped: Callable[["TableUnit"], None]) -> None:
+        self.failure = failure
+        self.lifecycle.move(State.STOPPED, str(failure))
+        stopped(self)
+
+
+@asynccontextmanager
+async def open_table(
+    name: str, own: TableSettings, settings: Settings, limits: ServiceLimits, quotas: Quotas, metrics: Metrics
+) -> AsyncIterator[TableUnit]:
+    """Open the table with that name, which may be empty, and its file, for as long as the context is open.
+
+    `own` are its settings, `settings` those of the service; `limits` and `quotas` are shared by all tables.
+
+    Raises:
+        OperatorError: Its file cannot be opened.
+    """
+    lifecycle, measured = Lifecycle(), metrics.of_table(name)
+    empty_tombstones = own.tombstones == "empty"
+    path, readers = settings.database_of(name), settings.reader_connections
+    async with open_store(path, window_limits(settings), readers=readers, table=name) as store:
+        feed = Feed(store.cursor, changes_max=settings.feed_changes_max, bytes_max=settings.feed_bytes_max)
+        connection = connection_of(settings)
+        producer = Producer(connection, own.topic, lifecycle, measured, producer_limits(settings))
+        table = Table(
+            own.topic,
+            store,
+            feed,
+            lifecycle,
+            limits,
+            quotas,
+            producer,
+            required=own.required,
+            empty_tombstones=empty_tombstones,
+        )
+        consumer = Consumer(
+            connection,
+            own.topic,
+            store,
+            feed,
+            lifecycle,
+            measured,
+            consumer_limits(settings),
+            empty_tombstones=empty_tombstones,
+            skip_unreadable=own.unreadable == "skip",
+        )
+        yield TableUnit(table, feed, lifecycle, measured, consumer, producer)

@@ -1,0 +1,224 @@
+"""Several tables in one service: each as if alone, and one graph, one cursor and one status over all of them."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, aclosing
+from pathlib import Path
+from typing import Any
+
+import pytest
+from structlog.testing import capture_logs
+
+from kvs_graphql.client import connect
+from kvs_graphql.cursor import decode_cursor
+from kvs_graphql.demo.broker import EmbeddedBroker
+from kvs_graphql.errors import BadSetting, DatabaseError
+from kvs_graphql.state import State
+from tests.deadline import SECONDS_MAX
+from tests.serving import Served, serving_tables, write
+
+TABLES = ("orders", "orderItems")
+
+
+@pytest.fixture
+async def topics(embedded_broker: EmbeddedBroker, embedded_topic: str) -> dict[str, str]:
+    """The topic of each table."""
+    found = {table: f"{embedded_topic}-{table}" for table in TABLES}
+    for topic in found.values():
+        embedded_broker.create_topic(topic, 1)
+    return found
+
+
+@pytest.fixture
+async def served(embedded_broker: EmbeddedBroker, topics: dict[str, str], tmp_path: Path) -> AsyncIterator[Served]:
+    """Two tables that take writes, live."""
+    tables = {table: {"topic": topic, "writes": True} for table, topic in topics.items()}
+    async with serving_tables(embedded_broker.bootstrap_servers, tables, tmp_path) as served:
+        async with asyncio.timeout(SECONDS_MAX):
+            for table in TABLES:
+                await served.state(State.LIVE, table)
+        yield served
+
+
+async def put(served: Served, table: str, key: str, value: str) -> str:
+    """Write a value by the table's own mutation; return the cursor."""
+    field = f"{table}Set"
+    document = f"mutation($k: String!, $v: String!) {{ {field}(key: $k, value: $v) {{ cursor }} }}"
+    found: str = (await served.data(document, k=key, v=value))[field]["cursor"]
+    return found
+
+
+async def test_each_table_has_its_own_fields_types_and_records(served: Served) -> None:
+    for table, value in zip(TABLES, ("1", "2"), strict=True):
+        await put(served, table, "a", value)
+    document = """query($orders: Cursor, $items: Cursor) {
+      ordersValue(key: "a", atLeast: $orders) { __typename id value }
+      orderItemsValues(keys: ["a", "b"], atLeast: $items) { __typename id value }
+      ordersEntries(first: 5) { totalCount edges { node { key ... on AnyEntry { value history { value } } } } }
+    }"""
+    orders, items = [await put(served, table, "b", "3") for table in TABLES]
+    answer = await served.query(document, orders=orders, items=items)
+    assert answer["data"] == {
+        "ordersValue": {"__typename": "OrdersEntry", "id": "b3JkZXJzAGE", "value": "1"},
+        "orderItemsValues": [
+            {"__typename": "OrderItemsEntry", "id": "b3JkZXJJdGVtcwBh", "value": "2"},
+            {"__typename": "OrderItemsEntry", "id": "b3JkZXJJdGVtcwBi", "value": "3"},
+        ],
+        "ordersEntries": {
+            "totalCount": 2,
+            "edges": [
+                {"node": {"key": "a", "value": "1", "history": [{"value": "1"}]}},
+                {"node": {"key": "b", "value": "3", "history": [{"value": "3"}]}},
+            ],
+        },
+    }
+    token = answer["extensions"]["cursor"]
+    assert [decode_cursor(token, table).positions for table in TABLES] == [(2,), (2,)]
+
+
+async def test_node_is_of_the_table_that_its_id_names(served: Served) -> None:
+    cursor = await put(served, "orderItems", "a", "1")
+    await served.data('query($at: Cursor) { orderItemsValue(key: "a", atLeast: $at) { id } }', at=cursor)
+    document = "query($id: ID!) { node(id: $id) { __typename id ... on AnyEntry { key value } } }"
+    found = await served.data(document, id="b3JkZXJJdGVtcwBh")
+    assert found["node"] == {"__typename": "OrderItemsEntry", "id": "b3JkZXJJdGVtcwBh", "key": "a", "value": "1"}
+    assert await served.data(document, id="b3JkZXJzAGE") == {"node": None}
+    for unknown in ("YQ", "cGFnZXMAYQ"):
+        assert await served.code(document, id=unknown) == "BAD_KEY"
+
+
+async def test_field_takes_its_own_part_of_a_cursor_and_refuses_one_without(served: Served) -> None:
+    cursors = {table: await put(served, table, "a", "1") for table in TABLES}
+    for table, cursor in cursors.items():
+        await served.applied(decode_cursor(cursor, table).positions, table)
+    both = (await served.query("{ ordersEntries { totalCount } orderItemsEntries { totalCount } }"))["extensions"][
+        "cursor"
+    ]
+    read = 'query($at: Cursor) { ordersValue(key: "a", atLeast: $at) { value } }'
+    for cursor in (cursors["orders"], both):
+        assert await served.data(read, at=cursor) == {"ordersValue": {"value": "1"}}
+    assert await served.code(read, at=cursors["orderItems"]) == "BAD_CURSOR"
+    async with connect(served.run.url) as client, AsyncExitStack() as stack:
+        watch = "subscription($after: Cursor) { ordersUpdates(after: $after) { kind key cursor } }"
+        events = await stack.enter_async_context(aclosing(client.subscribe(watch, {"after": both})))
+        await put(served, "orderItems", "b", "2")
+        last = await put(served, "orders", "b", "2")
+        seen = list[Any]()
+        async with asyncio.timeout(SECONDS_MAX):
+            async for data in events:
+                seen.append(data["ordersUpdates"])
+                if seen[-1]["kind"] == "SET":
+                    break
+    assert [(update["kind"], update["key"]) for update in seen] == [("LIVE", None), ("SET", "b")]
+    assert decode_cursor(seen[-1]["cursor"], "orders").positions == decode_cursor(last, "orders").positions
+
+
+async def test_status_and_readiness_name_each_table(served: Served, topics: dict[str, str]) -> None:
+    document = "{ status { ready state entries lag tables { name topic ready state partitions { partition } } } }"
+    found = (await served.data(document))["status"]
+    assert (found["ready"], found["state"], found["lag"]) == (True, "LIVE", 0)
+    assert [(one["name"], one["topic"], one["state"]) for one in found["tables"]] == [
+        (table, topic, "LIVE") for table, topic in topics.items()
+    ]
+    readyz = (await served.http.get("/readyz")).json()
+    assert (readyz["ready"], set(readyz["tables"])) == (True, set(TABLES))
+    metrics = (await served.http.get("/metrics")).text
+    for table in TABLES:
+        assert f'kvs_table_ready{{table="{table}"}} 1.0' in metrics
+        assert f'kvs_state{{state="LIVE",table="{table}"}} 1.0' in metrics
+
+
+async def test_keys_of_all_tables_count_against_one_limit(
+    embedded_broker: EmbeddedBroker, topics: dict[str, str], tmp_path: Path
+) -> None:
+    tables = {table: {"topic": topic} for table, topic in topics.items()}
+    async with serving_tables(embedded_broker.bootstrap_servers, tables, tmp_path, keys_per_request_max=3) as served:
+        for table in TABLES:
+            await served.state(State.LIVE, table)
+        document = (
+            "query($o: [String!]!, $i: [String!]!) { ordersValues(keys: $o) { id } orderItemsValues(keys: $i) { id } }"
+        )
+        assert await served.data(document, o=["a", "b"], i=["a"]) == {
+            "ordersValues": [None, None],
+            "orderItemsValues": [None],
+        }
+        assert await served.code(document, o=["a", "b"], i=["a", "b"]) == "TOO_MANY_KEYS"
+
+
+async def test_table_without_its_topic_hinders_no_other(
+    embedded_broker: EmbeddedBroker, topics: dict[str, str], tmp_path: Path
+) -> None:
+    missing = f"{topics['orders']}-missing"
+    tables = {"orders": {"topic": topics["orders"]}, "others": {"topic": missing}}
+    async with serving_tables(embedded_broker.bootstrap_servers, tables, tmp_path) as served:
+        await served.state(State.WAITING_FOR_TOPIC, "others")
+        await served.state(State.LIVE, "orders")
+        positions = await write(embedded_broker.bootstrap_servers, topics["orders"], [(b"a", b"1")])
+        await served.applied(positions, "orders")
+        assert await served.data('{ ordersValue(key: "a") { value } }') == {"ordersValue": {"value": "1"}}
+        found = (await served.data("{ status { ready state } }"))["status"]
+        assert found == {"ready": False, "state": "WAITING_FOR_TOPIC"}
+        readyz = await served.http.get("/readyz")
+        assert (readyz.status_code, readyz.json()["tables"]["others"]["state"]) == (503, "WAITING_FOR_TOPIC")
+        embedded_broker.create_topic(missing, 1)
+        async with asyncio.timeout(SECONDS_MAX):
+            await served.state(State.LIVE, "others")
+        assert (await served.http.get("/readyz")).status_code == 200
+
+
+async def test_service_is_ready_without_a_table_that_is_not_required(
+    embedded_broker: EmbeddedBroker, topics: dict[str, str], tmp_path: Path
+) -> None:
+    tables: dict[str, dict[str, Any]] = {
+        "orders": {"topic": topics["orders"]},
+        "others": {"topic": f"{topics['orders']}-missing", "required": False},
+    }
+    async with serving_tables(embedded_broker.bootstrap_servers, tables, tmp_path) as served:
+        await served.state(State.WAITING_FOR_TOPIC, "others")
+        await served.state(State.LIVE, "orders")
+        readyz = await served.http.get("/readyz")
+        assert (readyz.status_code, readyz.json()["tables"]["others"]["ready"]) == (200, False)
+
+
+async def test_files_of_removed_tables_are_kept_and_named(
+    embedded_broker: EmbeddedBroker, topics: dict[str, str], tmp_path: Path
+) -> None:
+    tables = {table: {"topic": topic} for table, topic in topics.items()}
+    servers = embedded_broker.bootstrap_servers
+    async with serving_tables(servers, tables, tmp_path):
+        pass
+    with capture_logs() as logged:
+        async with serving_tables(servers, {"orders": tables["orders"]}, tmp_path):
+            pass
+    (line,) = [line for line in logged if "are kept" in line["event"]]
+    assert line["files"] == ["orderItems.db"]
+    assert sorted(path.name for path in (tmp_path / "tables").glob("*.db")) == ["orderItems.db", "orders.db"]
+
+
+async def test_directory_that_is_a_link_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "tables").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(DatabaseError, match="symbolic link"):
+        async with serving_tables("127.0.0.1:1", {"orders": {"topic": "t"}}, tmp_path):
+            pass
+
+
+@pytest.mark.parametrize(
+    ("tables", "reason"),
+    [
+        ({"Orders": {"topic": "t"}}, "camelCase"),
+        ({"a_b": {"topic": "t"}}, "camelCase"),
+        ({"": {"topic": "t"}}, "camelCase"),
+        ({"x" * 65: {"topic": "t"}}, "camelCase"),
+        ({"any": {"topic": "t"}}, "taken"),
+        ({"ab": {"topic": "t"}, "aB": {"topic": "t"}}, "case only"),
+        ({"orders": {}}, "tables.orders.topic: must be set"),
+        ({"orders": {"topic": "two words"}}, "tables.orders.topic=two words: must be a topic name"),
+        ({"orders": {"topic": "t", "write": True}}, "tables.orders.write: there is no such setting"),
+    ],
+)
+async def test_wrong_table_is_one_line(tables: dict[str, Any], reason: str, tmp_path: Path) -> None:
+    with pytest.raises(BadSetting, match=reason) as refused:
+        async with serving_tables("127.0.0.1:1", tables, tmp_path):
+            pass
+    assert "\n" not in str(refused.value)

@@ -166,14 +166,19 @@ async def open_application(
     executor: Callable[..., Executor] = Executor,
     executor_limits: ExecutorLimits = EXECUTOR_LIMITS,
     threads: bool = True,
+    name: str = "",
 ) -> AsyncIterator[Application]:
-    """Open an application over a table with these records of one partition; without threads, requests cost less."""
+    """Open an application over a table with these records of one partition; without threads, requests cost less.
+
+    `name` is that of the table; by default it is the only one of a service without a catalog.
+    """
     window = WindowLimits(changes_max=1_000, bytes_max=1_000_000, deletes_max=100)
     path = directory / "kvs.db"
-    async with open_store(path, window, readers=2) if threads else open_inline_store(path, window) as store:
+    opened = open_store(path, window, readers=2, table=name) if threads else open_inline_store(path, window, name)
+    async with opened as store:
         await store.begin("topic", TOPIC_ID, (0,))
         end = max((record.offset + 1 for record in records), default=0)
         await store.apply(Batch((list(records),), (end,), 0, 0))
         await store.caught_up(0)
         live = LiveTable(store, table=table, limits=limits)
-        yield Application(live, schema or build_schema(), executor, executor_limits)
+        yield Application(live, schema or build_schema({name: False}), executor, executor_limits)

@@ -5,6 +5,7 @@ A failure names its seed; `KVS_DIFFERENTIAL_SEEDS=2000-5000` runs other seeds, o
 
 import os
 from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 from random import Random
@@ -49,8 +50,8 @@ _OF_REVISIONS = [
     *("kind", "value", "json", "size", "partition", "offset", "timestamp", "cursor", "__typename"),
     *("headers { key value }", 'part: json(pointer: "/tags")', "hex: value(encoding: HEX)"),
 ]
-_APPLIED = Cursor(TOPIC_ID, (1,)).encode()
-_AHEAD = Cursor(TOPIC_ID, (1_000,)).encode()
+_NAMED = "orders"
+_NAMED_SEEDS = 500
 
 
 class AnswersDiffer(AssertionError):
@@ -75,18 +76,37 @@ class TwoBackEnds(Executor):
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def application(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Application]:
+    async with opened(tmp_path_factory.mktemp("differential"), "") as application:
+        yield application
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def named_application(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Application]:
+    async with opened(tmp_path_factory.mktemp("differential"), _NAMED) as application:
+        yield application
+
+
+@asynccontextmanager
+async def opened(directory: Path, table: str) -> AsyncIterator[Application]:
+    """Open an application with both back ends over a table with that name."""
     records = [Record(key, value, 0, n, at, headers) for n, (key, value, at, headers) in enumerate(_RECORDS)]
     limits = replace(LIMITS, keys_per_request_max=6, key_bytes_max=12, counted_entries_max=40)
-    directory: Path = tmp_path_factory.mktemp("differential")
-    async with open_application(directory, records, limits=limits, executor=TwoBackEnds, threads=False) as application:
+    async with open_application(
+        directory, records, limits=limits, executor=TwoBackEnds, threads=False, name=table
+    ) as application:
         yield application
 
 
 class Operations:
     """Generates requests: most as clients send them, some of them invalid."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, table: str = "") -> None:
         self._random = Random(seed)
+        self._table = table
+        self._type = "OrdersEntry" if table else "Entry"
+        self._id = "b3JkZXJzAGE" if table else "YQ"
+        self._applied = Cursor(TOPIC_ID, (1,), table=table).encode()
+        self._ahead = Cursor(TOPIC_ID, (1_000,), table=table).encode()
         self._variables: dict[str, tuple[str, Any]] = {}
         self._fragments: list[str] = []
 
@@ -126,21 +146,27 @@ class Operations:
         if choice < 0.4:
             arguments = [f"key: {self._argument('String!', self._random.choice(_KEYS))}", *self._key_encoding()]
             arguments += self._at_least()
-            return f"{alias}value({', '.join(arguments)}) {{ {self._entry()} }}"
+            return f"{alias}{self._named('value')}({', '.join(arguments)}) {{ {self._entry()} }}"
         if choice < 0.7:
             keys = self._random.choices(_KEYS, k=self._random.randint(0, 7))
             arguments = [f"keys: {self._argument('[String!]!', keys)}", *self._key_encoding()]
-            return f"{alias}values({', '.join(arguments)}) {{ {self._entry()} }}"
+            return f"{alias}{self._named('values')}({', '.join(arguments)}) {{ {self._entry()} }}"
         if choice < 0.95:
-            return f"{alias}entries{self._page()} {{ {self._connection()} }}"
+            return f"{alias}{self._named('entries')}{self._page()} {{ {self._connection()} }}"
         return self._random.choice(
-            (f'{alias}node(id: "YQ") {{ id }}', f"{alias}status {{ lag tables {{ topic partitions {{ lag }} }} }}")
+            (
+                f'{alias}node(id: "{self._id}") {{ id }}',
+                f"{alias}status {{ lag tables {{ topic partitions {{ lag }} }} }}",
+            )
         )
+
+    def _named(self, field: str) -> str:
+        return f"{self._table}{field.capitalize()}" if self._table else field
 
     def _at_least(self) -> list[str]:
         if self._maybe(0.9):
             return []
-        cursor = self._random.choice((_APPLIED, _APPLIED, _AHEAD, "garbled", None))
+        cursor = self._random.choice((self._applied, self._applied, self._ahead, "garbled", None))
         return [f"atLeast: {self._argument('Cursor', cursor)}", "maxWait: 0"]
 
     def _page(self) -> str:
@@ -203,8 +229,8 @@ class Operations:
             return "offset"
         inner = self._entry(depth + 1)
         if self._maybe(0.5):
-            return f"... on {self._random.choice(('Entry', 'Entry', 'Node'))} {{ id }} ... {{ {inner} }}"
-        self._fragments.append(f"fragment F{len(self._fragments)} on Entry {{ {inner} }}")
+            return f"... on {self._random.choice((self._type, self._type, 'Node'))} {{ id }} ... {{ {inner} }}"
+        self._fragments.append(f"fragment F{len(self._fragments)} on {self._type} {{ {inner} }}")
         return f"...F{len(self._fragments) - 1}"
 
     def _argument(self, kind: str, value: Any) -> str:
@@ -233,11 +259,11 @@ class Operations:
         return self._random.random() < probability
 
 
-async def compare(application: Application, seed: int) -> None:
+async def compare(application: Application, seed: int, table: str = "") -> None:
     """Run the requests of a seed on both back ends; fail if their answers differ."""
     executor = application.executor
     assert isinstance(executor, TwoBackEnds)
-    for request in Operations(seed).requests(_REQUESTS_PER_SEED):
+    for request in Operations(seed, table).requests(_REQUESTS_PER_SEED):
         accept = Random(seed).choice(("application/json", "application/graphql-response+json", "*/*"))
         executor.reference = True
         expected = await application.post(request, accept=accept)
@@ -270,12 +296,22 @@ def alike(answer: Answer, expected: Answer) -> bool:
 async def test_compiled_operations_answer_byte_for_byte_like_graphql_core(
     application: Application, seeds: range
 ) -> None:
+    await compare_all(application, seeds, "")
+
+
+async def test_compiled_operations_of_a_named_table_answer_like_graphql_core(named_application: Application) -> None:
+    await compare_all(named_application, range(_LAST, _LAST + _NAMED_SEEDS), _NAMED)
+
+
+async def compare_all(application: Application, seeds: range, table: str) -> None:
+    """Run the requests of these seeds on both back ends; fail if answers differ, or few of them were compiled."""
+
     def executed(backend: str) -> float:
         return application.counted("kvs_operations_total", type="query", backend=backend)
 
     compiled, reference = executed("compiled"), executed("graphql-core")
     for seed in seeds:
-        await compare(application, seed)
+        await compare(application, seed, table)
     compiled, reference = executed("compiled") - compiled, executed("graphql-core") - reference
     sent = len(seeds) * _REQUESTS_PER_SEED
     print(f"{sent:,} requests; {compiled:,.0f} ran compiled, {reference:,.0f} by graphql-core")

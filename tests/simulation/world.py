@@ -101,10 +101,10 @@ class _InlineDatabase:
 
 
 @asynccontextmanager
-async def open_inline_store(path: Path, limits: WindowLimits) -> AsyncIterator[Store]:
+async def open_inline_store(path: Path, limits: WindowLimits, table: str = "") -> AsyncIterator[Store]:
     """Open the real store over the real SQLite, without threads."""
     with closing(_InlineDatabase(path)) as database:
         await database.transaction(prepare)
-        store = Store(database, limits, path)  # type: ignore[arg-type]
+        store = Store(database, limits, path, table)  # type: ignore[arg-type]
         await store.reload()
         yield store

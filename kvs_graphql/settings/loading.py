@@ -38,9 +38,12 @@ def _describe(detail: dict[str, Any]) -> str:
     if not detail["loc"]:
         return str(cause)
     name, *below = map(str, detail["loc"])
+    if name == "tables" and cause is not None and not below:
+        return str(cause)
     if name == "tables":
-        shown = "" if detail["type"] in {"missing", "extra_forbidden"} else f"={detail['input']!s}".replace("\n", "\\n")
-        return f"{cause}" if not below else f"tables.{'.'.join(below)}{shown}: {_allowed(detail)}"
+        hidden = detail["type"] in {"missing", "extra_forbidden"}
+        shown = "" if hidden else f"={detail['input']!s}".replace("\n", "\\n")
+        return f"{'.'.join((name, *below))}{shown}: {_allowed(detail)}"
     shown = "" if name in SECRETS else f"={detail['input']!s}".replace("\n", "\\n")
     return f"{variable(name)}{shown}: {_allowed(detail)}"
 

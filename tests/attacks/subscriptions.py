@@ -102,7 +102,7 @@ async def distinct_prefixes(target: Target) -> None:
 @attack()
 async def status_at_the_least_interval(target: Target) -> None:
     """Two thousand subscriptions to the status, ten times a second each."""
-    selection = "state entries lag sizes { databaseBytes } partitions { partition position lag }"
+    selection = "state entries lag tables { sizes { databaseBytes } partitions { partition position lag } }"
     document = f"subscription {{ status(interval: 0.1) {{ {selection} }} }}"
     await target.read(await target.subscribed([(document, _NO_VARIABLES)] * target.amount(2_000)))
 

@@ -129,5 +129,5 @@ async def test_outcomes_are_counted() -> None:
     assert all(write.answer.exception() for write in (unavailable, unknown, refused))
     shown = metrics.render().decode()
     for outcome in ("written", "cancelled", "unavailable", "unknown", "refused"):
-        assert f'kvs_writes_total{{outcome="{outcome}"}} 1.0' in shown
+        assert f'kvs_writes_total{{outcome="{outcome}",table=""}} 1.0' in shown
     assert "kvs_writes_in_flight 0.0" in shown

@@ -91,7 +91,7 @@ async def test_unreadable_batch_is_skipped_and_counted_if_the_operator_allows_it
         del written[_SECOND_BATCH : _SECOND_BATCH + poisoned]
         assert [edge["node"]["key"] for edge in entries] == written
         metrics = (await served.http.get("/metrics")).text
-        assert f'kvs_records_skipped_total{{reason="unreadable"}} {poisoned}.0' in metrics
+        assert f'kvs_records_skipped_total{{reason="unreadable",table=""}} {poisoned}.0' in metrics
 
 
 async def test_header_name_that_is_not_utf8_is_shown_as_keys_are(

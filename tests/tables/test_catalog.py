@@ -1,6 +1,7 @@
 """Several tables in one service: each as if alone, and one graph, one cursor and one status over all of them."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, aclosing
 from pathlib import Path
@@ -13,8 +14,10 @@ from kvs_graphql.client import connect
 from kvs_graphql.cursor import decode_cursor
 from kvs_graphql.demo.broker import EmbeddedBroker
 from kvs_graphql.errors import BadSetting, DatabaseError
+from kvs_graphql.settings import load_settings
 from kvs_graphql.state import State
 from tests.deadline import SECONDS_MAX
+from tests.readme import README
 from tests.serving import Served, serving_tables, write
 
 TABLES = ("orders", "orderItems")
@@ -193,6 +196,66 @@ async def test_files_of_removed_tables_are_kept_and_named(
     (line,) = [line for line in logged if "are kept" in line["event"]]
     assert line["files"] == ["orderItems.db"]
     assert sorted(path.name for path in (tmp_path / "tables").glob("*.db")) == ["orderItems.db", "orders.db"]
+
+
+def test_configuration_in_the_readme_is_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (block,) = re.findall(r"```toml\n(.*?)```", README.read_text(), re.DOTALL)
+    (tmp_path / "service.toml").write_text(block)
+    monkeypatch.setenv("KVS_CONFIG", str(tmp_path / "service.toml"))
+    catalog = load_settings().catalog
+    assert [(name, table.topic, table.writes, table.required) for name, table in catalog.items()] == [
+        ("orders", "shop.orders.v1", True, True),
+        ("customers", "shop.customers", False, False),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("variables", "expected"),
+    [
+        ({"KVS_TABLES__ORDERITEMS__TOPIC": "other"}, "other"),
+        ({"KVS_TABLES__orderItems__TOPIC": "other"}, "other"),
+        ({}, "shop.items"),
+        ({"KVS_TABLES__ORDERS__TOPIC": "other"}, "KVS_TABLES__ORDERS: no such table in the configuration file"),
+        ({"KVS_TABLES__ORDERITEMS__TOPICS": "other"}, "tables.orderItems.topics: there is no such setting"),
+        ({"KVS_TABLES__ORDERITEMS__WRITES": "perhaps"}, "tables.orderItems.writes=perhaps: must be true or false"),
+        ({"KVS_TOPIC": "other"}, "KVS_TOPIC is for a service of one topic"),
+        ({"KVS_ENABLE_WRITES": "true"}, "KVS_ENABLE_WRITES is for a service of one topic"),
+        ({"KVS_CONFIG": "nowhere.toml"}, "KVS_CONFIG=nowhere.toml: No such file"),
+    ],
+)
+def test_variables_override_tables_and_never_create_them(
+    variables: dict[str, str], expected: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("kvs.toml").write_text('[tables.orderItems]\ntopic = "shop.items"\n')
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    try:
+        shown = load_settings().catalog["orderItems"].topic
+    except BadSetting as refused:
+        shown = str(refused)
+    assert shown.startswith(expected)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("no toml", "kvs.toml is not TOML"),
+        ("prot = 80", "kvs.toml: prot: there is no such setting"),
+        ("port = 'http'", "KVS_PORT=http: must be a whole number"),
+        ("tables = 5", "tables=5: must be a valid dictionary"),
+        ("[tables]\norders = 5", "tables.orders=5"),
+    ],
+)
+def test_wrong_configuration_file_is_one_line(
+    text: str, reason: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("kvs.toml").write_text(text)
+    with pytest.raises(BadSetting) as refused:
+        load_settings()
+    assert str(refused.value).startswith(reason)
+    assert "\n" not in str(refused.value)
 
 
 async def test_directory_that_is_a_link_is_refused(tmp_path: Path) -> None:

@@ -39,7 +39,7 @@ async def test_service_is_alive_at_once_and_ready_once_it_has_caught_up(
         status, body = await ready(served)
         assert (status, body["ready"], body["state"]) == (503, False, "WAITING_FOR_TOPIC")
         assert body["reason"] == f"topic '{topic}' does not exist"
-        assert (await metrics(served))['kvs_state{state="WAITING_FOR_TOPIC"}'] == 1
+        assert (await metrics(served))['kvs_state{state="WAITING_FOR_TOPIC",table=""}'] == 1
         embedded_broker.create_topic(topic)
         await served.state(State.LIVE)
         await served.applied(await write(servers, topic, RECORDS))
@@ -90,9 +90,9 @@ async def test_metrics_count_records_and_errors(embedded_broker: EmbeddedBroker,
         answer = await topic.served.http.get("/metrics")
         assert answer.headers["content-type"].startswith("text/plain; version=")
         found = await metrics(topic.served)
-        assert found['kvs_records_skipped_total{reason="no_key"}'] == 1
-        assert found["kvs_records_applied_total"] == 2
-        assert found['kvs_consumer_lag{partition="0"}'] == 0
+        assert found['kvs_records_skipped_total{reason="no_key",table=""}'] == 1
+        assert found['kvs_records_applied_total{table=""}'] == 2
+        assert found['kvs_consumer_lag{partition="0",table=""}'] == 0
         assert found['kvs_errors_total{code="GRAPHQL_VALIDATION_FAILED"}'] == 1
         assert [name for name in found if not name.startswith(("kvs_", "process_", "python_"))] == []
 

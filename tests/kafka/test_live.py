@@ -191,6 +191,6 @@ async def subscribed(service: Replica, subscriptions: int) -> None:
 async def commits(served: Served) -> float:
     """Return how many transactions the table has had."""
     metrics = (await served.http.get("/metrics")).text
-    found = re.search(r"^kvs_commit_seconds_count{table=" "} (\S+)$", metrics, re.MULTILINE)
+    found = re.search(r'^kvs_commit_seconds_count\{table=""\} (\S+)$', metrics, re.MULTILINE)
     assert found is not None
     return float(found[1])

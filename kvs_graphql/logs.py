@@ -33,6 +33,7 @@ def configure_logging(level: str, form: Literal["auto", "console", "json"]) -> N
     """
     is_text = form == "console" or (form == "auto" and sys.stderr.isatty())
     shared: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),

@@ -95,9 +95,9 @@ async def serving_tables(
 
 
 @contextmanager
-def nothing_applied(directory: Path) -> Iterator[None]:
+def nothing_applied(directory: Path, file: str = "kvs.db") -> Iterator[None]:
     """Hold the lock of the database in `directory`: while the context is open, its service writes nothing."""
-    with closing(sqlite3.connect(directory / "kvs.db", isolation_level=None)) as intruder:
+    with closing(sqlite3.connect(directory / file, isolation_level=None)) as intruder:
         intruder.execute("BEGIN IMMEDIATE")
         yield
 

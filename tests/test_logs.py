@@ -11,6 +11,7 @@ import orjson
 import pytest
 import structlog
 from hypothesis import given
+from structlog.contextvars import bound_contextvars
 
 from kvs_graphql.logs import configure_logging
 from tests.test_printable import TEXT, unsafe
@@ -67,6 +68,14 @@ def test_without_a_terminal_each_line_is_a_json_object(capsys: pytest.CaptureFix
         "level": "info",
         "logger": "kvs_graphql.test",
     }
+
+
+def test_lines_logged_for_a_table_name_it(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logging("info", "json")
+    with bound_contextvars(table="orders"):
+        structlog.get_logger("test").info("state", state="LIVE")
+    (line,) = map(orjson.loads, lines(capsys))
+    assert line["table"] == "orders"
 
 
 def test_lines_of_libraries_have_the_same_format(capsys: pytest.CaptureFixture[str]) -> None:

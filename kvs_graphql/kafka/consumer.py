@@ -112,10 +112,10 @@ class Consumer:
                     log.info("topic changed", reason=str(change))
                 except ServiceError as error:
                     self._wait_for_service(error)
-                    await self._pause()
+                    await self.pause()
                 except TRANSIENT as error:
                     self._wait_for_broker(error, failures)
-                    await self._pause()
+                    await self.pause()
 
     def _wait_for_service(self, error: ServiceError) -> None:
         self._lifecycle.writable = not isinstance(error, Unwritable)
@@ -146,7 +146,7 @@ class Consumer:
         named = failure.reason if failures else f"{self._connection.bootstrap_servers}: {failure.reason}"
         self._lifecycle.move(State.WAITING_FOR_BROKER, f"no access: {named}" if failure.refused else named)
 
-    async def _pause(self) -> None:
+    async def pause(self) -> None:
         """Show in the log what the consumer waits for, and wait."""
         seconds = self._backoff.next_pause()
         log.warning("session failed", reason=self._lifecycle.moment.reason, retry_in_seconds=round(seconds, 3))
@@ -232,7 +232,7 @@ class Consumer:
             except Unwritable as error:
                 at_once = False
                 self._wait_for_service(error)
-                await self._pause()
+                await self.pause()
             else:
                 return at_once
 

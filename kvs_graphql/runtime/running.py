@@ -67,12 +67,15 @@ class Running:
         """Begin to stop; `ended` and `wait` return once the HTTP server has ended."""
         self._server.stop()
 
+    def all_hopeless(self) -> bool:
+        """Whether no table was ever live, and none can be unless an operator acts."""
+        return all(unit.hopeless for unit in self._units)
+
     def table_stopped(self, unit: TableUnit) -> None:
-        """Go on without a table that cannot; stop where none is left, and none was ever live."""
+        """Go on without a table that cannot; stop where all are hopeless."""
         assert unit.failure is not None
-        named = {"table": unit.name} if unit.name else {}
-        log.error("stopped", **named, reason=str(unit.failure))
-        if all(one.failure is not None and not one.lifecycle.was_live for one in self._units):
+        log.error("stopped", reason=str(unit.failure))
+        if self.all_hopeless():
             self.fail(unit.failure)
 
     def fail(self, failure: OperatorError) -> None:
@@ -157,7 +160,7 @@ async def _task_group() -> AsyncIterator[asyncio.TaskGroup]:
 async def _run_table(unit: TableUnit, run: Running) -> None:
     """Run a table; stop the service if that ends on its own."""
     try:
-        await unit.run(run.table_stopped)
+        await unit.run(run.table_stopped, run.all_hopeless)
     except asyncio.CancelledError:
         if not run.stopping:
             run.fail(OperatorError("A consumer was cancelled, but not by this service."))

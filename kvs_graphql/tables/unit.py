@@ -5,8 +5,9 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import structlog
+from structlog.contextvars import bound_contextvars
 
-from kvs_graphql.errors import OperatorError
+from kvs_graphql.errors import BrokerRefused, OperatorError
 from kvs_graphql.feed import Feed
 from kvs_graphql.kafka.consumer import Consumer
 from kvs_graphql.kafka.producer import Producer
@@ -42,26 +43,45 @@ class TableUnit:
         self._consumer = consumer
         self._producer = producer
 
-    async def run(self, stopped: Callable[["TableUnit"], None]) -> None:
-        """Consume, and produce, until cancelled; call `stopped` if the consumer cannot go on, and take writes still."""
-        self._metrics.ready.set_function(lambda: self.lifecycle.ready)
-        self.lifecycle.listen(self._report)
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._producer.run())
-            try:
-                await self._consumer.run()
-            except OperatorError as failure:
-                self._stop(failure, stopped)
+    @property
+    def hopeless(self) -> bool:
+        """Whether the table never was live, and an operator has to act before it can be."""
+        return not self.lifecycle.was_live and (self.failure is not None or not self.lifecycle.permitted)
+
+    async def run(self, stopped: Callable[["TableUnit"], None], all_hopeless: Callable[[], bool]) -> None:
+        """Consume, and produce, until cancelled; call `stopped` if the consumer cannot go on: the table is read still.
+
+        Kafka's refusals are waited out, unless all tables are hopeless. All lines in the log name the table.
+        """
+        with bound_contextvars(**{"table": self.name} if self.name else {}):
+            self._metrics.ready.set_function(lambda: self.lifecycle.ready)
+            self.lifecycle.listen(self._report)
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._producer.run())
+                try:
+                    await self._consume(all_hopeless)
+                except OperatorError as failure:
+                    self._stop(failure, stopped)
 
     async def flush(self, seconds_max: float) -> None:
         """Refuse new writes, and give those already taken some time."""
         await self._producer.flush(seconds_max)
 
+    async def _consume(self, all_hopeless: Callable[[], bool]) -> None:
+        while True:
+            try:
+                await self._consumer.run()
+            except BrokerRefused as refusal:
+                self.lifecycle.permitted = False
+                if all_hopeless():
+                    raise
+                self.lifecycle.move(State.WAITING_FOR_BROKER, str(refusal))
+                await self._consumer.pause()
+
     def _report(self, moment: Moment) -> None:
-        named = {"table": self.name} if self.name else {}
         for state in State:
             self._metrics.state(state.value).set(state is moment.state)
-        log.info("state", **named, state=moment.state.value, reason=moment.reason)
+        log.info("state", state=moment.state.value, reason=moment.reason)
 
     def _stop(self, failure: OperatorError, stopped: Callable[["TableUnit"], None]) -> None:
         self.failure = failure

@@ -19,6 +19,7 @@ from kvs_graphql.state import State
 from tests.deadline import SECONDS_MAX
 from tests.readme import README
 from tests.serving import Served, serving_tables, write
+from tests.tables.served import put
 
 TABLES = ("orders", "orderItems")
 
@@ -41,14 +42,6 @@ async def served(embedded_broker: EmbeddedBroker, topics: dict[str, str], tmp_pa
             for table in TABLES:
                 await served.state(State.LIVE, table)
         yield served
-
-
-async def put(served: Served, table: str, key: str, value: str) -> str:
-    """Write a value by the table's own mutation; return the cursor."""
-    field = f"{table}Set"
-    document = f"mutation($k: String!, $v: String!) {{ {field}(key: $k, value: $v) {{ cursor }} }}"
-    found: str = (await served.data(document, k=key, v=value))[field]["cursor"]
-    return found
 
 
 async def test_each_table_has_its_own_fields_types_and_records(served: Served) -> None:

@@ -1,6 +1,6 @@
 """What resolvers have at hand: the tables, who asks, and the reads and writes of this one operation."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
@@ -62,7 +62,7 @@ class Operation:
     @property
     def cursors(self) -> tuple[Cursor, ...]:
         """For each table, where its reads stand, or all of its writes are applied; none where there were none."""
-        done: dict[str, Reads | Writes] = {**self._reads, **self._writes} if self._writes else {**self._reads}
+        done: Mapping[str, Reads | Writes] = {**self._reads, **self._writes} if self._writes else self._reads
         return tuple([one.cursor for one in done.values() if one.cursor is not None])
 
     def reads(self, table: str) -> Reads:

@@ -9,6 +9,7 @@ import asyncio
 import sys
 from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import click
@@ -16,7 +17,7 @@ import uvloop
 
 from kvs_graphql import __version__
 from kvs_graphql.api import print_schema
-from kvs_graphql.cli import read, write
+from kvs_graphql.cli import configuration, read, write
 from kvs_graphql.cli.fields import table_option, tables_option
 from kvs_graphql.cli.load import load as load_file
 from kvs_graphql.cli.options import sendable, settings_options, settings_table
@@ -76,6 +77,22 @@ def main() -> None:
 def serve(**flags: str) -> None:
     """Serve a topic, or the tables of kvs.toml, until stopped."""
     _run(serve_tables(load_settings(**flags)))
+
+
+@main.command()
+@settings_options
+def check(**flags: str) -> None:
+    """Check the settings, the brokers, and the topic of each table. The exit code is 1 if one would not be ready."""
+    sys.exit(_run(configuration.check(load_settings(**flags))))
+
+
+@main.command()
+@click.option("--bootstrap-servers", help="Kafka brokers, as host:port, comma-separated.")
+@click.argument("file", default="kvs.toml", type=click.Path(path_type=Path))
+def init(bootstrap_servers: str | None, file: Path) -> None:
+    """Write a kvs.toml, with comments, that has a table for each topic of the brokers."""
+    flags = {} if bootstrap_servers is None else {"bootstrap_servers": bootstrap_servers}
+    _run(configuration.init(load_settings(**flags), file))
 
 
 @main.command()

@@ -3,6 +3,14 @@
 from kvs_graphql.settings.limits import from_settings
 from kvs_graphql.settings.loading import load_settings
 from kvs_graphql.settings.settings import DEFAULT_CONNECTIONS_MAX, Settings, variable
-from kvs_graphql.settings.tables import TableSettings
+from kvs_graphql.settings.tables import TableSettings, is_table_name
 
-__all__ = ["DEFAULT_CONNECTIONS_MAX", "Settings", "TableSettings", "from_settings", "load_settings", "variable"]
+__all__ = [
+    "DEFAULT_CONNECTIONS_MAX",
+    "Settings",
+    "TableSettings",
+    "from_settings",
+    "is_table_name",
+    "load_settings",
+    "variable",
+]

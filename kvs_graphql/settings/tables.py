@@ -39,6 +39,11 @@ class TableSettings(BaseModel):
     unreadable: Unreadable | None = Field(default=None, description="As KVS_UNREADABLE, for this table.")
 
 
+def is_table_name(name: str) -> bool:
+    """Whether a table may have that name."""
+    return _NAME.fullmatch(name) is not None and name not in _RESERVED
+
+
 def check_names(names: Iterable[str]) -> None:
     """Check the names of tables. Raises: ValueError: One is not allowed, or two differ in case only."""
     seen: dict[str, str] = {}

@@ -1,7 +1,9 @@
 """A table as one unit: whatever belongs to one topic, put together, started and stopped."""
 
+from kvs_graphql.tables.check import Finding, check_tables
 from kvs_graphql.tables.directory import prepare_directory
 from kvs_graphql.tables.limits import service_limits
+from kvs_graphql.tables.proposal import catalog_for
 from kvs_graphql.tables.unit import TableUnit, open_table
 
-__all__ = ["TableUnit", "open_table", "prepare_directory", "service_limits"]
+__all__ = ["Finding", "TableUnit", "catalog_for", "check_tables", "open_table", "prepare_directory", "service_limits"]

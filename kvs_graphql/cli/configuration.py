@@ -1,0 +1,41 @@
+"""The commands about the configuration: `check` and `init`."""
+
+from pathlib import Path
+
+from kvs_graphql.cli.output import print_line, print_table
+from kvs_graphql.errors import BadSetting
+from kvs_graphql.runtime import check_descriptors
+from kvs_graphql.settings import Settings
+from kvs_graphql.tables import catalog_for, check_tables
+
+
+async def check(settings: Settings) -> int:
+    """Print what was found about each table, and what to do. Return exit code 1 if the service would not be ready.
+
+    Raises:
+        BadSetting: The process may open too few files.
+    """
+    check_descriptors(settings)
+    findings = await check_tables(settings)
+    rows = [
+        [one.table, ("problem", "bold red") if one.is_problem else "note" if one.remedy else "ok", one.text, one.remedy]
+        for one in findings
+    ]
+    print_table(rows, ("table", "", "found", "what to do"))
+    return int(any(one.is_problem for one in findings))
+
+
+async def init(settings: Settings, path: Path) -> None:
+    """Write a configuration file for the topics of the broker.
+
+    Raises:
+        BadSetting: The file is there already, or cannot be written.
+        BrokerRefused: Kafka cannot be reached, or refuses.
+    """
+    text = await catalog_for(settings)
+    try:
+        with path.open("x") as file:
+            file.write(text)
+    except OSError as error:
+        raise BadSetting(f"{path}: {error.strerror}") from None
+    print_line(f"wrote {path}; check it with: kvs-graphql check")

@@ -1,0 +1,66 @@
+"""A look at topics without serving them: what `check` and `init` have to know."""
+
+from dataclasses import dataclass
+
+from aiokafka.admin import AIOKafkaAdminClient
+
+from kvs_graphql.compat.aiokafka import unconnected
+from kvs_graphql.kafka.connection import TRANSIENT, KafkaConnection, start_client
+from kvs_graphql.kafka.consumer_session import NoTopic, open_session
+from kvs_graphql.kafka.failures import failure_of
+from kvs_graphql.kafka.topic import TopicConfiguration
+
+_FETCH_BYTES_MAX = 65_536
+_FETCH_MS_MAX = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class TopicFacts:
+    """What a service that read the topic now would find."""
+
+    partitions: int
+    offsets: int
+    """From the start to the end of all partitions; compaction may have left fewer records."""
+    configuration: TopicConfiguration
+
+
+@dataclass(frozen=True, slots=True)
+class NotFound:
+    """There is no such topic."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unusable:
+    """Kafka cannot be used, or refuses, for a reason in words."""
+
+    reason: str
+
+
+async def inspect_topic(connection: KafkaConnection, name: str) -> TopicFacts | NotFound | Unusable:
+    """Look at a topic as the consumer does, and fetch once: only that proves the right to read."""
+    with unconnected() as failures:
+        try:
+            async with open_session(connection, name, fetch_bytes_max=_FETCH_BYTES_MAX) as session:
+                for partition, offset in zip(session.partitions, session.bounds.start, strict=True):
+                    session.consumer.seek(partition, offset)
+                await session.consumer.getmany(timeout_ms=_FETCH_MS_MAX, max_records=1)
+                offsets = sum(session.bounds.end) - sum(session.bounds.start)
+                return TopicFacts(session.identity.partitions, offsets, session.configuration)
+        except NoTopic:
+            return NotFound()
+        except TRANSIENT as error:
+            return Unusable(failure_of(error, failures, name).reason)
+
+
+async def topics_of(connection: KafkaConnection) -> list[str] | Unusable:
+    """The names of the topics that the user may see, in order, without Kafka's own."""
+    admin = AIOKafkaAdminClient(**connection.arguments())
+    with unconnected() as failures:
+        try:
+            await start_client(admin.start())
+            names: list[str] = await admin.list_topics()
+        except TRANSIENT as error:
+            return Unusable(failure_of(error, failures, "").reason)
+        finally:
+            await admin.close()
+    return sorted(name for name in names if not name.startswith("__"))

@@ -1,0 +1,55 @@
+"""A first `kvs.toml` for the topics of a broker."""
+
+import re
+from collections.abc import Sequence
+
+from kvs_graphql.errors import BrokerRefused
+from kvs_graphql.kafka.inspection import Unusable, topics_of
+from kvs_graphql.settings import Settings, is_table_name
+from kvs_graphql.tables.limits import connection_of
+
+_HEAD = """\
+# The tables that kvs-graphql serves: see the README. Variables override this file: KVS_TABLES__ORDERS__TOPIC.
+bootstrap_servers = "{servers}"
+
+# A directory, with a file for each table.
+database = "kvs"
+"""
+_TABLE = """
+[tables.{name}]
+topic = "{topic}"
+# writes = true         # mutations
+# required = false      # the service is ready without this table
+# tombstones = "empty"  # a record without a value stores an empty one
+# unreadable = "skip"   # instead of stopping the table
+"""
+
+
+async def catalog_for(settings: Settings) -> str:
+    """A commented configuration file with a table for each topic that the user may see.
+
+    Raises:
+        BrokerRefused: Kafka cannot be reached, or refuses.
+    """
+    topics = await topics_of(connection_of(settings))
+    if isinstance(topics, Unusable):
+        raise BrokerRefused(f"No access to Kafka: {topics.reason}.")
+    head = _HEAD.format(servers=settings.bootstrap_servers)
+    named = zip(names_for(topics), topics, strict=True)
+    return head + "".join(_TABLE.format(name=name, topic=topic) for name, topic in named)
+
+
+def names_for(topics: Sequence[str]) -> list[str]:
+    """A name for the table of each topic: its words in camelCase, with a number where that is taken."""
+    names, taken = list[str](), set[str]()
+    for topic in topics:
+        words = [word for word in re.split(r"[^A-Za-z0-9]+", topic) if word]
+        joined = "".join(word[:1].upper() + word[1:] for word in words)[:48]
+        name = joined[:1].lower() + joined[1:]
+        name = name if is_table_name(name) else f"topic{joined}"
+        number, free = 2, name
+        while free.lower() in taken:
+            free, number = f"{name}{number}", number + 1
+        taken.add(free.lower())
+        names.append(free)
+    return names

@@ -1,0 +1,98 @@
+"""`check` and `init`, each in a process of its own."""
+
+import re
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kvs_graphql.demo.broker import EmbeddedBroker
+from kvs_graphql.settings import is_table_name
+from kvs_graphql.tables.proposal import names_for
+from tests.cli.test_read import ended
+from tests.kafka.broker import KafkaBroker
+
+
+def configured(directory: Path, servers: str, **tables: str) -> Path:
+    """Write a configuration file with these lines of each table."""
+    blocks = [f"[tables.{name}]\n{lines}\n" for name, lines in tables.items()]
+    file = directory / "service.toml"
+    file.write_text(f'bootstrap_servers = "{servers}"\ndatabase = "{directory}/tables"\n' + "\n".join(blocks))
+    return file
+
+
+async def test_check_finds_what_keeps_each_table_from_being_ready(
+    embedded_broker: EmbeddedBroker, embedded_topic: str, tmp_path: Path
+) -> None:
+    servers = embedded_broker.bootstrap_servers
+    good, missing = f'topic = "{embedded_topic}"', f'topic = "{embedded_topic}-missing"'
+    file = configured(tmp_path, servers, orders=good, optional=f"{missing}\nrequired = false")
+    found = await ended("check", KVS_CONFIG=str(file), COLUMNS="300")
+    assert found.code == 0, found.errors
+    assert re.search(rf"orders +ok +topic '{embedded_topic}' can be read: 3 partitions, 0 offsets", found.output)
+    assert re.search(r"optional +note +topic .* does not exist +create it", found.output)
+    file = configured(tmp_path, servers, orders=good, others=missing)
+    found = await ended("check", KVS_CONFIG=str(file), COLUMNS="300")
+    assert found.code == 1
+    assert re.search(r"others +problem +topic .* does not exist", found.output)
+
+
+async def test_check_names_brokers_that_cannot_be_reached() -> None:
+    found = await ended("check", "--bootstrap-servers", "127.0.0.1:1", "--topic", "orders", COLUMNS="300")
+    assert found.code == 1
+    assert re.search(r"problem +topic 'orders': 127\.0\.0\.1:1: connection refused", found.output)
+
+
+async def test_check_of_wrong_settings_is_one_line_and_exit_code_2(tmp_path: Path) -> None:
+    file = configured(tmp_path, "broker:9092", orders='topic = "two words"')
+    found = await ended("check", KVS_CONFIG=str(file))
+    assert (found.code, found.output) == (2, "")
+    assert found.errors.startswith("kvs-graphql: tables.orders.topic=two words: must be a topic name")
+
+
+@pytest.mark.kafka
+async def test_check_on_kafka_tells_of_a_topic_that_is_not_compacted(
+    kafka_broker: KafkaBroker, topic: str, tmp_path: Path
+) -> None:
+    kafka_broker.create_topic(topic, 2)
+    file = configured(tmp_path, kafka_broker.bootstrap_servers, orders=f'topic = "{topic}"')
+    found = await ended("check", KVS_CONFIG=str(file), COLUMNS="300")
+    assert found.code == 0, found.errors
+    assert re.search(r"note +topic .* is not compacted: .* +set cleanup\.policy=compact", found.output)
+
+
+async def test_init_writes_a_file_that_check_accepts_and_replaces_none(
+    embedded_broker: EmbeddedBroker, embedded_topic: str, tmp_path: Path
+) -> None:
+    servers = ("--bootstrap-servers", embedded_broker.bootstrap_servers)
+    file = tmp_path / "service.toml"
+    assert (await ended("init", *servers, str(file))).code == 0
+    assert f'topic = "{embedded_topic}"' in file.read_text()
+    found = await ended("check", KVS_CONFIG=str(file), KVS_DATABASE=str(tmp_path / "kvs"), COLUMNS="300")
+    assert (found.code, embedded_topic in found.output) == (0, True)
+    again = await ended("init", *servers, str(file))
+    assert (again.code, "File exists" in again.errors) == (2, True)
+
+
+async def test_init_without_a_broker_writes_nothing(tmp_path: Path) -> None:
+    found = await ended("init", "--bootstrap-servers", "127.0.0.1:1", str(tmp_path / "service.toml"))
+    assert (found.code, found.errors.count("\n"), list(tmp_path.iterdir())) == (5, 1, [])
+    assert "connection refused" in found.errors
+
+
+@given(st.lists(st.from_regex(r"[A-Za-z0-9._-]{1,80}", fullmatch=True), unique=True, max_size=20))
+def test_every_topic_gets_a_name_of_its_own(topics: list[str]) -> None:
+    names = names_for(topics)
+    assert all(map(is_table_name, names))
+    assert len({name.lower() for name in names}) == len(topics)
+
+
+def test_names_are_the_words_of_topics() -> None:
+    assert names_for(["shop.orders.v1", "Customers", "2024", "shop_orders-v1", "any"]) == [
+        "shopOrdersV1",
+        "customers",
+        "topic2024",
+        "shopOrdersV12",
+        "topicAny",
+    ]

@@ -63,6 +63,7 @@ class Dashboard:
         self.rows = page.get_by_role("grid").locator(".row")
         self.plots = page.get_by_role("figure")
         self.popover = page.locator(".popover")
+        self.tables = page.get_by_role("navigation", name="Tables")
 
     @property
     def link(self) -> str:
@@ -100,6 +101,22 @@ class Dashboard:
 
     async def shows_no(self, key: str) -> None:
         await expect(self.row(key)).to_have_count(0)
+
+    async def shows_table(self, name: str, *parts: str) -> None:
+        """The switch shows this table with each of these parts."""
+        for part in parts:
+            await expect(self._table(name).get_by_text(part, exact=True)).to_be_visible()
+
+    async def switch_to(self, name: str) -> None:
+        """Choose another table."""
+        await self._table(name).click()
+        await expect(self.tables.locator("[aria-current=page]").get_by_text(name, exact=True)).to_be_visible()
+
+    async def has_no_switch(self) -> None:
+        await expect(self.tables).to_have_count(0)
+
+    def _table(self, name: str) -> Locator:
+        return self.tables.get_by_role("link").filter(has=self.page.get_by_text(name, exact=True))
 
     async def is_live(self) -> None:
         """The page is live and shows no problem."""

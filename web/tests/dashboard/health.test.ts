@@ -6,6 +6,7 @@ const NOW = Date.UTC(2026, 0, 1, 12);
 
 function statusOf(state: ServiceState): Status {
   return {
+    name: null,
     topic: "t",
     ready: true,
     state,

@@ -1,7 +1,13 @@
 import { expect, test } from "vitest";
 import { base64OfText, idOf } from "../../src/dashboard/model/bytes";
 import { SERIES_MAX } from "../../src/dashboard/model/limits";
-import { EMPTY_LINK, formatLink, type LinkState, parseLink } from "../../src/dashboard/model/link";
+import {
+  EMPTY_LINK,
+  formatLink,
+  linkAmong,
+  type LinkState,
+  parseLink,
+} from "../../src/dashboard/model/link";
 import { randomOf } from "./support";
 
 const id = (key: string) => idOf(base64OfText(key));
@@ -13,6 +19,7 @@ test("a new page has an empty link", () => {
 
 test("a link is readable and can be written by hand", () => {
   const link: LinkState = {
+    table: "figures",
     prefix: "cpu/",
     sort: { by: "rate", descending: true },
     key: id("cpu/0"),
@@ -28,11 +35,30 @@ test("a link is readable and can be written by hand", () => {
     boardPercent: 45,
   };
   const search =
-    "?prefix=cpu/&sort=-rate&key=cpu/0&pin=memory&pin=a%20b%26c" +
+    "?table=figures&prefix=cpu/&sort=-rate&key=cpu/0&pin=memory&pin=a%20b%26c" +
     "&plot=cpu/0~~/percent&with=cpu/1~~/percent&plot=temperature~~&span=600&board=45";
   expect(formatLink(link)).toBe(search);
   expect(parseLink(search)).toEqual(link);
 });
+
+test("a link without a table is about the first, and keeps all else", () => {
+  const link = parseLink("?prefix=a/&pin=b");
+  expect(linkAmong(link, ["orders", "items"])).toEqual({ ...link, table: "orders" });
+  expect(linkAmong(link, [null])).toBe(link);
+});
+
+test("a link to a table keeps it", () => {
+  const link = parseLink("?table=items&pin=b");
+  expect(linkAmong(link, ["orders", "items"])).toBe(link);
+});
+
+test.each([["orders"], [null]])(
+  "nothing of a link to a table that is not there is about %s",
+  (first) => {
+    const link = parseLink("?table=removed&prefix=a/&key=b&pin=b&plot=b~~/c");
+    expect(linkAmong(link, [first])).toEqual({ ...EMPTY_LINK, table: first });
+  },
+);
 
 test("a key that is not text, or looks like an id, is written as its id", () => {
   const link = { ...EMPTY_LINK, key: "__79", pins: [id("id:x"), ""] };
@@ -89,6 +115,7 @@ test.each(Array.from({ length: 40 }, (_, seed) => [seed]))(
     const pointer = () => (random() < 0.3 ? "" : `/${text(2).replaceAll("~", "~0")}`);
     const plot = (name: string) => ({ id: id(`${name}${text(3)}`), pointer: pointer() });
     const link: LinkState = {
+      table: random() < 0.3 ? null : text(2),
       prefix: text(3),
       sort: { by: "changed", descending: random() < 0.5 },
       key: id(text(4)),

@@ -1,6 +1,6 @@
 import type { Sink } from "../../src/dashboard/model/session";
 import { base64OfText } from "../../src/dashboard/model/bytes";
-import type { Update, UpdateKind } from "../../src/dashboard/model/operations";
+import type { ServiceStatus, Update, UpdateKind } from "../../src/dashboard/model/operations";
 
 export function change(kind: UpdateKind, key: string, value: string | null, offset = 0): Update {
   return {
@@ -48,6 +48,10 @@ export class FakeService {
 
   send(update: Update): void {
     this.sink?.data({ updates: update });
+  }
+
+  sendStatus(status: ServiceStatus): void {
+    this.sink?.data({ status });
   }
 
   fail(code: string, limit?: number): void {

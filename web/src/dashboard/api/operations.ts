@@ -68,6 +68,7 @@ export type StatusSubscription = {
     subscribers: number;
     version: string;
     tables: Array<{
+      name: string | null;
       topic: string;
       ready: boolean;
       state: State;
@@ -139,7 +140,7 @@ export const HeaderFragmentDoc = new TypedDocumentString(
 ) as unknown as TypedDocumentString<HeaderFragment, unknown>;
 export const RevisionFragmentDoc = new TypedDocumentString(
   `
-    fragment Revision on Revision {
+    fragment Revision on AnyRevision {
   kind
   partition
   offset
@@ -213,6 +214,7 @@ export const StatusDocument = new TypedDocumentString(`
     subscribers
     version
     tables {
+      name
       topic
       ready
       state
@@ -242,7 +244,7 @@ export const HistoryDocument = new TypedDocumentString(`
     }
   }
 }
-    fragment Revision on Revision {
+    fragment Revision on AnyRevision {
   kind
   partition
   offset

@@ -30,7 +30,7 @@ export function textOf(base64: string): string | null {
   return textOfBytes(bytesOf(base64));
 }
 
-/** Returns the `Entry.id`: base64url without padding. */
+/** Returns the id of a key on this page, base64url without padding: the `id` of its entry in a table without a name. */
 export function idOf(base64: string): string {
   return base64.replaceAll("+", "-").replaceAll("/", "_").replace(/=+$/, "");
 }

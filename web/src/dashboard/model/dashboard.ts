@@ -4,9 +4,9 @@ import { Follower } from "./follower";
 import { type Failure, type Health, healthOf, type Known, knownOf, type Symptoms } from "./health";
 import { KeyHistory, pastVersionOf, versionOf } from "./history";
 import * as limits from "./limits";
-import { type LinkState, parseLink } from "./link";
+import { linkAmong, type LinkState, parseLink } from "./link";
 import { Listing } from "./listing";
-import { HISTORY, type Status, type Update } from "./operations";
+import { HISTORY, type Status, type TableStatus, type Update } from "./operations";
 import { SecondCounter } from "./rates";
 import { Recorder } from "./recorder";
 import { Scheduler } from "./scheduler";
@@ -48,6 +48,8 @@ export class Dashboard {
   private extras = newTable();
   /** The previous `extras`, shown until the new ones are complete. */
   private fading: Table | null = null;
+  /** Whether the tables of the service are known, and one of them is followed. */
+  private begun = false;
   private scope: string;
   private extraKeys = "";
   private mainFollower: Follower | null = null;
@@ -71,11 +73,15 @@ export class Dashboard {
         this.watches.resume();
       },
       restarted: () => {
-        this.start();
+        this.service.follow();
+        if (!this.begun) return;
+        this.follow();
+        this.followExtras(true);
         this.watches.restart();
       },
     });
     this.service = new Service(this.session, COUNTED_SECONDS, () => {
+      if (!this.begun) this.begin();
       this.scheduler.invalidate();
     });
     this.watches = new Watches(this.session, {
@@ -94,7 +100,7 @@ export class Dashboard {
         this.scheduler.invalidate();
       },
     });
-    this.start();
+    this.service.follow();
     this.apply();
     setInterval(() => {
       this.tick();
@@ -105,12 +111,18 @@ export class Dashboard {
     return healthOf(this.symptoms, nowMs);
   }
 
-  known(nowMs: number): Known {
-    return knownOf(this.symptoms, nowMs);
+  /** Returns what is known of a table, by its status; by default of the one that is shown. */
+  known(nowMs: number, status: TableStatus | null = this.status): Known {
+    return knownOf({ ...this.symptoms, status }, nowMs);
   }
 
   get status(): Status | null {
-    return this.service.status;
+    return this.service.statusOf(this.session.table);
+  }
+
+  /** Records per second that the service read from Kafka for the table that is shown. */
+  get consumed(): readonly number[] {
+    return this.service.tables.get(this.session.table)?.consumed ?? [];
   }
 
   row(id: string): Row | undefined {
@@ -134,7 +146,7 @@ export class Dashboard {
 
   /** The user navigated in the browser history. */
   open(search: string): void {
-    this.link = parseLink(search);
+    this.link = { ...parseLink(search), table: this.link.table };
     this.apply();
   }
 
@@ -156,19 +168,29 @@ export class Dashboard {
   private get symptoms(): Symptoms {
     const { connection, fallback } = this.session;
     const { phase, behindMs } = this.main;
-    const { status, statusMs, silenceMs } = this.service;
-    const { failure } = this;
+    const { statusMs, silenceMs } = this.service;
+    const { failure, status } = this;
     return { connection, fallback, phase, behindMs, failure, status, statusMs, silenceMs };
   }
 
-  private start(): void {
+  /** The service named its tables: follows the one of the link. Another one is a page of its own. */
+  private begin(): void {
+    this.begun = true;
+    const link = linkAmong(this.link, [...this.service.tables.keys()]);
+    if (link !== this.link) this.writeLink(link, false);
+    this.link = link;
+    this.session.table = link.table;
+    this.scope = this.link.prefix;
     this.follow();
-    this.followExtras(true);
-    this.service.follow();
+    this.apply();
   }
 
   /** Applies the link. */
   private apply(): void {
+    if (!this.begun) {
+      this.scheduler.hurry();
+      return;
+    }
     const scope = nextScope(this.scope, this.link.prefix, this.main.phase === "full");
     if (scope !== this.scope) {
       this.scope = scope;

@@ -1,6 +1,6 @@
 import { formatCount, formatTime } from "./format";
 import { BEHIND_MS_MAX } from "./limits";
-import type { ServiceState, Status } from "./operations";
+import type { ServiceState, Status, TableStatus } from "./operations";
 import type { Phase } from "./table";
 
 /** State of the WebSocket. `lostMs` is when it was last open, or null if it never was. */
@@ -41,6 +41,17 @@ export interface Health {
   stale: boolean;
 }
 
+/** How the states look at a glance: a level, and one or two words. */
+export const MARKS = {
+  STARTING: ["busy", "Starting"],
+  WAITING_FOR_BROKER: ["bad", "No Kafka"],
+  WAITING_FOR_TOPIC: ["bad", "No topic"],
+  CATCHING_UP: ["busy", "Catching up"],
+  LIVE: ["good", "Live"],
+  REBUILDING: ["busy", "Rebuilding"],
+  STOPPED: ["bad", "Stopped"],
+} as const satisfies Record<ServiceState, [Health["level"], string]>;
+
 /** States in which the service does not know the end of the topic, nor reads it. */
 const WITHOUT_KAFKA: readonly ServiceState[] = [
   "STARTING",
@@ -56,7 +67,12 @@ const WITHOUT_KAFKA: readonly ServiceState[] = [
 export type Known = "nothing" | "service" | "all";
 
 export function knownOf(
-  { connection, status, statusMs, silenceMs }: Symptoms,
+  {
+    connection,
+    status,
+    statusMs,
+    silenceMs,
+  }: Omit<Symptoms, "status"> & { status: TableStatus | null },
   nowMs: number,
 ): Known {
   if (connection.kind !== "open" || !status || nowMs - statusMs > silenceMs) return "nothing";
@@ -113,24 +129,27 @@ function ofService({ status, statusMs, silenceMs }: Symptoms, nowMs: number): He
     case "LIVE":
       return null;
     case "STARTING":
-      return problem("busy", "Starting", "The service is starting", reason);
+      return problem(...MARKS.STARTING, "The service is starting", reason);
     case "WAITING_FOR_BROKER":
       return problem(
-        "bad",
-        "No Kafka",
+        ...MARKS.WAITING_FOR_BROKER,
         "Kafka is unreachable",
         `Values are as of ${since}. ${reason}`,
       );
     case "WAITING_FOR_TOPIC":
-      return problem("bad", "No topic", "The topic is missing", `Since ${since}. ${reason}`);
+      return problem(
+        ...MARKS.WAITING_FOR_TOPIC,
+        "The topic is missing",
+        `Since ${since}. ${reason}`,
+      );
     case "CATCHING_UP": {
       const text = `${formatCount(status.lag)} records remaining. Until then, values may be stale.`;
-      return problem("busy", "Catching up", "The service is catching up with Kafka", text);
+      return problem(...MARKS.CATCHING_UP, "The service is catching up with Kafka", text);
     }
     case "REBUILDING":
-      return problem("busy", "Rebuilding", "The service is rebuilding its table", reason);
+      return problem(...MARKS.REBUILDING, "The service is rebuilding its table", reason);
     case "STOPPED":
-      return problem("bad", "Stopped", "The service has stopped reading Kafka", reason);
+      return problem(...MARKS.STOPPED, "The service has stopped reading Kafka", reason);
   }
 }
 

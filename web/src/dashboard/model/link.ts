@@ -11,6 +11,8 @@ export const BOARD_PERCENT_MAX = 85;
 
 /** The state that a link contains. Keys are ids. */
 export interface LinkState {
+  /** Null for the first table, or the only one. */
+  table: string | null;
   prefix: string;
   sort: Sort;
   key: string | null;
@@ -22,6 +24,7 @@ export interface LinkState {
 }
 
 export const EMPTY_LINK: LinkState = {
+  table: null,
   prefix: "",
   sort: { by: "key", descending: false },
   key: null,
@@ -31,19 +34,30 @@ export const EMPTY_LINK: LinkState = {
   boardPercent: null,
 };
 
+/**
+ * Returns the link to show among these tables: of the table that it names, else of the first. Nothing of a link to a table that
+ * is not there is about another one.
+ */
+export function linkAmong(link: LinkState, tables: readonly (string | null)[]): LinkState {
+  if (tables.includes(link.table)) return link;
+  const [first = null] = tables;
+  return { ...(link.table === null ? link : EMPTY_LINK), table: first };
+}
+
 /** No JSON Pointer contains it, so the last one ends the key. */
 const POINTER_MARK = "~~";
 const ID_MARK = "id:";
 
 /**
- * `?prefix=process/&sort=-rate&key=cpu/0&pin=memory&plot=cpu/0~~/percent&with=cpu/1~~/percent&span=600&board=45`:
- * `plot` starts a chart and `with` adds a series to it. Invalid parts are ignored.
+ * `?table=figures&prefix=process/&sort=-rate&key=cpu/0&pin=memory&plot=cpu/0~~/percent&with=cpu/1~~/percent&span=600&board=45`:
+ * all but `table` is about that table. `plot` starts a chart and `with` adds a series to it. Invalid parts are ignored.
  */
 export function parseLink(search: string): LinkState {
   const parameters = new URLSearchParams(search);
   const key = parameters.get("key");
   const span = Number(parameters.get("span"));
   return {
+    table: parameters.get("table") ?? EMPTY_LINK.table,
     prefix: parameters.get("prefix") ?? "",
     sort: parseSort(parameters.get("sort") ?? ""),
     key: key === null ? null : parseKey(key),
@@ -58,6 +72,7 @@ export function parseLink(search: string): LinkState {
 export function formatLink(state: LinkState): string {
   const pairs: [string, string][] = [];
   const { by, descending } = state.sort;
+  if (state.table !== null) pairs.push(["table", state.table]);
   if (state.prefix !== "") pairs.push(["prefix", state.prefix]);
   if (by !== "key" || descending) pairs.push(["sort", (descending ? "-" : "") + by]);
   if (state.key !== null) pairs.push(["key", formatKey(state.key)]);

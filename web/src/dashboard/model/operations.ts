@@ -22,5 +22,6 @@ export type Update = UpdatesSubscription["updates"] & {
   entry: { headers?: HeaderFragment[] } | null;
 };
 export type ServiceStatus = StatusSubscription["status"];
+export type TableStatus = ServiceStatus["tables"][number];
 /** The status of the table that is shown, and what the service says of itself. */
-export type Status = ServiceStatus["tables"][number] & Omit<ServiceStatus, "tables">;
+export type Status = TableStatus & Omit<ServiceStatus, "tables">;

@@ -5,6 +5,7 @@ import type { TypedDocumentString } from "../api/operations";
 import { EventStreams, type Transport } from "./eventStreams";
 import type { Connection, Failure } from "./health";
 import { BLOCKED_ATTEMPTS, PING_INTERVAL_MS, PONG_WAIT_MS, RETRY_MS_MAX } from "./limits";
+import { tableDocument } from "./tableDocument";
 
 export interface SessionEvents {
   changed: () => void;
@@ -37,6 +38,8 @@ export class Session {
   connection: Connection = { kind: "connecting", lostMs: null };
   /** Why event streams replace the WebSocket; null while they do not. */
   fallback: string | null = null;
+  /** The table that documents ask; null for the only one of a service. */
+  table: string | null = null;
   private client: Transport;
   private blocked = 0;
   private failures = 0;
@@ -61,7 +64,7 @@ export class Session {
     sink: Sink<Result>,
   ): () => void {
     return this.client.subscribe<Result>(
-      { query: document.toString(), variables },
+      { query: tableDocument(document.toString(), this.table), variables },
       {
         next: ({ data, errors }) => {
           guarded(() => {

@@ -3,7 +3,7 @@ import type { Update } from "./operations";
 import { NEVER, scoreAfter } from "./rates";
 
 export interface Row {
-  /** `Entry.id`, which differs even between keys that look alike. */
+  /** See `idOf`; it differs even between keys that look alike. */
   readonly id: string;
   readonly key: string;
   /** Base64. */

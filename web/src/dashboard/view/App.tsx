@@ -8,6 +8,7 @@ import { useDashboard } from "./hooks";
 import { Keys, useSearchKey } from "./Keys";
 import { Splitter } from "./Splitter";
 import { Strip } from "./Strip";
+import { Tables } from "./Tables";
 
 export function App() {
   const dashboard = useDashboard(250);
@@ -25,6 +26,7 @@ export function App() {
       data-detail={key !== null}
     >
       <Header />
+      <Tables />
       <Strip />
       <Banner />
       {onBoard > 0 && (

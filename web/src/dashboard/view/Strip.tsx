@@ -6,8 +6,8 @@ import { Sparkline } from "./icons";
 import { Partitions } from "./Partitions";
 
 const SLOTS = 60;
-const RATE_SECONDS = 3;
-const UNKNOWN = "–";
+export const RATE_SECONDS = 3;
+export const UNKNOWN = "–";
 
 /** Key figures of the service. A figure that the page cannot know at the moment is shown as unknown. */
 export function Strip() {
@@ -15,8 +15,7 @@ export function Strip() {
   const now = Date.now();
   const health = dashboard.health(now);
   const known = dashboard.known(now);
-  const { status, received } = dashboard;
-  const { consumed } = dashboard.service;
+  const { status, received, consumed } = dashboard;
   const ofKafka = known === "all";
   const ofService = known === "nothing" ? null : status;
   return (
@@ -59,7 +58,7 @@ export function Strip() {
   );
 }
 
-function mean(values: readonly number[]): number {
+export function mean(values: readonly number[]): number {
   return values.reduce((sum, value) => sum + value, 0) / Math.max(1, values.length);
 }
 

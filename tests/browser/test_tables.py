@@ -1,0 +1,124 @@
+"""The pages of a service with several tables: a switch, and each table's own keys."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from kvs_graphql.demo.broker import EmbeddedBroker
+from tests.serving import Served, serving_tables, write
+
+if TYPE_CHECKING:
+    from tests.browser.visits import Visitor
+
+pytestmark = pytest.mark.browser
+
+UNKNOWN = "\N{EN DASH}"
+RECORDS = {
+    "orders": [(b"shared", b"first"), (b"shared", b"of orders"), (b"order/1", b'{"total": 9}')],
+    "orderItems": [(b"shared", b"of items"), (b"item/1", b"1"), (b"item/2", b"two")],
+}
+
+
+def topic_of(embedded_topic: str, table: str) -> str:
+    return f"{embedded_topic}-{table}"
+
+
+@pytest.fixture
+async def served(embedded_broker: EmbeddedBroker, embedded_topic: str, tmp_path: Path) -> AsyncIterator[Served]:
+    """Two tables with their records, and a third one whose topic is missing."""
+    servers = embedded_broker.bootstrap_servers
+    positions = {}
+    for table, records in RECORDS.items():
+        embedded_broker.create_topic(topic_of(embedded_topic, table), 1)
+        positions[table] = await write(servers, topic_of(embedded_topic, table), records)
+    tables = {table: {"topic": topic_of(embedded_topic, table)} for table in (*RECORDS, "missing")}
+    async with serving_tables(servers, tables, tmp_path) as served:
+        for table, reached in positions.items():
+            await served.applied(reached, table)
+        yield served
+
+
+async def test_the_switch_shows_each_table_and_keys_never_mix(
+    visitor: "Visitor", served: Served, embedded_broker: EmbeddedBroker, embedded_topic: str
+) -> None:
+    servers = embedded_broker.bootstrap_servers
+    async with visitor.dashboard(served.run.url) as dashboard:
+        await dashboard.has_loaded("2 keys")
+        assert dashboard.link == "?table=orders"
+        await dashboard.shows_table("orders", "Live", "2 entries", "lag 0", "0/s")
+        await dashboard.shows_table("orderItems", "Live", "3 entries", "lag 0", "0/s")
+        await dashboard.shows_table("missing", "No topic", "0 entries", f"lag {UNKNOWN}", UNKNOWN)
+        await dashboard.open("shared")
+        await dashboard.has_history("of orders", "first")
+        await dashboard.switch_to("orderItems")
+        await dashboard.has_nothing_open()
+        await dashboard.has_loaded("3 keys")
+        await dashboard.shows("shared", "of items")
+        await dashboard.shows_no("order/1")
+        assert dashboard.link == "?table=orderItems"
+        await write(servers, topic_of(embedded_topic, "orders"), [(b"order/2", b"2"), (b"shared", b"again")])
+        await write(servers, topic_of(embedded_topic, "orderItems"), [(b"item/3", b"3")])
+        await dashboard.shows_table("orders", "3 entries")
+        await dashboard.shows_table("orderItems", "4 entries")
+        await dashboard.shows("item/3", "3")
+        await dashboard.shows("shared", "of items")
+        await dashboard.shows_no("order/2")
+        await dashboard.page.go_back()
+        await dashboard.has_open("shared")
+        await dashboard.has_history("again", "of orders", "first")
+
+
+async def test_a_link_opens_its_table_in_another_browser(visitor: "Visitor", served: Served) -> None:
+    async with visitor.dashboard(served.run.url, "?table=orderItems") as dashboard:
+        await dashboard.search("item/")
+        await dashboard.open("item/2")
+        link = dashboard.link
+    assert link == "?table=orderItems&prefix=item/&key=item/2"
+    async with visitor.dashboard(served.run.url, link) as dashboard:
+        await dashboard.has_open("item/2")
+        await dashboard.shows_detail("two")
+        await dashboard.has_history("two")
+        await dashboard.shows("item/1", "1")
+        await dashboard.shows_no("shared")
+
+
+async def test_a_link_to_a_removed_table_opens_the_first_without_its_keys(visitor: "Visitor", served: Served) -> None:
+    async with visitor.dashboard(served.run.url, "?table=removed&prefix=item/&key=item/2") as dashboard:
+        await dashboard.has_loaded("2 keys")
+        await dashboard.has_nothing_open()
+        assert dashboard.link == "?table=orders"
+
+
+async def test_a_missing_topic_is_told_on_the_page_of_its_table_only(visitor: "Visitor", served: Served) -> None:
+    async with visitor.dashboard(served.run.url, "?table=missing") as dashboard:
+        await dashboard.shows_banner("The topic is missing")
+        await dashboard.switch_to("orders")
+        await dashboard.has_loaded("2 keys")
+
+
+async def test_the_switch_is_readable_on_any_screen(visitor: "Visitor", served: Served) -> None:
+    async with visitor.dashboard(served.run.url, "?table=orderItems") as dashboard:
+        await dashboard.has_loaded("3 keys")
+        for width, height in ((1280, 800), (390, 844)):
+            await dashboard.resize(width, height)
+            await dashboard.shows_table("orderItems", "Live", "3 entries")
+            assert await dashboard.overflow() == (0, [])
+            for colours in ("light", "dark"):
+                await dashboard.page.emulate_media(color_scheme=colours)
+                assert await dashboard.violations() == [], (width, colours)
+
+
+async def test_the_only_table_has_no_switch(
+    visitor: "Visitor", embedded_broker: EmbeddedBroker, embedded_topic: str, tmp_path: Path
+) -> None:
+    servers = embedded_broker.bootstrap_servers
+    await write(servers, embedded_topic, [(b"one", b"1")])
+    tables = {"orders": {"topic": embedded_topic}}
+    async with (
+        serving_tables(servers, tables, tmp_path) as served,
+        visitor.dashboard(served.run.url) as dashboard,
+    ):
+        await dashboard.has_loaded("1 key")
+        await dashboard.has_no_switch()

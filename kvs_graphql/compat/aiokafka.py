@@ -137,6 +137,14 @@ def is_fetch(request: Any) -> bool:
     return isinstance(request, FetchRequest)
 
 
+def set_fetch_wait(request: Any, wait_ms: int) -> None:
+    """Let a fetch wait so long for records at the broker. Uses the private `FetchRequest._max_wait_ms`.
+
+    aiokafka has one wait for all fetches of a consumer.
+    """
+    request._max_wait_ms = wait_ms
+
+
 def fetched_batches(response: Any) -> Iterator[tuple[int, Iterator[tuple[int, int]]]]:
     """For each partition with records in a response to a fetch, the base offset and leader epoch of each batch.
 

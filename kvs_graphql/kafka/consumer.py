@@ -154,9 +154,14 @@ class Consumer:
 
     async def _run_session(self) -> None:
         await self._reload()
-        fetch_bytes_max = self._limits.fetch_bytes_max
+        limits = self._limits
         refresh = self._lifecycle.refreshes.begin()
-        async with open_session(self._connection, self._topic, fetch_bytes_max=fetch_bytes_max) as session:
+        async with open_session(
+            self._connection,
+            self._topic,
+            fetch_bytes_max=limits.fetch_bytes_max,
+            idle_wait_ms=limits.batch.idle_wait_ms,
+        ) as session:
             self._lifecycle.refreshes.epoch_ends.begin()
             self._lifecycle.refreshes.end(refresh, TopicSnapshot(session.identity.topic_id, session.bounds.end))
             self._note_configuration(session.configuration)

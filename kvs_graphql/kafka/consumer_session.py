@@ -15,6 +15,7 @@ from kvs_graphql.errors import ServiceError
 from kvs_graphql.feed import Feed
 from kvs_graphql.kafka.connection import KafkaConnection, start_client
 from kvs_graphql.kafka.epochs import FetchedEpochs
+from kvs_graphql.kafka.fetch_waits import FETCH_WAIT_MS
 from kvs_graphql.kafka.recovery import LogBounds, all_deletes_written_since_ms, cut_reason
 from kvs_graphql.kafka.topic import Topic, TopicConfiguration, TopicIdentity
 from kvs_graphql.kafka.topic_ids import TopicIdTracker
@@ -139,7 +140,7 @@ class ConsumerSession:
 
 @asynccontextmanager
 async def open_session(
-    connection: KafkaConnection, name: str, *, fetch_bytes_max: int
+    connection: KafkaConnection, name: str, *, fetch_bytes_max: int, idle_wait_ms: int = FETCH_WAIT_MS
 ) -> AsyncIterator[ConsumerSession]:
     """Connect, read the topic's metadata, and assign all of its partitions.
 
@@ -154,7 +155,7 @@ async def open_session(
         configuration = await topic.configuration()
         partitions = [TopicPartition(name, number) for number in range(identity.partitions)]
         epochs = FetchedEpochs(identity.leader_epochs)
-        async with _consumer(connection, partitions, fetch_bytes_max, epochs) as (consumer, topic_ids):
+        async with _consumer(connection, partitions, fetch_bytes_max, epochs, idle_wait_ms) as (consumer, topic_ids):
             start: dict[TopicPartition, int] = await consumer.beginning_offsets(partitions)
             bounds = LogBounds(tuple(start[p] for p in partitions), await _end_offsets(consumer, partitions))
             yield ConsumerSession(topic, identity, configuration, consumer, partitions, bounds, topic_ids, epochs)
@@ -162,7 +163,11 @@ async def open_session(
 
 @asynccontextmanager
 async def _consumer(
-    connection: KafkaConnection, partitions: list[TopicPartition], fetch_bytes_max: int, epochs: FetchedEpochs
+    connection: KafkaConnection,
+    partitions: list[TopicPartition],
+    fetch_bytes_max: int,
+    epochs: FetchedEpochs,
+    idle_wait_ms: int,
 ) -> AsyncIterator[tuple[AIOKafkaConsumer, TopicIdTracker]]:
     read_any_records()
     consumer = AIOKafkaConsumer(
@@ -171,13 +176,12 @@ async def _consumer(
         enable_auto_commit=False,
         auto_offset_reset="none",
         isolation_level="read_committed",
-        # The embedded broker answers a waiting fetch only when its wait is over.
-        fetch_max_wait_ms=100,
+        fetch_max_wait_ms=FETCH_WAIT_MS,
         fetch_max_bytes=fetch_bytes_max,
         max_partition_fetch_bytes=fetch_bytes_max,
     )
     consumer.assign(partitions)
-    topic_ids = TopicIdTracker(consumer_client(consumer), partitions[0].topic, epochs)
+    topic_ids = TopicIdTracker(consumer_client(consumer), partitions[0].topic, epochs, idle_wait_ms)
     try:
         await start_client(consumer.start())
         yield consumer, topic_ids

@@ -16,6 +16,7 @@ from aiokafka.errors import CorruptRecordException
 
 from kvs_graphql.feed import Feed
 from kvs_graphql.kafka.batch_builder import BatchBuilder
+from kvs_graphql.kafka.fetch_waits import FETCH_WAIT_MS, FetchWaits
 from kvs_graphql.kafka.unreadable import UnreadableRecordHandler, is_unreadable
 from kvs_graphql.metrics import TableMetrics
 from kvs_graphql.records import Positions
@@ -24,7 +25,6 @@ from kvs_graphql.store import Store
 
 log = structlog.get_logger(__name__)
 
-_FETCH_WAIT_MS = 100
 # Decoding blocks the event loop; so many records take about 4 ms.
 _FETCH_RECORDS_MAX = 1_000
 _SKIP_LOG_SECONDS = 10
@@ -38,6 +38,8 @@ class BatchLimits:
 
     records_max: int
     bytes_max: int
+    idle_wait_ms: int = FETCH_WAIT_MS
+    """How long to wait for records after a while without any."""
 
 
 class IngestLoop:
@@ -61,6 +63,7 @@ class IngestLoop:
     ) -> None:
         self._consumer = consumer
         self._verify = verify
+        self._waits = FetchWaits(limits.idle_wait_ms)
         self._unreadable = UnreadableRecordHandler(consumer, partitions, metrics, skip=skip_unreadable)
         self._partitions = partitions
         self._store = store
@@ -91,6 +94,7 @@ class IngestLoop:
             self._count_skipped(self._builder.add(fetched))
             for partition in self._partitions:
                 self._move(partition, await self._consumer.position(partition))
+            self._waits.answered(empty=not self._builder.has_progress)
             self._end_offsets = lifecycle.end_offsets = self._latest_end_offsets(lifecycle.end_offsets)
             lifecycle.held_back = self._held_back()
             if not self.readable.is_set() and all(self._consumer.highwater(p) is not None for p in self._partitions):
@@ -123,7 +127,7 @@ class IngestLoop:
     async def _fetch_once(self) -> dict[TopicPartition, list[Any]]:
         try:
             records: dict[TopicPartition, list[Any]] = await self._consumer.getmany(
-                timeout_ms=_FETCH_WAIT_MS, max_records=self._fetch_records_max
+                timeout_ms=self._waits.next_ms, max_records=self._fetch_records_max
             )
         except Exception as error:
             if not is_unreadable(error):

@@ -6,23 +6,30 @@ connection in order, so this response is no older than the records. It arrives w
 """
 
 import asyncio
+from collections import defaultdict
 from typing import Any
 
 from aiokafka import AIOKafkaClient
 
-from kvs_graphql.compat.aiokafka import fetched_batches, intercept_send, is_fetch, send_pair
+from kvs_graphql.compat.aiokafka import fetched_batches, intercept_send, is_fetch, send_pair, set_fetch_wait
 from kvs_graphql.compat.aiokafka_requests import topic_metadata_request
 from kvs_graphql.kafka.epochs import FetchedEpochs
+from kvs_graphql.kafka.fetch_waits import FetchWaits
 from kvs_graphql.kafka.topic import TopicIdentity, identity_in
 
 
 class TopicIdTracker:
-    """Asks for the topic's identity behind every fetch of a client, from the tracker's creation on."""
+    """Asks for the topic's identity behind every fetch of a client, from the tracker's creation on.
 
-    def __init__(self, client: AIOKafkaClient, topic: str, epochs: FetchedEpochs) -> None:
+    It sets how long these fetches wait, too: `idle_wait_ms` while there is nothing to read.
+    """
+
+    def __init__(self, client: AIOKafkaClient, topic: str, epochs: FetchedEpochs, idle_wait_ms: int) -> None:
         self._client = client
         self._topic = topic
         self._epochs = epochs
+        self._waits = defaultdict[int, FetchWaits](lambda: FetchWaits(idle_wait_ms))
+        """By broker."""
         self._responses: dict[int, asyncio.Future[Any]] = {}
         self._send = intercept_send(client, self._send_tracked)
 
@@ -38,10 +45,14 @@ class TopicIdTracker:
     async def _send_tracked(self, node: int, request: Any, **options: Any) -> Any:
         if not is_fetch(request):
             return await self._send(node, request, **options)
+        waits, empty = self._waits[node], True
+        set_fetch_wait(request, waits.next_ms)
         question = topic_metadata_request(self._topic)
         fetched, identity = await send_pair(self._client, node, request, question, **options)
         # Stored before the records are handed out, so their reader finds it. It replaces an older response.
         self._responses[node] = identity
         for partition, batches in fetched_batches(fetched):
             self._epochs.add(partition, batches)
+            empty = False
+        waits.answered(empty=empty)
         return fetched

@@ -2,6 +2,7 @@
 
 from kvs_graphql.kafka.connection import KafkaConnection
 from kvs_graphql.kafka.consumer import ConsumerLimits
+from kvs_graphql.kafka.fetch_waits import idle_wait_ms
 from kvs_graphql.kafka.ingest import BatchLimits
 from kvs_graphql.kafka.producer import ProducerLimits
 from kvs_graphql.service import ServiceLimits, WatchLimits
@@ -42,7 +43,8 @@ def producer_limits(settings: Settings) -> ProducerLimits:
 
 def consumer_limits(settings: Settings) -> ConsumerLimits:
     """The limits of a table's consumer."""
-    batch = BatchLimits(settings.batch_records_max, settings.batch_bytes_max)
+    waits = idle_wait_ms(len(settings.catalog))
+    batch = BatchLimits(settings.batch_records_max, settings.batch_bytes_max, idle_wait_ms=waits)
     return from_settings(ConsumerLimits, settings, batch=batch)
 
 

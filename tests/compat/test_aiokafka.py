@@ -10,6 +10,7 @@ import aiokafka.client
 import pytest
 from aiokafka import AIOKafkaClient, AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import IncompatibleBrokerVersion, KafkaConnectionError, KafkaError, NodeNotReadyError
+from aiokafka.protocol.fetch import FetchRequest, FetchRequest_v4
 from aiokafka.protocol.metadata import MetadataRequest
 from aiokafka.protocol.produce import ProduceRequest
 
@@ -24,6 +25,7 @@ from kvs_graphql.compat.aiokafka import (
     produced_partitions,
     producer_client,
     send_pair,
+    set_fetch_wait,
     stop_consumer,
     stop_producer,
     unconnected,
@@ -125,6 +127,13 @@ async def test_fetches_go_through_the_send_of_the_client(embedded_broker: Embedd
             await consumer.start()
             async with asyncio.timeout(SECONDS_MAX):
                 await fetched.wait()
+
+
+def test_wait_of_a_fetch_can_be_set() -> None:
+    with canary("FetchRequest no longer keeps its wait in `_max_wait_ms`."):
+        request = FetchRequest(100, 1, 1, 0, [])
+        set_fetch_wait(request, 700)
+        assert request.build(FetchRequest_v4).max_wait_time == 700
 
 
 def test_produce_request_shows_its_partitions() -> None:

@@ -4,8 +4,10 @@ Every connection of a client takes one. The others are reserved, so that clients
 keep the service from reading Kafka, writing its table, opening a file or answering a probe:
 
 - the process, the event loop, the listening socket and the log, about 16;
-- a database file and its log (WAL) for each connection to the table, twice during a rebuild; temporary files of SQLite;
-- Kafka: a connection to each broker, for the consumer and for the producer, twice while sessions change;
+- of each table, a database file and its log (WAL) for each connection to it, twice during a rebuild; temporary files of
+  SQLite;
+- of each table, connections to Kafka: one for questions about the topic, and one to each broker for the consumer and
+  for the producer, twice while sessions change; those of the first table are among the 64 others;
 - connections beyond the limit, which get an answer (`connection_slots`), and those that are being closed;
 - files of the pages, which are read in threads.
 """
@@ -18,6 +20,7 @@ from kvs_graphql.settings import DEFAULT_CONNECTIONS_MAX, Settings
 
 _OTHERS = 64
 _PER_DATABASE_CONNECTION = 4
+_KAFKA_PER_FURTHER_TABLE = 8
 _CONNECTIONS_MIN = 16
 
 
@@ -55,5 +58,6 @@ def connections_max(settings: Settings) -> int:
 
 
 def _reserve(settings: Settings) -> int:
-    databases = len(settings.catalog) * _PER_DATABASE_CONNECTION * (settings.reader_connections + 1)
-    return _OTHERS + RESERVE_MAX + databases
+    tables = len(settings.catalog)
+    databases = tables * _PER_DATABASE_CONNECTION * (settings.reader_connections + 1)
+    return _OTHERS + RESERVE_MAX + databases + (tables - 1) * _KAFKA_PER_FURTHER_TABLE

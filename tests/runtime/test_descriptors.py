@@ -53,3 +53,11 @@ def test_soft_limit_is_raised_as_far_as_it_is_of_use(
     monkeypatch.setattr(resource, "setrlimit", lambda _, limits: set_to.append(limits))
     descriptors.raise_limit(settings())
     assert set_to == ([] if raised is None else [(raised, hard)])
+
+
+def test_each_table_has_descriptors_for_its_files_and_for_kafka(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fifty tables that are read from one broker hold 614, and the producer of each would hold one more."""
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (FEW, FEW))
+    tables = {f"table{number}": {"topic": "topic"} for number in range(50)}
+    with pytest.raises(BadSetting, match=r"^The service needs 1288 file descriptors, .* 300: ulimit -n 1288$"):
+        descriptors.connections_max(load_settings(tables=tables))

@@ -18,7 +18,7 @@ from kvs_graphql.settings import load_settings
 from kvs_graphql.state import State
 from tests.deadline import SECONDS_MAX
 from tests.readme import README
-from tests.serving import Served, serving_tables, write
+from tests.serving import Served, serving, serving_tables, write
 from tests.tables.served import put
 
 TABLES = ("orders", "orderItems")
@@ -249,6 +249,31 @@ def test_wrong_configuration_file_is_one_line(
         load_settings()
     assert str(refused.value).startswith(reason)
     assert "\n" not in str(refused.value)
+
+
+async def test_database_of_a_single_topic_is_taken_over_as_a_named_table_without_reading_the_topic_anew(
+    embedded_broker: EmbeddedBroker, topics: dict[str, str], tmp_path: Path
+) -> None:
+    servers, topic = embedded_broker.bootstrap_servers, topics["orders"]
+    positions = await write(servers, topic, [(b"a", b"1"), (b"b", b"1"), (b"b", None), (b"a", b"2")])
+    async with serving(servers, topic, tmp_path) as served:
+        await served.state(State.LIVE)
+        await served.applied(positions)
+    (tmp_path / "tables").mkdir()
+    (tmp_path / "kvs.db").rename(tmp_path / "tables" / "orders.db")
+    positions = await write(servers, topic, [(b"c", b"3")])
+    async with serving_tables(servers, {"orders": {"topic": topic}}, tmp_path) as served:
+        async with asyncio.timeout(SECONDS_MAX):
+            await served.state(State.LIVE, "orders")
+        await served.applied(positions, "orders")
+        document = "{ ordersEntries(first: 5) { edges { node { key history { value } } } } }"
+        answer = await served.query(document)
+        assert [edge["node"] for edge in answer["data"]["ordersEntries"]["edges"]] == [
+            {"key": "a", "history": [{"value": "1"}, {"value": "2"}]},
+            {"key": "c", "history": [{"value": "3"}]},
+        ]
+        assert decode_cursor(answer["extensions"]["cursor"], "orders").positions == positions
+        assert 'kvs_records_applied_total{table="orders"} 1.0' in (await served.http.get("/metrics")).text
 
 
 async def test_directory_that_is_a_link_is_refused(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ import strawberry
 from kvs_graphql.api import build_schema
 from kvs_graphql.budget import BudgetLimits
 from kvs_graphql.executor import DocumentLimits, Executor, ExecutorLimits
-from kvs_graphql.feed import Feed
+from kvs_graphql.feed import Feed, LogBudget
 from kvs_graphql.metrics import Metrics
 from kvs_graphql.records import Batch, Record
 from kvs_graphql.service import Catalog, Quotas, ServiceLimits, Table, WatchLimits
@@ -89,7 +89,7 @@ class LiveTable:
 
     def __init__(self, store: Store, *, table: type[Table], limits: ServiceLimits) -> None:
         self.store = store
-        self.feed = Feed(store.cursor, changes_max=100, bytes_max=100_000)
+        self.feed = Feed(store.cursor, LogBudget(changes_max=100, bytes_max=100_000))
         self.lifecycle = Lifecycle()
         quotas = Quotas(limits.watch)
         self.served = table("topic", store, self.feed, self.lifecycle, limits, quotas)

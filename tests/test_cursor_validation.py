@@ -7,7 +7,7 @@ import pytest
 from kvs_graphql.cursor import NO_TOPIC_ID, Cursor
 from kvs_graphql.cursor_validation import CursorValidator
 from kvs_graphql.errors import Unavailable
-from kvs_graphql.feed import Feed
+from kvs_graphql.feed import Feed, LogBudget
 from kvs_graphql.records import EpochEnd, Positions
 from kvs_graphql.state import MetadataRefreshes, TopicSnapshot
 
@@ -18,7 +18,7 @@ class Table:
     """A table's feed, and metadata refreshes."""
 
     def __init__(self, topic_id: bytes = OURS, positions: Positions = (5,)) -> None:
-        self.feed = Feed(Cursor(topic_id, positions), changes_max=1, bytes_max=1)
+        self.feed = Feed(Cursor(topic_id, positions), LogBudget(changes_max=1, bytes_max=1))
         self.refreshes = MetadataRefreshes()
         self.validator = CursorValidator(self.feed, self.refreshes)
 

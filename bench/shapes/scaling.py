@@ -14,7 +14,7 @@ from bench.plan import Plan
 from bench.processes import Server
 from bench.shapes.reads import ONE, Read, measure_one
 from kvs_graphql.cursor import NO_TOPIC_ID, Cursor
-from kvs_graphql.feed import Feed
+from kvs_graphql.feed import Feed, LogBudget
 from kvs_graphql.records import Commit, Interest, Record
 
 TABLE_KEYS = (10_000, 100_000, 1_000_000)
@@ -90,7 +90,7 @@ def _start(environment: Environment, plan: Plan, stack: ExitStack) -> dict[str, 
 def _publish(watches: int) -> float:
     """Return the microseconds that publishing a change costs while other keys are watched."""
     say(f"publishing to {watches:,} watches")
-    feed = Feed(Cursor(NO_TOPIC_ID, (0,)), changes_max=_LOG_CHANGES_MAX, bytes_max=_BYTES_MAX)
+    feed = Feed(Cursor(NO_TOPIC_ID, (0,)), LogBudget(changes_max=_LOG_CHANGES_MAX, bytes_max=_BYTES_MAX))
     with ExitStack() as stack:
         for number in range(watches):
             stack.enter_context(feed.watch(Interest(keys=frozenset([b"watched-" + key(number)])), (0,)))

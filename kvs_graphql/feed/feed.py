@@ -3,7 +3,7 @@
 Publishing never waits. A watcher is woken when a commit touches a key it is interested in, and reads the log from its
 own index; one that has taken everything may have its updates delivered directly instead (see `delivery`). Changes
 that the log drops before a watcher took them make it fall behind: it has to read the store. Memory is bounded by the
-log, however many watchers there are and however far behind they are. (etcd parts its watchers into
+logs, however many watchers there are and however far behind they are. (etcd parts its watchers into
 synced and unsynced ones for the same reason.)
 """
 
@@ -16,7 +16,7 @@ from kvs_graphql.cursor import Cursor
 from kvs_graphql.errors import Unavailable
 from kvs_graphql.feed.delivery import STEPS_PER_TURN, DirectDelivery
 from kvs_graphql.feed.index import InterestIndex
-from kvs_graphql.feed.log import CommitLog
+from kvs_graphql.feed.log import CommitLog, LogBudget
 from kvs_graphql.feed.waits import PositionWaits
 from kvs_graphql.feed.watcher import Watcher
 from kvs_graphql.records import Commit, Epochs, Interest, Positions, covers
@@ -25,9 +25,8 @@ from kvs_graphql.records import Commit, Epochs, Interest, Positions, covers
 class Feed:
     """Publishes commits to watchers. One per table; not thread-safe: everything happens on one event loop."""
 
-    def __init__(
-        self, cursor: Cursor, *, changes_max: int, bytes_max: int, steps_per_turn: int = STEPS_PER_TURN
-    ) -> None:
+    def __init__(self, cursor: Cursor, budget: LogBudget, *, steps_per_turn: int = STEPS_PER_TURN) -> None:
+        """`budget` is what the logs of all feeds may hold."""
         self.table = cursor.table
         """The name of the table, with which cursors are labelled; empty for the only one."""
         self.topic_id = cursor.topic_id
@@ -35,9 +34,10 @@ class Feed:
         """The leader epochs at `positions`."""
         self.previous_epochs: Epochs = ()
         """Those before the last reset."""
-        self.log = CommitLog(cursor.positions, cursor.table, changes_max=changes_max, bytes_max=bytes_max)
         self._index = InterestIndex[Watcher]()
         self._direct = DirectDelivery(self._index, steps_per_turn)
+        self._budget = budget
+        self.log = CommitLog(cursor.positions, budget, self._direct.drop_before, cursor.table)
         self._registered = 0
         self._waits = PositionWaits()
         self._closing = asyncio.Event()
@@ -79,8 +79,7 @@ class Feed:
                 watcher.wake(index)
         self._direct.publish(index, logged)
         self._waits.reached(commit.after)
-        self.log.trim()
-        self._direct.drop_before(self.log.first)
+        self._budget.trim()
 
     def watch(self, interest: Interest, seen: Positions) -> Watcher:
         """A watcher of what is published from `seen` on, for as long as it is open as a context.

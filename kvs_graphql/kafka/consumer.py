@@ -18,7 +18,7 @@ from kvs_graphql.backoff import Backoff
 from kvs_graphql.compat.aiokafka import unconnected
 from kvs_graphql.cursor import Cursor
 from kvs_graphql.errors import BrokerRefused, OperatorError, ServiceError, Unwritable
-from kvs_graphql.feed import Feed
+from kvs_graphql.feed import Feed, LogBudget
 from kvs_graphql.kafka.batch_builder import BatchBuilder
 from kvs_graphql.kafka.clock import CaughtUp, Clock
 from kvs_graphql.kafka.connection import TRANSIENT, KafkaConnection
@@ -216,7 +216,7 @@ class Consumer:
         old, self._caught_up = self._caught_up, CaughtUp(self._clock)
         try:
             async with self._store.shadow() as shadow:
-                unread = Feed(Cursor(session.identity.topic_id, ()), changes_max=1, bytes_max=1)
+                unread = Feed(Cursor(session.identity.topic_id, ()), LogBudget(changes_max=1, bytes_max=1))
                 await session.begin(shadow, unread, self._caught_up.note())
                 await self._read(session, shadow, unread, until_live=True)
             at_once = await self._swap()

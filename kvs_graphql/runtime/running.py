@@ -21,7 +21,7 @@ from kvs_graphql.runtime.server import Server, listen, url_of
 from kvs_graphql.service import Catalog, Quotas
 from kvs_graphql.settings import Settings
 from kvs_graphql.state import State, worst
-from kvs_graphql.tables import TableUnit, open_table, prepare_directory, service_limits
+from kvs_graphql.tables import TableUnit, feed_budget, open_table, prepare_directory, service_limits
 
 log = structlog.get_logger(__name__)
 
@@ -114,11 +114,12 @@ async def running(settings: Settings) -> AsyncIterator[Running]:
     """
     metrics, limits = Metrics(), service_limits(settings)
     quotas = Quotas(limits.watch)
+    feeds = feed_budget(settings)
     async with AsyncExitStack() as opened:
         listener = opened.enter_context(listen(settings.host, settings.port))
         prepare_directory([settings.database_of(name) for name in settings.catalog if name])
         units = [
-            await opened.enter_async_context(open_table(name, own, settings, limits, quotas, metrics))
+            await opened.enter_async_context(open_table(name, own, settings, limits, quotas, feeds, metrics))
             for name, own in settings.catalog.items()
         ]
         catalog = Catalog([unit.table for unit in units], limits, quotas)

@@ -234,8 +234,10 @@ class Settings(BaseSettings):
     remembered_deletes_max: Count = Field(
         1_000_000, description="Maximum deletes remembered in the database for resuming clients."
     )
-    feed_changes_max: Count = Field(65_536, description="Maximum recent changes kept in memory for subscriptions.")
-    feed_bytes_max: Bytes = Field(32 * _MIB, description="Maximum bytes of memory for recent changes.")
+    feed_changes_max: Count = Field(
+        65_536, description="Maximum recent changes kept in memory for subscriptions, over all tables."
+    )
+    feed_bytes_max: Bytes = Field(32 * _MIB, description="Maximum bytes of memory for recent changes, over all tables.")
 
     # How to read Kafka.
     batch_records_max: Count = Field(50_000, description="Maximum records in one transaction.")

@@ -1,5 +1,6 @@
 """The limits of what belongs to a table, from the settings."""
 
+from kvs_graphql.feed import LogBudget
 from kvs_graphql.kafka.connection import KafkaConnection
 from kvs_graphql.kafka.consumer import ConsumerLimits
 from kvs_graphql.kafka.fetch_waits import idle_wait_ms
@@ -24,6 +25,11 @@ def service_limits(settings: Settings) -> ServiceLimits:
             reads_max=max(1, settings.reader_connections - 1),
         ),
     )
+
+
+def feed_budget(settings: Settings) -> LogBudget:
+    """What the feeds of all tables may hold."""
+    return LogBudget(changes_max=settings.feed_changes_max, bytes_max=settings.feed_bytes_max)
 
 
 def window_limits(settings: Settings) -> WindowLimits:

@@ -8,7 +8,7 @@ import structlog
 from structlog.contextvars import bound_contextvars
 
 from kvs_graphql.errors import BrokerRefused, OperatorError
-from kvs_graphql.feed import Feed
+from kvs_graphql.feed import Feed, LogBudget
 from kvs_graphql.kafka.consumer import Consumer
 from kvs_graphql.kafka.producer import Producer
 from kvs_graphql.metrics import Metrics, TableMetrics
@@ -91,11 +91,17 @@ class TableUnit:
 
 @asynccontextmanager
 async def open_table(
-    name: str, own: TableSettings, settings: Settings, limits: ServiceLimits, quotas: Quotas, metrics: Metrics
+    name: str,
+    own: TableSettings,
+    settings: Settings,
+    limits: ServiceLimits,
+    quotas: Quotas,
+    feeds: LogBudget,
+    metrics: Metrics,
 ) -> AsyncIterator[TableUnit]:
     """Open the table with that name, which may be empty, and its file, for as long as the context is open.
 
-    `own` are its settings, `settings` those of the service; `limits` and `quotas` are shared by all tables.
+    `own` are its settings, `settings` those of the service; `limits`, `quotas` and `feeds` are shared by all tables.
 
     Raises:
         OperatorError: Its file cannot be opened.
@@ -104,7 +110,7 @@ async def open_table(
     empty_tombstones = own.tombstones == "empty"
     path, readers = settings.database_of(name), settings.reader_connections
     async with open_store(path, window_limits(settings), readers=readers, table=name) as store:
-        feed = Feed(store.cursor, changes_max=settings.feed_changes_max, bytes_max=settings.feed_bytes_max)
+        feed = Feed(store.cursor, feeds)
         connection = connection_of(settings)
         producer = Producer(connection, own.topic, lifecycle, measured, producer_limits(settings))
         table = Table(

@@ -1,7 +1,7 @@
 """A feed for tests, and commits to publish to it."""
 
 from kvs_graphql.cursor import Cursor
-from kvs_graphql.feed import Feed, Watcher
+from kvs_graphql.feed import Feed, LogBudget, Watcher
 from kvs_graphql.records import Commit, Interest, Positions, Record, advance, position_in
 
 EVERYTHING = Interest()
@@ -11,8 +11,17 @@ MANY = 1_000_000
 class Source:
     """Publishes commits to a feed, as the consumer does."""
 
-    def __init__(self, *, changes_max: int = 1000, bytes_max: int = 10**6, positions: Positions = (0, 0)) -> None:
-        self.feed = Feed(Cursor(bytes(16), positions), changes_max=changes_max, bytes_max=bytes_max)
+    def __init__(
+        self,
+        *,
+        changes_max: int = 1000,
+        bytes_max: int = 10**6,
+        positions: Positions = (0, 0),
+        budget: LogBudget | None = None,
+    ) -> None:
+        """`budget` replaces the limits if it is shared with other feeds."""
+        own = LogBudget(changes_max=changes_max, bytes_max=bytes_max)
+        self.feed = Feed(Cursor(bytes(16), positions), budget or own)
 
     def publish(self, *changes: tuple[int, bytes, bytes | None]) -> None:
         """Publish one commit of (partition, key, value)."""

@@ -8,9 +8,9 @@ import pytest
 
 from kvs_graphql.cursor import Cursor
 from kvs_graphql.errors import Unavailable
-from kvs_graphql.feed import Feed, Flush, Sink, Update, Watcher, WatcherState
+from kvs_graphql.feed import Feed, Flush, LogBudget, Sink, Update, Watcher, WatcherState
 from kvs_graphql.records import Commit, Interest, Record
-from tests.feed.source import MANY
+from tests.feed.source import MANY, Source
 
 EVERYTHING = Interest()
 
@@ -19,9 +19,8 @@ class DirectFeed:
     """A feed of one partition that delivers directly to one sink, for as long as that has room."""
 
     def __init__(self, *, changes_max: int = 1_000, steps_per_turn: int = 1_000) -> None:
-        self.feed = Feed(
-            Cursor(bytes(16), (0,)), changes_max=changes_max, bytes_max=10**6, steps_per_turn=steps_per_turn
-        )
+        self.budget = LogBudget(changes_max=changes_max, bytes_max=10**6)
+        self.feed = Feed(Cursor(bytes(16), (0,)), self.budget, steps_per_turn=steps_per_turn)
         self.keys: list[bytes] = []
         self.room = 1_000
         self.value = b"v"
@@ -193,6 +192,19 @@ async def test_changes_dropped_by_the_log_are_not_delivered_later() -> None:
     with delivery.watching() as watcher:
         delivery.publish(b"a", b"b")
         delivery.publish(b"c", b"d")
+        assert not delivery.left_to(watcher)
+        assert watcher.state is WatcherState.FELL_BEHIND
+        assert watcher.positions == (0,)
+        await turns()
+        assert delivery.keys == []
+
+
+async def test_changes_dropped_for_those_of_another_table_are_not_delivered_later() -> None:
+    delivery = DirectFeed(changes_max=3, steps_per_turn=1)
+    other = Source(budget=delivery.budget)
+    with delivery.watching() as watcher:
+        delivery.publish(b"a", b"b")
+        other.publish((0, b"c", b"1"), (0, b"d", b"1"))
         assert not delivery.left_to(watcher)
         assert watcher.state is WatcherState.FELL_BEHIND
         assert watcher.positions == (0,)

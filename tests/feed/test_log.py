@@ -6,23 +6,26 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from kvs_graphql.feed import Sink, WatcherState
-from kvs_graphql.feed.log import CommitLog
+from kvs_graphql.feed.log import CommitLog, LogBudget
 from kvs_graphql.records import Commit, Interest, Record
-from tests.feed.source import EVERYTHING, MANY, Source
+from tests.feed.source import EVERYTHING, MANY, Source, taken
 
 TOPIC_ID = bytes(16)
 
 
 def log_of(*ends: int, changes_max: int = 100) -> CommitLog:
     """Return a log of one partition: a commit of one change up to each end, with gaps of offsets between them."""
-    log = CommitLog((0,), changes_max=changes_max, bytes_max=10_000)
+    budget = LogBudget(changes_max=changes_max, bytes_max=10_000)
+    log = CommitLog((0,), budget, lambda _: None)
     before = 0
     for end in ends:
         log.append(TOPIC_ID, Commit((before,), (end,), [Record(b"k", b"v", 0, end - 1, None, None)], 2))
         before = end
-    log.trim()
+    budget.trim()
     return log
 
 
@@ -119,3 +122,44 @@ async def test_watchers_keep_no_record_that_was_delivered_to_them() -> None:
             await asyncio.sleep(0)
         kept, _ = tracemalloc.get_traced_memory()
     assert kept - before < 500_000
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 2), st.integers(0, 30), st.integers(0, 3_000)), max_size=60),
+    st.integers(1, 60),
+    st.integers(1, 30_000),
+)
+def test_logs_keep_to_one_budget_and_a_log_within_its_share_keeps_everything(
+    appended: list[tuple[int, int, int]], changes_max: int, bytes_max: int
+) -> None:
+    budget = LogBudget(changes_max=changes_max, bytes_max=bytes_max)
+    logs = [CommitLog((0,), budget, lambda _: None) for _ in range(3)]
+    alone = [CommitLog((0,), LogBudget(changes_max=MANY, bytes_max=MANY), lambda _: None) for _ in range(3)]
+    for number, changes, size_bytes in appended:
+        for log in (logs[number], alone[number]):
+            (start,) = log.positions
+            records = [Record(b"k", b"v", 0, start + n, None, None) for n in range(changes)]
+            log.append(TOPIC_ID, Commit((start,), (start + changes,), records, size_bytes))
+        budget.trim()
+        assert budget.changes == sum(log.changes for log in logs) <= changes_max
+        assert budget.bytes == sum(log.bytes for log in logs) <= bytes_max
+        for log, whole in zip(logs, alone, strict=True):
+            if whole.changes * 3 <= changes_max and whole.bytes * 3 <= bytes_max:
+                assert (log.first, log.changes, log.bytes) == (0, whole.changes, whole.bytes)
+    for log in logs:
+        log.clear((0,))
+    assert (budget.changes, budget.bytes) == (0, 0)
+
+
+async def test_flood_in_one_table_drops_nothing_of_another() -> None:
+    budget = LogBudget(changes_max=10, bytes_max=MANY)
+    quiet, busy = Source(budget=budget), Source(budget=budget)
+    with quiet.feed.watch(EVERYTHING, (0, 0)) as slow, busy.feed.watch(EVERYTHING, (0, 0)) as behind:
+        quiet.publish((0, b"a", b"1"))
+        quiet.publish((0, b"b", b"1"))
+        for number in range(100):
+            busy.publish((0, b"%d" % number, b"1"))
+        assert [key for key, _ in taken(slow)] == [b"a", b"b"]
+        assert not behind.take(10, MANY)
+        assert behind.state is WatcherState.FELL_BEHIND
+        assert budget.changes == 10

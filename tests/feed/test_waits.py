@@ -6,7 +6,7 @@ import pytest
 
 from kvs_graphql.cursor import NO_TOPIC_ID, Cursor
 from kvs_graphql.errors import Unavailable
-from kvs_graphql.feed import Feed
+from kvs_graphql.feed import Feed, LogBudget
 from kvs_graphql.feed.waits import PositionWaits
 from kvs_graphql.records import Commit, Interest
 from tests.feed.source import Source
@@ -85,7 +85,7 @@ async def test_waits_that_last_are_kept_in_order_among_those_given_up() -> None:
 
 
 async def test_watcher_of_a_closed_feed_stays_closed_when_the_feed_starts_over() -> None:
-    feed = Feed(Cursor(NO_TOPIC_ID, (0,)), changes_max=10, bytes_max=1_000)
+    feed = Feed(Cursor(NO_TOPIC_ID, (0,)), LogBudget(changes_max=10, bytes_max=1_000))
     feed.publish(Commit((0,), (1,), [], 0))
     with feed.watch(Interest(), feed.positions) as watcher:
         feed.close()

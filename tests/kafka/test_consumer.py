@@ -4,7 +4,7 @@ import asyncio
 from pathlib import Path
 
 from kvs_graphql.cursor import NO_TOPIC_ID, Cursor
-from kvs_graphql.feed import Feed
+from kvs_graphql.feed import Feed, LogBudget
 from kvs_graphql.kafka.connection import KafkaConnection
 from kvs_graphql.kafka.consumer import Consumer, ConsumerLimits
 from kvs_graphql.kafka.ingest import BatchLimits
@@ -19,7 +19,7 @@ ATTEMPTS = 10
 async def test_consumer_keeps_trying_while_no_broker_answers(tmp_path: Path) -> None:
     lifecycle = Lifecycle()
     async with open_store(tmp_path / "kvs.db", WindowLimits(1, 1, 1), readers=1) as store:
-        feed = Feed(Cursor(NO_TOPIC_ID, ()), changes_max=1, bytes_max=1)
+        feed = Feed(Cursor(NO_TOPIC_ID, ()), LogBudget(changes_max=1, bytes_max=1))
         limits = ConsumerLimits(BatchLimits(1, 1), 1, 1.0, 0.001, 1.0, clock_difference_seconds_max=1.0)
         consumer = Consumer(
             KafkaConnection("127.0.0.1:1"), "topic", store, feed, lifecycle, Metrics().of_table(""), limits

@@ -11,7 +11,7 @@ from kvs_graphql.cursor import NO_TOPIC_ID, Cursor, decode_cursor
 from kvs_graphql.cursor_validation import CursorValidator
 from kvs_graphql.demo.broker import EmbeddedBroker
 from kvs_graphql.errors import BadCursor, NotCaughtUp
-from kvs_graphql.feed import Feed
+from kvs_graphql.feed import Feed, LogBudget
 from kvs_graphql.records import Commit, Positions, advance
 from kvs_graphql.service.waits import AtLeast
 from kvs_graphql.state import Lifecycle, TopicSnapshot
@@ -32,7 +32,7 @@ class Table:
     """A table of two partitions at positions (5, 5), and the readers that wait for it."""
 
     def __init__(self) -> None:
-        self.feed = Feed(Cursor(TOPIC_ID, (5, 5)), changes_max=1, bytes_max=1)
+        self.feed = Feed(Cursor(TOPIC_ID, (5, 5)), LogBudget(changes_max=1, bytes_max=1))
         self.lifecycle = Lifecycle()
         self.at_least = AtLeast(self.feed, CursorValidator(self.feed, self.lifecycle.refreshes), self.lifecycle)
 

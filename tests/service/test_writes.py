@@ -10,7 +10,7 @@ import pytest
 
 from kvs_graphql.cursor import NO_TOPIC_ID, Cursor
 from kvs_graphql.errors import KafkaUnavailable, ValueTooLarge, WriteOutcomeUnknown
-from kvs_graphql.feed import Feed
+from kvs_graphql.feed import Feed, LogBudget
 from kvs_graphql.records import Batch, Outgoing, Record, Written
 from kvs_graphql.service import Writes
 from kvs_graphql.store import Store, WindowLimits, open_store
@@ -67,7 +67,7 @@ async def open_writes(directory: Path, *runs: list[Record], begun: bool = True) 
             await store.begin("topic", TOPIC_ID, (0, 0, 0))
             await store.apply(Batch(tuple(runs), (10, 10, 10), 0, 0))
         cursor = Cursor(TOPIC_ID if begun else NO_TOPIC_ID, store.positions)
-        feed = Feed(cursor, changes_max=10, bytes_max=1_000)
+        feed = Feed(cursor, LogBudget(changes_max=10, bytes_max=1_000))
         kafka = Kafka()
         yield OpenWrites(kafka, store, feed, Writes(kafka, store, feed, value_bytes_max=1))
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from random import Random
 
 from kvs_graphql.cursor import Cursor
-from kvs_graphql.feed import Feed
+from kvs_graphql.feed import Feed, LogBudget
 from kvs_graphql.records import Positions, covers, merge
 from kvs_graphql.state import MetadataRefreshes, TopicSnapshot
 from kvs_graphql.store import Store, WindowLimits
@@ -52,8 +52,10 @@ class Replica:
         self.store = await self._stack.enter_async_context(open_inline_store(self._path, self._limits))
         self.feed = Feed(
             Cursor(TOPIC_ID, self.store.positions),
-            changes_max=self._random.choice((1, 5, 50, 50)),
-            bytes_max=self._random.choice((1, 1_000_000, 1_000_000)),
+            LogBudget(
+                changes_max=self._random.choice((1, 5, 50, 50)),
+                bytes_max=self._random.choice((1, 1_000_000, 1_000_000)),
+            ),
             steps_per_turn=self._random.choice((1, 3, 1_000)),
         )
         if self.store.source is None:

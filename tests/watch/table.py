@@ -7,7 +7,7 @@ from typing import cast
 
 from kvs_graphql.cursor import NO_TOPIC_ID, Cursor
 from kvs_graphql.cursor_validation import CursorValidator
-from kvs_graphql.feed import Feed, Update
+from kvs_graphql.feed import Feed, LogBudget, Update
 from kvs_graphql.records import Batch, Interest, Record
 from kvs_graphql.state import MetadataRefreshes, TopicSnapshot
 from kvs_graphql.store import Store, WindowLimits
@@ -27,7 +27,7 @@ class Table:
 
     def __init__(self, store: Store, changes_max: int, limits: WatchLimits = LIMITS) -> None:
         self.store = store
-        self.feed = Feed(Cursor(NO_TOPIC_ID, (0,)), changes_max=changes_max, bytes_max=1_000_000)
+        self.feed = Feed(Cursor(NO_TOPIC_ID, (0,)), LogBudget(changes_max=changes_max, bytes_max=1_000_000))
         self.refreshes = MetadataRefreshes()
         self.quotas = Quotas(limits)
 

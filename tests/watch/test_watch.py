@@ -12,7 +12,7 @@ import pytest
 from kvs_graphql.cursor import NO_TOPIC_ID, Cursor
 from kvs_graphql.cursor_validation import CursorValidator
 from kvs_graphql.errors import LimitExceeded
-from kvs_graphql.feed import Feed, Kind, Update
+from kvs_graphql.feed import Feed, Kind, LogBudget, Update
 from kvs_graphql.records import Batch, Interest, Record
 from kvs_graphql.state import MetadataRefreshes, TopicSnapshot
 from kvs_graphql.store import Query, Snapshot, Store, WindowLimits
@@ -323,7 +323,7 @@ async def _reads_of_a_snapshot(directory: Path, partitions: int, keys: dict[byte
             runs[partition].append(Record(key, b"value", partition, len(runs[partition]), None, None))
         await store.apply(Batch(runs, tuple(map(len, runs)), 1, 0))
         await store.caught_up(0)
-        feed = Feed(Cursor(NO_TOPIC_ID, store.positions), changes_max=10, bytes_max=1_000)
+        feed = Feed(Cursor(NO_TOPIC_ID, store.positions), LogBudget(changes_max=10, bytes_max=1_000))
         validator = CursorValidator(feed, MetadataRefreshes())
         watch = Watch(store, feed, Interest(frozenset(keys) | {b"missing"}), Quotas(LIMITS), validator)
         reads, read = 0, store.read

@@ -122,3 +122,17 @@ async def test_the_only_table_has_no_switch(
     ):
         await dashboard.has_loaded("1 key")
         await dashboard.has_no_switch()
+
+
+async def test_the_examples_of_the_playground_ask_the_tables_by_their_names(visitor: "Visitor", served: Served) -> None:
+    async with visitor.graphiql(served.run.url) as graphiql:
+        await graphiql.has_open("query Status")
+        await graphiql.open_tab("FirstEntries")
+        await graphiql.run()
+        await graphiql.shows_result('"key": "order/1"')
+        await graphiql.open_tab("TwoTables")
+        await graphiql.run()
+        await graphiql.shows_result('"orderItemsEntries"')
+        await graphiql.open_tab("Watch")
+        await graphiql.run()
+        await graphiql.shows_result('"kind": "LIVE"')

@@ -6,14 +6,17 @@ import "graphiql/style.css";
 import "./main.css";
 import { parseDeepLink, withoutDeepLink } from "./deepLink";
 import { endpointBeside } from "./endpoint";
-import { EXAMPLES } from "./examples";
 import { createFetcher } from "./fetcher";
 import { SelectOperation } from "./SelectOperation";
 import { SystemTheme } from "./SystemTheme";
+import { examplesOf } from "./tableExamples";
+import { tableNames } from "./tables";
 import { readTransport } from "./transport";
 import { TransportChoice } from "./TransportChoice";
 
-const fetcher = createFetcher(endpointBeside(location.href), readTransport);
+const endpoint = endpointBeside(location.href);
+const fetcher = createFetcher(endpoint, readTransport);
+const examples = examplesOf(await tableNames(endpoint));
 
 const link = parseDeepLink(location.search);
 if (link) {
@@ -32,7 +35,7 @@ createRoot(root).render(
     <h1 className="unseen">GraphiQL of kvs-graphql</h1>
     <GraphiQL
       fetcher={fetcher}
-      defaultTabs={link ? [link, ...EXAMPLES] : EXAMPLES}
+      defaultTabs={link ? [link, ...examples] : examples}
       defaultEditorToolsVisibility="variables"
       {...(link && { initialQuery: link.query, initialVariables: link.variables })}
     >

@@ -120,7 +120,7 @@ async def test_a_link_opens_with_its_query_and_variables(
 ) -> None:
     servers = embedded_broker.bootstrap_servers
     link = {
-        "query": "query Linked($key: String!) { value(key: $key) { key } status { version } }",
+        "query": "query Linked($key: String!) { value(key: $key) { key } status { tables { topic } } }",
         "variables": '{"key": "linked-key"}',
     }
     async with serving(servers, embedded_topic, tmp_path) as served:

@@ -380,7 +380,7 @@ async def _accepted(http: httpx.AsyncClient, number: int) -> None:
     """Return once so many writes are under way."""
     async with asyncio.timeout(SECONDS_MAX):
         while True:
-            if f"kvs_writes_in_flight {float(number)}" in (await http.get("/metrics")).text:
+            if f'kvs_writes_in_flight{{table=""}} {float(number)}' in (await http.get("/metrics")).text:
                 return
 
 

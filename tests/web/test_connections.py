@@ -163,5 +163,5 @@ async def test_stopping_service_closes_subscriptions_before_it_waits_for_writes(
 
 async def until_write_in_flight(http: httpx.AsyncClient) -> None:
     """Return once a write is in flight."""
-    while "kvs_writes_in_flight 1.0" not in (await http.get("/metrics")).text:
+    while 'kvs_writes_in_flight{table=""} 1.0' not in (await http.get("/metrics")).text:
         pass

@@ -16,6 +16,7 @@ import httpx
 import pytest
 from confluent_kafka.admin import (
     AclBinding,
+    AclBindingFilter,
     AclOperation,
     AclPermissionType,
     AdminClient,
@@ -32,6 +33,7 @@ from kvs_graphql.state import State
 from tests.deadline import SECONDS_MAX
 from tests.kafka.broker import KafkaBroker
 from tests.kafka.produce import produce
+from tests.kafka.topics import REQUEST_SECONDS_MAX, wait_until
 from tests.kafka.truth import read_truth
 from tests.serving import Served, serving
 
@@ -413,4 +415,8 @@ def _forbid_writing(broker: KafkaBroker, topic: str) -> None:
     ]
     with AdminClient({"bootstrap.servers": broker.bootstrap_servers}) as admin:
         for future in admin.create_acls(rules).values():
-            future.result(20)
+            future.result(REQUEST_SECONDS_MAX)
+        # The broker learns of them a little later.
+        every = (None, None, AclOperation.ANY, AclPermissionType.ANY)
+        wanted = AclBindingFilter(ResourceType.TOPIC, topic, ResourcePatternType.LITERAL, *every)
+        wait_until(lambda: len(admin.describe_acls(wanted).result(REQUEST_SECONDS_MAX)) == len(rules), "the new rights")

@@ -74,6 +74,12 @@ async def close_sockets(page: Page, code: int) -> None:
     await page.route_web_socket("**/graphql", lambda socket: asyncio.ensure_future(socket.close(code=code)))
 
 
+async def lose_service(page: Page) -> None:
+    """Close WebSockets, and let plain requests reach nobody."""
+    await close_sockets(page, GOING_AWAY)
+    await page.route("**/graphql", lambda route: route.abort("connectionrefused"))
+
+
 async def refuse_queries(page: Page) -> None:
     """Refuse WebSockets and plain requests."""
 
@@ -139,7 +145,7 @@ STATES: dict[str, State] = {
     "value that is not text": partial(opened, text="Not UTF-8", link="?key=id:_w"),
     "error": partial(opened, text="BAD_KEY", link="?prefix=refrigerator", settings={"key_bytes_max": 8}),
     "unreachable": partial(
-        opened, text="The page keeps retrying", prepare=partial(close_sockets, code=GOING_AWAY), allowed="WebSocket"
+        opened, text="The page keeps retrying", prepare=lose_service, allowed="ERR_CONNECTION_REFUSED"
     ),
     "unauthorised": partial(opened, text="You need access", prepare=partial(close_sockets, code=REFUSED_CODE)),
     "unauthorised before the WebSocket": partial(opened, text="You need access", prepare=refuse_queries, allowed="401"),

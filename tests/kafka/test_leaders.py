@@ -165,6 +165,8 @@ async def test_status_names_a_partition_without_a_leader_and_shows_lag(
     slow = {"batch_records_max": 10, "fetch_bytes_max": 1_000, "metadata_refresh_seconds": 0.1}
     async with serving(cluster.servers, topic, tmp_path, **slow) as served:
         await assert_equal_to_the_log(served, cluster.first, topic)
+        async with asyncio.timeout(SECONDS_MAX):
+            await served.state(State.LIVE)
         assert (await served.http.get("/readyz")).json()["lag"] == 0
         with nothing_applied(tmp_path):
             produce(cluster.servers, topic, [(b"b%d" % number, bytes(20_000)) for number in range(500)])

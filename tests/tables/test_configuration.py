@@ -70,7 +70,8 @@ async def test_init_writes_a_file_that_check_accepts_and_replaces_none(
     assert (await ended("init", *servers, str(file))).code == 0
     assert f'topic = "{embedded_topic}"' in file.read_text()
     found = await ended("check", KVS_CONFIG=str(file), KVS_DATABASE=str(tmp_path / "kvs"), COLUMNS="300")
-    assert (found.code, embedded_topic in found.output) == (0, True)
+    # Other tests have topics there, too.
+    assert re.search(rf" ok +topic '{embedded_topic}' can be read", found.output)
     again = await ended("init", *servers, str(file))
     assert (again.code, "File exists" in again.errors) == (2, True)
 

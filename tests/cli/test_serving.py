@@ -119,7 +119,8 @@ async def test_the_address_that_is_printed_has_the_path_prefix(
         async with command("demo", "--port", "0", directory=tmp_path, KVS_ROOT_PATH="/kvs") as demo:
             dashboard = (await line_of(demo.stdout, r"Dashboard +(http://\S+)")).group(1)
             assert dashboard.endswith("/kvs/")
-            assert (await http.get(dashboard)).is_success
+            # Where the pages are not built, it leads elsewhere.
+            assert not (await http.get(dashboard)).is_error
 
 
 @pytest.mark.parametrize(("flags", "needed"), [((), 112), (("--connections-max", "1000"), 1096)])

@@ -21,7 +21,7 @@ from kvs_graphql.service import Latest, Start
 from kvs_graphql.service import Status as ServiceStatus
 from kvs_graphql.service import Update as ServiceUpdate
 
-# The executor takes a resolver's source for what it is; Strawberry is told the type of its events.
+# Resolvers return a `Source`, which the executor reads. Strawberry only needs the type of the events.
 
 
 def subscription_fields(types: TableTypes) -> list[StrawberryField]:

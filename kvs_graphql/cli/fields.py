@@ -1,10 +1,8 @@
 """The root fields of a service, under the names that the fields of a service without named tables have."""
 
-import re
-
 import click
 
-_NAME = re.compile(r"[a-z][A-Za-z0-9]*")
+from kvs_graphql.settings import is_table_name
 
 
 def field_name(name: str, table: str | None) -> str:
@@ -19,7 +17,7 @@ def root_field(name: str, table: str | None) -> str:
 
 def _check(_: click.Context, __: click.Parameter, value: str | tuple[str, ...] | None) -> str | tuple[str, ...] | None:
     for table in (value,) if isinstance(value, str) else value or ():
-        if not _NAME.fullmatch(table):
+        if not is_table_name(table):
             raise click.BadParameter(f"{table!r} is not the name of a table: letters and digits, a small letter first.")
     return value
 

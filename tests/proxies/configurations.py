@@ -16,7 +16,7 @@ class Place:
     prefix: str = ""
     """The prefix in the browser's address."""
     root_path: str = ""
-    """The prefix that the service is told."""
+    """The value of KVS_ROOT_PATH."""
 
 
 AT_ROOT = Place("At the root of a host")

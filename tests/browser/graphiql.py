@@ -13,25 +13,37 @@ STORED = """
 }
 """
 RESULT = "__MONACO.editor.getModels().find(({ uri }) => uri.path.endsWith('response.json')).getValue()"
+INTROSPECTION = "IntrospectionQuery"
 CLICK_ALL = "(elements) => elements.forEach((element) => element.click())"
 
 
+def _is_of_the_user(request: Request) -> bool:
+    """Whether a request runs an operation of a tab. The page asks for the schema and for the tables by itself."""
+    asked = request.post_data_json if request.method == "POST" else {}
+    return asked.get("operationName", INTROSPECTION) != INTROSPECTION
+
+
 class GraphiQL:
-    """An open playground, and the requests that it sent."""
+    """An open playground, and what it sent."""
 
     def __init__(self, page: Page) -> None:
         self.page = page
         self.posted: list[Request] = []
+        """Operations of tabs, sent by POST."""
         self.frames: list[Any] = []
         """Messages sent over WebSockets."""
         self._document = page.get_by_role("region", name="Operation Editor")
         self._answer = page.get_by_role("region", name="Result Window")
         self._execute = page.get_by_role("button", name=re.compile("(Execute|Stop) query"))
-        page.on("request", lambda request: self.posted.append(request) if request.method == "POST" else None)
+        page.on("request", self._record)
         page.on("websocket", self._listen)
 
     def _tab(self, name: str) -> Locator:
         return self.page.get_by_role("tab").get_by_role("button", name=name, exact=True)
+
+    def _record(self, request: Request) -> None:
+        if _is_of_the_user(request):
+            self.posted.append(request)
 
     def _listen(self, socket: WebSocket) -> None:
         socket.on("framesent", lambda frame: self.frames.append(json.loads(frame)))
@@ -42,6 +54,12 @@ class GraphiQL:
     async def run(self) -> None:
         """Run the open operation."""
         await self._execute.click()
+
+    async def run_and_answer(self) -> Any:
+        """Run the open operation, a query or mutation, and return its answer."""
+        async with self.page.expect_response(lambda response: _is_of_the_user(response.request)) as response:
+            await self.run()
+        return await (await response.value).json()
 
     async def shows_result(self, text: str) -> None:
         """The result contains this text."""

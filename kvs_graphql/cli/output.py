@@ -18,6 +18,9 @@ from kvs_graphql.printable import printable, printable_json, printable_lines
 Cell = str | tuple[str, str]
 """The text of a cell, or the text and its style."""
 
+_UNBROKEN_COLUMNS_MAX = 2_000
+"""Rows are padded to the longest one. So only longer ones are broken where no terminal is."""
+
 
 def print_line(text: str) -> None:
     """Print one line."""
@@ -40,11 +43,15 @@ def print_json(value: object) -> None:
 
 
 def print_table(rows: Iterable[Sequence[Cell]], heads: Sequence[str] = ()) -> None:
-    """Print rows of cells in columns."""
+    """Print rows of cells in columns. A row is broken where a terminal ends; elsewhere, it stays one line to search."""
     table = Table(*heads, box=None, show_header=bool(heads), header_style="bold")
     for row in rows:
         table.add_row(*map(_text, row))
-    Console().print(table)
+    console = Console()
+    if not console.is_terminal:
+        wide = console.options.update(width=_UNBROKEN_COLUMNS_MAX)
+        console.width = max(console.width, console.measure(table, options=wide).maximum)
+    console.print(table)
 
 
 def progress_bar(*columns: ProgressColumn) -> Progress:

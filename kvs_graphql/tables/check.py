@@ -10,6 +10,9 @@ from kvs_graphql.kafka.inspection import NotFound, TopicFacts, Unusable, inspect
 from kvs_graphql.settings import Settings, TableSettings
 from kvs_graphql.tables.limits import connection_of
 
+# The clients of hundreds of topics at once would keep each other from their answers in time.
+_INSPECTED_AT_ONCE = 8
+
 
 @dataclass(frozen=True, slots=True)
 class Finding:
@@ -26,7 +29,13 @@ class Finding:
 async def check_tables(settings: Settings) -> list[Finding]:
     """Look at the topic and the file of each table, in the order of the catalog."""
     tables, connection = settings.catalog, connection_of(settings)
-    found = await asyncio.gather(*(inspect_topic(connection, table.topic) for table in tables.values()))
+    turn = asyncio.Semaphore(_INSPECTED_AT_ONCE)
+
+    async def inspect(topic: str) -> TopicFacts | NotFound | Unusable:
+        async with turn:
+            return await inspect_topic(connection, topic)
+
+    found = await asyncio.gather(*(inspect(table.topic) for table in tables.values()))
     return [
         finding
         for (name, table), topic in zip(tables.items(), found, strict=True)

@@ -57,6 +57,12 @@ def test_each_entry_is_one_row() -> None:
     ]
 
 
+def test_a_long_row_is_not_broken_where_no_terminal_is() -> None:
+    long = "x" * 249
+    text = printed(lambda: print_table([("orders", f"topic {long} can be read", f"create {long}")], ("table", "found")))
+    assert text.splitlines()[1].split() == ["orders", "topic", long, "can", "be", "read", "create", long]
+
+
 @given(TEXT, TEXT)
 def test_json_is_exact_on_one_line(key: str, value: str) -> None:
     encodable = value.encode("utf-8", "ignore").decode()

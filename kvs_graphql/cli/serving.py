@@ -8,6 +8,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import orjson
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 
 from kvs_graphql.cli.output import print_error, print_line, print_lines, progress_bar
@@ -17,7 +18,6 @@ from kvs_graphql.runtime import Running, raise_limit, running
 from kvs_graphql.settings import Settings, load_settings
 from kvs_graphql.state import State
 
-_DEMO_TOPIC = "figures"
 _PROGRESS_SECONDS = 0.2
 _THREAD_SWITCH_SECONDS = 0.001
 _GC_THRESHOLDS = (50_000, 20, 100)
@@ -68,16 +68,16 @@ def _tune_interpreter() -> None:
 async def serve_demo(flags: dict[str, Any]) -> None:
     """Serve live figures of this machine from an embedded broker, with a temporary database."""
     try:
-        from kvs_graphql.demo.session import figures_topic  # noqa: PLC0415 - an optional dependency
+        from kvs_graphql.demo.session import figures_topics  # noqa: PLC0415 - an optional dependency
     except ImportError as error:
         raise BadSetting(f"The demo needs additional packages: pip install 'kvs-graphql[demo]' ({error})") from error
     with tempfile.TemporaryDirectory(prefix="kvs-graphql-demo-") as directory:
-        async with figures_topic(_DEMO_TOPIC) as bootstrap_servers:
+        async with figures_topics() as catalog:
             settings = load_settings(
-                **{"log_level": "warning"} | flags,
-                bootstrap_servers=bootstrap_servers,
-                topic=_DEMO_TOPIC,
-                database=Path(directory, "kvs.db"),
+                **{"log_level": "error"} | flags,
+                bootstrap_servers=catalog.bootstrap_servers,
+                tables=catalog.tables,
+                database=Path(directory, "tables"),
             )
             configure_logging(settings.log_level, settings.log_format)
             raise_limit(settings)
@@ -85,9 +85,10 @@ async def serve_demo(flags: dict[str, Any]) -> None:
                 print_lines(
                     _WELCOME.format(
                         url=f"{run.url}{settings.root_path}",
-                        broker=bootstrap_servers,
-                        topic=_DEMO_TOPIC,
+                        broker=catalog.bootstrap_servers,
+                        tables=", ".join(catalog.tables),
                         command=_command(),
+                        body=orjson.dumps({"query": _TWO_TABLES}).decode(),
                     )
                 )
                 await run.wait()
@@ -114,19 +115,22 @@ def _command() -> str:
     return "kvs-graphql" if shutil.which("kvs-graphql") else sys.argv[0]
 
 
+_TWO_TABLES = """{ cpuEntries { edges { node { key busy: json(pointer: "/percent") } } } \
+processesEntries { edges { node { name: json(pointer: "/name") } } } }"""
 _WELCOME = """
-kvs-graphql serves live figures of this machine from an embedded Kafka broker ({broker}, topic {topic}).
+kvs-graphql serves live figures of this machine from an embedded Kafka broker ({broker}).
 
   Dashboard    {url}/
   Playground   {url}/graphql
   Metrics      {url}/metrics
+  Tables       {tables}
 
 Try in another terminal:
 
-  {command} get memory load --url {url}
-  {command} watch --prefix cpu/ --url {url}
+  {command} get memory load --table system --url {url}
+  {command} watch --table cpu --url {url}
   curl -s {url}/graphql -H 'content-type: application/json' \\
-       -d '{{"query": "{{ entries(prefix: \\"process/\\") {{ edges {{ node {{ json(pointer: \\"/name\\") }} }} }} }}"}}'
+       -d '{body}'
 
 Ctrl-C stops the demo.
 

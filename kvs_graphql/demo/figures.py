@@ -1,20 +1,19 @@
-"""Live figures of this machine as keys and JSON values, which the demo writes to Kafka.
+"""Live figures of this machine as keys and JSON values of several tables, which the demo writes to Kafka.
 
-`cpu/<core>`: `percent` busy, its shares `user` and `system`, and `idle`.
-`memory`: `total_bytes`, `available_bytes`, `used_bytes`, `free_bytes`, `percent`.
-`swap`: `total_bytes`, `used_bytes`, `free_bytes`, `percent`.
-`disk/<name>`: the counters `read_bytes`, `written_bytes`, `reads`, `writes`, each also `…_per_second`.
-`filesystem/<mount>`: `mount`, `type`, `total_bytes`, `used_bytes`, `free_bytes`, `percent`.
-`network/<interface>`: the counters `received_bytes`, `sent_bytes`, `received_packets`, `sent_packets`,
-    `errors`, `drops`, each also `…_per_second`.
-`load`: `minutes_1`, `minutes_5`, `minutes_15`.
-`uptime`: `seconds`, `started`.
-`process/<pid>`: `pid`, `name`, `user`, `cpu_percent` (of one core), `rss_bytes`, `threads`, `started`. The command
-    line is left out, since it may contain secrets.
+`system`: the keys `memory` (`total_bytes`, `available_bytes`, `used_bytes`, `free_bytes`, `percent`), `swap`
+    (`total_bytes`, `used_bytes`, `free_bytes`, `percent`), `load` (`minutes_1`, `minutes_5`, `minutes_15`) and `uptime`
+    (`seconds`, `started`).
+`processes`, by process id: `pid`, `name`, `user`, `cpu_percent` (of one core), `rss_bytes`, `threads`, `started`. The
+    command line is left out, since it may contain secrets.
+`cpu`, by the number of a core: `percent` busy, its shares `user` and `system`, and `idle`.
+`disks`, by name: the counters `read_bytes`, `written_bytes`, `reads`, `writes`, each also `…_per_second`.
+`filesystems`, by mount: `mount`, `type`, `total_bytes`, `used_bytes`, `free_bytes`, `percent`.
+`network`, by interface: the counters `received_bytes`, `sent_bytes`, `received_packets`, `sent_packets`, `errors`,
+    `drops`, each also `…_per_second`.
 
 `mount`, `type`, `name`, `user` and `started` (ISO 8601, UTC) are strings; everything else is a number. Unknown values
 are null: attributes of another user's process, the `type` of a container's root, the rates of a key that is new since
-the previous sample. The root is `filesystem/`, another mount is for example `filesystem/home`.
+the previous sample.
 """
 
 import heapq
@@ -23,13 +22,14 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import psutil
 
 Figure: TypeAlias = dict[str, str | int | float | None]
-Change: TypeAlias = tuple[str, Figure | None]
 Counters: TypeAlias = dict[str, int]
+
+TABLES = ("system", "processes", "cpu", "disks", "filesystems", "network")
 
 PROCESS_INTERVAL_SECONDS = 2.0
 SLOW_INTERVAL_SECONDS = 10.0
@@ -42,10 +42,25 @@ _ROOT = os.sep
 _NAME_CHARACTERS_MAX = 15
 
 
+class Place(NamedTuple):
+    """Where a figure is."""
+
+    table: str
+    key: str
+
+
+class Change(NamedTuple):
+    """A figure's new value, or None if it is gone."""
+
+    place: Place
+    figure: Figure | None
+
+
 @dataclass(frozen=True)
 class _Source:
-    """Figures that are read together. `read` takes the current time and returns all current keys."""
+    """Figures of a table that are read together. `read` takes the current time and returns all current keys."""
 
+    table: str
     read: Callable[[float], dict[str, Figure]]
     interval_seconds: float = 0.0
 
@@ -60,19 +75,19 @@ class Figures:
     def __init__(self, processes_max: int = PROCESSES_MAX, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._sources = (
-            _Source(_Processors().read),
-            _Source(_read_memory),
-            _Source(_read_swap),
-            _Source(_Rates(_disk_counters).read),
-            _Source(_Rates(_network_counters).read),
-            _Source(_read_load),
-            _Source(_Processes(processes_max).read, PROCESS_INTERVAL_SECONDS),
-            _Source(_read_filesystems, SLOW_INTERVAL_SECONDS),
-            _Source(_read_uptime, SLOW_INTERVAL_SECONDS),
+            _Source("cpu", _Processors().read),
+            _Source("system", _read_memory),
+            _Source("system", _read_swap),
+            _Source("disks", _Rates(_disk_counters).read),
+            _Source("network", _Rates(_network_counters).read),
+            _Source("system", _read_load),
+            _Source("processes", _Processes(processes_max).read, PROCESS_INTERVAL_SECONDS),
+            _Source("filesystems", _read_filesystems, SLOW_INTERVAL_SECONDS),
+            _Source("system", _read_uptime, SLOW_INTERVAL_SECONDS),
         )
         self._due = [0.0] * len(self._sources)
-        self._latest: list[dict[str, Figure]] = [{} for _ in self._sources]
-        self._reported: dict[str, Figure] = {}
+        self._latest: list[dict[Place, Figure]] = [{} for _ in self._sources]
+        self._reported: dict[Place, Figure] = {}
         for source in self._sources:
             # Rates need a previous sample.
             _read_or_skip(source, clock())
@@ -88,19 +103,19 @@ class Figures:
             if now >= self._due[index]:
                 self._due[index] = now + source.interval_seconds
                 self._latest[index] = _read_or_skip(source, now)
-        current = {key: figure for figures in self._latest for key, figure in figures.items()}
-        changes: list[Change] = [(key, figure) for key, figure in current.items() if self._reported.get(key) != figure]
-        changes += [(key, None) for key in self._reported if key not in current]
+        current = {place: figure for figures in self._latest for place, figure in figures.items()}
+        changes = [Change(place, figure) for place, figure in current.items() if self._reported.get(place) != figure]
+        changes += [Change(place, None) for place in self._reported if place not in current]
         self._reported = current
         return changes
 
-    def forget(self, keys: Iterable[str]) -> None:
-        """Report these keys again in the next call, even if they are gone by then."""
-        for key in keys:
-            self._reported[key] = {}
+    def forget(self, places: Iterable[Place]) -> None:
+        """Report these figures again in the next call, even if they are gone by then."""
+        for place in places:
+            self._reported[place] = {}
 
     def forget_all(self) -> None:
-        """Report every key again in the next call, changed or not."""
+        """Report every figure again in the next call, changed or not."""
         self.forget(list(self._reported))
 
 
@@ -129,7 +144,7 @@ class _Processors:
     def read(self, _now: float) -> dict[str, Figure]:
         before, self._before = self._before, psutil.cpu_times(percpu=True)
         return {
-            f"cpu/{core}": _shares(earlier, later)
+            str(core): _shares(earlier, later)
             for core, (earlier, later) in enumerate(zip(before, self._before, strict=False))
         }
 
@@ -156,7 +171,7 @@ class _Processes:
         for process in self._busy_at:
             percent = _percent(used[process], seconds)
             if figure := _describe(process, percent):
-                figures[f"process/{process.pid}"] = figure
+                figures[str(process.pid)] = figure
         return figures
 
     def _lingering(self, busiest: list[psutil.Process], now: float) -> dict[psutil.Process, float]:
@@ -169,9 +184,9 @@ class _Processes:
         return dict(heapq.nlargest(self._processes_max, lingering, key=lambda pair: pair[1]))
 
 
-def _read_or_skip(source: _Source, now: float) -> dict[str, Figure]:
+def _read_or_skip(source: _Source, now: float) -> dict[Place, Figure]:
     try:
-        return source.read(now)
+        return {Place(source.table, key): figure for key, figure in source.read(now).items()}
     except _UNREADABLE:
         return {}
 
@@ -232,7 +247,7 @@ def _read_swap(_now: float) -> dict[str, Figure]:
 def _disk_counters() -> dict[str, Counters]:
     disks = psutil.disk_io_counters(perdisk=True, nowrap=False) or {}
     return {
-        f"disk/{name}": {
+        name: {
             "read_bytes": disk.read_bytes,
             "written_bytes": disk.write_bytes,
             "reads": disk.read_count,
@@ -247,7 +262,7 @@ def _disk_counters() -> dict[str, Counters]:
 def _network_counters() -> dict[str, Counters]:
     interfaces = psutil.net_io_counters(pernic=True, nowrap=False)
     return {
-        f"network/{name}": {
+        name: {
             "received_bytes": interface.bytes_recv,
             "sent_bytes": interface.bytes_sent,
             "received_packets": interface.packets_recv,
@@ -285,7 +300,7 @@ def _read_filesystems(_now: float) -> dict[str, Figure]:
             "free_bytes": usage.free,
             "percent": usage.percent,
         }
-        figures[f"filesystem/{mount.removeprefix(_ROOT)}"] = figure
+        figures[mount] = figure
     return figures
 
 

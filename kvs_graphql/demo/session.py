@@ -1,22 +1,39 @@
-"""The demo's topic: an embedded broker and a producer of live figures of this machine."""
+"""The demo's topics: an embedded broker and a producer of live figures of this machine."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
 
-from kvs_graphql.demo.broker import AUTO_CREATED_PARTITIONS, EmbeddedBroker
-from kvs_graphql.demo.producer import publish_figures
+from kvs_graphql.demo.broker import EmbeddedBroker
+from kvs_graphql.demo.figures import TABLES
+from kvs_graphql.demo.producer import publish_figures, topic_of
+
+_PREFIX = "machine"
+_PARTITIONS = 2
+
+
+@dataclass(frozen=True)
+class Catalog:
+    """What the demo serves."""
+
+    bootstrap_servers: str
+    tables: Mapping[str, Mapping[str, Any]]
+    """The settings of each table, as in `kvs.toml`."""
 
 
 @asynccontextmanager
-async def figures_topic(topic: str) -> AsyncIterator[str]:
-    """Run a broker whose `topic` receives figures while the context is open; yield its bootstrap servers."""
+async def figures_topics() -> AsyncIterator[Catalog]:
+    """Run a broker whose topics receive figures while the context is open."""
+    tables = {table: {"topic": topic_of(_PREFIX, table)} for table in TABLES}
     async with EmbeddedBroker() as broker:
-        broker.create_topic(topic, AUTO_CREATED_PARTITIONS)
+        for settings in tables.values():
+            broker.create_topic(settings["topic"], _PARTITIONS)
         # Not a TaskGroup, which would wrap the caller's exceptions in a group.
-        publishing = asyncio.create_task(publish_figures(broker.bootstrap_servers, topic))
+        publishing = asyncio.create_task(publish_figures(broker.bootstrap_servers, _PREFIX))
         try:
-            yield broker.bootstrap_servers
+            yield Catalog(broker.bootstrap_servers, tables)
         finally:
             publishing.cancel()
             await asyncio.wait([publishing])

@@ -18,7 +18,7 @@ from pydantic_settings import (
 )
 
 from kvs_graphql.credentials import read_secret, tls_context
-from kvs_graphql.settings.sources import ConfigFile, Variables
+from kvs_graphql.settings.sources import ConfigFile, Variables, WithoutTopics
 from kvs_graphql.settings.tables import TableSettings, Tombstones, Topic, Unreadable, check_names
 
 PREFIX = "KVS_"
@@ -378,6 +378,8 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Flags, variables, `.env`, `kvs.toml`; earlier wins."""
         config = ConfigFile(settings_cls)
+        if "tables" in init_settings():
+            return (init_settings, *map(WithoutTopics, (env_settings, dotenv_settings, config)))
         variables = [Variables(source, config.tables) for source in (env_settings, dotenv_settings)]
         return (init_settings, *variables, config)
 

@@ -11,6 +11,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 
 CONFIG_VARIABLE = "KVS_CONFIG"
 _DEFAULT_CONFIG = Path("kvs.toml")
+_WHAT_IS_SERVED = frozenset({"tables", "topic", "enable_writes"})
 
 
 class ConfigFile(PydanticBaseSettingsSource):
@@ -70,3 +71,18 @@ class Variables(PydanticBaseSettingsSource):
                 known = ", ".join(self._names.values()) or "none"
                 raise ValueError(f"KVS_TABLES__{name.upper()}: no such table in the configuration file; it has {known}")
         return {**values, "tables": {self._names[name.lower()]: value for name, value in tables.items()}}
+
+
+class WithoutTopics(PydanticBaseSettingsSource):
+    """A source of all but what is served, where flags say that already, as the demo's do."""
+
+    def __init__(self, inner: PydanticBaseSettingsSource) -> None:
+        super().__init__(inner.settings_cls)
+        self._inner = inner
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        """One setting, as pydantic-settings wants it."""
+        return self._inner.get_field_value(field, field_name)
+
+    def __call__(self) -> dict[str, Any]:
+        return {name: value for name, value in self._inner().items() if name not in _WHAT_IS_SERVED}

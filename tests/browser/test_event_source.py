@@ -9,7 +9,7 @@ import pytest
 from kvs_graphql.demo.broker import EmbeddedBroker
 from tests.ports import free_port
 from tests.readme import javascript
-from tests.serving import serving, write
+from tests.serving import serving, serving_tables, write
 
 if TYPE_CHECKING:
     from playwright.async_api import JSHandle, Page
@@ -101,13 +101,13 @@ async def test_the_readme_example_receives_every_update(
 ) -> None:
     servers = embedded_broker.bootstrap_servers
     async with (
-        serving(servers, embedded_topic, tmp_path) as served,
+        serving_tables(servers, {"cpu": {"topic": embedded_topic}}, tmp_path) as served,
         visitor.blank(served.run.url) as page,
     ):
-        await served.applied(await write(servers, embedded_topic, [(b"cpu/0", b"1")]))
+        await served.applied(await write(servers, embedded_topic, [(b"0", b"1")]), "cpu")
         async with page.expect_console_message(lambda message: "LIVE" in message.text):
             await page.add_script_tag(content=javascript("new EventSource", served.run.url))
         async with page.expect_console_message() as message:
-            await write(servers, embedded_topic, [(b"cpu/0", b"2")])
+            await write(servers, embedded_topic, [(b"0", b"2")])
         update = await (await message.value).args[0].json_value()
-    assert update == {"kind": "SET", "key": "cpu/0", "entry": {"json": 2}}
+    assert update == {"kind": "SET", "key": "0", "entry": {"json": 2}}

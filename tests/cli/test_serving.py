@@ -210,14 +210,25 @@ async def next_printed(watch: Process) -> tuple[str, str | None, str | None]:
 
 
 async def test_ctrl_c_stops_the_demo_and_its_broker_with_0(tmp_path: Path) -> None:
-    async with command("demo", "--port", "0", directory=tmp_path, KVS_SHUTDOWN_SECONDS_MAX=NEVER_SECONDS) as process:
+    # What this directory's own service serves is not the demo's.
+    (tmp_path / "kvs.toml").write_text('[tables.orders]\ntopic = "shop.orders"\n')
+    own = {"KVS_SHUTDOWN_SECONDS_MAX": NEVER_SECONDS, "KVS_TOPIC": "shop.orders", "KVS_TABLES__ORDERS__WRITES": "true"}
+    async with command("demo", "--port", "0", directory=tmp_path, **own) as process:
         url = (await line_of(process.stdout, r"Playground\s+(http://\S+)/graphql")).group(1)
         children = psutil.Process(process.pid).children(recursive=True)
-        document = 'subscription { updates(keys: ["memory"], snapshot: true) { entry { json(pointer: "/percent") } } }'
-        async with httpx.AsyncClient(base_url=url) as http, sse_text(http, document) as text:
+        watch = 'systemUpdates(keys: ["memory"], snapshot: true) { entry { json(pointer: "/percent") } }'
+        async with httpx.AsyncClient(base_url=url) as http, sse_text(http, f"subscription {{ {watch} }}") as text:
             while '"json":' not in await anext(text):
                 pass
         assert await exit_code_after(process, signal.SIGINT) == 0
     assert len(children) == 1
     assert psutil.wait_procs(children, timeout=SECONDS_MAX)[1] == []
-    assert not list(tmp_path.iterdir())
+    assert [path.name for path in tmp_path.iterdir()] == ["kvs.toml"]
+
+
+async def test_the_demo_suggests_a_query_over_two_tables_that_works(tmp_path: Path) -> None:
+    async with command("demo", "--port", "0", directory=tmp_path) as process, httpx.AsyncClient() as http:
+        url = (await line_of(process.stdout, r"curl -s (http://\S+)")).group(1)
+        body = (await line_of(process.stdout, r"-d '(.*)'")).group(1)
+        data = (await http.post(url, content=body, headers={"content-type": "application/json"})).json()["data"]
+    assert set(data) == {"cpuEntries", "processesEntries"}

@@ -16,7 +16,8 @@ from confluent_kafka import KafkaException
 
 from kvs_graphql.demo import figures, producer
 from kvs_graphql.demo.broker import EmbeddedBroker
-from kvs_graphql.demo.producer import publish_figures
+from kvs_graphql.demo.figures import TABLES, Place
+from kvs_graphql.demo.producer import publish_figures, topic_of
 from tests.deadline import SECONDS_MAX
 
 INTERVAL_SECONDS = 0.05
@@ -32,10 +33,15 @@ def broker() -> Iterator[EmbeddedBroker]:
 
 
 @pytest.fixture
-async def topic(broker: EmbeddedBroker, request: pytest.FixtureRequest) -> str:
+async def prefix(broker: EmbeddedBroker, request: pytest.FixtureRequest) -> str:
     name: str = request.node.name
-    broker.create_topic(name, PARTITIONS)
+    create_topics(broker, name)
     return name
+
+
+def create_topics(broker: EmbeddedBroker, prefix: str) -> None:
+    for table in TABLES:
+        broker.create_topic(topic_of(prefix, table), PARTITIONS)
 
 
 def python(*arguments: str) -> subprocess.Popen[bytes]:
@@ -43,9 +49,9 @@ def python(*arguments: str) -> subprocess.Popen[bytes]:
 
 
 @asynccontextmanager
-async def published(bootstrap_servers: str, topic: str) -> AsyncIterator[asyncio.Task[None]]:
+async def published(bootstrap_servers: str, prefix: str) -> AsyncIterator[asyncio.Task[None]]:
     """Publish figures while the context is open, and check that only the cancellation ends it."""
-    task = asyncio.create_task(publish_figures(bootstrap_servers, topic, INTERVAL_SECONDS))
+    task = asyncio.create_task(publish_figures(bootstrap_servers, prefix, INTERVAL_SECONDS))
     try:
         async with asyncio.timeout(SECONDS_MAX):
             yield task
@@ -56,20 +62,26 @@ async def published(bootstrap_servers: str, topic: str) -> AsyncIterator[asyncio
 
 
 @asynccontextmanager
-async def records_of(bootstrap_servers: str, topic: str) -> AsyncIterator[AIOKafkaConsumer]:
+async def records_of(bootstrap_servers: str, prefix: str) -> AsyncIterator[AIOKafkaConsumer]:
     consumer = AIOKafkaConsumer(
         bootstrap_servers=bootstrap_servers, enable_auto_commit=False, auto_offset_reset="earliest"
     )
     async with consumer:
-        consumer.assign([TopicPartition(topic, partition) for partition in range(PARTITIONS)])
+        topics = [topic_of(prefix, table) for table in TABLES]
+        consumer.assign([TopicPartition(topic, partition) for topic in topics for partition in range(PARTITIONS)])
         yield consumer
 
 
-async def next_of(consumer: AIOKafkaConsumer, key: str) -> ConsumerRecord[bytes, bytes]:
+async def next_of(consumer: AIOKafkaConsumer, table: str, key: str) -> ConsumerRecord[bytes, bytes]:
     async for record in consumer:
-        if record.key == key.encode():
+        if place_of(record) == (table, key):
             return record
     raise AssertionError("the consumer ended")
+
+
+def place_of(record: ConsumerRecord[bytes, bytes]) -> Place:
+    assert record.key is not None
+    return Place(record.topic.rpartition(".")[2], record.key.decode())
 
 
 class LevelHandler(logging.Handler):
@@ -96,21 +108,20 @@ async def logged(level: int) -> AsyncIterator[asyncio.Event]:
         logger.removeHandler(handler)
 
 
-async def test_the_topic_contains_the_figures_as_json(broker: EmbeddedBroker, topic: str) -> None:
-    keys = {"cpu/0", "memory", "load", "uptime", "filesystem/"}
-    async with published(broker.bootstrap_servers, topic), records_of(broker.bootstrap_servers, topic) as consumer:
+async def test_the_topics_contain_the_figures_as_json(broker: EmbeddedBroker, prefix: str) -> None:
+    expected = {("cpu", "0"), ("filesystems", "/"), *(("system", key) for key in ("memory", "load", "uptime"))}
+    async with published(broker.bootstrap_servers, prefix), records_of(broker.bootstrap_servers, prefix) as consumer:
         async for record in consumer:
-            assert record.key is not None
-            keys.discard(record.key.decode())
+            expected.discard(place_of(record))
             assert record.value is None or isinstance(orjson.loads(record.value), dict)
-            if not keys:
+            if not expected:
                 break
 
 
-async def test_keys_are_partitioned_as_by_other_clients(broker: EmbeddedBroker, topic: str) -> None:
+async def test_keys_are_partitioned_as_by_other_clients(broker: EmbeddedBroker, prefix: str) -> None:
     partitions, partition_of = list(range(PARTITIONS)), DefaultPartitioner()
     seen = set()
-    async with published(broker.bootstrap_servers, topic), records_of(broker.bootstrap_servers, topic) as consumer:
+    async with published(broker.bootstrap_servers, prefix), records_of(broker.bootstrap_servers, prefix) as consumer:
         async for record in consumer:
             assert record.partition == partition_of(record.key, partitions, partitions)
             seen.add(record.partition)
@@ -119,49 +130,49 @@ async def test_keys_are_partitioned_as_by_other_clients(broker: EmbeddedBroker, 
 
 
 async def test_a_process_that_ends_becomes_a_tombstone(
-    broker: EmbeddedBroker, topic: str, monkeypatch: pytest.MonkeyPatch
+    broker: EmbeddedBroker, prefix: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(figures, "PROCESS_INTERVAL_SECONDS", 0.0)
     with python("-c", BUSY) as process:
-        key = f"process/{process.pid}"
+        key = str(process.pid)
         try:
             async with (
-                published(broker.bootstrap_servers, topic),
-                records_of(broker.bootstrap_servers, topic) as consumer,
+                published(broker.bootstrap_servers, prefix),
+                records_of(broker.bootstrap_servers, prefix) as consumer,
             ):
-                assert (await next_of(consumer, key)).value is not None
+                assert (await next_of(consumer, "processes", key)).value is not None
                 process.kill()
-                while (await next_of(consumer, key)).value is not None:
+                while (await next_of(consumer, "processes", key)).value is not None:
                     continue
         finally:
             process.kill()
 
 
 async def test_figures_refused_during_an_outage_are_written_afterwards(
-    topic: str, monkeypatch: pytest.MonkeyPatch
+    prefix: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(producer, "DELIVERY_SECONDS_MAX", 0.2)
     # Then only the failed delivery makes the producer write this figure again.
     monkeypatch.setattr(figures, "SLOW_INTERVAL_SECONDS", NEVER_SECONDS)
     monkeypatch.setattr(producer, "REFRESH_SECONDS", NEVER_SECONDS)
     async with EmbeddedBroker() as broker:
-        broker.create_topic(topic, PARTITIONS)
+        create_topics(broker, prefix)
         broker.go_down()
-        async with logged(logging.WARNING) as warning, published(broker.bootstrap_servers, topic):
+        async with logged(logging.WARNING) as warning, published(broker.bootstrap_servers, prefix):
             await warning.wait()
             broker.come_up()
-            async with records_of(broker.bootstrap_servers, topic) as consumer:
-                await next_of(consumer, "filesystem/")
+            async with records_of(broker.bootstrap_servers, prefix) as consumer:
+                await next_of(consumer, "filesystems", "/")
 
 
 async def test_unchanged_figures_are_written_again_periodically(
-    broker: EmbeddedBroker, topic: str, monkeypatch: pytest.MonkeyPatch
+    broker: EmbeddedBroker, prefix: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(figures, "SLOW_INTERVAL_SECONDS", NEVER_SECONDS)
     monkeypatch.setattr(producer, "REFRESH_SECONDS", 0.5)
-    async with published(broker.bootstrap_servers, topic), records_of(broker.bootstrap_servers, topic) as consumer:
-        first = await next_of(consumer, "uptime")
-        assert (await next_of(consumer, "uptime")).value == first.value
+    async with published(broker.bootstrap_servers, prefix), records_of(broker.bootstrap_servers, prefix) as consumer:
+        first = await next_of(consumer, "system", "uptime")
+        assert (await next_of(consumer, "system", "uptime")).value == first.value
 
 
 async def test_cancelling_during_an_outage_does_not_wait_for_kafka(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -169,7 +180,7 @@ async def test_cancelling_during_an_outage_does_not_wait_for_kafka(monkeypatch: 
     async with EmbeddedBroker() as broker:
         stopped = broker.bootstrap_servers
     # librdkafka logs a refused connection as an error, while the producer waits for acknowledgements.
-    async with logged(logging.ERROR) as refused, published(stopped, "topic") as task:
+    async with logged(logging.ERROR) as refused, published(stopped, "prefix") as task:
         await refused.wait()
         task.cancel()
         await asyncio.wait([task])
@@ -178,13 +189,13 @@ async def test_cancelling_during_an_outage_does_not_wait_for_kafka(monkeypatch: 
 async def test_a_setting_that_librdkafka_refuses_raises_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(producer, "DELIVERY_SECONDS_MAX", -1.0)
     with pytest.raises(KafkaException, match=r"message\.timeout\.ms"):
-        await publish_figures("localhost:9092", "topic")
+        await publish_figures("localhost:9092", "prefix")
 
 
-async def test_the_module_publishes_until_ctrl_c(broker: EmbeddedBroker, topic: str) -> None:
-    arguments = [broker.bootstrap_servers, topic, "--interval", "0.1"]
+async def test_the_module_publishes_until_ctrl_c(broker: EmbeddedBroker, prefix: str) -> None:
+    arguments = [broker.bootstrap_servers, prefix, "--interval", "0.1"]
     with python("-m", "kvs_graphql.demo.producer", *arguments) as process:
-        async with asyncio.timeout(SECONDS_MAX), records_of(broker.bootstrap_servers, topic) as consumer:
-            await next_of(consumer, "memory")
+        async with asyncio.timeout(SECONDS_MAX), records_of(broker.bootstrap_servers, prefix) as consumer:
+            await next_of(consumer, "system", "memory")
             process.send_signal(signal.SIGINT)
     assert process.returncode == 0

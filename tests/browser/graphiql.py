@@ -19,8 +19,9 @@ CLICK_ALL = "(elements) => elements.forEach((element) => element.click())"
 
 def _is_of_the_user(request: Request) -> bool:
     """Whether a request runs an operation of a tab. The page asks for the schema and for the tables by itself."""
-    asked = request.post_data_json if request.method == "POST" else {}
-    return asked.get("operationName", INTROSPECTION) != INTROSPECTION
+    asked = json.loads(request.post_data or "{}")
+    name: str = asked.get("operationName", INTROSPECTION)
+    return name != INTROSPECTION
 
 
 class GraphiQL:

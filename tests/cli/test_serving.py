@@ -212,7 +212,11 @@ async def next_printed(watch: Process) -> tuple[str, str | None, str | None]:
 async def test_ctrl_c_stops_the_demo_and_its_broker_with_0(tmp_path: Path) -> None:
     # What this directory's own service serves is not the demo's.
     (tmp_path / "kvs.toml").write_text('[tables.orders]\ntopic = "shop.orders"\n')
-    own = {"KVS_SHUTDOWN_SECONDS_MAX": NEVER_SECONDS, "KVS_TOPIC": "shop.orders", "KVS_TABLES__ORDERS__WRITES": "true"}
+    own: dict[str, Any] = {
+        "KVS_SHUTDOWN_SECONDS_MAX": NEVER_SECONDS,
+        "KVS_TOPIC": "shop.orders",
+        "KVS_TABLES__ORDERS__WRITES": "true",
+    }
     async with command("demo", "--port", "0", directory=tmp_path, **own) as process:
         url = (await line_of(process.stdout, r"Playground\s+(http://\S+)/graphql")).group(1)
         children = psutil.Process(process.pid).children(recursive=True)

@@ -19,8 +19,8 @@ from kvs_graphql.kafka.producer_session import (
     Unanswered,
 )
 from kvs_graphql.kafka.session_pool import CONNECTED_STATES, SessionPool
-from kvs_graphql.kafka.write_errors import outcome_unknown, refusal, unavailable
-from kvs_graphql.state import Lifecycle
+from kvs_graphql.kafka.write_errors import outcome_unknown, refusal, stopped, unavailable
+from kvs_graphql.state import Lifecycle, Moment, State
 
 log = structlog.get_logger(__name__)
 
@@ -46,7 +46,7 @@ class Delivery:
 
     async def run(self) -> None:
         """Deliver until cancelled. Call `close` afterwards."""
-        self._lifecycle.listen(self._sessions.on_moment)
+        self._lifecycle.listen(self._on_moment)
         async with asyncio.TaskGroup() as self._tasks:
             await asyncio.get_running_loop().create_future()
 
@@ -75,6 +75,11 @@ class Delivery:
         else:
             reason = self._sessions.failure or "no leader of the partition can be reached"
         return unavailable(reason, moment)
+
+    def _on_moment(self, moment: Moment) -> None:
+        self._sessions.on_moment(moment)
+        if moment.state is State.STOPPED:
+            self._fail_queued(stopped(moment))
 
     async def _deliver_queued(self, partition: int) -> None:
         queue = self._queues[partition]
@@ -125,7 +130,12 @@ class Delivery:
             if pending.answer.done():
                 self._admission.release(pending)
         self._queues[partition].put_back([pending for pending in taken if not pending.answer.done()])
+        # The table may have stopped meanwhile.
+        self._on_moment(self._lifecycle.moment)
 
     def _refuse_queued(self, reason: str) -> None:
+        self._fail_queued(Forbidden(f"No access to Kafka: {reason}."))
+
+    def _fail_queued(self, error: KvsError) -> None:
         for queue in self._queues.values():
-            self._fail([*queue], Forbidden(f"No access to Kafka: {reason}."))
+            self._fail([*queue], error)

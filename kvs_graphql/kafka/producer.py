@@ -16,10 +16,10 @@ from kvs_graphql.compat.aiokafka import partition_for_key
 from kvs_graphql.kafka.admission import Admission
 from kvs_graphql.kafka.connection import KafkaConnection
 from kvs_graphql.kafka.delivery import Delivery
-from kvs_graphql.kafka.write_errors import unavailable
+from kvs_graphql.kafka.write_errors import stopped, unavailable
 from kvs_graphql.metrics import TableMetrics
 from kvs_graphql.records import Outgoing, Written
-from kvs_graphql.state import Lifecycle
+from kvs_graphql.state import Lifecycle, State
 
 log = structlog.get_logger(__name__)
 
@@ -56,7 +56,9 @@ class Producer:
 
         Raises:
             KafkaUnavailable: The number of partitions is not known yet.
+            Unavailable: The table cannot go on.
         """
+        self._check_goes_on()
         partitions = len(self._lifecycle.end_offsets)
         if not partitions:
             raise unavailable(self._lifecycle.moment.reason, self._lifecycle.moment)
@@ -66,13 +68,15 @@ class Producer:
         """Accept all of the writes or none, and queue each behind the earlier writes of its partition.
 
         Returns at once, with one answer per write. Each answer comes within `write_seconds_max`: the record's place in
-        the log, or KafkaUnavailable (the record is not in Kafka and never will be), WriteOutcomeUnknown, ValueTooLarge
-        or Forbidden. Cancelling an answer takes the write back if it was not sent yet.
+        the log, or KafkaUnavailable (the record is not in Kafka and never will be), WriteOutcomeUnknown, ValueTooLarge,
+        Forbidden, or Unavailable (the table stopped, and the record is not in Kafka). Cancelling an answer takes the
+        write back if it was not sent yet.
 
         Raises:
             LimitExceeded: With these writes, more would be under way than the limits allow.
-            Unavailable: The service is stopping.
+            Unavailable: The service is stopping, or the table cannot go on.
         """
+        self._check_goes_on()
         pending = self._admission.admit(writes, self._delivery.timeout_error)
         for write in pending:
             self._delivery.enqueue(write)
@@ -96,3 +100,8 @@ class Producer:
             self._admission.close()
             self._admission.fail_all(self._delivery.timeout_error)
             await self._delivery.close()
+
+    def _check_goes_on(self) -> None:
+        moment = self._lifecycle.moment
+        if moment.state is State.STOPPED:
+            raise stopped(moment)

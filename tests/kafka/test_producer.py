@@ -16,9 +16,12 @@ from kvs_graphql.kafka.producer import Producer, ProducerLimits
 from kvs_graphql.metrics import Metrics
 from kvs_graphql.records import Written
 from kvs_graphql.state import Lifecycle, State
-from tests.deadline import SECONDS_MAX
+from tests.deadline import NEVER_SECONDS, SECONDS_MAX
 from tests.kafka.proxy import ProduceResponse, proxied
 from tests.kafka.writes import outgoing
+
+TOO_LARGE = 10
+"""Kafka's error code for a batch that is too large; its records may not be."""
 
 
 @dataclass(frozen=True)
@@ -167,6 +170,42 @@ async def test_sent_write_is_unknown_when_the_producer_ends(servers: str, embedd
     with pytest.raises(KafkaUnavailable, match="has not answered the writes before this one"):
         await queued
     assert await values(servers, embedded_topic) == [b"maybe"]
+
+
+async def test_writes_to_a_table_that_cannot_go_on_are_refused_at_once_with_the_reason(
+    servers: str, embedded_topic: str
+) -> None:
+    async with producing(servers, embedded_topic) as running, asyncio.timeout(SECONDS_MAX):
+        (queued,) = running.send(b"queued")
+        running.lifecycle.move(State.STOPPED, "offset 7 cannot be read")
+        with pytest.raises(Unavailable, match="offset 7") as refused:
+            await queued
+        assert refused.value.details["state"] == "STOPPED"
+        running.lifecycle.end_offsets = ()
+        with pytest.raises(Unavailable, match="offset 7"):
+            running.send(b"later")
+        with pytest.raises(Unavailable, match="offset 7"):
+            running.producer.partition_of(b"key")
+        assert len(await values(servers, embedded_topic)) == 0
+
+
+@pytest.mark.parametrize(("error_code", "error"), [(0, None), (TOO_LARGE, Unavailable)])
+async def test_writes_that_were_sent_when_their_table_stopped_have_kafkas_answer_and_are_not_sent_again(
+    servers: str, embedded_topic: str, error_code: int, error: type[Exception] | None
+) -> None:
+    async def stop(response: ProduceResponse) -> bytes:
+        running.lifecycle.move(State.STOPPED, "offset 7 cannot be read")
+        return response.changed(error_code, response.base_offset)
+
+    async with (
+        proxied(servers, stop) as address,
+        producing(address, embedded_topic, write_seconds_max=NEVER_SECONDS) as running,
+    ):
+        running.connect()
+        answers = running.send(b"one", b"batch")
+        async with asyncio.timeout(SECONDS_MAX):
+            results = await asyncio.gather(*answers, return_exceptions=True)
+    assert [type(result) for result in results] == [error or Written] * 2
 
 
 async def test_key_has_no_partition_while_the_topic_is_unknown(servers: str, embedded_topic: str) -> None:

@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 
 from kvs_graphql.errors import BrokerRefused
 from kvs_graphql.state import Moment, State
-from tests.deadline import SECONDS_MAX
+from tests.deadline import NEVER_SECONDS, SECONDS_MAX
 from tests.kafka.broker import KafkaBroker
 from tests.kafka.damage import append_unreadable
 from tests.kafka.produce import produce
@@ -150,7 +150,7 @@ async def test_unreadable_record_stops_its_table_alone(
     async with AsyncExitStack() as stack:
         logged = stack.enter_context(capture_logs(processors=[merge_contextvars]))
         served = await stack.enter_async_context(
-            serving_tables(kafka_broker.bootstrap_servers, tables, tmp_path, write_seconds_max=1)
+            serving_tables(kafka_broker.bootstrap_servers, tables, tmp_path, write_seconds_max=NEVER_SECONDS)
         )
         await live(served, "customers")
         async with asyncio.timeout(SECONDS_MAX):
@@ -164,7 +164,9 @@ async def test_unreadable_record_stops_its_table_alone(
         assert f"topic '{topics['orders']}', partition 0, offset 1" in shown["orders"]["reason"]
         assert await value(served, "orders", "a") == "1"
         refused = 'mutation { ordersSet(key: "a", value: "1") { offset } }'
-        assert await served.code(refused) == "KAFKA_UNAVAILABLE"
+        (error,) = (await served.query(refused))["errors"]
+        assert (error["extensions"]["code"], error["extensions"]["state"]) == ("UNAVAILABLE", "STOPPED")
+        assert shown["orders"]["reason"] in error["message"]
         assert not served.run.stopping
         metrics = (await served.http.get("/metrics")).text
         assert 'kvs_state{state="STOPPED",table="orders"} 1.0' in metrics

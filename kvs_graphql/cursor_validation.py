@@ -5,7 +5,6 @@ client came proves nothing about its cursor; a refresh that began later does.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Protocol
 
 from kvs_graphql.cursor import NO_TOPIC_ID, Cursor
@@ -68,12 +67,33 @@ class CursorValidator:
                 return False
         return True
 
+    async def is_applied(self, cursor: Cursor) -> bool:
+        """Wait until the table has everything below a cursor of its topic; return False if Kafka's log lacks some of it.
+
+        The log may be cut short below the cursor before the table is there, and grow again.
+
+        Raises:
+            Unavailable: The service is stopping.
+        """
+        if await self.was_cut(cursor):
+            return False
+        wanted = merge(cursor.positions, cursor.pending)
+        while not covers(self._feed.positions, wanted):
+            begun = self._refreshes.begun
+            await self._feed.first_of(self._feed.reached(wanted), self._refreshes.until_found_since(begun))
+            found = self._refreshes.found_since(begun)
+            # Nothing can be said of a topic that is another by now: its table will be replaced.
+            if found is not None and found.topic_id == self._feed.topic_id and not covers(found.end, wanted):
+                return False
+        return not await self.was_cut(cursor)
+
     async def was_cut(self, cursor: Cursor) -> bool:
         """Return whether the log that led to a cursor of this table's topic was cut short below it since.
 
-        An epoch that is the table's own proves that the table was read from that log. About others, the brokers are
-        asked; waits while Kafka is away. A cursor of a later epoch may be of a log that has replaced the table's own:
-        waits until a table that was read from the one before is rebuilt.
+        If the cursor's epoch is the table's own, the table was read from that log as far as it goes; ask again once
+        it has reached the cursor. About other epochs, the brokers are asked; waits while Kafka is away. A cursor of a
+        later epoch may be of a log that has replaced the table's own: waits until a table that was read from the one
+        before is rebuilt.
 
         Raises:
             Unavailable: The service is stopping.
@@ -92,20 +112,17 @@ class CursorValidator:
         return False
 
     async def _is_cut(self, partition: int, epoch: int, position: int, *, asked_before: bool) -> bool:
-        """Ask the brokers whether a log that had an epoch and reached a position was cut short below it."""
-        ends = self._refreshes.epoch_ends
-        if not asked_before:
-            ends.forget(partition, epoch)
-        while (partition, epoch) not in ends.found:
-            await self._feed.first_of(ends.until_found(partition, epoch))
-        end = ends.found[partition, epoch]
-        return end is not None and was_cut(position, epoch, end)
+        """Ask the brokers whether a log that had an epoch and reached a position was cut short below it.
 
-    def validation_of(self, positions: Positions) -> "PendingValidation | None":
-        """The validation that those positions of this table's topic need; None if the table has reached them."""
-        if covers(self._feed.positions, positions):
-            return None
-        return PendingValidation(self._refreshes, self._feed.topic_id, positions, self._refreshes.begun)
+        An answer from before can prove that it was not. It cannot prove the contrary: the log may have grown since.
+        """
+        ends, question = self._refreshes.epoch_ends, (partition, epoch)
+        if asked_before and question in ends.found and not _tells_cut(ends.found[question], epoch, position):
+            return False
+        ends.forget(partition, epoch)
+        while question not in ends.found:
+            await self._feed.first_of(ends.until_found(partition, epoch))
+        return _tells_cut(ends.found[question], epoch, position)
 
     def _will_be_served(self, topic_id: bytes, snapshot: TopicSnapshot) -> bool:
         """Whether the table will become one of that topic.
@@ -118,23 +135,5 @@ class CursorValidator:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class PendingValidation:
-    """The validation of positions that this replica has not reached. Made by `CursorValidator.validation_of`."""
-
-    _refreshes: MetadataRefreshes
-    _topic_id: bytes
-    _positions: Positions
-    _refreshes_begun: int
-
-    def result(self) -> bool | None:
-        """Whether Kafka's log reaches those positions; None before the next metadata refresh."""
-        snapshot = self._refreshes.found_since(self._refreshes_begun)
-        if snapshot is None:
-            return None
-        # Nothing can be said of a topic that is another by now: its table will be replaced.
-        return snapshot.topic_id != self._topic_id or covers(snapshot.end, self._positions)
-
-    async def until_known(self) -> None:
-        """Return once `result` is known; wait while Kafka is away."""
-        await self._refreshes.until_found_since(self._refreshes_begun)
+def _tells_cut(end: EpochEnd | None, epoch: int, position: int) -> bool:
+    return end is not None and was_cut(position, epoch, end)

@@ -76,6 +76,19 @@ async def test_brokers_are_asked_about_a_cursor_of_another_epoch(end: EpochEnd |
     assert not table.refreshes.epoch_ends.open
 
 
+async def test_answer_from_before_the_log_grew_refutes_no_cursor() -> None:
+    table = Table()
+    table.feed.reset(Cursor(OURS, (5,), (), (1,)))
+    ends = table.refreshes.epoch_ends
+    ends.answer({(0, 2): EpochEnd(2, 7), (0, 1): EpochEnd(1, 5)})
+    validating = asyncio.create_task(table.validator.was_cut(Cursor(OURS, (8,), (), (2,))))
+    await turns()
+    ends.answer({(0, 2): EpochEnd(2, 8)})
+    await turns()
+    ends.answer({(0, 1): EpochEnd(1, 5)})
+    assert not await validating
+
+
 async def test_cursor_of_the_log_that_replaced_the_tables_own_waits_for_the_rebuild() -> None:
     table = Table()
     table.feed.reset(Cursor(OURS, (5,), (), (1,)))
@@ -162,9 +175,36 @@ async def test_stopping_service_ends_every_validation(refreshed: bool) -> None:
 
 async def test_positions_in_a_topic_since_replaced_are_not_refuted() -> None:
     table = Table()
-    validation = table.validator.validation_of((9,))
-    assert validation is not None
+    validating = asyncio.create_task(table.validator.is_applied(Cursor(OURS, (9,))))
+    await turns()
     table.refresh(NEXT, (1,))
-    assert validation.result()
+    await turns()
+    assert not validating.done()
     table.refresh(OURS, (8,))
-    assert validation.result() is False
+    assert not await validating
+
+
+async def test_cursor_ahead_is_of_another_log_if_the_log_is_cut_short_before_the_table_is_there() -> None:
+    table = Table()
+    table.feed.reset(Cursor(OURS, (5,), (), (1,)))
+    validating = asyncio.create_task(table.validator.is_applied(Cursor(OURS, (8,), (), (1,))))
+    await turns()
+    assert not table.refreshes.epoch_ends.open, "the table's own epoch"
+    table.refresh(OURS, (20,))
+    table.feed.reset(Cursor(OURS, (20,), (), (2,)))
+    await turns()
+    table.refreshes.epoch_ends.answer({(0, 1): EpochEnd(1, 6)})
+    assert not await validating
+
+
+async def test_cursor_ahead_is_applied_once_the_table_has_reached_it_in_the_same_epoch() -> None:
+    table = Table()
+    table.feed.reset(Cursor(OURS, (5,), (), (1,)))
+    validating = asyncio.create_task(table.validator.is_applied(Cursor(OURS, (7,), (8,), (1,))))
+    await turns()
+    table.feed.reset(Cursor(OURS, (7,), (), (1,)))
+    await turns()
+    assert not validating.done()
+    table.feed.reset(Cursor(OURS, (8,), (), (1,)))
+    assert await validating
+    assert not table.refreshes.epoch_ends.open

@@ -30,9 +30,12 @@ class AtLeast:
         foreign: set[Cursor] = set()
 
         async def reach(cursor: Cursor) -> None:
-            if await self._validator.is_this_topic(cursor.topic_id) and not await self._validator.was_cut(cursor):
+            ours = await self._validator.is_this_topic(cursor.topic_id) and not await self._validator.was_cut(cursor)
+            if ours and not covers(self._feed.positions, cursor.positions):
                 await self._feed.reached(cursor.positions)
-            else:
+                # The log may have been cut short meanwhile, and grown again.
+                ours = not await self._validator.was_cut(cursor)
+            if not ours:
                 foreign.add(cursor)
 
         # On timeout, the caller checks the snapshot's positions.

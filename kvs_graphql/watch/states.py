@@ -3,11 +3,11 @@
 STARTING ──▶ SNAPSHOT ◀── RESETTING       the table from the beginning
  │ │            │             ▲
  │ ▼            ▼             │ what the client holds cannot be gone on from
- │ UNSYNCED ──────────────────┤
- │  ▲     ◀──▶ REPLAYING      │           every change since the cursor
- │  │     ◀──▶ CONFLATING     │           the latest state of each key changed since
- ▼  ▼                         │
-SYNCED ───────────────────────┘           following the feed
+ │ UNSYNCED ──────────────────┘
+ │  ▲     ◀──▶ REPLAYING                  every change since the cursor
+ │  │     ◀──▶ CONFLATING                 the latest state of each key changed since
+ ▼  ▼
+SYNCED                                    following the feed
 """
 
 from dataclasses import dataclass
@@ -36,7 +36,7 @@ TRANSITIONS: dict[WatchState, frozenset[WatchState]] = {
     ),
     WatchState.REPLAYING: frozenset({WatchState.UNSYNCED}),
     WatchState.CONFLATING: frozenset({WatchState.UNSYNCED}),
-    WatchState.SYNCED: frozenset({WatchState.UNSYNCED, WatchState.RESETTING}),
+    WatchState.SYNCED: frozenset({WatchState.UNSYNCED}),
     WatchState.RESETTING: frozenset({WatchState.SNAPSHOT}),
 }
 """From each state, the states that may follow it."""

@@ -17,7 +17,7 @@ from functools import partial
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from kvs_graphql.cursor import Cursor
-from kvs_graphql.cursor_validation import CursorValidator, PendingValidation
+from kvs_graphql.cursor_validation import CursorValidator
 from kvs_graphql.feed import Feed, Kind, Sink, Update, Watcher, WatcherState, kind_of
 from kvs_graphql.records import Interest, Positions, Record, advance, covers, merge, position_in
 from kvs_graphql.store import Coverage, Query, Store, changes_after, coverage, keys_by_partition, log_order
@@ -44,7 +44,7 @@ class Watch:
     # There is one for each idle subscription: it must be small.
     __slots__ = (
         *("_delivered", "_epochs", "_feed", "_generation", "_interest", "_known", "_owes_live", "_quotas"),
-        *("_seen", "_sink", "_store", "_target", "_topic_id", "_validation", "_validator", "state"),
+        *("_seen", "_sink", "_store", "_target", "_topic_id", "_validator", "state"),
     )
 
     def __init__(
@@ -56,7 +56,6 @@ class Watch:
         self._interest = interest
         self._quotas = quotas
         self._validator = validator
-        self._validation: PendingValidation | None = None
         self._topic_id = feed.topic_id
         self._epochs = feed.epochs
         self._generation = store.generation
@@ -112,23 +111,26 @@ class Watch:
         if start.after is not None or start.snapshot:
             await self._store.indexed.wait()
             self._owes_live = True
-        known = start.after is not None and await self._validator.is_this_topic(start.after.topic_id)
+        if start.after is not None:
+            return await self._resume(start.after)
         self._adopt_table()
-        if start.after is not None and known:
-            self._topic_id, self._seen, self._target, self._epochs, _ = start.after
-            if await self._validator.was_cut(start.after):
-                return WatchState.RESETTING
-            self._validation = self._validator.validation_of(merge(self._seen, self._target))
-        elif start.after is not None:
-            return WatchState.RESETTING
-        elif start.snapshot:
+        if start.snapshot:
             return WatchState.SNAPSHOT
-        else:
-            # From now on: nothing is resumed.
-            self._seen = self._feed.positions
-            self._owes_live = start.progress
-            return WatchState.SYNCED
-        return WatchState.UNSYNCED
+        # From now on: nothing is resumed.
+        self._seen = self._feed.positions
+        self._owes_live = start.progress
+        return WatchState.SYNCED
+
+    async def _resume(self, after: Cursor) -> WatchState:
+        """Go on from a cursor once the table has reached it; begin anew if it is not of this table's log."""
+        while await self._validator.is_this_topic(after.topic_id):
+            self._adopt_table()
+            if not await self._validator.is_applied(after):
+                break
+            if after.topic_id == self._feed.topic_id and self._generation == self._store.generation:
+                _, self._seen, self._target, self._epochs, _ = after
+                return WatchState.UNSYNCED
+        return WatchState.RESETTING
 
     async def _choose(self) -> WatchState:
         """Follow the feed where its log reaches back to the cursor, else read the store in the best way it can tell."""
@@ -145,7 +147,7 @@ class Watch:
 
     async def _reset(self) -> Pages:
         self._adopt_table()
-        self._seen, self._target, self._owes_live, self._validation = (), (), True, None
+        self._seen, self._target, self._owes_live = (), (), True
         yield [self._marker(Kind.RESET)]
         self._enter(WatchState.SNAPSHOT)
 
@@ -195,12 +197,10 @@ class Watch:
 
     async def _follow(self, start: Start) -> Pages:
         """Follow the feed until the watcher falls behind its log."""
-        # A cursor ahead of this replica is accepted if Kafka has it: LIVE waits until the feed is there too.
-        self._target = merge(self._target, self._seen)
         self._delivered = self._seen
         generation = self._store.generation
         with self._feed.watch(self._interest, self._seen) as watcher:
-            while not self._is_refuted():
+            while True:
                 taken = await self._take(watcher, start)
                 self._epochs = self._feed.epochs if self._store.generation == generation else self._feed.previous_epochs
                 if watcher.state is WatcherState.FELL_BEHIND:
@@ -223,14 +223,13 @@ class Watch:
                         self._enter(WatchState.UNSYNCED)
                         return
                 if self._owes_live and self._reached_by(watcher):
-                    self._owes_live, self._validation, self._delivered = False, None, watcher.positions
+                    self._owes_live, self._delivered = False, watcher.positions
                     yield [self._marker(Kind.LIVE, self._delivered)]
                 elif not took and await self._idle(watcher, start):
                     self._delivered = watcher.positions
                     yield [self._marker(Kind.PROGRESS, self._delivered)]
                 if is_whole and start.interval is not None:
                     await self._feed.rest(start.interval)
-        self._enter(WatchState.RESETTING)
 
     async def _take(self, watcher: Watcher, start: Start) -> list[Update]:
         """Take updates from the log: for one turn, or for one delivery."""
@@ -310,10 +309,7 @@ class Watch:
     async def _idle(self, watcher: Watcher, start: Start) -> bool:
         """Wait for something to do; return whether PROGRESS is due: its time passed, and nothing that matches came."""
         if self._owes_live:
-            waits = [watcher.wait(), self._feed.reached(self._target)]
-            if self._validation is not None:
-                waits.append(self._validation.until_known())
-            await self._feed.first_of(*waits)
+            await self._feed.first_of(watcher.wait(), self._feed.reached(self._target))
             return False
         with watcher.direct(self._sink):
             before = watcher.delivered
@@ -322,16 +318,6 @@ class Watch:
         if watcher.delivered is not None:
             self._delivered = merge(self._delivered, watcher.delivered.cursor.positions)
         return quiet and not covers(self._delivered, watcher.positions)
-
-    def _is_refuted(self) -> bool:
-        """Whether the client's cursor is past the end of Kafka's log, as a metadata refresh found it.
-
-        Such a cursor is of a log that was cut short since, or of no log there ever was.
-        """
-        if self._validation is None or (valid := self._validation.result()) is None:
-            return False
-        self._validation = None
-        return not valid
 
     def _reached_by(self, watcher: Watcher) -> bool:
         return covers(self._feed.positions, self._target) and covers(watcher.positions, self._target)

@@ -12,7 +12,7 @@ from kvs_graphql.cursor_validation import CursorValidator
 from kvs_graphql.demo.broker import EmbeddedBroker
 from kvs_graphql.errors import BadCursor, NotCaughtUp
 from kvs_graphql.feed import Feed, LogBudget
-from kvs_graphql.records import Commit, Positions, advance
+from kvs_graphql.records import Commit, EpochEnd, Positions, advance
 from kvs_graphql.service.waits import AtLeast
 from kvs_graphql.state import Lifecycle, TopicSnapshot
 from tests.deadline import SECONDS_MAX
@@ -82,6 +82,20 @@ async def test_cursor_of_another_topic_ends_the_wait_with_the_next_metadata_refr
     foreign = await waiting
     assert isinstance(table.at_least.failure(wanted, Cursor(TOPIC_ID, (5, 5)), foreign), BadCursor)
     assert asyncio.get_running_loop().time() < 1
+
+
+@in_virtual_time
+async def test_log_that_is_cut_short_before_the_table_has_reached_a_cursor_ends_the_wait() -> None:
+    table = Table()
+    table.feed.reset(Cursor(TOPIC_ID, (5, 5), (), (1, 1)))
+    wanted = Cursor(TOPIC_ID, (5, 8), (), (1, 1))
+    waiting = asyncio.create_task(table.at_least.wait([wanted], 60))
+    await everything_possible()
+    table.feed.reset(Cursor(TOPIC_ID, (5, 9), (), (1, 2)))
+    await everything_possible()
+    table.lifecycle.refreshes.epoch_ends.answer({(1, 1): EpochEnd(1, 6)})
+    foreign = await waiting
+    assert isinstance(table.at_least.failure(wanted, table.feed.cursor, foreign), BadCursor)
 
 
 @in_virtual_time

@@ -19,7 +19,7 @@ from kvs_graphql.records import Batch, Record
 from kvs_graphql.service import Catalog, Quotas, ServiceLimits, Table, WatchLimits
 from kvs_graphql.state import Lifecycle
 from kvs_graphql.store import Store, WindowLimits, open_store
-from kvs_graphql.web import ClientAddresses, SlotLimits, WebOptions, build_app
+from kvs_graphql.web import ClientAddresses, Hosts, SlotLimits, WebOptions, build_app
 from tests.counters import counted
 from tests.simulation.world import open_inline_store
 
@@ -60,6 +60,8 @@ EXECUTOR_LIMITS = ExecutorLimits(
 OPTIONS = WebOptions(
     root_path="",
     graphiql=False,
+    hosts=Hosts((), "127.0.0.1"),
+    frame_ancestors=(),
     cors_origins=(),
     cors_headers=(),
     cors_credentials=False,

@@ -36,6 +36,8 @@ WRONG = {
     "root_path": ["kvs", "/kvs/", "/", "//kvs", "/a b", "/kvs?x"],
     "cors_headers": ["two words", "x-fine, x:wrong"],
     "forwarded_allow_ips": ["proxy.example", "10.0.0.1/8", "*,10.0.0.0/8"],
+    "allowed_hosts": ["https://kvs.example", "kvs.example:8000", "two words", "*.*", "kvs.example,/"],
+    "frame_ancestors": ["pages.example", "https://a.example; script-src *", "https://a.example/path", "none"],
     "log_level": ["loud"],
     "log_format": ["xml"],
     "kafka_security_protocol": ["TLS"],

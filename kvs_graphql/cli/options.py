@@ -24,8 +24,8 @@ class SettingLine:
 
 
 def settings_table() -> Iterator[SettingLine]:
-    """Yield all settings in the order of their declaration."""
-    for name, field in Settings.model_fields.items():
+    """Yield all settings in the order of their declaration; those of parts of `Settings` come last."""
+    for name, field in sorted(Settings.model_fields.items(), key=lambda item: item[0] not in Settings.__annotations__):
         choices = f" One of {', '.join(_choices(field))}." if _choices(field) else ""
         yield SettingLine(name, variable(name), _default(field), f"{field.description}{choices}")
 

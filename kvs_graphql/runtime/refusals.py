@@ -6,9 +6,14 @@ import orjson
 
 from kvs_graphql.errors import BadInput, KvsError, LimitExceeded
 from kvs_graphql.metrics import Metrics
+from kvs_graphql.web.protection import ALL_HEADERS
 
 RETRY_SECONDS = 10
 """When a client that found no free slot may try again."""
+
+PROTECTION = {name.decode(): value.decode() for name, value in ALL_HEADERS}
+
+_PROTECTION_LINES = "".join(f"{name}: {value}\r\n" for name, value in PROTECTION.items())
 
 
 class Refusals:
@@ -40,7 +45,7 @@ class Refusals:
         body = self.body(error)
         head = (
             f"HTTP/1.1 {status.value} {status.phrase}\r\ncontent-type: application/json\r\n"
-            "x-content-type-options: nosniff\r\n"
+            f"{_PROTECTION_LINES}"
             f"content-length: {len(body)}\r\n{headers}connection: close\r\n\r\n"
         )
         return head.encode() + body

@@ -12,7 +12,7 @@ from kvs_graphql.runtime.limits import ServerLimits
 from kvs_graphql.runtime.server import Server
 from kvs_graphql.service import Catalog
 from kvs_graphql.settings import Settings, from_settings
-from kvs_graphql.web import ClientAddresses, SlotLimits, WebOptions, build_app
+from kvs_graphql.web import ClientAddresses, Hosts, SlotLimits, WebOptions, build_app
 
 
 def build_server(
@@ -39,6 +39,7 @@ def build_server(
         heartbeat_seconds=settings.ping_seconds,
         slots=SlotLimits(settings.subscriptions_per_client_max, settings.subscriptions_max),
         addresses=addresses,
+        hosts=Hosts(settings.allowed_hosts, settings.host),
     )
     schema = build_schema({name: table.writes for name, table in settings.catalog.items()})
     limits_of_executor = from_settings(ExecutorLimits, settings, documents=documents, budgets=budgets)

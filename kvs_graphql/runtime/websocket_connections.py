@@ -10,7 +10,7 @@ from kvs_graphql.errors import LimitExceeded
 from kvs_graphql.runtime.limits import FAREWELL_SECONDS
 from kvs_graphql.runtime.parsing import SLICE_BYTES, ParsesSlices
 from kvs_graphql.runtime.patience import Patience, Shared
-from kvs_graphql.runtime.refusals import RETRY_SECONDS
+from kvs_graphql.runtime.refusals import PROTECTION, RETRY_SECONDS
 from kvs_graphql.runtime.unread import UnreadAnswers
 from kvs_graphql.service import Flush
 from kvs_graphql.web.direct import DIRECT_EXTENSION
@@ -108,7 +108,7 @@ class LimitedWebSocketConnection(Patience, ParsesSlices, WebSocketConnection):
         if error is None:
             self.opened.add(self)
             return True
-        headers = {"Content-Type": "application/json", "Retry-After": str(RETRY_SECONDS)}
+        headers = {"Content-Type": "application/json", "Retry-After": str(RETRY_SECONDS), **PROTECTION}
         self.reject(503, self.shared.refusals.body(error).decode(), headers)
         return False
 

@@ -2,7 +2,8 @@
 
 from kvs_graphql.settings.limits import from_settings
 from kvs_graphql.settings.loading import load_settings
-from kvs_graphql.settings.settings import DEFAULT_CONNECTIONS_MAX, Settings, variable
+from kvs_graphql.settings.names import variable
+from kvs_graphql.settings.settings import DEFAULT_CONNECTIONS_MAX, Settings
 from kvs_graphql.settings.tables import TableSettings, is_table_name
 
 __all__ = [

@@ -5,7 +5,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from kvs_graphql.errors import BadSetting
-from kvs_graphql.settings.settings import SECRETS, Settings, variable
+from kvs_graphql.settings.names import variable
+from kvs_graphql.settings.settings import SECRETS, Settings
 
 # Plain words for pydantic's types of errors; its own message says the rest well enough.
 _ALLOWED = {

@@ -18,10 +18,10 @@ from pydantic_settings import (
 )
 
 from kvs_graphql.credentials import read_secret, tls_context
+from kvs_graphql.settings.access import AccessSettings, split
+from kvs_graphql.settings.names import PREFIX, variable
 from kvs_graphql.settings.sources import ConfigFile, Variables, WithoutTopics
 from kvs_graphql.settings.tables import TableSettings, Tombstones, Topic, Unreadable, check_names
-
-PREFIX = "KVS_"
 
 _ORIGIN = re.compile(r"https?://[^/?#@\s]+")
 _HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
@@ -41,7 +41,7 @@ Seconds = Annotated[float, Field(gt=0)]
 SECRETS = ("kafka_password", "kafka_key_password")
 
 
-class Settings(BaseSettings):
+class Settings(AccessSettings):
     """The settings of one service, frozen. Use `load_settings` to make one."""
 
     model_config = SettingsConfigDict(
@@ -83,7 +83,7 @@ class Settings(BaseSettings):
         False, description="Let pages of those sites send cookies and other credentials, for a proxy that checks them."
     )
     forwarded_allow_ips: Annotated[tuple[str, ...], NoDecode] = Field(
-        ("127.0.0.1", "::1"),
+        (),
         description="X-Forwarded-For is trusted only from these proxies: IPs, networks or *, comma-separated.",
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Minimum log level.")
@@ -259,7 +259,7 @@ class Settings(BaseSettings):
     @field_validator("cors_origins", "cors_headers", "forwarded_allow_ips", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
-        return tuple(filter(None, map(str.strip, value.split(",")))) if isinstance(value, str) else value
+        return split(value)
 
     @field_validator("tables")
     @classmethod
@@ -382,8 +382,3 @@ class Settings(BaseSettings):
             return (init_settings, *map(WithoutTopics, (env_settings, dotenv_settings, config)))
         variables = [Variables(source, config.tables) for source in (env_settings, dotenv_settings)]
         return (init_settings, *variables, config)
-
-
-def variable(name: str) -> str:
-    """Return the environment variable of a field."""
-    return PREFIX + name.upper()

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from starlette.applications import Starlette
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
@@ -17,11 +18,15 @@ from kvs_graphql.metrics import CONTENT_TYPE, Metrics
 from kvs_graphql.service import Catalog
 from kvs_graphql.web.clients import ClientAddresses
 from kvs_graphql.web.connections import Connections
+from kvs_graphql.web.edge import Edge
 from kvs_graphql.web.health import Health
+from kvs_graphql.web.hosts import Hosts
 from kvs_graphql.web.http import GraphQLOverHttp
 from kvs_graphql.web.negotiation import body_type
+from kvs_graphql.web.origins import Origins
 from kvs_graphql.web.pages import GRAPHQL_PATH, Assets, Pages
-from kvs_graphql.web.responses import NO_SNIFFING, answer_messages, error_response
+from kvs_graphql.web.protection import ALL_HEADERS, protect
+from kvs_graphql.web.responses import answer_messages, error_response
 from kvs_graphql.web.slots import SlotLimits, Slots
 from kvs_graphql.web.websocket import GraphQLWebSockets, WebSocketOptions
 
@@ -44,6 +49,8 @@ class WebOptions:
     root_path: str
     """The prefix of all paths, for a proxy that passes it on; paths without it work as well, such as for probes."""
     graphiql: bool
+    hosts: Hosts
+    frame_ancestors: tuple[str, ...]
     cors_origins: tuple[str, ...]
     cors_headers: tuple[str, ...]
     cors_credentials: bool
@@ -57,22 +64,22 @@ class WebOptions:
 
 def build_app(executor: Executor, sdl: str, catalog: Catalog, metrics: Metrics, options: WebOptions) -> ASGIApp:
     """The ASGI application of one service, whose schema `sdl` describes."""
-    pages = Pages(graphiql=options.graphiql)
+    pages = Pages(graphiql=options.graphiql, frame_ancestors=options.frame_ancestors)
+    origins = Origins(options.cors_origins)
     health = Health(catalog)
     connections = Connections(catalog, metrics, Slots(metrics, options.slots), options.addresses)
     http = GraphQLOverHttp(
         executor,
         connections,
         pages,
+        origins,
         request_bytes_max=options.request_bytes_max,
         heartbeat_seconds=options.heartbeat_seconds,
     )
     sockets = GraphQLWebSockets(
         executor,
         connections,
-        WebSocketOptions(
-            options.cors_origins, options.connection_init_seconds_max, options.operations_per_websocket_max
-        ),
+        WebSocketOptions(origins, options.connection_init_seconds_max, options.operations_per_websocket_max),
     )
 
     async def print_schema(_: Request) -> Response:
@@ -94,10 +101,11 @@ def build_app(executor: Executor, sdl: str, catalog: Catalog, metrics: Metrics, 
     )
     # To an address that it would make of the request's Host header, and without a proxy's scheme.
     others.router.redirect_slashes = False
-    app: ASGIApp = _Routes({"http": http, "websocket": sockets}, others, options.root_path)
+    edge = Edge(executor, options.hosts, options.root_path)
+    app: ASGIApp = _Routes(edge, {"http": http, "websocket": sockets}, others, options.root_path)
     if not options.cors_origins:
         return app
-    return CORSMiddleware(
+    return _Cors(
         app,
         allow_origins=options.cors_origins,
         allow_methods=("GET", "POST"),
@@ -106,37 +114,49 @@ def build_app(executor: Executor, sdl: str, catalog: Catalog, metrics: Metrics, 
     )
 
 
+class _Cors(CORSMiddleware):
+    def preflight_response(self, request_headers: Headers) -> Response:
+        response = super().preflight_response(request_headers)
+        response.raw_headers.extend(ALL_HEADERS)
+        return response
+
+
 class _Routes:
     """GraphQL at its path, by the type of the connection; Starlette's routes everywhere else.
 
     Starlette tries its routes in turn, inside of two middlewares: that would cost a read a third of its time.
     """
 
-    def __init__(self, graphql: Mapping[str, ASGIApp], others: ASGIApp, root_path: str) -> None:
+    def __init__(self, edge: Edge, graphql: Mapping[str, ASGIApp], others: ASGIApp, root_path: str) -> None:
+        self._refusal = edge.refusal
         self._graphql = graphql
         self._others = others
         self._root_path = root_path
         self._graphql_paths = frozenset({GRAPHQL_PATH, root_path + GRAPHQL_PATH})
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        refusal = self._refusal(scope)
+        if refusal is not None:
+            return refusal(scope, receive, send)
         app = self._graphql[scope["type"]] if scope["path"] in self._graphql_paths else self._other
         return app(scope, receive, send)
 
     async def _other(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async def send_unsniffed(message: Message) -> None:
-            if message["type"] == "http.response.start" and NO_SNIFFING not in message["headers"]:
-                message["headers"] = [*message["headers"], NO_SNIFFING]
+        async def send_protected(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                protect(message)
             await send(message)
 
         root, path = self._root_path, scope["path"]
         if root and path == root and scope["type"] == "http":
             # Relative, for only the browser knows the service's address.
-            await _redirect(f"{root.rpartition('/')[2]}/", scope["query_string"])(scope, receive, send)
+            redirect = _redirect(f"{root.rpartition('/')[2]}/", scope["query_string"])
+            await redirect(scope, receive, send_protected)
             return
         if root and path.startswith(f"{root}/"):
             scope["path"] = path.removeprefix(root)
         try:
-            await self._others(scope, receive, send_unsniffed)
+            await self._others(scope, receive, send_protected)
         except Exception:
             # Starlette raises again what it has answered, for the server to log: that is done.
             if _ANSWERED not in scope:

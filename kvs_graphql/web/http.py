@@ -12,7 +12,9 @@ from kvs_graphql.executor import Executed, Executor, Given, Outcome, PreparedOpe
 from kvs_graphql.web.connections import Connections
 from kvs_graphql.web.direct import DIRECT_EXTENSION
 from kvs_graphql.web.negotiation import ANSWERS, MediaType, answer_type, body_type, readable, refusal_type, stream_type
+from kvs_graphql.web.origins import Origins
 from kvs_graphql.web.pages import Pages
+from kvs_graphql.web.protection import ANSWER_HEADERS
 from kvs_graphql.web.requests import read_body, request_of_address, request_of_body
 from kvs_graphql.web.responses import answer_messages, error_response
 from kvs_graphql.web.streams import END, EventFraming, Framing, MultipartFraming, send_stream
@@ -24,6 +26,8 @@ _FRAMINGS: dict[MediaType, Framing] = {
 _ACCEPT = f"The Accept header must allow {' or '.join(ANSWERS)}."
 # A client of graphql-sse with `singleConnection` begins with PUT, and shows the answer.
 _METHODS = "Use GET or POST. There is no single connection mode: each event stream carries one subscription."
+_OTHER_ORIGIN = "A page of another origin may not ask by GET, unless KVS_CORS_ORIGINS has its origin."
+_NOTHING_MORE = Response(status_code=204, headers={name.decode(): value.decode() for name, value in ANSWER_HEADERS})
 _TRANSPORTS = {MediaType.EVENT_STREAM: "sse", MediaType.MULTIPART: "multipart"}
 
 
@@ -35,6 +39,7 @@ class GraphQLOverHttp:
         executor: Executor,
         connections: Connections,
         pages: Pages,
+        origins: Origins,
         *,
         request_bytes_max: int,
         heartbeat_seconds: float,
@@ -42,6 +47,7 @@ class GraphQLOverHttp:
         self._executor = executor
         self._connections = connections
         self._pages = pages
+        self._origins = origins
         self._request_bytes_max = request_bytes_max
         self._heartbeat_seconds = heartbeat_seconds
 
@@ -58,7 +64,7 @@ class GraphQLOverHttp:
                 await page(scope, receive, send)
                 return
             else:
-                request = request_of_address(scope["query_string"])
+                request = self._of_address(scope)
             executor = self._executor
             aside = executor.takes_long_to_prepare(request.query)
             prepared = await executor.prepare_aside(request) if aside else executor.prepare(request)
@@ -86,6 +92,12 @@ class GraphQLOverHttp:
         """What a body asks for. Raises: HTTPException: It is no request of GraphQL."""
         return request_of_body(body, headers.content_type, self._request_bytes_max)
 
+    def _of_address(self, scope: Scope) -> Request:
+        """What an address asks for. Raises: HTTPException: It is no request of GraphQL, or another site's page asks."""
+        if not self._origins.allow_get(scope):
+            raise HTTPException(403, _OTHER_ORIGIN)
+        return request_of_address(scope["query_string"])
+
     def _page(self, scope: Scope, accept: str) -> Response | None:
         """The page for a browser; None if the request carries an operation.
 
@@ -108,7 +120,7 @@ class GraphQLOverHttp:
     ) -> None:
         resume = headers.last_event_id if media_type is MediaType.EVENT_STREAM else b""
         if resume == END:
-            await Response(status_code=204)(scope, receive, send)
+            await _NOTHING_MORE(scope, receive, send)
             return
         connection = self._connections.streaming(scope, _TRANSPORTS[media_type], resume.decode("latin-1") or None)
         if isinstance(prepared, PreparedOperation):

@@ -1,5 +1,6 @@
 """The pages for browsers, built from `web/` when the package is built, and served without another host's help."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from starlette.requests import Request
@@ -8,19 +9,12 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Receive, Scope, Send
 
 from kvs_graphql.web.negotiation import accepts_gzip, prefers_html
+from kvs_graphql.web.protection import page_headers
 
 GRAPHQL_PATH = "/graphql"
 STATIC = Path(__file__).parent / "static"
 
-CONTENT_SECURITY_POLICY = (
-    "default-src 'self'; script-src 'self'; style-src 'self' 'unsafe-inline'; worker-src 'self' blob:; "
-    "img-src 'self' data:; font-src 'self' data:; connect-src 'self'; "
-    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-)
 _PAGE_HEADERS = {
-    "Content-Security-Policy": CONTENT_SECURITY_POLICY,
-    "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
     "Accept-Ranges": "none",
     "Cache-Control": "no-cache",
     "Vary": "Accept",
@@ -36,17 +30,18 @@ _NOT_BUILT = """<!doctype html>
 class Pages:
     """What a browser gets."""
 
-    def __init__(self, *, graphiql: bool) -> None:
+    def __init__(self, *, graphiql: bool, frame_ancestors: Sequence[str]) -> None:
         self._graphiql = graphiql
+        self._headers = page_headers(frame_ancestors) | _PAGE_HEADERS
 
     def graphiql(self, accept: str) -> Response | None:
         """The playground, where it is on and a browser navigates here, as its `Accept` header tells; else None."""
-        return _page("graphiql.html") if self._graphiql and prefers_html(accept) else None
+        return _page("graphiql.html", self._headers) if self._graphiql and prefers_html(accept) else None
 
     async def front(self, _: Request) -> Response:
         """The dashboard; without it, the way to the playground."""
         if (STATIC / "dashboard.html").is_file():
-            return _page("dashboard.html")
+            return _page("dashboard.html", self._headers)
         # Relative: only the browser knows the prefix under which a proxy serves this page.
         return RedirectResponse(GRAPHQL_PATH.removeprefix("/"))
 
@@ -94,11 +89,11 @@ _TYPES = {
 }
 
 
-def _page(name: str) -> Response:
+def _page(name: str, headers: Mapping[str, str]) -> Response:
     path = STATIC / name
     if not path.is_file():
-        return HTMLResponse(_NOT_BUILT, 200, _PAGE_HEADERS)
-    return _WholeFile(path, headers=_PAGE_HEADERS, media_type="text/html")
+        return HTMLResponse(_NOT_BUILT, 200, headers)
+    return _WholeFile(path, headers=headers, media_type="text/html")
 
 
 def _without_ranges(scope: Scope) -> Scope:

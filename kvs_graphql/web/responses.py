@@ -9,15 +9,12 @@ from starlette.types import Message
 
 from kvs_graphql.executor import Executed, Executor, Fault, Refusal
 from kvs_graphql.web.negotiation import ANSWERS, MediaType, body_type
+from kvs_graphql.web.protection import ALL_HEADERS, ANSWER_HEADERS
 from kvs_graphql.web.requests import BatchRefused
 
-_CODES = {413: "LIMIT_EXCEEDED", 500: "INTERNAL", 503: "UNAVAILABLE"}
+_CODES = {403: "FORBIDDEN", 413: "LIMIT_EXCEEDED", 421: "FORBIDDEN", 500: "INTERNAL", 503: "UNAVAILABLE"}
 _BATCH_ANSWERED_MAX = 100
 _CONTENT_TYPES = {media_type: media_type.encode() for media_type in ANSWERS}
-
-
-NO_SNIFFING = (b"x-content-type-options", b"nosniff")
-"""Keeps browsers from guessing another media type, so that no answer is ever taken for a script."""
 
 
 def answer_messages(media_type: MediaType, answer: Executed | Refusal) -> tuple[Message, Message]:
@@ -26,7 +23,7 @@ def answer_messages(media_type: MediaType, answer: Executed | Refusal) -> tuple[
         body, status = answer.encode(), 200
     else:
         body, status = encode_refusal(answer), _status(answer.fault, media_type)
-    headers = [(b"content-length", b"%d" % len(body)), (b"content-type", _CONTENT_TYPES[media_type]), NO_SNIFFING]
+    headers = [(b"content-length", b"%d" % len(body)), (b"content-type", _CONTENT_TYPES[media_type]), *ANSWER_HEADERS]
     return {"type": "http.response.start", "status": status, "headers": headers}, {
         "type": "http.response.body",
         "body": body,
@@ -51,7 +48,7 @@ def error_response(executor: Executor, accept: str, error: HTTPException) -> Res
 
 def _response(content: bytes, status: int, media_type: MediaType, headers: Mapping[str, str] | None = None) -> Response:
     response = Response(content, status, headers, media_type)
-    response.raw_headers.append(NO_SNIFFING)
+    response.raw_headers.extend(ALL_HEADERS)
     return response
 
 

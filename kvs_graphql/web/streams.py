@@ -13,7 +13,8 @@ from starlette.types import Receive, Send
 from kvs_graphql.executor import Outcome, Payload, Refusal, ResultSink
 from kvs_graphql.service import Flush
 from kvs_graphql.web.direct import DirectWriter
-from kvs_graphql.web.responses import NO_SNIFFING, encode_refusal
+from kvs_graphql.web.protection import ANSWER_HEADERS
+from kvs_graphql.web.responses import encode_refusal
 
 END = b"end"
 
@@ -43,7 +44,7 @@ class EventFraming:
         (b"content-type", b"text/event-stream"),
         (b"cache-control", b"no-cache, no-transform"),
         (b"x-accel-buffering", b"no"),
-        NO_SNIFFING,
+        *ANSWER_HEADERS,
     ]
     with_token = True
     begin = b""
@@ -63,7 +64,7 @@ class MultipartFraming:
         (b"content-type", b"multipart/mixed;boundary=graphql;subscriptionSpec=1.0"),
         (b"cache-control", b"no-cache, no-transform"),
         (b"x-accel-buffering", b"no"),
-        NO_SNIFFING,
+        *ANSWER_HEADERS,
     ]
     with_token = False
     begin = b"--graphql\r\ncontent-type: application/json\r\n\r\n{}\r\n--graphql"

@@ -11,7 +11,6 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Any
-from urllib.parse import urlsplit
 
 import orjson
 import structlog
@@ -25,6 +24,7 @@ from kvs_graphql.turns import Turns
 from kvs_graphql.web.connections import Connections
 from kvs_graphql.web.direct import DIRECT_EXTENSION, MessageWriter
 from kvs_graphql.web.kept import KeptRequests
+from kvs_graphql.web.origins import Origins
 from kvs_graphql.web.requests import checked_request
 
 log = structlog.get_logger(__name__)
@@ -45,15 +45,12 @@ _ORIGIN_REFUSED = f"Refused for its origin: {_ORIGIN_REMEDY}."
 _LOG_SECONDS = 60.0
 _LOGGED_CHARACTERS_MAX = 200
 
-_DEFAULT_PORTS = {"http": 80, "https": 443}
-
 
 @dataclass(frozen=True, slots=True)
 class WebSocketOptions:
     """Who may open a WebSocket, and what it may ask for."""
 
-    origins: tuple[str, ...]
-    """Other origins whose pages may open one; `*` for any."""
+    origins: Origins
     init_seconds_max: float
     operations_max: int
 
@@ -272,7 +269,7 @@ class GraphQLWebSockets:
         assert (await receive())["type"] == "websocket.connect"
         known = SUBPROTOCOL in scope["subprotocols"]
         await send({"type": "websocket.accept", "subprotocol": SUBPROTOCOL if known else None})
-        if not self._is_allowed(scope):
+        if not self._options.origins.allow_socket(scope):
             # After the handshake, for browsers tell a page nothing of one that fails.
             self._log_refused_origin(scope)
             await send({"type": "websocket.close", "code": _FORBIDDEN, "reason": _ORIGIN_REFUSED})
@@ -285,17 +282,6 @@ class GraphQLWebSockets:
         connection = self._connections.streaming(scope, "websocket")
         kept, starts = self._connections.kept, self._connections.starts
         await GraphQLSocket(self._executor, connection, kept, starts, self._options, receive, send, writer).run()
-
-    def _is_allowed(self, scope: Scope) -> bool:
-        """Whether a page of that origin may open a socket. Clients other than browsers name none.
-
-        Browsers apply no CORS to WebSockets; this is the defence against other sites' pages.
-        """
-        headers = _origin_and_host(scope)
-        origin = headers.get(b"origin")
-        if origin is None or "*" in self._options.origins or origin in self._options.origins:
-            return True
-        return _is_same_host(origin, headers.get(b"host", ""))
 
     def _log_refused_origin(self, scope: Scope) -> None:
         """Tell the operator, but not for each of many attempts."""
@@ -310,17 +296,6 @@ class GraphQLWebSockets:
 
 def _origin_and_host(scope: Scope) -> dict[bytes, str]:
     return {name: value.decode("latin-1") for name, value in scope["headers"] if name in (b"origin", b"host")}
-
-
-def _is_same_host(origin: str, host: str) -> bool:
-    """Whether an origin has this host and port; its scheme may differ behind a proxy that ends TLS."""
-    try:
-        page, served = urlsplit(origin), urlsplit(f"//{host}")
-        default = _DEFAULT_PORTS.get(page.scheme)
-        ports = page.port or default, served.port or default
-    except ValueError:
-        return False
-    return page.hostname is not None and page.hostname == served.hostname and ports[0] == ports[1]
 
 
 async def _send_text(send: Send, text: bytes) -> None:

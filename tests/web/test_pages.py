@@ -35,6 +35,15 @@ def served(topic: ServedTopic) -> Served:
     return topic.served
 
 
+async def test_only_pages_of_listed_origins_may_show_the_pages_in_a_frame(
+    embedded_broker: EmbeddedBroker, tmp_path: Path
+) -> None:
+    async with serving_topic(embedded_broker, tmp_path, frame_ancestors="https://a.example, 'self'") as topic:
+        for path in ("/graphql", "/"):
+            page = await topic.served.http.get(path, headers=BROWSER, follow_redirects=True)
+            assert page.headers["content-security-policy"].endswith("; frame-ancestors https://a.example 'self'")
+
+
 def compressed_script() -> str:
     """Return the name of a built script that is compressed, too."""
     return min(path.stem for path in (pages.STATIC / "assets").glob("*.js.gz"))

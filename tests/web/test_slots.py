@@ -114,8 +114,11 @@ async def test_clients_behind_a_trusted_proxy_have_their_own_limits_and_one_in_a
         assert await refusal(multipart(served, EVERYTHING, address="10.0.0.3")) == IN_ALL
 
 
-async def test_untrusted_client_cannot_choose_its_address(embedded_broker: EmbeddedBroker, tmp_path: Path) -> None:
-    limits: dict[str, Any] = {"subscriptions_per_client_max": 1, "forwarded_allow_ips": ("10.0.0.9",)}
+@pytest.mark.parametrize("trusted", [{}, {"forwarded_allow_ips": ("10.0.0.9",)}], ids=["by default", "another proxy"])
+async def test_untrusted_client_cannot_choose_its_address(
+    embedded_broker: EmbeddedBroker, tmp_path: Path, trusted: dict[str, Any]
+) -> None:
+    limits: dict[str, Any] = {"subscriptions_per_client_max": 1, **trusted}
     async with (
         serving_topic(embedded_broker, tmp_path, **limits) as topic,
         multipart(topic.served, EVERYTHING, address="10.0.0.1") as results,

@@ -1,0 +1,58 @@
+"""The settings that say who may use the service, and from where."""
+
+import ipaddress
+import re
+from typing import Annotated
+
+from pydantic import Field, field_validator
+from pydantic_settings import BaseSettings, NoDecode
+
+_HOST = re.compile(r"(\*\.)?[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*")
+_FRAME_ANCESTOR = re.compile(r"'self'|\*|https?://(\*\.)?[A-Za-z0-9.-]+(:[0-9]+|:\*)?")
+
+
+class AccessSettings(BaseSettings):
+    """A part of `Settings`."""
+
+    allowed_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="Names in URLs of this service, such as kvs.example.com or *.example.com, comma-separated; * for "
+        "any. If unset, only loopback names on loopback, and any elsewhere.",
+    )
+    frame_ancestors: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="Origins whose pages may show the dashboard and GraphiQL in a frame, comma-separated."
+    )
+
+    @field_validator("allowed_hosts", "frame_ancestors", mode="before")
+    @classmethod
+    def _split_lists(cls, value: object) -> object:
+        return split(value)
+
+    @field_validator("allowed_hosts")
+    @classmethod
+    def _check_hosts(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for host in value:
+            if host != "*" and not _HOST.fullmatch(host) and not _is_address(host.strip("[]")):
+                raise ValueError(f"{host!r} is not a host name or address; it has no scheme and no port")
+        return value
+
+    @field_validator("frame_ancestors")
+    @classmethod
+    def _check_ancestors(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for origin in value:
+            if not _FRAME_ANCESTOR.fullmatch(origin):
+                raise ValueError(f"{origin!r} is not an origin such as https://example.com, 'self' or *")
+        return value
+
+
+def split(value: object) -> object:
+    """Split what a variable has, comma-separated."""
+    return tuple(filter(None, map(str.strip, value.split(",")))) if isinstance(value, str) else value
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,53 @@
+"""What is refused before anything else is done, on every path and transport."""
+
+import asyncio
+
+import structlog
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+from starlette.types import Scope
+
+from kvs_graphql.executor import Executor
+from kvs_graphql.web.hosts import Hosts, is_address
+from kvs_graphql.web.responses import error_response
+
+log = structlog.get_logger(__name__)
+
+_HOST_REFUSED = "The Host header has a name that is not in KVS_ALLOWED_HOSTS."
+_LOG_SECONDS = 60.0
+_LOGGED_CHARACTERS_MAX = 200
+_PROBED = ("/healthz", "/readyz")
+
+
+class Edge:
+    """Decides which requests come in."""
+
+    def __init__(self, executor: Executor, hosts: Hosts, root_path: str) -> None:
+        self._executor = executor
+        self._hosts = hosts
+        self._probed = frozenset(prefix + path for prefix in ("", root_path) for path in _PROBED)
+        self._next_log = 0.0
+
+    def refusal(self, scope: Scope) -> Response | None:
+        """The answer to a request that does not come in. One without Host is let in: a browser cannot leave it out."""
+        for name, value in scope["headers"]:
+            if name == b"host" and not self._hosts.allows(value) and not self._is_probe(scope, value):
+                return self._refuse_host(scope, value)
+        return None
+
+    def _is_probe(self, scope: Scope, host: bytes) -> bool:
+        """Whether an orchestrator asks for the service's health by its address, to which no name can be rebound."""
+        return scope["path"] in self._probed and is_address(host)
+
+    def _refuse_host(self, scope: Scope, host: bytes) -> Response:
+        now = asyncio.get_running_loop().time()
+        if now >= self._next_log:
+            # For the operator of a proxy, but not for each of many attempts.
+            self._next_log = now + _LOG_SECONDS
+            log.warning(
+                "refused for its Host header",
+                host=host.decode("latin-1")[:_LOGGED_CHARACTERS_MAX],
+                remedy="if it is a name of this service, add it to KVS_ALLOWED_HOSTS",
+            )
+        accept = next((value.decode("latin-1") for name, value in scope["headers"] if name == b"accept"), "")
+        return error_response(self._executor, accept, HTTPException(421, _HOST_REFUSED))

@@ -68,7 +68,7 @@ class CursorValidator:
         return True
 
     async def is_applied(self, cursor: Cursor) -> bool:
-        """Wait until the table has everything below a cursor of its topic; return False if Kafka's log lacks some of it.
+        """Wait until the table has everything below a cursor of its topic; return False if the log lacks some of it.
 
         The log may be cut short below the cursor before the table is there, and grow again.
 

@@ -39,3 +39,10 @@ def embedded_topic(embedded_broker: EmbeddedBroker) -> str:
     name = f"topic-{uuid4().hex}"
     embedded_broker.create_topic(name, 3)
     return name
+
+
+@pytest.fixture(scope="session", params=["", "orders"], ids=["the only table", "a named table"])
+def table(request: pytest.FixtureRequest) -> str:
+    """The name of the table that a test is about: empty for the only one of a service."""
+    name: str = request.param
+    return name

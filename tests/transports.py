@@ -105,8 +105,9 @@ async def receive(socket: ClientConnection) -> Message:
 class _SocketLink:
     """graphql-transport-ws, with all operations on one socket."""
 
-    def __init__(self, socket: ClientConnection) -> None:
+    def __init__(self, socket: ClientConnection, served: Served) -> None:
         self._socket = socket
+        self._served = served
         self._messages: dict[str, deque[Message]] = {}
         self._identities = map(str, count(1))
 
@@ -116,7 +117,8 @@ class _SocketLink:
     ) -> AsyncIterator[Results]:
         identity = next(self._identities)
         self._messages[identity] = deque()
-        await send(self._socket, type="subscribe", id=identity, payload=request_of(document, operation, variables))
+        request = request_of(self._served.named(document), operation, variables)
+        await send(self._socket, type="subscribe", id=identity, payload=request)
         async with aclosing(self._results(identity)) as results:
             yield results
         if identity in self._messages:
@@ -139,7 +141,7 @@ class _SocketLink:
 @asynccontextmanager
 async def _websocket(served: Served) -> AsyncIterator[Link]:
     async with open_socket(served) as socket:
-        yield _SocketLink(socket)
+        yield _SocketLink(socket, served)
 
 
 @dataclass(frozen=True)
@@ -157,7 +159,7 @@ class _HttpLink:
         request = self.served.http.stream(
             "POST",
             "/graphql",
-            json=request_of(document, operation, variables),
+            json=request_of(self.served.named(document), operation, variables),
             headers={"accept": self.accept},
         )
         async with asyncio.timeout(SECONDS_MAX), request as response, aclosing(self.results(response)) as results:

@@ -26,11 +26,13 @@ query($prefix: String, $encoding: Encoding! = UTF8, $first: Int, $after: String,
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def topic(
-    embedded_broker: EmbeddedBroker, tmp_path_factory: pytest.TempPathFactory
+    embedded_broker: EmbeddedBroker, tmp_path_factory: pytest.TempPathFactory, table: str
 ) -> AsyncIterator[ServedTopic]:
     records = [(key, b"v") for key in reversed(KEYS)] + [(b"a/0", b"v"), (b"a/0", None)]
     directory = tmp_path_factory.mktemp("entries")
-    async with serving_topic(embedded_broker, directory, *records, page_entries_max=PAGE_ENTRIES_MAX) as topic:
+    async with serving_topic(
+        embedded_broker, directory, *records, table=table, page_entries_max=PAGE_ENTRIES_MAX
+    ) as topic:
         yield topic
 
 

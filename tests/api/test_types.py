@@ -26,7 +26,7 @@ JSON_AT = "query($key: String!, $pointer: String!) { value(key: $key) { json(poi
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def topic(
-    embedded_broker: EmbeddedBroker, tmp_path_factory: pytest.TempPathFactory
+    embedded_broker: EmbeddedBroker, tmp_path_factory: pytest.TempPathFactory, table: str
 ) -> AsyncIterator[ServedTopic]:
     records: list[Pair] = [
         (b"plain", b"text"),
@@ -43,7 +43,7 @@ async def topic(
     servers, directory = embedded_broker.bootstrap_servers, tmp_path_factory.mktemp("values")
     await produce(servers, name, (b"headed", b"h"), headers=HEADERS, timestamp_ms=ONE_HOUR_MS)
     await produce(servers, name, (b"far", b"f"), timestamp_ms=YEAR_ABOUT_287_000_MS)
-    async with serving_topic(embedded_broker, directory, *records, topic=name) as topic:
+    async with serving_topic(embedded_broker, directory, *records, topic=name, table=table) as topic:
         yield topic
 
 

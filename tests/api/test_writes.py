@@ -1,7 +1,6 @@
 """Mutations over GraphQL, with the embedded broker, which gives every record the timestamp 1234 ms."""
 
 import asyncio
-from base64 import urlsafe_b64encode
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -60,9 +59,9 @@ async def test_without_writes_the_schema_has_no_mutations_and_an_error_says_why(
 
 
 async def test_keys_and_values_are_written_in_every_encoding(
-    embedded_broker: EmbeddedBroker, embedded_topic: str, tmp_path: Path
+    embedded_broker: EmbeddedBroker, embedded_topic: str, tmp_path: Path, table: str
 ) -> None:
-    async with writable(embedded_broker, embedded_topic, tmp_path) as served:
+    async with writable(embedded_broker, embedded_topic, tmp_path, table=table) as served:
         writes = await served.data(
             f"""mutation {{
               text: set(key: "clé", value: "wért") {WRITE}
@@ -78,7 +77,7 @@ async def test_keys_and_values_are_written_in_every_encoding(
             ("empty", b"", b""),
         ):
             write = writes[name]
-            assert write["entryId"] == urlsafe_b64encode(key).rstrip(b"=").decode()
+            assert write["entryId"] == served.id_of(key)
             assert (write["key"], write["timestamp"]) == (key.hex(), "1970-01-01T00:00:01.234000+00:00")
             found = (await served.data(VALUE, key=key.hex(), at=write["cursor"]))["value"]
             position = {"partition": write["partition"], "offset": write["offset"]}
@@ -86,7 +85,7 @@ async def test_keys_and_values_are_written_in_every_encoding(
 
 
 async def test_headers_keep_their_order_repeats_and_missing_values(
-    embedded_broker: EmbeddedBroker, embedded_topic: str, tmp_path: Path
+    embedded_broker: EmbeddedBroker, embedded_topic: str, tmp_path: Path, table: str
 ) -> None:
     document = """mutation ($headers: [HeaderInput!]) {
       set(key: "a", value: "1", headers: $headers) { cursor }
@@ -98,7 +97,7 @@ async def test_headers_keep_their_order_repeats_and_missing_values(
         {"key": "null", "value": None},
         {"key": "", "value": ""},
     ]
-    async with writable(embedded_broker, embedded_topic, tmp_path) as served:
+    async with writable(embedded_broker, embedded_topic, tmp_path, table=table) as served:
         cursor = (await served.data(document, headers=headers))["set"]["cursor"]
         found = (await served.data(VALUE, key=b"a".hex(), at=cursor))["value"]["headers"]
         assert found == [
@@ -111,10 +110,10 @@ async def test_headers_keep_their_order_repeats_and_missing_values(
 
 
 async def test_write_shows_the_entry_as_it_will_be_read(
-    embedded_broker: EmbeddedBroker, embedded_topic: str, tmp_path: Path
+    embedded_broker: EmbeddedBroker, embedded_topic: str, tmp_path: Path, table: str
 ) -> None:
     fields = "id key value json size partition offset headers { key value }"
-    async with writable(embedded_broker, embedded_topic, tmp_path) as served:
+    async with writable(embedded_broker, embedded_topic, tmp_path, table=table) as served:
         document = f"""mutation ($headers: [HeaderInput!]) {{
           set(key: "a", value: "[1]", headers: $headers) {{ entryId cursor entry {{ {fields} }} }}
         }}"""
@@ -127,27 +126,27 @@ async def test_write_shows_the_entry_as_it_will_be_read(
 
 
 async def test_history_of_a_written_entry_waits_for_the_write(
-    embedded_broker: EmbeddedBroker, embedded_topic: str, tmp_path: Path
+    embedded_broker: EmbeddedBroker, embedded_topic: str, tmp_path: Path, table: str
 ) -> None:
     document = """mutation {
       one: set(key: "a", value: "1") { entry { history { kind value } } }
       gone: delete(key: "a") { entryId entry { id } }
       two: set(key: "a", value: "2") { entry { history { kind value } } }
     }"""
-    async with writable(embedded_broker, embedded_topic, tmp_path) as served:
-        data = await served.data(document)
+    async with writable(embedded_broker, embedded_topic, tmp_path, table=table) as served:
+        data, identity = await served.data(document), served.id_of(b"a")
     past = [{"kind": "SET", "value": "1"}, {"kind": "DELETE", "value": None}, {"kind": "SET", "value": "2"}]
     assert data["one"]["entry"]["history"] == past[:1]
-    assert data["gone"] == {"entryId": "YQ", "entry": None}
+    assert data["gone"] == {"entryId": identity, "entry": None}
     assert data["two"]["entry"]["history"] == past
 
 
 async def test_answer_to_writes_has_a_cursor_at_which_all_of_them_are_read(
-    embedded_broker: EmbeddedBroker, embedded_topic: str, tmp_path: Path
+    embedded_broker: EmbeddedBroker, embedded_topic: str, tmp_path: Path, table: str
 ) -> None:
     keys = [f"key-{n}" for n in range(20)]
     writes = " ".join(f'w{n}: set(key: "{key}", value: "{n}") {{ offset }}' for n, key in enumerate(keys))
-    async with writable(embedded_broker, embedded_topic, tmp_path) as served:
+    async with writable(embedded_broker, embedded_topic, tmp_path, table=table) as served:
         cursor = (await served.query(f"mutation {{ {writes} }}"))["extensions"]["cursor"]
         document = "query ($keys: [String!]!, $at: Cursor!) { values(keys: $keys, atLeast: $at) { value } }"
         found = (await served.data(document, keys=keys, at=cursor))["values"]
@@ -182,9 +181,9 @@ async def test_invalid_write_is_refused_with_a_code(
 
 
 async def test_failed_write_is_null_and_stops_no_other(
-    embedded_broker: EmbeddedBroker, embedded_topic: str, tmp_path: Path
+    embedded_broker: EmbeddedBroker, embedded_topic: str, tmp_path: Path, table: str
 ) -> None:
-    async with writable(embedded_broker, embedded_topic, tmp_path, value_bytes_max=1) as served:
+    async with writable(embedded_broker, embedded_topic, tmp_path, table=table, value_bytes_max=1) as served:
         answer = await served.query(
             """mutation {
               one: set(key: "a", value: "1") { offset }
@@ -220,12 +219,16 @@ async def test_write_over_the_limit_in_bytes_is_refused(
 
 
 async def test_subscription_after_the_cursor_of_a_write_delivers_later_changes(
-    embedded_broker: EmbeddedBroker, embedded_topic: str, tmp_path: Path
+    embedded_broker: EmbeddedBroker, embedded_topic: str, tmp_path: Path, table: str
 ) -> None:
-    async with writable(embedded_broker, embedded_topic, tmp_path) as served, connect(served.run.url) as client:
+    async with (
+        writable(embedded_broker, embedded_topic, tmp_path, table=table) as served,
+        connect(served.run.url) as client,
+    ):
         first = (await served.data('mutation { set(key: "a", value: "1") { cursor } }'))["set"]["cursor"]
         updates = client.subscribe(
-            "subscription ($after: Cursor) { updates(after: $after) { kind key entry { value } } }", {"after": first}
+            served.named("subscription ($after: Cursor) { updates(after: $after) { kind key entry { value } } }"),
+            {"after": first},
         )
         assert (await anext(updates))["updates"] == {"kind": "LIVE", "key": None, "entry": None}
         await served.data('mutation { set(key: "a", value: "2") { offset } delete(key: "a") { offset } }')

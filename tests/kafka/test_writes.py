@@ -93,12 +93,12 @@ def log_of(broker: KafkaBroker, topic: str) -> dict[bytes, bytes | None]:
 
 
 async def test_each_of_500_writes_is_read_at_once_on_another_replica(
-    kafka_broker: KafkaBroker, topic: str, tmp_path: Path
+    kafka_broker: KafkaBroker, topic: str, tmp_path: Path, table: str
 ) -> None:
     kafka_broker.create_topic(topic, 4)
     async with (
-        writable(kafka_broker, topic, tmp_path / "one") as one,
-        writable(kafka_broker, topic, tmp_path / "two") as two,
+        writable(kafka_broker, topic, tmp_path / "one", table=table) as one,
+        writable(kafka_broker, topic, tmp_path / "two", table=table) as two,
     ):
         stale = []
         for number in range(500):
@@ -112,10 +112,10 @@ async def test_each_of_500_writes_is_read_at_once_on_another_replica(
 
 
 async def test_delete_writes_a_tombstone_and_a_read_after_it_finds_nothing(
-    kafka_broker: KafkaBroker, topic: str, tmp_path: Path
+    kafka_broker: KafkaBroker, topic: str, tmp_path: Path, table: str
 ) -> None:
     kafka_broker.create_topic(topic, 2)
-    async with writable(kafka_broker, topic, tmp_path) as served:
+    async with writable(kafka_broker, topic, tmp_path, table=table) as served:
         await served.data(SET, key="a", value="1")
         deleted = (await served.data(DELETE, key="a"))["delete"]
         assert await served.data(VALUE, key="a", at=deleted["cursor"]) == {"value": None}

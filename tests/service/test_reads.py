@@ -22,36 +22,35 @@ query History($last: Int! = 10) {
 
 
 @pytest.fixture
-async def topic(embedded_broker: EmbeddedBroker, tmp_path: Path) -> AsyncIterator[ServedTopic]:
-    async with serving_topic(embedded_broker, tmp_path) as topic:
+async def topic(embedded_broker: EmbeddedBroker, tmp_path: Path, table: str) -> AsyncIterator[ServedTopic]:
+    async with serving_topic(embedded_broker, tmp_path, table=table) as topic:
         yield topic
 
 
 async def test_all_fields_of_a_request_show_the_snapshot_at_its_cursor(topic: ServedTopic) -> None:
-    document = """{
+    document = """query($id: ID!) {
       a: value(key: "key") { offset }
       b: values(keys: ["key"]) { offset }
       c: entries(prefix: "key") { edges { node { offset } } }
-      d: node(id: "a2V5") { ... on Entry { offset } }
-      status { cursor entries tables { partitions { position } } }
+      d: node(id: $id) { ... on Entry { offset } }
+      status { cursor tables { name entries partitions { position } } }
     }"""
+    table = topic.served.table
     await topic.write((b"key", b"value"))
     seen: set[int] = set()
     async with writing_continuously(topic, b"value"):
         while len(seen) < 20:
-            answer = await topic.served.query(document)
+            answer = await topic.served.query(document, id=topic.served.id_of(b"key"))
             data, cursor = answer["data"], answer["extensions"]["cursor"]
             offset = data["a"]["offset"]
             seen.add(offset)
             assert data["b"] == [{"offset": offset}]
             assert data["c"]["edges"] == [{"node": {"offset": offset}}]
             assert data["d"] == {"offset": offset}
-            assert data["status"] == {
-                "cursor": cursor,
-                "entries": 1,
-                "tables": [{"partitions": [{"position": offset + 1}]}],
-            }
-            assert decode_cursor(cursor).positions == (offset + 1,)
+            assert decode_cursor(data["status"]["cursor"], table) == decode_cursor(cursor, table)
+            at = {"name": table or None, "entries": 1, "partitions": [{"position": offset + 1}]}
+            assert at in data["status"]["tables"]
+            assert decode_cursor(cursor, table).positions == (offset + 1,)
 
 
 @pytest.mark.parametrize("backend", ["", " @include(if: true)"], ids=["compiled", "graphql-core"])
@@ -123,7 +122,7 @@ async def test_subscription_after_a_past_change_delivers_the_later_ones(topic: S
     first = (await topic.served.data(document))["value"]["history"][0]["cursor"]
     subscription = f'subscription {{ updates(keys: ["a"], after: "{first}") {{ kind entry {{ value }} }} }}'
     async with connect(topic.served.run.url) as client:
-        events = client.subscribe(subscription)
+        events = client.subscribe(topic.served.named(subscription))
         updates = [(await anext(events))["updates"] for _ in range(3)]
         await events.aclose()
     assert [(update["kind"], update["entry"] and update["entry"]["value"]) for update in updates] == [

@@ -20,8 +20,8 @@ from tests.serving import ServedTopic, serving_topic
 
 
 @pytest.fixture
-async def topic(embedded_broker: EmbeddedBroker, tmp_path: Path) -> AsyncIterator[ServedTopic]:
-    async with serving_topic(embedded_broker, tmp_path) as topic:
+async def topic(embedded_broker: EmbeddedBroker, tmp_path: Path, table: str) -> AsyncIterator[ServedTopic]:
+    async with serving_topic(embedded_broker, tmp_path, table=table) as topic:
         yield topic
 
 
@@ -30,7 +30,7 @@ async def subscribed(topic: ServedTopic, document: str) -> AsyncIterator[AsyncIt
     async with (
         asyncio.timeout(SECONDS_MAX),
         connect(topic.served.run.url) as client,
-        aclosing(client.subscribe(document)) as events,
+        aclosing(client.subscribe(topic.served.named(document))) as events,
     ):
         yield events
 
@@ -98,10 +98,12 @@ async def test_interval_shorter_than_allowed_is_bad_input(topic: ServedTopic) ->
 
 
 async def test_status_is_delivered_again_and_again(topic: ServedTopic) -> None:
-    async with subscribed(topic, "subscription { status(interval: 0.1) { state entries } }") as events:
-        assert (await anext(events))["status"] == {"state": "LIVE", "entries": 0}
+    document = "subscription { status(interval: 0.1) { tables { name state entries } } }"
+    of_table = {"name": topic.served.table or None, "state": "LIVE"}
+    async with subscribed(topic, document) as events:
+        assert {**of_table, "entries": 0} in (await anext(events))["status"]["tables"]
         await topic.write((b"a", b"1"))
-        while (await anext(events))["status"]["entries"] != 1:
+        while {**of_table, "entries": 1} not in (await anext(events))["status"]["tables"]:
             pass
 
 

@@ -12,7 +12,7 @@ from kvs_graphql.cursor_validation import CursorValidator
 from kvs_graphql.demo.broker import EmbeddedBroker
 from kvs_graphql.errors import BadCursor, NotCaughtUp
 from kvs_graphql.feed import Feed, LogBudget
-from kvs_graphql.records import Commit, EpochEnd, Positions, advance
+from kvs_graphql.records import Commit, EpochEnd, Positions
 from kvs_graphql.service.waits import AtLeast
 from kvs_graphql.state import Lifecycle, TopicSnapshot
 from tests.deadline import SECONDS_MAX
@@ -126,11 +126,11 @@ async def test_written_cursor_is_waited_for_until_it_is_applied_or_time_is_up() 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def topic(
-    embedded_broker: EmbeddedBroker, tmp_path_factory: pytest.TempPathFactory
+    embedded_broker: EmbeddedBroker, tmp_path_factory: pytest.TempPathFactory, table: str
 ) -> AsyncIterator[ServedTopic]:
     directory = tmp_path_factory.mktemp("waits")
     settings: dict[str, Any] = {"wait_seconds_max": 60, "metadata_refresh_seconds": 0.2}
-    async with serving_topic(embedded_broker, directory, (b"key", b"0"), **settings) as topic:
+    async with serving_topic(embedded_broker, directory, (b"key", b"0"), table=table, **settings) as topic:
         yield topic
 
 
@@ -152,9 +152,9 @@ class TestOverGraphQL:
         answer = await topic.served.query(READ, c=_ahead(topic), w=0.1)
         (error,) = answer["errors"]
         assert answer["data"] == {"value": None}
-        feed = topic.served.run.unit().feed
-        assert decode_cursor(error["extensions"].pop("reached")) == Cursor(
-            feed.topic_id, feed.positions, (), feed.epochs
+        at_end = topic.at_end
+        assert decode_cursor(error["extensions"].pop("reached"), topic.served.table) == Cursor(
+            at_end.topic_id, at_end.positions, (), at_end.epochs, at_end.table
         )
         reason = f"following topic '{topic.name}'"
         assert error["extensions"] == {"code": "NOT_CAUGHT_UP", "behind": 1, "state": "LIVE", "reason": reason}
@@ -176,15 +176,17 @@ class TestOverGraphQL:
         [
             ("garbled", None, "BAD_CURSOR"),
             ("", None, "BAD_CURSOR"),
-            (Cursor(NO_TOPIC_ID, (1,)).encode(), None, "BAD_CURSOR"),
-            (Cursor(bytes(range(16)), (1,)).encode(), None, "BAD_CURSOR"),
-            (Cursor(bytes(range(16)), (1,)).encode(), 0.0, "NOT_CAUGHT_UP"),
+            (Cursor(NO_TOPIC_ID, (1,)), None, "BAD_CURSOR"),
+            (Cursor(bytes(range(16)), (1,)), None, "BAD_CURSOR"),
+            (Cursor(bytes(range(16)), (1,)), 0.0, "NOT_CAUGHT_UP"),
             (None, -0.1, "BAD_INPUT"),
         ],
     )
     async def test_invalid_cursor_or_wait_is_refused_with_a_code(
-        self, topic: ServedTopic, field: str, cursor: str | None, seconds: float | None, code: str
+        self, topic: ServedTopic, field: str, cursor: Cursor | str | None, seconds: float | None, code: str
     ) -> None:
+        if isinstance(cursor, Cursor):
+            cursor = cursor._replace(table=topic.served.table).encode()
         document = f"query($c: Cursor, $w: Float) {{ {FIELDS[field]} }}"
         assert await topic.served.code(document, c=cursor, w=seconds) == code
 
@@ -196,5 +198,5 @@ class TestOverGraphQL:
 
 def _ahead(topic: ServedTopic, records: int = 1) -> str:
     """Return the cursor after so many more records."""
-    feed = topic.served.run.unit().feed
-    return Cursor(feed.topic_id, advance(feed.positions, 0, feed.positions[0] + records)).encode()
+    (position,) = topic.at_end.positions
+    return topic.at_end._replace(positions=(position + records,)).encode()

@@ -1,6 +1,7 @@
 """Subscriptions are the same over every transport, and with the npm clients."""
 
 from collections.abc import AsyncIterator
+from itertools import product
 from typing import Any
 
 import pytest
@@ -11,13 +12,17 @@ from kvs_graphql.demo.broker import EmbeddedBroker
 from tests.serving import ServedTopic, serving_topic
 from tests.transports import MULTIPART, SSE, UPDATES, WEBSOCKET, Transport, npm_transport, take, until_active
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
-
 OWN_CLIENTS = {"websocket": WEBSOCKET, "sse": SSE, "multipart": MULTIPART}
 NPM_CLIENTS = ["graphql-ws", "graphql-sse"]
+PAIRS = [*product([""], [*OWN_CLIENTS, *NPM_CLIENTS]), *product(["orders"], OWN_CLIENTS)]
+
+pytestmark = [
+    pytest.mark.asyncio(loop_scope="module"),
+    pytest.mark.parametrize(("table", "transport"), PAIRS, indirect=True, scope="module"),
+]
 
 
-@pytest.fixture(params=[*OWN_CLIENTS, *NPM_CLIENTS])
+@pytest.fixture
 def transport(request: pytest.FixtureRequest) -> Transport:
     name: str = request.param
     return OWN_CLIENTS[name] if name in OWN_CLIENTS else npm_transport(request.getfixturevalue("node"), name)
@@ -25,12 +30,12 @@ def transport(request: pytest.FixtureRequest) -> Transport:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def topic(
-    embedded_broker: EmbeddedBroker, tmp_path_factory: pytest.TempPathFactory
+    embedded_broker: EmbeddedBroker, tmp_path_factory: pytest.TempPathFactory, table: str
 ) -> AsyncIterator[ServedTopic]:
     directory = tmp_path_factory.mktemp("subscriptions")
     records = [(b"a", b"0"), (b"a", b"1"), (b"b/1", b"1"), (b"b/2", b"1"), (b"b/2", None), (b"c", b"1")]
     async with serving_topic(
-        embedded_broker, directory, *records, progress_seconds=0.1, keys_per_request_max=3
+        embedded_broker, directory, *records, table=table, progress_seconds=0.1, keys_per_request_max=3
     ) as topic:
         yield topic
 
@@ -41,7 +46,8 @@ def short(updates: list[dict[str, Any]]) -> list[tuple[str, str | None, str | No
 
 
 async def current_cursor(topic: ServedTopic) -> str:
-    cursor: str = (await topic.served.data("{ status { cursor } }"))["status"]["cursor"]
+    answer = await topic.served.query('{ value(key: "a") { key } }')
+    cursor: str = answer["extensions"]["cursor"]
     return cursor
 
 
@@ -53,7 +59,7 @@ async def test_plain_subscription_delivers_changes_from_now_on(topic: ServedTopi
     assert short(updates) == [("SET", "new", "1"), ("DELETE", "new", None)]
     assert [(u["partition"], u["offset"]) for u in updates] == [(0, position - 2), (0, position - 1)]
     assert updates[0]["entry"] == {"key": "new", "value": "1", "offset": position - 2}
-    assert [decode_cursor(u["cursor"]).positions for u in updates] == [(position - 1,), (position,)]
+    assert [decode_cursor(u["cursor"], topic.served.table).positions for u in updates] == [(position - 1,), (position,)]
     assert updates[1]["timestamp"].endswith("+00:00")
     await until_active(topic.served.http, 0)
 
@@ -66,7 +72,7 @@ async def test_snapshot_is_followed_by_live_and_then_changes(topic: ServedTopic,
         assert {name: live[name] for name in live if name not in ("kind", "cursor")} == dict.fromkeys(
             ("key", "partition", "offset", "timestamp", "entry")
         )
-        assert decode_cursor(live["cursor"]).positions == topic.served.run.unit().feed.positions
+        assert decode_cursor(live["cursor"], topic.served.table).positions == topic.at_end.positions
         await topic.write((b"b/2", b"2"), (b"c", b"1"), (b"b/2", None))
         assert short(await take(results, 2)) == [("SET", "b/2", "2"), ("DELETE", "b/2", None)]
 
@@ -86,7 +92,7 @@ async def test_snapshot_is_followed_by_live_and_then_changes(topic: ServedTopic,
 async def test_keys_that_match_keys_or_prefix_are_watched(
     topic: ServedTopic, transport: Transport, wanted: dict[str, Any], keys: list[str]
 ) -> None:
-    from_second_record = Cursor(topic.served.run.unit().feed.topic_id, (1,)).encode()
+    from_second_record = topic.at_end._replace(positions=(1,)).encode()
     async with transport(topic.served, UPDATES, after=from_second_record, **wanted) as results:
         updates = await take(results, len(keys))
     assert [update["key"] for update in updates] == keys
@@ -116,7 +122,7 @@ async def test_subscription_after_the_cursor_of_a_query_misses_and_repeats_nothi
 
 
 async def test_cursor_of_another_topic_is_answered_by_a_reset(topic: ServedTopic, transport: Transport) -> None:
-    other = Cursor(NO_TOPIC_ID, (1,)).encode()
+    other = Cursor(NO_TOPIC_ID, (1,), table=topic.served.table).encode()
     async with transport(topic.served, UPDATES, keys=["a", "gone"], after=other) as results:
         assert short(await take(results, 3)) == [("RESET", None, None), ("SNAPSHOT", "a", "1"), ("LIVE", None, None)]
 
@@ -124,8 +130,8 @@ async def test_cursor_of_another_topic_is_answered_by_a_reset(topic: ServedTopic
 async def test_cursor_past_the_end_of_the_topic_is_answered_by_a_reset(
     topic: ServedTopic, transport: Transport
 ) -> None:
-    feed = topic.served.run.unit().feed
-    past = Cursor(feed.topic_id, (feed.positions[0] + 1,)).encode()
+    (end,) = topic.at_end.positions
+    past = topic.at_end._replace(positions=(end + 1,)).encode()
     async with transport(topic.served, UPDATES, keys=["a", "gone"], after=past) as results:
         assert short(await take(results, 3)) == [("RESET", None, None), ("SNAPSHOT", "a", "1"), ("LIVE", None, None)]
 
@@ -138,7 +144,7 @@ async def test_progress_is_delivered_at_the_start_and_while_nothing_matches(
         positions = await topic.write((b"other", b"1"))
         (progress,) = await take(results, 1)
     assert short([live, progress]) == [("LIVE", None, None), ("PROGRESS", None, None)]
-    assert decode_cursor(progress["cursor"]).positions == positions
+    assert decode_cursor(progress["cursor"], topic.served.table).positions == positions
 
 
 @pytest.mark.parametrize(

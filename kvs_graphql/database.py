@@ -26,6 +26,9 @@ _CHECKED_BYTES_MAX = 1024**3
 _BUSY_TIMEOUT_MS = 5_000
 _WRITER_CACHE_KIB = 256 * 1024
 _READER_CACHE_KIB = 32 * 1024
+# Each keeps a copy of what was last bound to it, and those of records keep most.
+_WRITER_STATEMENTS = 64
+_READER_STATEMENTS = 128
 _CHECKPOINT_PAGES = 20_000
 _WRITER_NICENESS, _NICENESS_MAX = 10, 19
 # For the owner only. SQLite gives the same mode to the files that it creates beside the database.
@@ -55,10 +58,10 @@ class Database:
 
     async def open(self) -> None:
         """Open the writing connection, then the reading ones. Raises as SQLite does."""
-        self._open.append(await _connect(self._path, "rwc", _WRITER_PRAGMAS))
+        self._open.append(await _connect(self._path, "rwc", _WRITER_PRAGMAS, _WRITER_STATEMENTS))
         await self._open[0].run(lambda _: _lower_thread_priority())
         for _ in range(self._reader_count):
-            reader = await _connect(self._path, "ro", _READER_PRAGMAS)
+            reader = await _connect(self._path, "ro", _READER_PRAGMAS, _READER_STATEMENTS)
             self._open.append(reader)
             self._readers.put_nowait(reader)
 
@@ -219,9 +222,9 @@ def _beside(path: Path, suffix: str) -> Path:
     return path.with_name(path.name + suffix)
 
 
-async def _connect(path: Path, mode: str, pragmas: tuple[str, ...]) -> Connection:
+async def _connect(path: Path, mode: str, pragmas: tuple[str, ...], statements: int) -> Connection:
     def connector() -> sqlite3.Connection:
-        connection = sqlite3.connect(_uri(path, mode), uri=True, isolation_level=None)
+        connection = sqlite3.connect(_uri(path, mode), uri=True, isolation_level=None, cached_statements=statements)
         try:
             for pragma in pragmas:
                 connection.execute(f"PRAGMA {pragma}")

@@ -7,11 +7,12 @@ from typing import NamedTuple, TypeVar
 
 from kvs_graphql.records import Positions, Record, position_in
 from kvs_graphql.store.schema import COLUMNS, is_indexed, window_changes
+from kvs_graphql.store.statements import bound_once, chunks, placeholders
 
 T = TypeVar("T")
 Query = Callable[[sqlite3.Connection], T]
 
-KEYS_PER_STATEMENT = 500
+_NO_LIMIT = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,10 +94,8 @@ def get_many(keys: Sequence[bytes], within: ReadBytes) -> Query[list[Record | No
     def query(connection: sqlite3.Connection) -> list[Record | None] | TooManyBytes:
         found: dict[bytes, Record] = {}
         size, bytes_max = 0, within.bytes_max - within.taken
-        for start in range(0, len(keys), KEYS_PER_STATEMENT):
-            chunk = keys[start : start + KEYS_PER_STATEMENT]
-            placeholders = ", ".join("?" * len(chunk))
-            statement = f"SELECT {COLUMNS} FROM entry WHERE key IN ({placeholders}) AND value IS NOT NULL"
+        for chunk in chunks(keys):
+            statement = f"SELECT {COLUMNS} FROM entry WHERE key IN ({placeholders(chunk)}) AND value IS NOT NULL"
             for row in connection.execute(statement, chunk):
                 # Inline, for a call would cost a page a few per cent.
                 size += len(row[0]) + len(row[1]) + len(row[5] or b"")
@@ -196,19 +195,20 @@ def history(keys: Iterable[bytes], until: Positions, last: int, within: ReadByte
     One scan of the window serves all keys. An index by key would cost the consumer a random write per record.
     """
     wanted = sorted(set(keys))
-    statement = f"SELECT {COLUMNS} FROM change WHERE key IN ({', '.join('?' * len(wanted))}) ORDER BY sequence DESC"
+    statement = f"SELECT {COLUMNS} FROM change WHERE key IN ({placeholders(wanted)}) ORDER BY sequence DESC LIMIT ?"
 
     def query(connection: sqlite3.Connection) -> History:
         start = tuple(o for (o,) in connection.execute("SELECT window_start FROM position ORDER BY partition"))
         found: dict[bytes, list[Record]] = {key: [] for key in wanted}
-        for record in map(Record._make, connection.execute(statement, wanted)):
-            changes = found[record.key]
-            if record.offset < position_in(until, record.partition) and len(changes) < last:
-                changes.append(record)
-                within.taken += record.size_bytes
-                if within.taken >= within.bytes_max:
-                    within.exhausted = True
-                    break
+        with bound_once(connection, statement, (*wanted, _NO_LIMIT)) as rows:
+            for record in map(Record._make, rows):
+                changes = found[record.key]
+                if record.offset < position_in(until, record.partition) and len(changes) < last:
+                    changes.append(record)
+                    within.taken += record.size_bytes
+                    if within.taken >= within.bytes_max:
+                        within.exhausted = True
+                        break
         return History(start, {key: changes[::-1] for key, changes in found.items()})
 
     return query

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from kvs_graphql.records import Interest, Positions, Record
-from kvs_graphql.store.queries import KEYS_PER_STATEMENT, Query, end_of_prefix
+from kvs_graphql.store.queries import Query, end_of_prefix
 from kvs_graphql.store.schema import COLUMNS
+from kvs_graphql.store.statements import KEYS_PER_STATEMENT, bound_once, chunks, first_chunk, placeholders
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +75,8 @@ def keys_by_partition(keys: Iterable[bytes]) -> Query[dict[int, list[bytes]]]:
 
     def query(connection: sqlite3.Connection) -> dict[int, list[bytes]]:
         found: dict[int, list[bytes]] = {}
-        for first in range(0, len(wanted), KEYS_PER_STATEMENT):
-            chunk = wanted[first : first + KEYS_PER_STATEMENT]
-            statement = f"SELECT partition, key FROM entry WHERE key IN ({', '.join('?' * len(chunk))})"
+        for chunk in chunks(wanted):
+            statement = f"SELECT partition, key FROM entry WHERE key IN ({placeholders(chunk)})"
             for partition, key in connection.execute(statement, chunk):
                 found.setdefault(partition, []).append(key)
         return found
@@ -107,9 +107,8 @@ def changes_after(
             return Changes([], sequence, complete=True)
         after = max(sequence, first - 1)
         bound = min(after + rows_max, last)
-        rows, whole = _take_page(
-            connection.execute(statement, (after, bound, *offsets, *parameters, limit)), limit, bytes_max
-        )
+        with bound_once(connection, statement, (after, bound, *offsets, *parameters, limit)) as found:
+            rows, whole = _take_page(found, limit, bytes_max)
         records = [Record._make(row[:-1]) for row in rows]
         through = bound if whole else rows[-1][-1]
         return Changes(records, through, complete=whole and bound == last)
@@ -167,12 +166,10 @@ def _with_keys(
     connection: sqlite3.Connection, keys: Iterable[bytes], partition: int, start: int, end: int
 ) -> Iterator[tuple[int, bytes]]:
     """Offset and key of the entries of a partition among these keys."""
-    wanted = sorted(keys)
-    for first in range(0, len(wanted), KEYS_PER_STATEMENT):
-        chunk = wanted[first : first + KEYS_PER_STATEMENT]
+    for chunk in chunks(sorted(keys)):
         # The signs keep SQLite from searching all entries between the offsets instead.
         statement = (
-            f"SELECT offset, key FROM entry WHERE key IN ({', '.join('?' * len(chunk))}) "
+            f"SELECT offset, key FROM entry WHERE key IN ({placeholders(chunk)}) "
             "AND +partition = ? AND +offset >= ? AND +offset < ?"
         )
         yield from connection.execute(statement, (*chunk, partition, start, end))
@@ -189,8 +186,8 @@ def _take_entries(
     taken = size = 0
     group = 1
     while taken < len(keys):
-        chunk = keys[taken : taken + group]
-        statement = f"SELECT {COLUMNS} FROM entry WHERE key IN ({', '.join('?' * len(chunk))})"
+        chunk = first_chunk(keys[taken : taken + group])
+        statement = f"SELECT {COLUMNS} FROM entry WHERE key IN ({placeholders(chunk)})"
         found = {row[0]: Record._make(row) for row in connection.execute(statement, chunk)}
         for key in chunk:
             taken += 1
@@ -218,10 +215,11 @@ def _take_page(rows: Iterable[tuple[Any, ...]], limit: int, bytes_max: int) -> t
 def _condition_of(interest: Interest) -> tuple[str, list[bytes]]:
     if interest.everything:
         return "TRUE", []
-    alternatives, parameters = [], []
+    alternatives: list[str] = []
+    parameters: list[bytes] = []
     if interest.keys is not None:
-        alternatives.append(f"key IN ({', '.join('?' * len(interest.keys))})")
-        parameters.extend(sorted(interest.keys))
+        parameters = sorted(interest.keys)
+        alternatives.append(f"key IN ({placeholders(parameters)})")
     if interest.prefix is not None:
         end = end_of_prefix(interest.prefix)
         alternatives.append("key >= ?" if end is None else "(key >= ? AND key < ?)")

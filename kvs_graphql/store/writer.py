@@ -23,6 +23,8 @@ _CHANGES_TO_ENTRIES = f"""
 INSERT INTO entry ({COLUMNS}) SELECT {COLUMNS} FROM change WHERE sequence >= ? ORDER BY key, sequence{_OR_UPDATE}
 """
 _ROWS_PER_STATEMENT = 500
+_BYTES_PER_STATEMENT = 1024 * 1024
+_BYTES_COLUMNS = [Record._fields.index(name) for name in ("key", "value", "headers")]
 _KEYS_PER_SORT = 2_000
 _MOVE_POSITION = """
 INSERT INTO position (partition, next_offset, window_start, deletes_known_from, leader_epoch) VALUES (?, ?, ?, 0, ?)
@@ -153,14 +155,22 @@ def _write_rows(
     SQLite releases the interpreter's lock for each statement, and waits to get it back while another thread is busy.
     With one row per statement, a consumer that decodes meanwhile slows it down to a tenth of its speed.
     """
-    written = 0
-    for chunk in (rows[start : start + _ROWS_PER_STATEMENT] for start in range(0, len(rows), _ROWS_PER_STATEMENT)):
-        columns = list(zip(*chunk, strict=True))
-        row = ", ".join("NULL" if _is_null(column) else "?" for column in columns)
-        given = zip(*(_fast_to_bind(column) for column in columns if not _is_null(column)), strict=True)
-        statement = f"{insert}{', '.join([f'({row})'] * len(chunk))}{conflict}"
-        written += connection.execute(statement, list(chain.from_iterable(given))).rowcount
-    return written
+    return sum(
+        _write_chunk(connection, insert, rows[start : start + _ROWS_PER_STATEMENT], conflict)
+        for start in range(0, len(rows), _ROWS_PER_STATEMENT)
+    )
+
+
+def _write_chunk(connection: sqlite3.Connection, insert: str, rows: Sequence[tuple[Any, ...]], conflict: str) -> int:
+    columns = list(zip(*rows, strict=True))
+    if len(rows) > 1 and sum([sum(map(len, filter(None, columns[n]))) for n in _BYTES_COLUMNS]) > _BYTES_PER_STATEMENT:
+        # The connection keeps a copy of what was last bound to each statement.
+        middle = len(rows) // 2
+        return sum(_write_chunk(connection, insert, half, conflict) for half in (rows[:middle], rows[middle:]))
+    row = ", ".join("NULL" if _is_null(column) else "?" for column in columns)
+    given = zip(*(_fast_to_bind(column) for column in columns if not _is_null(column)), strict=True)
+    statement = f"{insert}{', '.join([f'({row})'] * len(rows))}{conflict}"
+    return connection.execute(statement, list(chain.from_iterable(given))).rowcount
 
 
 def _is_null(column: tuple[Any, ...]) -> bool:

@@ -161,6 +161,15 @@ async def huge_variables(target: Target) -> None:
 
 
 @attack()
+async def long_keys(target: Target) -> None:
+    """As many bytes of keys as a body can hold, in ever another number of keys: each number is another statement."""
+    numbers = (16 + number % 900 for number in count())
+    await target.ask(
+        (post(_VALUES % "id", {"keys": [f"{key:0{900_000 // n}}" for key in range(n)]}) for n in numbers), connections=4
+    )
+
+
+@attack()
 async def wrong_variables(target: Target) -> None:
     """As many wrong elements of one variable as a body can hold: coercion makes an error of each."""
     await target.ask(repeat(post(_VALUES % "id", {"keys": [[]] * target.amount(300_000)})), connections=2)

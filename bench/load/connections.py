@@ -60,6 +60,7 @@ class Connection(asyncio.Protocol):
     def __init__(self, subscribers: Subscribers, first: int) -> None:
         self.subscribers = subscribers
         self.first = first
+        self.numbers = range(first, min(first + subscribers.per_connection, subscribers.wanted.subscriptions))
         self.subscribed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._transport: asyncio.Transport | None = None
 

@@ -1,6 +1,7 @@
 """Subscriptions over a WebSocket, in GraphQL's protocol or in that of the bare application."""
 
 from abc import abstractmethod
+from itertools import chain
 from typing import Any
 
 import orjson
@@ -73,9 +74,8 @@ class GraphQLSocket(Socket):
             self.fail(f"a subscription ended: {message}")
 
     def _subscribe(self) -> None:
-        wanted = self.subscribers.wanted
-        for number in range(self.first, min(self.first + self.subscribers.per_connection, wanted.subscriptions)):
-            keys = [key(key_number).decode() for key_number in wanted.key_numbers(number)]
+        for number in self.numbers:
+            keys = [key(key_number).decode() for key_number in self.subscribers.wanted.key_numbers(number)]
             payload = {"query": UPDATES, "variables": {"keys": keys}}
             self.send({"id": str(number), "type": "subscribe", "payload": payload})
         # The server reads messages in order: its pong proves that it has read the subscriptions.
@@ -89,7 +89,7 @@ class BareSocket(Socket):
     protocol = "bare"
 
     def upgraded(self) -> None:
-        self.send({"keys": self.subscribers.wanted.key_numbers(self.first)})
+        self.send({"keys": list(chain.from_iterable(map(self.subscribers.wanted.key_numbers, self.numbers)))})
 
     def control(self, message: dict[str, Any]) -> None:
         assert message["type"] == "pong", message

@@ -16,7 +16,7 @@ from contextlib import AsyncExitStack, asynccontextmanager, closing, contextmana
 from pathlib import Path
 from typing import TypeVar
 
-from kvs_graphql.compat.aiosqlite import Connection, Work, connect
+from kvs_graphql.compat.aiosqlite import DatabaseConnection, Work, connect
 from kvs_graphql.errors import Damaged, DatabaseError, Unavailable, Unwritable
 
 T = TypeVar("T")
@@ -52,9 +52,9 @@ class Database:
     def __init__(self, path: Path, readers: int) -> None:
         self._path = path
         self._reader_count = readers
-        self._readers: asyncio.LifoQueue[Connection] = asyncio.LifoQueue()
+        self._readers: asyncio.LifoQueue[DatabaseConnection] = asyncio.LifoQueue()
         self._writing = asyncio.Lock()
-        self._open: list[Connection] = []
+        self._open: list[DatabaseConnection] = []
 
     async def open(self) -> None:
         """Open the writing connection, then the reading ones. Raises as SQLite does."""
@@ -222,7 +222,7 @@ def _beside(path: Path, suffix: str) -> Path:
     return path.with_name(path.name + suffix)
 
 
-async def _connect(path: Path, mode: str, pragmas: tuple[str, ...], statements: int) -> Connection:
+async def _connect(path: Path, mode: str, pragmas: tuple[str, ...], statements: int) -> DatabaseConnection:
     def connector() -> sqlite3.Connection:
         connection = sqlite3.connect(_uri(path, mode), uri=True, isolation_level=None, cached_statements=statements)
         try:

@@ -16,7 +16,7 @@ Work = Callable[[sqlite3.Connection], T]
 """A function that runs in a connection's thread; it must not use asyncio."""
 
 
-class Connection(aiosqlite.Connection):
+class DatabaseConnection(aiosqlite.Connection):
     """aiosqlite's connection and thread, with a way to run one function in it."""
 
     async def run(self, work: Work[T]) -> T:
@@ -30,13 +30,13 @@ class Connection(aiosqlite.Connection):
         return result
 
 
-async def connect(connector: Callable[[], sqlite3.Connection]) -> Connection:
+async def connect(connector: Callable[[], sqlite3.Connection]) -> DatabaseConnection:
     """Open a connection: `connector` makes it, in the thread that will use it. Raises what `connector` raises.
 
     Uses `_thread`: after a failure, aiosqlite's thread still sends one last message to the event loop, and crashes
     if the loop is closed by then. So wait for the thread to end.
     """
-    connection = Connection(connector, iter_chunk_size=1)
+    connection = DatabaseConnection(connector, iter_chunk_size=1)
     try:
         await connection
     except BaseException:

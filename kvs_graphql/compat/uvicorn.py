@@ -26,7 +26,7 @@ FIELD_BYTES_MIN = 32
 """What a field counts beside its bytes, in HTTP/2 (RFC 9113, 6.5.2) and here: it is kept as several objects."""
 
 
-class Connection(asyncio.Protocol):
+class ClientConnection(asyncio.Protocol):
     """What uvicorn's HTTP and WebSocket connections have in common.
 
     uvicorn sets `loop` and `transport`, and its server calls `shutdown` on every connection when it stops.
@@ -76,7 +76,7 @@ class HeadRefused(Exception):
     """Raised by `HttpConnection.check_head` to stop the parser."""
 
 
-class HttpConnection(HttpToolsProtocol, Connection):
+class HttpConnection(HttpToolsProtocol, ClientConnection):
     """uvicorn's HTTP/1.1 connection, with hooks.
 
     uvicorn registers itself for httptools' callbacks (`on_message_begin`, `on_headers_complete`,

@@ -12,12 +12,12 @@ from websockets.frames import Frame
 from websockets.http11 import Request
 from websockets.protocol import State
 
-from kvs_graphql.compat.uvicorn import Connection
+from kvs_graphql.compat.uvicorn import ClientConnection
 
 _OPEN = State.OPEN
 
 
-class WebSocketConnection(WebSocketsSansIOProtocol, Connection):
+class WebSocketConnection(WebSocketsSansIOProtocol, ClientConnection):
     """uvicorn's WebSocket connection over websockets' Sans-I/O protocol (`conn`), with hooks."""
 
     _unsent_pong: bytes = b""

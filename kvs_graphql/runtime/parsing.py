@@ -10,7 +10,7 @@ from asyncio import get_running_loop
 from collections import deque
 from typing import ClassVar
 
-from kvs_graphql.compat.uvicorn import Connection
+from kvs_graphql.compat.uvicorn import ClientConnection
 
 SLICE_BYTES = 512
 _CONNECTION_SECONDS = 0.00025
@@ -54,7 +54,7 @@ class ParsingQueue:
                 self._waiting.append(connection)
 
 
-class ParsesSlices(Connection):
+class ParsesSlices(ClientConnection):
     """Parses slice by slice; mixed into a connection of `compat`."""
 
     parsing: ClassVar[ParsingQueue]

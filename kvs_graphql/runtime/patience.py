@@ -11,7 +11,7 @@ from asyncio import TimerHandle, Transport
 from dataclasses import dataclass
 from typing import ClassVar
 
-from kvs_graphql.compat.uvicorn import Connection
+from kvs_graphql.compat.uvicorn import ClientConnection
 from kvs_graphql.metrics import Metrics
 from kvs_graphql.runtime.connection_slots import ConnectionSlots
 from kvs_graphql.runtime.limits import FAREWELL_SECONDS, ServerLimits
@@ -36,7 +36,7 @@ class Shared:
     refusals: Refusals
 
 
-class Patience(Connection):
+class Patience(ClientConnection):
     """Ends a connection on which sending has waited for too long; mixed into a connection of `compat`."""
 
     shared: ClassVar[Shared]

@@ -19,7 +19,7 @@ _ITEM_BYTES = 400
 """What a record or an update takes beside its key, value and headers."""
 
 
-class Page(AbstractContextManager["Page[T]"], Generic[T]):
+class PageInHand(AbstractContextManager["PageInHand[T]"], Generic[T]):
     """Records or updates that were read, in order; counted for as long as the context is open."""
 
     __slots__ = ("_items", "_pages", "dropped", "size")
@@ -63,7 +63,7 @@ class PagesInHand:
     def __init__(self, bytes_max: int, page_bytes_max: int) -> None:
         self._bytes_max = bytes_max
         self._page_bytes_max = page_bytes_max
-        self._pages: OrderedDict[Page[Any], None] = OrderedDict()
+        self._pages: OrderedDict[PageInHand[Any], None] = OrderedDict()
         """The one whose client has not read for longest comes first."""
         self.size = 0
 
@@ -78,7 +78,7 @@ class PagesInHand:
         """How many items the next page has at most, for small ones take memory too."""
         return max(1, self.page_bytes // _ITEM_BYTES)
 
-    def add(self, page: Page[Any]) -> None:
+    def add(self, page: PageInHand[Any]) -> None:
         """Count a page, and drop others where there is no room for it."""
         self._pages[page] = None
         self.size += page.size
@@ -87,12 +87,12 @@ class PagesInHand:
             oldest.drop()
             self.remove(oldest)
 
-    def touch(self, page: Page[Any]) -> None:
+    def touch(self, page: PageInHand[Any]) -> None:
         """Note that the page's client reads."""
         if page in self._pages:
             self._pages.move_to_end(page)
 
-    def remove(self, page: Page[Any]) -> None:
+    def remove(self, page: PageInHand[Any]) -> None:
         """Count the page no more."""
         if page in self._pages:
             del self._pages[page]

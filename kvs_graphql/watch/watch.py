@@ -22,7 +22,7 @@ from kvs_graphql.feed import Feed, Kind, Sink, Update, Watcher, WatcherState, ki
 from kvs_graphql.records import Interest, Positions, Record, advance, covers, merge, position_in
 from kvs_graphql.store import Coverage, Query, Store, changes_after, coverage, keys_by_partition, log_order
 from kvs_graphql.watch.conflation import conflate
-from kvs_graphql.watch.pages import Page
+from kvs_graphql.watch.pages import PageInHand
 from kvs_graphql.watch.quotas import BYTES_PER_TURN, UPDATES_PER_TURN, Quotas, arguments_bytes
 from kvs_graphql.watch.resume import follows_from, lost_partitions, way_from_table
 from kvs_graphql.watch.states import TRANSITIONS, Start, WatchState
@@ -183,7 +183,7 @@ class Watch:
             if read is None or not covers(self._seen, read.known.window_start):
                 break
             known, changes = read.known, read.found
-            with Page(self._quotas.pages, changes.records) as page:
+            with PageInHand(self._quotas.pages, changes.records) as page:
                 while page:
                     yield self._some_records(page)
                     await self._next_turn(page)
@@ -213,7 +213,7 @@ class Watch:
                 if conflated:
                     yield [self._marker(Kind.CONFLATED, self._delivered)]
                 if took:
-                    with Page(self._quotas.pages, taken) as page:
+                    with PageInHand(self._quotas.pages, taken) as page:
                         taken.clear()
                         while page:
                             yield self._some_updates(page)
@@ -252,7 +252,7 @@ class Watch:
                 )
                 if read is None or (deletes and not follows_from(self._seen, read.known.deletes_known_from)):
                     return
-                with Page(self._quotas.pages, read.found.records) as page:
+                with PageInHand(self._quotas.pages, read.found.records) as page:
                     while page:
                         yield self._some_records(page, kind)
                         await self._next_turn(page)
@@ -279,17 +279,17 @@ class Watch:
             pages, rows_max = quotas.pages, quotas.limits.rows_max
             return await self._read_now(query(limit=quotas.page_max, bytes_max=pages.page_bytes, rows_max=rows_max))
 
-    async def _next_turn(self, page: Page[Any]) -> None:
+    async def _next_turn(self, page: PageInHand[Any]) -> None:
         """Wait for the turn to deliver more of a page; do nothing at its end."""
         if page:
             await self._quotas.turns.next()
 
-    def _some_records(self, page: Page[Record], kind: Kind | None = None) -> Iterator[Update]:
+    def _some_records(self, page: PageInHand[Record], kind: Kind | None = None) -> Iterator[Update]:
         """The updates of one turn, made as the client takes them: nothing of a page is in hand twice."""
         for record in page.some(UPDATES_PER_TURN, BYTES_PER_TURN):
             yield self._passed(record, kind)
 
-    def _some_updates(self, page: Page[Update]) -> Iterator[Update]:
+    def _some_updates(self, page: PageInHand[Update]) -> Iterator[Update]:
         latest = None
         for latest in page.some(UPDATES_PER_TURN, BYTES_PER_TURN):
             yield self._before_live(latest) if self._owes_live else latest

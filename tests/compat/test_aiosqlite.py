@@ -10,7 +10,7 @@ from importlib.metadata import version
 import aiosqlite
 import pytest
 
-from kvs_graphql.compat.aiosqlite import Connection, connect
+from kvs_graphql.compat.aiosqlite import DatabaseConnection, connect
 
 BROKEN = f"aiosqlite {version('aiosqlite')} breaks kvs_graphql/compat/aiosqlite.py"
 
@@ -20,7 +20,7 @@ def in_memory() -> sqlite3.Connection:
 
 
 @pytest.fixture
-async def connection() -> AsyncIterator[Connection]:
+async def connection() -> AsyncIterator[DatabaseConnection]:
     connection = await connect(in_memory)
     yield connection
     await connection.close()
@@ -31,12 +31,12 @@ def test_aiosqlite_still_has_the_private_name(name: str) -> None:
     assert hasattr(aiosqlite.Connection, name), f"{BROKEN}: Connection has no attribute {name!r}."
 
 
-async def test_a_connection_still_has_its_own_thread(connection: Connection) -> None:
+async def test_a_connection_still_has_its_own_thread(connection: DatabaseConnection) -> None:
     thread = getattr(connection, "_thread", None)
     assert isinstance(thread, threading.Thread), f"{BROKEN}: Connection has no thread called '_thread'."
 
 
-async def test_functions_run_one_at_a_time_in_the_thread_of_the_connection(connection: Connection) -> None:
+async def test_functions_run_one_at_a_time_in_the_thread_of_the_connection(connection: DatabaseConnection) -> None:
     order: list[int] = []
 
     def work(number: int, connection: sqlite3.Connection) -> int:
@@ -51,13 +51,13 @@ async def test_functions_run_one_at_a_time_in_the_thread_of_the_connection(conne
     assert order == list(numbers), f"{BROKEN}: functions run out of order."
 
 
-async def test_a_function_that_fails_raises_in_its_caller(connection: Connection) -> None:
+async def test_a_function_that_fails_raises_in_its_caller(connection: DatabaseConnection) -> None:
     with pytest.raises(ZeroDivisionError):
         await connection.run(lambda _: 1 / 0)
     assert await connection.run(lambda _: 1) == 1
 
 
-async def test_a_cancelled_caller_does_not_stop_its_function(connection: Connection) -> None:
+async def test_a_cancelled_caller_does_not_stop_its_function(connection: DatabaseConnection) -> None:
     started, release = asyncio.Event(), threading.Event()
     loop = asyncio.get_running_loop()
 

@@ -17,7 +17,7 @@ from playwright.async_api import Page, Route, WebSocketRoute, expect
 from kvs_graphql.demo.broker import EmbeddedBroker
 from kvs_graphql.state import State as ServiceState
 from tests.browser.dashboard import Dashboard
-from tests.serving import serving, write
+from tests.serving import Served, serving, write
 
 TOPIC = "topic"
 RECORDS = [(b"oven", b'{"degrees": 180, "door": "shut"}'), (b"fridge", b"4"), (b"\xff", b"\xfe\x00\x01")]
@@ -49,15 +49,25 @@ async def opened(
     **options: Any,
 ) -> AsyncIterator[Dashboard]:
     """Open the dashboard of a service with these records and settings, and wait until it shows a text."""
+    async with (
+        holding(directory, records, **settings) as (_, served),
+        visit(served.run.url, link, **options) as dashboard,
+    ):
+        await expect(dashboard.page.get_by_text(text).first).to_be_visible()
+        yield dashboard
+
+
+@asynccontextmanager
+async def holding(
+    directory: Path, records: Sequence[tuple[bytes, bytes]] = RECORDS, **settings: Any
+) -> AsyncIterator[tuple[EmbeddedBroker, Served]]:
+    """A broker of its own, and a service that has applied these records."""
     async with EmbeddedBroker() as broker:
         broker.create_topic(TOPIC)
         positions = await write(broker.bootstrap_servers, TOPIC, records)
         async with serving(broker.bootstrap_servers, TOPIC, directory, **settings) as served:
-            if not settings:
-                await served.applied(positions)
-            async with visit(served.run.url, link, **options) as dashboard:
-                await expect(dashboard.page.get_by_text(text).first).to_be_visible()
-                yield dashboard
+            await served.applied(positions)
+            yield broker, served
 
 
 async def hold_answers(page: Page) -> None:
@@ -92,31 +102,27 @@ async def refuse_queries(page: Page) -> None:
 
 @asynccontextmanager
 async def kafka_unreachable(visit: Visit, directory: Path) -> AsyncIterator[Dashboard]:
-    async with EmbeddedBroker() as broker:
-        broker.create_topic(TOPIC)
-        positions = await write(broker.bootstrap_servers, TOPIC, RECORDS)
-        async with serving(broker.bootstrap_servers, TOPIC, directory) as served:
-            await served.applied(positions)
-            async with visit(served.run.url, "?pin=fridge&plot=oven~~/degrees&key=oven") as dashboard:
-                await dashboard.is_live()
-                broker.go_down()
-                await dashboard.shows_banner("Kafka is unreachable")
-                yield dashboard
+    async with (
+        holding(directory) as (broker, served),
+        visit(served.run.url, "?pin=fridge&plot=oven~~/degrees&key=oven") as dashboard,
+    ):
+        await dashboard.is_live()
+        broker.go_down()
+        await dashboard.shows_banner("Kafka is unreachable")
+        yield dashboard
 
 
 @asynccontextmanager
 async def connection_lost(visit: Visit, directory: Path) -> AsyncIterator[Dashboard]:
-    async with EmbeddedBroker() as broker:
-        broker.create_topic(TOPIC)
-        positions = await write(broker.bootstrap_servers, TOPIC, RECORDS)
-        async with serving(broker.bootstrap_servers, TOPIC, directory) as served:
-            await served.applied(positions)
-            async with visit(served.run.url, "?pin=fridge", allowed="ERR_CONNECTION_REFUSED") as dashboard:
-                await dashboard.is_live()
-                served.run.stop()
-                await served.run.wait()
-                await dashboard.shows_banner("Connection lost")
-                yield dashboard
+    async with (
+        holding(directory) as (_, served),
+        visit(served.run.url, "?pin=fridge", allowed="ERR_CONNECTION_REFUSED") as dashboard,
+    ):
+        await dashboard.is_live()
+        served.run.stop()
+        await served.run.wait()
+        await dashboard.shows_banner("Connection lost")
+        yield dashboard
 
 
 @asynccontextmanager

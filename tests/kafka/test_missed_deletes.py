@@ -5,9 +5,8 @@ from pathlib import Path
 import pytest
 
 from tests.kafka.broker import KafkaBroker
-from tests.kafka.equality import assert_equal_to_the_log
 from tests.kafka.produce import produce
-from tests.kafka.rebuilds import BRIEF, assert_rebuilt, forget_tombstones, served_once, sessions_of, states_of
+from tests.kafka.rebuilds import BRIEF, assert_rebuilt, forget_tombstones, served_once, states_of
 from tests.serving import serving
 
 pytestmark = pytest.mark.kafka
@@ -22,19 +21,4 @@ async def test_key_stays_deleted_after_kafka_dropped_its_tombstone(
     await forget_tombstones(kafka_broker, topic)
     async with serving(kafka_broker.bootstrap_servers, topic, tmp_path) as served:
         moments = states_of(served)
-        assert await assert_rebuilt(served, kafka_broker, topic, moments, "keeps tombstones") == {b"b", b"c"}
-
-
-async def test_key_is_deleted_although_kafka_dropped_its_tombstone_while_the_consumer_stood_still(
-    kafka_broker: KafkaBroker, topic: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    sessions = sessions_of(monkeypatch)
-    kafka_broker.create_topic(topic, 1, **BRIEF)
-    produce(kafka_broker.bootstrap_servers, topic, [(b"a", b"1"), (b"b", b"1")])
-    async with serving(kafka_broker.bootstrap_servers, topic, tmp_path, metadata_refresh_seconds=20) as served:
-        await assert_equal_to_the_log(served, kafka_broker, topic)
-        moments = states_of(served)
-        sessions[0].consumer.pause(*sessions[0].partitions)
-        produce(kafka_broker.bootstrap_servers, topic, [(b"a", None), (b"c", b"1")])
-        await forget_tombstones(kafka_broker, topic)
         assert await assert_rebuilt(served, kafka_broker, topic, moments, "keeps tombstones") == {b"b", b"c"}

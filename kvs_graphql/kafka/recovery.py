@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from kvs_graphql.cursor import NO_TOPIC_ID
 from kvs_graphql.errors import TopicMismatch
+from kvs_graphql.kafka.clock import Ago
 from kvs_graphql.kafka.topic import TopicConfiguration, TopicIdentity
 from kvs_graphql.records import EpochEnd, Epochs, Positions, covers, position_in, was_cut
 from kvs_graphql.store import Source
@@ -65,27 +66,27 @@ def cut_reason(positions: Positions, epochs: Epochs, ends: Mapping[int, EpochEnd
     return None
 
 
-def missed_deletes_reason(
-    configuration: TopicConfiguration, behind_ms: float, clock_difference_ms: float
-) -> str | None:
-    """Return why a table that last caught up `behind_ms` ago may have missed deletes; None if it cannot have.
+def missed_deletes_reason(configuration: TopicConfiguration, caught_up: Ago, clock_difference_ms: float) -> str | None:
+    """Return why a table that last caught up so long ago may have missed deletes; None if it cannot have.
 
     Compaction drops a tombstone `delete.retention.ms` after it was written. A table that last caught up longer ago may
     never see it. A time in the future proves that a clock was wrong, then or now: nothing is known of what has passed.
-    A clock may step back by `clock_difference_ms` without that, but not by more than half of the retention.
+
+    If it is uncertain, the clock may have stepped by `clock_difference_ms` both ways since, though not by more than
+    half of the retention: that much more may have passed.
     """
     retention_ms = configuration.delete_retention_ms
     if configuration.compacted is False or retention_ms is None:
         return None
     why = f"the topic keeps tombstones for {retention_ms / 1000:.0f} s"
-    return _missed_within(retention_ms, behind_ms, clock_difference_ms, why)
+    return _missed_within(retention_ms, caught_up, clock_difference_ms, why)
 
 
 def unknown_deletes_reason(
     configuration: TopicConfiguration,
     positions: Positions,
     bounds: LogBounds,
-    behind_ms: float,
+    caught_up: Ago,
     clock_difference_ms: float,
 ) -> str | None:
     """Return why a table that is about to go on may have missed deletes that nobody can know of; else None.
@@ -97,13 +98,16 @@ def unknown_deletes_reason(
     if is_known or covers(positions, bounds.end):
         return None
     why = "how long the topic keeps tombstones is unknown"
-    return _missed_within(UNKNOWN_RETENTION_MS, behind_ms, clock_difference_ms, why)
+    return _missed_within(UNKNOWN_RETENTION_MS, caught_up, clock_difference_ms, why)
 
 
-def _missed_within(retention_ms: int, behind_ms: float, clock_difference_ms: float, why: str) -> str | None:
-    if behind_ms < -min(clock_difference_ms, retention_ms / 2):
-        return f"the table last caught up {-behind_ms / 1000:.0f} s in the future by this machine's clock, and {why}"
-    return f"the table last caught up {behind_ms / 1000:.0f} s ago, and {why}" if behind_ms > retention_ms else None
+def _missed_within(retention_ms: int, caught_up: Ago, clock_difference_ms: float, why: str) -> str | None:
+    margin_ms, ago_ms = min(clock_difference_ms, retention_ms / 2), caught_up.milliseconds
+    if ago_ms < -margin_ms:
+        return f"the table last caught up {-ago_ms / 1000:.0f} s in the future by this machine's clock, and {why}"
+    if ago_ms > retention_ms - (0 if caught_up.is_certain else margin_ms):
+        return f"the table last caught up {ago_ms / 1000:.0f} s ago, and {why}"
+    return None
 
 
 def all_deletes_written_since_ms(

@@ -2,7 +2,7 @@
 
 from kvs_graphql.feed import LogBudget
 from kvs_graphql.kafka.connection import KafkaConnection
-from kvs_graphql.kafka.consumer import ConsumerLimits
+from kvs_graphql.kafka.consumer_limits import ConsumerLimits
 from kvs_graphql.kafka.fetch_waits import idle_wait_ms
 from kvs_graphql.kafka.ingest import BatchLimits
 from kvs_graphql.kafka.producer import ProducerLimits

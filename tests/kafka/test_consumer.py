@@ -6,7 +6,8 @@ from pathlib import Path
 from kvs_graphql.cursor import NO_TOPIC_ID, Cursor
 from kvs_graphql.feed import Feed, LogBudget
 from kvs_graphql.kafka.connection import KafkaConnection
-from kvs_graphql.kafka.consumer import Consumer, ConsumerLimits
+from kvs_graphql.kafka.consumer import Consumer
+from kvs_graphql.kafka.consumer_limits import ConsumerLimits
 from kvs_graphql.kafka.ingest import BatchLimits
 from kvs_graphql.metrics import Metrics
 from kvs_graphql.state import Lifecycle, State

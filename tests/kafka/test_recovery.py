@@ -4,6 +4,7 @@ import pytest
 
 from kvs_graphql.cursor import NO_TOPIC_ID
 from kvs_graphql.errors import TopicMismatch
+from kvs_graphql.kafka.clock import Ago
 from kvs_graphql.kafka.recovery import (
     LogBounds,
     all_deletes_written_since_ms,
@@ -76,27 +77,46 @@ def test_topic_of_another_name_is_an_operators_mistake() -> None:
         rebuild_reason(source(), (5,), "other", TopicIdentity(ID, 1), LogBounds((0,), (9,)))
 
 
+def ago(milliseconds: float) -> Ago:
+    """Return a time that this process has measured itself."""
+    return Ago(milliseconds, is_certain=True)
+
+
+def by_day(milliseconds: float) -> Ago:
+    """Return a time of which only the time of day is known."""
+    return Ago(milliseconds, is_certain=False)
+
+
 def test_deletes_are_missed_only_after_their_retention() -> None:
     compacted = TopicConfiguration(compacted=True, delete_retention_ms=60_000)
-    assert missed_deletes_reason(compacted, 60_000, CLOCK_DIFFERENCE_MS) is None
-    found = missed_deletes_reason(compacted, 61_000, CLOCK_DIFFERENCE_MS)
+    assert missed_deletes_reason(compacted, ago(60_000), CLOCK_DIFFERENCE_MS) is None
+    found = missed_deletes_reason(compacted, ago(61_000), CLOCK_DIFFERENCE_MS)
     assert found == "the table last caught up 61 s ago, and the topic keeps tombstones for 60 s"
+
+
+def test_clock_may_have_been_set_back_while_the_service_was_down() -> None:
+    compacted = TopicConfiguration(compacted=True, delete_retention_ms=60_000)
+    assert missed_deletes_reason(compacted, by_day(55_000), CLOCK_DIFFERENCE_MS) is None
+    assert missed_deletes_reason(compacted, by_day(55_001), CLOCK_DIFFERENCE_MS) is not None
+    brief = TopicConfiguration(compacted=True, delete_retention_ms=500)
+    assert missed_deletes_reason(brief, by_day(250), CLOCK_DIFFERENCE_MS) is None
+    assert missed_deletes_reason(brief, by_day(251), CLOCK_DIFFERENCE_MS) is not None
 
 
 def test_time_in_the_future_is_distrusted_beyond_the_difference_of_clocks() -> None:
     compacted = TopicConfiguration(compacted=True, delete_retention_ms=60_000)
-    assert missed_deletes_reason(compacted, -CLOCK_DIFFERENCE_MS, CLOCK_DIFFERENCE_MS) is None
-    found = missed_deletes_reason(compacted, -6_000, CLOCK_DIFFERENCE_MS)
+    assert missed_deletes_reason(compacted, by_day(-CLOCK_DIFFERENCE_MS), CLOCK_DIFFERENCE_MS) is None
+    found = missed_deletes_reason(compacted, by_day(-6_000), CLOCK_DIFFERENCE_MS)
     assert found is not None
     assert found.startswith("the table last caught up 6 s in the future by this machine's clock")
     brief = TopicConfiguration(compacted=True, delete_retention_ms=500)
-    assert missed_deletes_reason(brief, -251, CLOCK_DIFFERENCE_MS) is not None
+    assert missed_deletes_reason(brief, by_day(-251), CLOCK_DIFFERENCE_MS) is not None
 
 
 def test_topic_that_is_not_compacted_drops_no_deletes() -> None:
     kept = TopicConfiguration(compacted=False, delete_retention_ms=60_000)
-    assert missed_deletes_reason(kept, 10**9, CLOCK_DIFFERENCE_MS) is None
-    assert missed_deletes_reason(kept, -(10**9), CLOCK_DIFFERENCE_MS) is None
+    assert missed_deletes_reason(kept, ago(10**9), CLOCK_DIFFERENCE_MS) is None
+    assert missed_deletes_reason(kept, by_day(-(10**9)), CLOCK_DIFFERENCE_MS) is None
 
 
 def test_deletes_of_a_first_read_are_known_whatever_producers_clocks_said() -> None:
@@ -119,18 +139,22 @@ BOUNDS = LogBounds((0, 0), (9, 9))
 
 
 def test_table_that_was_away_is_rebuilt_if_nobody_knows_how_long_tombstones_are_kept() -> None:
-    away = 60_001, CLOCK_DIFFERENCE_MS
+    away = ago(60_001), CLOCK_DIFFERENCE_MS
     found = unknown_deletes_reason(UNKNOWN, (9, 8), BOUNDS, *away)
     assert found == "the table last caught up 60 s ago, and how long the topic keeps tombstones is unknown"
     assert unknown_deletes_reason(UNKNOWN, (9, 9), BOUNDS, *away) is None, "nothing was written"
-    assert unknown_deletes_reason(UNKNOWN, (9, 8), BOUNDS, 60_000, CLOCK_DIFFERENCE_MS) is None, "a lost connection"
-    assert unknown_deletes_reason(UNKNOWN, (9, 8), BOUNDS, -60_000, CLOCK_DIFFERENCE_MS) is not None, "a wrong clock"
+    assert unknown_deletes_reason(UNKNOWN, (9, 8), BOUNDS, ago(60_000), CLOCK_DIFFERENCE_MS) is None, (
+        "a lost connection"
+    )
+    assert unknown_deletes_reason(UNKNOWN, (9, 8), BOUNDS, by_day(-60_000), CLOCK_DIFFERENCE_MS) is not None, (
+        "a wrong clock"
+    )
 
 
 def test_table_that_keeps_reading_is_not_rebuilt_again_and_again() -> None:
-    assert missed_deletes_reason(UNKNOWN, 10**9, CLOCK_DIFFERENCE_MS) is None
+    assert missed_deletes_reason(UNKNOWN, ago(10**9), CLOCK_DIFFERENCE_MS) is None
 
 
 @pytest.mark.parametrize("known", [TopicConfiguration(True, 60_000), TopicConfiguration(False, None)])
 def test_table_of_a_known_topic_is_judged_by_what_is_known(known: TopicConfiguration) -> None:
-    assert unknown_deletes_reason(known, (0, 0), BOUNDS, 10**9, CLOCK_DIFFERENCE_MS) is None
+    assert unknown_deletes_reason(known, (0, 0), BOUNDS, ago(10**9), CLOCK_DIFFERENCE_MS) is None

@@ -6,10 +6,22 @@ together. The stamina library does not fit. It repeats one callable and adds a s
 loops here are state machines: an attempt may run for days, and its first success starts the pauses over.
 """
 
+import asyncio
 from random import Random
 
 # 2^30 times the shortest pause exceeds any limit; the power of an outage of hours would overflow a float.
 _DOUBLINGS_MAX = 30
+
+
+def check_cancelled() -> None:
+    """Raise CancelledError if this task was cancelled. For loops that go on after errors.
+
+    An error may take the place of the cancellation: a TaskGroup that is cancelled raises the error of a task that fails
+    meanwhile, and so does a clean-up that fails. A loop that took it for any other error would never end.
+    """
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
 
 
 class Backoff:

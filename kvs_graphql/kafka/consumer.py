@@ -10,6 +10,7 @@ This module decides how each session goes on: with the table as it is, or with o
 
 import structlog
 
+from kvs_graphql.backoff import check_cancelled
 from kvs_graphql.compat.aiokafka import unconnected
 from kvs_graphql.cursor import Cursor
 from kvs_graphql.errors import ServiceError, Unwritable
@@ -73,6 +74,7 @@ class Consumer:
                 act.
         """
         while True:
+            check_cancelled()
             with unconnected() as failures:
                 try:
                     await self._run_session()

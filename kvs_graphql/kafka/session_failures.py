@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import structlog
 
-from kvs_graphql.backoff import Backoff
+from kvs_graphql.backoff import Backoff, check_cancelled
 from kvs_graphql.errors import BrokerRefused, ServiceError, Unwritable
 from kvs_graphql.kafka.consumer_session import NoTopic
 from kvs_graphql.kafka.failures import failure_of
@@ -52,6 +52,7 @@ class SessionFailures:
 
     async def pause(self) -> None:
         """Show in the log what the consumer waits for, and wait."""
+        check_cancelled()
         seconds = self._backoff.next_pause()
         log.warning("session failed", reason=self._lifecycle.moment.reason, retry_in_seconds=round(seconds, 3))
         await asyncio.sleep(seconds)

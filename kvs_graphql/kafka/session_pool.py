@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import structlog
 
-from kvs_graphql.backoff import Backoff
+from kvs_graphql.backoff import Backoff, check_cancelled
 from kvs_graphql.compat.aiokafka import unconnected
 from kvs_graphql.kafka.connection import TRANSIENT, KafkaConnection
 from kvs_graphql.kafka.failures import Failure, failure_of
@@ -79,6 +79,7 @@ class SessionPool:
         async with self._opening:
             while self._current is None or self._current.failed:
                 self._current = await self._try_to_open()
+                check_cancelled()
                 if self._current is None:
                     await asyncio.sleep(self._backoff.next_pause())
             self._backoff.reset()

@@ -5,10 +5,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
+from aiokafka.errors import KafkaConnectionError
 
 from kvs_graphql.demo.broker import EmbeddedBroker
 from kvs_graphql.kafka.connection import KafkaConnection
-from kvs_graphql.kafka.producer_session import NotSent
+from kvs_graphql.kafka.producer_session import NotSent, ProducerSession
 from kvs_graphql.kafka.session_pool import SessionPool
 from kvs_graphql.state import Lifecycle, State
 from tests.deadline import SECONDS_MAX
@@ -77,3 +78,25 @@ async def test_later_sessions_build_smaller_batches(embedded_broker: EmbeddedBro
         assert session.batch(writes).record_count() == 3, "an open session keeps its size"
         session.failed = True
         assert (await pool.ready(0)).batch(writes).record_count() == 1
+
+
+async def test_pool_that_opens_a_session_ends_though_that_fails_as_it_is_cancelled(
+    monkeypatch: pytest.MonkeyPatch, embedded_broker: EmbeddedBroker, embedded_topic: str
+) -> None:
+    opening = asyncio.Event()
+
+    async def fail(_: ProducerSession) -> None:
+        try:
+            opening.set()
+            await asyncio.Event().wait()
+        finally:
+            raise KafkaConnectionError("lost")
+
+    monkeypatch.setattr(ProducerSession, "open", fail)
+    async with pooling(embedded_broker, embedded_topic) as (pool, lifecycle):
+        lifecycle.move(State.CATCHING_UP, "there")
+        waiting = asyncio.create_task(pool.ready(0))
+        await opening.wait()
+        waiting.cancel()
+        await asyncio.wait([waiting])
+        assert waiting.cancelled()

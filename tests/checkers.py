@@ -1,7 +1,7 @@
 """What a subscriber may and may not see. Each broken promise has a named error, in simulations and in real runs."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from kvs_graphql.feed import Kind, Update
 from kvs_graphql.records import Interest, Positions, Record, covers, position_in
@@ -44,7 +44,7 @@ class Log:
     forgotten: set[tuple[int, int]] = field(default_factory=set)
     """Partition and offset of the tombstones that compaction removed."""
 
-    def table(self, positions: Positions, interest: Interest) -> Table:
+    def table(self, positions: Positions, interest: Interest = Interest()) -> Table:  # noqa: B008 - immutable
         """Return the last value of each key of interest below `positions`."""
         return _Replay(self, interest).table_at(positions)
 
@@ -117,6 +117,11 @@ class ClientView:
         """Check against the log of a recreated topic from now on; a RESET was delivered just before."""
         assert not self.live
         self.log, self._replay = log, _Replay(log, self.interest)
+
+    def copy_for(self, log: Log) -> "ClientView":
+        """Return this view as it is by another log, which has everything that was seen."""
+        delivered = {partition: list(offsets) for partition, offsets in self.delivered.items()}
+        return replace(self, log=log, table=dict(self.table), delivered=delivered)
 
     def see(self, update: Update) -> None:
         """Apply the next update, and check it."""

@@ -9,9 +9,9 @@ from kvs_graphql.cursor_validation import CursorValidator
 from kvs_graphql.feed import Flush, Sink, Update
 from kvs_graphql.records import Interest, Positions, advance, covers
 from kvs_graphql.watch import Quotas, Start, Watch, WatchState
-from tests.checkers import ClientView
-from tests.simulation.model import SimulatedLog
+from tests.simulation.cluster import Cluster
 from tests.simulation.replicas import Replica
+from tests.simulation.views import LogsView
 
 Transition = tuple[WatchState, WatchState]
 
@@ -38,13 +38,13 @@ class ObservedWatch(Watch):
 class SimulatedClient:
     """Reads at its own pace, is cut off, and resumes after its last cursor, on any replica."""
 
-    def __init__(self, random: Random, log: SimulatedLog, quotas: Quotas) -> None:
+    def __init__(self, random: Random, cluster: Cluster, quotas: Quotas) -> None:
         self._random = random
         self._quotas = quotas
         prefix = random.choice((None, b"a"))
         keys = None if prefix and random.random() < 0.5 else frozenset((b"a0", b"b1", b"b2"))
         self.interest = random.choice((Interest(), Interest(keys, prefix)))
-        self.view = ClientView(log, self.interest)
+        self.view = LogsView(cluster, self.interest)
         self._snapshot = random.random() < 0.5
         self._interval = random.choice((None, None, 0.002))
         self._delivers_directly = random.random() < 0.5
@@ -54,28 +54,26 @@ class SimulatedClient:
         self.violations: list[AssertionError] = []
         self.watches: list[ObservedWatch] = []
         self._resume: Cursor | None = None
-        self._log = log
 
     def claim_unreachable_cursor(self) -> None:
         """Resume after a cursor that the log never reached, or that is of another topic."""
         if self._resume is not None:
             past = self._resume._replace(positions=advance(self._resume.positions, 0, 1_000_000))
             self._resume = self._random.choice((past, self._resume._replace(topic_id=bytes(16))))
-            self.view.live = self.view.lossless = False
+            self.view.lose()
 
     async def follow(self, replica: Replica, until: Positions, *, updates_max: float = float("inf")) -> None:
         """Read until the cursor covers `until`, or `updates_max` updates arrived."""
-        validator = CursorValidator(replica.feed, replica.kafka.refreshes)
+        validator = CursorValidator(replica.feed, replica.lifecycle.refreshes)
         watch = ObservedWatch(replica.store, replica.feed, self.interest, self._quotas, validator)
-        # While a table is being read for the first time, nobody holds the table at its positions.
-        holds_table = not self._snapshot and replica.store.indexed.is_set()
+        holds_table = not self._snapshot and replica.is_settled
         snapshot = self._resume is None and not holds_table
         self._until, self._left = until, updates_max
         self.watches.append(watch)
         sink = Sink(self._encode, self._send) if self._delivers_directly else None
         start = Start(self._resume, snapshot, progress=True, interval=self._interval)
         if self._resume is None and holds_table:
-            self.view.begin(replica.feed.positions)
+            self.view.begin(replica.feed.positions, replica.store.entries())
         async with aclosing(watch.updates(start, sink)) as pages:
             async for page in pages:
                 for update in page:

@@ -1,113 +1,143 @@
-"""Simulated replicas of a table, and what Kafka's metadata says meanwhile."""
+"""Simulated replicas: the real store, feed and consumer of a service, and a clock that may be wrong."""
 
 import asyncio
 from contextlib import AsyncExitStack
 from pathlib import Path
 from random import Random
+from unittest import mock
 
-from kvs_graphql.cursor import Cursor
+from kvs_graphql.errors import OperatorError
 from kvs_graphql.feed import Feed, LogBudget
-from kvs_graphql.records import Positions, covers, merge
-from kvs_graphql.state import MetadataRefreshes, TopicSnapshot
-from kvs_graphql.store import Store, WindowLimits
-from tests.simulation.model import TOPIC_ID, SimulatedLog
-from tests.simulation.world import open_inline_store
+from kvs_graphql.kafka.clock import Clock
+from kvs_graphql.kafka.connection import KafkaConnection
+from kvs_graphql.kafka.consumer import Consumer
+from kvs_graphql.kafka.consumer_limits import ConsumerLimits
+from kvs_graphql.kafka.ingest import BatchLimits
+from kvs_graphql.metrics import Metrics
+from kvs_graphql.state import Lifecycle, State
+from kvs_graphql.store import WindowLimits
+from tests.simulation.cluster import CLOCK_DIFFERENCE_MS, RETENTION_MS, TOPIC, Cluster
+from tests.simulation.model import START_MS
+from tests.simulation.world import InlineStore, open_inline_store
+
+_REFRESH_SECONDS = 30.0
+_STALL_SECONDS_MAX = 40.0
+_FAR_MS = 1_000 * RETENTION_MS
 
 
-class Kafka:
-    """Metadata refreshes. They find the log to end where the foremost replica stands, so that every cursor is valid."""
+class JumpingClock(Clock):
+    """The clocks of a replica's machine. The time of day is about right, or so wrong that anybody can notice.
 
-    def __init__(self, random: Random) -> None:
-        self.refreshes = MetadataRefreshes()
-        self._end: Positions = ()
+    Where records' timestamps are compared with it, it is never far behind: then nobody can notice.
+    """
+
+    def __init__(self, random: Random, *, compared: bool) -> None:
         self._random = random
+        self._far = (0, 0, _FAR_MS) if compared else (0, 0, _FAR_MS, -_FAR_MS)
+        self.jump()
 
-    def was_read(self, positions: Positions) -> None:
-        self._end = merge(self._end, positions)
+    def now_ms(self) -> int:
+        return int(START_MS + self.elapsed_ms() + self._ahead_ms)
 
-    async def refresh_metadata(self) -> None:
-        """Refresh again and again; each refresh finds the end as it was when the refresh began."""
-        while True:
-            number, end = self.refreshes.begin(), self._end
-            await asyncio.sleep(self._random.choice((0, 0.001, 0.01)))
-            self.refreshes.end(number, TopicSnapshot(TOPIC_ID, end))
+    def elapsed_ms(self) -> float:
+        return asyncio.get_running_loop().time() * 1000
+
+    def jump(self) -> None:
+        """Let the time of day jump."""
+        about = self._random.uniform(-CLOCK_DIFFERENCE_MS, CLOCK_DIFFERENCE_MS) / 4
+        self._ahead_ms = about + self._random.choice(self._far)
 
 
 class Replica:
-    """One store and one feed, which read the log in their own batches."""
+    """One service, which runs or is down."""
 
-    def __init__(self, random: Random, log: SimulatedLog, kafka: Kafka, path: Path, limits: WindowLimits) -> None:
+    store: InlineStore
+    feed: Feed
+    lifecycle: Lifecycle
+
+    def __init__(self, random: Random, cluster: Cluster, path: Path, limits: WindowLimits) -> None:
+        self.name = path.stem
         self._random = random
-        self._log = log
-        self.kafka = kafka
+        self._cluster = cluster
         self._path = path
         self._limits = limits
         self._stack = AsyncExitStack()
-        self.store: Store
-        self.feed: Feed
-        self.began_after = 0
-        """How often the log had been compacted when this table was begun."""
+        self.clock = JumpingClock(random, compared=cluster.log.timestamps_ahead_ms_max is not None)
+        self.runs = False
 
     async def start(self) -> None:
-        self.store = await self._stack.enter_async_context(open_inline_store(self._path, self._limits))
+        store = self.store = await self._stack.enter_async_context(open_inline_store(self._path, self._limits))
+        await store.remove_shadow()
         self.feed = Feed(
-            Cursor(TOPIC_ID, self.store.positions),
+            store.cursor,
             LogBudget(
                 changes_max=self._random.choice((1, 5, 50, 50)),
                 bytes_max=self._random.choice((1, 1_000_000, 1_000_000)),
             ),
             steps_per_turn=self._random.choice((1, 3, 1_000)),
         )
-        if self.store.source is None:
-            self.began_after = self._log.compactions
-            await self.store.begin("t", TOPIC_ID, self._log.end)
-            self.feed.reset(Cursor(TOPIC_ID, self.store.positions))
+        self.clock.jump()
+        self.lifecycle = Lifecycle()
+        limits = ConsumerLimits(
+            BatchLimits(self._random.choice((1, 4, 1_000)), 1_000_000),
+            fetch_bytes_max=1,
+            metadata_refresh_seconds=_REFRESH_SECONDS,
+            retry_seconds_max=0.0,
+            stall_seconds_max=_STALL_SECONDS_MAX,
+            clock_difference_seconds_max=CLOCK_DIFFERENCE_MS / 1000,
+        )
+        connection = KafkaConnection(self.name)
+        with mock.patch("kvs_graphql.kafka.consumer.Clock", return_value=self.clock):
+            self._consumer = Consumer(
+                connection, TOPIC, store, self.feed, self.lifecycle, Metrics().of_table(""), limits
+            )
+        self._task = asyncio.create_task(self._consume())
+        self.runs = True
+
+    async def _consume(self) -> None:
+        try:
+            await self._consumer.run()
+        except OperatorError:
+            # The process ends.
+            self.feed.close()
 
     async def stop(self) -> None:
-        self.feed.close()
-        await self._stack.aclose()
+        """End at any moment, as a process that is killed."""
+        if self.runs:
+            self.runs = False
+            self._task.cancel()
+            await asyncio.wait([self._task])
+            self.feed.close()
+            await self._stack.aclose()
+            if not self._task.cancelled():
+                self._task.result()
 
     async def forget(self) -> None:
-        """Delete the database and start again, from the beginning of the topic."""
+        """Delete the database."""
         await self.stop()
         for leftover in self._path.parent.glob(f"{self._path.name}*"):
             leftover.unlink()
-        await self.start()
-
-    async def step(self, records_max: int = 4) -> None:
-        batch = self._log.batch(self._random, self.store.positions, records_max=records_max)
-        if batch.positions != self.store.positions:
-            self.feed.publish(await self.store.apply(batch))
-            self.kafka.was_read(self.store.positions)
-        if not self.store.indexed.is_set() and (self._random.random() < 0.2 or self.at_end):
-            await self._end_first_read(self.store)
-
-    async def _end_first_read(self, store: Store) -> None:
-        """Let the table know the deletes from somewhere past the last tombstone that the log has forgotten."""
-        forgotten = self._log.tombstones_end
-        if covers(store.positions, forgotten):
-            known_from = map(self._random.randint, forgotten, store.positions)
-            await store.caught_up(0, tuple(known_from))
-
-    async def rebuild(self) -> None:
-        """Rebuild the table in a shadow database, up to the old one's positions at least, and swap."""
-        shadow = self._path.with_name(f"{self._path.name}.rebuild")
-        async with open_inline_store(shadow, self._limits) as fresh:
-            await fresh.begin("t", TOPIC_ID, self._log.end)
-            while not covers(fresh.positions, merge(self.store.positions, self._log.tombstones_end)):
-                await fresh.apply(self._log.batch(self._random, fresh.positions, records_max=20))
-            await self._end_first_read(fresh)
-        await self.store.swap()
-        self.feed.reset(Cursor(TOPIC_ID, self.store.positions))
-        self.kafka.was_read(self.store.positions)
 
     @property
-    def at_end(self) -> bool:
-        return self.store.positions == self._log.end
+    def serves(self) -> bool:
+        """Whether clients can connect."""
+        return self.runs and not self._task.done()
 
-    async def finish(self) -> None:
-        while not self.at_end:
-            await self.step(1000)
-        if not self.store.indexed.is_set():
-            await self._end_first_read(self.store)
-        await self.store.caught_up(0)
+    @property
+    def is_settled(self) -> bool:
+        """Whether the table is whole, and what the feed says that it is."""
+        return self.store.indexed.is_set() and self.store.generation % 2 == 0 and self.store.cursor == self.feed.cursor
+
+    async def until_right(self) -> None:
+        """Wait until this replica says that its table is up to date, and the table is what the log adds up to."""
+        log = self._cluster.log
+        while not (self._is_live and self.store.positions == log.end and self.store.entries() == log.table(log.end)):
+            if not self.serves:
+                # Refused just before its rights were given back.
+                await self.stop()
+                await self.start()
+            await asyncio.sleep(_REFRESH_SECONDS)
+
+    @property
+    def _is_live(self) -> bool:
+        return self.serves and self.lifecycle.moment.state is State.LIVE and self.lifecycle.ready

@@ -4,35 +4,36 @@ import asyncio
 from contextlib import AsyncExitStack
 from pathlib import Path
 from random import Random
+from unittest import mock
 
+from kvs_graphql.errors import Unavailable
 from kvs_graphql.records import Positions
 from kvs_graphql.store import WindowLimits
 from kvs_graphql.watch import Quotas, WatchLimits
-from tests.deadline import SECONDS_MAX
 from tests.simulation.clients import SimulatedClient
-from tests.simulation.model import SimulatedLog
-from tests.simulation.replicas import Kafka, Replica
+from tests.simulation.cluster import Cluster
+from tests.simulation.replicas import Replica
 
 _PROGRESS_SECONDS = 0.005
+_SECONDS_MAX = 10_000
+"""Virtual seconds in which everything ends once nothing is in its way."""
 
 
 async def simulate(random: Random, directory: Path) -> list[SimulatedClient]:
-    """Run a simulation to its end, check what its clients hold, and return them."""
-    log = SimulatedLog.random(
-        random, partitions=random.randint(1, 3), records=random.randint(1, 60), keys=random.randint(1, 6)
-    )
+    """Run a simulation to its end, check what its clients and its tables hold, and return the clients."""
+    cluster = Cluster(random)
     limits = WindowLimits(random.choice((1, 3, 10, 1000)), random.choice((1, 50, 100_000)), random.choice((1, 3, 1000)))
-    kafka = Kafka(random)
-    replicas = [Replica(random, log, kafka, directory / f"{n}.db", limits) for n in range(2)]
+    replicas = [Replica(random, cluster, directory / f"{n}.db", limits) for n in range(2)]
+    cluster.write(random.randint(0, 30))
     async with AsyncExitStack() as stack:
-        stack.callback(asyncio.create_task(kafka.refresh_metadata()).cancel)
+        stack.enter_context(mock.patch("kvs_graphql.kafka.consumer.open_session", cluster.open_session))
         for replica in replicas:
             await replica.start()
             stack.push_async_callback(replica.stop)
-        return await _simulate(random, log, replicas)
+        return await _simulate(random, cluster, replicas)
 
 
-async def _simulate(random: Random, log: SimulatedLog, replicas: list[Replica]) -> list[SimulatedClient]:
+async def _simulate(random: Random, cluster: Cluster, replicas: list[Replica]) -> list[SimulatedClient]:
     watch_limits = WatchLimits(
         page_max=random.choice((1, 2, 100)),
         page_bytes_max=random.choice((1, 8, 1_000_000)),
@@ -42,51 +43,101 @@ async def _simulate(random: Random, log: SimulatedLog, replicas: list[Replica]) 
         rows_max=random.choice((1, 3, 1_000)),
     )
     quotas = Quotas(watch_limits)
-    clients = [SimulatedClient(random, log, quotas) for _ in range(3)]
+    clients = [SimulatedClient(random, cluster, quotas) for _ in range(3)]
 
     for _ in range(random.randint(1, 9)):
         async with asyncio.TaskGroup() as tasks:
             # The others stay away, and come back after what happens meanwhile.
             for client in random.sample(clients, random.randint(1, len(clients))):
                 replica = random.choice(replicas)
-                tasks.create_task(_follow_for_a_while(client, replica, log.end, random.randint(1, 12)))
-            for replica in replicas:
-                for _ in range(random.randint(0, 4)):
-                    await replica.step()
-                if random.random() < 0.15:
-                    await replica.rebuild()
-        await _happen(random, log, replicas)
+                tasks.create_task(_follow_for_a_while(client, replica, cluster.log.end, random.randint(1, 12)))
+            for _ in range(random.randint(0, 4)):
+                await asyncio.sleep(random.choice((0.001, 0.005)))
+                cluster.write(random.randint(0, 5))
+            _happen_to_the_log(random, cluster)
+        await _happen(random, cluster, replicas)
         if random.random() < 0.1:
             random.choice(clients).claim_unreachable_cursor()
 
-    for replica in replicas:
-        await replica.finish()
+    await _settle(cluster, replicas)
     for client in clients:
-        async with asyncio.timeout(SECONDS_MAX):
-            await client.follow(random.choice(replicas), log.end)
+        async with asyncio.timeout(_SECONDS_MAX):
+            await client.follow(random.choice(replicas), cluster.log.end)
         assert not client.violations
-        client.view.check_table()
-        client.view.check_complete()
-        assert client.view.table == log.table(log.end, client.interest)
+        client.view.check_end()
     return clients
-
-
-async def _happen(random: Random, log: SimulatedLog, replicas: list[Replica]) -> None:
-    """Compact the log below what all tables have read but those in their first read, and delete a database."""
-    read = [replica.store.positions for replica in replicas if replica.store.indexed.is_set()]
-    compactions = random.choice((0, 0, 1, 3)) if read else 0
-    for _ in range(compactions):
-        first_reads = (r.began_after for r in replicas if not r.store.indexed.is_set())
-        until = tuple(min(positions) for positions in zip(*read, strict=True))
-        log.compact(random, until, min(first_reads, default=log.compactions))
-    if random.random() < (0.6 if compactions else 0.2):
-        await random.choice(replicas).forget()
 
 
 async def _follow_for_a_while(client: SimulatedClient, replica: Replica, until: Positions, updates_max: int) -> None:
     """Cut a client off after `updates_max` updates, or when nothing more comes."""
-    try:
-        async with asyncio.timeout(0.05):
-            await client.follow(replica, until, updates_max=updates_max)
-    except TimeoutError:
-        pass
+    if replica.serves:
+        try:
+            async with asyncio.timeout(0.05):
+                await client.follow(replica, until, updates_max=updates_max)
+        except (TimeoutError, Unavailable):
+            pass
+
+
+async def _happen(random: Random, cluster: Cluster, replicas: list[Replica]) -> None:
+    """Let time pass, and much go wrong, while no client is there."""
+    _take_and_give_rights(random, cluster)
+    for replica in replicas:
+        await _happen_to(random, cluster, replica)
+    if random.random() < 0.2:
+        cluster.set_clock()
+    for _ in range(random.choice((1, 1, 2, 3))):
+        await asyncio.sleep(random.choice((0, 0, 1, 10, 30, 60, 101, 130)))
+        cluster.write(random.randint(0, 5))
+        _happen_to_the_log(random, cluster)
+    for replica in replicas:
+        if random.random() < 0.7:
+            cluster.halted.discard(replica.name)
+            if not replica.serves:
+                await replica.stop()
+                await replica.start()
+    cluster.tell()
+
+
+def _happen_to_the_log(random: Random, cluster: Cluster) -> None:
+    """Compact the log, let partitions have other leaders, and cut it short."""
+    for _ in range(random.choice((0, 0, 1, 3))):
+        cluster.compact()
+    if random.random() < 0.15:
+        cluster.elect()
+    if random.random() < 0.15:
+        cluster.cut(random.choice((0, 3, 20)))
+
+
+def _take_and_give_rights(random: Random, cluster: Cluster) -> None:
+    """READ, DESCRIBE_CONFIGS, and the way to the brokers."""
+    cluster.readable = random.random() < (0.9 if cluster.readable else 0.5)
+    cluster.describable = random.random() < (0.9 if cluster.describable else 0.5)
+    cluster.reachable = random.random() < (0.9 if cluster.reachable else 0.5)
+
+
+async def _happen_to(random: Random, cluster: Cluster, replica: Replica) -> None:
+    """Kill a replica, delete its database, set its clock, or let its fetches hang."""
+    event = random.choice(("", "", "", "kill", "restart", "forget", "clock", "halt"))
+    if event == "halt":
+        cluster.halted.add(replica.name)
+    elif event == "clock":
+        replica.clock.jump()
+    elif event:
+        await (replica.forget() if event == "forget" else replica.stop())
+        if event == "restart":
+            await replica.start()
+
+
+async def _settle(cluster: Cluster, replicas: list[Replica]) -> None:
+    """Take everything out of the way, and wait until the tables are what the log adds up to."""
+    cluster.readable = cluster.describable = cluster.reachable = True
+    cluster.halted.clear()
+    cluster.records_max = 1_000
+    for replica in replicas:
+        if not replica.serves:
+            await replica.stop()
+            await replica.start()
+    cluster.tell()
+    async with asyncio.timeout(_SECONDS_MAX):
+        for replica in replicas:
+            await replica.until_right()

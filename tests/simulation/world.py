@@ -93,6 +93,9 @@ class _InlineDatabase:
         self._connection.execute("COMMIT")
         return result
 
+    def read(self, statement: str) -> dict[bytes, bytes]:
+        return dict(self._connection.execute(statement))
+
     async def snapshot(self, work: Work[T]) -> T:
         result = await self.transaction(work)
         # Between a read and its use, anything may happen.
@@ -100,11 +103,32 @@ class _InlineDatabase:
         return result
 
 
+class InlineStore(Store):
+    """The real store over the real SQLite, without threads."""
+
+    def __init__(self, database: _InlineDatabase, limits: WindowLimits, path: Path, table: str = "") -> None:
+        super().__init__(database, limits, path, table)  # type: ignore[arg-type]
+        self._inline = database
+
+    def entries(self) -> dict[bytes, bytes]:
+        """Read the whole table, at once."""
+        return self._inline.read("SELECT key, value FROM entry WHERE value IS NOT NULL")
+
+    @asynccontextmanager
+    async def shadow(self) -> AsyncIterator[Store]:
+        await self.remove_shadow()
+        async with open_inline_store(self._shadow_path, self._limits) as shadow:
+            yield shadow
+
+    async def remove_shadow(self) -> None:
+        self._shadow_path.unlink(missing_ok=True)
+
+
 @asynccontextmanager
-async def open_inline_store(path: Path, limits: WindowLimits, table: str = "") -> AsyncIterator[Store]:
+async def open_inline_store(path: Path, limits: WindowLimits, table: str = "") -> AsyncIterator[InlineStore]:
     """Open the real store over the real SQLite, without threads."""
     with closing(_InlineDatabase(path)) as database:
         await database.transaction(prepare)
-        store = Store(database, limits, path, table)  # type: ignore[arg-type]
+        store = InlineStore(database, limits, path, table)
         await store.reload()
         yield store

@@ -57,7 +57,9 @@ class SessionReader:
                 for task in others:
                     task.cancel()
         except BaseExceptionGroup as group:
-            raise _main_error(group) from group
+            error = _main_error(group)
+            # Its cause is what closed a connection, where that is known.
+            raise error from error.__cause__
 
     def _ingest_loop(self, session: ConsumerSession, store: Store, feed: Feed) -> IngestLoop:
         """Seek to the store's positions and return the loop that goes on from there."""

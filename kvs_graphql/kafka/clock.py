@@ -53,6 +53,11 @@ class CaughtUp:
         self._expected: tuple[Positions, Moment] | None = None
         self._recorded_at: float | None = None
 
+    @property
+    def began(self) -> bool:
+        """Whether that moment is the one at which the session began: the table is new."""
+        return self._expected is not None and self.at == self._expected[1]
+
     def note(self, at: Moment) -> None:
         """Note that the table has everything that the log had at that moment."""
         self.at, self._expected = at, None

@@ -60,8 +60,20 @@ class SessionMonitor:
                 seconds = self._limits.stall_seconds_max
                 raise Stalled(f"read nothing for {seconds} s although the topic has more records")
             await self._stamp()
-            if not at_end and self._has_missed_deletes():
-                raise TopicChanged("the table may have missed deletes")
+            if not at_end:
+                self.check_deletes()
+
+    def check_deletes(self) -> None:
+        """Check that no delete can have been missed since the table last caught up.
+
+        Raises:
+            TopicChanged: One may have been.
+        """
+        source = self._store.source
+        assert source is not None, "a table is begun before it is read into"
+        ago, difference_ms = self._caught_up.ago(source.caught_up_at), self._limits.clock_difference_ms
+        if missed_deletes_reason(self._session.configuration, ago, difference_ms) is not None:
+            raise TopicChanged("the table may have missed deletes")
 
     async def _until_next_refresh(self) -> None:
         """Wait, and answer the questions about leader epochs meanwhile."""
@@ -88,10 +100,3 @@ class SessionMonitor:
             return
         if abs(at.day_ms - source.caught_up_at) > self._stamp_ms:
             await self._store.caught_up(at.day_ms)
-
-    def _has_missed_deletes(self) -> bool:
-        source = self._store.source
-        if source is None:
-            return False
-        ago, difference_ms = self._caught_up.ago(source.caught_up_at), self._limits.clock_difference_ms
-        return missed_deletes_reason(self._session.configuration, ago, difference_ms) is not None

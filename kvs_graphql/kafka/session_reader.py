@@ -49,11 +49,12 @@ class SessionReader:
         try:
             async with asyncio.TaskGroup() as tasks:
                 others = [tasks.create_task(ingest.fetch(self._lifecycle)), tasks.create_task(monitor.run())]
-                await self._catch_up(ingest, session, store, caught_up)
+                await self._catch_up(ingest, monitor, session, store, caught_up)
                 if not until_live:
                     self._lifecycle.move(State.LIVE, f"following topic {session.topic.name!r}")
                     while True:
-                        await self._apply(ingest, store, caught_up)
+                        await self._apply(ingest, store)
+                        caught_up.reached(store.positions)
                 for task in others:
                     task.cancel()
         except BaseExceptionGroup as group:
@@ -82,10 +83,15 @@ class SessionReader:
             skip_unreadable=self._skip_unreadable,
         )
 
-    async def _catch_up(self, ingest: IngestLoop, session: ConsumerSession, store: Store, caught_up: CaughtUp) -> None:
+    async def _catch_up(
+        self, ingest: IngestLoop, monitor: SessionMonitor, session: ConsumerSession, store: Store, caught_up: CaughtUp
+    ) -> None:
         """Apply until the store covers the end that the log had when the session began."""
         while not covers(store.positions, session.bounds.end):
-            await self._apply(ingest, store, caught_up)
+            await self._apply(ingest, store)
+        # Since the session was allowed to go on, more time has passed. A table that is new cannot do better.
+        if not caught_up.began:
+            monitor.check_deletes()
         if not self._lifecycle.permitted:
             await ingest.readable.wait()
         known_from = None
@@ -98,9 +104,8 @@ class SessionReader:
         await store.caught_up(at.day_ms, known_from)
         self._failures.note_success()
 
-    async def _apply(self, ingest: IngestLoop, store: Store, caught_up: CaughtUp) -> None:
+    async def _apply(self, ingest: IngestLoop, store: Store) -> None:
         await ingest.apply()
-        caught_up.reached(store.positions)
         self._failures.note_success()
         for partition, lag in enumerate(self._lifecycle.lag(store.positions)):
             self._metrics.consumer_lag(str(partition)).set(lag)

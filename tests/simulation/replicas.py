@@ -20,7 +20,7 @@ from tests.simulation.cluster import CLOCK_DIFFERENCE_MS, RETENTION_MS, TOPIC, C
 from tests.simulation.model import START_MS
 from tests.simulation.world import InlineStore, open_inline_store
 
-_REFRESH_SECONDS = 30.0
+REFRESH_SECONDS = 30.0
 _STALL_SECONDS_MAX = 40.0
 _FAR_MS = 1_000 * RETENTION_MS
 
@@ -81,7 +81,7 @@ class Replica:
         limits = ConsumerLimits(
             BatchLimits(self._random.choice((1, 4, 1_000)), 1_000_000),
             fetch_bytes_max=1,
-            metadata_refresh_seconds=_REFRESH_SECONDS,
+            metadata_refresh_seconds=REFRESH_SECONDS,
             retry_seconds_max=0.0,
             stall_seconds_max=_STALL_SECONDS_MAX,
             clock_difference_seconds_max=CLOCK_DIFFERENCE_MS / 1000,
@@ -136,7 +136,7 @@ class Replica:
                 # Refused just before its rights were given back.
                 await self.stop()
                 await self.start()
-            await asyncio.sleep(_REFRESH_SECONDS)
+            await asyncio.sleep(REFRESH_SECONDS)
 
     @property
     def _is_live(self) -> bool:

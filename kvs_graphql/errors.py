@@ -29,7 +29,8 @@
         └── UnreadableRecord        a record cannot be read, and must not be skipped silently
 
 Codes are stable, so clients may switch on them. Errors of other origin get `INTERNAL`, `WRITES_DISABLED`,
-`PERSISTED_QUERY_NOT_SUPPORTED`, `GRAPHQL_PARSE_FAILED` and `GRAPHQL_VALIDATION_FAILED`, which belong to no class here.
+`PERSISTED_QUERY_NOT_SUPPORTED`, `PERSISTED_QUERY_NOT_FOUND`, `GRAPHQL_PARSE_FAILED` and `GRAPHQL_VALIDATION_FAILED`,
+which belong to no class here.
 """
 
 from typing import ClassVar, Self

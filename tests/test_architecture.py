@@ -67,6 +67,7 @@ LIBRARIES: dict[str, set[str]] = {
     "cachetools": {"api", "executor", "service"},
     "jsonpointer": {"api"},
     "starlette": {"web"},
+    "limits": {"web"},
     "uvicorn": {"runtime"},
     "websockets": {"runtime"},
     "httptools": set(),

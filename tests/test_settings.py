@@ -38,6 +38,7 @@ WRONG = {
     "forwarded_allow_ips": ["proxy.example", "10.0.0.1/8", "*,10.0.0.0/8"],
     "allowed_hosts": ["https://kvs.example", "kvs.example:8000", "two words", "*.*", "kvs.example,/"],
     "frame_ancestors": ["pages.example", "https://a.example; script-src *", "https://a.example/path", "none"],
+    "requests_per_second_max": ["0", "many"],
     "log_level": ["loud"],
     "log_format": ["xml"],
     "kafka_security_protocol": ["TLS"],
@@ -149,6 +150,10 @@ def test_sasl_needs_a_username_and_a_password(missing: str) -> None:
     message = refusal(**flags)
     assert variable(missing) in message
     assert SECRET not in message
+
+
+def test_trusted_documents_alone_need_their_file() -> None:
+    assert refusal(trusted_documents_only=True) == "KVS_TRUSTED_DOCUMENTS_ONLY=true needs KVS_TRUSTED_DOCUMENTS_FILE"
 
 
 def test_a_certificate_without_its_key_is_refused(tmp_path: Path) -> None:

@@ -23,14 +23,13 @@ from graphql import (
 
 from kvs_graphql.executor.compiled import CompiledOperation, NotCompilable, compile_operation
 from kvs_graphql.executor.limits import DocumentLimits, document_limiter
+from kvs_graphql.executor.policy import ALLOW_ALL, DocumentPolicy
 from kvs_graphql.executor.prices import Price, price_of
 
 T = TypeVar("T")
 
 _CACHED_CHARACTERS_MAX = 512 * 1024
 _DOCUMENT_CACHED_CHARACTERS_MAX = 64 * 1024
-# The message by which clients of automatic persisted queries know that they have to send the document.
-_NOT_PERSISTED, _NOT_PERSISTED_CODE = "PersistedQueryNotSupported", "PERSISTED_QUERY_NOT_SUPPORTED"
 # Longer documents can take tens of milliseconds.
 _SHORT_CHARACTERS_MAX = 500
 # A prepared document takes about 300 bytes per character, and a fixed amount that equals some 32 characters.
@@ -151,11 +150,12 @@ class PreparedDocument:
 class Documents:
     """Prepares documents, and keeps those used last, up to a number of characters."""
 
-    def __init__(self, schema: GraphQLSchema, limits: DocumentLimits) -> None:
+    def __init__(self, schema: GraphQLSchema, limits: DocumentLimits, policy: DocumentPolicy = ALLOW_ALL) -> None:
         self._schema = schema
         self._limits = limits
+        self._policy = policy
         # WritesDisabled is first, because its error says more than those of the other rules.
-        self._rules: list[type[Any]] = [WritesDisabled, *specified_rules, document_limiter(limits)]
+        self._rules: list[type[Any]] = [WritesDisabled, *policy.rules, *specified_rules, document_limiter(limits)]
         self._cache: LRUCache[str, PreparedDocument] = LRUCache(
             _CACHED_CHARACTERS_MAX, getsizeof=lambda document: document.characters + _CHARACTERS_PER_DOCUMENT
         )
@@ -168,17 +168,20 @@ class Documents:
         return query is not None and len(query) > _SHORT_CHARACTERS_MAX and query not in self._cache
 
     def prepare(
-        self, query: str | None, operation_name: str | None, *, is_persisted: bool = False
+        self, query: str | None, operation_name: str | None, document_id: str | None = None
     ) -> PreparedOperation | Refusal:
         """The operation that a request names, ready to be executed; or why it cannot be."""
         if not query:
-            if is_persisted:
-                return Refusal([GraphQLError(_NOT_PERSISTED, extensions={"code": _NOT_PERSISTED_CODE})], Fault.DOCUMENT)
-            return _refused("The request has no query.", Fault.REQUEST)
+            if document_id is None:
+                return _refused("The request has no query.", Fault.REQUEST)
+            named = self._policy.named(document_id)
+            if not isinstance(named, str):
+                return Refusal([named], Fault.DOCUMENT)
+            query = named
         try:
             document = self._cache[query]
         except KeyError:
-            if (refusal := self._too_long(query)) is not None:
+            if (refusal := self._unacceptable(query)) is not None:
                 return refusal
             document = self._prepared(query, operation_name)
             self._keep(query, document)
@@ -186,7 +189,7 @@ class Documents:
 
     async def prepare_aside(self, query: str, operation_name: str | None) -> PreparedOperation | Refusal:
         """The same, in a thread of its own: one document after the other, and once for all who wait for the same."""
-        if (refusal := self._too_long(query)) is not None:
+        if (refusal := self._unacceptable(query)) is not None:
             return refusal
         preparing = self._preparing.get(query)
         if preparing is None:
@@ -211,7 +214,11 @@ class Documents:
         if document.characters <= _DOCUMENT_CACHED_CHARACTERS_MAX:
             self._cache[query] = document
 
-    def _too_long(self, query: str) -> Refusal | None:
+    def _unacceptable(self, query: str) -> Refusal | None:
+        """Why a document is not even parsed."""
+        untrusted = self._policy.refusal(query)
+        if untrusted is not None:
+            return Refusal([untrusted], Fault.DOCUMENT)
         limit, setting = self._limits.bytes_max, "KVS_DOCUMENT_BYTES_MAX"
         if len(query) <= limit and len(query.encode(errors="surrogatepass")) <= limit:
             return None

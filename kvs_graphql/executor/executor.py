@@ -47,8 +47,8 @@ class Request(NamedTuple):
     query: str | None
     variables: Given = None
     operation_name: str | None = None
-    is_persisted: bool = False
-    """Whether it names a document by its hash instead of sending it."""
+    document_id: str | None = None
+    """Names a document, such as by its hash, instead of sending it."""
 
 
 class ClientGone(Exception):
@@ -113,7 +113,8 @@ class Executor:
 
     def __init__(self, schema: strawberry.Schema, limits: ExecutorLimits, metrics: Metrics) -> None:
         self._schema = graphql_schema(schema)
-        self._documents = Documents(self._schema, limits.documents)
+        self._documents = Documents(self._schema, limits.documents, limits.policy)
+        self._silence = limits.policy.silence
         self.takes_long_to_prepare = self._documents.takes_long
         """Whether a document is better prepared by `prepare_aside`. The very method: a call more costs each request."""
         self._workload = Workload(limits.budgets)
@@ -126,7 +127,7 @@ class Executor:
     def prepare(self, request: Request) -> PreparedOperation | Refusal:
         """The operation that a request names, ready to be executed."""
         try:
-            prepared = self._documents.prepare(request.query, request.operation_name, is_persisted=request.is_persisted)
+            prepared = self._documents.prepare(request.query, request.operation_name, request.document_id)
         except Exception as error:  # noqa: BLE001 - masked and logged
             return self.refuse(error)
         return prepared if isinstance(prepared, PreparedOperation) else self._refusal(prepared.errors, prepared.fault)
@@ -311,6 +312,7 @@ class Executor:
         return core
 
     def _refusal(self, errors: list[GraphQLError], fault: Fault) -> Refusal:
+        self._silence(errors)
         return Refusal(present(errors, self._metrics), fault)
 
 

@@ -19,6 +19,7 @@ from graphql import (
 )
 
 from kvs_graphql.budget import BudgetLimits
+from kvs_graphql.executor.policy import ALLOW_ALL, DocumentPolicy
 
 _Measure = tuple[int, int]
 """Levels of fields below, and aliases in it."""
@@ -39,6 +40,7 @@ class ExecutorLimits:
     render_cache_bytes_max: int
     slow_operation_seconds: float
     """Operations that take longer are logged."""
+    policy: DocumentPolicy = ALLOW_ALL
 
 
 @dataclass(frozen=True, slots=True)

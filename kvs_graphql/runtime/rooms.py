@@ -8,6 +8,7 @@ from kvs_graphql.budget import BudgetLimits
 from kvs_graphql.executor import DocumentLimits, Executor, ExecutorLimits
 from kvs_graphql.metrics import Metrics
 from kvs_graphql.runtime import descriptors
+from kvs_graphql.runtime.documents import document_policy
 from kvs_graphql.runtime.limits import ServerLimits
 from kvs_graphql.runtime.server import Server
 from kvs_graphql.service import Catalog
@@ -42,7 +43,8 @@ def build_server(
         hosts=Hosts(settings.allowed_hosts, settings.host),
     )
     schema = build_schema({name: table.writes for name, table in settings.catalog.items()})
-    limits_of_executor = from_settings(ExecutorLimits, settings, documents=documents, budgets=budgets)
+    policy = document_policy(settings)
+    limits_of_executor = from_settings(ExecutorLimits, settings, documents=documents, budgets=budgets, policy=policy)
     executor = Executor(schema, limits_of_executor, metrics)
     app: Any = build_app(executor, schema.as_str() + "\n", catalog, metrics, options)
     return Server(app, _server_limits(settings), metrics, on_exit, addresses=addresses)

@@ -2,9 +2,10 @@
 
 import ipaddress
 import re
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Self
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode
 
 _HOST = re.compile(r"(\*\.)?[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*")
@@ -22,6 +23,18 @@ class AccessSettings(BaseSettings):
     frame_ancestors: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="Origins whose pages may show the dashboard and GraphiQL in a frame, comma-separated."
     )
+    requests_per_second_max: Annotated[int, Field(ge=1)] | None = Field(
+        None, description="Maximum requests, and operations on WebSockets, from one address within a second."
+    )
+    introspection: bool = Field(True, description="Let clients read the schema, also at /schema.graphql.")
+    suggestions: bool = Field(
+        True, description="Name similar fields, arguments and values in errors about unknown ones."
+    )
+    trusted_documents_file: Path | None = Field(
+        None,
+        description="JSON file with documents by their ids, such as SHA-256 hashes, which clients may send instead.",
+    )
+    trusted_documents_only: bool = Field(False, description="Execute no documents but trusted ones.")
 
     @field_validator("allowed_hosts", "frame_ancestors", mode="before")
     @classmethod
@@ -43,6 +56,12 @@ class AccessSettings(BaseSettings):
             if not _FRAME_ANCESTOR.fullmatch(origin):
                 raise ValueError(f"{origin!r} is not an origin such as https://example.com, 'self' or *")
         return value
+
+    @model_validator(mode="after")
+    def _check_documents(self) -> Self:
+        if self.trusted_documents_only and self.trusted_documents_file is None:
+            raise ValueError("KVS_TRUSTED_DOCUMENTS_ONLY=true needs KVS_TRUSTED_DOCUMENTS_FILE")
+        return self
 
 
 def split(value: object) -> object:

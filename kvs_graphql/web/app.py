@@ -26,6 +26,7 @@ from kvs_graphql.web.negotiation import body_type
 from kvs_graphql.web.origins import Origins
 from kvs_graphql.web.pages import GRAPHQL_PATH, Assets, Pages
 from kvs_graphql.web.protection import ALL_HEADERS, protect
+from kvs_graphql.web.rates import RequestRates
 from kvs_graphql.web.responses import answer_messages, error_response
 from kvs_graphql.web.slots import SlotLimits, Slots
 from kvs_graphql.web.websocket import GraphQLWebSockets, WebSocketOptions
@@ -51,6 +52,10 @@ class WebOptions:
     graphiql: bool
     hosts: Hosts
     frame_ancestors: tuple[str, ...]
+    introspection: bool
+    """Whether clients may read the schema."""
+    requests_per_second_max: int | None
+    """Of one client."""
     cors_origins: tuple[str, ...]
     cors_headers: tuple[str, ...]
     cors_credentials: bool
@@ -67,7 +72,8 @@ def build_app(executor: Executor, sdl: str, catalog: Catalog, metrics: Metrics, 
     pages = Pages(graphiql=options.graphiql, frame_ancestors=options.frame_ancestors)
     origins = Origins(options.cors_origins)
     health = Health(catalog)
-    connections = Connections(catalog, metrics, Slots(metrics, options.slots), options.addresses)
+    rates = None if options.requests_per_second_max is None else RequestRates(options.requests_per_second_max)
+    connections = Connections(catalog, metrics, Slots(metrics, options.slots), options.addresses, rates)
     http = GraphQLOverHttp(
         executor,
         connections,
@@ -94,14 +100,14 @@ def build_app(executor: Executor, sdl: str, catalog: Catalog, metrics: Metrics, 
             Route("/healthz", health.alive),
             Route("/readyz", health.ready),
             Route("/metrics", print_metrics),
-            Route("/schema.graphql", print_schema),
+            *([Route("/schema.graphql", print_schema)] if options.introspection else []),
             Mount("/assets", Assets()),
         ],
         exception_handlers={HTTPException: partial(_http_error, executor), Exception: partial(_unexpected, executor)},
     )
     # To an address that it would make of the request's Host header, and without a proxy's scheme.
     others.router.redirect_slashes = False
-    edge = Edge(executor, options.hosts, options.root_path)
+    edge = Edge(executor, options.hosts, rates, options.addresses, options.root_path)
     app: ASGIApp = _Routes(edge, {"http": http, "websocket": sockets}, others, options.root_path)
     if not options.cors_origins:
         return app

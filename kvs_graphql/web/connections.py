@@ -1,5 +1,6 @@
 """What the operations of one connection have in common: who asks, and the slots for subscriptions."""
 
+from collections.abc import Callable
 from contextlib import nullcontext
 from functools import partial
 
@@ -12,6 +13,7 @@ from kvs_graphql.service import Catalog
 from kvs_graphql.turns import Turns
 from kvs_graphql.web.clients import ClientAddresses
 from kvs_graphql.web.kept import KeptRequests
+from kvs_graphql.web.rates import RequestRates
 from kvs_graphql.web.slots import Slots
 
 _STARTS_PER_ROUND = 4
@@ -20,7 +22,14 @@ _STARTS_PER_ROUND = 4
 class Connections:
     """Makes the connections of one service."""
 
-    def __init__(self, catalog: Catalog, metrics: Metrics, slots: Slots, addresses: ClientAddresses) -> None:
+    def __init__(
+        self,
+        catalog: Catalog,
+        metrics: Metrics,
+        slots: Slots,
+        addresses: ClientAddresses,
+        rates: RequestRates | None = None,
+    ) -> None:
         self._catalog = catalog
         self._metrics = metrics
         self._slots = slots
@@ -28,6 +37,7 @@ class Connections:
         self.starts = Turns(_STARTS_PER_ROUND)
         """Those who start a subscription take turns: clients may ask for thousands at once."""
         self._addresses = addresses
+        self._rates = rates
         self.plain = Connection(catalog, ANYONE, "http", metrics, nullcontext)
         """For operations with one answer: nothing of a client's connection matters to them."""
 
@@ -35,3 +45,7 @@ class Connections:
         """A connection that may carry subscriptions."""
         slot = partial(self._slots.taken, self._addresses.of_request(scope), transport)
         return Connection(self._catalog, ANYONE, transport, self._metrics, slot, resume)
+
+    def rate(self, scope: Scope) -> Callable[[], None] | None:
+        """What counts a request of the client; it raises LimitExceeded for one too many. None if there is no limit."""
+        return None if self._rates is None else partial(self._rates.check, self._addresses.of_request(scope))

@@ -7,9 +7,12 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import Scope
 
+from kvs_graphql.errors import LimitExceeded
 from kvs_graphql.executor import Executor
+from kvs_graphql.web.clients import ClientAddresses
 from kvs_graphql.web.hosts import Hosts, is_address
-from kvs_graphql.web.responses import error_response
+from kvs_graphql.web.rates import RequestRates
+from kvs_graphql.web.responses import error_response, refusal_response
 
 log = structlog.get_logger(__name__)
 
@@ -22,9 +25,18 @@ _PROBED = ("/healthz", "/readyz")
 class Edge:
     """Decides which requests come in."""
 
-    def __init__(self, executor: Executor, hosts: Hosts, root_path: str) -> None:
+    def __init__(
+        self,
+        executor: Executor,
+        hosts: Hosts,
+        rates: RequestRates | None,
+        addresses: ClientAddresses,
+        root_path: str,
+    ) -> None:
         self._executor = executor
         self._hosts = hosts
+        self._rates = rates
+        self._addresses = addresses
         self._probed = frozenset(prefix + path for prefix in ("", root_path) for path in _PROBED)
         self._next_log = 0.0
 
@@ -33,6 +45,15 @@ class Edge:
         for name, value in scope["headers"]:
             if name == b"host" and not self._hosts.allows(value) and not self._is_probe(scope, value):
                 return self._refuse_host(scope, value)
+        return None if self._rates is None else self._over_rate(self._rates, scope)
+
+    def _over_rate(self, rates: RequestRates, scope: Scope) -> Response | None:
+        if scope["path"] in self._probed:
+            return None
+        try:
+            rates.check(self._addresses.of_request(scope))
+        except LimitExceeded as error:
+            return refusal_response(self._executor, _accept(scope), error, 429, {"Retry-After": "1"})
         return None
 
     def _is_probe(self, scope: Scope, host: bytes) -> bool:
@@ -49,5 +70,8 @@ class Edge:
                 host=host.decode("latin-1")[:_LOGGED_CHARACTERS_MAX],
                 remedy="if it is a name of this service, add it to KVS_ALLOWED_HOSTS",
             )
-        accept = next((value.decode("latin-1") for name, value in scope["headers"] if name == b"accept"), "")
-        return error_response(self._executor, accept, HTTPException(421, _HOST_REFUSED))
+        return error_response(self._executor, _accept(scope), HTTPException(421, _HOST_REFUSED))
+
+
+def _accept(scope: Scope) -> str:
+    return next((value.decode("latin-1") for name, value in scope["headers"] if name == b"accept"), "")

@@ -12,6 +12,7 @@ from kvs_graphql.executor import Request
 from kvs_graphql.web.negotiation import is_json
 
 _JSON = "application/json"
+_TEXTS = ("query", "operationName", "documentId")
 # A union made anew for every request would cost as much as all of its checks.
 _TEXT, _OBJECT = (str, NoneType), (dict, NoneType)
 
@@ -61,7 +62,7 @@ def request_of_address(query_string: bytes) -> Request:
     """
     parameters = parse_qs(query_string.decode(errors="replace"), keep_blank_values=True)
     given = {name: values[-1] for name, values in parameters.items() if values[-1]}
-    asked: dict[str, Any] = {name: given[name] for name in ("query", "operationName") if name in given}
+    asked: dict[str, Any] = {name: given[name] for name in _TEXTS if name in given}
     for name in ("variables", "extensions"):
         if name in given:
             asked[name] = _json(given[name], f"`{name}`")
@@ -80,9 +81,18 @@ def checked_request(asked: dict[str, Any]) -> Request | str:
         return "`operationName` must be a string."
     if not isinstance(extensions, _OBJECT):
         return "`extensions` must be a JSON object."
-    if not query and extensions and extensions.get("persistedQuery") is not None:
-        return Request(None, variables, name, is_persisted=True)
+    if not query and (document_id := _document_id(asked, extensions)) is not None:
+        return Request(None, variables, name, document_id)
     return Request(query, variables, name)
+
+
+def _document_id(asked: dict[str, Any], extensions: dict[str, Any] | None) -> str | None:
+    """The id of a document, in the words of GraphQL over HTTP, or of automatic persisted queries."""
+    document_id, persisted = asked.get("documentId"), (extensions or {}).get("persistedQuery")
+    if document_id is None and persisted is not None:
+        document_id = persisted.get("sha256Hash") if isinstance(persisted, dict) else ""
+        return document_id if isinstance(document_id, str) else ""
+    return document_id if isinstance(document_id, str) else None
 
 
 def _request(asked: Any) -> Request:

@@ -7,6 +7,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import Message
 
+from kvs_graphql.errors import KvsError
 from kvs_graphql.executor import Executed, Executor, Fault, Refusal
 from kvs_graphql.web.negotiation import ANSWERS, MediaType, body_type
 from kvs_graphql.web.protection import ALL_HEADERS, ANSWER_HEADERS
@@ -44,6 +45,13 @@ def error_response(executor: Executor, accept: str, error: HTTPException) -> Res
         content = b"[%b]" % b",".join([result] * error.requests)
         return _response(content, _status(Fault.DOCUMENT, media_type), media_type)
     return _response(result, error.status_code, media_type, error.headers)
+
+
+def refusal_response(
+    executor: Executor, accept: str, error: KvsError, status: int, headers: Mapping[str, str]
+) -> Response:
+    """A request that is refused, whatever it asks for."""
+    return _response(encode_refusal(executor.refuse(error)), status, body_type(accept), headers)
 
 
 def _response(content: bytes, status: int, media_type: MediaType, headers: Mapping[str, str] | None = None) -> Response:

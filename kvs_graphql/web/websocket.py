@@ -102,6 +102,7 @@ class GraphQLSocket:
         connection: Connection,
         kept: KeptRequests,
         starts: Turns,
+        rate: Callable[[], None] | None,
         options: WebSocketOptions,
         receive: Receive,
         send: Send,
@@ -111,6 +112,7 @@ class GraphQLSocket:
         self._connection = connection
         self._kept = kept
         self._starts = starts
+        self._rate = rate
         self._options = options
         self._receive = receive
         self._send = send
@@ -176,8 +178,9 @@ class GraphQLSocket:
             await self._close(_UNAUTHORIZED, "Unauthorized")
         elif message["id"] in self._operations:
             await self._close(_ID_IN_USE, f"Subscriber for {message['id']} already exists"[:100])
-        elif len(self._operations) >= self._options.operations_max:
-            await self._refuse_one_more(message["id"])
+        elif (error := self._over_limit()) is not None:
+            refusal = self._executor.refuse(error)
+            await self._tell(id=message["id"], type="error", payload=[error.formatted for error in refusal.errors])
         else:
             # Prepared here: a task that lasts holds neither the text of its document nor its request.
             executor, identity, connection = self._executor, message["id"], self._connection
@@ -223,11 +226,16 @@ class GraphQLSocket:
         else:
             await self._tell(id=identity, type="complete")
 
-    async def _refuse_one_more(self, identity: str) -> None:
-        limit = self._options.operations_max
-        error = LimitExceeded.of("KVS_OPERATIONS_PER_WEBSOCKET_MAX", limit, "open operations on this WebSocket")
-        refusal = self._executor.refuse(error)
-        await self._tell(id=identity, type="error", payload=[error.formatted for error in refusal.errors])
+    def _over_limit(self) -> LimitExceeded | None:
+        """The limit that one more operation is over."""
+        if len(self._operations) >= (limit := self._options.operations_max):
+            return LimitExceeded.of("KVS_OPERATIONS_PER_WEBSOCKET_MAX", limit, "open operations on this WebSocket")
+        if self._rate is not None:
+            try:
+                self._rate()
+            except LimitExceeded as error:
+                return error
+        return None
 
     async def _tell(self, **message: Any) -> None:
         await _send_text(self._send, orjson.dumps(message))
@@ -281,7 +289,8 @@ class GraphQLWebSockets:
         writer = scope.get("extensions", {}).get(DIRECT_EXTENSION)
         connection = self._connections.streaming(scope, "websocket")
         kept, starts = self._connections.kept, self._connections.starts
-        await GraphQLSocket(self._executor, connection, kept, starts, self._options, receive, send, writer).run()
+        rate = self._connections.rate(scope)
+        await GraphQLSocket(self._executor, connection, kept, starts, rate, self._options, receive, send, writer).run()
 
     def _log_refused_origin(self, scope: Scope) -> None:
         """Tell the operator, but not for each of many attempts."""
@@ -321,6 +330,6 @@ def _request(message: dict[str, Any]) -> Request | None:
     if not isinstance(message.get("id"), str) or not isinstance(payload, dict):
         return None
     request = checked_request(payload)
-    if isinstance(request, str) or (request.query is None and not request.is_persisted):
+    if isinstance(request, str) or (request.query is None and request.document_id is None):
         return None
     return request

@@ -1,4 +1,4 @@
-"""Secrets from files, and the certificates of connections to Kafka. Errors name the file and the cause, no secret."""
+"""Secrets from files, and certificates, towards Kafka and clients. Errors name the file and the cause, no secret."""
 
 import os
 import ssl
@@ -42,12 +42,24 @@ def tls_context(
     except OSError as error:
         raise BadSetting(f"KVS_KAFKA_CA_FILE={ca_file}: {_cause(error)}") from None
     if certificate_file is not None:
-        _load_certificate(context, certificate_file, key_file, key_password)
+        _load_certificate(context, "KVS_KAFKA", certificate_file, key_file, key_password)
+    return context
+
+
+def server_tls_context(certificate_file: Path, key_file: Path, key_password: str | None) -> ssl.SSLContext:
+    """Return the TLS context for clients of this service. It never prompts for a password.
+
+    Raises:
+        BadSetting: A file cannot be read, or holds something else, or the key needs another password.
+    """
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.set_alpn_protocols(["http/1.1"])
+    _load_certificate(context, "KVS_TLS", certificate_file, key_file, key_password)
     return context
 
 
 def _load_certificate(
-    context: ssl.SSLContext, certificate_file: Path, key_file: Path | None, password: str | None
+    context: ssl.SSLContext, prefix: str, certificate_file: Path, key_file: Path | None, password: str | None
 ) -> None:
     is_encrypted = False
 
@@ -60,11 +72,11 @@ def _load_certificate(
         # Without a function, OpenSSL would prompt for the password of an encrypted key.
         context.load_cert_chain(certificate_file, key_file, ask)
     except (OSError, ValueError) as error:
-        files = f"KVS_KAFKA_CERTIFICATE_FILE={certificate_file} with KVS_KAFKA_KEY_FILE={key_file}"
+        files = f"{prefix}_CERTIFICATE_FILE={certificate_file} with {prefix}_KEY_FILE={key_file}"
         if is_encrypted and password:
-            cause = "the key is encrypted with another password than KVS_KAFKA_KEY_PASSWORD"
+            cause = f"the key is encrypted with another password than {prefix}_KEY_PASSWORD"
         elif is_encrypted:
-            cause = "the key is encrypted: set KVS_KAFKA_KEY_PASSWORD"
+            cause = f"the key is encrypted: set {prefix}_KEY_PASSWORD"
         else:
             cause = _cause(error)
         raise BadSetting(f"{files}: {cause}") from None

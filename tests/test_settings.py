@@ -214,6 +214,19 @@ def certified(certificates: Certificates, key: str = "key", **flags: Any) -> dic
     return {"kafka_certificate_file": certificates.certificate, "kafka_key_file": getattr(certificates, key), **flags}
 
 
+@pytest.mark.parametrize("given", ["tls_certificate_file", "tls_key_file"])
+def test_certificate_and_key_for_clients_are_set_together(certificates: Certificates, given: str) -> None:
+    message = "KVS_TLS_CERTIFICATE_FILE and KVS_TLS_KEY_FILE must be set together"
+    assert refusal(**{given: certificates.certificate}) == message
+
+
+def test_key_for_clients_that_cannot_be_used_is_named_with_the_cause(certificates: Certificates) -> None:
+    files = {"tls_certificate_file": certificates.certificate, "tls_key_file": certificates.key}
+    assert refusal(**files).endswith("the key is encrypted: set KVS_TLS_KEY_PASSWORD")
+    assert load_settings(**files, tls_key_password=certificates.password).tls_context is not None
+    assert load_settings().tls_context is None
+
+
 @pytest.mark.parametrize(
     ("key", "flags", "cause"),
     [

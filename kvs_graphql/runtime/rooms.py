@@ -47,7 +47,7 @@ def build_server(
     limits_of_executor = from_settings(ExecutorLimits, settings, documents=documents, budgets=budgets, policy=policy)
     executor = Executor(schema, limits_of_executor, metrics)
     app: Any = build_app(executor, schema.as_str() + "\n", catalog, metrics, options)
-    return Server(app, _server_limits(settings), metrics, on_exit, addresses=addresses)
+    return Server(app, _server_limits(settings), metrics, on_exit, addresses=addresses, tls=settings.tls_context)
 
 
 def _server_limits(settings: Settings) -> ServerLimits:

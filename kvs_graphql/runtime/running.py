@@ -130,7 +130,8 @@ async def running(settings: Settings) -> AsyncIterator[Running]:
             await asyncio.gather(*(unit.flush(settings.shutdown_seconds_max) for unit in units))
 
         server = build_server(settings, catalog, metrics, end_subscriptions_and_writes)
-        run = Running(url_of(listener), catalog, units, server)
+        scheme = "http" if settings.tls_certificate_file is None else "https"
+        run = Running(url_of(listener, scheme), catalog, units, server)
         async with _task_group() as tasks:
             tasks.create_task(run.serve(listener))
             work = [

@@ -1,6 +1,8 @@
 """The HTTP server: uvicorn with our limits on connections, stopped in our order."""
 
+import asyncio
 import socket
+import ssl
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -16,6 +18,7 @@ from kvs_graphql.runtime.limits import ServerLimits
 from kvs_graphql.runtime.parsing import ParsingQueue
 from kvs_graphql.runtime.patience import Shared
 from kvs_graphql.runtime.refusals import Refusals
+from kvs_graphql.runtime.tls import tls_protocol
 from kvs_graphql.runtime.unfinished import UnfinishedRequests
 from kvs_graphql.runtime.unread import UnreadAnswers
 from kvs_graphql.runtime.websocket_connections import websocket_protocol
@@ -39,14 +42,16 @@ class Server(uvicorn.Server):
         on_exit: Callable[[], Awaitable[None]],
         *,
         addresses: ClientAddresses,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         slots = ConnectionSlots(addresses, limits.connections_max, limits.connections_per_client_max)
         unread = UnreadAnswers(limits.unread_bytes_max, metrics)
         unfinished = UnfinishedRequests(limits.unfinished_bytes_max, metrics)
         shared = Shared(limits, metrics, slots, unread, unfinished, ParsingQueue(), Refusals(metrics))
+        http: type[asyncio.Protocol] = http_protocol(shared)
         config = Config(
             app,
-            http=http_protocol(shared),
+            http=http if tls is None else tls_protocol(shared, tls, http),
             ws=websocket_protocol(shared),
             ws_max_size=limits.message_bytes_max,
             ws_ping_interval=limits.ping_seconds,
@@ -89,7 +94,7 @@ def listen(host: str, port: int) -> Iterator[socket.socket]:
         yield listener
 
 
-def url_of(listener: socket.socket) -> str:
+def url_of(listener: socket.socket, scheme: str) -> str:
     """Return the URL of a listening socket."""
     host, port = listener.getsockname()[:2]
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"

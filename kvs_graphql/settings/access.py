@@ -2,11 +2,14 @@
 
 import ipaddress
 import re
+import ssl
 from pathlib import Path
 from typing import Annotated, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode
+
+from kvs_graphql.credentials import server_tls_context
 
 _HOST = re.compile(r"(\*\.)?[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*")
 _FRAME_ANCESTOR = re.compile(r"'self'|\*|https?://(\*\.)?[A-Za-z0-9.-]+(:[0-9]+|:\*)?")
@@ -15,6 +18,12 @@ _FRAME_ANCESTOR = re.compile(r"'self'|\*|https?://(\*\.)?[A-Za-z0-9.-]+(:[0-9]+|
 class AccessSettings(BaseSettings):
     """A part of `Settings`."""
 
+    tls_certificate_file: Path | None = Field(
+        None, description="PEM file of this service's certificate and its chain, for TLS towards clients."
+    )
+    tls_key_file: Path | None = Field(None, description="PEM file of that certificate's private key.")
+    tls_key_password: SecretStr | None = Field(None, description="Password of that key, if encrypted; never logged.")
+    tls_key_password_file: Path | None = Field(None, description="File with the password of that key.")
     allowed_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
         (),
         description="Names in URLs of this service, such as kvs.example.com or *.example.com, comma-separated; * for "
@@ -62,6 +71,22 @@ class AccessSettings(BaseSettings):
         if self.trusted_documents_only and self.trusted_documents_file is None:
             raise ValueError("KVS_TRUSTED_DOCUMENTS_ONLY=true needs KVS_TRUSTED_DOCUMENTS_FILE")
         return self
+
+    @model_validator(mode="after")
+    def _check_tls(self) -> Self:
+        if (self.tls_certificate_file is None) != (self.tls_key_file is None):
+            raise ValueError("KVS_TLS_CERTIFICATE_FILE and KVS_TLS_KEY_FILE must be set together")
+        _ = self.tls_context
+        return self
+
+    @property
+    def tls_context(self) -> ssl.SSLContext | None:
+        """The TLS context for clients, read from its files; None without TLS."""
+        if self.tls_certificate_file is None or self.tls_key_file is None:
+            return None
+        password = self.tls_key_password
+        secret = None if password is None else password.get_secret_value()
+        return server_tls_context(self.tls_certificate_file, self.tls_key_file, secret)
 
 
 def split(value: object) -> object:

@@ -38,7 +38,7 @@ Bytes = Annotated[int, Field(ge=1)]
 Seconds = Annotated[float, Field(gt=0)]
 
 
-SECRETS = ("kafka_password", "kafka_key_password")
+SECRETS = ("kafka_password", "kafka_key_password", "tls_key_password")
 
 
 class Settings(AccessSettings):

@@ -39,7 +39,7 @@ async def test_requests_are_answered_until_the_work_before_a_stop_is_done() -> N
         server = Server(answer, LIMITS, Metrics(), on_exit, addresses=ClientAddresses(()))
         async with asyncio.timeout(SECONDS_MAX), asyncio.TaskGroup() as tasks:
             served = tasks.create_task(server.serve(sockets=[listener]))
-            url = url_of(listener)
+            url = url_of(listener, "http")
             async with httpx.AsyncClient() as client:
                 assert (await client.get(url)).text == "answer"
                 server.stop()

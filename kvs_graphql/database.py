@@ -2,6 +2,9 @@
 
 A transaction is one plain function that runs in its connection's own thread. It costs one hop there and back, and
 no other task's statements can slip into it.
+
+Each reading connection takes a thread and two descriptors, so it opens when all open ones are busy for the first time:
+of many tables, most are rarely read.
 """
 
 import asyncio
@@ -13,6 +16,7 @@ import sys
 import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, closing, contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
@@ -46,24 +50,29 @@ _WRITER_PRAGMAS = (
 _READER_PRAGMAS = ("query_only=ON", f"cache_size=-{_READER_CACHE_KIB}", f"busy_timeout={_BUSY_TIMEOUT_MS}")
 
 
+@dataclass(slots=True)
+class _Reader:
+    """A reading connection, open or not yet."""
+
+    connection: DatabaseConnection | None = None
+
+
 class Database:
     """An open file: `transaction` writes, `snapshot` reads. Any number of tasks may call both."""
 
     def __init__(self, path: Path, readers: int) -> None:
         self._path = path
-        self._reader_count = readers
-        self._readers: asyncio.LifoQueue[DatabaseConnection] = asyncio.LifoQueue()
+        # The one that was used last is taken first: open ones before the others.
+        self._readers: asyncio.LifoQueue[_Reader] = asyncio.LifoQueue()
+        for _ in range(readers):
+            self._readers.put_nowait(_Reader())
         self._writing = asyncio.Lock()
         self._open: list[DatabaseConnection] = []
 
     async def open(self) -> None:
-        """Open the writing connection, then the reading ones. Raises as SQLite does."""
+        """Open the writing connection. Raises as SQLite does."""
         self._open.append(await _connect(self._path, "rwc", _WRITER_PRAGMAS, _WRITER_STATEMENTS))
         await self._open[0].run(lambda _: _lower_thread_priority())
-        for _ in range(self._reader_count):
-            reader = await _connect(self._path, "ro", _READER_PRAGMAS, _READER_STATEMENTS)
-            self._open.append(reader)
-            self._readers.put_nowait(reader)
 
     async def close(self) -> None:
         """Close each connection once its work is done. Closing the last one leaves a single file."""
@@ -125,11 +134,27 @@ class Database:
         """
         reader = await self._readers.get()
         try:
-            return await reader.run(lambda connection: _committed(connection, "BEGIN", work))
+            if reader.connection is None:
+                await self._open_reader(reader)
+            assert reader.connection is not None
+            return await reader.connection.run(lambda connection: _committed(connection, "BEGIN", work))
         except sqlite3.Error as error:
             raise Unavailable("The table cannot be read.") from error
         finally:
             self._readers.put_nowait(reader)
+
+    async def _open_reader(self, reader: _Reader) -> None:
+        async def open_it() -> None:
+            reader.connection = await _connect(self._path, "ro", _READER_PRAGMAS, _READER_STATEMENTS)
+            self._open.append(reader.connection)
+
+        opening = asyncio.ensure_future(open_it())
+        try:
+            await asyncio.shield(opening)
+        except asyncio.CancelledError:
+            # Whoever takes this reader next finds it open.
+            await asyncio.wait([opening])
+            raise
 
 
 @asynccontextmanager

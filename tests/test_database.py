@@ -1,5 +1,6 @@
-"""The database file: when it is checked for damage, and the priority of its threads."""
+"""The database file: when it is checked for damage, the priority of its threads, and when its readers open."""
 
+import asyncio
 import os
 import sqlite3
 import sys
@@ -9,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from kvs_graphql.database import open_database
-from kvs_graphql.errors import Damaged
+from kvs_graphql.errors import Damaged, Unavailable
+from tests.deadline import SECONDS_MAX
 
 
 def fill(connection: sqlite3.Connection) -> None:
@@ -81,3 +83,52 @@ async def test_writer_has_a_lower_priority_than_readers_also_after_a_swap(tmp_pa
             async with open_database(tmp_path / "other.db", fill, readers=1):
                 pass
             await database.swap(tmp_path / "other.db")
+
+
+def thread_of(_: sqlite3.Connection) -> int:
+    return threading.get_ident()
+
+
+def connections() -> set[int | None]:
+    """The threads of all connections."""
+    return {thread.ident for thread in threading.enumerate() if "_connection_worker_thread" in thread.name}
+
+
+async def test_readers_open_when_all_open_ones_are_busy_up_to_the_limit(tmp_path: Path) -> None:
+    busy = threading.Barrier(3)
+
+    def together(_: sqlite3.Connection) -> int:
+        busy.wait(SECONDS_MAX)
+        return threading.get_ident()
+
+    async with open_database(tmp_path / "kvs.db", fill, readers=2) as database:
+        assert len(connections()) == 1
+        assert len({await database.snapshot(thread_of) for _ in range(5)}) == 1
+        reads = [asyncio.create_task(database.snapshot(together)) for _ in range(2)]
+        await asyncio.to_thread(busy.wait, SECONDS_MAX)
+        assert len(set(await asyncio.gather(*reads))) == 2
+        await asyncio.gather(*(database.snapshot(thread_of) for _ in range(20)))
+        assert len(connections()) == 3
+
+
+async def test_reader_of_a_read_cancelled_while_it_opens_serves_the_next(tmp_path: Path) -> None:
+    async with open_database(tmp_path / "kvs.db", fill, readers=1) as database:
+        (writer,) = connections()
+        read = asyncio.create_task(database.snapshot(thread_of))
+        await asyncio.sleep(0)
+        read.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await read
+        (opened,) = connections() - {writer}
+        assert await database.snapshot(thread_of) == opened
+
+
+async def test_reader_that_cannot_open_is_tried_again_by_the_next_read(tmp_path: Path) -> None:
+    path, away = tmp_path / "kvs.db", tmp_path / "away.db"
+    async with open_database(path, fill, readers=1) as database:
+        path.rename(away)
+        for _ in range(2):
+            with pytest.raises(Unavailable):
+                await database.snapshot(thread_of)
+        away.rename(path)
+        await database.snapshot(thread_of)

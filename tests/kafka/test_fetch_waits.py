@@ -17,8 +17,8 @@ IDLE_MS = 300
 
 
 def test_few_tables_wait_no_longer_than_one_and_many_not_without_bound() -> None:
-    assert [idle_wait_ms(tables) for tables in (1, 5)] == [FETCH_WAIT_MS] * 2
-    assert [idle_wait_ms(tables) for tables in (10, 50, 1_000)] == [200, 1_000, 1_000]
+    assert [idle_wait_ms(tables) for tables in (1, 2)] == [FETCH_WAIT_MS] * 2
+    assert [idle_wait_ms(tables) for tables in (10, 50, 1_000)] == [500, 2_500, 2_500]
 
 
 def test_wait_grows_after_empty_answers_and_ends_with_the_first_record() -> None:

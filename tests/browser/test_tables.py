@@ -1,12 +1,14 @@
 """The pages of a service with several tables: a switch, and each table's own keys."""
 
 from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from kvs_graphql.demo.broker import EmbeddedBroker
+from tests.ports import free_port
 from tests.serving import Served, serving_tables, write
 
 if TYPE_CHECKING:
@@ -14,6 +16,8 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.browser
 
+# Chromium's own message about a refused connection.
+REFUSED = "net::ERR_CONNECTION_REFUSED"
 UNKNOWN = "\N{EN DASH}"
 RECORDS = {
     "orders": [(b"shared", b"first"), (b"shared", b"of orders"), (b"order/1", b'{"total": 9}')],
@@ -136,3 +140,42 @@ async def test_the_examples_of_the_playground_ask_the_tables_by_their_names(visi
         await graphiql.open_tab("Watch")
         await graphiql.run()
         await graphiql.shows_result('"kind": "LIVE"')
+
+
+async def test_the_page_outlives_changes_of_the_catalog(
+    visitor: "Visitor", embedded_broker: EmbeddedBroker, embedded_topic: str, tmp_path: Path
+) -> None:
+    """The service restarts with a table added, with the page's own one removed, and with it back again."""
+    servers, port = embedded_broker.bootstrap_servers, free_port()
+    for table, records in RECORDS.items():
+        embedded_broker.create_topic(topic_of(embedded_topic, table), 1)
+        await write(servers, topic_of(embedded_topic, table), records)
+
+    def serving_of(*tables: str) -> AbstractAsyncContextManager[Served]:
+        catalog = {table: {"topic": topic_of(embedded_topic, table)} for table in tables}
+        return serving_tables(servers, catalog, tmp_path, port=port)
+
+    async with AsyncExitStack() as visit:
+        async with serving_of("orders", "orderItems") as served:
+            link = visitor.dashboard(served.run.url, "?table=orderItems", allowed=REFUSED)
+            dashboard = await visit.enter_async_context(link)
+            await dashboard.has_loaded("3 keys")
+            await dashboard.open("shared")
+        async with serving_of("added", "orders", "orderItems"):
+            await dashboard.shows_table("added", "No topic")
+            await dashboard.is_live()
+            await write(servers, topic_of(embedded_topic, "orderItems"), [(b"shared", b"after the restart")])
+            await dashboard.has_history("after the restart", "of items")
+        async with serving_of("orders"):
+            await dashboard.shows_banner("no longer has this table")
+            await dashboard.shows_table("orders", "Live", "2 entries")
+            await dashboard.shows("item/1", "1")
+        await write(servers, topic_of(embedded_topic, "orderItems"), [(b"item/3", b"meanwhile")])
+        async with serving_of("orderItems", "orders"):
+            await dashboard.is_live()
+            await dashboard.shows("item/3", "meanwhile")
+        async with serving_of("added", "orders"):
+            await dashboard.shows_banner("no longer has this table")
+            await dashboard.switch_to("orders")
+            await dashboard.has_loaded("2 keys")
+            await visit.aclose()

@@ -25,6 +25,7 @@ const HEALTHY: Symptoms = {
   connection: { kind: "open" },
   fallback: null,
   phase: "live",
+  removed: false,
   behindMs: null,
   failure: null,
   status: statusOf("LIVE"),
@@ -51,6 +52,13 @@ test("a lost connection shows the time of the data and of the next attempt", () 
   const { banner, stale } = healthOf({ ...HEALTHY, connection }, NOW);
   expect(banner?.title).toBe("Connection lost");
   expect(banner?.text).toMatch(/as of .*:55\. Next attempt in 3 s\./);
+  expect(stale).toBe(true);
+});
+
+test("a table that the service no longer has is reported as such, and not as a failure", () => {
+  const failure = { code: "GRAPHQL_VALIDATION_FAILED", message: "Cannot query field." };
+  const { banner, stale } = healthOf({ ...HEALTHY, removed: true, failure, status: null }, NOW);
+  expect(banner?.title).toBe("The service no longer has this table");
   expect(stale).toBe(true);
 });
 

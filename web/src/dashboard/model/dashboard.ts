@@ -120,6 +120,11 @@ export class Dashboard {
     return this.service.statusOf(this.session.table);
   }
 
+  /** Whether the service was started again without the table that is shown. */
+  get removed(): boolean {
+    return this.begun && !this.service.tables.has(this.session.table);
+  }
+
   /** Records per second that the service read from Kafka for the table that is shown. */
   get consumed(): readonly number[] {
     return this.service.tables.get(this.session.table)?.consumed ?? [];
@@ -169,8 +174,8 @@ export class Dashboard {
     const { connection, fallback } = this.session;
     const { phase, behindMs } = this.main;
     const { statusMs, silenceMs } = this.service;
-    const { failure, status } = this;
-    return { connection, fallback, phase, behindMs, failure, status, statusMs, silenceMs };
+    const { failure, status, removed } = this;
+    return { connection, fallback, phase, removed, behindMs, failure, status, statusMs, silenceMs };
   }
 
   /** The service named its tables: follows the one of the link. Another one is a page of its own. */

@@ -22,6 +22,8 @@ export interface Symptoms {
   /** Why event streams replace the WebSocket; null while they do not. */
   fallback: string | null;
   phase: Phase;
+  /** Whether the service no longer has the table of the page. */
+  removed: boolean;
   /** Since when the service sends only the latest of many changes; null while it sends each change. */
   behindMs: number | null;
   failure: Failure | null;
@@ -83,6 +85,7 @@ export function knownOf(
 export function healthOf(symptoms: Symptoms, nowMs: number): Health {
   return (
     ofConnection(symptoms.connection, nowMs) ??
+    ofRemoval(symptoms.removed) ??
     ofFailure(symptoms.failure) ??
     ofService(symptoms, nowMs) ??
     ofFeed(symptoms, nowMs)
@@ -109,6 +112,12 @@ function nextAttempt(connection: Connection, nowMs: number): string {
   if (connection.kind !== "waiting") return "Connecting…";
   const seconds = Math.max(1, Math.ceil((connection.retryMs - nowMs) / 1000));
   return `Next attempt in ${String(seconds)} s.`;
+}
+
+function ofRemoval(removed: boolean): Health | null {
+  if (!removed) return null;
+  const text = "The page shows its last values. Choose another table above.";
+  return problem("bad", "Removed", "The service no longer has this table", text);
 }
 
 function ofFailure(failure: Failure | null): Health | null {

@@ -6,10 +6,10 @@ import type { ServedTable } from "../model/service";
 import { useDashboard } from "./hooks";
 import { mean, RATE_SECONDS, UNKNOWN } from "./Strip";
 
-/** The tables of the service, each a link to its own page; nothing if there is only one. */
+/** The tables of the service, each a link to its own page; nothing if there is only that of this page. */
 export function Tables() {
-  const { service } = useDashboard(500);
-  if (service.tables.size < 2) return null;
+  const { service, removed } = useDashboard(500);
+  if (service.tables.size < 2 && !removed) return null;
   return (
     <nav class="tables" aria-label="Tables">
       {[...service.tables].map(([name, table]) => (

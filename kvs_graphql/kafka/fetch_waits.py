@@ -1,8 +1,9 @@
 """How long to wait for records: longer where none came for a while, if there are many tables.
 
 A broker answers a waiting fetch as soon as there is a record, so a longer wait delays none. But each empty answer costs
-both sides some work, ten times a second for each table. So all idle tables together, up to 50, get 20 a second. Waits grow only after a second without records: until then, a
-fetch may leave out a partition whose last records are being applied, and that partition would wait as long.
+both sides some work, ten times a second for each table. So all idle tables together, up to 50, get 20 a second. Waits
+grow only after a second without records: until then, a fetch may leave out a partition whose last records are being
+applied, and that partition would wait as long.
 """
 
 FETCH_WAIT_MS = 100

@@ -56,7 +56,7 @@ def test_soft_limit_is_raised_as_far_as_it_is_of_use(
 
 
 def test_each_table_has_descriptors_for_its_files_and_for_kafka(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Fifty tables that are read from one broker hold 614, and the producer of each would hold one more."""
+    """Fifty idle tables on one broker hold 314; reads of all at once take 300 more, and the producer of each one."""
     monkeypatch.setattr(resource, "getrlimit", lambda _: (FEW, FEW))
     tables = {f"table{number}": {"topic": "topic"} for number in range(50)}
     with pytest.raises(BadSetting, match=r"^The service needs 1288 file descriptors, .* 300: ulimit -n 1288$"):

@@ -1,6 +1,8 @@
 """Cursors: their tokens decode to what was encoded, and nothing else is accepted."""
 
 from base64 import urlsafe_b64encode
+from collections.abc import Callable
+from contextlib import suppress
 from zlib import crc32
 
 import pytest
@@ -10,6 +12,7 @@ from hypothesis import strategies as st
 from kvs_graphql.cursor import NO_TOPIC_ID, Cursor, PartitionCursors, decode_cursor, join_tokens
 from kvs_graphql.errors import BadCursor
 from kvs_graphql.records import Epochs, Positions, Record
+from tests.growth import grows_linearly
 
 URL_SAFE = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.~")
 OFFSET_MAX = 2**63 - 1
@@ -154,3 +157,25 @@ def test_part_that_was_moved_to_another_table_is_refused() -> None:
 def test_token_of_a_newer_version_is_refused_as_such() -> None:
     with pytest.raises(BadCursor, match="newer version"):
         decode_cursor(token_of(b"\x03" + bytes(20)))
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        lambda n: b"\x01" + NO_TOPIC_ID + b"\xff" * n,
+        lambda n: b"\x01" + NO_TOPIC_ID + b"\xff\x7f" + b"\x01" * n,
+        lambda n: b"\x02" + NO_TOPIC_ID + b"\x80" * n + b"\x00",
+    ],
+    ids=["one long number", "many numbers", "a long zero"],
+)
+def test_time_to_decode_a_cursor_grows_linearly(body: Callable[[int], bytes]) -> None:
+    def decoding(number: int) -> Callable[[], None]:
+        token = token_of(body(number))
+
+        def decode() -> None:
+            with suppress(BadCursor):
+                decode_cursor(token)
+
+        return decode
+
+    assert grows_linearly(decoding, 50_000)

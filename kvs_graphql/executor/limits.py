@@ -68,11 +68,15 @@ class _DocumentLimiter(ASTValidationRule):
         super().__init__(context)
         self._fragments: dict[str, _Measure] = {}
         self._introspection_depth = 0
-        measures = [
-            self._of(definition.selection_set)
-            for definition in context.document.definitions
-            if isinstance(definition, OperationDefinitionNode)
-        ]
+        try:
+            measures = [
+                self._of(definition.selection_set)
+                for definition in context.document.definitions
+                if isinstance(definition, OperationDefinitionNode)
+            ]
+        except RecursionError:
+            context.report_error(GraphQLError("The document's fragments spread each other too deeply."))
+            return
         depth, aliases = max((d for d, _ in measures), default=0), sum(a for _, a in measures)
         if depth > limits.depth_max:
             message = f"The document is {depth} levels deep; the limit is {limits.depth_max}."

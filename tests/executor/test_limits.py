@@ -1,6 +1,8 @@
 """Documents within the limits are prepared; those beyond are refused soon, with a code, and never logged."""
 
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -12,12 +14,14 @@ from kvs_graphql.executor import DocumentLimits, Executor, PreparedOperation, Re
 from kvs_graphql.metrics import Metrics
 from kvs_graphql.settings import load_settings
 from tests.applications import EXECUTOR_LIMITS, open_application
+from tests.growth import grows_linearly
 
+SCHEMA = build_schema()
 LEAST = DocumentLimits(bytes_max=1_000, depth_max=1, aliases_max=0, tokens_max=20)
 
 
 def prepare(limits: DocumentLimits, document: str) -> PreparedOperation | Refusal:
-    executor = Executor(build_schema(), replace(EXECUTOR_LIMITS, documents=limits), Metrics())
+    executor = Executor(SCHEMA, replace(EXECUTOR_LIMITS, documents=limits), Metrics())
     return executor.prepare(Request(document))
 
 
@@ -116,6 +120,56 @@ def test_document_that_repeats_a_field_too_often_is_refused_by_validation() -> N
     refused = prepare(usual_limits(), "{" + " __typename" * 1_900 + "}")
     assert isinstance(refused, Refusal)
     assert [(error.extensions or {})["code"] for error in refused.errors] == ["GRAPHQL_VALIDATION_FAILED"]
+
+
+def many(part: str, number: int) -> str:
+    """Return something many times, each with its number for `%`."""
+    return " ".join(part.replace("%", str(one)) for one in range(number))
+
+
+# Documents of any length, and the length from which on they are watched to grow. (Validation gives up the comparison of
+# fields after a number of them: some grow faster before.)
+GROWING: dict[str, tuple[Callable[[int], str], int]] = {
+    "one field": (lambda n: f"{{ {many('__typename', n)} }}", 800),
+    "one object": (lambda n: f"{{ {many('status { state }', n)} }}", 300),
+    "one field in fragments": (lambda n: f"{{ {many('... { __typename }', n)} }}", 800),
+    "fields": (lambda n: f"{{ {many('a%: __typename', n)} }}", 100),
+    "unknown fields": (lambda n: f"{{ {many('entriez%', n)} }}", 200),
+    "unknown fragments": (lambda n: f"{{ {many('...f%', n)} }}", 100),
+    "fragments of one name": (lambda n: f"{{ ...f }} {many('fragment f on Query { __typename }', n)}", 100),
+    "fragments on unknown types": (lambda n: f"{{ __typename }} {many('fragment f% on T% { __typename }', n)}", 100),
+    "operations": (lambda n: f"{many('query q% { ...f }', n)} fragment f on Query {{ __typename }}", 100),
+    "variables": (lambda n: f"query({many('$v%: ID', n)}) {{ values(keys: [{many('$v%', n)}]) {{ size }} }}", 100),
+    "unused variables": (lambda n: f"query({many('$v%: String!', n)}) {{ __typename }}", 100),
+    "arguments": (lambda n: f'{{ value(key: "a", {many("x%: 1", n)}) {{ size }} }}', 100),
+    "arguments of one name": (lambda n: f'{{ value(key: "a", {many("x: 1", n)}) {{ size }} }}', 100),
+    "elements of a list": (lambda n: f"{{ values(keys: [{many('%', n)}]) {{ size }} }}", 500),
+    "one directive": (lambda n: f"{{ __typename {many('@skip(if: false)', n)} }}", 100),
+    "unknown directives": (lambda n: f"{{ __typename {many('@x%', n)} }}", 200),
+    "definitions of types": (lambda n: f"{{ __typename }} {many('type T% { a: Int }', n)}", 100),
+    "characters of a string": (lambda n: f'{{ value(key: "{"a" * n}") {{ size }} }}', 100_000),
+    "comments": (lambda n: "{ __typename }" + "#\n" * n, 20_000),
+}
+
+
+@pytest.mark.parametrize("growing", GROWING)
+def test_time_to_validate_a_document_grows_linearly(growing: str) -> None:
+    document, number = GROWING[growing]
+    roomy = DocumentLimits(bytes_max=10**9, depth_max=10**9, aliases_max=10**9, tokens_max=10**9)
+
+    def prepared(number: int) -> Callable[[], object]:
+        executor = Executor(SCHEMA, replace(EXECUTOR_LIMITS, documents=roomy), Metrics())
+        return partial(executor.prepare, Request(document(number)))
+
+    assert grows_linearly(prepared, number)
+
+
+def test_fragments_that_spread_the_next_one_too_often_are_refused_by_validation() -> None:
+    roomy = replace(usual_limits(), tokens_max=100_000, bytes_max=1_000_000)
+    links = [f"fragment f{n} on Query {{ ...f{n + 1} }}" for n in range(2_000)]
+    refused = prepare(roomy, " ".join(["{ ...f0 }", *links, "fragment f2000 on Query { __typename }"]))
+    assert isinstance(refused, Refusal)
+    assert {(error.extensions or {})["code"] for error in refused.errors} == {"GRAPHQL_VALIDATION_FAILED"}
 
 
 async def test_document_whose_fragments_double_takes_no_time(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Variables and arguments have the values that graphql-core gives them, and its errors."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from kvs_graphql.api import build_schema
 from kvs_graphql.compat.strawberry import graphql_schema
 from kvs_graphql.executor.compiled.arguments import Bound, Variables
+from tests.growth import grows_linearly
 
 SCHEMA = graphql_schema(build_schema({"": True}))
 ENUM_NAMES = ["UTF8", "BASE64", "HEX", "utf8", ""]
@@ -117,3 +119,29 @@ def test_values_of_other_forms_are_coerced(kind: str, value: object, coerced: ob
     bound = Variables(SCHEMA, tuple(definition.variable_definitions or ())).bind({"v": value})
     assert isinstance(bound, Bound)
     assert exact(bound.values) == exact({"v": coerced})
+
+
+@pytest.mark.parametrize(
+    ("kind", "value"),
+    [
+        ("[String!]!", lambda n: ["a"] * n),
+        ("[String!]!", lambda n: ["a"] * n + [1]),
+        ("[String!]!", lambda n: [1] * n),
+        ("[ID!]!", lambda n: [1] * n),
+        ("[[Int]]", lambda n: [[1]] * n),
+        ("[HeaderInput!]", lambda n: [{"key": "a", "value": "b"}] * n),
+        ("[HeaderInput!]", lambda n: [{"key": "a", "value": 1}] * n),
+        ("HeaderInput", lambda n: {f"x{number}": 1 for number in range(n)}),
+        ("Encoding", lambda n: "A" * 100 * n),
+        ("Long", lambda n: "9" * 10 * n),
+    ],
+    ids=[
+        *("right", "the last one wrong", "all wrong", "coerced", "lists", "objects", "wrong objects", "unknown fields"),
+        *("a long name", "a long number"),
+    ],
+)
+def test_time_to_bind_variables_grows_linearly(kind: str, value: Callable[[int], object]) -> None:
+    (definition,) = parse(f"query ($v: {kind}) {{ __typename }}").definitions
+    assert isinstance(definition, OperationDefinitionNode)
+    variables = Variables(SCHEMA, tuple(definition.variable_definitions or ()))
+    assert grows_linearly(lambda number: partial(variables.bind, {"v": value(number)}), 5_000)

@@ -10,7 +10,7 @@ from kvs_graphql.tables import catalog_for, check_tables
 
 
 async def check(settings: Settings) -> int:
-    """Print what was found about each table, and what to do. Return exit code 1 if the service would not be ready.
+    """Print what was found about each table, and what to do. Return exit code 1 if there is a problem.
 
     Raises:
         BadSetting: The process may open too few files.

@@ -25,23 +25,32 @@ from aiokafka.protocol.types import (
 )
 
 _NO_TOPIC_ID = bytes(16)
+# The code of the operation, and so its bit.
+_WRITE = 4
+_NO_OPERATIONS = -(2**31)
 # Brokers rarely give different answers, and they are asked behind every fetch.
 _RESPONSES_CACHED = 16
 
 
-def topic_metadata_request(topic: str) -> Request[Any]:
-    """A request for one topic's metadata that never creates the topic.
+def topic_metadata_request(topic: str, *, operations: bool = False) -> Request[Any]:
+    """A request for one topic's metadata that never creates the topic; `operations`: and what the user may do with it.
 
     Its response is read by `topic_metadata`. Extends the undocumented classes of `aiokafka.protocol`: aiokafka's own
     requests stop at version 5, which has no topic ids, and its refreshes let the broker create the topic.
     """
-    return _TopicMetadataRequest(topic)
+    return _TopicMetadataRequest(topic, operations=operations)
 
 
 def topic_metadata(response: Any) -> dict[str, Any]:
     """The fields of the only topic in a response: `error_code`, `partitions`, and `topic_id` (16 bytes) since v10."""
     metadata: dict[str, Any] = response.to_object()["topics"][0]
     return metadata
+
+
+def may_write(response: Any) -> bool | None:
+    """Whether the user may write to the only topic in a response (KIP-430); None if not asked, or before v8."""
+    operations = topic_metadata(response).get("authorized_operations", _NO_OPERATIONS)
+    return None if operations == _NO_OPERATIONS else bool(operations & 1 << _WRITE)
 
 
 def epoch_ends_request(topic: str, epochs: Mapping[int, int]) -> Request[Any]:
@@ -151,12 +160,13 @@ class _TopicMetadataRequest(Request[MetadataRequest_v4 | MetadataRequest_v5 | _M
 
     API_KEY = 3
 
-    def __init__(self, topic: str) -> None:
+    def __init__(self, topic: str, *, operations: bool) -> None:
         self._topic = topic
+        self._operations = operations
 
     def build(self, request_struct_class: type[Any]) -> Any:
         if request_struct_class is _MetadataRequest12:
-            return request_struct_class([(_NO_TOPIC_ID, self._topic, {})], False, False, {})
+            return request_struct_class([(_NO_TOPIC_ID, self._topic, {})], False, self._operations, {})
         return request_struct_class([self._topic], False)
 
 

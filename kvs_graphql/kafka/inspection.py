@@ -22,6 +22,8 @@ class TopicFacts:
     offsets: int
     """From the start to the end of all partitions; compaction may have left fewer records."""
     configuration: TopicConfiguration
+    may_write: bool | None
+    """Whether the user may write to it; None if the broker does not tell."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +47,8 @@ async def inspect_topic(connection: KafkaConnection, name: str) -> TopicFacts | 
                     session.consumer.seek(partition, offset)
                 await session.consumer.getmany(timeout_ms=_FETCH_MS_MAX, max_records=1)
                 offsets = sum(session.bounds.end) - sum(session.bounds.start)
-                return TopicFacts(session.identity.partitions, offsets, session.configuration)
+                may_write = await session.topic.may_write()
+                return TopicFacts(session.identity.partitions, offsets, session.configuration, may_write)
         except NoTopic:
             return NotFound()
         except TRANSIENT as error:

@@ -23,6 +23,7 @@ from kvs_graphql.compat.aiokafka import ask_any_broker
 from kvs_graphql.compat.aiokafka_requests import (
     epoch_ends,
     epoch_ends_request,
+    may_write,
     topic_metadata,
     topic_metadata_request,
 )
@@ -90,6 +91,14 @@ class Topic:
             KafkaError: No broker answers, or it refuses, or a partition has no leader.
         """
         return identity_in(await ask_any_broker(self._client, topic_metadata_request(self.name)), self.name)
+
+    async def may_write(self) -> bool | None:
+        """Return whether the user may write to the topic; None if the broker does not tell (before Kafka 2.8).
+
+        Raises:
+            KafkaError: No broker answers.
+        """
+        return may_write(await ask_any_broker(self._client, topic_metadata_request(self.name, operations=True)))
 
     async def epoch_ends(self, leader: int, epochs: Mapping[int, int]) -> dict[int, EpochEnd]:
         """Return, by partition, the last epoch not above the given one, and where it ended, as its leader knows.

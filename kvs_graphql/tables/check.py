@@ -1,4 +1,4 @@
-"""Whether a service with these settings would be ready, and what to do where it would not."""
+"""Whether a service with these settings would be ready and could write, and what to do where it would not."""
 
 import asyncio
 import os
@@ -21,7 +21,7 @@ class Finding:
     table: str
     """Its name; empty for the only table of a service without a catalog."""
     is_problem: bool
-    """Whether the service would not be ready with it."""
+    """Whether the service would not be ready with it, or not do what its settings say."""
     text: str
     remedy: str = ""
 
@@ -50,7 +50,7 @@ def _of_topic(name: str, table: TableSettings, topic: TopicFacts | NotFound | Un
             yield Finding(name, table.required, f"topic {table.topic!r} does not exist", remedy)
         case Unusable(reason):
             yield Finding(name, table.required, f"topic {table.topic!r}: {reason}", "mend it; the table waits for that")
-        case TopicFacts(partitions, offsets, configuration):
+        case TopicFacts(partitions, offsets, configuration, may_write):
             size = f"{partitions} partition{'' if partitions == 1 else 's'}, {offsets:,} offsets"
             yield Finding(name, False, f"topic {table.topic!r} can be read: {size}")
             if configuration.compacted is False:
@@ -59,6 +59,9 @@ def _of_topic(name: str, table: TableSettings, topic: TopicFacts | NotFound | Un
             if configuration.unknown_because:
                 text = f"its configuration is unknown: {configuration.unknown_because}"
                 yield Finding(name, False, text, "give the right, or the table is rebuilt after an outage")
+            if table.writes and may_write is False:
+                text = f"topic {table.topic!r} cannot be written: the user lacks the right WRITE"
+                yield Finding(name, table.required, text, "give the right, or turn writes off")
 
 
 def _of_file(name: str, path: Path) -> Iterator[Finding]:

@@ -5,12 +5,14 @@ import sqlite3
 from collections.abc import Collection
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 from confluent_kafka.admin import AclOperation
 from structlog.testing import capture_logs
 
 from kvs_graphql.state import State
+from tests.cli.test_read import ended
 from tests.deadline import SECONDS_MAX
 from tests.kafka.equality import assert_equal_to_the_log
 from tests.kafka.produce import produce
@@ -107,6 +109,42 @@ async def test_compaction_is_unknown_without_the_right_to_see_it_and_one_warning
         assert (await served.data("{ status { tables { compacted } } }"))["status"] == {
             "tables": [{"compacted": False}]
         }
+
+
+async def test_writing_takes_write_on_the_topic_and_no_right_on_the_cluster(
+    secured_broker: SecuredBroker, topic: str, tmp_path: Path
+) -> None:
+    """Without it, writes are forbidden and the table is served; they go on by themselves when the right is there."""
+    await asyncio.to_thread(secured_broker.create_topic, topic, 1, cleanup_policy="compact")
+    await asyncio.to_thread(secured_broker.allow, topic, *READING)
+    write = 'mutation { set(key: "a", value: "1") { offset } }'
+    async with serving(secured_broker.sasl_servers, topic, tmp_path, enable_writes=True, **LOGIN) as served:
+        await assert_equal_to_the_log(served, secured_broker, topic)
+        assert await served.code(write) == "FORBIDDEN"
+        await until_ready(served.http)
+        await asyncio.to_thread(secured_broker.allow, topic, AclOperation.WRITE)
+        async with asyncio.timeout(SECONDS_MAX):
+            while "errors" in await served.query(write):  # noqa: ASYNC110 - the broker tells nobody
+                await asyncio.sleep(0.05)
+        await assert_equal_to_the_log(served, secured_broker, topic)
+        assert await served.data('{ value(key: "a") { value } }') == {"value": {"value": "1"}}
+
+
+async def test_check_finds_that_the_right_to_write_is_missing_without_writing(
+    secured_broker: SecuredBroker, topic: str
+) -> None:
+    await asyncio.to_thread(secured_broker.create_topic, topic, 1, cleanup_policy="compact")
+    await asyncio.to_thread(secured_broker.allow, topic, *READING)
+    flags = ("check", "--bootstrap-servers", secured_broker.sasl_servers, "--topic", topic)
+    login: dict[str, Any] = {f"KVS_{name.upper()}": value for name, value in LOGIN.items()}
+    found = await ended(*flags, KVS_ENABLE_WRITES="true", **login)
+    assert (found.code, "lacks the right WRITE" in found.output) == (1, True)
+    found = await ended(*flags, **login)
+    assert (found.code, "WRITE" in found.output) == (0, False)
+    await asyncio.to_thread(secured_broker.allow, topic, AclOperation.WRITE)
+    found = await ended(*flags, KVS_ENABLE_WRITES="true", **login)
+    assert (found.code, "WRITE" in found.output) == (0, False)
+    assert secured_broker.stable_end_offsets(topic) == {0: 0}
 
 
 async def test_cursor_of_a_first_read_is_reset_if_nobody_knows_how_long_tombstones_are_kept(

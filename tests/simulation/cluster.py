@@ -1,7 +1,7 @@
 """A simulated cluster: what the real consumer learns of Kafka, without a broker and in virtual time."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from random import Random
 from types import SimpleNamespace
@@ -176,7 +176,9 @@ class _Consumer:
             found[partition] = SimpleNamespace(offset=late[0]) if late else None
         return found
 
-    async def getmany(self, *, timeout_ms: int, max_records: int) -> dict[TopicPartition, list[Any]]:
+    async def getmany(
+        self, *partitions: TopicPartition, timeout_ms: int, max_records: int
+    ) -> dict[TopicPartition, list[Any]]:
         """Return some records, or none after a while."""
         assert timeout_ms > 0
         await asyncio.sleep(self._random.choice((0, 0, 0.001)))
@@ -189,16 +191,19 @@ class _Consumer:
         if any(position > end for position, end in zip(self._positions, self._cluster.log.ends, strict=True)):
             await asyncio.sleep(_FAILURE_SECONDS)
             raise OffsetOutOfRangeError(TOPIC)
-        fetched = {} if self._replica in self._cluster.halted else self._fetch(max_records)
+        fetched = {} if self._replica in self._cluster.halted else self._fetch(partitions, max_records)
         # Records may have been fetched a while before they are handed out.
         await asyncio.sleep(self._random.choice((0, 0, 0.001)))
+        if not partitions and self._random.random() < 0.05:
+            raise ValueError("a record cannot be decoded, and what was taken of other partitions is not returned")
         return fetched
 
-    def _fetch(self, records_max: int) -> dict[TopicPartition, list[Any]]:
+    def _fetch(self, partitions: Sequence[TopicPartition], records_max: int) -> dict[TopicPartition, list[Any]]:
         log = self._cluster.log
         self._ends, self._identity = log.end, self._cluster.identity()
+        numbers: list[int] = [partition.partition for partition in partitions] or list(range(len(log.ends)))
         fetched = {}
-        for partition in self._random.sample(range(len(log.ends)), len(log.ends)):
+        for partition in self._random.sample(numbers, len(numbers)):
             present = log.present(partition, self._positions[partition])
             run = present[: self._random.randint(0, min(records_max, self._cluster.records_max))]
             records_max -= len(run)

@@ -12,6 +12,8 @@ COPY constraints.txt /tmp/
 RUN --mount=type=bind,from=build,source=/wheels,target=/wheels \
     pip install --no-cache-dir -c /tmp/constraints.txt /wheels/*.whl
 USER kvs
+# Others can reach every address, so the service does not start until it is told who may ask: KVS_TOKENS, KVS_JWT_ISSUER
+# with KVS_JWT_AUDIENCE, or, where a network or a proxy decides that, KVS_ALLOW_ANONYMOUS=true. The image cannot know.
 ENV KVS_HOST=0.0.0.0 KVS_DATABASE=/data/kvs.db
 VOLUME /data
 EXPOSE 8000

@@ -1,14 +1,17 @@
 """Who asks, and what they may see. Pure.
 
-Today everybody who reaches the service may read everything: `ANYONE`. What shares work between clients (one rendering
-for many subscribers, one read for many requests) is keyed by the fingerprint, and never mixes two.
+What shares work between clients (one rendering for many subscribers, one read for many requests) is keyed by the
+fingerprint, and never mixes two.
 """
 
 from collections.abc import Hashable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 Fingerprint = Hashable
 """Equal for two principals exactly where they see the same."""
+
+EVERYTHING: Fingerprint = "everything"
+"""Of those who may see all there is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,11 +19,10 @@ class Access:
     """A principal."""
 
     principal: str
-    # Read several times for each request: an attribute, not a property.
-    fingerprint: Fingerprint = field(init=False)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "fingerprint", self.principal)
+    fingerprint: Fingerprint = EVERYTHING
+    expires_at: float | None = None
+    """When it has to show a new token, in seconds since 1970; None for never."""
 
 
 ANYONE = Access("anyone")
+"""A client that nobody has asked who it is."""

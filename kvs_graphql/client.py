@@ -1,6 +1,7 @@
 """GraphQL client for the commands: queries over POST, subscriptions over Server-Sent Events."""
 
 import asyncio
+import os
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -17,6 +18,9 @@ _FIRST_RETRY_SECONDS = 0.5
 _RETRY_SECONDS_MAX = 10.0
 # The service sends a comment at least every 20 s by default; longer silence means a dead connection.
 _SILENCE_SECONDS_MAX = 45.0
+
+# Not a flag: flags show in the list of processes.
+_TOKEN_VARIABLE = "KVS_TOKEN"  # noqa: S105 - the name of a variable
 
 Variables = dict[str, Any]
 
@@ -104,13 +108,17 @@ class Client:
 
 @asynccontextmanager
 async def connect(url: str) -> AsyncIterator[Client]:
-    """Yield a client of the service at `url`, such as `http://127.0.0.1:8000`.
+    """Yield a client of the service at `url`, such as `http://127.0.0.1:8000`, with the token in `KVS_TOKEN`, if any.
 
     Raises:
-        BadSetting: The URL is none.
+        BadSetting: The URL is none, or the token is none.
     """
+    token = os.environ.get(_TOKEN_VARIABLE, "")
+    if not token.isascii() or not token.isprintable() or " " in token:
+        raise BadSetting(f"{_TOKEN_VARIABLE}: not a token")
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
     try:
-        http = httpx.AsyncClient(base_url=url, timeout=_SECONDS_MAX)
+        http = httpx.AsyncClient(base_url=url, timeout=_SECONDS_MAX, headers=headers)
     except httpx.InvalidURL as error:
         raise BadSetting(f"KVS_URL={url}: {error}") from error
     async with http:

@@ -11,6 +11,7 @@
     │   ├── LimitExceeded           LIMIT_EXCEEDED
     │   │   └── BudgetExceeded      LIMIT_EXCEEDED
     │   ├── ValueTooLarge           VALUE_TOO_LARGE
+    │   ├── Unauthenticated         UNAUTHENTICATED
     │   └── Forbidden               FORBIDDEN
     ├── ServiceError                the request is fine, but the service cannot answer it now
     │   ├── NotCaughtUp             NOT_CAUGHT_UP
@@ -105,6 +106,12 @@ class ValueTooLarge(ClientError):
     """A value is larger than the service or the topic allows. It was not written."""
 
     code = "VALUE_TOO_LARGE"
+
+
+class Unauthenticated(ClientError):
+    """A request shows no token, or one that is not valid or no longer."""
+
+    code = "UNAUTHENTICATED"
 
 
 class Forbidden(ClientError):

@@ -15,7 +15,9 @@ import yaml
 
 from kvs_graphql.api import print_schema
 from kvs_graphql.cli.options import settings_table
+from kvs_graphql.errors import BadSetting
 from kvs_graphql.feed import WatcherState, watcher
+from kvs_graphql.runtime.access import check_exposure
 from kvs_graphql.settings import Settings
 from kvs_graphql.state import State
 from kvs_graphql.watch import TRANSITIONS, WatchState
@@ -27,7 +29,7 @@ ROOT = Path(__file__).parent.parent
 ARCHITECTURE = ROOT / "docs" / "architecture.md"
 
 VARIABLES_BESIDE_THE_SETTINGS = {
-    *("KVS_URL", "KVS_BUILD_WEB", "KVS_SIMULATION_SEEDS", "KVS_DIFFERENTIAL_SEEDS"),
+    *("KVS_URL", "KVS_TOKEN", "KVS_BUILD_WEB", "KVS_SIMULATION_SEEDS", "KVS_DIFFERENTIAL_SEEDS"),
     *("KVS_REQUIRE_KAFKA", "KVS_REQUIRE_BROWSER", "KVS_REQUIRE_NODE", "KVS_REQUIRE_PROXIES"),
     *("KVS_REQUIRE_CLIENTS", "KVS_REQUIRE_GO", "KVS_REQUIRE_CARGO"),
 }
@@ -203,6 +205,7 @@ def test_compose_file_uses_settings_that_the_service_accepts() -> None:
     settings = Settings(**{name.removeprefix("KVS_").lower(): value for name, value in service["environment"].items()})
     assert settings.host == "0.0.0.0"  # noqa: S104
     assert f"127.0.0.1:{settings.port}:{settings.port}" in service["ports"]
+    check_exposure(settings)
     volume, path = service["volumes"][0].split(":")
     assert volume in _compose()["volumes"]
     assert str(settings.database).startswith(path)
@@ -212,6 +215,14 @@ def test_compose_file_waits_for_a_healthy_kafka() -> None:
     services = _compose()["services"]
     assert services["kvs-graphql"]["depends_on"]["kafka"]["condition"] == "service_healthy"
     assert all("healthcheck" in services[name] for name in ("kafka", "kvs-graphql"))
+
+
+def test_image_serves_nobody_until_it_is_said_who_may_ask() -> None:
+    (line,) = re.findall(r"^ENV (.*)$", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
+    variables = re.findall(r"(KVS_\w+)=(\S+)", line)
+    settings = Settings(**{name.removeprefix("KVS_").lower(): value for name, value in variables})
+    with pytest.raises(BadSetting, match="KVS_ALLOW_ANONYMOUS"):
+        check_exposure(settings)
 
 
 def test_image_runs_as_an_ordinary_user_and_checks_its_health() -> None:

@@ -39,6 +39,10 @@ WRONG = {
     "allowed_hosts": ["https://kvs.example", "kvs.example:8000", "two words", "*.*", "kvs.example,/"],
     "frame_ancestors": ["pages.example", "https://a.example; script-src *", "https://a.example/path", "none"],
     "requests_per_second_max": ["0", "many"],
+    "tokens": ["ann", "ann:secret", f"ann:{'A' * 64}", f"a b:{'0' * 64}", f"ann:{'0' * 64},ann:{'1' * 64}"],
+    "jwt_issuer": ["", "http://issuer.example", "issuer"],
+    "jwt_jwks_url": ["http://issuer.example/keys", "file:///etc/passwd"],
+    "jwt_algorithms": ["none", "HS256", "RS256,HS512"],
     "log_level": ["loud"],
     "log_format": ["xml"],
     "kafka_security_protocol": ["TLS"],
@@ -150,6 +154,23 @@ def test_sasl_needs_a_username_and_a_password(missing: str) -> None:
     message = refusal(**flags)
     assert variable(missing) in message
     assert SECRET not in message
+
+
+@pytest.mark.parametrize("given", ["jwt_issuer", "jwt_audience", "jwt_jwks_url", "jwt_jwks_file"])
+def test_jwts_need_an_issuer_and_an_audience(tmp_path: Path, given: str) -> None:
+    (tmp_path / "keys").touch()
+    values = {"jwt_audience": "kvs", "jwt_jwks_file": tmp_path / "keys"}
+    message = refusal(**{given: values.get(given, "https://issuer.example")})
+    assert "KVS_JWT_ISSUER" in message
+    assert "KVS_JWT_AUDIENCE" in message
+
+
+def test_keys_come_from_one_place_that_is_there(tmp_path: Path) -> None:
+    issuer = {"jwt_issuer": "https://issuer.example", "jwt_audience": "kvs"}
+    missing = tmp_path / "keys"
+    assert refusal(**issuer, jwt_jwks_file=missing) == f"KVS_JWT_JWKS_FILE={missing}: no such file"
+    both = refusal(**issuer, jwt_jwks_file=missing, jwt_jwks_url="https://issuer.example/keys")
+    assert both == "KVS_JWT_JWKS_URL and KVS_JWT_JWKS_FILE must not be set together"
 
 
 def test_trusted_documents_alone_need_their_file() -> None:

@@ -17,6 +17,7 @@ import uvloop
 
 from kvs_graphql import __version__
 from kvs_graphql.api import print_schema
+from kvs_graphql.auth import hash_of, new_token
 from kvs_graphql.cli import configuration, read, write
 from kvs_graphql.cli.fields import table_option, tables_option
 from kvs_graphql.cli.load import load as load_file
@@ -181,6 +182,17 @@ def load(file: str, file_format: str | None, table: str | None, url: str) -> Non
 def status(url: str, as_json: bool) -> None:
     """Print the status of a service. The exit code is 1 if it is not ready."""
     sys.exit(_run(read.status(url, as_json=as_json)))
+
+
+@main.command()
+@click.argument("name", default="client", callback=sendable)
+def token(name: str) -> None:
+    """Make a static bearer token for a principal of that name, and print it with what to set.
+
+    Only its hash is set: whoever reads the configuration cannot use it. The token is not shown again.
+    """
+    made = new_token()
+    print_lines(f"token, for the client:    {made}\nsetting, for the service: KVS_TOKENS={name}:{hash_of(made)}\n")
 
 
 @main.command()

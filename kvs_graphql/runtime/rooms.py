@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from kvs_graphql.api import build_schema
+from kvs_graphql.auth import Authenticator
 from kvs_graphql.budget import BudgetLimits
 from kvs_graphql.executor import DocumentLimits, Executor, ExecutorLimits
 from kvs_graphql.metrics import Metrics
@@ -17,7 +18,11 @@ from kvs_graphql.web import ClientAddresses, Hosts, SlotLimits, WebOptions, buil
 
 
 def build_server(
-    settings: Settings, catalog: Catalog, metrics: Metrics, on_exit: Callable[[], Awaitable[None]]
+    settings: Settings,
+    catalog: Catalog,
+    metrics: Metrics,
+    authenticator: Authenticator | None,
+    on_exit: Callable[[], Awaitable[None]],
 ) -> Server:
     """Build the HTTP server with the GraphQL schema; it awaits `on_exit` first when it stops.
 
@@ -46,7 +51,7 @@ def build_server(
     policy = document_policy(settings)
     limits_of_executor = from_settings(ExecutorLimits, settings, documents=documents, budgets=budgets, policy=policy)
     executor = Executor(schema, limits_of_executor, metrics)
-    app: Any = build_app(executor, schema.as_str() + "\n", catalog, metrics, options)
+    app: Any = build_app(executor, schema.as_str() + "\n", catalog, metrics, options, authenticator)
     return Server(app, _server_limits(settings), metrics, on_exit, addresses=addresses, tls=settings.tls_context)
 
 

@@ -15,6 +15,7 @@ import structlog
 
 from kvs_graphql.errors import OperatorError
 from kvs_graphql.metrics import Metrics
+from kvs_graphql.runtime.access import authenticator_for, check_exposure
 from kvs_graphql.runtime.loop_delay import measure_loop_delay
 from kvs_graphql.runtime.rooms import build_server
 from kvs_graphql.runtime.server import Server, listen, url_of
@@ -112,7 +113,9 @@ async def running(settings: Settings) -> AsyncIterator[Running]:
     Raises:
         OperatorError: The service cannot start.
     """
+    check_exposure(settings)
     metrics, limits = Metrics(), service_limits(settings)
+    authenticator = authenticator_for(settings)
     quotas = Quotas(limits.watch)
     feeds = feed_budget(settings)
     async with AsyncExitStack() as opened:
@@ -129,12 +132,14 @@ async def running(settings: Settings) -> AsyncIterator[Running]:
             catalog.close()
             await asyncio.gather(*(unit.flush(settings.shutdown_seconds_max) for unit in units))
 
-        server = build_server(settings, catalog, metrics, end_subscriptions_and_writes)
+        server = build_server(settings, catalog, metrics, authenticator, end_subscriptions_and_writes)
         scheme = "http" if settings.tls_certificate_file is None else "https"
         run = Running(url_of(listener, scheme), catalog, units, server)
         async with _task_group() as tasks:
             tasks.create_task(run.serve(listener))
+            asking = () if authenticator is None else (tasks.create_task(authenticator.run()),)
             work = [
+                *asking,
                 *(tasks.create_task(_run_table(unit, run)) for unit in units),
                 tasks.create_task(measure_loop_delay(metrics)),
             ]

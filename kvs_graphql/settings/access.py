@@ -5,12 +5,19 @@ import re
 import ssl
 from pathlib import Path
 from typing import Annotated, Self
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode
 
 from kvs_graphql.credentials import server_tls_context
+from kvs_graphql.loopback import is_loopback
+from kvs_graphql.settings.names import variable
 
+JWT_ALGORITHMS = frozenset({"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"})
+"""Those with public keys: where keys are public, a symmetric algorithm would let anybody sign."""
+
+_TOKEN = re.compile(r"[A-Za-z0-9._@-]+:[0-9a-f]{64}")
 _HOST = re.compile(r"(\*\.)?[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*")
 _FRAME_ANCESTOR = re.compile(r"'self'|\*|https?://(\*\.)?[A-Za-z0-9.-]+(:[0-9]+|:\*)?")
 
@@ -18,6 +25,32 @@ _FRAME_ANCESTOR = re.compile(r"'self'|\*|https?://(\*\.)?[A-Za-z0-9.-]+(:[0-9]+|
 class AccessSettings(BaseSettings):
     """A part of `Settings`."""
 
+    allow_anonymous: bool = Field(
+        False,
+        description="Serve clients without a token; needed to listen on an address other than loopback without "
+        "KVS_TOKENS and KVS_JWT_ISSUER.",
+    )
+    tokens: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="Static bearer tokens as name:hash, comma-separated; `kvs-graphql token` makes them.",
+    )
+    jwt_issuer: str | None = Field(None, min_length=1, description="Issuer (`iss`) of the JWTs that clients may show.")
+    jwt_audience: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="Audiences (`aud`), of which a JWT must have one, comma-separated."
+    )
+    jwt_jwks_url: str | None = Field(
+        None, description="URL of the issuer's keys; if unset, where the issuer says (OpenID Connect discovery)."
+    )
+    jwt_jwks_file: Path | None = Field(None, description="File with the issuer's keys, instead of a URL.")
+    jwt_algorithms: Annotated[tuple[str, ...], NoDecode] = Field(
+        ("RS256", "PS256", "ES256", "EdDSA"), description="Algorithms that JWTs may be signed with, comma-separated."
+    )
+    jwt_clock_skew_seconds_max: float = Field(
+        30.0, gt=0, description="Maximum seconds by which the issuer's clock may differ from this machine's."
+    )
+    jwks_refresh_seconds: float = Field(300.0, gt=0, description="Seconds between reads of the issuer's keys.")
+    tokens_cached_max: int = Field(10_000, ge=1, description="Maximum verified tokens remembered until they expire.")
+    token_bytes_max: int = Field(8 * 1024, ge=1, description="Maximum bytes of a JWT.")
     tls_certificate_file: Path | None = Field(
         None, description="PEM file of this service's certificate and its chain, for TLS towards clients."
     )
@@ -45,10 +78,37 @@ class AccessSettings(BaseSettings):
     )
     trusted_documents_only: bool = Field(False, description="Execute no documents but trusted ones.")
 
-    @field_validator("allowed_hosts", "frame_ancestors", mode="before")
+    @field_validator("allowed_hosts", "frame_ancestors", "tokens", "jwt_audience", "jwt_algorithms", mode="before")
     @classmethod
     def _split_lists(cls, value: object) -> object:
         return split(value)
+
+    @field_validator("tokens")
+    @classmethod
+    def _check_tokens(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        names = [token.partition(":")[0] for token in value]
+        if not all(_TOKEN.fullmatch(token) for token in value):
+            raise ValueError("each must be a name, a colon and a hash, as `kvs-graphql token` prints them")
+        if len(set(names)) < len(names):
+            raise ValueError("each name must be there once")
+        return value
+
+    @field_validator("jwt_algorithms")
+    @classmethod
+    def _check_algorithms(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for algorithm in value:
+            if algorithm not in JWT_ALGORITHMS:
+                raise ValueError(f"{algorithm!r} is not one of {', '.join(sorted(JWT_ALGORITHMS))}")
+        return value
+
+    @field_validator("jwt_jwks_url", "jwt_issuer")
+    @classmethod
+    def _check_url(cls, value: str | None) -> str | None:
+        if value is not None and not value.startswith("https://"):
+            parts = urlsplit(value)
+            if parts.scheme != "http" or not is_loopback(parts.hostname or ""):
+                raise ValueError("must begin with https://, or be of this machine")
+        return value
 
     @field_validator("allowed_hosts")
     @classmethod
@@ -71,6 +131,24 @@ class AccessSettings(BaseSettings):
         if self.trusted_documents_only and self.trusted_documents_file is None:
             raise ValueError("KVS_TRUSTED_DOCUMENTS_ONLY=true needs KVS_TRUSTED_DOCUMENTS_FILE")
         return self
+
+    @model_validator(mode="after")
+    def _check_jwt(self) -> Self:
+        if (self.jwt_issuer is None) != (not self.jwt_audience):
+            raise ValueError("KVS_JWT_ISSUER and KVS_JWT_AUDIENCE must be set together")
+        for name in ("jwt_jwks_url", "jwt_jwks_file"):
+            if getattr(self, name) is not None and self.jwt_issuer is None:
+                raise ValueError(f"{variable(name)} needs KVS_JWT_ISSUER and KVS_JWT_AUDIENCE")
+        if self.jwt_jwks_url is not None and self.jwt_jwks_file is not None:
+            raise ValueError("KVS_JWT_JWKS_URL and KVS_JWT_JWKS_FILE must not be set together")
+        if self.jwt_jwks_file is not None and not self.jwt_jwks_file.is_file():
+            raise ValueError(f"KVS_JWT_JWKS_FILE={self.jwt_jwks_file}: no such file")
+        return self
+
+    @property
+    def asks_for_tokens(self) -> bool:
+        """Whether clients can be known."""
+        return bool(self.tokens) or self.jwt_issuer is not None
 
     @model_validator(mode="after")
     def _check_tls(self) -> Self:

@@ -10,15 +10,18 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
-from starlette.routing import Mount, Route
+from starlette.routing import BaseRoute, Mount, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from kvs_graphql.auth import Authenticator
 from kvs_graphql.executor import Executor
 from kvs_graphql.metrics import CONTENT_TYPE, Metrics
 from kvs_graphql.service import Catalog
+from kvs_graphql.web.authentication import Endpoint, Gate
 from kvs_graphql.web.clients import ClientAddresses
 from kvs_graphql.web.connections import Connections
 from kvs_graphql.web.edge import Edge
+from kvs_graphql.web.gated import GatedHttp
 from kvs_graphql.web.health import Health
 from kvs_graphql.web.hosts import Hosts
 from kvs_graphql.web.http import GraphQLOverHttp
@@ -28,6 +31,7 @@ from kvs_graphql.web.pages import GRAPHQL_PATH, Assets, Pages
 from kvs_graphql.web.protection import ALL_HEADERS, protect
 from kvs_graphql.web.rates import RequestRates
 from kvs_graphql.web.responses import answer_messages, error_response
+from kvs_graphql.web.session import SESSION_PATH, Session
 from kvs_graphql.web.slots import SlotLimits, Slots
 from kvs_graphql.web.websocket import GraphQLWebSockets, WebSocketOptions
 
@@ -67,11 +71,18 @@ class WebOptions:
     addresses: ClientAddresses
 
 
-def build_app(executor: Executor, sdl: str, catalog: Catalog, metrics: Metrics, options: WebOptions) -> ASGIApp:
-    """The ASGI application of one service, whose schema `sdl` describes."""
+def build_app(
+    executor: Executor,
+    sdl: str,
+    catalog: Catalog,
+    metrics: Metrics,
+    options: WebOptions,
+    authenticator: Authenticator | None = None,
+) -> ASGIApp:
+    """The ASGI application of one service, whose schema `sdl` describes; without an authenticator, all may ask."""
     pages = Pages(graphiql=options.graphiql, frame_ancestors=options.frame_ancestors)
     origins = Origins(options.cors_origins)
-    health = Health(catalog)
+    gate = None if authenticator is None else Gate(authenticator, executor, origins)
     rates = None if options.requests_per_second_max is None else RequestRates(options.requests_per_second_max)
     connections = Connections(catalog, metrics, Slots(metrics, options.slots), options.addresses, rates)
     http = GraphQLOverHttp(
@@ -79,36 +90,27 @@ def build_app(executor: Executor, sdl: str, catalog: Catalog, metrics: Metrics, 
         connections,
         pages,
         origins,
+        asks=gate is not None,
         request_bytes_max=options.request_bytes_max,
         heartbeat_seconds=options.heartbeat_seconds,
     )
     sockets = GraphQLWebSockets(
         executor,
         connections,
-        WebSocketOptions(origins, options.connection_init_seconds_max, options.operations_per_websocket_max),
+        WebSocketOptions(origins, gate, options.connection_init_seconds_max, options.operations_per_websocket_max),
     )
 
-    async def print_schema(_: Request) -> Response:
-        return PlainTextResponse(sdl)
-
-    async def print_metrics(_: Request) -> Response:
-        return Response(metrics.render(), media_type=CONTENT_TYPE)
-
+    routes = _other_routes(pages, Health(catalog, gate), gate, sdl, metrics, options)
     others = Starlette(
-        routes=[
-            Route("/", pages.front),
-            Route("/healthz", health.alive),
-            Route("/readyz", health.ready),
-            Route("/metrics", print_metrics),
-            *([Route("/schema.graphql", print_schema)] if options.introspection else []),
-            Mount("/assets", Assets()),
-        ],
+        routes=routes,
         exception_handlers={HTTPException: partial(_http_error, executor), Exception: partial(_unexpected, executor)},
     )
     # To an address that it would make of the request's Host header, and without a proxy's scheme.
     others.router.redirect_slashes = False
     edge = Edge(executor, options.hosts, rates, options.addresses, options.root_path)
-    app: ASGIApp = _Routes(edge, {"http": http, "websocket": sockets}, others, options.root_path)
+    app: ASGIApp = _Routes(
+        edge, {"http": http if gate is None else GatedHttp(gate, http), "websocket": sockets}, others, options.root_path
+    )
     if not options.cors_origins:
         return app
     return _Cors(
@@ -118,6 +120,38 @@ def build_app(executor: Executor, sdl: str, catalog: Catalog, metrics: Metrics, 
         allow_headers=(*_CLIENTS_HEADERS, *options.cors_headers),
         allow_credentials=options.cors_credentials,
     )
+
+
+def _other_routes(
+    pages: Pages, health: Health, gate: Gate | None, sdl: str, metrics: Metrics, options: WebOptions
+) -> list[BaseRoute]:
+    """The routes besides GraphQL's: pages and probes for all, the rest for those who are known."""
+
+    async def print_schema(_: Request) -> Response:
+        return PlainTextResponse(sdl)
+
+    async def print_metrics(_: Request) -> Response:
+        return Response(metrics.render(), media_type=CONTENT_TYPE)
+
+    guarded = _unguarded if gate is None else gate.guarded
+    routes: list[BaseRoute] = [
+        Route("/", pages.front),
+        Route("/healthz", health.alive),
+        Route("/readyz", health.ready),
+        Route("/metrics", guarded(print_metrics)),
+        Mount("/assets", Assets()),
+    ]
+    if options.introspection:
+        routes.append(Route("/schema.graphql", guarded(print_schema)))
+    if gate is not None:
+        session = Session(gate, options.addresses)
+        routes.append(Route(SESSION_PATH, session.begin, methods=["POST"]))
+        routes.append(Route(SESSION_PATH, session.end, methods=["DELETE"]))
+    return routes
+
+
+def _unguarded(endpoint: Endpoint) -> Endpoint:
+    return endpoint
 
 
 class _Cors(CORSMiddleware):

@@ -6,7 +6,7 @@ from functools import partial
 
 from starlette.types import Scope
 
-from kvs_graphql.access import ANYONE
+from kvs_graphql.access import ANYONE, Access
 from kvs_graphql.api import Connection
 from kvs_graphql.metrics import Metrics
 from kvs_graphql.service import Catalog
@@ -41,10 +41,10 @@ class Connections:
         self.plain = Connection(catalog, ANYONE, "http", metrics, nullcontext)
         """For operations with one answer: nothing of a client's connection matters to them."""
 
-    def streaming(self, scope: Scope, transport: str, resume: str | None = None) -> Connection:
+    def streaming(self, scope: Scope, transport: str, access: Access = ANYONE, resume: str | None = None) -> Connection:
         """A connection that may carry subscriptions."""
         slot = partial(self._slots.taken, self._addresses.of_request(scope), transport)
-        return Connection(self._catalog, ANYONE, transport, self._metrics, slot, resume)
+        return Connection(self._catalog, access, transport, self._metrics, slot, resume)
 
     def rate(self, scope: Scope) -> Callable[[], None] | None:
         """What counts a request of the client; it raises LimitExceeded for one too many. None if there is no limit."""

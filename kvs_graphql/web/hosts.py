@@ -10,6 +10,8 @@ from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from urllib.parse import urlsplit
 
+from kvs_graphql.loopback import is_loopback
+
 ANY_HOST = "*"
 
 _HOSTS_CACHED = 256
@@ -32,15 +34,6 @@ class Hosts:
         if name is None:
             return False
         return is_loopback(name) or name in self._names or (bool(self._suffixes) and name.endswith(self._suffixes))
-
-
-def is_loopback(name: str) -> bool:
-    """Whether a host name or address always means this machine."""
-    name = name.strip("[]").lower()
-    address = _address(name)
-    if address is None:
-        return name == "localhost" or name.endswith(".localhost")
-    return ((address.version == 6 and address.ipv4_mapped) or address).is_loopback
 
 
 def is_address(host: bytes) -> bool:

@@ -1,5 +1,7 @@
 """GraphQL over HTTP: POST and GET, answered in one body or in a stream."""
 
+import time
+from dataclasses import replace
 from functools import partial
 from typing import NamedTuple, NoReturn
 
@@ -7,8 +9,10 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from kvs_graphql.access import ANYONE, Access
 from kvs_graphql.api import Connection
 from kvs_graphql.executor import Executed, Executor, Given, Outcome, PreparedOperation, Refusal, Request, ResultSink
+from kvs_graphql.web.authentication import ACCESS
 from kvs_graphql.web.connections import Connections
 from kvs_graphql.web.direct import DIRECT_EXTENSION
 from kvs_graphql.web.negotiation import ANSWERS, MediaType, answer_type, body_type, readable, refusal_type, stream_type
@@ -41,13 +45,16 @@ class GraphQLOverHttp:
         pages: Pages,
         origins: Origins,
         *,
+        asks: bool = False,
         request_bytes_max: int,
         heartbeat_seconds: float,
     ) -> None:
+        """`asks` where the scope of each request says who makes it, as a `GatedHttp` has it."""
         self._executor = executor
         self._connections = connections
         self._pages = pages
         self._origins = origins
+        self._asks = asks
         self._request_bytes_max = request_bytes_max
         self._heartbeat_seconds = heartbeat_seconds
 
@@ -78,7 +85,9 @@ class GraphQLOverHttp:
             if isinstance(prepared, Refusal):
                 answer = prepared
             else:
-                answer = await self._executor.execute(prepared, variables, self._connections.plain)
+                plain = self._connections.plain
+                connection = replace(plain, access=scope[ACCESS]) if self._asks else plain
+                answer = await self._executor.execute(prepared, variables, connection)
             messages = answer_messages(media_type, answer)
         except HTTPException as error:
             await error_response(self._executor, headers.accept, error)(scope, receive, send)
@@ -87,6 +96,10 @@ class GraphQLOverHttp:
             messages = answer_messages(body_type(headers.accept), self._executor.refuse(error))
         for message in messages:
             await send(message)
+
+    def is_page(self, scope: Scope) -> bool:
+        """Whether a browser gets a page, of which nobody has to be known."""
+        return scope["method"] == "GET" and self._pages.graphiql(_headers(scope).accept) is not None
 
     def _of_body(self, body: bytes, headers: "_Headers") -> Request:
         """What a body asks for. Raises: HTTPException: It is no request of GraphQL."""
@@ -122,12 +135,16 @@ class GraphQLOverHttp:
         if resume == END:
             await _NOTHING_MORE(scope, receive, send)
             return
-        connection = self._connections.streaming(scope, _TRANSPORTS[media_type], resume.decode("latin-1") or None)
+        access: Access = scope.get(ACCESS, ANYONE)
+        resumed = resume.decode("latin-1") or None
+        connection = self._connections.streaming(scope, _TRANSPORTS[media_type], access, resumed)
         if isinstance(prepared, PreparedOperation):
             connection = self._connections.kept.connection(connection, prepared, variables)
         stream = partial(self._stream, prepared, variables, connection)
         writer = scope.get("extensions", {}).get(DIRECT_EXTENSION)
-        await send_stream(_FRAMINGS[media_type], stream, receive, send, writer, self._heartbeat_seconds)
+        seconds_max = None if access.expires_at is None else access.expires_at - time.time()
+        framing = _FRAMINGS[media_type]
+        await send_stream(framing, stream, receive, send, writer, self._heartbeat_seconds, seconds_max)
 
     async def _stream(
         self, prepared: PreparedOperation | Refusal, variables: Given, connection: Connection, sink: ResultSink

@@ -41,6 +41,12 @@ class Origins:
         site = headers.get(b"sec-fetch-site")
         return _is_own(headers) if site is None else site in _OWN_SITES
 
+    def prove_own(self, scope: Scope) -> bool:
+        """Whether a page of this service's own origin, or of a listed one, asks; unlike `allow_get`, not if unsure."""
+        headers = _headers(scope)
+        named = b"origin" in headers or not _PREFLIGHTED.isdisjoint(headers)
+        return (named or headers.get(b"sec-fetch-site") == b"same-origin") and self.allow_get(scope)
+
     def _is_listed(self, headers: dict[bytes, bytes]) -> bool:
         return self._allows_any or headers.get(b"origin") in self._allowed
 

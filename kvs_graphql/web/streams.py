@@ -107,10 +107,12 @@ async def send_stream(
     send: Send,
     writer: DirectWriter | None,
     heartbeat_seconds: float,
+    seconds_max: float | None,
 ) -> None:
-    """Send the results of an operation until it ends, or its client is gone.
+    """Send the results of an operation until it ends, its client is gone, or its token has expired.
 
-    A stopping service cuts the stream off without announcing its end: a client that saw the end would not come back.
+    A stopping service cuts the stream off without announcing its end, and so does one that wants to see a new token
+    after `seconds_max`: a client that saw the end would not come back.
     """
     await send({"type": "http.response.start", "status": 200, "headers": framing.headers})
     sink = _BodySink(framing, send, writer)
@@ -122,12 +124,14 @@ async def send_stream(
         asyncio.ensure_future(_send_heartbeats(sink, framing.heartbeat, heartbeat_seconds)),
     ]
     try:
-        await asyncio.wait([streaming, *others], return_when=asyncio.FIRST_COMPLETED)
+        ended, _ = await asyncio.wait([streaming, *others], timeout=seconds_max, return_when=asyncio.FIRST_COMPLETED)
     finally:
         done = streaming.done()
         for task in (streaming, *others):
             task.cancel()
         await asyncio.gather(streaming, *others, return_exceptions=True)
+    if not ended:
+        await sink.send_chunk(b"", more=False)
     if not done:
         return
     outcome = streaming.result()

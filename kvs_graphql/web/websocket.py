@@ -7,8 +7,9 @@ https://github.com/enisdenjo/graphql-ws/blob/master/PROTOCOL.md
 """
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum, auto
 from typing import Any
 
@@ -16,14 +17,14 @@ import orjson
 import structlog
 from starlette.types import Message, Receive, Scope, Send
 
+from kvs_graphql.access import Access
 from kvs_graphql.api import Connection
-from kvs_graphql.errors import LimitExceeded
+from kvs_graphql.errors import LimitExceeded, Unauthenticated
 from kvs_graphql.executor import ClientGone, Executor, Given, Outcome, Payload, PreparedOperation, Refusal, Request
 from kvs_graphql.service import Flush
-from kvs_graphql.turns import Turns
+from kvs_graphql.web.authentication import Gate, has_authorization
 from kvs_graphql.web.connections import Connections
 from kvs_graphql.web.direct import DIRECT_EXTENSION, MessageWriter
-from kvs_graphql.web.kept import KeptRequests
 from kvs_graphql.web.origins import Origins
 from kvs_graphql.web.requests import checked_request
 
@@ -42,6 +43,7 @@ _TOO_MANY_INITS = 4429
 
 _ORIGIN_REMEDY = "the proxy must pass Host, or set KVS_CORS_ORIGINS"
 _ORIGIN_REFUSED = f"Refused for its origin: {_ORIGIN_REMEDY}."
+_EXPIRED = "The token has expired."
 _LOG_SECONDS = 60.0
 _LOGGED_CHARACTERS_MAX = 200
 
@@ -51,6 +53,8 @@ class WebSocketOptions:
     """Who may open a WebSocket, and what it may ask for."""
 
     origins: Origins
+    gate: Gate | None
+    """None where nobody is asked who it is."""
     init_seconds_max: float
     operations_max: int
 
@@ -100,18 +104,21 @@ class GraphQLSocket:
         self,
         executor: Executor,
         connection: Connection,
-        kept: KeptRequests,
-        starts: Turns,
+        access: Access | None,
+        connections: Connections,
         rate: Callable[[], None] | None,
         options: WebSocketOptions,
         receive: Receive,
         send: Send,
         writer: MessageWriter | None,
     ) -> None:
+        """`access` is who asks; None where `connection_init` has yet to say it."""
         self._executor = executor
         self._connection = connection
-        self._kept = kept
-        self._starts = starts
+        self._access = access
+        self._expires: float | None = None
+        self._kept = connections.kept
+        self._starts = connections.starts
         self._rate = rate
         self._options = options
         self._receive = receive
@@ -136,11 +143,15 @@ class GraphQLSocket:
             await self._on_received(await self._received(deadline))
 
     async def _received(self, deadline: float) -> Message:
+        is_opened = self._state is SocketState.OPENED
         try:
-            async with asyncio.timeout_at(deadline if self._state is SocketState.OPENED else None):
+            async with asyncio.timeout_at(deadline if is_opened else self._expires):
                 return await self._receive()
         except TimeoutError:
-            await self._close(_INIT_TIMED_OUT, "Connection initialisation timed out")
+            if is_opened:
+                await self._close(_INIT_TIMED_OUT, "Connection initialisation timed out")
+            else:
+                await self._close(_FORBIDDEN, _EXPIRED)
             return {"type": "websocket.disconnect"}
 
     async def _on_received(self, received: Message) -> None:
@@ -160,9 +171,26 @@ class GraphQLSocket:
     async def on_connection_init(self, message: dict[str, Any]) -> None:
         if self._state is SocketState.ACKNOWLEDGED:
             await self._close(_TOO_MANY_INITS, "Too many initialisation requests")
-        else:
+        elif await self._authenticate(message.get("payload")):
             self._state = SocketState.ACKNOWLEDGED
             await self._tell(type="connection_ack")
+
+    async def _authenticate(self, payload: dict[str, Any] | None) -> bool:
+        """Find out who asks, unless the handshake has told; close the socket of whom nobody knows."""
+        gate = self._options.gate
+        if gate is None:
+            return True
+        try:
+            access = self._access or await gate.access_by_init(payload)
+        except Unauthenticated as error:
+            self._executor.refuse(error)
+            # Clients come back after this code, with a new token, and give up after 4401.
+            await self._close(_FORBIDDEN, str(error))
+            return False
+        self._connection = replace(self._connection, access=access)
+        if access.expires_at is not None:
+            self._expires = asyncio.get_running_loop().time() + access.expires_at - time.time()
+        return True
 
     async def on_ping(self, _: dict[str, Any]) -> None:
         await self._tell(type="pong")
@@ -275,6 +303,13 @@ class GraphQLWebSockets:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         assert (await receive())["type"] == "websocket.connect"
+        gate, access = self._options.gate, None
+        if gate is not None and has_authorization(scope):
+            try:
+                access = await gate.access(scope)
+            except Unauthenticated as error:
+                await gate.refuse(scope, error)(scope, receive, send)
+                return
         known = SUBPROTOCOL in scope["subprotocols"]
         await send({"type": "websocket.accept", "subprotocol": SUBPROTOCOL if known else None})
         if not self._options.origins.allow_socket(scope):
@@ -288,9 +323,11 @@ class GraphQLWebSockets:
             return
         writer = scope.get("extensions", {}).get(DIRECT_EXTENSION)
         connection = self._connections.streaming(scope, "websocket")
-        kept, starts = self._connections.kept, self._connections.starts
         rate = self._connections.rate(scope)
-        await GraphQLSocket(self._executor, connection, kept, starts, rate, self._options, receive, send, writer).run()
+        socket = GraphQLSocket(
+            self._executor, connection, access, self._connections, rate, self._options, receive, send, writer
+        )
+        await socket.run()
 
     def _log_refused_origin(self, scope: Scope) -> None:
         """Tell the operator, but not for each of many attempts."""

@@ -22,7 +22,7 @@ from tests.applications import Application, open_application
 from tests.deadline import SECONDS_MAX
 from tests.executor.subscribers import Subscriber
 
-ALICE, BOB = Access("alice"), Access("bob")
+ALICE, BOB = Access("alice", "alice"), Access("bob", "bob")
 RECORD = Record(b"key", b"secret", 0, 0, None, None)
 FORBIDDEN = {"code": "FORBIDDEN"}
 

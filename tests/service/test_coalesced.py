@@ -11,7 +11,7 @@ from kvs_graphql.errors import Unavailable
 from kvs_graphql.records import Record
 from kvs_graphql.service.coalesced import CoalescedReads, Found
 
-ALICE, BOB = Access("alice"), Access("bob")
+ALICE, BOB = Access("alice", "alice"), Access("bob", "bob")
 CURSOR = Cursor(bytes(16), (1,))
 
 
@@ -52,7 +52,7 @@ async def test_reads_of_principals_with_different_rights_are_not_coalesced() -> 
 async def test_principals_with_the_same_fingerprint_share_a_read() -> None:
     table = Table()
     coalesced = CoalescedReads(table.read)
-    await asyncio.gather(*(coalesced.get_many(Access("alice"), [b"key"]) for _ in range(3)))
+    await asyncio.gather(*(coalesced.get_many(Access("alice", "alice"), [b"key"]) for _ in range(3)))
     assert len(table.reads) == 1
 
 

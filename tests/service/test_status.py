@@ -61,7 +61,7 @@ async def test_status_subscriptions_share_a_reading_but_not_across_fingerprints(
             return await read(store, *queries)
 
         monkeypatch.setattr(Store, "read", counted)
-        other = Access("somebody else")
+        other = Access("somebody else", "something else")
         for number in range(3):
             statuses = [
                 await stack.enter_async_context(aclosing(catalog.statuses(access, 3600.0)))

@@ -1,0 +1,102 @@
+"""From a token to the principal that it is of. What was verified is remembered until it expires."""
+
+import hashlib
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import structlog
+from cachetools import LRUCache
+
+from kvs_graphql.access import Access
+from kvs_graphql.auth.jwts import JwtVerifier
+from kvs_graphql.auth.tokens import StaticTokens
+from kvs_graphql.errors import Unauthenticated
+
+log = structlog.get_logger(__name__)
+
+_NEEDED = "A bearer token is needed."
+_EXPIRED = "The token has expired."
+_LOG_SECONDS = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    access: Access
+    generation: int
+    """Of the keys by which it was verified."""
+
+
+class Authenticator:
+    """Tells who asks."""
+
+    def __init__(
+        self,
+        tokens: StaticTokens,
+        jwts: JwtVerifier | None,
+        *,
+        anonymous: Access | None,
+        tokens_cached_max: int,
+        token_bytes_max: int,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        """`anonymous` is whoever shows no token; None where everybody has to."""
+        self._tokens = tokens
+        self._jwts = jwts
+        self.anonymous = anonymous
+        self._token_bytes_max = token_bytes_max
+        self._clock = clock
+        # By their hashes: so a token takes little memory, and is nowhere in it.
+        self._known: LRUCache[bytes, _Known] = LRUCache(tokens_cached_max)
+        self._next_log = 0.0
+
+    async def run(self) -> None:
+        """Keep the keys of the issuer current."""
+        if self._jwts is not None:
+            await self._jwts.keys.run()
+
+    async def access(self, token: str | None) -> Access:
+        """The principal of a token.
+
+        Raises:
+            Unauthenticated: It is of none, or there is none and one is needed.
+        """
+        if token is None:
+            if self.anonymous is None:
+                raise Unauthenticated(_NEEDED)
+            return self.anonymous
+        digest = hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
+        known = self._known.get(digest)
+        if known is None or known.generation != self._generation:
+            known = await self._verified(token, digest)
+            self._known[digest] = known
+        expires_at = known.access.expires_at
+        if expires_at is not None and expires_at <= self._clock():
+            raise Unauthenticated(_EXPIRED)
+        return known.access
+
+    @property
+    def _generation(self) -> int:
+        return 0 if self._jwts is None else self._jwts.keys.generation
+
+    async def _verified(self, token: str, digest: bytes) -> _Known:
+        try:
+            return _Known(await self._access(token, digest), self._generation)
+        except Unauthenticated as error:
+            self._log_refused(error.details.pop("reason", None))
+            raise
+
+    async def _access(self, token: str, digest: bytes) -> Access:
+        principal = self._tokens.principal(digest)
+        if principal is not None:
+            return Access(principal)
+        if self._jwts is None or len(token) > self._token_bytes_max:
+            raise Unauthenticated("The token is not valid.", reason="no principal has it, and it is no JWT")
+        claims = await self._jwts.claims(token)
+        return Access(str(claims.get("sub", "")), expires_at=float(claims["exp"]) + self._jwts.skew_seconds)
+
+    def _log_refused(self, reason: object) -> None:
+        now = time.monotonic()
+        if now >= self._next_log:
+            self._next_log = now + _LOG_SECONDS
+            log.info("refused a token", reason=reason)

@@ -1,0 +1,47 @@
+"""Who may ask, by the settings."""
+
+from kvs_graphql.access import ANYONE
+from kvs_graphql.auth import Authenticator, JwtOptions, JwtVerifier, KeySource, StaticTokens
+from kvs_graphql.errors import BadSetting
+from kvs_graphql.loopback import is_loopback
+from kvs_graphql.settings import Settings
+
+
+def check_exposure(settings: Settings) -> None:
+    """Refuse to serve everybody by accident.
+
+    Raises:
+        BadSetting: Others than this machine could connect, and nothing says who may ask.
+    """
+    if not (settings.asks_for_tokens or settings.allow_anonymous or is_loopback(settings.host)):
+        raise BadSetting(
+            f"KVS_HOST={settings.host}: others could read everything. Set KVS_TOKENS or KVS_JWT_ISSUER, or "
+            "KVS_ALLOW_ANONYMOUS=true if they may"
+        )
+
+
+def authenticator_for(settings: Settings) -> Authenticator | None:
+    """Return what tells who asks; None where everybody may."""
+    if not settings.asks_for_tokens:
+        return None
+    return Authenticator(
+        StaticTokens(dict(token.split(":") for token in settings.tokens)),
+        _verifier_for(settings),
+        anonymous=ANYONE if settings.allow_anonymous else None,
+        tokens_cached_max=settings.tokens_cached_max,
+        token_bytes_max=settings.token_bytes_max,
+    )
+
+
+def _verifier_for(settings: Settings) -> JwtVerifier | None:
+    issuer = settings.jwt_issuer
+    if issuer is None:
+        return None
+    keys = KeySource(
+        issuer,
+        url=settings.jwt_jwks_url,
+        file=settings.jwt_jwks_file,
+        refresh_seconds=settings.jwks_refresh_seconds,
+    )
+    options = JwtOptions(issuer, settings.jwt_audience, settings.jwt_algorithms, settings.jwt_clock_skew_seconds_max)
+    return JwtVerifier(options, keys)

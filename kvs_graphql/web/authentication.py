@@ -1,0 +1,140 @@
+"""Where a request carries its token: in its header, a WebSocket also in `connection_init`, an EventSource in a cookie.
+
+Never in a URL, which logs and histories keep.
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from http.cookies import CookieError, SimpleCookie
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import Scope
+
+from kvs_graphql.access import Access
+from kvs_graphql.auth import Authenticator
+from kvs_graphql.errors import Unauthenticated
+from kvs_graphql.executor import Executor
+from kvs_graphql.web.origins import Origins
+from kvs_graphql.web.responses import refusal_response
+
+COOKIE = "kvs_token"
+ACCESS = "kvs_graphql.access"
+"""Who asks, in the scope of a request."""
+
+_BEARER = "bearer"
+_MALFORMED = "The Authorization header must be one, and of the form: Bearer token."
+_NOT_BY_COOKIE = (
+    "A cookie authenticates only event streams that a page of this service's own or an allowed origin asks for."
+)
+_EVENT_STREAM = b"text/event-stream"
+
+Endpoint = Callable[[Request], Awaitable[Response]]
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """Finds the token of a request, and with it who asks."""
+
+    authenticator: Authenticator
+    executor: Executor
+    origins: Origins
+
+    async def access(self, scope: Scope) -> Access:
+        """Who asks, by the header.
+
+        Raises:
+            Unauthenticated: The header has no valid token, or there is none and one is needed.
+        """
+        return await self.authenticator.access(bearer_token(scope))
+
+    async def access_by_get(self, scope: Scope) -> Access:
+        """Who asks by GET: for an event stream, also by the cookie.
+
+        Browsers send cookies whichever page asks. So it counts only where the page is known.
+        """
+        token = bearer_token(scope)
+        if token is None and (cookie := _cookie(scope)) is not None and _wants_event_stream(scope):
+            if not self.origins.prove_own(scope):
+                raise Unauthenticated(_NOT_BY_COOKIE)
+            token = cookie
+        return await self.authenticator.access(token)
+
+    async def access_by_init(self, payload: dict[str, Any] | None) -> Access:
+        """Who opens a WebSocket, by the payload of `connection_init`."""
+        return await self.authenticator.access(_token_in(payload or {}))
+
+    def refuse(self, scope: Scope, error: Unauthenticated) -> Response:
+        """The answer to a request whose sender is not known."""
+        accept = next((value.decode("latin-1") for name, value in scope["headers"] if name == b"accept"), "")
+        shown = has_authorization(scope)
+        challenge = 'Bearer realm="kvs-graphql"' + (', error="invalid_token"' if shown else "")
+        return refusal_response(self.executor, accept, error, 401, {"WWW-Authenticate": challenge})
+
+    def guarded(self, endpoint: Endpoint) -> Endpoint:
+        """The endpoint, for those who are known."""
+
+        async def guard(request: Request) -> Response:
+            try:
+                await self.access(request.scope)
+            except Unauthenticated as error:
+                return self.refuse(request.scope, error)
+            return await endpoint(request)
+
+        return guard
+
+
+def bearer_token(scope: Scope) -> str | None:
+    """The token in the Authorization header; None where there is no such header.
+
+    Raises:
+        Unauthenticated: There are several, or it has another form.
+    """
+    values = [value for name, value in scope["headers"] if name == b"authorization"]
+    if not values:
+        return None
+    return _of_header(values[0].decode("latin-1")) if len(values) == 1 else _malformed()
+
+
+def _token_in(payload: dict[str, Any]) -> str | None:
+    """The token in a payload: as `authorization`, in any case, also below `headers`, as clients send it."""
+    headers = payload.get("headers")
+    for members in (payload, headers if isinstance(headers, dict) else {}):
+        for name, value in members.items():
+            if name.lower() == "authorization":
+                return _of_header(value) if isinstance(value, str) else _malformed()
+    return None
+
+
+def _of_header(value: str) -> str:
+    scheme, _, token = value.strip().partition(" ")
+    token = token.strip()
+    if scheme.lower() != _BEARER or not token or " " in token:
+        _malformed()
+    return token
+
+
+def _malformed() -> str:
+    raise Unauthenticated(_MALFORMED)
+
+
+def _cookie(scope: Scope) -> str | None:
+    for name, value in scope["headers"]:
+        if name == b"cookie":
+            try:
+                found = SimpleCookie(value.decode("latin-1")).get(COOKIE)
+            except CookieError:
+                continue
+            if found is not None:
+                return found.value
+    return None
+
+
+def _wants_event_stream(scope: Scope) -> bool:
+    return any(_EVENT_STREAM in value for name, value in scope["headers"] if name == b"accept")
+
+
+def has_authorization(scope: Scope) -> bool:
+    """Whether a request has an Authorization header, of whatever form."""
+    return any(name == b"authorization" for name, _ in scope["headers"])

@@ -1,0 +1,322 @@
+"""Who is asking, on every transport: tokens where they belong, nothing without one, and the end of one."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx
+import orjson
+import pytest
+import pytest_asyncio
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.typing import Subprotocol
+
+from kvs_graphql.auth import hash_of, new_token
+from kvs_graphql.demo.broker import EmbeddedBroker
+from kvs_graphql.web import http as http_module
+from kvs_graphql.web import websocket as websocket_module
+from tests.auth.issuer import AUDIENCE, ISSUER, Issuer, write_keys
+from tests.deadline import SECONDS_MAX
+from tests.serving import Served, serving_topic
+from tests.transports import MULTIPART_ACCEPT, TRANSPORT_WS
+from tests.web.posting import JSON, codes
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+TOKEN = new_token()
+QUERY = {"query": '{ value(key: "a") { value } }'}
+ANSWER = {"value": {"value": "1"}}
+SUBSCRIPTION = {"query": "subscription { updates(snapshot: true) { entry { value } kind } }"}
+EVENTS = "text/event-stream"
+KNOWN_PATHS = ["/metrics", "/schema.graphql"]
+REQUESTS = [
+    ("POST", QUERY, JSON),
+    ("GET", QUERY, JSON),
+    ("POST", SUBSCRIPTION, EVENTS),
+    ("GET", SUBSCRIPTION, EVENTS),
+    ("POST", SUBSCRIPTION, MULTIPART_ACCEPT),
+    ("GET", SUBSCRIPTION, MULTIPART_ACCEPT),
+    ("POST", QUERY, EVENTS),
+]
+STREAMS = [request for request in REQUESTS if request[1] is SUBSCRIPTION]
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def served(embedded_broker: EmbeddedBroker, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Served]:
+    directory = tmp_path_factory.mktemp("authentication")
+    settings: dict[str, Any] = {
+        "tokens": (f"ann:{hash_of(TOKEN)}",),
+        "jwt_issuer": ISSUER,
+        "jwt_audience": (AUDIENCE,),
+        "jwt_jwks_file": write_keys(directory / "jwks.json", Issuer().jwk()),
+        "enable_writes": True,
+        "cors_origins": ("https://pages.example",),
+    }
+    async with serving_topic(embedded_broker, directory, (b"a", b"1"), **settings) as topic:
+        yield topic.served
+
+
+@pytest.fixture(params=["static", "JWT"])
+def token(request: pytest.FixtureRequest) -> str:
+    return TOKEN if request.param == "static" else Issuer().token()
+
+
+def bearer(token: str) -> dict[str, str]:
+    return {"authorization": f"Bearer {token}"}
+
+
+def arguments(method: str, body: dict[str, str], accept: str, headers: dict[str, str]) -> dict[str, Any]:
+    return {"headers": headers | {"accept": accept}} | ({"params": body} if method == "GET" else {"json": body})
+
+
+async def first_part(served: Served, method: str, body: dict[str, str], accept: str, headers: dict[str, str]) -> bytes:
+    """Return an answer until it has the value."""
+    found = b""
+    async with (
+        asyncio.timeout(SECONDS_MAX),
+        served.http.stream(method, "/graphql", **arguments(method, body, accept, headers)) as answer,
+    ):
+        assert answer.status_code == 200
+        async for chunk in answer.aiter_bytes():
+            found += chunk
+            if b'"value":"1"' in found:
+                break
+    return found
+
+
+def socket(served: Served, headers: dict[str, str] | None = None) -> connect:
+    url = served.run.url.replace("http", "ws", 1) + "/graphql"
+    subprotocols = [Subprotocol(TRANSPORT_WS)]
+    return connect(url, subprotocols=subprotocols, additional_headers=headers, proxy=None, open_timeout=SECONDS_MAX)
+
+
+async def begin(opened: ClientConnection, payload: object = None) -> None:
+    await opened.send(orjson.dumps({"type": "connection_init", "payload": payload}).decode())
+    assert orjson.loads(await opened.recv()) == {"type": "connection_ack"}
+
+
+async def subscribe(opened: ClientConnection) -> Any:
+    await opened.send(orjson.dumps({"type": "subscribe", "id": "1", "payload": SUBSCRIPTION}).decode())
+    return orjson.loads(await opened.recv())["payload"]["data"]["updates"]["entry"]
+
+
+@pytest.mark.parametrize(("method", "body", "accept"), REQUESTS)
+async def test_request_with_a_token_is_answered(
+    served: Served, token: str, method: str, body: dict[str, str], accept: str
+) -> None:
+    assert b'"value":"1"' in await first_part(served, method, body, accept, bearer(token))
+
+
+@pytest.mark.parametrize(("method", "body", "accept"), REQUESTS)
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"authorization": ""},
+        {"authorization": "Bearer"},
+        {"authorization": TOKEN},
+        {"authorization": f"Basic {TOKEN}"},
+        {"authorization": f"Bearer {TOKEN} {TOKEN}"},
+        bearer(TOKEN[:-1]),
+        bearer(hash_of(TOKEN)),
+        {"x-authorization": f"Bearer {TOKEN}"},
+        {"cookie": f"kvs_token={TOKEN}"},
+        {"cookie": f"kvs_token={TOKEN}", "sec-fetch-site": "cross-site"},
+        {"cookie": f"kvs_token={TOKEN}", "sec-fetch-site": "none"},
+        {"cookie": f"kvs_token={TOKEN}", "origin": "https://evil.example"},
+    ],
+    ids=lambda headers: str(headers).replace(TOKEN, "TOKEN"),
+)
+async def test_request_without_a_valid_token_is_refused(
+    served: Served, method: str, body: dict[str, str], accept: str, headers: dict[str, str]
+) -> None:
+    answer = await served.http.request(method, "/graphql", **arguments(method, body, accept, headers))
+    assert answer.status_code in ({401, 403} if method == "GET" and len(headers) > 1 else {401})
+    assert b'"value"' not in answer.content
+    if answer.status_code == 401:
+        assert codes(answer) == ["UNAUTHENTICATED"]
+        assert answer.headers["www-authenticate"].startswith('Bearer realm="kvs-graphql"')
+
+
+@pytest.mark.parametrize(
+    "claims",
+    [{"exp": time.time() - 3600}, {"aud": "else"}, {"iss": "https://evil.example"}, {"nbf": time.time() + 3600}],
+    ids=str,
+)
+@pytest.mark.parametrize(("method", "body", "accept"), REQUESTS)
+async def test_jwt_that_is_not_valid_is_refused_on_every_transport(
+    served: Served, method: str, body: dict[str, str], accept: str, claims: dict[str, Any]
+) -> None:
+    headers = bearer(Issuer().token(**claims))
+    answer = await served.http.request(method, "/graphql", **arguments(method, body, accept, headers))
+    assert (answer.status_code, codes(answer)) == (401, ["UNAUTHENTICATED"])
+    assert "invalid_token" in answer.headers["www-authenticate"]
+    with pytest.raises(InvalidStatus) as refused:
+        await socket(served, headers)
+    assert refused.value.response.status_code == 401
+
+
+@pytest.mark.parametrize("name", ["access_token", "token", "authorization", "kvs_token"])
+async def test_no_token_is_taken_from_a_url(served: Served, name: str) -> None:
+    for value in (TOKEN, f"Bearer {TOKEN}"):
+        assert (await served.http.get("/graphql", params=QUERY | {name: value})).status_code == 401
+        assert (await served.http.get("/metrics", params={name: value})).status_code == 401
+
+
+async def test_two_authorization_headers_are_refused(served: Served) -> None:
+    headers = httpx.Headers([("authorization", f"Bearer {TOKEN}"), ("authorization", "Bearer other")])
+    assert (await served.http.post("/graphql", json=QUERY, headers=headers)).status_code == 401
+
+
+async def test_request_that_is_refused_writes_nothing_and_reads_no_body(served: Served) -> None:
+    write = {"query": 'mutation { set(key: "unknown", value: "1") { offset } }'}
+    assert (await served.http.post("/graphql", json=write)).status_code == 401
+    too_large = b"{" + b" " * 2_000_000
+    answer = await served.http.post("/graphql", content=too_large, headers={"content-type": JSON})
+    assert answer.status_code == 401, "not 413"
+    answer = await served.http.post(
+        "/graphql", json={"query": '{ value(key: "unknown") { value } }'}, headers=bearer(TOKEN)
+    )
+    assert answer.json()["data"] == {"value": None}
+
+
+@pytest.mark.parametrize("path", KNOWN_PATHS)
+async def test_what_tells_of_tables_is_for_those_who_are_known(served: Served, token: str, path: str) -> None:
+    refused = await served.http.get(path)
+    assert (refused.status_code, codes(refused)) == (401, ["UNAUTHENTICATED"])
+    assert (await served.http.get(path, headers=bearer(token))).status_code == 200
+
+
+async def test_probes_and_pages_are_for_all_and_tell_nothing(served: Served, token: str) -> None:
+    assert (await served.http.get("/healthz")).status_code == 200
+    assert (await served.http.get("/readyz")).json() == {"ready": True}
+    assert (await served.http.get("/readyz", headers=bearer(token))).json()["state"] == "LIVE"
+    browser = {"accept": "text/html"}
+    for headers in (browser, browser | bearer("wrong")):
+        page = await served.http.get("/graphql", params=QUERY, headers=headers)
+        assert (page.status_code, page.headers["content-type"]) == (200, "text/html; charset=utf-8")
+    assert (await served.http.get("/", headers=browser)).status_code in {200, 307}
+
+
+@pytest.mark.parametrize("form", ["authorization", "Authorization", "headers"])
+async def test_websocket_with_a_token_is_served(served: Served, token: str, form: str) -> None:
+    async with asyncio.timeout(SECONDS_MAX):
+        async with socket(served, bearer(token)) as opened:
+            await begin(opened)
+            assert await subscribe(opened) == {"value": "1"}
+        value = f"bearer {token}"
+        payload = {"headers": {"Authorization": value}} if form == "headers" else {form: value}
+        async with socket(served) as opened:
+            await begin(opened, payload)
+            assert await subscribe(opened) == {"value": "1"}
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        None,
+        {},
+        {"authorization": TOKEN},
+        {"authorization": f"Bearer {TOKEN[:-1]}"},
+        {"authorization": None},
+        {"authorization": ["Bearer", TOKEN]},
+        {"headers": [f"Bearer {TOKEN}"]},
+        {"token": TOKEN},
+    ],
+    ids=lambda payload: str(payload).replace(TOKEN, "TOKEN"),
+)
+async def test_websocket_without_a_valid_token_is_closed_so_that_the_client_comes_back_with_one(
+    served: Served, payload: object
+) -> None:
+    async with asyncio.timeout(SECONDS_MAX), socket(served, {"cookie": f"kvs_token={TOKEN}"}) as opened:
+        with pytest.raises(ConnectionClosed) as closed:
+            await begin(opened, payload)
+        assert closed.value.rcvd is not None
+        assert closed.value.rcvd.code == 4403
+
+
+async def test_websocket_that_does_not_begin_gets_nothing(served: Served) -> None:
+    async with asyncio.timeout(SECONDS_MAX), socket(served) as opened:
+        with pytest.raises(ConnectionClosed) as closed:
+            await subscribe(opened)
+        assert closed.value.rcvd is not None
+        assert closed.value.rcvd.code == 4401
+
+
+class Late:
+    """A clock that stands just before the end of a token."""
+
+    def __init__(self, expires_at: float) -> None:
+        self._now = expires_at - 0.05
+
+    def time(self) -> float:
+        return self._now
+
+
+@pytest.fixture
+def ending(monkeypatch: pytest.MonkeyPatch) -> str:
+    """A token that ends soon after whatever begins with it."""
+    expires_at = time.time() + 3600
+    for module in (http_module, websocket_module):
+        # The service allows for 30 seconds between the clocks.
+        monkeypatch.setattr(module, "time", Late(expires_at + 30.0))
+    return Issuer().token(exp=expires_at)
+
+
+@pytest.mark.parametrize(("method", "body", "accept"), STREAMS)
+async def test_stream_ends_with_its_token_and_without_its_end(
+    served: Served, ending: str, method: str, body: dict[str, str], accept: str
+) -> None:
+    sent = arguments(method, body, accept, bearer(ending))
+    async with asyncio.timeout(SECONDS_MAX), served.http.stream(method, "/graphql", **sent) as answer:
+        content = await answer.aread()
+    assert b"complete" not in content
+    assert b"--graphql--" not in content
+    assert b"errors" not in content
+
+
+@pytest.mark.parametrize("by_header", [True, False])
+async def test_websocket_is_closed_at_the_end_of_its_token_without_error_or_complete(
+    served: Served, ending: str, by_header: bool
+) -> None:
+    async with asyncio.timeout(SECONDS_MAX), socket(served, bearer(ending) if by_header else None) as opened:
+        await begin(opened, None if by_header else {"authorization": f"Bearer {ending}"})
+        await opened.send(orjson.dumps({"type": "subscribe", "id": "1", "payload": SUBSCRIPTION}).decode())
+        messages = []
+        with pytest.raises(ConnectionClosed) as closed:
+            while True:
+                messages.append(orjson.loads(await opened.recv()))
+    assert closed.value.rcvd is not None
+    assert (closed.value.rcvd.code, closed.value.rcvd.reason) == (4403, "The token has expired.")
+    assert {message["type"] for message in messages} <= {"next"}
+
+
+async def test_event_source_is_known_by_a_cookie_that_a_post_sets_and_a_delete_ends(served: Served, token: str) -> None:
+    assert (await served.http.post("/graphql/session")).status_code == 401
+    assert (await served.http.post("/graphql/session", headers=bearer("wrong"))).status_code == 401
+    begun = await served.http.post("/graphql/session", headers=bearer(token))
+    assert begun.status_code == 204
+    cookie, *attributes = begun.headers["set-cookie"].split("; ")
+    assert cookie == f"kvs_token={token}"
+    assert {"HttpOnly", "SameSite=Strict"} <= set(attributes)
+    assert any(attribute.startswith("Max-Age=") for attribute in attributes) is (token != TOKEN)
+    assert not any(attribute.startswith(("Domain", "Path")) for attribute in attributes)
+    for page in ({"sec-fetch-site": "same-origin"}, {"origin": "https://pages.example"}, {"origin": served.run.url}):
+        assert await first_part(served, "GET", SUBSCRIPTION, EVENTS, {"cookie": cookie, **page})
+        for accept in (JSON, MULTIPART_ACCEPT):
+            sent = arguments("GET", QUERY, accept, {"cookie": cookie, **page})
+            assert (await served.http.get("/graphql", **sent)).status_code == 401
+        assert (await served.http.get("/metrics", headers={"cookie": cookie, **page})).status_code == 401
+    ended = await served.http.delete("/graphql/session")
+    assert ended.headers["set-cookie"].startswith("kvs_token=; HttpOnly; SameSite=Strict; Max-Age=0")
+
+
+@pytest.mark.parametrize(
+    "cookie", ["kvs_token", "kvs_token=", "a=b", "=;=;", 'kvs_token="', "a\tkvs_token=x", "x" * 5_000]
+)
+async def test_cookie_of_any_form_gets_an_answer(served: Served, cookie: str) -> None:
+    sent = arguments("GET", SUBSCRIPTION, EVENTS, {"sec-fetch-site": "same-origin"})
+    sent["headers"] = {**sent["headers"], "cookie": cookie}
+    assert (await served.http.get("/graphql", **sent)).status_code == 401

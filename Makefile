@@ -11,7 +11,7 @@ help: ## List the targets
 $(VENV)/installed: pyproject.toml constraints.txt hatch_build.py web/package-lock.json
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
-	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[demo]' --group dev
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[demo,schemas]' --group dev
 	@touch $@
 
 install: $(VENV)/installed ## Install everything into .venv

@@ -1,0 +1,152 @@
+"""What is known of the sizes of all values of a type, before any of them is seen."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from kvs_graphql.formats.avro.types import Array, AvroType, Fixed, Map, Record, Union, direct_records, inner_types
+from kvs_graphql.formats.errors import BadSchema
+from kvs_graphql.formats.limits import FormatLimits
+
+_BYTES = {"null": 0, "float": 4, "double": 8}
+_Quantity = TypeVar("_Quantity", int, float)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Bounds:
+    """What the values of a type, and those within them, can be like."""
+
+    recursive: bool
+    """Whether a record may lie in itself, by way of others."""
+    empties: dict[Record, int]
+    """Values without any bytes, such as nulls, that each value of a record contains."""
+    bytes_min: dict[Record, float]
+    """The fewest bytes of any value of a record."""
+
+    def weight(self, avro_type: AvroType) -> int:
+        """As how many items an item of that type counts: with what it contains that takes no bytes."""
+        return max(1, _empties(avro_type, self.empties, self.bytes_min))
+
+    def items_per_byte_max(self, root: AvroType) -> float:
+        """The most items for each byte of a value. What a branch of a union contains without bytes are items, too."""
+        return max(map(self._items_per_byte, _types(root)), default=1)
+
+    def _items_per_byte(self, avro_type: AvroType) -> float:
+        if isinstance(avro_type, Array) and not _bytes_min(avro_type.items, self.bytes_min):
+            return math.inf
+        if isinstance(avro_type, Array | Map):
+            return max(map(self.weight, inner_types(avro_type)))
+        return 1 + max((self.empties[one] for one in inner_types(avro_type) if isinstance(one, Record)), default=0)
+
+
+def bounds_of(root: AvroType, limits: FormatLimits) -> Bounds:
+    """The bounds of a schema's values.
+
+    Raises:
+        BadSchema: A value would have to contain itself, or more than a value may.
+    """
+    records, recursive = _inner_first(root)
+    bytes_min = _settled(records, math.inf, lambda record, known: sum(_bytes_min(f.type, known) for f in record.fields))
+    endless = [record.name for record in records if bytes_min[record] == math.inf]
+    if endless:
+        raise BadSchema(f"each value of {endless[0]} contains another one, without an end")
+    parts = _settled(records, 1, lambda record, known: 1 + sum(_parts(f.type, known) for f in record.fields))
+    if max(parts.values(), default=0) > limits.schema_fields_max:
+        raise BadSchema(f"each value contains more than {limits.schema_fields_max:,} fields of records")
+    if not recursive and _depth(root, _settled(records, 0, _record_depth)) > limits.depth_max:
+        raise BadSchema(f"values are nested deeper than {limits.depth_max:,} levels")
+    empties = _settled(records, 0, lambda record, known: _record_empties(record, known, bytes_min))
+    return Bounds(recursive, empties, bytes_min)
+
+
+def _inner_first(root: AvroType) -> tuple[list[Record], bool]:
+    """All records, those that others contain first where there is such an order, and whether there is none."""
+    finished: dict[Record, bool] = {}
+    order: list[Record] = []
+    recursive = False
+    pending = [(record, False) for record in _records(root)]
+    while pending:
+        record, left = pending.pop()
+        if left:
+            finished[record] = True
+            order.append(record)
+        elif record not in finished:
+            finished[record] = False
+            pending.append((record, True))
+            inner = direct_records(record)
+            recursive |= any(finished.get(one) is False for one in inner)
+            pending.extend((one, False) for one in inner if one not in finished)
+    return order, recursive
+
+
+def _records(root: AvroType) -> list[Record]:
+    return [root] if isinstance(root, Record) else direct_records(root)
+
+
+def _types(root: AvroType) -> list[AvroType]:
+    """All types, each once."""
+    seen = {root: None}
+    pending = [root]
+    while pending:
+        for one in inner_types(pending.pop()):
+            if one not in seen:
+                seen[one] = None
+                pending.append(one)
+    return list(seen)
+
+
+def _settled(
+    records: list[Record], first: _Quantity, of: Callable[[Record, dict[Record, _Quantity]], _Quantity]
+) -> dict[Record, _Quantity]:
+    """A quantity of each record that depends on those of others, repeated until it changes no more."""
+    known = dict.fromkeys(records, first)
+    changed = True
+    while changed:
+        changed = False
+        for record in records:
+            quantity = of(record, known)
+            changed |= quantity != known[record]
+            known[record] = quantity
+    return known
+
+
+def _bytes_min(avro_type: AvroType, known: dict[Record, float]) -> float:
+    match avro_type:
+        case Record():
+            return known[avro_type]
+        case Union():
+            return 1 + min(_bytes_min(branch, known) for branch in avro_type.branches)
+        case Fixed():
+            return avro_type.size
+        case _:
+            return _BYTES.get(avro_type.kind, 1)
+
+
+def _parts(avro_type: AvroType, known: dict[Record, int]) -> int:
+    return known[avro_type] if isinstance(avro_type, Record) else 1
+
+
+def _record_depth(record: Record, known: dict[Record, int]) -> int:
+    return 1 + max((_depth(each.type, known) for each in record.fields), default=0)
+
+
+def _depth(avro_type: AvroType, known: dict[Record, int]) -> int:
+    match avro_type:
+        case Record():
+            return known[avro_type]
+        case Array() | Map() | Union():
+            below = max(_depth(one, known) for one in inner_types(avro_type))
+            return below if isinstance(avro_type, Union) else below + 1
+        case _:
+            return 0
+
+
+def _record_empties(record: Record, known: dict[Record, int], bytes_min: dict[Record, float]) -> int:
+    return (not bytes_min[record]) + sum(_empties(each.type, known, bytes_min) for each in record.fields)
+
+
+def _empties(avro_type: AvroType, known: dict[Record, int], bytes_min: dict[Record, float]) -> int:
+    if isinstance(avro_type, Record):
+        return known[avro_type]
+    return int(not _bytes_min(avro_type, bytes_min))

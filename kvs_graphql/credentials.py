@@ -1,4 +1,4 @@
-"""Secrets from files, and certificates, towards Kafka and clients. Errors name the file and the cause, no secret."""
+"""Secrets from files, and the certificates of connections. Errors name the file and the cause, no secret."""
 
 import os
 import ssl
@@ -30,9 +30,13 @@ def read_secret(name: str, path: Path) -> str:
 
 
 def tls_context(
-    ca_file: Path | None, certificate_file: Path | None, key_file: Path | None, key_password: str | None
+    ca_file: Path | None,
+    certificate_file: Path | None,
+    key_file: Path | None,
+    key_password: str | None,
+    prefix: str = "KVS_KAFKA_",
 ) -> ssl.SSLContext:
-    """Return the TLS context for connections to Kafka. It never prompts for a password.
+    """Return the TLS context for connections. It never prompts for a password; `prefix` is that of the variables.
 
     Raises:
         BadSetting: A file cannot be read, or holds something else, or the key needs another password.
@@ -40,9 +44,9 @@ def tls_context(
     try:
         context = ssl.create_default_context(cafile=ca_file)
     except OSError as error:
-        raise BadSetting(f"KVS_KAFKA_CA_FILE={ca_file}: {_cause(error)}") from None
+        raise BadSetting(f"{prefix}CA_FILE={ca_file}: {_cause(error)}") from None
     if certificate_file is not None:
-        _load_certificate(context, "KVS_KAFKA", certificate_file, key_file, key_password)
+        _load_certificate(context, certificate_file, key_file, key_password, prefix)
     return context
 
 
@@ -54,12 +58,12 @@ def server_tls_context(certificate_file: Path, key_file: Path, key_password: str
     """
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.set_alpn_protocols(["http/1.1"])
-    _load_certificate(context, "KVS_TLS", certificate_file, key_file, key_password)
+    _load_certificate(context, certificate_file, key_file, key_password, "KVS_TLS_")
     return context
 
 
 def _load_certificate(
-    context: ssl.SSLContext, prefix: str, certificate_file: Path, key_file: Path | None, password: str | None
+    context: ssl.SSLContext, certificate_file: Path, key_file: Path | None, password: str | None, prefix: str
 ) -> None:
     is_encrypted = False
 
@@ -72,11 +76,11 @@ def _load_certificate(
         # Without a function, OpenSSL would prompt for the password of an encrypted key.
         context.load_cert_chain(certificate_file, key_file, ask)
     except (OSError, ValueError) as error:
-        files = f"{prefix}_CERTIFICATE_FILE={certificate_file} with {prefix}_KEY_FILE={key_file}"
+        files = f"{prefix}CERTIFICATE_FILE={certificate_file} with {prefix}KEY_FILE={key_file}"
         if is_encrypted and password:
-            cause = f"the key is encrypted with another password than {prefix}_KEY_PASSWORD"
+            cause = f"the key is encrypted with another password than {prefix}KEY_PASSWORD"
         elif is_encrypted:
-            cause = f"the key is encrypted: set {prefix}_KEY_PASSWORD"
+            cause = f"the key is encrypted: set {prefix}KEY_PASSWORD"
         else:
             cause = _cause(error)
         raise BadSetting(f"{files}: {cause}") from None

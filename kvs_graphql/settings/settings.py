@@ -19,9 +19,19 @@ from pydantic_settings import (
 
 from kvs_graphql.credentials import read_secret, tls_context
 from kvs_graphql.settings.access import AccessSettings, split
+from kvs_graphql.settings.formats import FORMAT_FIELDS, TypedSettings
 from kvs_graphql.settings.names import PREFIX, variable
+from kvs_graphql.settings.secrets import revealed
 from kvs_graphql.settings.sources import ConfigFile, Variables, WithoutTopics
-from kvs_graphql.settings.tables import TableSettings, Tombstones, Topic, Unreadable, check_names
+from kvs_graphql.settings.tables import (
+    TableSettings,
+    Tombstones,
+    Topic,
+    Unreadable,
+    alias_of,
+    check_formats,
+    check_names,
+)
 
 _ORIGIN = re.compile(r"https?://[^/?#@\s]+")
 _HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
@@ -41,7 +51,7 @@ Seconds = Annotated[float, Field(gt=0)]
 SECRETS = ("kafka_password", "kafka_key_password", "tls_key_password")
 
 
-class Settings(AccessSettings):
+class Settings(AccessSettings, TypedSettings):
     """The settings of one service, frozen. Use `load_settings` to make one."""
 
     model_config = SettingsConfigDict(
@@ -323,7 +333,7 @@ class Settings(AccessSettings):
     @model_validator(mode="after")
     def _check_combinations(self) -> Self:
         """Check what depends on several settings, or on files."""
-        for name in ("topic", "enable_writes") if self.tables else ():
+        for name in ("topic", "enable_writes", *FORMAT_FIELDS) if self.tables else ():
             if name in self.model_fields_set:
                 raise ValueError(f"{variable(name)} is for a service of one topic: with tables, each has its own")
         if self.kafka_security_protocol.startswith("SASL") and not (self.kafka_username and self.kafka_password):
@@ -339,26 +349,32 @@ class Settings(AccessSettings):
             path: Path | None = getattr(self, name)
             if path is not None and not path.is_file():
                 raise ValueError(f"{variable(name)}={path}: no such file")
-        password = self.kafka_key_password
+        check_formats(self._tables, has_registry=self.schema_registry.url is not None)
         tls_context(
             self.kafka_ca_file,
             self.kafka_certificate_file,
             self.kafka_key_file,
-            None if password is None else password.get_secret_value(),
+            revealed(self.kafka_key_password),
         )
         return self
 
     @property
     def catalog(self) -> dict[str, TableSettings]:
         """The tables by name: those of the configuration, or the only one, without a name."""
-        tables = self.tables or {"": TableSettings(topic=self.topic, writes=self.enable_writes)}
         defaults = {"tombstones": self.tombstones, "unreadable": self.unreadable}
         return {
             name: table.model_copy(
                 update={key: value for key, value in defaults.items() if getattr(table, key) is None}
             )
-            for name, table in tables.items()
+            for name, table in self._tables.items()
         }
+
+    @property
+    def _tables(self) -> dict[str, TableSettings]:
+        if self.tables:
+            return self.tables
+        formats = {alias_of(name): getattr(self, name) for name in FORMAT_FIELDS}
+        return {"": TableSettings(topic=self.topic, writes=self.enable_writes, **formats)}
 
     def database_of(self, table: str) -> Path:
         """The file of the table with that name, which may be empty."""

@@ -9,9 +9,11 @@ from typing import Any
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 
+from kvs_graphql.settings.formats import FORMAT_FIELDS
+
 CONFIG_VARIABLE = "KVS_CONFIG"
 _DEFAULT_CONFIG = Path("kvs.toml")
-_WHAT_IS_SERVED = frozenset({"tables", "topic", "enable_writes"})
+_WHAT_IS_SERVED = frozenset({"tables", "topic", "enable_writes", *FORMAT_FIELDS})
 
 
 class ConfigFile(PydanticBaseSettingsSource):

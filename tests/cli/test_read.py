@@ -17,8 +17,8 @@ import pytest_asyncio
 
 from kvs_graphql.api import print_schema
 from kvs_graphql.cli import main
+from kvs_graphql.cli.options import settings_table
 from kvs_graphql.demo.broker import EmbeddedBroker
-from kvs_graphql.settings import Settings, variable
 from kvs_graphql.state import State
 from tests.deadline import SECONDS_MAX
 from tests.serving import Pair, ServedTopic, serving, serving_topic
@@ -232,12 +232,13 @@ async def test_schema_prints_only_the_schema(answers: dict[str, Ended]) -> None:
 
 async def test_help_lists_every_setting_and_every_command(answers: dict[str, Ended]) -> None:
     text = answers["--help"].output
-    assert [name for name in Settings.model_fields if not re.search(rf"\b{variable(name)}\b", text)] == []
+    assert [one.variable for one in settings_table() if not re.search(rf"\b{one.variable}\b", text)] == []
     assert len(main.commands) > 5
     assert [name for name in main.commands if not re.search(rf"^  {name} ", text, re.MULTILINE)] == []
 
 
 async def test_serve_has_a_flag_for_every_setting(answers: dict[str, Ended]) -> None:
     text = answers["serve --help"].output
-    flags = [f"--{name.replace('_', '-')}" for name in Settings.model_fields if name != "tables"]
+    names = [one.variable.removeprefix("KVS_").lower() for one in settings_table() if one.name != "tables"]
+    flags = [f"--{name.replace('__', '-').replace('_', '-')}" for name in names]
     assert [flag for flag in flags if not re.search(rf"^  {flag}(?![\w-])", text, re.MULTILINE)] == []

@@ -3,7 +3,7 @@
 import os
 import re
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -19,7 +19,7 @@ def kafka_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaBrok
     Skips with the reason where Java or the jars are missing, and fails instead under KVS_REQUIRE_KAFKA=1. A broker that
     does not start is always a failure.
     """
-    _require_java()
+    require(java, jars)
     broker = KafkaBroker(tmp_path_factory.mktemp("kafka"), java_options=QUICK_START)
     broker.start()
     try:
@@ -31,7 +31,7 @@ def kafka_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaBrok
 @pytest.fixture(scope="module")
 def secured_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecuredBroker]:
     """One broker with users, rights and certificates for the tests of a module. Skips as `kafka_broker` does."""
-    _require_java()
+    require(java, jars)
     broker = SecuredBroker(tmp_path_factory.mktemp("secured"))
     broker.start()
     try:
@@ -47,20 +47,12 @@ def topic(request: pytest.FixtureRequest) -> str:
     return f"{readable}-{uuid.uuid4().hex[:8]}"
 
 
-def _require_java() -> None:
-    """Skip, or under KVS_REQUIRE_KAFKA=1 fail, where no broker can run."""
-    missing = _missing()
-    if missing and os.environ.get("KVS_REQUIRE_KAFKA") == "1":
-        pytest.fail(f"KVS_REQUIRE_KAFKA=1, but: {missing}", pytrace=False)
-    if missing:
-        pytest.skip(missing)
-
-
-def _missing() -> str:
-    """Return why no broker can run here; empty if one can."""
+def require(*needs: Callable[[], object]) -> None:
+    """Skip, or under KVS_REQUIRE_KAFKA=1 fail, where one of these raises KafkaMissing."""
     try:
-        java()
-        jars()
-    except KafkaMissing as reason:
-        return str(reason)
-    return ""
+        for need in needs:
+            need()
+    except KafkaMissing as missing:
+        if os.environ.get("KVS_REQUIRE_KAFKA") == "1":
+            pytest.fail(f"KVS_REQUIRE_KAFKA=1, but: {missing}", pytrace=False)
+        pytest.skip(str(missing))

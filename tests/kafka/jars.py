@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 from filelock import FileLock
@@ -43,12 +44,44 @@ def jars() -> Path:
     """
     chosen = os.environ.get("KVS_KAFKA_JARS")
     directory = Path(chosen).absolute() if chosen else _default_directory()
+    return filled(directory, _holds_broker, _copy)
+
+
+def filled(directory: Path, is_complete: Callable[[Path], bool], fill: Callable[[Path], None]) -> Path:
+    """Return the directory, which `fill` makes the first time. Several runs, or processes of one, may start at once."""
     directory.parent.mkdir(parents=True, exist_ok=True)
-    # Several runs, or several processes of one, start at once.
     with FileLock(f"{directory}.lock"):
-        if not _holds_broker(directory):
-            _fill(directory)
+        if not is_complete(directory):
+            # Made elsewhere and renamed, so that the directory is always complete.
+            with tempfile.TemporaryDirectory(dir=directory.parent, prefix="copying-") as aside:
+                complete = Path(aside) / "complete"
+                fill(complete)
+                complete.rename(directory)
     return directory
+
+
+def run_maven(*arguments: str, need: str) -> str:
+    """Run Maven, and return its output.
+
+    Raises KafkaMissing if it is missing or fails; `need` says what is needed without it.
+    """
+    maven = _program("mvn", f"Apache Maven, or {need}")
+    try:
+        run = subprocess.run(
+            [maven, "-q", "-B", *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=COPY_SECONDS_MAX,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as timeout:
+        raise KafkaMissing(f"Maven did not end within {COPY_SECONDS_MAX} s: {arguments}") from timeout
+    output = run.stdout.strip()[-2000:]
+    if run.returncode != 0:
+        raise KafkaMissing(f"Maven failed:\n{output}")
+    return output
 
 
 def _default_directory() -> Path:
@@ -59,31 +92,11 @@ def _holds_broker(directory: Path) -> bool:
     return any(directory.glob("kafka_2.13-*.jar"))
 
 
-def _fill(directory: Path) -> None:
-    maven = _program("mvn", "Apache Maven, or KVS_KAFKA_JARS naming a directory of the broker's jars")
-    # Copied elsewhere and renamed, so that the directory is always complete.
-    with tempfile.TemporaryDirectory(dir=directory.parent, prefix="copying-") as aside:
-        complete = Path(aside) / "jars"
-        _copy(maven, complete)
-        complete.rename(directory)
-
-
-def _copy(maven: str, directory: Path) -> None:
+def _copy(directory: Path) -> None:
     goal = ["dependency:copy-dependencies", f"-DoutputDirectory={directory}"]
-    try:
-        run = subprocess.run(
-            [maven, "-q", "-B", "-f", str(POM), *goal],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=COPY_SECONDS_MAX,
-            check=False,
-        )
-    except subprocess.TimeoutExpired as timeout:
-        raise KafkaMissing(f"Maven did not bring the broker's jars within {COPY_SECONDS_MAX} s") from timeout
-    if run.returncode != 0 or not _holds_broker(directory):
-        raise KafkaMissing(f"Maven could not bring the broker's jars:\n{run.stdout.strip()[-2000:]}")
+    output = run_maven("-f", str(POM), *goal, need="KVS_KAFKA_JARS naming a directory of the broker's jars")
+    if not _holds_broker(directory):
+        raise KafkaMissing(f"Maven did not bring the broker's jars:\n{output}")
 
 
 def _program(name: str, need: str) -> str:

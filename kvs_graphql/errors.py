@@ -7,6 +7,7 @@
     │   ├── TooManyKeys             TOO_MANY_KEYS
     │   ├── NotUtf8                 NOT_UTF8
     │   ├── NotJson                 NOT_JSON
+    │   ├── Undecodable             UNDECODABLE
     │   ├── BadCursor               BAD_CURSOR
     │   ├── LimitExceeded           LIMIT_EXCEEDED
     │   │   └── BudgetExceeded      LIMIT_EXCEEDED
@@ -79,6 +80,12 @@ class NotJson(ClientError):
     """A value was requested as JSON, but is not."""
 
     code = "NOT_JSON"
+
+
+class Undecodable(ClientError):
+    """A value was requested as what its schema says, but its bytes are not that, or the schema is not known."""
+
+    code = "UNDECODABLE"
 
 
 class BadCursor(ClientError):

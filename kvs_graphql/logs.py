@@ -15,6 +15,8 @@ from kvs_graphql.printable import printable, printable_json
 _MINIMUM_LEVELS = {
     "aiokafka": (logging.CRITICAL, logging.NOTSET),
     "aiosqlite": (logging.WARNING, logging.NOTSET),
+    "httpcore": (logging.WARNING, logging.INFO),
+    "httpx": (logging.WARNING, logging.NOTSET),
     "uvicorn": (logging.WARNING, logging.INFO),
     "strawberry": (logging.WARNING, logging.NOTSET),
 }

@@ -16,7 +16,7 @@ exception is LIVE, which follows only CATCHING_UP. Any state can lead straight t
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import Enum
 from typing import NamedTuple
@@ -93,6 +93,23 @@ class TopicSnapshot(NamedTuple):
     topic_id: bytes
     end: Positions
     """The end of the committed records in each partition: its last stable offset."""
+
+
+@dataclass(frozen=True, slots=True)
+class SchemaStatus:
+    """Which schema a table's keys or values are shown with, and why not a newer one."""
+
+    part: str
+    """`key` or `value`."""
+    subject: str
+    """Its subject in the registry."""
+    version: int | None
+    """None while there is none."""
+    id: int | None
+    refused: tuple[tuple[int, str], ...] = ()
+    """Newer versions that are not adopted, and why, newest first."""
+    problem: str | None = None
+    """Why the last look at the registry changed nothing; None where all is well."""
 
 
 class EpochEnds:
@@ -202,6 +219,8 @@ class Lifecycle:
         """Whether the last attempt to commit succeeded."""
         self.permitted = True
         """Whether Kafka lets this service read the topic, as last heard."""
+        self.schemas: tuple[SchemaStatus, ...] = ()
+        """The schemas that come from a registry."""
         self._listeners: list[Callable[[Moment], None]] = []
 
     def listen(self, listener: Callable[[Moment], None]) -> None:
@@ -230,7 +249,22 @@ class Lifecycle:
     @property
     def ready(self) -> bool:
         """Whether clients can rely on the table."""
-        return self.caught_up and self.writable and self.permitted and self.moment.state is not State.STOPPED
+        sound = self.caught_up and self.writable and self.permitted and self.moment.state is not State.STOPPED
+        return sound and self._schema_problem is None
+
+    @property
+    def shown(self) -> Moment:
+        """The current moment; its reason is the missing schema where one is."""
+        problem = self._schema_problem
+        return self.moment if problem is None else replace(self.moment, reason=problem)
+
+    @property
+    def _schema_problem(self) -> str | None:
+        for schema in self.schemas:
+            if schema.version is None:
+                why = schema.problem or "the registry is asked"
+                return f"the schema of {schema.part}s, subject {schema.subject!r}, is not known: {why}"
+        return None
 
     def lag(self, positions: Positions) -> Positions:
         """Return how many offsets of each partition are committed in Kafka and not applied yet."""

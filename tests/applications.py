@@ -124,7 +124,7 @@ class Application:
         self.table = table
         self.metrics = Metrics()
         self.executor = executor(schema, executor_limits, self.metrics)
-        self.app = build_app(self.executor, schema.as_str(), table.catalog, self.metrics, OPTIONS)
+        self.app = build_app(self.executor, table.catalog, self.metrics, OPTIONS)
 
     async def post(self, request: object, *, accept: str = "application/json") -> Answer:
         """Return the answer to a POST whose body is one message, as uvicorn delivers a small one."""

@@ -40,13 +40,15 @@ DOORS: dict[str, set[str]] = {
     "watch": {"store", "feed", "cursor_validation", "turns", "records", "cursor", "errors"},
     "kafka": {"backoff", "credentials", "store", "feed", "state", "records", "cursor", "errors", "metrics"},
     "service": {"store", "feed", "cursor_validation", "watch", "state", "access", "records", "cursor", "errors"},
-    "tables": {"kafka", "service", "feed", "store", "state", "settings", "metrics", "errors"},
+    "formats": {"errors", "exact_json"},
+    "registry": {"backoff", "formats"},
+    "tables": {"kafka", "service", "feed", "store", "state", "settings", "metrics", "errors", "formats", "registry"},
     "exact_json": set(),
-    "api": {"service", "access", "budget", "exact_json", "records", "errors", "metrics"},
+    "api": {"service", "access", "budget", "exact_json", "formats", "records", "errors", "metrics"},
     "executor": {"api", "service", "access", "budget", "errors", "metrics"},
     "web": {"executor", "api", "service", "auth", "loopback", "turns", "access", "metrics", "errors"},
     "runtime": {
-        *("access", "api", "auth", "budget", "errors", "executor", "loopback", "metrics"),
+        *("access", "api", "auth", "budget", "errors", "executor", "formats", "loopback", "metrics"),
         *("service", "settings", "state", "tables", "web"),
     },
     "client": {"backoff", "errors"},
@@ -66,7 +68,11 @@ LIBRARIES: dict[str, set[str]] = {
     "psutil": {"demo"},
     "strawberry": {"api", "executor"},
     "graphql": {"api", "executor"},
-    "cachetools": {"api", "auth", "executor", "service"},
+    "fastavro": {"formats"},
+    "google": {"formats"},
+    "grpc_tools": {"formats"},
+    "jsonschema_rs": {"formats"},
+    "cachetools": {"api", "auth", "executor", "registry", "service"},
     "jwt": {"auth"},
     "jsonpointer": {"api"},
     "starlette": {"web"},
@@ -75,7 +81,7 @@ LIBRARIES: dict[str, set[str]] = {
     "websockets": {"runtime"},
     "httptools": set(),
     "uvloop": {"cli"},
-    "httpx": {"auth", "client"},
+    "httpx": {"auth", "client", "registry"},
     "httpx_sse": {"client"},
     "click": {"cli"},
     "rich": {"cli"},
@@ -274,7 +280,7 @@ def test_resolvers_see_only_the_service() -> None:
         for file, tree in with_resolvers.items()
         for name in _imports(tree)
         if name.startswith("kvs_graphql.")
-        and name.split(".")[1] not in {"api", "errors", "records", "service", "__version__"}
+        and name.split(".")[1] not in {"api", "errors", "formats", "records", "service", "__version__"}
     ]
     assert not strangers, _lines(strangers)
 

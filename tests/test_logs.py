@@ -14,14 +14,20 @@ from hypothesis import given
 from structlog.contextvars import bound_contextvars
 
 from kvs_graphql.logs import configure_logging
+from kvs_graphql.registry import ClientCredentials, RegistryConnection, RegistryLimits, open_registry
+from tests.deadline import SECONDS_MAX
+from tests.registry.front import answering_by_path, front_of
 from tests.test_printable import TEXT, unsafe
+
+SECRET = "swordfish"  # noqa: S105 - nobody has this password
 
 
 @pytest.fixture(autouse=True)
 def restored_logging() -> Iterator[None]:
     root = logging.getLogger()
     handlers, level, hook = root.handlers[:], root.level, sys.excepthook
-    levels = {name: logging.getLogger(name).level for name in ("aiokafka", "aiosqlite", "uvicorn", "strawberry")}
+    libraries = ("aiokafka", "aiosqlite", "httpcore", "httpx", "uvicorn", "strawberry")
+    levels = {name: logging.getLogger(name).level for name in libraries}
     yield
     root.handlers[:] = handlers
     root.setLevel(level)
@@ -171,3 +177,25 @@ def test_an_error_that_ends_the_process_is_logged(
     assert "uncaught exception" in head
     assert "\x1b" not in "".join((head, *rest))
     assert all(line.startswith("    ") for line in rest)
+
+
+@pytest.mark.parametrize("level", ["info", "debug"])
+async def test_requests_to_a_registry_log_no_secret_and_nothing_at_the_level_info(
+    capsys: pytest.CaptureFixture[str], level: str
+) -> None:
+    configure_logging(level, "json")
+    answers: dict[str, object] = {"/token": {"access_token": SECRET}, "/schemas/ids/1": {"schema": "{}"}}
+    async with front_of() as front:
+        front.behave(answering_by_path(answers))
+        credentials = ClientCredentials(f"{front.url}/token", "me", SECRET)
+        connections = [
+            RegistryConnection(front.url, username="ann", password=SECRET),
+            RegistryConnection(front.url, token=SECRET),
+            RegistryConnection(front.url, credentials=credentials),
+        ]
+        for connection in connections:
+            async with open_registry(connection, RegistryLimits(seconds_max=SECONDS_MAX)) as registry:
+                await registry.by_id(1)
+    logged = "\n".join(lines(capsys))
+    assert SECRET not in logged
+    assert ("/schemas/ids/1" in logged) == (level == "debug")

@@ -1,5 +1,6 @@
 """Values as JSON: each parsed once, however often and under however many names it is asked for."""
 
+from collections.abc import Callable
 from functools import lru_cache
 
 from cachetools import LRUCache
@@ -13,6 +14,10 @@ _POINTERS_CACHED = 128
 _POINTER_CACHED_CHARACTERS_MAX = 256
 _KEPT_BYTES_MIN = 4_096
 _KEPT_BYTES_MAX = 2 * 1_048_576
+
+
+def _value_of(record: Record) -> bytes:
+    return record.value or b""
 
 
 class JsonText:
@@ -30,8 +35,10 @@ class JsonText:
 class JsonValues:
     """Parses values; the last one, and large ones of late, are not parsed again."""
 
-    def __init__(self, bytes_max: int) -> None:
+    def __init__(self, bytes_max: int, text_of: Callable[[Record], bytes] = _value_of) -> None:
+        """`text_of` gives a record's value as the text that is parsed; by default, it is the text."""
         self._bytes_max = bytes_max
+        self._text_of = text_of
         self._last: tuple[Record | None, ExactJson] = (None, ExactJson(b"null"))
         # Held with their records: an identity is only one as long as its object lives.
         self._kept: LRUCache[int, tuple[Record, ExactJson]] = LRUCache(
@@ -60,7 +67,7 @@ class JsonValues:
             return parsed
         if (kept := self._kept.get(id(record))) is not None:
             return kept[1]
-        parsed = self._parse(record.value or b"")
+        parsed = self._parse(self._text_of(record))
         self._last = record, parsed
         if _KEPT_BYTES_MIN <= len(record.value or b"") <= _KEPT_BYTES_MAX:
             self._kept[id(record)] = record, parsed

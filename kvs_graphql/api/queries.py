@@ -7,7 +7,7 @@ import strawberry
 from strawberry import UNSET
 from strawberry.types.field import StrawberryField
 
-from kvs_graphql.api.context import OperationInfo, SelectionInfo
+from kvs_graphql.api.context import Operation, OperationInfo, SelectionInfo
 from kvs_graphql.api.costs import sized_by
 from kvs_graphql.api.encodings import Encoding, key_of
 from kvs_graphql.api.fields import AtLeast, MaxWait, given, root_field
@@ -16,12 +16,19 @@ from kvs_graphql.api.status import Status, status
 from kvs_graphql.api.tables import TableTypes
 from kvs_graphql.api.types import EncodingArgument, Node
 from kvs_graphql.errors import BadCursor, BadKey
+from kvs_graphql.records import Record
 from kvs_graphql.service import NO_WAIT, PageRequest, Wait
 
 
 def query_fields(types: TableTypes) -> list[StrawberryField]:
     """The fields that read one table."""
     table, entry_of, page_of = types.table, types.entry_of, types.page_of
+    key_of, adapted = types.keys.of_argument, types.keys.adapted
+    is_typed, has_encodings = types.data is not None, types.keys.encodings is not None
+
+    async def latest(context: Operation, keys: list[Any], encoding: Encoding, wait: Wait) -> list[Record | None]:
+        wanted = types.keys.wanted(context, keys, encoding)
+        return wanted.latest(await context.reads(table).get_many(wanted.all, wait))
 
     async def value(
         self: Any,
@@ -32,7 +39,13 @@ def query_fields(types: TableTypes) -> list[StrawberryField]:
         max_wait: MaxWait = UNSET,
     ) -> Any:
         context = info.context
-        (record,) = await context.reads(table).get_many([context.key(key, key_encoding)], _wait(at_least, max_wait))
+        if has_encodings:
+            (record,) = await latest(context, [key], key_encoding, _wait(at_least, max_wait))
+        else:
+            wanted = [key_of(context, key, key_encoding)]
+            (record,) = await context.reads(table).get_many(wanted, _wait(at_least, max_wait))
+        if is_typed:
+            await types.prepare([record])
         return entry_of(record, context.json_values)
 
     async def values(
@@ -44,8 +57,13 @@ def query_fields(types: TableTypes) -> list[StrawberryField]:
         max_wait: MaxWait = UNSET,
     ) -> Any:
         context, json_values = info.context, info.context.json_values
-        wanted = [context.key(key, key_encoding) for key in keys]
-        records = await context.reads(table).get_many(wanted, _wait(at_least, max_wait))
+        if has_encodings:
+            records = await latest(context, keys, key_encoding, _wait(at_least, max_wait))
+        else:
+            wanted = [key_of(context, key, key_encoding) for key in keys]
+            records = await context.reads(table).get_many(wanted, _wait(at_least, max_wait))
+        if is_typed:
+            await types.prepare(records)
         return [entry_of(record, json_values) for record in records]
 
     async def entries(  # noqa: PLR0913, PLR0917 - one for each argument of the field
@@ -70,6 +88,8 @@ def query_fields(types: TableTypes) -> list[StrawberryField]:
             counted="totalCount" in info.selected_names,
         )
         page = await context.reads(table).page(asked, _wait(at_least, max_wait))
+        if is_typed:
+            await types.prepare(page.records)
         return page_of(page, asked, context.json_values)
 
     return [
@@ -77,7 +97,7 @@ def query_fields(types: TableTypes) -> list[StrawberryField]:
             table,
             "value",
             strawberry.field,
-            value,
+            adapted(value),
             graphql_type=types.entry | None,
             description="The entry of a key; null where there is none.",
         ),
@@ -85,7 +105,7 @@ def query_fields(types: TableTypes) -> list[StrawberryField]:
             table,
             "values",
             strawberry.field,
-            values,
+            adapted(values),
             graphql_type=types.entries,
             description="The entry of each key, in the order of the keys; null where there is none.",
             directives=[sized_by("keys")],
@@ -94,7 +114,7 @@ def query_fields(types: TableTypes) -> list[StrawberryField]:
             table,
             "entries",
             strawberry.field,
-            entries,
+            adapted(entries),
             graphql_type=types.connection,
             description="A page of entries in byte order of their keys; `first` defaults to 100.",
             directives=[sized_by("first", "last", assumed=100, fields=["edges"])],
@@ -110,6 +130,7 @@ def shared_query_fields(tables: Sequence[TableTypes]) -> list[StrawberryField]:
         context = info.context
         table, key = _located(key_of(id), types_of)
         (record,) = await context.reads(table).get_many([context.catalog.limits.key(key)])
+        await types_of[table].prepare([record])
         return types_of[table].entry_of(record, context.json_values)
 
     async def status_(self: Any, info: OperationInfo) -> Status:

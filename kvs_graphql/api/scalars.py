@@ -3,7 +3,7 @@
 from typing import NewType
 
 import strawberry
-from graphql import GraphQLBoolean, GraphQLID, GraphQLInt, GraphQLString
+from graphql import GraphQLBoolean, GraphQLFloat, GraphQLID, GraphQLInt, GraphQLString
 from strawberry.types.scalar import ScalarDefinition
 
 Long = NewType("Long", int)
@@ -38,7 +38,22 @@ SCALARS: dict[object, ScalarDefinition] = {
 }
 
 WRITTEN_AS_THEY_ARE = frozenset(
-    {GraphQLString.name, GraphQLID.name, GraphQLBoolean.name, GraphQLInt.name, "Long", "Cursor", "JSON", "DateTime"}
+    {
+        *(GraphQLString.name, GraphQLID.name, GraphQLBoolean.name, GraphQLInt.name, "Long", "Cursor", "JSON"),
+        # Typed data is shown by its codec; nothing else has floats, which are all finite.
+        *(
+            GraphQLFloat.name,
+            "Int64",
+            "Decimal",
+            "Base64",
+            "Date",
+            "Time",
+            "DateTime",
+            "LocalDateTime",
+            "Duration",
+            "UUID",
+        ),
+    }
 )
 """Scalars whose values, of the types that resolvers declare, the encoder writes just as serialization would.
 

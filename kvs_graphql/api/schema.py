@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 import strawberry
+from strawberry.exceptions import DuplicatedTypeName
 from strawberry.schema.config import StrawberryConfig
 from strawberry.tools import create_type
 
@@ -10,28 +11,46 @@ from kvs_graphql.api.context import SelectionInfo
 from kvs_graphql.api.queries import query_fields, shared_query_fields
 from kvs_graphql.api.scalars import SCALARS
 from kvs_graphql.api.subscriptions import shared_subscription_fields, subscription_fields
-from kvs_graphql.api.tables import table_types
+from kvs_graphql.api.tables import TEXT, table_types
+from kvs_graphql.api.typed.scalars import TYPED_SCALARS
 from kvs_graphql.api.writes import MUTATION, mutation_fields
+from kvs_graphql.errors import BadSetting
+from kvs_graphql.formats import TableFormats
 
 
-def build_schema(writable: Mapping[str, bool] | None = None) -> strawberry.Schema:
+def build_schema(
+    writable: Mapping[str, bool] | None = None,
+    formats: Mapping[str, TableFormats] | None = None,
+    *,
+    json_bytes_max: int = 0,
+) -> strawberry.Schema:
     """The schema of a service.
 
     `writable` has the names of its tables, and whether each takes writes; by default, there is one without a name that
-    takes none. A schema without writes has no mutations at all.
+    takes none. A schema without writes has no mutations at all. `formats` has those of tables with a schema, whose
+    values are shown as JSON up to that many bytes.
+
+    Raises:
+        BadSetting: Types of two tables have the same name.
     """
-    tables = {table: (table_types(table), writes) for table, writes in (writable or {"": False}).items()}
+    tables = {
+        table: (table_types(table, (formats or {}).get(table, TEXT), json_bytes_max), writes)
+        for table, writes in (writable or {"": False}).items()
+    }
     all_types = [types for types, _ in tables.values()]
     queries = [field for types in all_types for field in query_fields(types)]
     subscriptions = [field for types in all_types for field in subscription_fields(types)]
     mutations = [field for types, writes in tables.values() if writes for field in mutation_fields(types)]
-    return strawberry.Schema(
-        query=create_type("Query", [*queries, *shared_query_fields(all_types)]),
-        mutation=create_type("Mutation", mutations, description=MUTATION) if mutations else None,
-        subscription=create_type("Subscription", [*subscriptions, *shared_subscription_fields()]),
-        types=[types.entry for types in all_types],
-        config=StrawberryConfig(scalar_map=SCALARS, info_class=SelectionInfo),
-    )
+    try:
+        return strawberry.Schema(
+            query=create_type("Query", [*queries, *shared_query_fields(all_types)]),
+            mutation=create_type("Mutation", mutations, description=MUTATION) if mutations else None,
+            subscription=create_type("Subscription", [*subscriptions, *shared_subscription_fields()]),
+            types=[types.entry for types in all_types],
+            config=StrawberryConfig(scalar_map={**SCALARS, **TYPED_SCALARS}, info_class=SelectionInfo),
+        )
+    except DuplicatedTypeName as error:
+        raise BadSetting(f"tables: {error.message}: give a table another name") from None
 
 
 def print_schema() -> str:

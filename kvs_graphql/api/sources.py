@@ -1,6 +1,6 @@
 """Where the events of a subscription come from."""
 
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
@@ -23,12 +23,16 @@ class Source(Generic[E]):
     """How many records an event shows, and how many bytes these have."""
     updates: bool = False
     """Whether the events are `Update`s of keys: these have cursors, and may be delivered directly."""
+    prepare: Callable[[E], Awaitable[None]] | None = None
+    """Has to be awaited before an event is shown; None where nothing is to be waited for."""
 
     async def __aiter__(self) -> AsyncIterator[Any]:
         """The schema's objects one by one, as GraphQL's own execution of a subscription wants them."""
         async with aclosing(self.pages(None)) as pages:
             async for page in pages:
                 for event in page:
+                    if self.prepare is not None:
+                        await self.prepare(event)
                     yield self.view(event)
 
 

@@ -9,6 +9,7 @@ from kvs_graphql import __version__
 from kvs_graphql.api.costs import sized_by
 from kvs_graphql.api.scalars import CursorToken, Long
 from kvs_graphql.service import PartitionStatus as ServicePartitionStatus
+from kvs_graphql.service import SchemaStatus as ServiceSchemaStatus
 from kvs_graphql.service import State, join_tokens
 from kvs_graphql.service import Status as ServiceStatus
 from kvs_graphql.service import TableStatus as ServiceTableStatus
@@ -31,6 +32,27 @@ class Sizes:
     window_changes: int = strawberry.field(description="Recent changes kept for resuming.")
 
 
+@strawberry.type(description="A version of a schema that is not served, though it is newer than the one that is.")
+class RefusedVersion:
+    version: int
+    reason: str
+
+
+@strawberry.type(description="The schema from a registry that the keys or the values of a table are shown with.")
+class SchemaStatus:
+    part: str = strawberry.field(description="`key` or `value`.")
+    subject: str
+    version: int | None = strawberry.field(description="The version that is served; null while there is none.")
+    id: int | None = strawberry.field(name="schemaId", description="Its id in the registry.")
+    refused: list[RefusedVersion] = strawberry.field(
+        description="The versions after it, which cannot read those before them, newest first.",
+        directives=[sized_by(assumed=1)],
+    )
+    problem: str | None = strawberry.field(
+        description="Why the last look at the registry changed nothing; null where all is well."
+    )
+
+
 @strawberry.type(description="The status of one table.")
 class TableStatus:
     name: str | None = strawberry.field(description="Null where the service has one table without a name.")
@@ -48,6 +70,9 @@ class TableStatus:
     lag: Long
     partitions: list[PartitionStatus] = strawberry.field(directives=[sized_by(assumed=10)])
     sizes: Sizes
+    schemas: list[SchemaStatus] = strawberry.field(
+        description="Of its keys and values, where they come from a registry.", directives=[sized_by(assumed=2)]
+    )
 
 
 @strawberry.type(description="The status of the service.")
@@ -90,6 +115,18 @@ def _table(found: ServiceTableStatus) -> TableStatus:
         lag=Long(found.lag),
         partitions=list(_partitions(found.partitions)),
         sizes=Sizes(database_bytes=Long(found.sizes.database_bytes), window_changes=found.sizes.window_changes),
+        schemas=[_schema(one) for one in found.schemas],
+    )
+
+
+def _schema(found: ServiceSchemaStatus) -> SchemaStatus:
+    return SchemaStatus(
+        part=found.part,
+        subject=found.subject,
+        version=found.version,
+        id=found.id,
+        refused=[RefusedVersion(version=version, reason=reason) for version, reason in found.refused],
+        problem=found.problem,
     )
 
 

@@ -1,5 +1,6 @@
 """The root fields of subscriptions: each decodes its arguments, and says where its events come from."""
 
+from operator import attrgetter
 from typing import Any
 
 import strawberry
@@ -27,6 +28,10 @@ from kvs_graphql.service import Update as ServiceUpdate
 def subscription_fields(types: TableTypes) -> list[StrawberryField]:
     """The fields that watch one table."""
     name, entry_of, update_of = types.table, types.entry_of, types.update_of
+    key_of, keys_of, adapted = types.keys.of_argument, types.keys.wanted, types.keys.adapted
+
+    of_update = types.preparation(lambda update: (update.record,))
+    of_latest = types.preparation(attrgetter("records"))
 
     def updates(
         self: Any,
@@ -49,8 +54,8 @@ def subscription_fields(types: TableTypes) -> list[StrawberryField]:
         if snapshot and token is not None:
             raise BadInput("`after` and `snapshot` exclude each other.")
         interest = Interest(
-            None if wanted is None else frozenset(context.key(key, key_encoding) for key in wanted),
-            None if within is None else context.key(within, key_encoding),
+            None if wanted is None else frozenset(keys_of(context, wanted, key_encoding).all),
+            None if within is None else key_of(context, within, key_encoding),
         )
         cursor = None if token is None else table.limits.cursor(token, name)
         start = Start(cursor, snapshot, progress, given(interval))
@@ -61,16 +66,19 @@ def subscription_fields(types: TableTypes) -> list[StrawberryField]:
             lambda update: update_of(update, json_values),
             _size_of_update,
             updates=True,
+            prepare=of_update,
         )
 
     def value(self: Any, info: OperationInfo, key: str, key_encoding: EncodingArgument = Encoding.UTF8) -> Any:
         context, json_values = info.context, info.context.json_values
-        latest = context.catalog.tables[name].latest([context.key(key, key_encoding)])
+        wanted = keys_of(context, [key], key_encoding)
+        latest = context.catalog.tables[name].latest(wanted.all)
 
         def view(found: Latest) -> Any:
-            return entry_of(found.records[0], json_values, found.cursor)
+            (record,) = wanted.latest(found.records)
+            return entry_of(record, json_values, found.cursor)
 
-        return Source(lambda _: one_by_one(latest), view, _size_of_latest)
+        return Source(lambda _: one_by_one(latest), view, _size_of_latest, prepare=of_latest)
 
     def values(
         self: Any,
@@ -80,20 +88,20 @@ def subscription_fields(types: TableTypes) -> list[StrawberryField]:
         interval: float | None = UNSET,
     ) -> Any:
         context, json_values = info.context, info.context.json_values
-        wanted = [context.key(key, key_encoding) for key in keys]
-        latest = context.catalog.tables[name].latest(wanted, given(interval))
+        wanted = keys_of(context, keys, key_encoding)
+        latest = context.catalog.tables[name].latest(wanted.all, given(interval))
 
         def view(found: Latest) -> Any:
-            return [entry_of(record, json_values, found.cursor) for record in found.records]
+            return [entry_of(record, json_values, found.cursor) for record in wanted.latest(found.records)]
 
-        return Source(lambda _: one_by_one(latest), view, _size_of_latest)
+        return Source(lambda _: one_by_one(latest), view, _size_of_latest, prepare=of_latest)
 
     return [
         root_field(
             name,
             "updates",
             strawberry.subscription,
-            updates,
+            adapted(updates),
             graphql_type=types.update,
             description="Changes of keys as they arrive from Kafka: of these keys, of those with the prefix, or of "
             "all. `snapshot` sends the matching entries first; `after` resumes where another subscription stopped. "
@@ -104,7 +112,7 @@ def subscription_fields(types: TableTypes) -> list[StrawberryField]:
             name,
             "value",
             strawberry.subscription,
-            value,
+            adapted(value),
             graphql_type=types.entry | None,
             description="The entry of a key: its current state, then its latest state after each change.",
         ),
@@ -112,7 +120,7 @@ def subscription_fields(types: TableTypes) -> list[StrawberryField]:
             name,
             "values",
             strawberry.subscription,
-            values,
+            adapted(values),
             graphql_type=types.entries,
             description="The entry of each key: their current state, then their latest state after each change. "
             "No faster than every `interval` seconds.",

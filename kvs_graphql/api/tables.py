@@ -1,6 +1,8 @@
 """The types of one table. Those of a named table have its name before theirs; all implement the `Any…` interfaces."""
 
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any
 
 import strawberry
@@ -9,7 +11,12 @@ from kvs_graphql.api.context import OperationInfo
 from kvs_graphql.api.costs import Cost, sized_by
 from kvs_graphql.api.encodings import id_of
 from kvs_graphql.api.json_values import JsonValues
+from kvs_graphql.api.keys import TEXT_KEYS, Keys, typed_keys
+from kvs_graphql.api.typed.data import Data
+from kvs_graphql.api.typed.inputs import InputTypes
+from kvs_graphql.api.typed.outputs import OutputTypes
 from kvs_graphql.api.types import AnyEntry, AnyRevision, AnyUpdate, AnyWrite, PageInfo
+from kvs_graphql.formats import TableFormats
 from kvs_graphql.records import Record
 from kvs_graphql.service import CursorSource, Page, PageRequest
 from kvs_graphql.service import Update as ServiceUpdate
@@ -29,12 +36,29 @@ class TableTypes:
     write: type[AnyWrite]
     edge: Any
     connection: Any
+    keys: Keys
+    data: Data | None
+    """The typed data of values; None where they have no schema."""
 
     def entry_of(self, record: Record | None, json_values: JsonValues, at: CursorSource | None = None) -> Any:
         """The entry of a record, as of that cursor; None for none, and for a tombstone."""
         if record is None or record.value is None:
             return None
         return self.entry(record=record, json_values=json_values, cursor_source=at)
+
+    async def prepare(self, records: Iterable[Record | None]) -> None:
+        """Have whatever is needed to show the records."""
+        if self.data is not None:
+            await self.data.values.prepare(records)
+
+    def preparation(
+        self, records_of: Callable[[Any], Iterable[Record | None]]
+    ) -> Callable[[Any], Awaitable[None]] | None:
+        """What is to be awaited before an event is shown that has these records; None for nothing."""
+        if self.data is None:
+            return None
+        prepare = self.data.values.prepare
+        return lambda event: prepare(records_of(event))
 
     def update_of(self, update: ServiceUpdate, json_values: JsonValues) -> AnyUpdate:
         """An update as clients see it."""
@@ -59,6 +83,10 @@ class TableTypes:
         )
 
 
+TEXT = TableFormats()
+"""The formats of a table without any schema."""
+
+
 def _record_of(change: ServiceUpdate) -> Record:
     assert change.record is not None
     return change.record
@@ -69,42 +97,27 @@ def id_prefix_of(table: str) -> bytes:
     return table.encode() + b"\0" if table else b""
 
 
-def table_types(table: str) -> TableTypes:
-    """The types of the table with that name, which may be empty."""
+def table_types(table: str, formats: TableFormats = TEXT, json_bytes_max: int = 0) -> TableTypes:
+    """The types of the table with that name, which may be empty.
+
+    `json_bytes_max` is the size up to which values with a schema are shown as JSON.
+    """
     prefix, of_id = table[:1].upper() + table[1:], id_prefix_of(table)
-
-    @strawberry.type(
-        name=f"{prefix}Revision",
-        description="A past record of a key: what it was set to, or that it was deleted. It has no `id`, so that "
-        "caches do not take it for the entry.",
-    )
-    class Revision(AnyRevision):
-        pass
-
-    @strawberry.type(name=f"{prefix}Entry", description="A key and its value: the last record of the key.")
-    class Entry(AnyEntry):
-        @strawberry.field(
-            description="The recent changes of its key, oldest first, as far back as the service remembers them.",
-            directives=[Cost(weight="10"), sized_by("last")],
-        )
-        async def history(self, info: OperationInfo, last: int = 10) -> list[Revision]:
-            context = info.context
-            changes = await self.changes(context.reads(table), last)
-            return [
-                Revision(
-                    kind=change.kind,
-                    record=_record_of(change),
-                    json_values=self.json_values,
-                    cursor_source=change.cursor_source,
-                )
-                async for change in context.budget.in_turns(changes)
-            ]
+    outputs = OutputTypes()
+    inputs = InputTypes(outputs)
+    keys = TEXT_KEYS if formats.key is None else typed_keys(formats.key, outputs, inputs)
+    data = None if formats.value is None else Data(formats, outputs, inputs, json_bytes_max)
+    # Annotations that are evaluated at run time, as Strawberry wants them.
+    Entry: Any = _entry_type(table, prefix, keys, data)  # noqa: N806
 
     @strawberry.type(
         name=f"{prefix}Update",
         description="One event of a subscription: a change of a key, or a marker, whose other fields are null.",
     )
     class Update(AnyUpdate):
+        if keys.show is not None:
+            key_data = keys.field(attrgetter("update.record"))
+
         @strawberry.field(description="The entry as this change left it; null for a DELETE.")
         def entry(self) -> Entry | None:
             record = self.update.record
@@ -114,6 +127,9 @@ def table_types(table: str) -> TableTypes:
 
     @strawberry.type(name=f"{prefix}Write", description="A write that Kafka has, on all in-sync replicas.")
     class Write(AnyWrite):
+        if keys.show is not None:
+            key_data = keys.field(attrgetter("write.record"))
+
         @strawberry.field(
             description="The entry as written, null after a delete. It may be older than an update delivered "
             "meanwhile. Its `history` waits until the service has read the record."
@@ -146,4 +162,46 @@ def table_types(table: str) -> TableTypes:
 
     for kind in (Entry, Update, Write):
         kind.id_prefix = of_id
-    return TableTypes(table, Entry, list[Entry | None], Update, Write, Edge, Connection)
+    return TableTypes(table, Entry, list[Entry | None], Update, Write, Edge, Connection, keys, data)
+
+
+def _entry_type(table: str, prefix: str, keys: Keys, typed: Data | None) -> type[AnyEntry]:
+    """The type of a table's entries, whose history is of its revisions."""
+
+    @strawberry.type(
+        name=f"{prefix}Revision",
+        description="A past record of a key: what it was set to, or that it was deleted. It has no `id`, so that "
+        "caches do not take it for the entry.",
+    )
+    class Revision(AnyRevision):
+        if typed is not None:
+            data, json = typed.field(), typed.json_field()
+
+    @strawberry.type(name=f"{prefix}Entry", description="A key and its value: the last record of the key.")
+    class Entry(AnyEntry):
+        if keys.show is not None:
+            key_data = keys.field(attrgetter("record"))
+        if typed is not None:
+            data, json = typed.field(), typed.json_field()
+
+        @strawberry.field(
+            description="The recent changes of its key, oldest first, as far back as the service remembers them.",
+            directives=[Cost(weight="10"), sized_by("last")],
+        )
+        async def history(self, info: OperationInfo, last: int = 10) -> list[Revision]:
+            context = info.context
+            changes: Iterable[ServiceUpdate] = await self.changes(context.reads(table), last)
+            if typed is not None:
+                changes = list(changes)
+                await typed.values.prepare(change.record for change in changes)
+            return [
+                Revision(
+                    kind=change.kind,
+                    record=_record_of(change),
+                    json_values=self.json_values,
+                    cursor_source=change.cursor_source,
+                )
+                async for change in context.budget.in_turns(changes)
+            ]
+
+    return Entry

@@ -7,12 +7,14 @@ import strawberry
 from strawberry import UNSET
 from strawberry.types.field import StrawberryField
 
-from kvs_graphql.api.context import OperationInfo
+from kvs_graphql.api.context import Operation, OperationInfo
 from kvs_graphql.api.costs import Cost
 from kvs_graphql.api.encodings import Encoding, decode_value
 from kvs_graphql.api.fields import root_field
+from kvs_graphql.api.keys import latest_of
 from kvs_graphql.api.tables import TableTypes
 from kvs_graphql.api.types import EncodingArgument
+from kvs_graphql.records import Record
 from kvs_graphql.service import Headers
 
 
@@ -37,6 +39,24 @@ MUTATION = (
 def mutation_fields(types: TableTypes) -> list[StrawberryField]:
     """The fields that write to one table."""
     table, write_of = types.table, types.write_of
+    key_of, adapted, typed = types.keys.of_argument, types.keys.adapted, types.data
+    has_encodings = types.keys.encodings is not None
+
+    async def found(context: Operation, key: Any, encoding: Encoding) -> tuple[list[bytes], list[Record | None]]:
+        wanted = types.keys.wanted(context, [key], encoding)
+        return wanted.all, await context.reads(table).get_many(wanted.all)
+
+    async def key_to_set(context: Operation, key: Any, encoding: Encoding) -> bytes:
+        """The encoding that is there; of a key that is not, that of the served schema."""
+        encodings, records = await found(context, key, encoding)
+        there = latest_of(record for record in records if record is not None and record.value is not None)
+        return encodings[0] if there is None else there.key
+
+    async def keys_to_delete(context: Operation, key: Any, encoding: Encoding) -> list[bytes]:
+        """All encodings that are there, that of the served schema last, which is deleted in any case."""
+        encodings, records = await found(context, key, encoding)
+        there = [record.key for record in records if record is not None and record.value is not None]
+        return [*(one for one in there if one != encodings[0]), encodings[0]]
 
     async def set_value(
         self: Any,
@@ -48,12 +68,31 @@ def mutation_fields(types: TableTypes) -> list[StrawberryField]:
         headers: HeadersArgument = UNSET,
     ) -> Any:
         context = info.context
-        target, content = context.key(key, key_encoding), decode_value(value, value_encoding)
+        content = decode_value(value, value_encoding)
+        target = await key_to_set(context, key, key_encoding) if has_encodings else key_of(context, key, key_encoding)
+        return write_of(await context.writes(table).set(target, content, _headers(headers or ())), context.json_values)
+
+    async def set_data(
+        self: Any,
+        info: OperationInfo,
+        key: str,
+        data: Any,
+        key_encoding: EncodingArgument = Encoding.UTF8,
+        headers: HeadersArgument = UNSET,
+    ) -> Any:
+        assert typed is not None
+        context = info.context
+        content = typed.encode(data)
+        target = await key_to_set(context, key, key_encoding) if has_encodings else key_of(context, key, key_encoding)
         return write_of(await context.writes(table).set(target, content, _headers(headers or ())), context.json_values)
 
     async def delete(self: Any, info: OperationInfo, key: str, key_encoding: EncodingArgument = Encoding.UTF8) -> Any:
         context = info.context
-        written = await context.writes(table).delete(context.key(key, key_encoding))
+        if has_encodings:
+            for other in await keys_to_delete(context, key, key_encoding):
+                written = await context.writes(table).delete(other)
+        else:
+            written = await context.writes(table).delete(key_of(context, key, key_encoding))
         return write_of(written, context.json_values)
 
     return [
@@ -61,7 +100,7 @@ def mutation_fields(types: TableTypes) -> list[StrawberryField]:
             table,
             "set",
             strawberry.mutation,
-            set_value,
+            adapted(set_value if typed is None else typed.adapted(set_data)),
             graphql_type=types.write | None,
             description="Write a value; answered once all in-sync replicas have it.",
             directives=[Cost(weight="10")],
@@ -70,7 +109,7 @@ def mutation_fields(types: TableTypes) -> list[StrawberryField]:
             table,
             "delete",
             strawberry.mutation,
-            delete,
+            adapted(delete),
             graphql_type=types.write | None,
             description="Delete a key, by a tombstone in every partition that holds it; answered once all in-sync "
             "replicas have it. `partition`, `offset` and `timestamp` are those of the key's own partition.",

@@ -4,7 +4,7 @@ Compiled operations call these functions directly. Strawberry keeps the way back
 fields and arguments, under a key that it does not document.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from graphql import (
@@ -14,6 +14,7 @@ from graphql import (
     GraphQLField,
     GraphQLObjectType,
     GraphQLSchema,
+    GraphQLUnionType,
     InlineFragmentNode,
     get_named_type,
     is_input_object_type,
@@ -24,6 +25,7 @@ from strawberry.relay import GlobalID
 from strawberry.schema.schema_converter import GraphQLCoreConverter
 from strawberry.types.base import StrawberryContainer, StrawberryMaybe
 from strawberry.types.field import StrawberryField
+from strawberry.types.union import StrawberryUnion
 
 
 class Resolver(NamedTuple):
@@ -81,6 +83,17 @@ def directives_of(field: GraphQLField) -> Sequence[object]:
     """The schema directives of a field; found by `DEFINITION_BACKREF` too."""
     found: Sequence[object] = field.extensions[GraphQLCoreConverter.DEFINITION_BACKREF].directives
     return found
+
+
+def metadata_of(field: GraphQLField) -> Mapping[Any, Any]:
+    """The metadata of a field; found by `DEFINITION_BACKREF` too."""
+    found: Mapping[Any, Any] = field.extensions[GraphQLCoreConverter.DEFINITION_BACKREF].metadata
+    return found
+
+
+def is_made_as(kind: GraphQLUnionType, definition: type[StrawberryUnion]) -> bool:
+    """Tell whether a union is of that class of Strawberry's; found by `DEFINITION_BACKREF` too."""
+    return isinstance(kind.extensions[GraphQLCoreConverter.DEFINITION_BACKREF], definition)
 
 
 def checks_objects(kind: GraphQLObjectType) -> bool:

@@ -25,6 +25,7 @@ from kvs_graphql.executor.compiled import CompiledOperation, NotCompilable, comp
 from kvs_graphql.executor.limits import DocumentLimits, document_limiter
 from kvs_graphql.executor.policy import ALLOW_ALL, DocumentPolicy
 from kvs_graphql.executor.prices import Price, price_of
+from kvs_graphql.executor.streams import Streams
 
 T = TypeVar("T")
 
@@ -67,14 +68,21 @@ class PreparedOperation:
     price: Price
     is_subscription: bool
     is_mutation: bool
+    schema: GraphQLSchema
+    """The generation of the schema that it was prepared with."""
+    streams: Streams
+    """The subscriptions of that generation."""
 
 
 class PreparedDocument:
     """The prepared form of one document text."""
 
-    def __init__(self, schema: GraphQLSchema, query: str, rules: list[type[Any]], limits: DocumentLimits) -> None:
+    def __init__(
+        self, schema: GraphQLSchema, streams: Streams, query: str, rules: list[type[Any]], limits: DocumentLimits
+    ) -> None:
         self.characters = len(query)
         self._schema = schema
+        self._streams = streams
         self._refusal: Refusal | None = None
         self._operations: dict[str | None, PreparedOperation] = {}
         self._document = DocumentNode(definitions=())
@@ -144,13 +152,16 @@ class PreparedDocument:
             price_of(self._schema, definition, fragments),
             kind is OperationType.SUBSCRIPTION,
             kind is OperationType.MUTATION,
+            self._schema,
+            self._streams,
         )
 
 
 class Documents:
-    """Prepares documents, and keeps those used last, up to a number of characters."""
+    """Prepares documents for one generation of the schema, and keeps those used last, up to a number of characters."""
 
     def __init__(self, schema: GraphQLSchema, limits: DocumentLimits, policy: DocumentPolicy = ALLOW_ALL) -> None:
+        self.streams = Streams()
         self._schema = schema
         self._limits = limits
         self._policy = policy
@@ -206,7 +217,7 @@ class Documents:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work, *arguments)
 
     def _prepared(self, query: str, operation_name: str | None) -> PreparedDocument:
-        document = PreparedDocument(self._schema, query, self._rules, self._limits)
+        document = PreparedDocument(self._schema, self.streams, query, self._rules, self._limits)
         document.operation(operation_name)
         return document
 

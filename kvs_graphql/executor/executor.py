@@ -6,10 +6,11 @@ A prepared operation is parsed, validated, limited, and compiled where that is p
 graphql-core are two back ends, with one place where errors get their codes, are masked, logged and counted.
 """
 
+from collections import deque
 from collections.abc import Callable
 from contextlib import aclosing
 from enum import Enum, auto
-from functools import lru_cache, partial
+from functools import cache, lru_cache, partial
 from time import perf_counter
 from typing import Any, NamedTuple, Protocol
 
@@ -29,11 +30,13 @@ from kvs_graphql.executor.errors import present
 from kvs_graphql.executor.limits import ExecutorLimits
 from kvs_graphql.executor.rendering import GraphQLCoreRenderer, Payload, RenderCache, Renderer
 from kvs_graphql.executor.results import Results
+from kvs_graphql.executor.streams import Superseded
 from kvs_graphql.metrics import Metrics
 from kvs_graphql.service import Cursor, Flush, Sink, join_tokens
 
 log = structlog.get_logger(__name__)
 
+GENERATIONS_MAX = 3
 _LARGE_COST_MIN = 10_000
 _PARTS_MAX = 1_000
 _TOKENS_CACHED = 16
@@ -82,6 +85,8 @@ class Outcome(Enum):
     COMPLETE = auto()
     STOPPING = auto()
     """The service is stopping: the client should go on elsewhere, so it gets neither an error nor the end."""
+    SUPERSEDED = auto()
+    """Its generation of the schema is gone: the client should ask again, so it gets neither an error nor the end."""
 
 
 class Executed(NamedTuple):
@@ -109,20 +114,34 @@ class Executed(NamedTuple):
 
 
 class Executor:
-    """Executes the operations of one schema."""
+    """Executes the operations of one schema, which may be followed by another generation of it.
+
+    An operation keeps the generation that prepared it. At most `GENERATIONS_MAX` of them have open subscriptions: when
+    the next one comes, those of the oldest are ended, and their clients go on with the newest.
+    """
 
     def __init__(self, schema: strawberry.Schema, limits: ExecutorLimits, metrics: Metrics) -> None:
-        self._schema = graphql_schema(schema)
-        self._documents = Documents(self._schema, limits.documents, limits.policy)
+        self._limits = limits
         self._silence = limits.policy.silence
-        self.takes_long_to_prepare = self._documents.takes_long
-        """Whether a document is better prepared by `prepare_aside`. The very method: a call more costs each request."""
+        self._generations: deque[Documents] = deque()
+        self.serve(schema)
         self._workload = Workload(limits.budgets)
         self._json_values = JsonValues(limits.json_bytes_max)
         self._slow_seconds = limits.slow_operation_seconds
         self._metrics = metrics
         self._results = Results(self._workload, metrics)
         self._renderings = RenderCache(limits.render_cache_bytes_max)
+
+    def serve(self, schema: strawberry.Schema) -> None:
+        """Prepare operations with that schema from now on."""
+        self.print_schema = cache(lambda: schema.as_str() + "\n")
+        """The schema in GraphQL's own language."""
+        self._documents = Documents(graphql_schema(schema), self._limits.documents, self._limits.policy)
+        self._generations.append(self._documents)
+        self.takes_long_to_prepare = self._documents.takes_long
+        """Whether a document is better prepared by `prepare_aside`. The very method: a call more costs each request."""
+        if len(self._generations) > GENERATIONS_MAX:
+            self._generations.popleft().streams.end()
 
     def prepare(self, request: Request) -> PreparedOperation | Refusal:
         """The operation that a request names, ready to be executed."""
@@ -259,8 +278,10 @@ class Executor:
             if isinstance(opened, Refusal):
                 return opened
             source, renderer = opened
-            with connection.slot():
+            with prepared.streams.open(), connection.slot():
                 await _deliver(source, renderer, sink)
+        except Superseded:
+            return Outcome.SUPERSEDED
         except ClientGone:
             raise
         except Exception as error:  # noqa: BLE001 - it is reported to the client
@@ -301,7 +322,7 @@ class Executor:
     ) -> MeteredExecutor | list[GraphQLError]:
         build: Callable[[], Any] = partial(
             MeteredExecutor.build,
-            self._schema,
+            prepared.schema,
             prepared.document,
             context_value=operation,
             raw_variable_values=dict(variables or {}),
@@ -322,6 +343,8 @@ async def _deliver(source: Source[Any], renderer: Renderer, sink: ResultSink) ->
     async with aclosing(source.pages(direct)) as pages:
         async for page in pages:
             for event in page:
+                if source.prepare is not None:
+                    await source.prepare(event)
                 await sink.send(await renderer.render(event))
 
 

@@ -10,19 +10,29 @@ import socket
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 
 import structlog
 
 from kvs_graphql.errors import OperatorError
+from kvs_graphql.formats import TableFormats
 from kvs_graphql.metrics import Metrics
 from kvs_graphql.runtime.access import authenticator_for, check_exposure
 from kvs_graphql.runtime.loop_delay import measure_loop_delay
-from kvs_graphql.runtime.rooms import build_server
+from kvs_graphql.runtime.rooms import build_executor, build_server, serve_generations
 from kvs_graphql.runtime.server import Server, listen, url_of
 from kvs_graphql.service import Catalog, Quotas
 from kvs_graphql.settings import Settings
 from kvs_graphql.state import State, worst
-from kvs_graphql.tables import TableUnit, feed_budget, open_table, prepare_directory, service_limits
+from kvs_graphql.tables import (
+    Generations,
+    TableUnit,
+    feed_budget,
+    open_registry_of,
+    open_table,
+    prepare_directory,
+    service_limits,
+)
 
 log = structlog.get_logger(__name__)
 
@@ -117,12 +127,15 @@ async def running(settings: Settings) -> AsyncIterator[Running]:
     metrics, limits = Metrics(), service_limits(settings)
     authenticator = authenticator_for(settings)
     quotas = Quotas(limits.watch)
-    feeds = feed_budget(settings)
+    feeds, generations = feed_budget(settings), Generations()
     async with AsyncExitStack() as opened:
         listener = opened.enter_context(listen(settings.host, settings.port))
+        registry = await opened.enter_async_context(open_registry_of(settings))
         prepare_directory([settings.database_of(name) for name in settings.catalog if name])
         units = [
-            await opened.enter_async_context(open_table(name, own, settings, limits, quotas, feeds, metrics))
+            await opened.enter_async_context(
+                open_table(name, own, settings, limits, quotas, feeds, metrics, registry, generations)
+            )
             for name, own in settings.catalog.items()
         ]
         catalog = Catalog([unit.table for unit in units], limits, quotas)
@@ -132,7 +145,9 @@ async def running(settings: Settings) -> AsyncIterator[Running]:
             catalog.close()
             await asyncio.gather(*(unit.flush(settings.shutdown_seconds_max) for unit in units))
 
-        server = build_server(settings, catalog, metrics, authenticator, end_subscriptions_and_writes)
+        formats = partial(_formats, units)
+        executor = build_executor(settings, formats, metrics)
+        server = build_server(settings, executor, catalog, metrics, authenticator, end_subscriptions_and_writes)
         scheme = "http" if settings.tls_certificate_file is None else "https"
         run = Running(url_of(listener, scheme), catalog, units, server)
         async with _task_group() as tasks:
@@ -142,6 +157,7 @@ async def running(settings: Settings) -> AsyncIterator[Running]:
                 *asking,
                 *(tasks.create_task(_run_table(unit, run)) for unit in units),
                 tasks.create_task(measure_loop_delay(metrics)),
+                tasks.create_task(serve_generations(settings, formats, generations, executor)),
             ]
             try:
                 yield run
@@ -150,6 +166,10 @@ async def running(settings: Settings) -> AsyncIterator[Running]:
                 await run.ended()
                 for task in work:
                     task.cancel()
+
+
+def _formats(units: Sequence[TableUnit]) -> dict[str, TableFormats]:
+    return {unit.name: unit.formats for unit in units}
 
 
 @asynccontextmanager

@@ -9,7 +9,7 @@ from kvs_graphql.service.status import PartitionStatus, Readiness, Status, Table
 from kvs_graphql.service.table import Latest, Table
 from kvs_graphql.service.usage import Usage
 from kvs_graphql.service.writes import Headers, Write, Writes
-from kvs_graphql.state import State
+from kvs_graphql.state import SchemaStatus, State
 from kvs_graphql.store import Page
 from kvs_graphql.watch import ByteBudget, Quotas, Start, WatchLimits
 
@@ -29,6 +29,7 @@ __all__ = [
     "Quotas",
     "Readiness",
     "Reads",
+    "SchemaStatus",
     "ServiceLimits",
     "Sink",
     "Start",

@@ -11,7 +11,7 @@ from kvs_graphql.access import Access, Fingerprint
 from kvs_graphql.cursor import Cursor
 from kvs_graphql.records import position_in
 from kvs_graphql.service.batch_loader import BatchLoader
-from kvs_graphql.state import Lifecycle, Moment, State, worst
+from kvs_graphql.state import Lifecycle, Moment, SchemaStatus, State, worst
 from kvs_graphql.store import Query, Sizes, count_entries, sizes
 
 _COUNT_SECONDS = 1.0
@@ -44,6 +44,7 @@ class TableStatus:
     lag: int
     partitions: list[PartitionStatus]
     sizes: Sizes
+    schemas: tuple[SchemaStatus, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,12 +118,13 @@ class StatusReader:
             self._topic,
             lifecycle.compacted,
             lifecycle.ready,
-            lifecycle.moment,
+            lifecycle.shown,
             self._entries,
             cursor,
             sum(lags),
             partitions,
             stored,
+            lifecycle.schemas,
         )
 
 

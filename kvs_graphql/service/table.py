@@ -125,7 +125,7 @@ class Table:
     def readiness(self) -> Readiness:
         """Whether clients can rely on the table, and why; read from memory alone."""
         lag = sum(self._lifecycle.lag(self._feed.positions))
-        return Readiness(self._lifecycle.ready, self._lifecycle.moment, lag)
+        return Readiness(self._lifecycle.ready, self._lifecycle.shown, lag)
 
     def close(self) -> None:
         """End all subscriptions and waits: the service stops."""

@@ -18,17 +18,23 @@ from kvs_graphql.store.queries import (
     sizes,
 )
 from kvs_graphql.store.scans import Changes, LogPage, changes_after, keys_by_partition, log_order
+from kvs_graphql.store.schema_ids import SCHEMA_IDS_MAX, SchemaIds
+from kvs_graphql.store.schemas import KeptSchemas, Served
 from kvs_graphql.store.store import Snapshot, Source, Store, open_store
 from kvs_graphql.store.writer import WindowLimits
 
 __all__ = [
+    "SCHEMA_IDS_MAX",
     "Changes",
     "Coverage",
     "History",
+    "KeptSchemas",
     "LogPage",
     "Page",
     "Query",
     "ReadBytes",
+    "SchemaIds",
+    "Served",
     "Sizes",
     "Snapshot",
     "Source",

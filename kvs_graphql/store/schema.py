@@ -66,7 +66,14 @@ CREATE TABLE source (
 # The leader epoch of the last record below next_offset; -1 where it is unknown.
 _LEADER_EPOCHS = "ALTER TABLE position ADD COLUMN leader_epoch INTEGER NOT NULL DEFAULT -1"
 
-MIGRATIONS = (_TABLES, _LEADER_EPOCHS)
+# Schemas of keys and values by their ids in the registry, without a document where that is still to be found; and which
+# of them is served.
+_SCHEMAS = """
+CREATE TABLE schema (id INTEGER PRIMARY KEY, document TEXT);
+CREATE TABLE served_schema (part TEXT PRIMARY KEY, id INTEGER NOT NULL, version INTEGER NOT NULL);
+"""
+
+MIGRATIONS = (_TABLES, _LEADER_EPOCHS, _SCHEMAS)
 """Item N turns a file of version N into one of version N + 1; an empty file has version 0."""
 
 # Built at the end of the first read of a topic: one sort is cheaper than two random writes per record.

@@ -16,8 +16,10 @@ from kvs_graphql.cursor import NO_TOPIC_ID, Cursor
 from kvs_graphql.database import Database, open_database, remove_database
 from kvs_graphql.errors import Damaged, DatabaseError, Unwritable
 from kvs_graphql.records import UNKNOWN_EPOCH, Batch, Commit, Epochs, Positions
-from kvs_graphql.store import schema, writer
+from kvs_graphql.store import schema, schemas, writer
 from kvs_graphql.store.queries import Query
+from kvs_graphql.store.schema_ids import SchemaIds
+from kvs_graphql.store.schemas import KeptSchemas
 from kvs_graphql.store.writer import WindowLimits
 
 log = structlog.get_logger(__name__)
@@ -45,8 +47,14 @@ class Snapshot:
 class Store:
     """The table in the file at one path. `positions` are those of the last commit, known without a read."""
 
-    def __init__(self, database: Database, limits: WindowLimits, path: Path, table: str = "") -> None:
-        """`table` is the name with which cursors are labelled; empty where there is only one table."""
+    def __init__(
+        self, database: Database, limits: WindowLimits, path: Path, table: str = "", schema_ids: SchemaIds | None = None
+    ) -> None:
+        """`table` is the name with which cursors are labelled; empty where there is only one table.
+
+        `schema_ids` notices the schemas that records name, also while the table is rebuilt.
+        """
+        self.schema_ids = schema_ids or SchemaIds()
         self._database = database
         self._table = table
         self._shadow_path = path.with_name(f"{path.name}.rebuild")
@@ -98,6 +106,8 @@ class Store:
 
         commit, self._deletes, self.deletes_known_from = await self._database.transaction(work)
         self.positions, self.epochs = commit.after, batch.epochs
+        if self.schema_ids.are_wanted:
+            self.schema_ids.notice(commit.changes)
         return commit
 
     async def caught_up(self, at_ms: int, deletes_known_from: Positions | None = None) -> None:
@@ -139,7 +149,7 @@ class Store:
         # Only one of the two is written at a time, and one cache is as large as all other memory.
         await self._database.release_memory()
         try:
-            async with open_store(self._shadow_path, self._limits, readers=1) as shadow:
+            async with open_store(self._shadow_path, self._limits, readers=1, schema_ids=self.schema_ids) as shadow:
                 yield shadow
         except (DatabaseError, Unwritable) as error:
             # What it took of a full disk is needed elsewhere.
@@ -154,13 +164,32 @@ class Store:
         """
         # Counted before and after, so that a reader that begins in between notices, too.
         self.generation += 1
+        kept = await self.kept_schemas() if self.schema_ids.are_wanted else None
         await self._database.swap(self._shadow_path)
+        if kept is not None:
+            await self.keep_schemas(kept)
         await self.reload()
         self.generation += 1
 
     async def remove_shadow(self) -> None:
         """Remove the shadow database that an earlier rebuild left behind, if there is one."""
         await asyncio.to_thread(remove_database, self._shadow_path)
+
+    async def kept_schemas(self) -> KeptSchemas:
+        """Return the schemas of keys and values that the file has."""
+        return await self._database.transaction(schemas.kept)
+
+    async def ids_in_keys(self, at_most: int) -> list[int]:
+        """Return the ids of schemas that keys begin with."""
+        return await self._database.transaction(partial(schemas.ids_in_keys, at_most=at_most))
+
+    async def keep_schemas(self, kept: KeptSchemas) -> None:
+        """Keep schemas in the file; others stay.
+
+        Raises:
+            Unwritable: None of them was kept.
+        """
+        await self._database.transaction(partial(schemas.keep, schemas=kept))
 
     async def read(self, *queries: Query[Any]) -> Snapshot:
         """Run all queries in one snapshot.
@@ -193,10 +222,13 @@ class Store:
 
 
 @asynccontextmanager
-async def open_store(path: Path, limits: WindowLimits, *, readers: int, table: str = "") -> AsyncIterator[Store]:
+async def open_store(
+    path: Path, limits: WindowLimits, *, readers: int, table: str = "", schema_ids: SchemaIds | None = None
+) -> AsyncIterator[Store]:
     """Open the store at `path`, and lock out other writers. Create or migrate the file if needed.
 
-    `table` is the name with which cursors are labelled; empty where there is only one table.
+    `table` is the name with which cursors are labelled; empty where there is only one table. `schema_ids` notices the
+    schemas that records name.
 
     A damaged file is moved aside and replaced with an empty one, to be read from Kafka again.
 
@@ -210,7 +242,7 @@ async def open_store(path: Path, limits: WindowLimits, *, readers: int, table: s
             aside = await asyncio.to_thread(_move_aside, path)
             log.warning("damaged database moved aside, rebuilding the table", reason=str(damage), moved_to=str(aside))
             database = await stack.enter_async_context(open_database(path, schema.prepare, readers=readers))
-        store = Store(database, limits, path, table)
+        store = Store(database, limits, path, table, schema_ids)
         await store.reload()
         await store.remove_shadow()
         yield store

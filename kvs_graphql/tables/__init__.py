@@ -2,16 +2,20 @@
 
 from kvs_graphql.tables.check import Finding, check_tables
 from kvs_graphql.tables.directory import prepare_directory
+from kvs_graphql.tables.formats import open_registry_of
+from kvs_graphql.tables.generations import Generations
 from kvs_graphql.tables.limits import feed_budget, service_limits
 from kvs_graphql.tables.proposal import catalog_for
 from kvs_graphql.tables.unit import TableUnit, open_table
 
 __all__ = [
     "Finding",
+    "Generations",
     "TableUnit",
     "catalog_for",
     "check_tables",
     "feed_budget",
+    "open_registry_of",
     "open_table",
     "prepare_directory",
     "service_limits",

@@ -6,9 +6,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from kvs_graphql.formats import SchemaText, cannot_read
 from kvs_graphql.kafka.inspection import NotFound, TopicFacts, Unusable, inspect_topic
-from kvs_graphql.settings import Settings, TableSettings
+from kvs_graphql.registry import Follower, SchemaRegistry
+from kvs_graphql.settings import FormatSettings, Settings, TableSettings
+from kvs_graphql.tables.formats import open_registry_of
 from kvs_graphql.tables.limits import connection_of
+from kvs_graphql.tables.schemas import cannot_read_as
 
 # The clients of hundreds of topics at once would keep each other from their answers in time.
 _INSPECTED_AT_ONCE = 8
@@ -27,7 +31,7 @@ class Finding:
 
 
 async def check_tables(settings: Settings) -> list[Finding]:
-    """Look at the topic and the file of each table, in the order of the catalog."""
+    """Look at the topic, the schemas and the file of each table, in the order of the catalog."""
     tables, connection = settings.catalog, connection_of(settings)
     turn = asyncio.Semaphore(_INSPECTED_AT_ONCE)
 
@@ -36,10 +40,12 @@ async def check_tables(settings: Settings) -> list[Finding]:
             return await inspect_topic(connection, topic)
 
     found = await asyncio.gather(*(inspect(table.topic) for table in tables.values()))
+    async with open_registry_of(settings) as registry:
+        schemas = await asyncio.gather(*(_of_schemas(*one, registry) for one in tables.items()))
     return [
         finding
-        for (name, table), topic in zip(tables.items(), found, strict=True)
-        for finding in (*_of_topic(name, table, topic), *_of_file(name, settings.database_of(name)))
+        for (name, table), topic, others in zip(tables.items(), found, schemas, strict=True)
+        for finding in (*_of_topic(name, table, topic), *others, *_of_file(name, settings.database_of(name)))
     ]
 
 
@@ -62,6 +68,54 @@ def _of_topic(name: str, table: TableSettings, topic: TopicFacts | NotFound | Un
             if table.writes and may_write is False:
                 text = f"topic {table.topic!r} cannot be written: the user lacks the right WRITE"
                 yield Finding(name, table.required, text, "give the right, or turn writes off")
+
+
+async def _of_schemas(name: str, table: TableSettings, registry: SchemaRegistry | None) -> list[Finding]:
+    found = list[Finding]()
+    for part, own in (("keys", table.key), ("values", table.value)):
+        if own.schema is not None:
+            found += [await asyncio.to_thread(_of_schema_file, name, part, own, own.schema)]
+        elif own.subject is not None and registry is not None:
+            found += await _of_subject(name, table, part, own, own.subject, registry)
+    return found
+
+
+def _of_schema_file(name: str, part: str, own: FormatSettings, path: Path) -> Finding:
+    """Whether a file has a schema that can be used. Blocks."""
+    remedy = "mend the file"
+    try:
+        schema = SchemaText(own.format, path.read_text())
+    except UnicodeDecodeError:
+        return Finding(name, True, f"the schema of {part}, {path}, is not UTF-8", remedy)
+    except OSError as error:
+        return Finding(name, True, f"the schema of {part}, {path}: {(error.strerror or 'unknown').lower()}", remedy)
+    reason = cannot_read(schema, schema, own.message or "")
+    if reason is not None:
+        return Finding(name, True, f"the schema of {part}, {path}: {reason}", remedy)
+    return Finding(name, False, f"the schema of {part}, {path}, can be used")
+
+
+async def _of_subject(
+    name: str, table: TableSettings, part: str, own: FormatSettings, subject: str, registry: SchemaRegistry
+) -> list[Finding]:
+    """Which version of a subject would be served, and why others would not."""
+    able = cannot_read_as(own.format, own.message or "")
+    follower = Follower(registry, subject, able, pinned=own.version, report=lambda *_: None)
+    await follower.look()
+    state, about = follower.state, f"the schema of {part}, subject {subject!r}"
+    found = list[Finding]()
+    if state.served is not None:
+        found.append(Finding(name, False, f"{about}: version {state.served.number}, id {state.served.id}, is served"))
+    if state.problem is not None:
+        remedy = "mend it, or set KVS_SCHEMA_REGISTRY__URL; the table waits for that"
+        found.append(Finding(name, table.required, f"{about}: {state.problem}", remedy))
+    for one in state.refused:
+        remedy = "" if own.version is not None else "register a version that reads the earlier ones, or pin one"
+        found.append(Finding(name, False, f"{about}: version {one.number} is not served: {one.reason}", remedy))
+    if state.unseen:
+        text = f"{about}: the {state.unseen:,} oldest versions are not looked at"
+        found.append(Finding(name, False, text, "raise KVS_SCHEMA_REGISTRY__VERSIONS_MAX, or delete them"))
+    return found
 
 
 def _of_file(name: str, path: Path) -> Iterator[Finding]:

@@ -6,8 +6,9 @@ from kvs_graphql.kafka.consumer_limits import ConsumerLimits
 from kvs_graphql.kafka.fetch_waits import idle_wait_ms
 from kvs_graphql.kafka.ingest import BatchLimits
 from kvs_graphql.kafka.producer import ProducerLimits
+from kvs_graphql.registry import ClientCredentials, RegistryConnection, RegistryLimits
 from kvs_graphql.service import ServiceLimits, WatchLimits
-from kvs_graphql.settings import Settings, from_settings
+from kvs_graphql.settings import Settings, from_settings, revealed
 from kvs_graphql.store import WindowLimits
 
 
@@ -56,15 +57,51 @@ def consumer_limits(settings: Settings) -> ConsumerLimits:
 
 def connection_of(settings: Settings) -> KafkaConnection:
     """How to reach Kafka."""
-    password, key_password = settings.kafka_password, settings.kafka_key_password
     return KafkaConnection(
         bootstrap_servers=settings.bootstrap_servers,
         security_protocol=settings.kafka_security_protocol,
         sasl_mechanism=settings.kafka_sasl_mechanism,
         username=settings.kafka_username,
-        password=None if password is None else password.get_secret_value(),
+        password=revealed(settings.kafka_password),
         ca_file=settings.kafka_ca_file,
         certificate_file=settings.kafka_certificate_file,
         key_file=settings.kafka_key_file,
-        key_password=None if key_password is None else key_password.get_secret_value(),
+        key_password=revealed(settings.kafka_key_password),
+    )
+
+
+def registry_of(settings: Settings) -> RegistryConnection | None:
+    """How to reach the schema registry; None where there is none.
+
+    Raises:
+        BadSetting: A certificate or a key cannot be read any more.
+    """
+    own = settings.schema_registry
+    if own.url is None:
+        return None
+    return RegistryConnection(
+        url=own.url,
+        username=own.username,
+        password=revealed(own.password),
+        token=revealed(own.token),
+        credentials=None
+        if own.token_url is None
+        else ClientCredentials(own.token_url, own.client_id or "", revealed(own.client_secret) or "", own.scope),
+        cluster=own.cluster,
+        identity_pool=own.identity_pool,
+        tls=own.tls(),
+    )
+
+
+def registry_limits(settings: Settings) -> RegistryLimits:
+    """What is asked of the schema registry, and kept of its answers."""
+    own = settings.schema_registry
+    return RegistryLimits(
+        seconds_max=own.seconds_max,
+        schema_bytes_max=own.schema_bytes_max,
+        references_max=own.references_max,
+        versions_max=own.versions_max,
+        cache_bytes_max=own.cache_bytes_max,
+        failure_seconds=own.failure_seconds,
+        requests_max=own.requests_max,
     )

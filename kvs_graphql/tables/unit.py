@@ -9,14 +9,19 @@ from structlog.contextvars import bound_contextvars
 
 from kvs_graphql.errors import BrokerRefused, OperatorError
 from kvs_graphql.feed import Feed, LogBudget
+from kvs_graphql.formats import TableFormats
 from kvs_graphql.kafka.consumer import Consumer
 from kvs_graphql.kafka.producer import Producer
 from kvs_graphql.metrics import Metrics, TableMetrics
+from kvs_graphql.registry import SchemaRegistry
 from kvs_graphql.service import Quotas, ServiceLimits, Table
 from kvs_graphql.settings import Settings, TableSettings
 from kvs_graphql.state import Lifecycle, Moment, State
 from kvs_graphql.store import open_store
+from kvs_graphql.tables.formats import open_schemas, schema_ids_of
+from kvs_graphql.tables.generations import Generations
 from kvs_graphql.tables.limits import connection_of, consumer_limits, producer_limits, window_limits
+from kvs_graphql.tables.schemas import TableSchemas
 
 log = structlog.get_logger(__name__)
 
@@ -32,6 +37,7 @@ class TableUnit:
         metrics: TableMetrics,
         consumer: Consumer,
         producer: Producer,
+        schemas: TableSchemas | None,
     ) -> None:
         self.name = table.name
         self.table = table
@@ -42,6 +48,12 @@ class TableUnit:
         self._metrics = metrics
         self._consumer = consumer
         self._producer = producer
+        self._schemas = schemas
+
+    @property
+    def formats(self) -> TableFormats:
+        """How keys and values are shown now."""
+        return TableFormats() if self._schemas is None else self._schemas.formats
 
     @property
     def hopeless(self) -> bool:
@@ -58,6 +70,8 @@ class TableUnit:
             self.lifecycle.listen(self._report)
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._producer.run())
+                if self._schemas is not None:
+                    tasks.create_task(self._schemas.run())
                 try:
                     await self._consume(all_hopeless)
                 except OperatorError as failure:
@@ -98,18 +112,24 @@ async def open_table(
     quotas: Quotas,
     feeds: LogBudget,
     metrics: Metrics,
+    registry: SchemaRegistry | None,
+    generations: Generations,
 ) -> AsyncIterator[TableUnit]:
     """Open the table with that name, which may be empty, and its file, for as long as the context is open.
 
-    `own` are its settings, `settings` those of the service; `limits`, `quotas` and `feeds` are shared by all tables.
+    `own` are its settings, `settings` those of the service; `limits`, `quotas`, `feeds` and the `registry` are shared
+    by all tables. `generations` hears when the table's formats are others than before.
 
     Raises:
-        OperatorError: Its file cannot be opened.
+        OperatorError: Its file cannot be opened, or a schema in a file cannot be used.
     """
     lifecycle, measured = Lifecycle(), metrics.of_table(name)
     empty_tombstones = own.tombstones == "empty"
     path, readers = settings.database_of(name), settings.reader_connections
-    async with open_store(path, window_limits(settings), readers=readers, table=name) as store:
+    async with open_store(
+        path, window_limits(settings), readers=readers, table=name, schema_ids=schema_ids_of(own)
+    ) as store:
+        schemas = await open_schemas(name, own, settings, registry, store, lifecycle, generations)
         feed = Feed(store.cursor, feeds)
         connection = connection_of(settings)
         producer = Producer(connection, own.topic, lifecycle, measured, producer_limits(settings))
@@ -135,4 +155,4 @@ async def open_table(
             empty_tombstones=empty_tombstones,
             skip_unreadable=own.unreadable == "skip",
         )
-        yield TableUnit(table, feed, lifecycle, measured, consumer, producer)
+        yield TableUnit(table, feed, lifecycle, measured, consumer, producer, schemas)

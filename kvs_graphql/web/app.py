@@ -73,13 +73,12 @@ class WebOptions:
 
 def build_app(
     executor: Executor,
-    sdl: str,
     catalog: Catalog,
     metrics: Metrics,
     options: WebOptions,
     authenticator: Authenticator | None = None,
 ) -> ASGIApp:
-    """The ASGI application of one service, whose schema `sdl` describes; without an authenticator, all may ask."""
+    """The ASGI application of one service; without an authenticator, all may ask."""
     pages = Pages(graphiql=options.graphiql, frame_ancestors=options.frame_ancestors)
     origins = Origins(options.cors_origins)
     gate = None if authenticator is None else Gate(authenticator, executor, origins)
@@ -100,7 +99,7 @@ def build_app(
         WebSocketOptions(origins, gate, options.connection_init_seconds_max, options.operations_per_websocket_max),
     )
 
-    routes = _other_routes(pages, Health(catalog, gate), gate, sdl, metrics, options)
+    routes = _other_routes(pages, Health(catalog, gate), gate, executor, metrics, options)
     others = Starlette(
         routes=routes,
         exception_handlers={HTTPException: partial(_http_error, executor), Exception: partial(_unexpected, executor)},
@@ -123,12 +122,12 @@ def build_app(
 
 
 def _other_routes(
-    pages: Pages, health: Health, gate: Gate | None, sdl: str, metrics: Metrics, options: WebOptions
+    pages: Pages, health: Health, gate: Gate | None, executor: Executor, metrics: Metrics, options: WebOptions
 ) -> list[BaseRoute]:
     """The routes besides GraphQL's: pages and probes for all, the rest for those who are known."""
 
     async def print_schema(_: Request) -> Response:
-        return PlainTextResponse(sdl)
+        return PlainTextResponse(executor.print_schema())
 
     async def print_metrics(_: Request) -> Response:
         return Response(metrics.render(), media_type=CONTENT_TYPE)

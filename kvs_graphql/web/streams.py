@@ -22,6 +22,10 @@ Stream = Callable[[ResultSink], Awaitable[Outcome | Refusal]]
 """Executes an operation into a sink."""
 
 
+_WITHOUT_END = (Outcome.STOPPING, Outcome.SUPERSEDED)
+"""After these, the client asks again."""
+
+
 class Framing(Protocol):
     """How results stand in the body of a response."""
 
@@ -137,7 +141,7 @@ async def send_stream(
     outcome = streaming.result()
     if isinstance(outcome, Refusal):
         await sink.send(Payload(encode_refusal(outcome)))
-    await sink.send_chunk(b"" if outcome is Outcome.STOPPING else framing.end, more=False)
+    await sink.send_chunk(b"" if outcome in _WITHOUT_END else framing.end, more=False)
 
 
 async def _until_gone(receive: Receive) -> None:

@@ -249,6 +249,8 @@ class GraphQLSocket:
             # The client asks again elsewhere; after an error or `complete` it would not.
             if not self._operations:
                 await self._close(_GOING_AWAY, "The service stops.")
+        elif outcome is Outcome.SUPERSEDED:
+            await self._close(_GOING_AWAY, "The schema has changed.")
         elif isinstance(outcome, Refusal):
             await self._tell(id=identity, type="error", payload=[error.formatted for error in outcome.errors])
         else:

@@ -31,7 +31,7 @@ UNENCODABLE = strawberry.Schema(query=_Half)
 
 def app_of(application: Application) -> ASGIApp:
     """The ASGI application alone."""
-    return build_app(application.executor, "", application.table.catalog, application.metrics, OPTIONS)
+    return build_app(application.executor, application.table.catalog, application.metrics, OPTIONS)
 
 
 async def call(

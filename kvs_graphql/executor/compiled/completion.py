@@ -4,11 +4,11 @@ Walks the same selection as the compiled functions, in turns: where one of them 
 where there is so much to show that others would have to wait for it.
 """
 
-from collections.abc import Callable, Sized
+from collections.abc import Callable, Sequence, Sized
 from functools import partial
 from typing import Any
 
-from graphql import GraphQLError, GraphQLList, GraphQLNonNull, GraphQLObjectType, located_error
+from graphql import GraphQLError, GraphQLList, GraphQLNonNull, GraphQLObjectType, GraphQLUnionType, located_error
 
 from kvs_graphql.access import Access
 from kvs_graphql.budget import Budget
@@ -66,11 +66,16 @@ class Completion:
         if isinstance(kind, GraphQLList):
             return await self._items(field, kind.of_type, value, path)
         if isinstance(kind, GraphQLObjectType):
-            return {below.name: await self._below(below, value, (*path, below.name)) for below in field.below}
+            return await self._object(field.below, value, path)
+        if isinstance(kind, GraphQLUnionType):
+            return await self._object(field.choices[value.typename], value.value, path)
         shown = kind.serialize(value)
         if isinstance(shown, Sized):
             self._budget.add_bytes(len(shown))
         return shown
+
+    async def _object(self, fields: Sequence[Selected], value: Any, path: Path) -> dict[str, Any]:
+        return {below.name: await self._below(below, value, (*path, below.name)) for below in fields}
 
     async def _items(self, field: Selected, kind: Any, items: Any, path: Path) -> list[Any]:
         show = self._show(field, kind)
@@ -90,7 +95,7 @@ class Completion:
         if not self._items_are_small:
             return None
         try:
-            return show_of(field.below, kind, self._bound, self._access)
+            return show_of(field, kind, self._bound, self._access)
         except GraphQLError:
             return None
 

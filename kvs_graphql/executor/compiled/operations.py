@@ -18,7 +18,6 @@ from graphql import (
     GraphQLError,
     GraphQLID,
     GraphQLObjectType,
-    GraphQLOutputType,
     GraphQLSchema,
     GraphQLString,
     OperationDefinitionNode,
@@ -114,7 +113,7 @@ class RootField:
             return self._latest[1]
         show = self._shows.get(key)
         if show is None:
-            show = show_of(self.selected.below, self.selected.type, bound, access) or _as_it_is
+            show = show_of(self.selected, self.selected.type, bound, access) or _as_it_is
             if any(isinstance(value, str) and len(value) > _SHARED_CHARACTERS_MAX for value in key):
                 return show
             self._shows[key] = show
@@ -139,7 +138,7 @@ class CompiledOperation:
     fields_per_record: int
     """How many fields are selected."""
     texts_per_record: int
-    """How often the bytes of a record are made text, at most: once for each text, four times for JSON."""
+    """How often the bytes of a record are made text, at most: once for each text, four times for JSON and for data."""
 
     async def execute(self, operation: Operation, bound: Bound) -> Result:
         """The result of a query; its errors are those that graphql-core would give.
@@ -231,7 +230,7 @@ def compile_operation(
         _root(selections, variables, kind, name, nodes, subscribed=subscribed) for name, nodes in fields.items()
     )
     selected = [below for root in roots for below in _all_below(root.selected)]
-    return CompiledOperation(variables, roots, len(selected), sum(_texts_in(one.type) for one in selected))
+    return CompiledOperation(variables, roots, len(selected), sum(map(_texts_in, selected)))
 
 
 def _root(
@@ -246,8 +245,8 @@ def _root(
     field = kind.fields.get(nodes[0].name.value)
     if field is None:
         raise NotCompilable
-    below = selections.below(field.type, nodes)
-    selected = Selected(name, nodes, kind.name, field.type, _no_reader, below, frozenset())
+    below, choices = selections.below(field.type, nodes)
+    selected = Selected(name, nodes, kind.name, field.type, _no_reader, below, choices, frozenset())
     if subscribed:
         return RootField(selected)
     resolver = resolver_of(field)
@@ -258,14 +257,14 @@ def _root(
 
 
 def _all_below(field: Selected) -> Iterator[Selected]:
-    for below in field.below:
+    for below in field.parts:
         yield below
         yield from _all_below(below)
 
 
-def _texts_in(kind: GraphQLOutputType) -> int:
-    name = get_named_type(kind).name
-    return 4 if name == "JSON" else int(name in _TEXTS)
+def _texts_in(field: Selected) -> int:
+    name = get_named_type(field.type).name
+    return 4 if name == "JSON" or field.decodes else int(name in _TEXTS)
 
 
 async def _outcome(field: RootField, operation: Operation, bound: Bound) -> Any:

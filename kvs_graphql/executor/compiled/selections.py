@@ -21,9 +21,11 @@ from graphql import (
     GraphQLObjectType,
     GraphQLSchema,
     GraphQLString,
+    GraphQLUnionType,
     InlineFragmentNode,
     SelectionNode,
     SelectionSetNode,
+    get_named_type,
     is_abstract_type,
     is_leaf_type,
 )
@@ -33,7 +35,8 @@ from strawberry.permission import PermissionExtension
 from kvs_graphql.access import Access
 from kvs_graphql.api.permissions import AccessPermission
 from kvs_graphql.api.scalars import WRITTEN_AS_THEY_ARE
-from kvs_graphql.compat.strawberry import checks_objects, resolver_of
+from kvs_graphql.api.typed import ChoiceUnion
+from kvs_graphql.compat.strawberry import checks_objects, is_made_as, metadata_of, resolver_of
 from kvs_graphql.executor.compiled.arguments import Arguments, Bound, NotCompilable, Variables
 
 Show = Callable[[Any], Any]
@@ -53,9 +56,22 @@ class Selected(NamedTuple):
     reader: "Callable[[Bound, Access], Show]"
     """How the field is read from its object, for the variables and the principal of a request."""
     below: "tuple[Selected, ...]"
-    """What is selected of the field's value."""
+    """What is selected of the field's value, where that is an object."""
+    choices: "Mapping[str, tuple[Selected, ...]]"
+    """What is selected of the field's value, by the name of its type, where that is of a union."""
     variables: frozenset[str]
     """The variables that the field's arguments use, and those of all below."""
+    decodes: bool = False
+    """Whether its value is decoded from the bytes of a record."""
+    is_data: bool = False
+    """Whether it is a part of typed data, which has the names of enumerations."""
+
+    @property
+    def parts(self) -> "Iterator[Selected]":
+        """All that is selected of the field's value, whatever its type."""
+        yield from self.below
+        for below in self.choices.values():
+            yield from below
 
 
 class Selections:
@@ -81,16 +97,22 @@ class Selections:
                 fields.setdefault(node.alias.value if node.alias else node.name.value, []).append(node)
         return fields
 
-    def below(self, kind: Any, nodes: Sequence[FieldNode]) -> tuple[Selected, ...]:
-        """What these nodes select of a value of a type; nothing of a leaf.
+    def below(
+        self, kind: Any, nodes: Sequence[FieldNode]
+    ) -> tuple[tuple[Selected, ...], Mapping[str, tuple[Selected, ...]]]:
+        """What these nodes select of a value of a type, or of each type of a union; nothing of a leaf.
 
         Raises:
             NotCompilable: Something of it is left to graphql-core.
         """
-        while isinstance(kind, GraphQLNonNull | GraphQLList):
-            kind = kind.of_type
+        kind = get_named_type(kind)
         if is_leaf_type(kind):
-            return ()
+            return (), _NO_CHOICES
+        if isinstance(kind, GraphQLUnionType) and is_made_as(kind, ChoiceUnion):
+            return (), {member.name: self._below_object(member, nodes) for member in kind.types}
+        return self._below_object(kind, nodes), _NO_CHOICES
+
+    def _below_object(self, kind: Any, nodes: Sequence[FieldNode]) -> tuple[Selected, ...]:
         if not isinstance(kind, GraphQLObjectType) or checks_objects(kind):
             raise NotCompilable
         selections = [node.selection_set for node in nodes if node.selection_set is not None]
@@ -101,9 +123,16 @@ class Selections:
         if field is None:
             return _meta_field(kind, name, nodes)
         arguments = Arguments(self._variables, field, nodes[0])
-        below = self.below(field.type, nodes)
-        variables = arguments.variables.union(*(one.variables for one in below))
-        return Selected(name, nodes, kind.name, field.type, reader_of(field, arguments), below, variables)
+        below, choices = self.below(field.type, nodes)
+        selected = Selected(
+            name, nodes, kind.name, field.type, reader_of(field, arguments), below, choices, arguments.variables
+        )
+        variables = arguments.variables.union(*(one.variables for one in selected.parts))
+        return selected._replace(
+            variables=variables,
+            decodes=bool(metadata_of(field).get("decodes")),
+            is_data=hasattr(resolver_of(field).function, "reads"),
+        )
 
     def _flat(self, kind: GraphQLObjectType, selection: SelectionSetNode, spread: set[str]) -> Iterator[FieldNode]:
         for node in selection.selections:
@@ -146,8 +175,12 @@ def reader_of(field: GraphQLField, arguments: Arguments) -> Callable[[Bound, Acc
     permissions = permissions_of(resolver.extensions)
     if resolver.is_async or resolver.wants_info or not resolver.is_plain:
         raise NotCompilable
-    if resolver.function is None:
-        plain: Callable[[Bound], Show] = lambda _: attrgetter(resolver.python_name)  # noqa: E731
+    reads = getattr(resolver.function, "reads", None)
+    if reads is not None:
+        # Of typed data: the function of the codec, without Strawberry's resolver around it.
+        plain: Callable[[Bound], Show] = lambda _: reads  # noqa: E731
+    elif resolver.function is None:
+        plain = lambda _: attrgetter(resolver.python_name)  # noqa: E731
     else:
         plain = partial(_called, resolver.function, arguments)
 
@@ -175,30 +208,40 @@ def permissions_of(extensions: Sequence[FieldExtension]) -> tuple[AccessPermissi
     return tuple(permissions)
 
 
-def show_of(selected: Sequence[Selected], kind: Any, bound: Bound, access: Access) -> Show | None:
+def show_of(field: Selected, kind: Any, bound: Bound, access: Access) -> Show | None:
     """How a value of a type is shown; None where the encoder writes it as it is.
 
     Raises:
         GraphQLError: A variable is null where an argument must not be.
     """
     if isinstance(kind, GraphQLNonNull):
-        return _show_of_present(selected, kind.of_type, bound, access)
-    show = _show_of_present(selected, kind, bound, access)
+        return _show_of_present(field, kind.of_type, bound, access)
+    show = _show_of_present(field, kind, bound, access)
     return None if show is None else lambda value: None if value is None else show(value)
 
 
-def _show_of_present(selected: Sequence[Selected], kind: Any, bound: Bound, access: Access) -> Show | None:
+def _show_of_present(field: Selected, kind: Any, bound: Bound, access: Access) -> Show | None:
     if isinstance(kind, GraphQLList):
-        item = show_of(selected, kind.of_type, bound, access)
+        item = show_of(field, kind.of_type, bound, access)
         return None if item is None else lambda value: [item(one) for one in value]
     if isinstance(kind, GraphQLObjectType):
-        return _object([(one.name, *_parts(one, bound, access)) for one in selected])
-    if kind.name in WRITTEN_AS_THEY_ARE:
+        return _object([(one.name, *_parts(one, bound, access)) for one in field.below])
+    if isinstance(kind, GraphQLUnionType):
+        return _of_union(field.choices, bound, access)
+    if kind.name in WRITTEN_AS_THEY_ARE or (field.is_data and isinstance(kind, GraphQLEnumType)):
         return None
     if isinstance(kind, GraphQLEnumType):
         return {kind.parse_value(name): name for name in kind.values}.__getitem__
     serialize: Show = kind.serialize
     return serialize
+
+
+def _of_union(choices: Mapping[str, tuple[Selected, ...]], bound: Bound, access: Access) -> Show:
+    """Objects of unions say which type they have."""
+    shows = {
+        name: _object([(one.name, *_parts(one, bound, access)) for one in below]) for name, below in choices.items()
+    }
+    return lambda chosen: shows[chosen.typename](chosen.value)
 
 
 def _called(function: Callable[..., Any], arguments: Arguments, bound: Bound) -> Show:
@@ -210,12 +253,12 @@ def _meta_field(kind: GraphQLObjectType, name: str, nodes: list[FieldNode]) -> S
     if nodes[0].name.value != "__typename":
         raise NotCompilable
     typename = kind.name
-    return Selected(name, nodes, kind.name, _TYPENAME, lambda *_: lambda _: typename, (), frozenset())
+    return Selected(name, nodes, kind.name, _TYPENAME, lambda *_: lambda _: typename, (), _NO_CHOICES, frozenset())
 
 
 def _parts(field: Selected, bound: Bound, access: Access) -> tuple[Show, Show | None]:
     """How a field is read from its object, and how what was read is shown; None: as it is."""
-    return field.reader(bound, access), show_of(field.below, field.type, bound, access)
+    return field.reader(bound, access), show_of(field, field.type, bound, access)
 
 
 def _object(fields: Sequence[tuple[str, Show, Show | None]]) -> Show:
@@ -266,3 +309,4 @@ def _six(*parts: Any) -> Show:
 
 _DISPLAYS: tuple[Callable[..., Show], ...] = (_one, _two, _three, _four, _five, _six)
 _TYPENAME = GraphQLNonNull(GraphQLString)
+_NO_CHOICES: Mapping[str, tuple[Selected, ...]] = {}

@@ -1,0 +1,5 @@
+"""GraphQL types of typed data, made from the shapes of schemas."""
+
+from kvs_graphql.api.typed.outputs import ChoiceUnion
+
+__all__ = ["ChoiceUnion"]

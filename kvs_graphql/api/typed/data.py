@@ -1,0 +1,84 @@
+"""Typed data as fields of a table's types, and as an argument of its mutations."""
+
+from collections.abc import Callable
+from inspect import signature
+from typing import Any, cast
+
+import strawberry
+from strawberry.scalars import JSON
+from strawberry.types.field import StrawberryField
+
+from kvs_graphql.api.costs import Cost
+from kvs_graphql.api.typed.inputs import InputTypes
+from kvs_graphql.api.typed.outputs import OutputTypes
+from kvs_graphql.api.typed.values import TypedValues
+from kvs_graphql.errors import BadInput
+from kvs_graphql.formats import DoesNotFit, TableFormats
+
+
+class Data:
+    """The typed data of a table's values."""
+
+    def __init__(self, formats: TableFormats, outputs: OutputTypes, inputs: InputTypes, json_bytes_max: int) -> None:
+        assert formats.value is not None
+        self.values = TypedValues(formats, json_bytes_max)
+        self._format = formats.value
+        self._inputs = inputs
+        self._shown = outputs.of(self._format.shape)
+        self._convert = outputs.converter(self._format.shape)
+
+    def field(self) -> StrawberryField:
+        """The field `data` of objects that have a `record`."""
+        values, convert = self.values, self._convert
+
+        def data(self: Any) -> Any:
+            decoded = values.data(self.record)
+            return decoded if decoded is None or convert is None else convert(decoded)
+
+        made: StrawberryField = strawberry.field(
+            resolver=data,
+            graphql_type=self._shown | None,
+            description="The value as its schema says; null with the error UNDECODABLE where it cannot be decoded.",
+            directives=[Cost(weight="5")],
+            metadata=DECODES,
+        )
+        return made
+
+    def json_field(self) -> StrawberryField:
+        """The field `json` of objects that have a `record`."""
+        values = self.values.json
+
+        def json(self: Any, pointer: str = "") -> JSON | None:
+            record = self.record
+            return None if record.value is None else cast("JSON | None", values.part(record, pointer))
+
+        made: Any = strawberry.field(
+            resolver=json,
+            description="The decoded value as JSON, or the part of it at a JSON Pointer (RFC 6901); null if there is "
+            "nothing.",
+            directives=[Cost(weight="5")],
+        )
+        return cast("StrawberryField", made)
+
+    def adapted(self, resolver: Callable[..., Any]) -> Callable[..., Any]:
+        """A resolver with a parameter `data`, which gets the type that it needs."""
+        before = signature(resolver)
+        kind = self._inputs.of(self._format.shape).resolve()
+        parameters = [one.replace(annotation=kind) if one.name == "data" else one for one in before.parameters.values()]
+        resolver.__signature__ = before.replace(parameters=parameters)  # type: ignore[attr-defined]
+        return resolver
+
+    def encode(self, given: Any) -> bytes:
+        """The bytes of a value that was given as an argument.
+
+        Raises:
+            BadInput: The schema has no room for it. The message names the path.
+        """
+        try:
+            return self._format.encode(self._inputs.value(self._format.shape, given))
+        except DoesNotFit as error:
+            raise BadInput(f"The value does not fit its schema: data.{error}.") from None
+
+
+DECODES = {"decodes": True}
+"""What tells the executor that a field's value is decoded from a record's bytes, whatever its type."""

@@ -1,0 +1,196 @@
+"""Object types, enumerations and unions from shapes."""
+
+from collections.abc import Callable, Iterable
+from enum import Enum
+from types import new_class
+from typing import Any
+
+import strawberry
+from strawberry.annotation import StrawberryAnnotation
+from strawberry.types.field import StrawberryField
+from strawberry.types.union import StrawberryUnion
+
+from kvs_graphql.api.typed.scalars import SCALAR_TYPES
+from kvs_graphql.formats import Choice, Enumeration, Field, Many, Scalar, Shape, Struct, Undecodable
+
+Convert = Callable[[Any], Any]
+"""From a decoded value to what GraphQL's execution expects of its type."""
+
+
+class Chosen:
+    """A value of a choice, with the type that it has."""
+
+    __slots__ = ("typename", "value")
+
+    def __init__(self, typename: str, value: Any) -> None:
+        self.typename = typename
+        self.value = value
+
+
+class ChoiceUnion(StrawberryUnion):
+    """A union of types whose objects are `Chosen`."""
+
+    def get_type_resolver(self, type_map: Any) -> Any:
+        """How graphql-core finds the type of an object."""
+        return lambda chosen, *_: chosen.typename
+
+
+class OutputTypes:
+    """The GraphQL types of one schema, each made once."""
+
+    def __init__(self) -> None:
+        self._namespace: dict[str, Any] = {}
+        self._begun: set[str] = set()
+        self._enumerations: dict[str, type[Enum]] = {}
+
+    def of(self, shape: Shape) -> Any:
+        """The type of a shape, as an annotation."""
+        self._name(shape)
+        return self._namespace.get(self._expression(shape)) or StrawberryAnnotation(
+            self._expression(shape), namespace=self._namespace
+        )
+
+    def enumeration(self, shape: Enumeration) -> type[Enum]:
+        """The enumeration of a shape."""
+        self._name(shape)
+        return self._enumerations[shape.name]
+
+    def reader(self, field: Field) -> Convert:
+        """From an object to what GraphQL's execution expects of a field."""
+        read, convert = field.read, self.converter(field.shape)
+        if convert is None:
+            return read
+        if field.nullable:
+            return lambda value: None if (part := read(value)) is None else convert(part)
+        return lambda value: convert(read(value))
+
+    def converter(self, shape: Shape) -> Convert | None:
+        """The conversion of a present value; None where it stays as it is."""
+        match shape:
+            case Scalar():
+                return shape.show
+            case Enumeration():
+                # The name itself: a member would have to be looked up again.
+                return _Names(shape).__getitem__
+            case Many():
+                return self._list(shape)
+            case Choice():
+                return _choose(shape)
+            case Struct():
+                return None
+
+    def _list(self, shape: Many) -> Convert | None:
+        items, convert = shape.items, self.converter(shape.item)
+        if convert is None:
+            return None if items is None else lambda value: list(items(value))
+        if shape.item_nullable:
+            return lambda value: [None if item is None else convert(item) for item in _all(items, value)]
+        return lambda value: [convert(item) for item in _all(items, value)]
+
+    def _name(self, shape: Shape) -> str:
+        """The name of a shape's type in the namespace, where it now is; that of a list is of its items."""
+        match shape:
+            case Scalar():
+                name = shape.kind.value
+                self._namespace[name] = SCALAR_TYPES[shape.kind]
+                return name
+            case Many():
+                return self._name(shape.item)
+            case _:
+                if shape.name not in self._begun:
+                    # A type that refers to itself finds its name there only later, as Strawberry expects.
+                    self._begun.add(shape.name)
+                    self._namespace[shape.name] = self._made(shape)
+                return shape.name
+
+    def _made(self, shape: Enumeration | Struct | Choice) -> Any:
+        match shape:
+            case Enumeration():
+                return self._enumeration(shape)
+            case Choice():
+                return self._union(shape)
+            case Struct():
+                return self._object(shape)
+
+    def _enumeration(self, shape: Enumeration) -> Any:
+        values = {
+            value.name: strawberry.enum_value(value.name, description=value.description or None)
+            for value in shape.values
+        }
+        kind = Enum(shape.name, values)  # type: ignore[misc]
+        self._enumerations[shape.name] = kind
+        return strawberry.enum(kind, name=shape.name, description=shape.description or None)
+
+    def _union(self, shape: Choice) -> Any:
+        names = [self._name(member.struct) for member in shape.members]
+        members = tuple(StrawberryAnnotation(name, namespace=self._namespace) for name in names)
+        return ChoiceUnion(shape.name, members, shape.description or None)
+
+    def _object(self, shape: Struct) -> Any:
+        names = {f"field_{number}": field for number, field in enumerate(shape.fields)}
+        body = {name: self._field(field) for name, field in names.items()}
+        kind: Any = new_class(shape.name, (), {}, lambda own: own.update(body))
+        made = strawberry.type(kind, name=shape.name, description=shape.description or None)
+        # Only now: Strawberry would look the types up at once, and they may refer to this one.
+        for field in made.__strawberry_definition__.fields:
+            field.type_annotation = self._annotation(names[field.python_name])
+        return made
+
+    def _field(self, field: Field) -> StrawberryField:
+        self._name(field.shape)
+        made: StrawberryField = strawberry.field(
+            resolver=_resolver(self.reader(field)),
+            name=field.name,
+            graphql_type=object,
+            description=field.description or None,
+            deprecation_reason=field.deprecated,
+        )
+        return made
+
+    def _annotation(self, field: Field) -> StrawberryAnnotation:
+        optional = " | None" if field.nullable else ""
+        return StrawberryAnnotation(self._expression(field.shape) + optional, namespace=self._namespace)
+
+    def _expression(self, shape: Shape) -> str:
+        match shape:
+            case Scalar():
+                return shape.kind.value
+            case Many():
+                return f"list[{self._expression(shape.item)}{' | None' if shape.item_nullable else ''}]"
+            case _:
+                return shape.name
+
+
+def _resolver(read: Convert) -> Convert:
+    def resolve(self: Any) -> Any:
+        return read(self.value if type(self) is Chosen else self)
+
+    resolve.reads = read  # type: ignore[attr-defined]
+    return resolve
+
+
+class _Names(dict[Any, str]):
+    """The names of an enumeration's values in GraphQL, by what decoded data has for them."""
+
+    def __init__(self, shape: Enumeration) -> None:
+        super().__init__({value.decoded: value.name for value in shape.values})
+        self._shape = shape
+
+    def __missing__(self, decoded: Any) -> str:
+        raise Undecodable(f"{self._shape.name} has no value {decoded}")
+
+
+def _choose(shape: Choice) -> Convert:
+    members = [(member.matches, member.read, member.struct.name) for member in shape.members]
+
+    def choose(value: Any) -> Chosen:
+        for matches, read, typename in members:
+            if matches(value):
+                return Chosen(typename, read(value))
+        raise Undecodable(f"The value is of no member of {shape.name}")
+
+    return choose
+
+
+def _all(items: Callable[[Any], Iterable[Any]] | None, value: Any) -> Iterable[Any]:
+    return value if items is None else items(value)

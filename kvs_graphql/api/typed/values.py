@@ -1,0 +1,43 @@
+"""The values of a table with a schema: each decoded once for all that ask for it one after the other."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from kvs_graphql.api.json_values import JsonValues
+from kvs_graphql.formats import TableFormats
+from kvs_graphql.records import Record
+
+
+class TypedValues:
+    """Decodes the values of one table, as one generation of its schema has them."""
+
+    def __init__(self, formats: TableFormats, json_bytes_max: int) -> None:
+        assert formats.value is not None
+        self._format = formats.value
+        self._load = formats.load
+        self._last: tuple[Record | None, Any] = (None, None)
+        self.json = JsonValues(json_bytes_max, lambda record: self._format.as_json(self.data(record)))
+
+    def data(self, record: Record) -> Any:
+        """The decoded value of a record; None where it has none.
+
+        Raises:
+            Undecodable: Its bytes are not what their schema says, or the schema is not known.
+        """
+        last, decoded = self._last
+        if last is record:
+            return decoded
+        raw = record.value
+        if raw is None:
+            return None
+        decoded = self._format.decode(raw)
+        self._last = record, decoded
+        return decoded
+
+    async def prepare(self, records: Iterable[Record | None]) -> None:
+        """Have the schemas loaded that the records need. One that cannot be loaded in time stays unknown."""
+        missing = self._format.missing
+        needed = {missing(record.value) for record in records if record is not None and record.value is not None}
+        needed.discard(None)
+        if needed:
+            await self._load(needed)

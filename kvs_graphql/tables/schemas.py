@@ -1,0 +1,269 @@
+"""The schemas of one table: those that its records name, and the generation that is served.
+
+What was found is kept in the table's file, so that neither a start nor a read needs the registry.
+"""
+
+import asyncio
+from collections.abc import Collection, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from functools import partial
+
+import structlog
+
+from kvs_graphql.errors import BadSetting, Unwritable
+from kvs_graphql.formats import (
+    BadSchema,
+    Codec,
+    FormatLimits,
+    KeyFormat,
+    SchemaFormat,
+    SchemaText,
+    TableFormats,
+    cannot_read,
+    load_codec,
+    schema_from_json,
+    schema_to_json,
+)
+from kvs_graphql.registry import CannotRead, Follower, RegistryError, SchemaNotFound, SchemaRegistry, Version
+from kvs_graphql.state import Lifecycle, SchemaStatus
+from kvs_graphql.store import SCHEMA_IDS_MAX, KeptSchemas, Served, Store
+from kvs_graphql.tables.generations import Generations
+
+log = structlog.get_logger(__name__)
+
+KEY, VALUE = "key", "value"
+"""The parts of a record that may have a schema."""
+
+KEY_SCHEMAS_MAX = 16
+"""With so many schemas the keys of a table may be written: a key is looked up in the encoding of each of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Where the schema of a table's keys or values comes from: a file, or else a subject of the registry."""
+
+    root: str
+    """The name of the root of its types in GraphQL."""
+    format: str
+    file: SchemaText | None = None
+    subject: str = ""
+    pinned: int | None = None
+    """The version of the subject to serve; None for the newest that can read all earlier ones."""
+    message: str = ""
+    """The full name of a Protobuf message; empty for the first one."""
+
+
+@dataclass(frozen=True, slots=True)
+class SchemaLimits:
+    """How long the registry is waited for."""
+
+    wait_seconds: float
+    """A read waits so long for a schema that it needs."""
+    poll_seconds: float
+    """So often the registry is asked for new versions, and for schemas that it did not give before."""
+    formats: FormatLimits
+
+
+def cannot_read_as(form: str, message: str) -> CannotRead:
+    """Return what says why a version of a subject cannot be served as that format, with that message of Protobuf."""
+
+    def able(reader: SchemaText, writer: SchemaText) -> str | None:
+        if reader.format != form:
+            return f"it is a schema of the format {reader.format}, not {form}"
+        return cannot_read(reader, writer, message)
+
+    return able
+
+
+class TableSchemas:
+    """The schemas of one table. `open` comes first, then `run`."""
+
+    def __init__(
+        self,
+        parts: Mapping[str, Part],
+        plain: TableFormats,
+        reserved: frozenset[str],
+        registry: SchemaRegistry | None,
+        store: Store,
+        lifecycle: Lifecycle,
+        generations: Generations,
+        limits: SchemaLimits,
+    ) -> None:
+        """`plain` has the formats without a schema; `reserved` are names in GraphQL that the table's other types have.
+
+        `generations` hears of each new one.
+
+        There is a `registry` wherever a part has a subject.
+        """
+        self.formats = replace(plain, load=self.load)
+        """What is served; without the formats whose schema is not known yet."""
+        self._generations = generations
+        self._parts = parts
+        self._reserved = reserved
+        self._registry = registry
+        self._store = store
+        self._lifecycle = lifecycle
+        self._limits = limits
+        self._known: dict[int, SchemaText] = {}
+        self._served: dict[str, Version] = {}
+        self._missing: set[int] = set()
+        self._followers: dict[str, Follower] = {}
+        self._key_codecs: dict[int, Codec] = {}
+        """By id, of the schemas that keys in the table are written with."""
+
+    async def open(self) -> None:
+        """Take what the file has, and the schemas in files.
+
+        Raises:
+            BadSetting: A schema in a file cannot be used.
+        """
+        kept = await self._store.kept_schemas()
+        for schema_id, document in kept.documents.items():
+            if document is None:
+                self._missing.add(schema_id)
+            else:
+                self._known[schema_id] = schema_from_json(document)
+        if KEY in self._parts and self._parts[KEY].file is None:
+            self._store.schema_ids.add_in_keys(await self._store.ids_in_keys(KEY_SCHEMAS_MAX))
+        for name, part in self._parts.items():
+            if part.file is not None:
+                try:
+                    await self._serve(name, part.file)
+                except BadSchema as error:
+                    raise BadSetting(f"the schema of {part.root}: {error}") from None
+            else:
+                await self._resume(name, part, kept.served.get(name))
+        self._report()
+
+    async def run(self) -> None:
+        """Follow the registry until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            for name, follower in self._followers.items():
+                tasks.create_task(self._follow(name, follower))
+            if self._registry is not None:
+                tasks.create_task(self._load_noticed())
+                tasks.create_task(self._load_missing())
+
+    async def load(self, ids: Collection[int | None]) -> None:
+        """Load schemas, as far as that takes no longer than a read should wait; never raises."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._limits.wait_seconds):
+                await asyncio.gather(*(self._learn(one) for one in ids if one is not None))
+
+    async def _resume(self, name: str, part: Part, served: Served | None) -> None:
+        """Go on with what an earlier run has served, if that is there; then with what the registry says."""
+        assert self._registry is not None
+        version = None
+        if served is not None and (schema := self._known.get(served.id)) is not None:
+            version = Version(served.version, served.id, schema)
+            try:
+                await self._serve(name, schema, served.id)
+                self._served[name] = version
+            except BadSchema as error:
+                log.warning("a kept schema cannot be used", id=served.id, reason=str(error))
+                version = None
+        self._followers[name] = Follower(
+            self._registry,
+            part.subject,
+            cannot_read_as(part.format, part.message),
+            pinned=part.pinned,
+            served=version,
+            known=self._known,
+        )
+
+    async def _follow(self, name: str, follower: Follower) -> None:
+        while True:
+            version = await follower.look()
+            if version is not None:
+                await self._adopt(name, version)
+            self._report()
+            await asyncio.sleep(self._limits.poll_seconds)
+
+    async def _adopt(self, name: str, version: Version) -> None:
+        try:
+            await self._serve(name, version.schema, version.id)
+        except BadSchema as error:
+            log.warning("an adopted schema cannot be used", version=version.number, reason=str(error))
+            return
+        self._known[version.id] = version.schema
+        await self._keep({version.id: version.schema}, {name: Served(version.id, version.number)})
+        await self._generations.announce()
+        self._served[name] = version
+
+    def _report(self) -> None:
+        """Show in the table's state which schemas are served."""
+        self._lifecycle.schemas = tuple(self._status(*one) for one in self._followers.items())
+
+    def _status(self, name: str, follower: Follower) -> SchemaStatus:
+        served, state = self._served.get(name), follower.state
+        refused = tuple((one.number, one.reason) for one in state.refused)
+        number, schema_id = (None, None) if served is None else (served.number, served.id)
+        return SchemaStatus(name, self._parts[name].subject, number, schema_id, refused, state.problem)
+
+    async def _serve(self, name: str, schema: SchemaText, schema_id: int | None = None) -> None:
+        codec = await self._codec(name, schema, is_framed=schema_id is not None)
+        if name == KEY:
+            form = KeyFormat(codec, schema, schema_id, self._known, self._key_codecs)
+            self.formats = replace(self.formats, key=form)
+        else:
+            self.formats = replace(self.formats, value=SchemaFormat(codec, schema, schema_id, self._known))
+
+    async def _codec(self, name: str, schema: SchemaText, *, is_framed: bool) -> Codec:
+        part, limits = self._parts[name], self._limits.formats
+        make = partial(load_codec, schema, part.root, self._reserved, limits, message=part.message, is_framed=is_framed)
+        # Parsing a large schema takes long.
+        return await asyncio.to_thread(make)
+
+    async def _load_noticed(self) -> None:
+        """Load the schemas that new records name, before anyone reads these."""
+        ids = self._store.schema_ids
+        while True:
+            await ids.changed.wait()
+            ids.changed.clear()
+            for schema_id in ids.found - self._known.keys() - self._missing:
+                await self._learn(schema_id)
+            for schema_id in ids.in_keys & self._known.keys() - self._key_codecs.keys():
+                await self._add_key_codec(schema_id)
+
+    async def _add_key_codec(self, schema_id: int) -> None:
+        """Have keys looked up in the encoding of that schema, too."""
+        if len(self._key_codecs) >= KEY_SCHEMAS_MAX:
+            log.warning("keys are written with too many schemas", schemas_max=KEY_SCHEMAS_MAX, left_out=schema_id)
+            return
+        try:
+            self._key_codecs[schema_id] = await self._codec(KEY, self._known[schema_id], is_framed=True)
+        except BadSchema as error:
+            log.warning("a schema of keys cannot be used", id=schema_id, reason=str(error))
+
+    async def _load_missing(self) -> None:
+        """Ask again for the schemas that the registry did not give."""
+        while True:
+            for schema_id in list(self._missing):
+                await self._learn(schema_id)
+            await asyncio.sleep(self._limits.poll_seconds)
+
+    async def _learn(self, schema_id: int) -> None:
+        if schema_id in self._known or self._registry is None or len(self._known) >= SCHEMA_IDS_MAX:
+            return
+        try:
+            schema = await self._registry.by_id(schema_id)
+        except SchemaNotFound:
+            # Most likely no schema's id: bytes of another format look like one.
+            self._missing.discard(schema_id)
+            return
+        except RegistryError:
+            if schema_id not in self._missing and len(self._missing) < SCHEMA_IDS_MAX:
+                self._missing.add(schema_id)
+                await self._keep({schema_id: None})
+            return
+        self._missing.discard(schema_id)
+        self._known[schema_id] = schema
+        await self._keep({schema_id: schema})
+
+    async def _keep(self, schemas: Mapping[int, SchemaText | None], served: Mapping[str, Served] | None = None) -> None:
+        documents = {one: None if schema is None else schema_to_json(schema) for one, schema in schemas.items()}
+        try:
+            await self._store.keep_schemas(KeptSchemas(documents, dict(served or {})))
+        except Unwritable as error:
+            log.warning("a schema cannot be kept", reason=str(error))

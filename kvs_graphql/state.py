@@ -219,6 +219,8 @@ class Lifecycle:
         """Whether the last attempt to commit succeeded."""
         self.permitted = True
         """Whether Kafka lets this service read the topic, as last heard."""
+        self.paused: str | None = None
+        """Why the consumer waits although records are there; None while it does not."""
         self.schemas: tuple[SchemaStatus, ...] = ()
         """The schemas that come from a registry."""
         self._listeners: list[Callable[[Moment], None]] = []
@@ -250,16 +252,18 @@ class Lifecycle:
     def ready(self) -> bool:
         """Whether clients can rely on the table."""
         sound = self.caught_up and self.writable and self.permitted and self.moment.state is not State.STOPPED
-        return sound and self._schema_problem is None
+        return sound and self._problem is None
 
     @property
     def shown(self) -> Moment:
-        """The current moment; its reason is the missing schema where one is."""
-        problem = self._schema_problem
+        """The current moment; its reason is what the table lacks besides, if anything."""
+        problem = self._problem
         return self.moment if problem is None else replace(self.moment, reason=problem)
 
     @property
-    def _schema_problem(self) -> str | None:
+    def _problem(self) -> str | None:
+        if self.paused is not None:
+            return self.paused
         for schema in self.schemas:
             if schema.version is None:
                 why = schema.problem or "the registry is asked"

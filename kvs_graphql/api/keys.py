@@ -8,10 +8,12 @@ from typing import Any
 from uuid import UUID
 
 import strawberry
+from strawberry.scalars import JSON
 from strawberry.types.field import StrawberryField
 
 from kvs_graphql.api.context import Operation
 from kvs_graphql.api.encodings import Encoding
+from kvs_graphql.api.json_values import JsonText
 from kvs_graphql.api.typed.inputs import InputTypes
 from kvs_graphql.api.typed.outputs import OutputTypes
 from kvs_graphql.errors import BadKey
@@ -87,6 +89,11 @@ def _age(record: Record) -> tuple[int, int, int]:
 
 
 TEXT_KEYS = Keys()
+
+
+def json_keys(json_of: Callable[[bytes], bytes]) -> Keys:
+    """Keys that are text in requests, and JSON in `keyData`."""
+    return Keys(show=lambda record: JsonText(json_of(record.key)), shown=JSON)
 
 
 def typed_keys(form: KeyFormat, outputs: OutputTypes, inputs: InputTypes) -> Keys:

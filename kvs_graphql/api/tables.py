@@ -11,8 +11,8 @@ from kvs_graphql.api.context import OperationInfo
 from kvs_graphql.api.costs import Cost, sized_by
 from kvs_graphql.api.encodings import id_of
 from kvs_graphql.api.json_values import JsonValues
-from kvs_graphql.api.keys import TEXT_KEYS, Keys, typed_keys
-from kvs_graphql.api.typed.data import Data
+from kvs_graphql.api.keys import TEXT_KEYS, Keys, json_keys, typed_keys
+from kvs_graphql.api.typed.data import Data, json_field
 from kvs_graphql.api.typed.inputs import InputTypes
 from kvs_graphql.api.typed.outputs import OutputTypes
 from kvs_graphql.api.types import AnyEntry, AnyRevision, AnyUpdate, AnyWrite, PageInfo
@@ -105,10 +105,11 @@ def table_types(table: str, formats: TableFormats = TEXT, json_bytes_max: int = 
     prefix, of_id = table[:1].upper() + table[1:], id_prefix_of(table)
     outputs = OutputTypes()
     inputs = InputTypes(outputs)
-    keys = TEXT_KEYS if formats.key is None else typed_keys(formats.key, outputs, inputs)
+    keys = _keys(formats, outputs, inputs)
     data = None if formats.value is None else Data(formats, outputs, inputs, json_bytes_max)
+    as_json = _json_values(formats, json_bytes_max) if data is None else data.values.json
     # Annotations that are evaluated at run time, as Strawberry wants them.
-    Entry: Any = _entry_type(table, prefix, keys, data)  # noqa: N806
+    Entry: Any = _entry_type(table, prefix, keys, data, as_json)  # noqa: N806
 
     @strawberry.type(
         name=f"{prefix}Update",
@@ -165,7 +166,18 @@ def table_types(table: str, formats: TableFormats = TEXT, json_bytes_max: int = 
     return TableTypes(table, Entry, list[Entry | None], Update, Write, Edge, Connection, keys, data)
 
 
-def _entry_type(table: str, prefix: str, keys: Keys, typed: Data | None) -> type[AnyEntry]:
+def _keys(formats: TableFormats, outputs: OutputTypes, inputs: InputTypes) -> Keys:
+    if formats.key is not None:
+        return typed_keys(formats.key, outputs, inputs)
+    return TEXT_KEYS if formats.key_json is None else json_keys(formats.key_json)
+
+
+def _json_values(formats: TableFormats, bytes_max: int) -> JsonValues | None:
+    json_of = formats.json_of
+    return None if json_of is None else JsonValues(bytes_max, lambda record: json_of(record.value or b""))
+
+
+def _entry_type(table: str, prefix: str, keys: Keys, typed: Data | None, as_json: JsonValues | None) -> type[AnyEntry]:
     """The type of a table's entries, whose history is of its revisions."""
 
     @strawberry.type(
@@ -175,14 +187,18 @@ def _entry_type(table: str, prefix: str, keys: Keys, typed: Data | None) -> type
     )
     class Revision(AnyRevision):
         if typed is not None:
-            data, json = typed.field(), typed.json_field()
+            data = typed.field()
+        if as_json is not None:
+            json = json_field(as_json)
 
     @strawberry.type(name=f"{prefix}Entry", description="A key and its value: the last record of the key.")
     class Entry(AnyEntry):
         if keys.show is not None:
             key_data = keys.field(attrgetter("record"))
         if typed is not None:
-            data, json = typed.field(), typed.json_field()
+            data = typed.field()
+        if as_json is not None:
+            json = json_field(as_json)
 
         @strawberry.field(
             description="The recent changes of its key, oldest first, as far back as the service remembers them.",

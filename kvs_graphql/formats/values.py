@@ -124,5 +124,9 @@ class TableFormats:
     """None for bytes, which clients read as text or JSON."""
     key: KeyFormat | None = None
     """None for bytes, which clients read as text."""
+    json_of: Callable[[bytes], bytes] | None = None
+    """From a value without a schema to its JSON; None where that is the value itself, if it is any."""
+    key_json: Callable[[bytes], bytes] | None = None
+    """From a key without a schema to its JSON; None where keys are not shown as JSON."""
     load: Callable[[Collection[int | None]], Awaitable[None]] = _load_nothing
     """Loads the schemas with these ids, as far as that takes no longer than a request should wait; never raises."""

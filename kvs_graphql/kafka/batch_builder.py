@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from kvs_graphql.kafka.envelopes import Envelopes
 from kvs_graphql.kafka.epochs import FetchedEpochs
 from kvs_graphql.records import Batch, Positions, Record, advance, encode_headers, position_in
 
@@ -12,7 +13,16 @@ _NO_TIMESTAMP = -1
 class BatchBuilder:
     """Collects fetched records until the store takes them."""
 
-    def __init__(self, positions: Positions, epochs: FetchedEpochs | None = None, *, empty_tombstones: bool) -> None:
+    def __init__(
+        self,
+        positions: Positions,
+        epochs: FetchedEpochs | None = None,
+        *,
+        empty_tombstones: bool,
+        envelopes: Envelopes | None = None,
+    ) -> None:
+        """What `envelopes` take for a delete is collected as a tombstone."""
+        self._envelopes = envelopes
         self._empty_tombstones = empty_tombstones
         self._epochs = epochs or FetchedEpochs(())
         self._taken = positions
@@ -37,6 +47,8 @@ class BatchBuilder:
         for topic_partition, messages in fetched.items():
             partition: int = topic_partition.partition
             records = self._records(partition, messages)
+            if self._envelopes is not None:
+                records = [_opened(record, self._envelopes) for record in records]
             skipped += len(messages) - len(records)
             if records:
                 self._runs.setdefault(partition, []).extend(records)
@@ -86,6 +98,11 @@ class BatchBuilder:
             for message in messages
             if message.key is not None
         ]
+
+
+def _opened(record: Record, envelopes: Envelopes) -> Record:
+    is_delete = record.value is not None and envelopes.is_delete(record.value)
+    return record._replace(value=None) if is_delete else record
 
 
 def _start_of_last_run(messages: Sequence[Any]) -> int:

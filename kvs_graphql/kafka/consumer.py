@@ -19,6 +19,7 @@ from kvs_graphql.kafka.clock import CaughtUp, Clock, Moment
 from kvs_graphql.kafka.connection import TRANSIENT, KafkaConnection
 from kvs_graphql.kafka.consumer_limits import ConsumerLimits
 from kvs_graphql.kafka.consumer_session import ConsumerSession, TopicChanged, open_session
+from kvs_graphql.kafka.envelopes import Envelopes
 from kvs_graphql.kafka.recovery import missed_deletes_reason, rebuild_reason, unknown_deletes_reason
 from kvs_graphql.kafka.session_failures import SessionFailures
 from kvs_graphql.kafka.session_reader import SessionReader
@@ -33,7 +34,7 @@ log = structlog.get_logger(__name__)
 class Consumer:
     """Keeps the store and the feed up to date with Kafka while `run` runs."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what a consumer is made of
         self,
         connection: KafkaConnection,
         topic: str,
@@ -45,6 +46,7 @@ class Consumer:
         *,
         empty_tombstones: bool = False,
         skip_unreadable: bool = False,
+        envelopes: Envelopes | None = None,
     ) -> None:
         self._connection = connection
         self._topic = topic
@@ -63,6 +65,7 @@ class Consumer:
             self._failures,
             empty_tombstones=empty_tombstones,
             skip_unreadable=skip_unreadable,
+            envelopes=envelopes,
         )
         self._unknown_because = ""
 

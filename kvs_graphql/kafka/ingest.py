@@ -16,6 +16,7 @@ from aiokafka.errors import CorruptRecordException
 
 from kvs_graphql.feed import Feed
 from kvs_graphql.kafka.batch_builder import BatchBuilder
+from kvs_graphql.kafka.envelopes import Envelopes
 from kvs_graphql.kafka.fetch_waits import FETCH_WAIT_MS, FetchWaits
 from kvs_graphql.kafka.unreadable import UnreadableRecordHandler, is_unreadable
 from kvs_graphql.metrics import TableMetrics
@@ -48,7 +49,7 @@ class IngestLoop:
     `verify` is awaited between the fetch and the commit of a batch; it raises if the batch must not be applied.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what a consumer is made of
         self,
         consumer: AIOKafkaConsumer,
         partitions: list[TopicPartition],
@@ -60,9 +61,11 @@ class IngestLoop:
         verify: Callable[[], Awaitable[None]],
         *,
         skip_unreadable: bool = False,
+        envelopes: Envelopes | None = None,
     ) -> None:
         self._consumer = consumer
         self._verify = verify
+        self._envelopes = envelopes
         self._waits = FetchWaits(limits.idle_wait_ms)
         self._unreadable = UnreadableRecordHandler(consumer, partitions, metrics, skip=skip_unreadable)
         self._partitions = partitions
@@ -91,6 +94,8 @@ class IngestLoop:
             fetched = await self._fetch_once()
             if sum(map(len, fetched.values())) >= self._fetch_records_max:
                 await _let_others_run()
+            if self._envelopes is not None:
+                await self._envelopes.known(message.value for messages in fetched.values() for message in messages)
             self._count_skipped(self._builder.add(fetched))
             for partition in self._partitions:
                 self._move(partition, await self._consumer.position(partition))

@@ -56,7 +56,7 @@ class SessionMonitor:
             at_end = covers(self._store.positions, end_offsets)
             if at_end or self._store.positions != reached:
                 reached, moved_at = self._store.positions, now()
-            elif now() - moved_at > self._limits.stall_seconds_max:
+            elif self._lifecycle.paused is None and now() - moved_at > self._limits.stall_seconds_max:
                 seconds = self._limits.stall_seconds_max
                 raise Stalled(f"read nothing for {seconds} s although the topic has more records")
             await self._stamp()

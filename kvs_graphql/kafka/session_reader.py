@@ -8,6 +8,7 @@ from kvs_graphql.kafka.batch_builder import BatchBuilder
 from kvs_graphql.kafka.clock import CaughtUp, Clock
 from kvs_graphql.kafka.consumer_limits import ConsumerLimits
 from kvs_graphql.kafka.consumer_session import ConsumerSession
+from kvs_graphql.kafka.envelopes import Envelopes
 from kvs_graphql.kafka.ingest import IngestLoop
 from kvs_graphql.kafka.recovery import first_positions
 from kvs_graphql.kafka.session_failures import SessionFailures
@@ -31,6 +32,7 @@ class SessionReader:
         *,
         empty_tombstones: bool,
         skip_unreadable: bool,
+        envelopes: Envelopes | None,
     ) -> None:
         self._lifecycle = lifecycle
         self._metrics = metrics
@@ -39,6 +41,7 @@ class SessionReader:
         self._failures = failures
         self._empty_tombstones = empty_tombstones
         self._skip_unreadable = skip_unreadable
+        self._envelopes = envelopes
 
     async def read(
         self, session: ConsumerSession, store: Store, feed: Feed, caught_up: CaughtUp, *, until_live: bool = False
@@ -65,7 +68,9 @@ class SessionReader:
     def _ingest_loop(self, session: ConsumerSession, store: Store, feed: Feed) -> IngestLoop:
         """Seek to the store's positions and return the loop that goes on from there."""
         session.epochs.begin(store.epochs)
-        builder = BatchBuilder(store.positions, session.epochs, empty_tombstones=self._empty_tombstones)
+        builder = BatchBuilder(
+            store.positions, session.epochs, empty_tombstones=self._empty_tombstones, envelopes=self._envelopes
+        )
         positions = first_positions(store.positions, session.bounds)
         for number, (partition, offset) in enumerate(zip(session.partitions, positions, strict=True)):
             session.consumer.seek(partition, offset)
@@ -81,6 +86,7 @@ class SessionReader:
             self._metrics,
             session.verify_fetched,
             skip_unreadable=self._skip_unreadable,
+            envelopes=self._envelopes,
         )
 
     async def _catch_up(

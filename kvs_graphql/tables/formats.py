@@ -2,14 +2,26 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from kvs_graphql.errors import BadSetting
-from kvs_graphql.formats import FormatLimits, KeyFormat, SchemaFormat, SchemaText, TableFormats, plain_codec
+from kvs_graphql.formats import (
+    FormatLimits,
+    KeyFormat,
+    SchemaFormat,
+    SchemaText,
+    TableFormats,
+    json_envelope,
+    json_payload,
+    plain_codec,
+)
+from kvs_graphql.kafka.envelopes import Envelopes
 from kvs_graphql.registry import SchemaRegistry, open_registry
 from kvs_graphql.settings import FormatSettings, Settings, TableSettings
 from kvs_graphql.state import Lifecycle
 from kvs_graphql.store import SchemaIds, Store
+from kvs_graphql.tables.envelopes import AvroEnvelopes, JsonEnvelopes
 from kvs_graphql.tables.generations import Generations
 from kvs_graphql.tables.limits import registry_limits, registry_of
 from kvs_graphql.tables.schemas import KEY, VALUE, Part, SchemaLimits, TableSchemas
@@ -59,11 +71,16 @@ async def open_schemas(
         if not one.has_schema and one.format not in _AS_TEXT
     }
     parts = {part: _part(one, roots[part]) for part, one in written.items() if one.has_schema}
-    if not plain and not parts:
-        return None
+    if own.envelope is not None and VALUE in parts:
+        parts[VALUE] = replace(parts[VALUE], envelope=True)
     without_schema = TableFormats(
-        SchemaFormat(plain[VALUE]) if VALUE in plain else None, KeyFormat(plain[KEY]) if KEY in plain else None
+        SchemaFormat(plain[VALUE]) if VALUE in plain else None,
+        KeyFormat(plain[KEY]) if KEY in plain else None,
+        json_of=_row_of if own.envelope is not None and own.value.format == "json" else None,
+        key_json=json_payload if own.key.format == "json" else None,
     )
+    if not parts and without_schema == TableFormats():
+        return None
     schemas = TableSchemas(
         parts,
         without_schema,
@@ -76,6 +93,21 @@ async def open_schemas(
     )
     await schemas.open()
     return schemas
+
+
+def envelopes_of(own: TableSettings, schemas: TableSchemas | None) -> Envelopes | None:
+    """The envelopes around the table's values; None where there are none."""
+    if own.envelope is None:
+        return None
+    if own.value.format == "json":
+        return JsonEnvelopes()
+    assert schemas is not None
+    schema = None if own.value.schema is None else SchemaText(own.value.format, _read(own.value.schema))
+    return AvroEnvelopes(schema, schemas.find, FormatLimits())
+
+
+def _row_of(value: bytes) -> bytes:
+    return json_envelope(value).after or b"null"
 
 
 def _is_framed(one: FormatSettings) -> bool:

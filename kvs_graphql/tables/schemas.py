@@ -52,6 +52,8 @@ class Part:
     """The version of the subject to serve; None for the newest that can read all earlier ones."""
     message: str = ""
     """The full name of a Protobuf message; empty for the first one."""
+    envelope: bool = False
+    """Whether values are Debezium's envelopes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,13 +67,13 @@ class SchemaLimits:
     formats: FormatLimits
 
 
-def cannot_read_as(form: str, message: str) -> CannotRead:
+def cannot_read_as(form: str, message: str, *, envelope: bool = False) -> CannotRead:
     """Return what says why a version of a subject cannot be served as that format, with that message of Protobuf."""
 
     def able(reader: SchemaText, writer: SchemaText) -> str | None:
         if reader.format != form:
             return f"it is a schema of the format {reader.format}, not {form}"
-        return cannot_read(reader, writer, message)
+        return cannot_read(reader, writer, message, envelope=envelope)
 
     return able
 
@@ -151,6 +153,23 @@ class TableSchemas:
             async with asyncio.timeout(self._limits.wait_seconds):
                 await asyncio.gather(*(self._learn(one) for one in ids if one is not None))
 
+    async def find(self, schema_id: int) -> SchemaText | None:
+        """Return a schema that has to be known, however long the registry is away; None where it has none such."""
+        assert self._registry is not None
+        try:
+            while schema_id not in self._known:
+                try:
+                    self._known[schema_id] = schema = await self._registry.by_id(schema_id)
+                    await self._keep({schema_id: schema})
+                except SchemaNotFound:
+                    return None
+                except RegistryError as error:
+                    self._lifecycle.paused = f"an envelope needs the schema {schema_id}: {error}"
+                    await asyncio.sleep(self._limits.poll_seconds)
+        finally:
+            self._lifecycle.paused = None
+        return self._known[schema_id]
+
     async def _resume(self, name: str, part: Part, served: Served | None) -> None:
         """Go on with what an earlier run has served, if that is there; then with what the registry says."""
         assert self._registry is not None
@@ -166,7 +185,7 @@ class TableSchemas:
         self._followers[name] = Follower(
             self._registry,
             part.subject,
-            cannot_read_as(part.format, part.message),
+            cannot_read_as(part.format, part.message, envelope=part.envelope),
             pinned=part.pinned,
             served=version,
             known=self._known,
@@ -211,7 +230,16 @@ class TableSchemas:
 
     async def _codec(self, name: str, schema: SchemaText, *, is_framed: bool) -> Codec:
         part, limits = self._parts[name], self._limits.formats
-        make = partial(load_codec, schema, part.root, self._reserved, limits, message=part.message, is_framed=is_framed)
+        make = partial(
+            load_codec,
+            schema,
+            part.root,
+            self._reserved,
+            limits,
+            message=part.message,
+            is_framed=is_framed,
+            envelope=part.envelope,
+        )
         # Parsing a large schema takes long.
         return await asyncio.to_thread(make)
 

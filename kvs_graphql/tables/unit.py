@@ -18,7 +18,7 @@ from kvs_graphql.service import Quotas, ServiceLimits, Table
 from kvs_graphql.settings import Settings, TableSettings
 from kvs_graphql.state import Lifecycle, Moment, State
 from kvs_graphql.store import open_store
-from kvs_graphql.tables.formats import open_schemas, schema_ids_of
+from kvs_graphql.tables.formats import envelopes_of, open_schemas, schema_ids_of
 from kvs_graphql.tables.generations import Generations
 from kvs_graphql.tables.limits import connection_of, consumer_limits, producer_limits, window_limits
 from kvs_graphql.tables.schemas import TableSchemas
@@ -154,5 +154,6 @@ async def open_table(
             consumer_limits(settings),
             empty_tombstones=empty_tombstones,
             skip_unreadable=own.unreadable == "skip",
+            envelopes=envelopes_of(own, schemas),
         )
         yield TableUnit(table, feed, lifecycle, measured, consumer, producer, schemas)

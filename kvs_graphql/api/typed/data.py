@@ -9,6 +9,7 @@ from strawberry.scalars import JSON
 from strawberry.types.field import StrawberryField
 
 from kvs_graphql.api.costs import Cost
+from kvs_graphql.api.json_values import JsonValues
 from kvs_graphql.api.typed.inputs import InputTypes
 from kvs_graphql.api.typed.outputs import OutputTypes
 from kvs_graphql.api.typed.values import TypedValues
@@ -44,22 +45,6 @@ class Data:
         )
         return made
 
-    def json_field(self) -> StrawberryField:
-        """The field `json` of objects that have a `record`."""
-        values = self.values.json
-
-        def json(self: Any, pointer: str = "") -> JSON | None:
-            record = self.record
-            return None if record.value is None else cast("JSON | None", values.part(record, pointer))
-
-        made: Any = strawberry.field(
-            resolver=json,
-            description="The decoded value as JSON, or the part of it at a JSON Pointer (RFC 6901); null if there is "
-            "nothing.",
-            directives=[Cost(weight="5")],
-        )
-        return cast("StrawberryField", made)
-
     def adapted(self, resolver: Callable[..., Any]) -> Callable[..., Any]:
         """A resolver with a parameter `data`, which gets the type that it needs."""
         before = signature(resolver)
@@ -78,6 +63,22 @@ class Data:
             return self._format.encode(self._inputs.value(self._format.shape, given))
         except DoesNotFit as error:
             raise BadInput(f"The value does not fit its schema: data.{error}.") from None
+
+
+def json_field(values: JsonValues) -> StrawberryField:
+    """The field `json` of objects that have a `record`, where that is not the record's value itself."""
+
+    def json(self: Any, pointer: str = "") -> JSON | None:
+        record = self.record
+        return None if record.value is None else cast("JSON | None", values.part(record, pointer))
+
+    made: Any = strawberry.field(
+        resolver=json,
+        description="The decoded value as JSON, or the part of it at a JSON Pointer (RFC 6901); null if there is "
+        "nothing.",
+        directives=[Cost(weight="5")],
+    )
+    return cast("StrawberryField", made)
 
 
 DECODES = {"decodes": True}

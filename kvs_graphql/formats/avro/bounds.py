@@ -17,8 +17,8 @@ _Quantity = TypeVar("_Quantity", int, float)
 class Bounds:
     """What the values of a type, and those within them, can be like."""
 
-    recursive: bool
-    """Whether a record may lie in itself, by way of others."""
+    recursion: "Recursion | None"
+    """How records may lie in themselves, by way of others."""
     empties: dict[Record, int]
     """Values without any bytes, such as nulls, that each value of a record contains."""
     bytes_min: dict[Record, float]
@@ -29,7 +29,7 @@ class Bounds:
         return max(1, _empties(avro_type, self.empties, self.bytes_min))
 
     def items_per_byte_max(self, root: AvroType) -> float:
-        """The most items for each byte of a value. What a branch of a union contains without bytes are items, too."""
+        """The most items for each byte of a value; what the branch of a union contains without bytes counts, too."""
         return max(map(self._items_per_byte, _types(root)), default=1)
 
     def _items_per_byte(self, avro_type: AvroType) -> float:
@@ -40,13 +40,33 @@ class Bounds:
         return 1 + max((self.empties[one] for one in inner_types(avro_type) if isinstance(one, Record)), default=0)
 
 
+@dataclass(frozen=True, slots=True)
+class Recursion:
+    """How deep values can be, where records may lie in themselves.
+
+    Follow the records that lie in each other from the root to the deepest one; a record that is a field of another one
+    belongs to it. Those that can lie in themselves have bytes of their own, and each other one is there once.
+    """
+
+    records_once: int
+    levels_max: int
+    """The most levels that one of them adds, with lists and maps on the way to the next one."""
+    bytes_min: int
+    """The fewest bytes of its own of one that can lie in itself."""
+
+    def bytes_within(self, depth_max: int) -> int:
+        """The most bytes of which a value cannot be deeper than that."""
+        repeated = depth_max // self.levels_max - self.records_once - 1
+        return -1 if repeated < 0 else (repeated + 1) * self.bytes_min - 1
+
+
 def bounds_of(root: AvroType, limits: FormatLimits) -> Bounds:
     """The bounds of a schema's values.
 
     Raises:
         BadSchema: A value would have to contain itself, or more than a value may.
     """
-    records, recursive = _inner_first(root)
+    records = _inner_first(root)
     bytes_min = _settled(records, math.inf, lambda record, known: sum(_bytes_min(f.type, known) for f in record.fields))
     endless = [record.name for record in records if bytes_min[record] == math.inf]
     if endless:
@@ -54,30 +74,53 @@ def bounds_of(root: AvroType, limits: FormatLimits) -> Bounds:
     parts = _settled(records, 1, lambda record, known: 1 + sum(_parts(f.type, known) for f in record.fields))
     if max(parts.values(), default=0) > limits.schema_fields_max:
         raise BadSchema(f"each value contains more than {limits.schema_fields_max:,} fields of records")
-    if not recursive and _depth(root, _settled(records, 0, _record_depth)) > limits.depth_max:
+    recursion = _recursion_of(root, records)
+    if not recursion and _depth(root, _settled(records, 0, _record_depth)) > limits.depth_max:
         raise BadSchema(f"values are nested deeper than {limits.depth_max:,} levels")
     empties = _settled(records, 0, lambda record, known: _record_empties(record, known, bytes_min))
-    return Bounds(recursive, empties, bytes_min)
+    return Bounds(recursion, empties, bytes_min)
 
 
-def _inner_first(root: AvroType) -> tuple[list[Record], bool]:
-    """All records, those that others contain first where there is such an order, and whether there is none."""
-    finished: dict[Record, bool] = {}
+def _recursion_of(root: AvroType, records: list[Record]) -> Recursion | None:
+    repeating = _repeating(records)
+    if not repeating:
+        return None
+    own_bytes = _settled(records, 0, lambda record, known: sum(_own_bytes(each.type, known) for each in record.fields))
+    levels = _settled(
+        records, 1, lambda record, known: 1 + max((_levels(f.type, known) for f in record.fields), default=0)
+    )
+    levels_max = max(*levels.values(), _levels(root, levels))
+    once = len(records) - len(repeating) + (not isinstance(root, Record))
+    return Recursion(once, levels_max, min(own_bytes[record] for record in repeating))
+
+
+def _repeating(records: list[Record]) -> set[Record]:
+    """The records that can lie in themselves, and those between two such."""
+    inner = {record: set(direct_records(record)) for record in records}
+    left = set(records)
+    changed = True
+    while changed:
+        containing = {one for record in left for one in inner[record]}
+        kept = {record for record in left if record in containing and inner[record] & left}
+        changed = len(kept) < len(left)
+        left = kept
+    return left
+
+
+def _inner_first(root: AvroType) -> list[Record]:
+    """All records; as far as they do not lie in themselves, those that others contain come first."""
+    begun: set[Record] = set()
     order: list[Record] = []
-    recursive = False
     pending = [(record, False) for record in _records(root)]
     while pending:
-        record, left = pending.pop()
-        if left:
-            finished[record] = True
+        record, is_left = pending.pop()
+        if is_left:
             order.append(record)
-        elif record not in finished:
-            finished[record] = False
+        elif record not in begun:
+            begun.add(record)
             pending.append((record, True))
-            inner = direct_records(record)
-            recursive |= any(finished.get(one) is False for one in inner)
-            pending.extend((one, False) for one in inner if one not in finished)
-    return order, recursive
+            pending.extend((one, False) for one in direct_records(record))
+    return order
 
 
 def _records(root: AvroType) -> list[Record]:
@@ -137,6 +180,31 @@ def _depth(avro_type: AvroType, known: dict[Record, int]) -> int:
             return known[avro_type]
         case Array() | Map() | Union():
             below = max(_depth(one, known) for one in inner_types(avro_type))
+            return below if isinstance(avro_type, Union) else below + 1
+        case _:
+            return 0
+
+
+def _own_bytes(avro_type: AvroType, known: dict[Record, int]) -> int:
+    """The fewest bytes of a field, without those of the records that a union, list or map in it holds."""
+    match avro_type:
+        case Record():
+            return known[avro_type]
+        case Fixed():
+            return avro_type.size
+        case _:
+            return _BYTES.get(avro_type.kind, 1)
+
+
+def _levels(avro_type: AvroType, known: dict[Record, int]) -> int:
+    """The levels of a field down to the next record that a union, list or map in it holds."""
+    match avro_type:
+        case Record():
+            return known[avro_type]
+        case Array() | Map() | Union():
+            below = max(
+                (_levels(one, known) for one in inner_types(avro_type) if not isinstance(one, Record)), default=0
+            )
             return below if isinstance(avro_type, Union) else below + 1
         case _:
             return 0

@@ -33,8 +33,11 @@ class Walk:
     def of(root: AvroType, bounds: Bounds, limits: FormatLimits) -> "Walk":
         """The walk through values of a type."""
         items_per_byte = bounds.items_per_byte_max(root)
-        endless = bounds.recursive or items_per_byte == math.inf
-        return Walk(root, bounds, limits, -1 if endless else int(limits.items_max / items_per_byte))
+        if items_per_byte == math.inf:
+            return Walk(root, bounds, limits, -1)
+        by_items, recursion = int(limits.items_max / items_per_byte), bounds.recursion
+        by_depth = by_items if recursion is None else recursion.bytes_within(limits.depth_max)
+        return Walk(root, bounds, limits, min(by_items, by_depth))
 
     def check(self, payload: bytes) -> None:
         """Walk through a value.

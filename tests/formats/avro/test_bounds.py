@@ -4,6 +4,8 @@ import json
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from kvs_graphql.formats.codec import SchemaText
 from kvs_graphql.formats.errors import BadSchema, Undecodable
@@ -200,6 +202,43 @@ def test_value_may_be_as_large_as_the_limits(schema: Any, limits: FormatLimits, 
     decoded(schema, beyond)
     with pytest.raises(Undecodable):
         decoded(schema, beyond, limits=limits)
+
+
+RECURSIVE: list[Any] = [
+    NODE,
+    TREE,
+    {"type": "array", "items": {"type": "map", "values": NODE}},
+    record(("node", record(("inner", record(("back", ["null", "Node"]), name="Inner")), name="Node")), name="Outer"),
+    record(
+        ("parts", {"type": "array", "items": {"type": "array", "items": ["Deep", "null"]}}), ("x", "int"), name="Deep"
+    ),
+    record(("a", ["null", record(("b", ["null", record(("c", ["null", "C", NODE]), name="C")]), name="B")]), name="A"),
+]
+
+
+@given(
+    st.sampled_from(RECURSIVE), st.integers(8, 20), st.lists(st.sampled_from([0, 2, 2, 2, 4]), max_size=60).map(bytes)
+)
+def test_value_is_never_deeper_than_the_limit(schema: Any, depth_max: int, payload: bytes) -> None:
+    """Also if it is so short that it is decoded without a walk."""
+    try:
+        found = decoded(schema, payload + b"\x00", limits=FormatLimits(depth_max=depth_max))
+    except Undecodable:
+        return
+    # The object around a root that is none, and the one around a branch of a union, add none to the value.
+    assert depth_of(found) - (schema is RECURSIVE[2]) <= depth_max
+
+
+def depth_of(found: Any) -> int:
+    match found:
+        case (_, inner):
+            return depth_of(inner)
+        case dict():
+            return 1 + max(map(depth_of, found.values()), default=0)
+        case list():
+            return 1 + max(map(depth_of, found), default=0)
+        case _:
+            return 0
 
 
 def test_every_part_of_a_value_is_walked_through() -> None:

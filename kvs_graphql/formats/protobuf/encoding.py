@@ -33,25 +33,25 @@ class Filler:
         """
         descriptor = message.DESCRIPTOR
         if depth > self._depth_max:
-            raise DoesNotFit(f"{path} is nested deeper than {self._depth_max}")
+            raise DoesNotFit(f"{path}: is nested deeper than {self._depth_max}")
         if not has_fields(descriptor):
             self._fill_scalar(message, value, path)
             return
         if not isinstance(value, Mapping):
-            raise DoesNotFit(f"{path or 'the value'} must be an object")
+            raise DoesNotFit(f"{path}: must be an object" if path else "must be an object")
         message.SetInParent()
         if (puts := self._puts.get(descriptor.full_name)) is None:
             puts = self._puts[descriptor.full_name] = self._puts_of(descriptor)
         for name, one in value.items():
             at = f"{path}.{name}" if path else name
             if name not in puts:
-                raise DoesNotFit(f"{at} is not in the schema")
+                raise DoesNotFit(f"{at}: is not in the schema")
             if one is not None:
                 puts[name](message, one, at, depth)
         for field in descriptor.fields:
             if field.is_required and not message.HasField(field.name):
                 name = self._naming.fields[descriptor.full_name][field.name]
-                raise DoesNotFit(f"{f'{path}.{name}' if path else name} is required")
+                raise DoesNotFit(f"{f'{path}.{name}' if path else name}: is required")
 
     def _fill_scalar(self, message: Message, value: Any, path: str) -> None:
         name = message.DESCRIPTOR.full_name
@@ -62,13 +62,13 @@ class Filler:
         elif value == {}:
             message.SetInParent()
         else:
-            raise DoesNotFit(f"{path} must be an object without members")
+            raise DoesNotFit(f"{path}: must be an object without members")
 
     def _fill_any(self, message: Message, value: Any, path: str) -> None:
         try:
             json_format.ParseDict(value, message, descriptor_pool=self._pool, max_recursion_depth=self._depth_max)
         except (json_format.ParseError, AttributeError, TypeError, ValueError) as error:
-            raise DoesNotFit(f"{path} does not fit: {one_line(error)}") from None
+            raise DoesNotFit(f"{path}: does not fit: {one_line(error)}") from None
 
     def _puts_of(self, message: Descriptor) -> dict[str, _Put]:
         names = self._naming.fields[message.full_name]
@@ -111,7 +111,7 @@ class Filler:
 
     def _fill_item(self, message: Message, item: Any, path: str, depth: int) -> None:
         if item is None and message.DESCRIPTOR.full_name != "google.protobuf.Value":
-            raise DoesNotFit(f"{path} must not be null")
+            raise DoesNotFit(f"{path}: must not be null")
         self.fill(message, item, path, depth + 1)
 
     def _put_map(self, field: FieldDescriptor) -> _Put:
@@ -125,7 +125,7 @@ class Filler:
                 at = f"{path}[{index}]"
                 key = _converted(to_key, entry["key"], f"{at}.key")
                 if key in container:
-                    raise DoesNotFit(f"{at}.key is there twice")
+                    raise DoesNotFit(f"{at}.key: is there twice")
                 if convert is None:
                     self._fill_item(container[key], entry.get("value"), f"{at}.value", depth)
                 else:
@@ -140,7 +140,7 @@ class Filler:
         def put(message: Message, value: Any, path: str, depth: int) -> None:
             given = [(name, one) for name, one in value.items() if one is not None]
             if len(given) != 1 or given[0][0] not in members:
-                raise DoesNotFit(f"{path} must have exactly one of {', '.join(members)}")
+                raise DoesNotFit(f"{path}: must have exactly one of {', '.join(members)}")
             name, one = given[0]
             members[name](message, one, f"{path}.{name}", depth)
 
@@ -167,4 +167,4 @@ def _converted(convert: Callable[[Any], Any], value: Any, path: str) -> Any:
     try:
         return convert(value)
     except DoesNotFit as error:
-        raise DoesNotFit(f"{path} {error}") from None
+        raise DoesNotFit(f"{path}: {error}") from None

@@ -139,47 +139,47 @@ FIELDS = (
 @pytest.mark.parametrize(
     ("value", "reason"),
     [
-        ({"i": 2**31}, "i must be from -2147483648 to 2147483647, not 2147483648"),
-        ({"i": True}, "i must be an integer, not True"),
-        ({"u": -1}, "u must be from 0 to 4294967295, not -1"),
-        ({"l": 2**63}, "l must be from -9223372036854775808 to 9223372036854775807, not 9223372036854775808"),
-        ({"ul": -1}, "ul must be from 0 to 18446744073709551615, not -1"),
-        ({"f": 3.5e38}, "f must be a number that a float of 32 bits holds"),
-        ({"d": 2**53 + 1}, "d must be a number that a double holds"),
-        ({"d": 10**400}, "d must be a number that a double holds"),
-        ({"d": "1"}, "d must be a number, not '1'"),
-        ({"s": 5}, "s must be a string"),
-        ({"s": "\ud800"}, "s has half of a surrogate pair, which UTF-8 cannot hold"),
-        ({"b": "x"}, "b must be bytes"),
-        ({"flag": 1}, "flag must be true or false"),
-        ({"e": "Z"}, "e must be one of the enumeration's values, not 'Z'"),
-        ({"e": "UNRECOGNIZED"}, "e must be one of the enumeration's values, not 'UNRECOGNIZED'"),
-        ({"a": {"more": [{}, {"i": "x"}]}}, "a.more[1].i must be an integer, not 'x'"),
-        ({"a": 5}, "a must be an object"),
-        ({"more": [None]}, "more[0] must not be null"),
-        ({"by": [{"key": "k", "value": {"u": -1}}]}, "by[0].value.u must be from 0 to 4294967295, not -1"),
-        ({"by": [{"key": "k", "value": {}}, {"key": "k", "value": {}}]}, "by[1].key is there twice"),
-        ({"by": [{"key": 5, "value": {}}]}, "by[0].key must be a string"),
-        ({"o": {"x": 1, "y": {}}}, "o must have exactly one of x, y"),
-        ({"o": {}}, "o must have exactly one of x, y"),
-        ({"o": {"y": {"i": "x"}}}, "o.y.i must be an integer, not 'x'"),
-        ({"t": "yesterday"}, "t is not a timestamp with an offset, such as 2026-01-31T23:59:59.999Z"),
-        ({"t": "2026-02-30T00:00:00Z"}, "t has a date that does not exist"),
-        ({"t": "0001-01-01T00:00:00+01:00"}, "t is not from the years 1 to 9999 in UTC"),
-        ({"t": "2026-01-01T00:00:00.0000000001Z"}, "t has more than 9 digits after the seconds"),
-        ({"du": "P1Y"}, "du is not a duration in days, hours, minutes and seconds such as PT1H30M"),
-        ({"du": "P"}, "du is not a duration in days, hours, minutes and seconds such as PT1H30M"),
-        ({"du": "PT999999999999S"}, "du has more than 315,576,000,000 s"),
-        ({"js": []}, "js must be an object of JSON"),
-        ({"js": {"x": 2**53 + 1}}, "js must be a number that a double holds"),
-        ({"ls": {}}, "ls must be a list of JSON"),
-        ({"n": {"x": 1}}, "n must be an object without members"),
-        ({"any": {"n": 1}}, "any does not fit: "),
-        ({"any": {"@type": "x/shop.v1.A", "i": "x"}}, "any does not fit: "),
-        ({"any": 5}, "any does not fit: "),
-        ({"w": 2**31}, "w must be from -2147483648 to 2147483647, not 2147483648"),
-        ({"gone": 1}, "gone is not in the schema"),
-        (5, "the value must be an object"),
+        ({"i": 2**31}, "i: must be from -2147483648 to 2147483647, not 2147483648"),
+        ({"i": True}, "i: must be an integer, not True"),
+        ({"u": -1}, "u: must be from 0 to 4294967295, not -1"),
+        ({"l": 2**63}, "l: must be from -9223372036854775808 to 9223372036854775807, not 9223372036854775808"),
+        ({"ul": -1}, "ul: must be from 0 to 18446744073709551615, not -1"),
+        ({"f": 3.5e38}, "f: must be a number that a float of 32 bits holds"),
+        ({"d": 2**53 + 1}, "d: must be a number that a double holds"),
+        ({"d": 10**400}, "d: must be a number that a double holds"),
+        ({"d": "1"}, "d: must be a number, not '1'"),
+        ({"s": 5}, "s: must be a string"),
+        ({"s": "\ud800"}, "s: has half of a surrogate pair, which UTF-8 cannot hold"),
+        ({"b": "x"}, "b: must be bytes"),
+        ({"flag": 1}, "flag: must be true or false"),
+        ({"e": "Z"}, "e: must be one of the enumeration's values, not 'Z'"),
+        ({"e": "UNRECOGNIZED"}, "e: must be one of the enumeration's values, not 'UNRECOGNIZED'"),
+        ({"a": {"more": [{}, {"i": "x"}]}}, "a.more[1].i: must be an integer, not 'x'"),
+        ({"a": 5}, "a: must be an object"),
+        ({"more": [None]}, "more[0]: must not be null"),
+        ({"by": [{"key": "k", "value": {"u": -1}}]}, "by[0].value.u: must be from 0 to 4294967295, not -1"),
+        ({"by": [{"key": "k", "value": {}}, {"key": "k", "value": {}}]}, "by[1].key: is there twice"),
+        ({"by": [{"key": 5, "value": {}}]}, "by[0].key: must be a string"),
+        ({"o": {"x": 1, "y": {}}}, "o: must have exactly one of x, y"),
+        ({"o": {}}, "o: must have exactly one of x, y"),
+        ({"o": {"y": {"i": "x"}}}, "o.y.i: must be an integer, not 'x'"),
+        ({"t": "yesterday"}, "t: is not a timestamp with an offset, such as 2026-01-31T23:59:59.999Z"),
+        ({"t": "2026-02-30T00:00:00Z"}, "t: has a date that does not exist"),
+        ({"t": "0001-01-01T00:00:00+01:00"}, "t: is not from the years 1 to 9999 in UTC"),
+        ({"t": "2026-01-01T00:00:00.0000000001Z"}, "t: has more than 9 digits after the seconds"),
+        ({"du": "P1Y"}, "du: is not a duration in days, hours, minutes and seconds such as PT1H30M"),
+        ({"du": "P"}, "du: is not a duration in days, hours, minutes and seconds such as PT1H30M"),
+        ({"du": "PT999999999999S"}, "du: has more than 315,576,000,000 s"),
+        ({"js": []}, "js: must be an object of JSON"),
+        ({"js": {"x": 2**53 + 1}}, "js: must be a number that a double holds"),
+        ({"ls": {}}, "ls: must be a list of JSON"),
+        ({"n": {"x": 1}}, "n: must be an object without members"),
+        ({"any": {"n": 1}}, "any: does not fit: "),
+        ({"any": {"@type": "x/shop.v1.A", "i": "x"}}, "any: does not fit: "),
+        ({"any": 5}, "any: does not fit: "),
+        ({"w": 2**31}, "w: must be from -2147483648 to 2147483647, not 2147483648"),
+        ({"gone": 1}, "gone: is not in the schema"),
+        (5, "must be an object"),
     ],
 )
 def test_what_does_not_fit_is_named_with_its_path(value: Any, reason: str) -> None:
@@ -189,9 +189,9 @@ def test_what_does_not_fit_is_named_with_its_path(value: Any, reason: str) -> No
 
 def test_missing_required_field_does_not_fit() -> None:
     text = PROTO2 + "message A { required int32 id = 1; optional A a = 2; }"
-    assert _misfit(text, {}) == "id_ is required"
-    assert _misfit(text, {"id_": None}) == "id_ is required"
-    assert _misfit(text, {"id_": 1, "a": {}}) == "a.id_ is required"
+    assert _misfit(text, {}) == "id_: is required"
+    assert _misfit(text, {"id_": None}) == "id_: is required"
+    assert _misfit(text, {"id_": 1, "a": {}}) == "a.id_: is required"
 
 
 def test_what_could_not_be_decoded_again_does_not_fit() -> None:
@@ -206,8 +206,8 @@ def test_what_could_not_be_decoded_again_does_not_fit() -> None:
         return value
 
     made.decode(made.encode(nested(100)), None)
-    assert "is nested deeper than 100" in _misfit(text, nested(101))
-    assert "is nested deeper than 3" in _misfit(text, nested(4), limits=FormatLimits(depth_max=3))
+    assert ": is nested deeper than 100" in _misfit(text, nested(101))
+    assert ": is nested deeper than 3" in _misfit(text, nested(4), limits=FormatLimits(depth_max=3))
     codec(text, limits=FormatLimits(depth_max=3)).encode(nested(3))
     assert _misfit(text, {"n": [0] * 100_001}) == "it has more than 100,000 items"
     deep: Any = 1
@@ -220,4 +220,4 @@ def test_what_could_not_be_decoded_again_does_not_fit() -> None:
     assert _misfit(text, at_the_bottom).startswith("it could not be decoded again: ")
     for _ in range(5_000):
         deep = [deep]
-    assert _misfit(text, {"js": deep}) == "js must not be nested deeper than 45"
+    assert _misfit(text, {"js": deep}) == "js: must not be nested deeper than 45"

@@ -1,0 +1,128 @@
+"""Schemas in the shape of those that tools make: from Java's classes, from Python's models, from TypeScript's types."""
+
+from tests.formats.data import sdl
+from tests.formats.json_schema.schemas import codec, shown
+
+FROM_JAVA = {
+    "$schema": "http://json-schema.org/draft-07/schema#",
+    "title": "Customer",
+    "type": "object",
+    "additionalProperties": False,
+    "properties": {
+        "name": {"oneOf": [{"type": "null", "title": "Not included"}, {"type": "string"}]},
+        "age": {"type": "integer"},
+        "tier": {"oneOf": [{"type": "null", "title": "Not included"}, {"type": "string", "enum": ["GOLD", "SILVER"]}]},
+        "addresses": {"oneOf": [{"type": "null"}, {"type": "array", "items": {"$ref": "#/definitions/Address"}}]},
+        "since": {"type": "string", "format": "date-time"},
+    },
+    "required": ["age"],
+    "definitions": {
+        "Address": {"type": "object", "additionalProperties": False, "properties": {"city": {"type": "string"}}}
+    },
+}
+
+FROM_PYTHON = {
+    "$defs": {
+        "Cat": {
+            "properties": {
+                "kind": {"const": "cat", "default": "cat", "title": "Kind", "type": "string"},
+                "lives": {"type": "integer"},
+            },
+            "required": ["kind", "lives"],
+            "title": "Cat",
+            "type": "object",
+        },
+        "Dog": {
+            "properties": {"kind": {"const": "dog", "title": "Kind", "type": "string"}, "name": {"type": "string"}},
+            "required": ["kind", "name"],
+            "title": "Dog",
+            "type": "object",
+        },
+        "Status": {"enum": ["new", "old"], "title": "Status", "type": "string"},
+    },
+    "properties": {
+        "pet": {
+            "discriminator": {"mapping": {"cat": "#/$defs/Cat", "dog": "#/$defs/Dog"}, "propertyName": "kind"},
+            "oneOf": [{"$ref": "#/$defs/Cat"}, {"$ref": "#/$defs/Dog"}],
+            "title": "Pet",
+        },
+        "status": {"$ref": "#/$defs/Status", "default": "new"},
+        "note": {"anyOf": [{"type": "string"}, {"type": "null"}], "default": None, "title": "Note"},
+        "scores": {"additionalProperties": {"type": "number"}, "title": "Scores", "type": "object"},
+        "point": {
+            "maxItems": 2,
+            "minItems": 2,
+            "prefixItems": [{"type": "number"}, {"type": "number"}],
+            "type": "array",
+        },
+    },
+    "required": ["pet", "scores"],
+    "title": "Owner",
+    "type": "object",
+}
+
+FROM_TYPESCRIPT = {
+    "$ref": "#/definitions/Tree",
+    "$schema": "http://json-schema.org/draft-07/schema#",
+    "definitions": {
+        "Tree": {
+            "type": "object",
+            "properties": {
+                "label": {"type": "string"},
+                "children": {"type": "array", "items": {"$ref": "#/definitions/Tree"}},
+                "size": {"type": ["number", "null"]},
+                "any": {},
+            },
+            "required": ["label", "size"],
+            "additionalProperties": False,
+        }
+    },
+}
+
+
+def test_schema_from_java() -> None:
+    assert sdl(codec(FROM_JAVA).shape).splitlines() == [
+        "type Orders { name: String, age: Int64!, tier: OrdersTier, addresses: [OrdersAddress!], since: DateTime }",
+        "enum OrdersTier { GOLD SILVER }",
+        "type OrdersAddress { city: String }",
+    ]
+    text = b'{"name":null,"age":5,"tier":"GOLD","addresses":[{"city":"Rome"}],"since":"2026-01-31T09:30:00Z"}'
+    assert shown(FROM_JAVA, text) == {
+        "name": None,
+        "age": "5",
+        "tier": "GOLD",
+        "addresses": [{"city": "Rome"}],
+        "since": "2026-01-31T09:30:00Z",
+    }
+
+
+def test_schema_from_python() -> None:
+    assert sdl(codec(FROM_PYTHON).shape).splitlines() == [
+        (
+            "type Orders { pet: OrdersPet!, status: OrdersStatus, note: String, scores: [OrdersScoresEntry!]!, "
+            "point: JSON }"
+        ),
+        "union OrdersPet = OrdersCat | OrdersDog",
+        "type OrdersCat { kind: String! =, lives: Int64! }",
+        "type OrdersDog { kind: String! =, name: String! }",
+        "enum OrdersStatus { new old }",
+        "type OrdersScoresEntry { key: String!, value: Float! }",
+    ]
+    assert shown(
+        FROM_PYTHON, b'{"pet":{"kind":"cat","lives":9},"status":"new","scores":{"a":1.5},"point":[1.0,2]}'
+    ) == {
+        "pet": {"__typename": "OrdersCat", "kind": "cat", "lives": "9"},
+        "status": "new",
+        "note": None,
+        "scores": [{"key": "a", "value": 1.5}],
+        "point": [1.0, 2],
+    }
+    assert codec(FROM_PYTHON).encode({"pet": {"dog": {"name": "Rex"}}, "scores": []}) == (
+        b'{"pet":{"kind":"dog","name":"Rex"},"scores":{}}'
+    )
+
+
+def test_schema_from_typescript() -> None:
+    assert sdl(codec(FROM_TYPESCRIPT).shape).splitlines() == [
+        "type Orders { label: String!, children: [Orders!], size: Float, any: JSON }"
+    ]

@@ -1,5 +1,6 @@
 """A first `kvs.toml` for the topics of a broker."""
 
+import json
 import re
 from collections.abc import Sequence
 
@@ -14,10 +15,15 @@ bootstrap_servers = "{servers}"
 
 # A directory, with a file for each table.
 database = "kvs"
+
+{mark}[schema_registry]
+{mark}url = {registry}
 """
 _TABLE = """
 [tables.{name}]
 topic = "{topic}"
+# key = "long"          # the format of keys: text, if it is not set
+# value = "avro"        # that of values; its schema is in a registry, or in a file: schema = "order.avsc"
 # writes = true         # mutations
 # required = false      # the service is ready without this table
 # tombstones = "empty"  # a record without a value stores an empty one
@@ -34,7 +40,13 @@ async def catalog_for(settings: Settings) -> str:
     topics = await topics_of(connection_of(settings))
     if isinstance(topics, Unusable):
         raise BrokerRefused(f"No access to Kafka: {topics.reason}.")
-    head = _HEAD.format(servers=settings.bootstrap_servers)
+    registry = settings.schema_registry.url
+    head = _HEAD.format(
+        servers=settings.bootstrap_servers,
+        mark="# " if registry is None else "",
+        # A string of JSON is one of TOML.
+        registry=json.dumps(registry or "https://registry:8081"),
+    )
     named = zip(names_for(topics), topics, strict=True)
     return head + "".join(_TABLE.format(name=name, topic=topic) for name, topic in named)
 

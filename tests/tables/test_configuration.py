@@ -1,6 +1,7 @@
 """`check` and `init`, each in a process of its own."""
 
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -69,7 +70,9 @@ async def test_init_writes_a_file_that_check_accepts_and_replaces_none(tmp_path:
         for topic in topics:
             broker.create_topic(topic, 3)
         servers = ("--bootstrap-servers", broker.bootstrap_servers)
-        assert (await ended("init", *servers, str(file))).code == 0
+        registry = 'http://registry:8081/a"b'
+        assert (await ended("init", *servers, str(file), KVS_SCHEMA_REGISTRY__URL=registry)).code == 0
+        assert tomllib.loads(file.read_text())["schema_registry"] == {"url": registry}
         found = await ended("check", KVS_CONFIG=str(file), KVS_DATABASE=str(tmp_path / "kvs"))
         assert found.code == 0, found.errors
         assert re.findall(r" ok +topic '(.*)' can be read", found.output) == list(topics)

@@ -50,6 +50,27 @@ def tls_context(
     return context
 
 
+def renew_tls(
+    context: ssl.SSLContext,
+    ca_file: Path | None,
+    certificate_file: Path | None,
+    key_file: Path | None,
+    key_password: str | None,
+    prefix: str,
+) -> None:
+    """Read the files of a context again, for its next connections: they may have been replaced.
+
+    Raises:
+        BadSetting: As `tls_context` does. The context then works as before.
+    """
+    # Not straight into this one, which would be left with a part of what can be read.
+    tls_context(ca_file, certificate_file, key_file, key_password, prefix)
+    if ca_file is not None:
+        context.load_verify_locations(ca_file)
+    if certificate_file is not None:
+        _load_certificate(context, certificate_file, key_file, key_password, prefix)
+
+
 def server_tls_context(certificate_file: Path, key_file: Path, key_password: str | None) -> ssl.SSLContext:
     """Return the TLS context for clients of this service. It never prompts for a password.
 

@@ -1,6 +1,7 @@
 """How to reach a registry, and the limits of what is asked of it."""
 
 import ssl
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 
@@ -27,6 +28,8 @@ class RegistryConnection:
     """The cluster of a registry that serves several."""
     identity_pool: str | None = None
     """The pool whose rights the token has, at a registry that has such."""
+    renew_tls: Callable[[], None] = field(default=lambda: None, repr=False)
+    """Reads the files of `tls` again, after a connection failed: they may have been replaced. It never raises."""
     tls: ssl.SSLContext | None = field(default=None, repr=False)
     """For URLs with TLS; None for trust in what certifi has."""
 

@@ -44,6 +44,7 @@ class RegistryHttp:
         self._answer_bytes_max = 2 * limits.schema_bytes_max + _OVERHEAD_BYTES
         self._slots = asyncio.Semaphore(limits.requests_max)
         self._headers = _headers(connection)
+        self._renew_tls = connection.renew_tls
         self._away: RegistryError | None = None
         self._away_until = 0.0
         self._tokens = None if connection.credentials is None else Tokens(http, connection.credentials)
@@ -78,6 +79,7 @@ class RegistryHttp:
                         found = await self._authorised(path)
                     except (Away, Failing) as repeatable:
                         failure = repeatable
+                        self._renew_tls()
                     else:
                         self._away = None
                         return found

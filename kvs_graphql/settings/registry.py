@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
 
-from kvs_graphql.credentials import read_secret, tls_context
+from kvs_graphql.credentials import read_secret, renew_tls, tls_context
 from kvs_graphql.settings.names import variable
 from kvs_graphql.settings.secrets import revealed
 
@@ -142,8 +142,21 @@ class RegistrySettings(BaseModel):
         Raises:
             BadSetting: A file cannot be read, or holds something else, or the key needs another password.
         """
+        return tls_context(*self._tls_files)
+
+    def renew(self, tls: SSLContext) -> None:
+        """Read the files of a context again, which may have been replaced.
+
+        Raises:
+            BadSetting: As above. The context then works as before.
+        """
+        if self.ca_file is not None or self.certificate_file is not None:
+            renew_tls(tls, *self._tls_files)
+
+    @property
+    def _tls_files(self) -> tuple[Path | None, Path | None, Path | None, str | None, str]:
         files = self.ca_file, self.certificate_file, self.key_file
-        return tls_context(*files, revealed(self.key_password), _named(""))
+        return *files, revealed(self.key_password), _named("")
 
 
 def _named(name: str) -> str:

@@ -1,5 +1,8 @@
 """The limits of what belongs to a table, from the settings."""
 
+import structlog
+
+from kvs_graphql.errors import BadSetting
 from kvs_graphql.feed import LogBudget
 from kvs_graphql.kafka.connection import KafkaConnection
 from kvs_graphql.kafka.consumer_limits import ConsumerLimits
@@ -10,6 +13,8 @@ from kvs_graphql.registry import ClientCredentials, RegistryConnection, Registry
 from kvs_graphql.service import ServiceLimits, WatchLimits
 from kvs_graphql.settings import Settings, from_settings, revealed
 from kvs_graphql.store import WindowLimits
+
+log = structlog.get_logger(__name__)
 
 
 def service_limits(settings: Settings) -> ServiceLimits:
@@ -79,6 +84,14 @@ def registry_of(settings: Settings) -> RegistryConnection | None:
     own = settings.schema_registry
     if own.url is None:
         return None
+    tls = own.tls()
+
+    def renew() -> None:
+        try:
+            own.renew(tls)
+        except BadSetting as error:
+            log.warning("the certificates for the schema registry are not read again", reason=str(error))
+
     return RegistryConnection(
         url=own.url,
         username=own.username,
@@ -89,7 +102,8 @@ def registry_of(settings: Settings) -> RegistryConnection | None:
         else ClientCredentials(own.token_url, own.client_id or "", revealed(own.client_secret) or "", own.scope),
         cluster=own.cluster,
         identity_pool=own.identity_pool,
-        tls=own.tls(),
+        tls=tls,
+        renew_tls=renew,
     )
 
 

@@ -7,6 +7,7 @@ import ssl
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import trustme
@@ -24,6 +25,8 @@ from kvs_graphql.registry import (
     open_registry,
 )
 from kvs_graphql.registry.http import open_http
+from kvs_graphql.settings import load_settings
+from kvs_graphql.tables.limits import registry_of
 from tests.deadline import NEVER_SECONDS, SECONDS_MAX
 from tests.ports import HOST, free_port
 from tests.registry.apicurio import Apicurio
@@ -477,3 +480,33 @@ async def test_registry_knows_a_client_by_its_certificate() -> None:
             assert ": its certificate is refused: " in str(error)
         async with open_registry(RegistryConnection(front.url, tls=nobody), PATIENT) as registry:
             assert str(await failure(registry)).startswith(f"the schema registry at {front.url}: ")
+
+
+async def test_certificates_that_are_replaced_meanwhile_are_used(tmp_path: Path) -> None:
+    authority, strange = trustme.CA(), trustme.CA()
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert(HOST).configure_cert(server)
+    authority.configure_trust(server)
+    server.verify_mode = ssl.CERT_REQUIRED
+    files = {name: tmp_path / f"{name}.pem" for name in ("ca_file", "certificate_file", "key_file")}
+
+    def write(own: trustme.CA) -> None:
+        client = own.issue_cert("client.example")
+        own.cert_pem.write_to_path(files["ca_file"])
+        client.cert_chain_pems[0].write_to_path(files["certificate_file"])
+        client.private_key_pem.write_to_path(files["key_file"])
+
+    write(strange)
+    async with front_of(tls=server) as front:
+        front.behave(answering(200, AVRO))
+        connection = registry_of(load_settings(schema_registry={**files, "url": front.url}))
+        assert connection is not None
+        async with open_registry(connection, PATIENT) as registry:
+            with pytest.raises(RegistryUnavailable, match="its certificate is refused"):
+                await registry.version("orders", 1)
+            files["key_file"].write_text("half written")
+            with pytest.raises(RegistryUnavailable, match="its certificate is refused"):
+                await registry.version("orders", 1)
+            write(authority)
+            front.behave(answering(200, {**AVRO, "id": 1}))
+            assert (await registry.version("orders", 1))[1].text == STRING

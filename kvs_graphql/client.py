@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -18,6 +18,7 @@ _FIRST_RETRY_SECONDS = 0.5
 _RETRY_SECONDS_MAX = 10.0
 # The service sends a comment at least every 20 s by default; longer silence means a dead connection.
 _SILENCE_SECONDS_MAX = 45.0
+_UNDECODABLE = "UNDECODABLE"
 
 # Not a flag: flags show in the list of processes.
 _TOKEN_VARIABLE = "KVS_TOKEN"  # noqa: S105 - the name of a variable
@@ -32,10 +33,10 @@ class Client:
         self._http = http
 
     async def execute(self, query: str, variables: Variables | None = None) -> Any:
-        """Run a query or mutation and return its `data`.
+        """Run a query or mutation and return its `data`, in which the errors of values stand in place of these.
 
         Raises:
-            RemoteError: The response contains errors.
+            RemoteError: The response contains other errors than UNDECODABLE.
             Unreachable: There was no response, or not one of this service.
         """
         return _data(await self.post(query, variables))
@@ -54,10 +55,10 @@ class Client:
             raise self._unreachable(error) from error
 
     async def subscribe(self, query: str, variables: Variables | None = None) -> AsyncGenerator[Any, None]:
-        """Yield the `data` of each event of a subscription until the service ends it.
+        """Yield the `data` of each event of a subscription until the service ends it, as `execute` returns it.
 
         Raises:
-            RemoteError: The response contains errors.
+            RemoteError: The response contains other errors than UNDECODABLE.
             Unreachable: The connection failed, at the start or later.
         """
         request = {"query": query, "variables": variables or {}}
@@ -78,10 +79,14 @@ class Client:
             raise self._unreachable(error) from error
 
     async def resume(
-        self, query: str, variables: Variables, cursor: Callable[[Any], str], on_loss: Callable[[Unreachable], None]
+        self,
+        ask: Callable[[], Awaitable[tuple[str, Variables]]],
+        cursor: Callable[[Any], str],
+        on_loss: Callable[[Unreachable], None],
     ) -> AsyncIterator[Any]:
         """Subscribe, and after each lost connection resume `after` the last event's cursor, without gap or duplicate.
 
+        `ask` gives the subscription and its variables, each time anew, since the service's schema may be another one.
         `cursor` reads the cursor of an event; `on_loss` is called for each lost connection.
 
         Raises:
@@ -91,6 +96,7 @@ class Client:
         backoff = Backoff(_FIRST_RETRY_SECONDS, _RETRY_SECONDS_MAX)
         while True:
             try:
+                query, variables = await ask()
                 async for data in self.subscribe(query, variables | position):
                     position = {"after": cursor(data), "snapshot": False}
                     backoff.reset()
@@ -127,6 +133,10 @@ async def connect(url: str) -> AsyncIterator[Client]:
 
 def _data(answer: Any) -> Any:
     match answer:
+        case {"errors": [*errors], "data": dict(data)} if errors and all(map(_is_of_value, errors)):
+            for error in errors:
+                _put(data, error["path"], RemoteError(str(error["message"]), remote_code=_UNDECODABLE))
+            return data
         case {"errors": [{"message": str(message), "extensions": {"code": str(code)}}, *_]}:
             raise RemoteError(message, remote_code=code)
         case {"errors": [{"message": str(message)}, *_]}:
@@ -134,3 +144,21 @@ def _data(answer: Any) -> Any:
         case {"data": dict(data)}:
             return data
     raise Unreachable("The response is not from a kvs-graphql service.")
+
+
+def _is_of_value(error: Any) -> bool:
+    """Whether an error says that one value cannot be decoded."""
+    match error:
+        case {"message": str(), "path": [_, *_], "extensions": {"code": code}}:
+            return bool(code == _UNDECODABLE)
+    return False
+
+
+def _put(data: Any, path: list[str | int], error: RemoteError) -> None:
+    """Put an error in place of the null that it made, which may be of something around it."""
+    for name in path:
+        if data[name] is None:
+            data[name] = error
+        if isinstance(data[name], RemoteError):
+            return
+        data = data[name]

@@ -67,7 +67,7 @@ LIBRARIES: dict[str, set[str]] = {
     "confluent_kafka": {"demo"},
     "psutil": {"demo"},
     "strawberry": {"api", "executor"},
-    "graphql": {"api", "executor"},
+    "graphql": {"api", "cli", "executor"},
     "fastavro": {"formats"},
     "google": {"formats"},
     "grpc_tools": {"formats"},

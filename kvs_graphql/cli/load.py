@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cache
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 from zlib import crc32
@@ -18,6 +18,7 @@ from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeRemaini
 from kvs_graphql.cli.fields import field_name
 from kvs_graphql.cli.lines import BadLine, Csv, Format, Line, LineSplitter, Ndjson
 from kvs_graphql.cli.output import print_error, print_line, progress_bar
+from kvs_graphql.cli.tables import TableFields, describe
 from kvs_graphql.client import Client, Variables, connect
 from kvs_graphql.errors import RemoteError, Unreachable
 
@@ -30,6 +31,8 @@ _CHUNK_BYTES = 64 * 1024
 _PROGRESS_SECONDS = 0.2
 # Errors that all other writes would get as well.
 _FATAL_CODES = frozenset({"WRITES_DISABLED", "UNAUTHENTICATED"})
+_BAD_LINE = "BAD_INPUT"
+"""Of a request with one line. Where a service allows smaller requests only, that is the code of larger ones."""
 
 
 @dataclass(slots=True)
@@ -65,9 +68,9 @@ async def load(url: str, path: str, file_format: str | None, table: str | None) 
     try:
         with _open_file(path) as file:
             async with connect(url) as client:
-                # Fail before the first write if nothing answers.
-                await client.execute("{ __typename }")
-                await _load(client, file, Csv() if is_csv else Ndjson(), tally, table)
+                # Fails before the first write if nothing answers.
+                fields = await describe(client, table)
+                await _load(client, file, Csv(fields) if is_csv else Ndjson(fields), tally, fields)
     except BaseExceptionGroup as group:
         raise group.exceptions[0] from None
     finally:
@@ -77,14 +80,14 @@ async def load(url: str, path: str, file_format: str | None, table: str | None) 
     return int(tally.refused > 0)
 
 
-async def _load(client: Client, file: int, file_format: Format, tally: Tally, table: str | None) -> None:
-    senders = [_Sender(client, tally, table) for _ in range(_SENDERS)]
+async def _load(client: Client, file: int, file_format: Format, tally: Tally, fields: TableFields) -> None:
+    senders = [_Sender(client, tally, fields) for _ in range(_SENDERS)]
     async with asyncio.TaskGroup() as tasks:
         bar = tasks.create_task(_show_progress(tally, _size(file))) if sys.stderr.isatty() else None
         sending = [tasks.create_task(sender.run()) for sender in senders]
         async for line in _read(file, file_format, tally):
             # Each key has one sender, which sends one request at a time; so its lines stay in order.
-            await senders[crc32(line.key.encode()) % _SENDERS].add(line)
+            await senders[crc32(line.order.encode()) % _SENDERS].add(line)
         for sender in senders:
             sender.end()
         await asyncio.gather(*sending)
@@ -111,9 +114,9 @@ async def _read(file: int, file_format: Format, tally: Tally) -> AsyncIterator[L
 class _Sender:
     """Sends lines in consecutive requests; each request takes the lines that arrived during the previous one."""
 
-    def __init__(self, client: Client, tally: Tally, table: str | None) -> None:
+    def __init__(self, client: Client, tally: Tally, fields: TableFields) -> None:
         self._client = client
-        self._table = table
+        self._fields = fields
         self._tally = tally
         self._lines: deque[Line] = deque()
         self._size = 0
@@ -165,7 +168,7 @@ class _Sender:
     async def _send(self, batch: list[Line]) -> None:
         try:
             response = await self._client.post(
-                _document(len(batch), _is_delete(batch[0]), self._table), _variables(batch)
+                _document(len(batch), _is_delete(batch[0]), self._fields), _variables(batch)
             )
             executed, errors = _is_executed(response), _errors_by_field(response)
         except BaseException:
@@ -174,7 +177,7 @@ class _Sender:
         if not executed:
             self._retry_smaller(batch, errors[None])
             return
-        for name, line in zip(_names(batch, self._table), batch, strict=True):
+        for name, line in zip(_names(batch, self._fields.name), batch, strict=True):
             if error := errors.get(name):
                 self._tally.refuse(line.number, str(error))
             else:
@@ -186,6 +189,8 @@ class _Sender:
             raise error
         if len(batch) == 1:
             self._tally.refuse(batch[0].number, str(error))
+            if error.remote_code == _BAD_LINE:
+                self._writes_max = _WRITES_PER_REQUEST
             return
         self._writes_max = len(batch) // 2
         self._lines.extendleft(reversed(batch))
@@ -203,17 +208,21 @@ def _names(batch: list[Line], table: str | None) -> list[str]:
     return [f"w{index}" for index in range(len(batch))]
 
 
-@cache
-def _document(writes: int, deletes: bool, table: str | None) -> str:
+@lru_cache(2 * _WRITES_PER_REQUEST)
+def _document(writes: int, deletes: bool, fields: TableFields) -> str:
     """Return a mutation with that many fields. Keys and values are variables, so that the service can cache it."""
-    field, parameter, arguments = "set", "$k{n}: String! $v{n}: String!", "key: $k{n}, value: $v{n}"
-    if deletes:
-        field, parameter, arguments = "delete", "$k{n}: String!", "key: $k{n}"
-    field = field_name(field, table)
+    field, parameter, arguments = "delete", f"$k{{n}}: {fields.key.kind}", "key: $k{n}"
+    if not deletes:
+        field = "set"
+        parameter, arguments = (
+            f"{parameter} $v{{n}}: {fields.value.kind}",
+            f"{arguments}, {fields.value_name}: $v{{n}}",
+        )
+    field = field_name(field, fields.name)
     aliased = field if writes == 1 else "w{n}: " + field
     parameters = " ".join(parameter.format(n=n) for n in range(writes))
-    fields = " ".join(f"{aliased}({arguments}) {{{{ offset }}}}".format(n=n) for n in range(writes))
-    return f"mutation Load({parameters}) {{ {fields} }}"
+    selected = " ".join(f"{aliased}({arguments}) {{{{ offset }}}}".format(n=n) for n in range(writes))
+    return f"mutation Load({parameters}) {{ {selected} }}"
 
 
 def _variables(batch: list[Line]) -> Variables:

@@ -113,7 +113,8 @@ def get(keys: tuple[str, ...], table: str | None, url: str, as_json: bool) -> No
     """Print the values of keys. The exit code is 1 if any key has no value.
 
     Each key has one row, in which line breaks, tabs and whatever else a terminal would obey show as escapes such as
-    \\n and \\x1b.
+    \\n and \\x1b. Where values have a schema, they show as JSON; keys are written as the table's keys are, such as 42,
+    and keys that are records as JSON.
     """
     sys.exit(_run(read.get(url, keys, table, as_json=as_json)))
 
@@ -143,7 +144,10 @@ def watch(
 @_url
 @_json
 def set_value(key: str, value: str, table: str | None, url: str, as_json: bool) -> None:
-    """Write the value of a key and print its position in Kafka."""
+    """Write the value of a key and print its position in Kafka.
+
+    Where values have a schema, VALUE is the JSON that the table's mutation takes as `data`.
+    """
     _run(write.set_value(url, key, value, table, as_json=as_json))
 
 
@@ -171,7 +175,8 @@ def load(file: str, file_format: str | None, table: str | None, url: str) -> Non
     """Write the lines of a file, or of standard input (-). The exit code is 1 if any line is refused.
 
     NDJSON: {"key": "a", "value": "1"}. Null deletes the key; other values that are not strings are written as JSON.
-    CSV: key,value. The lines of each key are written in order.
+    CSV: key,value. The lines of each key are written in order. Where values have a schema, {"key": 42, "data": {...}}
+    and key,data: what the table's mutation takes, and what `get --json` prints.
     """
     sys.exit(_run(load_file(url, file, file_format, table), interrupted=_INTERRUPTED))
 

@@ -7,6 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kvs_graphql.cli.lines import LINE_BYTES_MAX, BadLine, Csv, Format, Line, LineSplitter, Ndjson
+from kvs_graphql.cli.tables import TableFields
+
+TEXT = TableFields(None)
 
 
 def parse(file_format: Format, content: bytes, cuts: tuple[int, ...] = ()) -> list[Line | BadLine]:
@@ -22,7 +25,7 @@ def parse(file_format: Format, content: bytes, cuts: tuple[int, ...] = ()) -> li
 def test_chunk_boundaries_do_not_matter(cuts: list[int]) -> None:
     content = 'key,value\r\na,"1\n""2"""\n\nclé,wért\nlast,'.encode()
     expected = [Line(2, "a", '1\n"2"'), Line(5, "clé", "wért"), Line(6, "last", "")]
-    assert parse(Csv(), content, tuple(cuts)) == expected
+    assert parse(Csv(TEXT), content, tuple(cuts)) == expected
 
 
 def test_ndjson_values_are_strings_other_json_or_null() -> None:
@@ -32,7 +35,7 @@ def test_ndjson_values_are_strings_other_json_or_null() -> None:
 {"key": "number", "value": 1.5}
 {"key": "false", "value": false}
 {"key": "", "value": null}"""
-    assert parse(Ndjson(), content) == [
+    assert parse(Ndjson(TEXT), content) == [
         Line(1, "text", "1"),
         Line(2, "object", '{"a":[1,null]}'),
         Line(4, "number", "1.5"),
@@ -44,25 +47,25 @@ def test_ndjson_values_are_strings_other_json_or_null() -> None:
 @pytest.mark.parametrize("number", ["963019363229999955968", "-0", "1.50", "1E-7", "0." + "3" * 40, "1e400"])
 def test_ndjson_values_have_their_numbers_as_they_were_written(number: str) -> None:
     lines = [f'{{"key": "a", "value": {value}}}' for value in (number, f'{{"n":[{number}]}}')]
-    assert parse(Ndjson(), "\n".join(lines).encode()) == [Line(1, "a", number), Line(2, "a", f'{{"n":[{number}]}}')]
+    assert parse(Ndjson(TEXT), "\n".join(lines).encode()) == [Line(1, "a", number), Line(2, "a", f'{{"n":[{number}]}}')]
 
 
 def test_ndjson_values_may_be_nested_deep() -> None:
     deep = "[" * 2_000 + "]" * 2_000
-    assert parse(Ndjson(), f'{{"key": "a", "value": {deep}}}'.encode()) == [Line(1, "a", deep)]
-    (bad,) = parse(Ndjson(), f'{{"key": "a", "value": {deep}, "x": 1}}'.encode())
+    assert parse(Ndjson(TEXT), f'{{"key": "a", "value": {deep}}}'.encode()) == [Line(1, "a", deep)]
+    (bad,) = parse(Ndjson(TEXT), f'{{"key": "a", "value": {deep}, "x": 1}}'.encode())
     assert isinstance(bad, BadLine)
 
 
 def test_bad_ndjson_lines_are_reported_by_number_and_the_others_are_parsed() -> None:
     content = b'{"key": "a"\n[]\n{"key": 1, "value": ""}\n{"key": "b"}\n\xff\n{"key": "c", "value": "", "x": 1}\n'
-    found = parse(Ndjson(), content + b'{"key": "good", "value": ""}')
+    found = parse(Ndjson(TEXT), content + b'{"key": "good", "value": ""}')
     assert [(type(line), line.number) for line in found] == [(BadLine, n) for n in range(1, 7)] + [(Line, 7)]
 
 
 def test_bad_csv_records_are_reported_by_number_and_the_others_are_parsed() -> None:
     content = b'a\na,b,c\n\xff,b\n"a"b,c\ngood,1\nkey,value\n"open,1\nmore'
-    found = parse(Csv(), content)
+    found = parse(Csv(TEXT), content)
     assert [line.number for line in found if isinstance(line, BadLine)] == [1, 2, 3, 4, 7]
     assert [line for line in found if isinstance(line, Line)] == [Line(5, "good", "1"), Line(6, "key", "value")]
 
@@ -73,6 +76,6 @@ def test_a_line_over_the_limit_is_refused_without_being_kept_in_memory() -> None
         assert list(splitter.feed(b"x" * 2**20)) == []
     (long,) = splitter.feed(b'\n{"key": "a", "value": "1"}')
     assert len(long) == LINE_BYTES_MAX + 1
-    assert isinstance(Ndjson().parse(1, long), BadLine)
-    assert isinstance(Csv().parse(1, long), BadLine)
-    assert [Ndjson().parse(2, line) for line in splitter.end()] == [Line(2, "a", "1")]
+    assert isinstance(Ndjson(TEXT).parse(1, long), BadLine)
+    assert isinstance(Csv(TEXT).parse(1, long), BadLine)
+    assert [Ndjson(TEXT).parse(2, line) for line in splitter.end()] == [Line(2, "a", "1")]

@@ -178,8 +178,8 @@ async def test_load_reports_lines_without_a_response_when_the_service_goes_away(
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         request = await reader.readuntil(b"\r\n\r\n")
         body = await reader.readexactly(int(re.findall(rb"content-length: (\d+)", request.lower())[0]))
-        if b"__typename" in body:
-            data = b'{"data":{"__typename":"Query"}}'
+        if b"__type" in body:
+            data = b'{"data":{"__type":null}}'
             head = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n" % len(data)
             writer.write(head + b"connection: close\r\n\r\n" + data)
             await writer.drain()

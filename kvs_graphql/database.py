@@ -28,8 +28,6 @@ T = TypeVar("T")
 # The check takes about 2 s per GiB. Damage in larger files shows only when the damaged page is read.
 _CHECKED_BYTES_MAX = 1024**3
 _BUSY_TIMEOUT_MS = 5_000
-_WRITER_CACHE_KIB = 256 * 1024
-_READER_CACHE_KIB = 32 * 1024
 # Each keeps a copy of what was last bound to it, and those of records keep most.
 _WRITER_STATEMENTS = 64
 _READER_STATEMENTS = 128
@@ -42,12 +40,23 @@ _FILE_MODE = 0o600
 _WRITER_PRAGMAS = (
     "journal_mode=WAL",
     "synchronous=NORMAL",
-    f"cache_size=-{_WRITER_CACHE_KIB}",
     f"wal_autocheckpoint={_CHECKPOINT_PAGES}",
     f"busy_timeout={_BUSY_TIMEOUT_MS}",
     "journal_size_limit=67108864",
 )
-_READER_PRAGMAS = ("query_only=ON", f"cache_size=-{_READER_CACHE_KIB}", f"busy_timeout={_BUSY_TIMEOUT_MS}")
+_READER_PRAGMAS = ("query_only=ON", f"busy_timeout={_BUSY_TIMEOUT_MS}")
+
+
+@dataclass(frozen=True, slots=True)
+class CacheLimits:
+    """How many bytes of a file's pages a connection may keep in memory."""
+
+    writer_bytes_max: int = 256 * 2**20
+    """Catching up with many keys in no order is twice as fast as with SQLite's own default."""
+    reader_bytes_max: int = 32 * 2**20
+
+
+_DEFAULT_CACHES = CacheLimits()
 
 
 @dataclass(slots=True)
@@ -60,8 +69,9 @@ class _Reader:
 class Database:
     """An open file: `transaction` writes, `snapshot` reads. Any number of tasks may call both."""
 
-    def __init__(self, path: Path, readers: int) -> None:
+    def __init__(self, path: Path, readers: int, caches: CacheLimits) -> None:
         self._path = path
+        self._caches = caches
         # The one that was used last is taken first: open ones before the others.
         self._readers: asyncio.LifoQueue[_Reader] = asyncio.LifoQueue()
         for _ in range(readers):
@@ -71,7 +81,8 @@ class Database:
 
     async def open(self) -> None:
         """Open the writing connection. Raises as SQLite does."""
-        self._open.append(await _connect(self._path, "rwc", _WRITER_PRAGMAS, _WRITER_STATEMENTS))
+        pragmas = (*_WRITER_PRAGMAS, _cache_size(self._caches.writer_bytes_max))
+        self._open.append(await _connect(self._path, "rwc", pragmas, _WRITER_STATEMENTS))
         await self._open[0].run(lambda _: _lower_thread_priority())
 
     async def close(self) -> None:
@@ -145,7 +156,8 @@ class Database:
 
     async def _open_reader(self, reader: _Reader) -> None:
         async def open_it() -> None:
-            reader.connection = await _connect(self._path, "ro", _READER_PRAGMAS, _READER_STATEMENTS)
+            pragmas = (*_READER_PRAGMAS, _cache_size(self._caches.reader_bytes_max))
+            reader.connection = await _connect(self._path, "ro", pragmas, _READER_STATEMENTS)
             self._open.append(reader.connection)
 
         opening = asyncio.ensure_future(open_it())
@@ -158,7 +170,9 @@ class Database:
 
 
 @asynccontextmanager
-async def open_database(path: Path, prepare: Work[None], *, readers: int) -> AsyncIterator[Database]:
+async def open_database(
+    path: Path, prepare: Work[None], *, readers: int, caches: CacheLimits = _DEFAULT_CACHES
+) -> AsyncIterator[Database]:
     """Open the file at `path`, or create it, and lock out other writers until it is closed.
 
     `prepare` runs first, in its own transaction. The file is checked for damage unless the last shutdown was clean
@@ -168,7 +182,7 @@ async def open_database(path: Path, prepare: Work[None], *, readers: int) -> Asy
         Damaged: The file is not a database, or does not hold what was written to it.
         DatabaseError: Another process writes to the file, or it cannot be opened or locked, or is a link.
     """
-    database = Database(path, readers)
+    database = Database(path, readers, caches)
     async with AsyncExitStack() as stack:
         stack.enter_context(_locked(path))
         try:
@@ -245,6 +259,10 @@ def _create_privately(path: Path) -> None:
 
 def _beside(path: Path, suffix: str) -> Path:
     return path.with_name(path.name + suffix)
+
+
+def _cache_size(bytes_max: int) -> str:
+    return f"cache_size=-{bytes_max // 1024}"
 
 
 async def _connect(path: Path, mode: str, pragmas: tuple[str, ...], statements: int) -> DatabaseConnection:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from kvs_graphql.database import open_database
+from kvs_graphql.database import CacheLimits, open_database
 from kvs_graphql.errors import Damaged, Unavailable
 from tests.deadline import SECONDS_MAX
 
@@ -132,3 +132,14 @@ async def test_reader_that_cannot_open_is_tried_again_by_the_next_read(tmp_path:
                 await database.snapshot(thread_of)
         away.rename(path)
         await database.snapshot(thread_of)
+
+
+async def test_each_connection_keeps_so_many_bytes_of_pages(tmp_path: Path) -> None:
+    def cache_kib(connection: sqlite3.Connection) -> int:
+        (pages,) = connection.execute("PRAGMA cache_size").fetchone()
+        return -int(pages)
+
+    caches = CacheLimits(writer_bytes_max=8 * 2**20, reader_bytes_max=2 * 2**20)
+    async with open_database(tmp_path / "kvs.db", fill, readers=1, caches=caches) as database:
+        assert await database.transaction(cache_kib) == 8 * 1024
+        assert await database.snapshot(cache_kib) == 2 * 1024

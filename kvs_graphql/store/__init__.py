@@ -1,5 +1,6 @@
 """The table on disk that a topic's log adds up to. All SQL but the pragmas is here."""
 
+from kvs_graphql.database import CacheLimits
 from kvs_graphql.store.queries import (
     Coverage,
     History,
@@ -25,6 +26,7 @@ from kvs_graphql.store.writer import WindowLimits
 
 __all__ = [
     "SCHEMA_IDS_MAX",
+    "CacheLimits",
     "Changes",
     "Coverage",
     "History",

@@ -13,7 +13,7 @@ from typing import Any
 import structlog
 
 from kvs_graphql.cursor import NO_TOPIC_ID, Cursor
-from kvs_graphql.database import Database, open_database, remove_database
+from kvs_graphql.database import CacheLimits, Database, open_database, remove_database
 from kvs_graphql.errors import Damaged, DatabaseError, Unwritable
 from kvs_graphql.records import UNKNOWN_EPOCH, Batch, Commit, Epochs, Positions
 from kvs_graphql.store import schema, schemas, writer
@@ -23,6 +23,8 @@ from kvs_graphql.store.schemas import KeptSchemas
 from kvs_graphql.store.writer import WindowLimits
 
 log = structlog.get_logger(__name__)
+
+_DEFAULT_CACHES = CacheLimits()
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +50,13 @@ class Store:
     """The table in the file at one path. `positions` are those of the last commit, known without a read."""
 
     def __init__(
-        self, database: Database, limits: WindowLimits, path: Path, table: str = "", schema_ids: SchemaIds | None = None
+        self,
+        database: Database,
+        limits: WindowLimits,
+        path: Path,
+        table: str = "",
+        caches: CacheLimits = _DEFAULT_CACHES,
+        schema_ids: SchemaIds | None = None,
     ) -> None:
         """`table` is the name with which cursors are labelled; empty where there is only one table.
 
@@ -56,6 +64,7 @@ class Store:
         """
         self.schema_ids = schema_ids or SchemaIds()
         self._database = database
+        self._caches = caches
         self._table = table
         self._shadow_path = path.with_name(f"{path.name}.rebuild")
         self._limits = limits
@@ -149,7 +158,9 @@ class Store:
         # Only one of the two is written at a time, and one cache is as large as all other memory.
         await self._database.release_memory()
         try:
-            async with open_store(self._shadow_path, self._limits, readers=1, schema_ids=self.schema_ids) as shadow:
+            async with open_store(
+                self._shadow_path, self._limits, readers=1, caches=self._caches, schema_ids=self.schema_ids
+            ) as shadow:
                 yield shadow
         except (DatabaseError, Unwritable) as error:
             # What it took of a full disk is needed elsewhere.
@@ -223,7 +234,13 @@ class Store:
 
 @asynccontextmanager
 async def open_store(
-    path: Path, limits: WindowLimits, *, readers: int, table: str = "", schema_ids: SchemaIds | None = None
+    path: Path,
+    limits: WindowLimits,
+    *,
+    readers: int,
+    table: str = "",
+    caches: CacheLimits = _DEFAULT_CACHES,
+    schema_ids: SchemaIds | None = None,
 ) -> AsyncIterator[Store]:
     """Open the store at `path`, and lock out other writers. Create or migrate the file if needed.
 
@@ -237,12 +254,16 @@ async def open_store(
     """
     async with AsyncExitStack() as stack:
         try:
-            database = await stack.enter_async_context(open_database(path, schema.prepare, readers=readers))
+            database = await stack.enter_async_context(
+                open_database(path, schema.prepare, readers=readers, caches=caches)
+            )
         except Damaged as damage:
             aside = await asyncio.to_thread(_move_aside, path)
             log.warning("damaged database moved aside, rebuilding the table", reason=str(damage), moved_to=str(aside))
-            database = await stack.enter_async_context(open_database(path, schema.prepare, readers=readers))
-        store = Store(database, limits, path, table, schema_ids)
+            database = await stack.enter_async_context(
+                open_database(path, schema.prepare, readers=readers, caches=caches)
+            )
+        store = Store(database, limits, path, table, caches, schema_ids)
         await store.reload()
         await store.remove_shadow()
         yield store

@@ -20,7 +20,7 @@ from kvs_graphql.state import Lifecycle, Moment, State
 from kvs_graphql.store import open_store
 from kvs_graphql.tables.formats import envelopes_of, open_schemas, schema_ids_of
 from kvs_graphql.tables.generations import Generations
-from kvs_graphql.tables.limits import connection_of, consumer_limits, producer_limits, window_limits
+from kvs_graphql.tables.limits import cache_limits, connection_of, consumer_limits, producer_limits, window_limits
 from kvs_graphql.tables.schemas import TableSchemas
 
 log = structlog.get_logger(__name__)
@@ -126,8 +126,9 @@ async def open_table(
     lifecycle, measured = Lifecycle(), metrics.of_table(name)
     empty_tombstones = own.tombstones == "empty"
     path, readers = settings.database_of(name), settings.reader_connections
+    caches, schema_ids = cache_limits(settings), schema_ids_of(own)
     async with open_store(
-        path, window_limits(settings), readers=readers, table=name, schema_ids=schema_ids_of(own)
+        path, window_limits(settings), readers=readers, table=name, caches=caches, schema_ids=schema_ids
     ) as store:
         schemas = await open_schemas(name, own, settings, registry, store, lifecycle, generations)
         feed = Feed(store.cursor, feeds)

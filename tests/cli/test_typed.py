@@ -224,7 +224,7 @@ async def test_watch_shows_typed_keys_and_values_and_goes_on_after_one_that_cann
     )
     await shop.set("2", json.dumps(DATA))
     async with command("watch", "--table", "orders", "--url", shop.url, "--json") as process:
-        updates = {}
+        updates: dict[int, Any] = {}
         while len(updates) < 3:
             update = orjson.loads((await line_of(process.stdout, "{.*}"))[0])
             updates[update["offset"]] = update

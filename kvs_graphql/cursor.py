@@ -30,7 +30,9 @@ _HEAD_BYTES = len(_VERSION) + len(NO_TOPIC_ID)
 _NUMBER_BITS_MAX = 63
 _EPOCH_MAX = 2**31 - 1
 _OFFSET_MAX = 2**_NUMBER_BITS_MAX - 1
-_NUMBERS_CACHED = 1_024
+# More than the partitions of a topic, and tables whose cursors are encoded at the same time.
+_NUMBERS_CACHED = 16_384
+_EPOCHS_CACHED = 64
 _LABEL_END, _BETWEEN = ".", "~"
 
 
@@ -165,6 +167,7 @@ def _seed(table: str) -> int:
     return crc32(table.encode())
 
 
+@lru_cache(_EPOCHS_CACHED)
 def _encode_epochs(epochs: Epochs, count: int) -> tuple[bytes, bytes]:
     """Return the version of a token with these epochs, and its part with one for each partition."""
     if max(epochs[:count], default=UNKNOWN_EPOCH) == UNKNOWN_EPOCH:

@@ -157,13 +157,16 @@ def advance(positions: Positions, partition: int, next_offset: int) -> Positions
 
 def merge(one: Positions, other: Positions) -> Positions:
     """Return the greater position of each partition."""
+    # Most are equal, and a topic may have thousands of partitions.
+    if one == other or not other:
+        return one
     common = tuple(map(max, one, other))
     return common + (one if len(one) > len(other) else other)[len(common) :]
 
 
 def covers(reached: Positions, wanted: Positions) -> bool:
     """Return whether `reached` is at or past `wanted` in every partition."""
-    return all(map(ge, reached, wanted)) and not any(wanted[len(reached) :])
+    return reached == wanted or (all(map(ge, reached, wanted)) and not any(wanted[len(reached) :]))
 
 
 def encode_headers(headers: tuple[tuple[str, bytes | None], ...]) -> bytes | None:

@@ -1,8 +1,8 @@
 """The table on disk that a topic's log adds up to. All SQL but the pragmas is here."""
 
 from kvs_graphql.database import CacheLimits
+from kvs_graphql.store.coverage import Coverage
 from kvs_graphql.store.queries import (
-    Coverage,
     History,
     Page,
     Query,
@@ -11,7 +11,6 @@ from kvs_graphql.store.queries import (
     TooManyBytes,
     count_entries,
     count_prefix,
-    coverage,
     get_many,
     history,
     page,
@@ -46,7 +45,6 @@ __all__ = [
     "changes_after",
     "count_entries",
     "count_prefix",
-    "coverage",
     "get_many",
     "history",
     "keys_by_partition",

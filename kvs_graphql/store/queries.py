@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import NamedTuple, TypeVar
 
 from kvs_graphql.records import Positions, Record, position_in
-from kvs_graphql.store.schema import COLUMNS, is_indexed, window_changes
+from kvs_graphql.store.schema import COLUMNS, window_changes
 from kvs_graphql.store.statements import bound_once, chunks, placeholders
 
 T = TypeVar("T")
@@ -23,19 +23,6 @@ class Page:
     has_more: bool
     total_count: int | None = None
     """How many entries the prefix has in all; None where that was not asked for, or is over the limit."""
-
-
-@dataclass(frozen=True, slots=True)
-class Coverage:
-    """How much of the past the table holds, with one offset per partition."""
-
-    positions: Positions
-    window_start: Positions
-    """The change window holds every change from here on."""
-    deletes_known_from: Positions
-    """The table remembers every delete from here on."""
-    indexed: bool
-    """Whether the table can be read in log order: false during the first read of a topic."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,19 +157,6 @@ def count_prefix(limit: int, prefix: bytes, within: ReadBytes) -> Query[int | No
         (number,) = connection.execute(f"SELECT count(*) FROM ({entries})", (*parameters, left + 1)).fetchone()
         within.counted += number
         return int(number) if number <= left else None
-
-    return query
-
-
-def coverage() -> Query[Coverage]:
-    """Read how much of the past the table holds."""
-
-    def query(connection: sqlite3.Connection) -> Coverage:
-        rows = connection.execute(
-            "SELECT next_offset, window_start, deletes_known_from FROM position ORDER BY partition"
-        ).fetchall()
-        positions, window_start, deletes_known_from = zip(*rows, strict=True) if rows else ((), (), ())
-        return Coverage(positions, window_start, deletes_known_from, is_indexed(connection))
 
     return query
 

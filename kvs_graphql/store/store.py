@@ -15,8 +15,9 @@ import structlog
 from kvs_graphql.cursor import NO_TOPIC_ID, Cursor
 from kvs_graphql.database import CacheLimits, Database, open_database, remove_database
 from kvs_graphql.errors import Damaged, DatabaseError, Unwritable
-from kvs_graphql.records import UNKNOWN_EPOCH, Batch, Commit, Epochs, Positions
+from kvs_graphql.records import Batch, Commit, Epochs, Positions
 from kvs_graphql.store import schema, schemas, writer
+from kvs_graphql.store.coverage import Coverage, KnownPositions, read_positions
 from kvs_graphql.store.queries import Query
 from kvs_graphql.store.schema_ids import SchemaIds
 from kvs_graphql.store.schemas import KeptSchemas
@@ -39,9 +40,10 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """The results of several queries at one moment, and the cursor of that moment."""
+    """The results of several queries at one moment, and where the table stood then."""
 
     cursor: Cursor
+    coverage: Coverage
     results: list[Any]
     """The result of each query, in their order."""
 
@@ -66,6 +68,7 @@ class Store:
         self._database = database
         self._caches = caches
         self._table = table
+        self._known = KnownPositions(table)
         self._shadow_path = path.with_name(f"{path.name}.rebuild")
         self._limits = limits
         self._deletes = 0
@@ -210,25 +213,23 @@ class Store:
         """
 
         def work(connection: Connection) -> Snapshot:
-            return Snapshot(_read_cursor(connection, self._table), [query(connection) for query in queries])
+            return Snapshot(*self._known.of(connection), [query(connection) for query in queries])
 
         return await self._database.snapshot(work)
 
     async def reload(self) -> None:
         """Read back what this object knows of the file: its source, positions and indexes."""
 
-        def work(connection: Connection) -> tuple[Source | None, Cursor, Positions, bool]:
+        def work(connection: Connection) -> tuple[Source | None, Cursor, Coverage]:
             row = connection.execute("SELECT topic, topic_id, caught_up_at FROM source").fetchone()
             return (
                 None if row is None else Source(*row),
-                _read_cursor(connection, self._table),
-                writer.deletes_known_from(connection),
-                schema.is_indexed(connection),
+                *read_positions(connection, self._table),
             )
 
-        self.source, cursor, self.deletes_known_from, indexed = await self._database.transaction(work)
-        self.positions, self.epochs = cursor.positions, cursor.epochs
-        if indexed:
+        self.source, cursor, known = await self._database.transaction(work)
+        self.positions, self.epochs, self.deletes_known_from = cursor.positions, cursor.epochs, known.deletes_known_from
+        if known.indexed:
             await self._forget_deletes()
 
 
@@ -288,11 +289,3 @@ def _begin(connection: Connection, source: Source, deletes_known_from: Positions
         "INSERT INTO position (partition, next_offset, window_start, deletes_known_from) VALUES (?, 0, 0, ?)",
         list(enumerate(deletes_known_from)),
     )
-
-
-def _read_cursor(connection: Connection, table: str) -> Cursor:
-    found = connection.execute("SELECT topic_id FROM source").fetchone()
-    rows = connection.execute("SELECT next_offset, leader_epoch FROM position ORDER BY partition").fetchall()
-    positions, epochs = zip(*rows, strict=True) if rows else ((), ())
-    known = epochs if max(epochs, default=UNKNOWN_EPOCH) != UNKNOWN_EPOCH else ()
-    return Cursor(NO_TOPIC_ID if found is None else found[0], positions, (), known, table)

@@ -12,7 +12,7 @@ from kvs_graphql.watch.states import WatchState
 
 def follows_from(seen: Positions, deletes_known_from: Positions) -> bool:
     """Return whether every delete since `seen` is known. A partition at 0 holds nothing that could be deleted."""
-    return all(not 0 < position_in(seen, p) < known_from for p, known_from in enumerate(deletes_known_from))
+    return all(not 0 < position < known_from for position, known_from in zip(seen, deletes_known_from, strict=False))
 
 
 def lost_partitions(seen: Positions, known: Coverage) -> list[int]:

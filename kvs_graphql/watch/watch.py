@@ -20,7 +20,7 @@ from kvs_graphql.cursor import Cursor
 from kvs_graphql.cursor_validation import CursorValidator
 from kvs_graphql.feed import Feed, Kind, Sink, Update, Watcher, WatcherState, kind_of
 from kvs_graphql.records import Interest, Positions, Record, advance, covers, merge, position_in
-from kvs_graphql.store import Coverage, Query, Store, changes_after, coverage, keys_by_partition, log_order
+from kvs_graphql.store import Coverage, Query, Store, changes_after, keys_by_partition, log_order
 from kvs_graphql.watch.conflation import conflate
 from kvs_graphql.watch.pages import PageInHand
 from kvs_graphql.watch.quotas import BYTES_PER_TURN, UPDATES_PER_TURN, Quotas, arguments_bytes
@@ -329,13 +329,13 @@ class Watch:
 
     async def _read_now(self, query: Query[T]) -> _Read[T] | None:
         """Run a query, and note what has to be reached before LIVE; None where the table was replaced."""
-        snapshot = await self._store.read(coverage(), query)
+        snapshot = await self._store.read(query)
         is_same_file = self._store.generation == self._generation
         if not is_same_file or not self._feed.topic_id == snapshot.cursor.topic_id == self._topic_id:
             return None
         self._target = merge(self._target, snapshot.cursor.positions)
         self._epochs = snapshot.cursor.epochs
-        return _Read(snapshot.results[0], snapshot.results[1])
+        return _Read(snapshot.coverage, snapshot.results[0])
 
     def _adopt_table(self) -> None:
         """Go on from the table as it is now."""

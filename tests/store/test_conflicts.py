@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kvs_graphql.records import Batch, Record
-from kvs_graphql.store import WindowLimits, coverage, get_many, open_store, page, partitions_of
+from kvs_graphql.store import WindowLimits, get_many, open_store, page, partitions_of
 from kvs_graphql.store.conflicts import winner
 from tests.simulation.world import open_inline_store, run
 from tests.store.batches import enough
@@ -126,9 +126,8 @@ async def test_tombstone_that_wins_a_conflict_is_never_forgotten(tmp_path: Path)
         for offset in range(1, 9):
             await store.apply(Batch(([Record(b"%d" % offset, None, 1, offset, 2, None)],), (1, offset + 1), 0, 0))
         await store.apply(Batch(([Record(b"a", b"still old", 0, 1, 1, None)],), (2, 9), 0, 0))
-        known, records, holding = (
-            await store.read(coverage(), get_many([b"a"], enough()), partitions_of(b"a"))
-        ).results
-        assert known.deletes_known_from[1] > 1
+        snapshot = await store.read(get_many([b"a"], enough()), partitions_of(b"a"))
+        records, holding = snapshot.results
+        assert snapshot.coverage.deletes_known_from[1] > 1
         assert records == [None]
         assert holding == [0]

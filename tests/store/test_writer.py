@@ -6,7 +6,7 @@ import pytest
 
 from kvs_graphql.database import Database
 from kvs_graphql.records import Batch, Interest
-from kvs_graphql.store import Store, WindowLimits, changes_after, coverage, get_many, log_order, open_store, page, sizes
+from kvs_graphql.store import Store, WindowLimits, changes_after, get_many, log_order, open_store, page, sizes
 from tests.store.batches import TOPIC_ID, batch, enough, record
 
 EVERYTHING = Interest()
@@ -51,7 +51,7 @@ async def test_positions_move_without_records(store: Store) -> None:
 async def test_window_of_an_added_partition_starts_at_its_beginning(store: Store) -> None:
     await store.apply(batch(record(b"a", b"1", 0), positions=(1, 0)))
     await store.apply(batch(record(b"c", b"3", 0, partition=2), positions=(1, 0, 1)))
-    (known,) = (await store.read(coverage())).results
+    known = (await store.read()).coverage
     assert known.positions == (1, 0, 1)
     assert known.window_start == (0, 0, 0)
 
@@ -100,10 +100,9 @@ async def test_window_keeps_within_its_limits(path: Path, limits: WindowLimits, 
         for offset in range(10):
             await store.apply(batch(record(b"k", b"v", offset)))
             assert (await store.read(sizes())).results[0].window_changes <= limits.changes_max
-        snapshot = await store.read(
-            changes_after(EVERYTHING, (), 0, limit=100, bytes_max=MANY, rows_max=MANY), coverage(), sizes()
-        )
-        changes, known, stored = snapshot.results
+        snapshot = await store.read(changes_after(EVERYTHING, (), 0, limit=100, bytes_max=MANY, rows_max=MANY), sizes())
+        changes, stored = snapshot.results
+        known = snapshot.coverage
         assert [r.offset for r in changes.records] == kept
         assert known.window_start == (kept[0] if kept else 10,)
         assert stored.window_changes == len(kept)
@@ -114,11 +113,9 @@ async def test_changes_far_behind_the_end_are_not_written_to_the_window(path: Pa
         await store.begin("topic", TOPIC_ID, (0, 0))
         await store.apply(batch(record(b"a", b"1", 0), positions=(1, 0), remaining=100))
         await store.apply(batch(record(b"b", b"2", 1), positions=(2, 0), remaining=99))
-        changes, known = (
-            await store.read(changes_after(EVERYTHING, (), 0, limit=9, bytes_max=MANY, rows_max=MANY), coverage())
-        ).results
-        assert [r.key for r in changes.records] == [b"b"]
-        assert known.window_start == (1, 0)
+        snapshot = await store.read(changes_after(EVERYTHING, (), 0, limit=9, bytes_max=MANY, rows_max=MANY))
+        assert [r.key for r in snapshot.results[0].records] == [b"b"]
+        assert snapshot.coverage.window_start == (1, 0)
 
 
 @pytest.mark.parametrize("deletes_max", [1, 3, 16])
@@ -128,11 +125,10 @@ async def test_remembered_deletes_keep_within_their_limit(path: Path, deletes_ma
         await store.caught_up(1)
         for offset in range(40):
             await store.apply(batch(record(b"k%d" % offset, None, offset)))
-            remembered, known = (
-                await store.read(
-                    log_order(EVERYTHING, 0, 0, 99, deletes=True, limit=99, bytes_max=MANY, rows_max=MANY), coverage()
-                )
-            ).results
+            snapshot = await store.read(
+                log_order(EVERYTHING, 0, 0, 99, deletes=True, limit=99, bytes_max=MANY, rows_max=MANY)
+            )
+            (remembered,), known = snapshot.results, snapshot.coverage
             assert len(remembered.records) <= deletes_max
             assert [r.offset for r in remembered.records] == list(range(known.deletes_known_from[0], offset + 1))
 
@@ -141,8 +137,8 @@ async def test_deletes_of_the_first_read_are_limited_once_it_is_over(path: Path)
     async with open_store(path, WindowLimits(1, 1, 2), readers=1) as store:
         await store.begin("topic", TOPIC_ID, (0,))
         await store.apply(batch(*(record(b"k%d" % n, None, n) for n in range(20))))
-        assert not (await store.read(coverage())).results[0].indexed
+        assert not (await store.read()).coverage.indexed
         await store.caught_up(1)
-        (known,) = (await store.read(coverage())).results
+        known = (await store.read()).coverage
         assert known.indexed
         assert known.deletes_known_from == (18,)

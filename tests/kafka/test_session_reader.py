@@ -47,7 +47,7 @@ async def test_connection_that_is_lost_while_records_are_read_is_named(
         assert replica.lifecycle.moment.reason == "kvs: the brokers are away"
 
 
-@pytest.mark.parametrize(("away_seconds", "state"), [(60, State.LIVE), (80, State.REBUILDING)])
+@pytest.mark.parametrize(("away_seconds", "state"), [(30, State.LIVE), (50, State.REBUILDING)])
 @in_virtual_time
 async def test_table_is_rebuilt_if_its_reading_ends_later_than_tombstones_are_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, away_seconds: int, state: State

@@ -1,7 +1,7 @@
 """Simulated replicas: the real store, feed and consumer of a service, and a clock that may be wrong."""
 
 import asyncio
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from random import Random
 from unittest import mock
@@ -22,6 +22,7 @@ from tests.simulation.world import InlineStore, open_inline_store
 
 REFRESH_SECONDS = 30.0
 _STALL_SECONDS_MAX = 40.0
+_STOP_SECONDS_MAX = 100.0
 _FAR_MS = 1_000 * RETENTION_MS
 
 
@@ -33,7 +34,7 @@ class JumpingClock(Clock):
 
     def __init__(self, random: Random, *, compared: bool) -> None:
         self._random = random
-        self._far = (0, 0, _FAR_MS) if compared else (0, 0, _FAR_MS, -_FAR_MS)
+        self._far = (0, _FAR_MS) if compared else (0, 0, _FAR_MS, -_FAR_MS)
         self.jump()
 
     def now_ms(self) -> int:
@@ -95,18 +96,19 @@ class Replica:
         self.runs = True
 
     async def _consume(self) -> None:
-        try:
+        with suppress(OperatorError):
             await self._consumer.run()
-        except OperatorError:
-            # The process ends.
-            self.feed.close()
+        # The process ends. One that has a table that was live once stays.
+        assert not self.lifecycle.was_live
+        self.feed.close()
 
     async def stop(self) -> None:
         """End at any moment, as a process that is killed."""
         if self.runs:
             self.runs = False
             self._task.cancel()
-            await asyncio.wait([self._task])
+            await asyncio.wait([self._task], timeout=_STOP_SECONDS_MAX)
+            assert self._task.done(), "it goes on although it was cancelled"
             self.feed.close()
             await self._stack.aclose()
             if not self._task.cancelled():

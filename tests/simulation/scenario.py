@@ -100,7 +100,7 @@ async def _happen(random: Random, cluster: Cluster, replicas: list[Replica]) -> 
 
 def _happen_to_the_log(random: Random, cluster: Cluster) -> None:
     """Compact the log, let partitions have other leaders, and cut it short."""
-    for _ in range(random.choice((0, 0, 1, 3))):
+    for _ in range(random.choice((0, 1, 1, 3))):
         cluster.compact()
     if random.random() < 0.15:
         cluster.elect()

@@ -123,5 +123,7 @@ def _part(one: FormatSettings, root: str) -> Part:
 def _read(path: Path) -> str:
     try:
         return path.read_text()
-    except (OSError, UnicodeDecodeError) as error:
-        raise BadSetting(f"{path}: {error}") from None
+    except OSError as error:
+        raise BadSetting(f"{path} cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise BadSetting(f"{path} is not UTF-8") from None

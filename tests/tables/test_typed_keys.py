@@ -1,0 +1,128 @@
+"""Tables whose keys have a format: typed arguments, `keyData`, and keys in several encodings."""
+
+import asyncio
+from pathlib import Path
+from struct import pack
+from typing import Any
+from uuid import UUID
+
+import orjson
+import pytest
+from confluent_kafka.schema_registry import SchemaRegistryClient
+from confluent_kafka.schema_registry.avro import AvroSerializer
+from confluent_kafka.serialization import MessageField, SerializationContext
+
+from kvs_graphql.demo.broker import EmbeddedBroker
+from tests.registry.apicurio import Apicurio
+from tests.serving import Served, produce, serving_tables
+
+SOME_UUID = UUID("6f9619ff-8b86-d011-b42d-00cf4fc964ff")
+
+
+@pytest.mark.parametrize(
+    ("form", "raw", "argument", "shown"),
+    [
+        pytest.param("int", pack(">i", -7), "-7", -7, id="int"),
+        pytest.param("long", pack(">q", 2**60), f'"{2**60}"', str(2**60), id="long"),
+        pytest.param("uuid", str(SOME_UUID).encode(), f'"{SOME_UUID}"', str(SOME_UUID), id="uuid"),
+    ],
+)
+async def test_a_key_of_java_serializers_is_a_typed_argument(
+    embedded_broker: EmbeddedBroker,
+    embedded_topic: str,
+    tmp_path: Path,
+    form: str,
+    raw: bytes,
+    argument: str,
+    shown: Any,
+) -> None:
+    servers = embedded_broker.bootstrap_servers
+    tables = {"orders": {"topic": embedded_topic, "key": form, "writes": True}}
+    async with serving_tables(servers, tables, tmp_path) as served:
+        await served.applied(await produce(servers, embedded_topic, (raw, b"first")), "orders")
+        found = await served.data(f"{{ ordersValue(key: {argument}) {{ keyData value key(encoding: HEX) }} }}")
+        assert found["ordersValue"] == {"keyData": shown, "value": "first", "key": raw.hex()}
+        document = f'mutation {{ ordersSet(key: {argument}, value: "second") {{ keyData key(encoding: HEX) cursor }} }}'
+        written = (await served.data(document))["ordersSet"]
+        assert (written["keyData"], written["key"]) == (shown, raw.hex())
+        read = f'{{ ordersValues(keys: [{argument}], atLeast: "{written["cursor"]}", maxWait: 60) {{ value }} }}'
+        assert (await served.data(read))["ordersValues"] == [{"value": "second"}]
+
+
+async def test_a_key_that_is_not_of_its_format_is_shown_as_bytes(
+    embedded_broker: EmbeddedBroker, embedded_topic: str, tmp_path: Path
+) -> None:
+    servers = embedded_broker.bootstrap_servers
+    async with serving_tables(servers, {"orders": {"topic": embedded_topic, "key": "long"}}, tmp_path) as served:
+        await served.applied(await produce(servers, embedded_topic, (b"odd", b"value")), "orders")
+        answer = await served.query("{ ordersEntries { edges { node { key keyData } } } }")
+    assert answer["data"]["ordersEntries"]["edges"] == [{"node": {"key": "odd", "keyData": None}}]
+    assert [error["extensions"]["code"] for error in answer["errors"]] == ["UNDECODABLE"]
+
+
+async def test_prefixes_are_offered_only_where_keys_are_text(
+    embedded_broker: EmbeddedBroker, embedded_topic: str, tmp_path: Path
+) -> None:
+    tables = {"orders": {"topic": embedded_topic, "key": "long"}, "names": {"topic": embedded_topic}}
+    async with serving_tables(embedded_broker.bootstrap_servers, tables, tmp_path) as served:
+        assert await served.code('{ ordersEntries(prefix: "a") { totalCount } }') == "GRAPHQL_VALIDATION_FAILED"
+        assert await served.data('{ namesEntries(prefix: "a") { totalCount } }')
+
+
+def key_schema(doc: str) -> str:
+    """A key of two parts; the text of its documentation makes it another schema with the same keys."""
+    fields = [{"name": "shop", "type": "string"}, {"name": "number", "type": "int"}]
+    return orjson.dumps({"type": "record", "name": "OrderKey", "doc": doc, "fields": fields}).decode()
+
+
+async def encoded(client: SchemaRegistryClient, topic: str, schema: str) -> bytes:
+    """A key as Confluent's serializer writes it."""
+    serialize = AvroSerializer(client, schema)
+    context = SerializationContext(topic, MessageField.KEY)
+    written: bytes = await asyncio.to_thread(serialize, {"shop": "a", "number": 1}, context)
+    return written
+
+
+async def ready(served: Served) -> None:
+    """Return once all schemas are known."""
+    while True:
+        if (await served.http.get("/readyz")).status_code == 200:
+            return
+        await asyncio.sleep(0.01)
+
+
+async def shows(served: Served, document: str, value: str) -> None:
+    """Return once an order has that value."""
+    while True:
+        if (await served.data(document))["ordersValue"]["value"] == value:
+            return
+        await asyncio.sleep(0.01)
+
+
+@pytest.mark.kafka
+async def test_a_key_written_under_several_schemas_is_one_key(
+    embedded_broker: EmbeddedBroker, embedded_topic: str, tmp_path: Path, apicurio: Apicurio
+) -> None:
+    servers, topic = embedded_broker.bootstrap_servers, embedded_topic
+    tables = {"orders": {"topic": topic, "key": "avro", "writes": True}}
+    registry = {"url": apicurio.url, "poll_seconds": 0.05}
+    key = 'key: {shop: "a", number: 1}'
+    with SchemaRegistryClient({"url": apicurio.url}) as client:
+        old, new = [await encoded(client, topic, key_schema(doc)) for doc in ("old", "new")]
+    assert old[:5] != new[:5]
+    async with serving_tables(servers, tables, tmp_path, schema_registry=registry) as served:
+        await served.applied(await produce(servers, topic, (new, b"1"), timestamp_ms=1_000), "orders")
+        await served.applied(await produce(servers, topic, (old, b"2"), timestamp_ms=2_000), "orders")
+        await ready(served)
+        document = f"{{ ordersValue({key}) {{ value keyData {{ shop number }} }} }}"
+        await shows(served, document, "2")
+        assert (await served.data(document))["ordersValue"]["keyData"] == {"shop": "a", "number": 1}
+        written = (await served.data(f'mutation {{ ordersSet({key}, value: "3") {{ key(encoding: HEX) }} }}'))[
+            "ordersSet"
+        ]
+        assert written["key"] == old.hex()
+        cursor = (await served.data(f"mutation {{ ordersDelete({key}) {{ cursor }} }}"))["ordersDelete"]["cursor"]
+        read = f'{{ ordersValue({key}, atLeast: "{cursor}", maxWait: 60) {{ value }} }}'
+        assert (await served.data(read))["ordersValue"] is None
+        left = await served.data("{ ordersEntries { edges { node { value } } } }")
+    assert left["ordersEntries"]["edges"] == []

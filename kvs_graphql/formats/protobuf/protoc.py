@@ -30,9 +30,11 @@ _CPU_SECONDS_MAX = 10
 _MEMORY_BYTES_MAX = 1 << 30
 _PROGRAM = f"""
 import resource, sys
-resource.setrlimit(resource.RLIMIT_CPU, ({_CPU_SECONDS_MAX}, {_CPU_SECONDS_MAX}))
-resource.setrlimit(resource.RLIMIT_AS, ({_MEMORY_BYTES_MAX}, {_MEMORY_BYTES_MAX}))
-resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+for kind, amount in (
+    (resource.RLIMIT_CPU, {_CPU_SECONDS_MAX}), (resource.RLIMIT_AS, {_MEMORY_BYTES_MAX}), (resource.RLIMIT_CORE, 0)
+):
+    _, hard = resource.getrlimit(kind)
+    resource.setrlimit(kind, (amount if hard == resource.RLIM_INFINITY else min(amount, hard), hard))
 from grpc_tools import protoc
 sys.exit(protoc.main(sys.argv))
 """
@@ -90,18 +92,24 @@ def _references(schema: SchemaText) -> Iterator[tuple[str, str]]:
 
 @lru_cache(maxsize=32)  # A service compiles the schema that it serves twice, and others when they come again.
 def _compiled(text: str, references: tuple[tuple[str, str], ...]) -> Compiled:
-    with TemporaryDirectory(prefix="kvs-graphql-") as directory:
-        folder = Path(directory)
-        main, options = _write_all(folder, text, dict(references))
-        command = [sys.executable, "-P", "-c", _PROGRAM, *options, "--descriptor_set_out=/dev/stdout"]
-        command += ["--include_imports", "--include_source_info", main]
-        try:
-            result = subprocess.run(command, capture_output=True, timeout=_SECONDS_MAX, check=False)  # noqa: S603
-        except subprocess.TimeoutExpired:
-            raise BadSchema(f"protoc took longer than {_SECONDS_MAX} s for the schema") from None
+    try:
+        with TemporaryDirectory(prefix="kvs-graphql-") as directory:
+            main, options = _write_all(Path(directory), text, dict(references))
+            result = _run(options, main)
+    except OSError as error:
+        raise BadSchema(one_line(f"the schema cannot be compiled on this machine: {error}")) from None
     if result.returncode != 0:
         raise BadSchema(_problem(result.returncode, result.stderr.decode(errors="replace"), directory, main))
     return Compiled(FileDescriptorSet.FromString(result.stdout))
+
+
+def _run(options: list[str], main: str) -> subprocess.CompletedProcess[bytes]:
+    command = [sys.executable, "-P", "-c", _PROGRAM, *options, "--descriptor_set_out=/dev/stdout"]
+    command += ["--include_imports", "--include_source_info", main]
+    try:
+        return subprocess.run(command, capture_output=True, timeout=_SECONDS_MAX, check=False)  # noqa: S603
+    except subprocess.TimeoutExpired:
+        raise BadSchema(f"protoc took longer than {_SECONDS_MAX} s for the schema") from None
 
 
 def _write_all(folder: Path, text: str, references: dict[str, str]) -> tuple[str, list[str]]:

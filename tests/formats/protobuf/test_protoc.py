@@ -1,6 +1,8 @@
 """Texts of schemas and what they refer to, also hostile ones."""
 
 import base64
+import subprocess
+import sys
 
 import pytest
 
@@ -153,3 +155,23 @@ def test_process_that_does_not_end_is_ended(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr("kvs_graphql.formats.protobuf.protoc._PROGRAM", "import time; time.sleep(3600)")
     monkeypatch.setattr("kvs_graphql.formats.protobuf.protoc._SECONDS_MAX", 0.1)
     assert _refusal(schema("// does not end")) == "protoc took longer than 0.1 s for the schema"
+
+
+def test_machine_without_a_place_for_files_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(**_: object) -> None:
+        raise FileNotFoundError("No usable temporary directory found")
+
+    monkeypatch.setattr("kvs_graphql.formats.protobuf.protoc.TemporaryDirectory", refuse)
+    assert _refusal(schema("// no place")).endswith("on this machine: No usable temporary directory found")
+
+
+def test_process_with_lower_limits_compiles_within_them() -> None:
+    program = """
+import resource
+for kind, amount in (resource.RLIMIT_AS, 1_000_000_000), (resource.RLIMIT_CPU, 9):
+    resource.setrlimit(kind, (amount, amount))
+from tests.formats.protobuf.schemas import linked
+print(linked('syntax = "proto3"; message A {}').first_name)
+"""
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert (result.stdout, result.stderr) == ("A\n", "")

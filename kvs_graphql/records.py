@@ -110,6 +110,13 @@ class Interest:
 
     keys: frozenset[bytes] | None = None
     prefix: bytes | None = None
+    more_prefixes: tuple[bytes, ...] = ()
+    """Besides `prefix`; none of all is within another one."""
+
+    @property
+    def prefixes(self) -> tuple[bytes, ...]:
+        """All prefixes of the keys that it wants."""
+        return () if self.prefix is None else (self.prefix, *self.more_prefixes)
 
     @property
     def everything(self) -> bool:
@@ -120,7 +127,7 @@ class Interest:
         """Return whether the watcher wants this key."""
         if self.keys is not None and key in self.keys:
             return True
-        return self.everything if self.prefix is None else key.startswith(self.prefix)
+        return self.everything if self.prefix is None else key.startswith(self.prefixes)
 
 
 class EpochEnd(NamedTuple):

@@ -173,6 +173,48 @@ def test_keys_come_from_one_place_that_is_there(tmp_path: Path) -> None:
     assert both == "KVS_JWT_JWKS_URL and KVS_JWT_JWKS_FILE must not be set together"
 
 
+TOKENS = f"ann:{'0' * 64}"
+
+
+def grant(**members: Any) -> dict[str, Any]:
+    return {"to": ["*"], "verbs": ["read"], **members}
+
+
+@pytest.mark.parametrize("prefix", ["a/", "tenant/{sub}/", "{org}:{sub}/x/", "a-", "/"])
+def test_prefix_that_ends_in_a_separator_is_allowed(prefix: str) -> None:
+    assert load_settings(tokens=TOKENS, grants=[grant(prefixes=[prefix])]).grants[0].prefixes == (prefix,)
+
+
+@pytest.mark.parametrize("prefix", ["", "a", "a/b", "tenant/{sub}", "{sub}x/", "{sub}{org}/", "{}/", "{sub/", "sub}/"])
+def test_prefix_that_grants_more_than_it_seems_to_is_refused(prefix: str) -> None:
+    message = refusal(tokens=TOKENS, grants=[grant(prefixes=[prefix])])
+    assert message == "grants.0.prefixes.0: must end in a separator such as /, and have one behind each {claim}"
+
+
+@pytest.mark.parametrize(
+    "members",
+    [{"to": []}, {"to": ["ann"]}, {"to": ["sub:"]}, {"verbs": []}, {"verbs": ["delete"]}, {"tables": []}, {"x": 1}],
+)
+def test_grant_to_nobody_or_of_nothing_is_refused_in_one_line(members: dict[str, Any]) -> None:
+    message = refusal(tokens=TOKENS, grants=[grant(**members)])
+    assert message.startswith("grants.0.")
+    assert "\n" not in message
+
+
+def test_grants_are_of_tables_that_there_are_and_need_principals() -> None:
+    assert refusal(grants=[grant()]) == "grants need KVS_TOKENS or KVS_JWT_ISSUER"
+    unknown = refusal(tokens=TOKENS, grants=[grant(tables=["orders"])])
+    assert unknown == "grants: there is no table 'orders'; * is for all"
+    assert load_settings(tokens=TOKENS, tables={"orders": {"topic": "t"}}, grants=[grant(tables=["orders"])]).grants
+
+
+def test_grants_of_prefixes_are_of_keys_that_have_some() -> None:
+    tables = {"orders": {"topic": "t", "key": "long"}, "names": {"topic": "n"}}
+    refused = refusal(tokens=TOKENS, tables=tables, grants=[grant(prefixes=["a/"])])
+    assert refused == "grants: keys of the table 'orders' are long, which have no prefixes"
+    assert load_settings(tokens=TOKENS, tables=tables, grants=[grant(tables=["names"], prefixes=["a/"])]).grants
+
+
 def test_trusted_documents_alone_need_their_file() -> None:
     assert refusal(trusted_documents_only=True) == "KVS_TRUSTED_DOCUMENTS_ONLY=true needs KVS_TRUSTED_DOCUMENTS_FILE"
 

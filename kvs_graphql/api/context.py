@@ -77,7 +77,7 @@ class Operation:
         """The writes to a table, in order."""
         writes = self._writes.get(table)
         if writes is None:
-            writes = self._writes[table] = self.catalog.tables[table].writes()
+            writes = self._writes[table] = self.catalog.tables[table].writes(self.access)
         return writes
 
     def key(self, text: str, encoding: Encoding) -> bytes:

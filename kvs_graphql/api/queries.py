@@ -135,7 +135,9 @@ def shared_query_fields(tables: Sequence[TableTypes]) -> list[StrawberryField]:
 
     async def status_(self: Any, info: OperationInfo) -> Status:
         context = info.context
-        return status(await context.catalog.status(context.reads), context.connection.metrics.open_subscriptions())
+        return status(
+            await context.catalog.status(context.access, context.reads), context.connection.metrics.open_subscriptions()
+        )
 
     return [
         root_field(

@@ -7,6 +7,7 @@ from strawberry.exceptions import DuplicatedTypeName
 from strawberry.schema.config import StrawberryConfig
 from strawberry.tools import create_type
 
+from kvs_graphql.access import Visible
 from kvs_graphql.api.context import SelectionInfo
 from kvs_graphql.api.queries import query_fields, shared_query_fields
 from kvs_graphql.api.scalars import SCALARS
@@ -22,13 +23,14 @@ def build_schema(
     writable: Mapping[str, bool] | None = None,
     formats: Mapping[str, TableFormats] | None = None,
     *,
+    visible: Visible | None = None,
     json_bytes_max: int = 0,
 ) -> strawberry.Schema:
     """The schema of a service.
 
     `writable` has the names of its tables, and whether each takes writes; by default, there is one without a name that
     takes none. A schema without writes has no mutations at all. `formats` has those of tables with a schema, whose
-    values are shown as JSON up to that many bytes.
+    values are shown as JSON up to that many bytes. `visible` is what one principal sees of it; None for all.
 
     Raises:
         BadSetting: Types of two tables have the same name.
@@ -37,15 +39,23 @@ def build_schema(
         table: (table_types(table, (formats or {}).get(table, TEXT), json_bytes_max), writes)
         for table, writes in (writable or {"": False}).items()
     }
-    all_types = [types for types, _ in tables.values()]
+    all_types = [types for name, (types, _) in tables.items() if visible is None or name in visible.read]
+    hidden = {"status"} if visible is not None and not visible.status else set[str]()
     queries = [field for types in all_types for field in query_fields(types)]
+    queries += [field for field in shared_query_fields(all_types) if field.python_name not in hidden]
     subscriptions = [field for types in all_types for field in subscription_fields(types)]
-    mutations = [field for types, writes in tables.values() if writes for field in mutation_fields(types)]
+    subscriptions += [field for field in shared_subscription_fields() if field.python_name not in hidden]
+    mutations = [
+        field
+        for name, (types, writes) in tables.items()
+        if writes and (visible is None or name in visible.write)
+        for field in mutation_fields(types)
+    ]
     try:
         return strawberry.Schema(
-            query=create_type("Query", [*queries, *shared_query_fields(all_types)]),
+            query=create_type("Query", queries),
             mutation=create_type("Mutation", mutations, description=MUTATION) if mutations else None,
-            subscription=create_type("Subscription", [*subscriptions, *shared_subscription_fields()]),
+            subscription=create_type("Subscription", subscriptions) if subscriptions else None,
             types=[types.entry for types in all_types],
             config=StrawberryConfig(scalar_map={**SCALARS, **TYPED_SCALARS}, info_class=SelectionInfo),
         )

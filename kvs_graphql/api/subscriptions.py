@@ -62,7 +62,7 @@ def subscription_fields(types: TableTypes) -> list[StrawberryField]:
         table.check_watch(interest, start)
         json_values = context.json_values
         return Source(
-            lambda sink: table.updates(interest, start, sink),
+            lambda sink: table.updates(context.access, interest, start, sink),
             lambda update: update_of(update, json_values),
             _size_of_update,
             updates=True,
@@ -72,7 +72,7 @@ def subscription_fields(types: TableTypes) -> list[StrawberryField]:
     def value(self: Any, info: OperationInfo, key: str, key_encoding: EncodingArgument = Encoding.UTF8) -> Any:
         context, json_values = info.context, info.context.json_values
         wanted = keys_of(context, [key], key_encoding)
-        latest = context.catalog.tables[name].latest(wanted.all)
+        latest = context.catalog.tables[name].latest(context.access, wanted.all)
 
         def view(found: Latest) -> Any:
             (record,) = wanted.latest(found.records)
@@ -89,7 +89,7 @@ def subscription_fields(types: TableTypes) -> list[StrawberryField]:
     ) -> Any:
         context, json_values = info.context, info.context.json_values
         wanted = keys_of(context, keys, key_encoding)
-        latest = context.catalog.tables[name].latest(wanted.all, given(interval))
+        latest = context.catalog.tables[name].latest(context.access, wanted.all, given(interval))
 
         def view(found: Latest) -> Any:
             return [entry_of(record, json_values, found.cursor) for record in wanted.latest(found.records)]

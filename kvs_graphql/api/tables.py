@@ -132,12 +132,12 @@ def table_types(table: str, formats: TableFormats = TEXT, json_bytes_max: int = 
             key_data = keys.field(attrgetter("write.record"))
 
         @strawberry.field(
-            description="The entry as written, null after a delete. It may be older than an update delivered "
-            "meanwhile. Its `history` waits until the service has read the record."
+            description="The entry as written, null after a delete, and without the right to read it. It may be older "
+            "than an update delivered meanwhile. Its `history` waits until the service has read the record."
         )
         def entry(self) -> Entry | None:
             record, cursor = self.write.record, self.write.cursor
-            if record.value is None:
+            if record.value is None or not self.write.is_readable:
                 return None
             return Entry(record=record, json_values=self.json_values, cursor_source=cursor, is_applied=False)
 

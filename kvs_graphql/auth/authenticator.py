@@ -9,6 +9,7 @@ import structlog
 from cachetools import LRUCache
 
 from kvs_graphql.access import Access
+from kvs_graphql.auth.grants import Granting
 from kvs_graphql.auth.jwts import JwtVerifier
 from kvs_graphql.auth.tokens import StaticTokens
 from kvs_graphql.errors import Unauthenticated
@@ -34,16 +35,18 @@ class Authenticator:
         self,
         tokens: StaticTokens,
         jwts: JwtVerifier | None,
+        granting: Granting,
         *,
-        anonymous: Access | None,
+        allow_anonymous: bool,
         tokens_cached_max: int,
         token_bytes_max: int,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        """`anonymous` is whoever shows no token; None where everybody has to."""
         self._tokens = tokens
         self._jwts = jwts
-        self.anonymous = anonymous
+        self._granting = granting
+        self.anonymous = Access("anonymous", granting.of_anonymous()) if allow_anonymous else None
+        """Whoever shows no token; None where everybody has to."""
         self._token_bytes_max = token_bytes_max
         self._clock = clock
         # By their hashes: so a token takes little memory, and is nowhere in it.
@@ -89,11 +92,12 @@ class Authenticator:
     async def _access(self, token: str, digest: bytes) -> Access:
         principal = self._tokens.principal(digest)
         if principal is not None:
-            return Access(principal)
+            return Access(principal, self._granting.of_token(principal))
         if self._jwts is None or len(token) > self._token_bytes_max:
             raise Unauthenticated("The token is not valid.", reason="no principal has it, and it is no JWT")
         claims = await self._jwts.claims(token)
-        return Access(str(claims.get("sub", "")), expires_at=float(claims["exp"]) + self._jwts.skew_seconds)
+        expires_at = claims["exp"] + self._jwts.skew_seconds
+        return Access(str(claims.get("sub", "")), self._granting.of_claims(claims), expires_at)
 
     def _log_refused(self, reason: object) -> None:
         now = time.monotonic()

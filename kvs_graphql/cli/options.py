@@ -10,7 +10,7 @@ from pydantic.fields import FieldInfo
 
 from kvs_graphql.settings import Settings, variable
 
-_WITHOUT_FLAG = frozenset({"tables"})
+_WITHOUT_FLAG = frozenset({"tables", "grants"})
 """Their parts are set in the configuration file, or by variables."""
 _SECTION_MARK = "__"
 """Between a section of the configuration file and a setting in it, in names of variables and flags."""

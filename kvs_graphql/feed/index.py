@@ -30,7 +30,8 @@ class InterestIndex(Generic[W]):
         for key in interest.keys or ():
             self._by_key.setdefault(key, set()).add(watcher)
         if interest.prefix:
-            self._by_prefix.add(interest.prefix, watcher)
+            for prefix in interest.prefixes:
+                self._by_prefix.add(prefix, watcher)
         elif interest.prefix is not None or interest.everything:
             self._everything.add(watcher)
 
@@ -42,7 +43,8 @@ class InterestIndex(Generic[W]):
             if not watchers:
                 del self._by_key[key]
         if interest.prefix:
-            self._by_prefix.remove(interest.prefix, watcher)
+            for prefix in interest.prefixes:
+                self._by_prefix.remove(prefix, watcher)
         self._everything.discard(watcher)
 
     def all(self) -> set[W]:

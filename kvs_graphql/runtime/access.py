@@ -1,10 +1,10 @@
 """Who may ask, by the settings."""
 
-from kvs_graphql.access import ANYONE
-from kvs_graphql.auth import Authenticator, JwtOptions, JwtVerifier, KeySource, StaticTokens
+from kvs_graphql.access import Verb
+from kvs_graphql.auth import Authenticator, Granting, GrantRule, JwtOptions, JwtVerifier, KeySource, StaticTokens
 from kvs_graphql.errors import BadSetting
 from kvs_graphql.loopback import is_loopback
-from kvs_graphql.settings import Settings
+from kvs_graphql.settings import GrantSettings, Settings
 
 
 def check_exposure(settings: Settings) -> None:
@@ -27,10 +27,15 @@ def authenticator_for(settings: Settings) -> Authenticator | None:
     return Authenticator(
         StaticTokens(dict(token.split(":") for token in settings.tokens)),
         _verifier_for(settings),
-        anonymous=ANYONE if settings.allow_anonymous else None,
+        Granting([_rule(grant) for grant in settings.grants], settings.jwt_groups_claim),
+        allow_anonymous=settings.allow_anonymous,
         tokens_cached_max=settings.tokens_cached_max,
         token_bytes_max=settings.token_bytes_max,
     )
+
+
+def _rule(grant: GrantSettings) -> GrantRule:
+    return GrantRule(grant.to, tuple(map(Verb, grant.verbs)), grant.tables, grant.prefixes)
 
 
 def _verifier_for(settings: Settings) -> JwtVerifier | None:

@@ -18,8 +18,9 @@ from kvs_graphql.errors import OperatorError
 from kvs_graphql.formats import TableFormats
 from kvs_graphql.metrics import Metrics
 from kvs_graphql.runtime.access import authenticator_for, check_exposure
+from kvs_graphql.runtime.graphs import Graphs
 from kvs_graphql.runtime.loop_delay import measure_loop_delay
-from kvs_graphql.runtime.rooms import build_executor, build_server, serve_generations
+from kvs_graphql.runtime.rooms import build_server
 from kvs_graphql.runtime.server import Server, listen, url_of
 from kvs_graphql.service import Catalog, Quotas
 from kvs_graphql.settings import Settings
@@ -145,9 +146,8 @@ async def running(settings: Settings) -> AsyncIterator[Running]:
             catalog.close()
             await asyncio.gather(*(unit.flush(settings.shutdown_seconds_max) for unit in units))
 
-        formats = partial(_formats, units)
-        executor = build_executor(settings, formats, metrics)
-        server = build_server(settings, executor, catalog, metrics, authenticator, end_subscriptions_and_writes)
+        graphs = Graphs(settings, partial(_formats, units), metrics)
+        server = build_server(settings, graphs, catalog, metrics, authenticator, end_subscriptions_and_writes)
         scheme = "http" if settings.tls_certificate_file is None else "https"
         run = Running(url_of(listener, scheme), catalog, units, server)
         async with _task_group() as tasks:
@@ -157,7 +157,7 @@ async def running(settings: Settings) -> AsyncIterator[Running]:
                 *asking,
                 *(tasks.create_task(_run_table(unit, run)) for unit in units),
                 tasks.create_task(measure_loop_delay(metrics)),
-                tasks.create_task(serve_generations(settings, formats, generations, executor)),
+                tasks.create_task(graphs.serve(generations)),
             ]
             try:
                 yield run

@@ -5,8 +5,8 @@ from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 
-from kvs_graphql.access import Access
-from kvs_graphql.errors import Unavailable
+from kvs_graphql.access import Access, Verb
+from kvs_graphql.errors import Forbidden, Unavailable
 from kvs_graphql.service.limits import ServiceLimits
 from kvs_graphql.service.reads import Reads
 from kvs_graphql.service.status import Readiness, SharedStatuses, Status
@@ -53,13 +53,17 @@ class Catalog:
         for table in self.tables.values():
             table.close()
 
-    async def status(self, reads: Callable[[str], Reads]) -> Status:
-        """How the service is; `reads` gives a request's reads of a table.
+    async def status(self, access: Access, reads: Callable[[str], Reads]) -> Status:
+        """How the tables are whose status the principal may see; `reads` gives a request's reads of a table.
 
         Raises:
+            Forbidden: There are none.
             Unavailable: A table cannot be read.
         """
-        found = await asyncio.gather(*(reads(name).status() for name in self.tables))
+        shown = [name for name in self.tables if access.allows(Verb.STATUS, name)]
+        if not shown:
+            raise Forbidden("This principal may not see the status.")
+        found = await asyncio.gather(*(reads(name).status() for name in shown))
         ready = all(one.ready for one in found if self.tables[one.name].required)
         return Status(ready, tuple(found))
 
@@ -81,7 +85,7 @@ class Catalog:
 
     async def _status(self, access: Access) -> Status:
         usage = Usage()
-        return await self.status(lambda name: self.tables[name].reads(access, usage, single_field=True))
+        return await self.status(access, lambda name: self.tables[name].reads(access, usage, single_field=True))
 
     async def _statuses(self, access: Access, pause: float) -> AsyncGenerator[Status, None]:
         while True:

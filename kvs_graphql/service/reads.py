@@ -10,13 +10,14 @@ from functools import partial, reduce
 from itertools import islice
 from typing import Any
 
-from kvs_graphql.access import Access
+from kvs_graphql.access import Access, within
 from kvs_graphql.cursor import Cursor
 from kvs_graphql.feed import Update, kind_of
 from kvs_graphql.records import Positions, Record, advance, merge, position_in
 from kvs_graphql.service.batch_loader import BatchLoader
 from kvs_graphql.service.coalesced import CoalescedReads
 from kvs_graphql.service.limits import ServiceLimits
+from kvs_graphql.service.restricted import hidden, looked_up
 from kvs_graphql.service.status import StatusReader, TableStatus
 from kvs_graphql.service.usage import Usage
 from kvs_graphql.service.waits import AtLeast
@@ -28,13 +29,16 @@ from kvs_graphql.store import (
     Store,
     TooManyBytes,
     count_prefix,
+    count_prefixes,
     get_many,
     history,
     page,
+    pages,
 )
 
 SMALL_READ_BYTES_MAX = 1_048_576
 """What a read may have at most and still be small."""
+_NO_END = 2**62
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,14 +135,7 @@ class Reads:
         Raises:
             LimitExceeded, BadCursor, BadInput, NotCaughtUp, Unavailable: As their classes say.
         """
-        length = self._shared.limits.page_length(asked.first, asked.last)
-        query = partial(
-            page, length, prefix=asked.prefix, after=asked.after, before=asked.before, last=asked.last is not None
-        )
-        count = partial(count_prefix, self._shared.limits.counted_entries_max, asked.prefix)
-        found, *counts = await self._run(
-            wait, lambda within: (query(within), count(within)) if asked.counted else (query(within),)
-        )
+        found, *counts = await self._run(wait, partial(self._page, asked))
         records: Page = self._whole(found)
         self._usage.records += len(records.records)
         return replace(records, total_count=counts[0]) if counts else records
@@ -181,6 +178,15 @@ class Reads:
         found = await self._run(NO_WAIT, lambda _: statuses.queries())
         assert self.cursor is not None
         return statuses.status(self.cursor, *found)
+
+    def _page(self, asked: PageRequest, within_bytes: ReadBytes) -> tuple[Query[Any], ...]:
+        """The query of a page, and the one that counts where that is asked for."""
+        limits, prefix = self._shared.limits, asked.prefix
+        length, last = limits.page_length(asked.first, asked.last), asked.last is not None
+        query = page(length, within_bytes, prefix=prefix, after=asked.after, before=asked.before, last=last)
+        if not asked.counted:
+            return (query,)
+        return query, count_prefix(limits.counted_entries_max, prefix, within_bytes)
 
     async def _run(self, wait: Wait, queries: Callable[[ReadBytes], tuple[Query[Any], ...]]) -> list[Any]:
         seconds_max = self._shared.limits.wait_seconds(wait.seconds_max)
@@ -241,6 +247,45 @@ class Reads:
         if isinstance(found, TooManyBytes):
             raise self._shared.limits.too_many_bytes()
         return found
+
+
+class RestrictedReads(Reads):
+    """The reads of a principal that may read only the keys with some prefixes; see `service.restricted`."""
+
+    def __init__(
+        self, shared: SharedReads, access: Access, usage: Usage, prefixes: tuple[bytes, ...], *, single_field: bool
+    ) -> None:
+        super().__init__(shared, access, usage, single_field=single_field)
+        self._prefixes = prefixes
+
+    async def get_many(self, keys: Sequence[bytes], wait: Wait = NO_WAIT) -> list[Record | None]:
+        """The entry of each key that may be read, in order; None for the others."""
+        return hidden(self._prefixes, keys, await super().get_many(looked_up(self._prefixes, keys), wait))
+
+    async def history(self, key: bytes, last: int, until: Cursor | None) -> Iterator[Update]:
+        """The last changes of a key that may be read."""
+        return await super().history(key, last, until) if key.startswith(self._prefixes) else iter(())
+
+    async def status(self) -> TableStatus:
+        """How the table is; of its entries, those that may be read count."""
+        statuses, prefixes = self._shared.statuses, self._prefixes
+        number = statuses.counted_recently(prefixes)
+        counts = (count_prefixes(_NO_END, prefixes, ReadBytes(0)),) if number is None else ()
+        found = await self._run(NO_WAIT, lambda _: (*statuses.queries(), *counts))
+        if counts:
+            number = found.pop()
+            statuses.keep_count(prefixes, number)
+        assert self.cursor is not None
+        assert number is not None
+        return replace(statuses.status(self.cursor, *found), entries=number)
+
+    def _page(self, asked: PageRequest, within_bytes: ReadBytes) -> tuple[Query[Any], ...]:
+        limits, prefixes = self._shared.limits, within(self._prefixes, asked.prefix)
+        length, last = limits.page_length(asked.first, asked.last), asked.last is not None
+        query = pages(length, prefixes, within_bytes, after=asked.after, before=asked.before, last=last)
+        if not asked.counted:
+            return (query,)
+        return query, count_prefixes(limits.counted_entries_max, prefixes, within_bytes)
 
 
 def _past(record: Record, until: Cursor, window_start: Positions) -> Update:

@@ -91,6 +91,16 @@ class StatusReader:
         self._lifecycle = lifecycle
         self._entries = 0
         self._counted_at = float("-inf")
+        self._counts: LRUCache[tuple[bytes, ...], tuple[float, int]] = LRUCache(_PRINCIPALS_MAX)
+
+    def counted_recently(self, prefixes: tuple[bytes, ...]) -> int | None:
+        """How many entries have these prefixes, if that was counted within the last second."""
+        counted_at, number = self._counts.get(prefixes, (float("-inf"), 0))
+        return number if monotonic() - counted_at < _COUNT_SECONDS else None
+
+    def keep_count(self, prefixes: tuple[bytes, ...], number: int) -> None:
+        """Keep that number for a second."""
+        self._counts[prefixes] = monotonic(), number
 
     def queries(self) -> tuple[Query[Any], ...]:
         """The queries of which `status` takes the results, in order."""

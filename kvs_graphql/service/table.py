@@ -4,14 +4,15 @@ from array import array
 from collections.abc import AsyncGenerator, Iterable, Sequence
 from typing import NamedTuple
 
-from kvs_graphql.access import ANYONE, Access
+from kvs_graphql.access import Access, Verb
 from kvs_graphql.cursor import Cursor
 from kvs_graphql.cursor_validation import CursorValidator
 from kvs_graphql.feed import Feed, Sink, Update
 from kvs_graphql.records import Interest, Record
 from kvs_graphql.service.coalesced import CoalescedReads, read_keys
 from kvs_graphql.service.limits import ServiceLimits
-from kvs_graphql.service.reads import SMALL_READ_BYTES_MAX, Reads, SharedReads
+from kvs_graphql.service.reads import SMALL_READ_BYTES_MAX, Reads, RestrictedReads, SharedReads
+from kvs_graphql.service.restricted import hidden, looked_up, restricted
 from kvs_graphql.service.status import Readiness, StatusReader
 from kvs_graphql.service.usage import Usage
 from kvs_graphql.service.waits import AtLeast
@@ -76,17 +77,23 @@ class Table:
 
         `usage` counts what the request reads of all tables.
         """
-        return Reads(self._shared, access, usage, single_field=single_field)
+        if access.grants is None:
+            return Reads(self._shared, access, usage, single_field=single_field)
+        prefixes = access.grants.prefixes(Verb.READ, self.name)
+        return RestrictedReads(self._shared, access, usage, prefixes, single_field=single_field)
 
-    def writes(self) -> Writes:
+    def writes(self, access: Access) -> Writes:
         """The writes of one request, in order. Only where the service takes any."""
         assert self._producer is not None
+        grants = access.grants
+        rights = None if grants is None else tuple(grants.prefixes(v, self.name) for v in (Verb.WRITE, Verb.READ))
         return Writes(
             self._producer,
             self._store,
             self._feed,
             value_bytes_max=self.limits.value_bytes_max,
             empty_tombstones=self._empty_tombstones,
+            rights=rights,
         )
 
     def check_watch(self, interest: Interest, start: Start) -> None:
@@ -99,16 +106,22 @@ class Table:
         self.limits.check_number_of_keys(len(interest.keys or ()))
         self.limits.interval(start.interval)
 
-    def updates(self, interest: Interest, start: Start, sink: Sink | None) -> AsyncGenerator[Iterable[Update], None]:
+    def updates(
+        self, access: Access, interest: Interest, start: Start, sink: Sink | None
+    ) -> AsyncGenerator[Iterable[Update], None]:
         """The updates of a subscription, some at a time, without end; see `Watch.updates`.
 
         Raises:
             LimitExceeded: Open subscriptions keep too many bytes of their requests.
             Unavailable: The service is stopping, or its table cannot be read.
         """
+        if access.grants is not None:
+            interest = restricted(access.grants.prefixes(Verb.READ, self.name), interest)
         return Watch(self._store, self._feed, interest, self._quotas, self._validator).updates(start, sink)
 
-    def latest(self, keys: Sequence[bytes], interval: float | None = None) -> AsyncGenerator[Latest, None]:
+    def latest(
+        self, access: Access, keys: Sequence[bytes], interval: float | None = None
+    ) -> AsyncGenerator[Latest, None]:
         """The entries of keys, and where they were read: now, and whenever one of them changed.
 
         Always the latest, and no faster than every `interval` seconds.
@@ -120,7 +133,8 @@ class Table:
             Unavailable: The service is stopping, or its table cannot be read.
         """
         self.limits.check_number_of_keys(len(keys))
-        return self._latest(keys, self.limits.interval(interval))
+        pause, grants = self.limits.interval(interval), access.grants
+        return self._latest(access, keys, pause, None if grants is None else grants.prefixes(Verb.READ, self.name))
 
     def readiness(self) -> Readiness:
         """Whether clients can rely on the table, and why; read from memory alone."""
@@ -131,20 +145,26 @@ class Table:
         """End all subscriptions and waits: the service stops."""
         self._feed.close()
 
-    async def _latest(self, keys: Sequence[bytes], pause: float) -> AsyncGenerator[Latest, None]:
+    async def _latest(
+        self, access: Access, asked: Sequence[bytes], pause: float, prefixes: tuple[bytes, ...] | None
+    ) -> AsyncGenerator[Latest, None]:
         shown: tuple[bytes, array[int]] | None = None
-        interest = Interest(frozenset(keys))
+        interest, keys = Interest(frozenset(asked)), asked
+        if prefixes is not None:
+            interest, keys = restricted(prefixes, interest), looked_up(prefixes, asked)
         with (
             self._quotas.arguments.held(arguments_bytes(interest)),
             self._feed.watch(interest, self._feed.positions) as watcher,
         ):
             while True:
                 watcher.skip()
-                cursor, found, _ = await self._live.get_many(ANYONE, keys)
+                cursor, found, _ = await self._live.get_many(access, keys)
                 if isinstance(found, TooManyBytes):
-                    cursor, found, _ = await self._read_alone(ANYONE, keys)
+                    cursor, found, _ = await self._read_alone(access, keys)
                 if isinstance(found, TooManyBytes):
                     raise self.limits.too_many_bytes()
+                if prefixes is not None:
+                    found = hidden(prefixes, asked, found)
                 origins = cursor.topic_id, _origins(found)
                 if origins != shown:
                     shown = origins

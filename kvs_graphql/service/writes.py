@@ -7,7 +7,7 @@ from time import time
 from typing import Protocol
 
 from kvs_graphql.cursor import Cursor
-from kvs_graphql.errors import KvsError, ValueTooLarge, WriteOutcomeUnknown
+from kvs_graphql.errors import Forbidden, KvsError, ValueTooLarge, WriteOutcomeUnknown
 from kvs_graphql.feed import Feed
 from kvs_graphql.records import (
     UNKNOWN_EPOCH,
@@ -39,15 +39,28 @@ class Write:
     record: Record
     """As the table will have it."""
     cursor: Cursor
+    is_readable: bool = True
+    """Whether its principal may read the entry."""
 
 
 class Writes:
     """Made by `Service.writes`, for one request. Writes go to Kafka in the order in which they are called."""
 
     def __init__(
-        self, producer: Producer, store: Store, feed: Feed, *, value_bytes_max: int, empty_tombstones: bool = False
+        self,
+        producer: Producer,
+        store: Store,
+        feed: Feed,
+        *,
+        value_bytes_max: int,
+        empty_tombstones: bool = False,
+        rights: tuple[tuple[bytes, ...], ...] | None = None,
     ) -> None:
-        """`empty_tombstones` where the table stores an empty value for a record without one."""
+        """`empty_tombstones` where the table stores an empty value for a record without one.
+
+        `rights` has the prefixes of the keys that may be written, and of those that may be read; None for all.
+        """
+        self._rights = rights
         self._producer = producer
         self._tombstone = b"" if empty_tombstones else None
         self._store = store
@@ -64,6 +77,7 @@ class Writes:
             ValueTooLarge, LimitExceeded, Forbidden, KafkaUnavailable, WriteOutcomeUnknown, Unavailable: As their
                 classes say. `WriteOutcomeUnknown` carries the cursor from before the write.
         """
+        self._check_right(key)
         async with self._turn:
             before = self._feed.cursor
             write = Outgoing(key, value, headers, self._producer.partition_of(key), _now_ms())
@@ -81,6 +95,7 @@ class Writes:
             LimitExceeded, Forbidden, KafkaUnavailable, WriteOutcomeUnknown, Unavailable: As for `set`;
                 `WriteOutcomeUnknown` too where some of the partitions got theirs and others did not.
         """
+        self._check_right(key)
         async with self._turn:
             before = self._feed.cursor
             own = self._producer.partition_of(key)
@@ -96,6 +111,11 @@ class Writes:
         if failures:
             raise _failure(failures, before, partly=bool(written))
         return self._write(tombstone, before, written)
+
+    def _check_right(self, key: bytes) -> None:
+        """Raises: Forbidden: The principal may not write the key, whether it is there or not."""
+        if self._rights is not None and not key.startswith(self._rights[0]):
+            raise Forbidden("This principal may not write that key.")
 
     def _check_size(self, write: Outgoing) -> None:
         if write.size_bytes - len(write.key) > self._value_bytes_max:
@@ -118,7 +138,7 @@ class Writes:
         record = Record(write.key, value, own.partition, own.offset, own.timestamp_ms, headers)
         cursor = Cursor(here.topic_id, positions, (), epochs, here.table)
         self.cursor = cursor if self.cursor is None else _later(self.cursor, cursor)
-        return Write(record, cursor)
+        return Write(record, cursor, self._rights is None or write.key.startswith(self._rights[1]))
 
 
 def _later(one: Cursor, other: Cursor) -> Cursor:

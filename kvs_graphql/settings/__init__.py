@@ -1,6 +1,7 @@
 """Every setting: of the service, and of each of its tables; and where they are read from."""
 
 from kvs_graphql.settings.formats import FormatSettings
+from kvs_graphql.settings.grants import GrantSettings
 from kvs_graphql.settings.limits import from_settings
 from kvs_graphql.settings.loading import load_settings
 from kvs_graphql.settings.names import variable
@@ -11,6 +12,7 @@ from kvs_graphql.settings.tables import TableSettings, is_table_name
 __all__ = [
     "DEFAULT_CONNECTIONS_MAX",
     "FormatSettings",
+    "GrantSettings",
     "Settings",
     "TableSettings",
     "from_settings",

@@ -12,6 +12,7 @@ from pydantic_settings import BaseSettings, NoDecode
 
 from kvs_graphql.credentials import server_tls_context
 from kvs_graphql.loopback import is_loopback
+from kvs_graphql.settings.grants import GrantSettings
 from kvs_graphql.settings.names import variable
 
 JWT_ALGORITHMS = frozenset({"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"})
@@ -51,6 +52,12 @@ class AccessSettings(BaseSettings):
     jwks_refresh_seconds: float = Field(300.0, gt=0, description="Seconds between reads of the issuer's keys.")
     tokens_cached_max: int = Field(10_000, ge=1, description="Maximum verified tokens remembered until they expire.")
     token_bytes_max: int = Field(8 * 1024, ge=1, description="Maximum bytes of a JWT.")
+    jwt_groups_claim: str | None = Field(
+        None, description="Claim of a JWT with the groups of its principal, for grants to group:NAME."
+    )
+    grants: tuple[GrantSettings, ...] = Field(
+        (), description="Who may do what with which keys of which tables; if unset, all who may ask may do everything."
+    )
     tls_certificate_file: Path | None = Field(
         None, description="PEM file of this service's certificate and its chain, for TLS towards clients."
     )

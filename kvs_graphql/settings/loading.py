@@ -54,6 +54,8 @@ def _describe(detail: dict[str, Any]) -> str:
     if not detail["loc"] or (detail["loc"] == ("schema_registry",) and cause is not None):
         return str(cause)
     name, *below = map(str, detail["loc"])
+    if name == "grants":
+        return f"{'.'.join((name, *below))}: {_allowed(detail)}"
     if name == "tables" and cause is not None and not below:
         return str(cause)
     if name == "tables":

@@ -20,6 +20,7 @@ from pydantic_settings import (
 from kvs_graphql.credentials import read_secret, tls_context
 from kvs_graphql.settings.access import AccessSettings, split
 from kvs_graphql.settings.formats import FORMAT_FIELDS, TypedSettings
+from kvs_graphql.settings.grants import check_grants
 from kvs_graphql.settings.names import PREFIX, variable
 from kvs_graphql.settings.secrets import revealed
 from kvs_graphql.settings.sources import ConfigFile, Variables, WithoutTopics
@@ -341,6 +342,9 @@ class Settings(AccessSettings, TypedSettings):
                 f"KVS_KAFKA_SECURITY_PROTOCOL={self.kafka_security_protocol} needs KVS_KAFKA_USERNAME, and "
                 "KVS_KAFKA_PASSWORD or KVS_KAFKA_PASSWORD_FILE"
             )
+        if self.grants and not self.asks_for_tokens:
+            raise ValueError("grants need KVS_TOKENS or KVS_JWT_ISSUER")
+        check_grants(self.grants, {name: own.key.format for name, own in self._tables.items()})
         if self.cors_credentials and "*" in self.cors_origins:
             raise ValueError("KVS_CORS_CREDENTIALS=true needs KVS_CORS_ORIGINS to name each origin, not *")
         if (self.kafka_certificate_file is None) != (self.kafka_key_file is None):
@@ -350,12 +354,8 @@ class Settings(AccessSettings, TypedSettings):
             if path is not None and not path.is_file():
                 raise ValueError(f"{variable(name)}={path}: no such file")
         check_formats(self._tables, has_registry=self.schema_registry.url is not None)
-        tls_context(
-            self.kafka_ca_file,
-            self.kafka_certificate_file,
-            self.kafka_key_file,
-            revealed(self.kafka_key_password),
-        )
+        files = self.kafka_ca_file, self.kafka_certificate_file, self.kafka_key_file
+        tls_context(*files, revealed(self.kafka_key_password))
         return self
 
     @property

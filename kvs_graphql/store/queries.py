@@ -13,6 +13,7 @@ T = TypeVar("T")
 Query = Callable[[sqlite3.Connection], T]
 
 _NO_LIMIT = -1
+_NO_END = 2**62
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +158,49 @@ def count_prefix(limit: int, prefix: bytes, within: ReadBytes) -> Query[int | No
         (number,) = connection.execute(f"SELECT count(*) FROM ({entries})", (*parameters, left + 1)).fetchone()
         within.counted += number
         return int(number) if number <= left else None
+
+    return query
+
+
+def pages(
+    limit: int,
+    prefixes: Sequence[bytes],
+    within: ReadBytes,
+    *,
+    after: bytes | None = None,
+    before: bytes | None = None,
+    last: bool = False,
+) -> Query[Page | TooManyBytes]:
+    """The same as `page`, over the keys with any of the prefixes, which are in order and not within each other."""
+
+    def query(connection: sqlite3.Connection) -> Page | TooManyBytes:
+        records: list[Record] = []
+        for prefix in reversed(prefixes) if last else prefixes:
+            out_of_bytes = bool(records) and within.taken >= within.bytes_max
+            is_full = out_of_bytes or len(records) == limit
+            # Beyond a full page, whether there is anything.
+            asked = (1, ReadBytes(_NO_END)) if is_full else (limit - len(records), within)
+            found = page(*asked, prefix=prefix, after=after, before=before, last=last)(connection)
+            if isinstance(found, TooManyBytes):
+                return found
+            if is_full and found.records:
+                within.exhausted |= out_of_bytes
+                return Page(records, has_more=True)
+            if not is_full:
+                records = [*found.records, *records] if last else [*records, *found.records]
+            if found.has_more:
+                return Page(records, has_more=True)
+        return Page(records, has_more=False)
+
+    return query
+
+
+def count_prefixes(limit: int, prefixes: Sequence[bytes], within: ReadBytes) -> Query[int | None]:
+    """The same as `count_prefix`, over the keys with any of the prefixes, which are not within each other."""
+
+    def query(connection: sqlite3.Connection) -> int | None:
+        numbers = [count_prefix(limit, prefix, within)(connection) for prefix in prefixes]
+        return None if None in numbers else sum(number for number in numbers if number is not None)
 
     return query
 

@@ -58,7 +58,8 @@ def log_order(
         found, bound = set[tuple[int, bytes]](), end
         if interest.prefix is not None:
             bound = _offset_after(connection, partition, start, end, rows_max)
-            found.update(_with_prefix(connection, interest.prefix, partition, start, bound, limit))
+            for prefix in interest.prefixes:
+                found.update(_with_prefix(connection, prefix, partition, start, bound, limit))
         if interest.keys is not None:
             found.update(_with_keys(connection, interest.keys, partition, start, bound))
         wanted = sorted(found)[:limit]
@@ -220,10 +221,10 @@ def _condition_of(interest: Interest) -> tuple[str, list[bytes]]:
     if interest.keys is not None:
         parameters = sorted(interest.keys)
         alternatives.append(f"key IN ({placeholders(parameters)})")
-    if interest.prefix is not None:
-        end = end_of_prefix(interest.prefix)
+    for prefix in interest.prefixes:
+        end = end_of_prefix(prefix)
         alternatives.append("key >= ?" if end is None else "(key >= ? AND key < ?)")
-        parameters.extend([interest.prefix] if end is None else [interest.prefix, end])
+        parameters.extend([prefix] if end is None else [prefix, end])
     return f"({' OR '.join(alternatives)})", parameters
 
 

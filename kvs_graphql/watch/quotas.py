@@ -47,8 +47,8 @@ def arguments_bytes(interest: Interest, after: Cursor | None = None) -> int:
     size = 0
     if interest.keys is not None:
         size += sum(map(len, interest.keys)) + _BYTES_PER_KEY * len(interest.keys)
-    if interest.prefix is not None:
-        size += 2 * len(interest.prefix) + _BYTES_PER_PREFIX
+    for prefix in interest.prefixes:
+        size += 2 * len(prefix) + _BYTES_PER_PREFIX
     if after is not None:
         size += _BYTES_PER_POSITION * (len(after.positions) + len(after.pending))
     return size

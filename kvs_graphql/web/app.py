@@ -1,6 +1,6 @@
 """The routes, and nothing else."""
 
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
@@ -13,11 +13,12 @@ from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from kvs_graphql.access import ANYONE, Access, Verb, Visible
 from kvs_graphql.auth import Authenticator
 from kvs_graphql.executor import Executor
 from kvs_graphql.metrics import CONTENT_TYPE, Metrics
 from kvs_graphql.service import Catalog
-from kvs_graphql.web.authentication import Endpoint, Gate
+from kvs_graphql.web.authentication import ACCESS, Endpoint, Gate
 from kvs_graphql.web.clients import ClientAddresses
 from kvs_graphql.web.connections import Connections
 from kvs_graphql.web.edge import Edge
@@ -31,6 +32,7 @@ from kvs_graphql.web.pages import GRAPHQL_PATH, Assets, Pages
 from kvs_graphql.web.protection import ALL_HEADERS, protect
 from kvs_graphql.web.rates import RequestRates
 from kvs_graphql.web.responses import answer_messages, error_response
+from kvs_graphql.web.schemas import Schemas
 from kvs_graphql.web.session import SESSION_PATH, Session
 from kvs_graphql.web.slots import SlotLimits, Slots
 from kvs_graphql.web.websocket import GraphQLWebSockets, WebSocketOptions
@@ -77,29 +79,35 @@ def build_app(
     metrics: Metrics,
     options: WebOptions,
     authenticator: Authenticator | None = None,
+    build: Callable[[Visible], Executor] | None = None,
 ) -> ASGIApp:
-    """The ASGI application of one service; without an authenticator, all may ask."""
+    """The ASGI application of one service; without an authenticator, all may ask.
+
+    `build` makes the executor for what somebody sees, where not all see the same.
+    """
     pages = Pages(graphiql=options.graphiql, frame_ancestors=options.frame_ancestors)
     origins = Origins(options.cors_origins)
-    gate = None if authenticator is None else Gate(authenticator, executor, origins)
+    schemas = Schemas(executor, catalog.tables, build)
+    gate = None if authenticator is None else Gate(authenticator, schemas, origins)
     rates = None if options.requests_per_second_max is None else RequestRates(options.requests_per_second_max)
     connections = Connections(catalog, metrics, Slots(metrics, options.slots), options.addresses, rates)
-    http = GraphQLOverHttp(
-        executor,
-        connections,
-        pages,
-        origins,
+    make_http = partial(
+        GraphQLOverHttp,
+        connections=connections,
+        pages=pages,
+        origins=origins,
         asks=gate is not None,
         request_bytes_max=options.request_bytes_max,
         heartbeat_seconds=options.heartbeat_seconds,
     )
+    http = make_http(executor) if gate is None else GatedHttp(gate, make_http)
     sockets = GraphQLWebSockets(
         executor,
         connections,
         WebSocketOptions(origins, gate, options.connection_init_seconds_max, options.operations_per_websocket_max),
     )
 
-    routes = _other_routes(pages, Health(catalog, gate), gate, executor, metrics, options)
+    routes = _other_routes(pages, catalog, gate, schemas, metrics, options)
     others = Starlette(
         routes=routes,
         exception_handlers={HTTPException: partial(_http_error, executor), Exception: partial(_unexpected, executor)},
@@ -107,9 +115,7 @@ def build_app(
     # To an address that it would make of the request's Host header, and without a proxy's scheme.
     others.router.redirect_slashes = False
     edge = Edge(executor, options.hosts, rates, options.addresses, options.root_path)
-    app: ASGIApp = _Routes(
-        edge, {"http": http if gate is None else GatedHttp(gate, http), "websocket": sockets}, others, options.root_path
-    )
+    app: ASGIApp = _Routes(edge, {"http": http, "websocket": sockets}, others, options.root_path)
     if not options.cors_origins:
         return app
     return _Cors(
@@ -122,14 +128,19 @@ def build_app(
 
 
 def _other_routes(
-    pages: Pages, health: Health, gate: Gate | None, executor: Executor, metrics: Metrics, options: WebOptions
+    pages: Pages, catalog: Catalog, gate: Gate | None, schemas: Schemas, metrics: Metrics, options: WebOptions
 ) -> list[BaseRoute]:
     """The routes besides GraphQL's: pages and probes for all, the rest for those who are known."""
 
-    async def print_schema(_: Request) -> Response:
-        return PlainTextResponse(executor.print_schema())
+    health = Health(catalog, gate)
 
-    async def print_metrics(_: Request) -> Response:
+    async def print_schema(request: Request) -> Response:
+        return PlainTextResponse(schemas.of(request.scope.get(ACCESS, ANYONE)).print_schema())
+
+    async def print_metrics(request: Request) -> Response:
+        access: Access = request.scope.get(ACCESS, ANYONE)
+        if not access.allows_all(Verb.STATUS, catalog.tables):
+            raise HTTPException(403, "The metrics need the right to the status of all tables.")
         return Response(metrics.render(), media_type=CONTENT_TYPE)
 
     guarded = _unguarded if gate is None else gate.guarded

@@ -18,6 +18,7 @@ from kvs_graphql.errors import Unauthenticated
 from kvs_graphql.executor import Executor
 from kvs_graphql.web.origins import Origins
 from kvs_graphql.web.responses import refusal_response
+from kvs_graphql.web.schemas import Schemas
 
 COOKIE = "kvs_token"
 ACCESS = "kvs_graphql.access"
@@ -38,8 +39,13 @@ class Gate:
     """Finds the token of a request, and with it who asks."""
 
     authenticator: Authenticator
-    executor: Executor
+    schemas: Schemas
     origins: Origins
+
+    @property
+    def executor(self) -> Executor:
+        """That of the whole schema, for refusals."""
+        return self.schemas.whole
 
     async def access(self, scope: Scope) -> Access:
         """Who asks, by the header.
@@ -73,11 +79,11 @@ class Gate:
         return refusal_response(self.executor, accept, error, 401, {"WWW-Authenticate": challenge})
 
     def guarded(self, endpoint: Endpoint) -> Endpoint:
-        """The endpoint, for those who are known."""
+        """The endpoint, for those who are known; the scope tells it who they are."""
 
         async def guard(request: Request) -> Response:
             try:
-                await self.access(request.scope)
+                request.scope[ACCESS] = await self.access(request.scope)
             except Unauthenticated as error:
                 return self.refuse(request.scope, error)
             return await endpoint(request)

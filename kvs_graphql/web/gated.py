@@ -1,8 +1,11 @@
 """GraphQL over HTTP, for those who are known."""
 
+from collections.abc import Callable
+
 from starlette.types import Receive, Scope, Send
 
 from kvs_graphql.errors import Unauthenticated
+from kvs_graphql.executor import Executor
 from kvs_graphql.web.authentication import ACCESS, Gate
 from kvs_graphql.web.http import GraphQLOverHttp
 
@@ -10,16 +13,22 @@ from kvs_graphql.web.http import GraphQLOverHttp
 class GatedHttp:
     """An ASGI application: finds out who asks, before anything of a body is read."""
 
-    def __init__(self, gate: Gate, http: GraphQLOverHttp) -> None:
+    def __init__(self, gate: Gate, make: Callable[[Executor], GraphQLOverHttp]) -> None:
+        """`make` makes what serves the operations of an executor."""
         self._gate = gate
-        self._http = http
+        self._make = make
+        self._whole = make(gate.executor)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        gate = self._gate
+        gate, http = self._gate, self._whole
         try:
             scope[ACCESS] = await (gate.access_by_get(scope) if scope["method"] == "GET" else gate.access(scope))
         except Unauthenticated as error:
-            if not self._http.is_page(scope):
+            if not http.is_page(scope):
                 await gate.refuse(scope, error)(scope, receive, send)
                 return
-        await self._http(scope, receive, send)
+        else:
+            executor = gate.schemas.of(scope[ACCESS])
+            if executor is not gate.executor:
+                http = self._make(executor)
+        await http(scope, receive, send)

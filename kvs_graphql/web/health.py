@@ -4,6 +4,7 @@ import orjson
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
+from kvs_graphql.access import Verb
 from kvs_graphql.errors import Unauthenticated
 from kvs_graphql.service import Catalog, Readiness
 from kvs_graphql.web.authentication import Gate
@@ -23,10 +24,10 @@ class Health:
     async def ready(self, request: Request) -> Response:
         """200 once all required tables have caught up, even while Kafka is away; else 503. The body says why.
 
-        Whom nobody knows learns only whether it is: probes of an orchestrator have no token.
+        Who may not see the status learns only whether it is: probes of an orchestrator have no token.
         """
         readiness = self._catalog.readiness()
-        if self._gate is not None and not await self._is_known(self._gate, request):
+        if self._gate is not None and not await self._may_see(self._gate, request):
             body = orjson.dumps({"ready": readiness.ready})
             return Response(body, 200 if readiness.ready else 503, media_type="application/json")
         shown = _shown(readiness.of_all)
@@ -35,12 +36,13 @@ class Health:
         body = orjson.dumps(shown)
         return Response(body, 200 if readiness.ready else 503, media_type="application/json")
 
-    async def _is_known(self, gate: Gate, request: Request) -> bool:
+    async def _may_see(self, gate: Gate, request: Request) -> bool:
+        """Whether the client may see the status of all tables."""
         try:
-            await gate.access(request.scope)
+            access = await gate.access(request.scope)
         except Unauthenticated:
             return False
-        return True
+        return access.allows_all(Verb.STATUS, self._catalog.tables)
 
 
 def _shown(readiness: Readiness) -> dict[str, object]:

@@ -188,6 +188,7 @@ class GraphQLSocket:
             await self._close(_FORBIDDEN, str(error))
             return False
         self._connection = replace(self._connection, access=access)
+        self._executor = gate.schemas.of(access)
         if access.expires_at is not None:
             self._expires = asyncio.get_running_loop().time() + access.expires_at - time.time()
         return True

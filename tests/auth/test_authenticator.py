@@ -6,8 +6,17 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from kvs_graphql.access import ANYONE, Access
-from kvs_graphql.auth import Authenticator, JwtOptions, JwtVerifier, KeySource, StaticTokens, hash_of, new_token
+from kvs_graphql.access import Access
+from kvs_graphql.auth import (
+    Authenticator,
+    Granting,
+    JwtOptions,
+    JwtVerifier,
+    KeySource,
+    StaticTokens,
+    hash_of,
+    new_token,
+)
 from kvs_graphql.auth import keys as keys_module
 from kvs_graphql.errors import Unauthenticated
 from tests.auth.issuer import AUDIENCE, ISSUER, Issuer, write_keys
@@ -39,10 +48,10 @@ def verifier(path: Path, *issuers: Issuer) -> Counting:
     return Counting(JwtOptions(ISSUER, (AUDIENCE,), ("ES256",), 1.0), keys)
 
 
-def authenticator(jwts: JwtVerifier | None = None, anonymous: Access | None = None, **options: Any) -> Authenticator:
+def authenticator(jwts: JwtVerifier | None = None, *, allow_anonymous: bool = False, **options: Any) -> Authenticator:
     static = StaticTokens({"ann": hash_of(ANN), "bob": hash_of(BOB)})
     limits = {"tokens_cached_max": 100, "token_bytes_max": 4096, **options}
-    return Authenticator(static, jwts, anonymous=anonymous, **limits)
+    return Authenticator(static, jwts, Granting(()), allow_anonymous=allow_anonymous, **limits)
 
 
 async def test_static_tokens_are_of_their_principals() -> None:
@@ -54,7 +63,7 @@ async def test_static_tokens_are_of_their_principals() -> None:
 @pytest.mark.parametrize("token", ["", "ann", hash_of(ANN), ANN[:-1], ANN.swapcase(), f"{ANN} ", "\ud800", new_token()])
 async def test_other_tokens_are_refused_and_the_log_has_none_of_them(token: str) -> None:
     with capture_logs() as logged, pytest.raises(Unauthenticated) as refused:
-        await authenticator(anonymous=ANYONE).access(token)
+        await authenticator(allow_anonymous=True).access(token)
     assert refused.value.details == {}
     assert len(logged) == 1
     assert not token or token not in str(logged) + str(refused.value)
@@ -63,7 +72,7 @@ async def test_other_tokens_are_refused_and_the_log_has_none_of_them(token: str)
 async def test_without_a_token_one_is_nobody_or_anyone() -> None:
     with pytest.raises(Unauthenticated, match="A bearer token is needed"):
         await authenticator().access(None)
-    assert await authenticator(anonymous=ANYONE).access(None) is ANYONE
+    assert await authenticator(allow_anonymous=True).access(None) == Access("anonymous")
 
 
 def test_each_token_is_another_one_and_scanners_of_secrets_can_find_it() -> None:

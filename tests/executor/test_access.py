@@ -11,7 +11,7 @@ import pytest
 import strawberry
 from strawberry.permission import BasePermission
 
-from kvs_graphql.access import Access
+from kvs_graphql.access import ANYONE, Access, Grant, Grants, Verb
 from kvs_graphql.api import Connection, Source
 from kvs_graphql.api.context import OperationInfo
 from kvs_graphql.api.permissions import AccessPermission
@@ -22,7 +22,8 @@ from tests.applications import Application, open_application
 from tests.deadline import SECONDS_MAX
 from tests.executor.subscribers import Subscriber
 
-ALICE, BOB = Access("alice", "alice"), Access("bob", "bob")
+ALICE = Access("alice", Grants(frozenset({Grant(Verb.READ), Grant(Verb.STATUS)})))
+BOB = Access("bob", Grants(frozenset({Grant(Verb.READ)})))
 RECORD = Record(b"key", b"secret", 0, 0, None, None)
 FORBIDDEN = {"code": "FORBIDDEN"}
 
@@ -75,7 +76,7 @@ def changes(info: OperationInfo) -> AsyncIterator[Shown]:
     """The changes of all keys."""
     table = info.context.catalog.tables[""]
     source: Source[Update] = Source(
-        lambda sink: table.updates(Interest(), Start(), sink),
+        lambda sink: table.updates(ANYONE, Interest(), Start(), sink),
         lambda update: Shown(record=cast("Record", update.record)),
         lambda _: (1, 0),
         updates=True,

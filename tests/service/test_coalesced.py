@@ -5,13 +5,18 @@ from collections.abc import Sequence
 
 import pytest
 
-from kvs_graphql.access import ANYONE, Access
+from kvs_graphql.access import ANYONE, Access, Grant, Grants, Verb
 from kvs_graphql.cursor import Cursor
 from kvs_graphql.errors import Unavailable
 from kvs_graphql.records import Record
 from kvs_graphql.service.coalesced import CoalescedReads, Found
 
-ALICE, BOB = Access("alice", "alice"), Access("bob", "bob")
+
+def reader(name: str, prefix: bytes) -> Access:
+    return Access(name, Grants(frozenset({Grant(Verb.READ, prefix=prefix)})))
+
+
+ALICE, BOB = reader("alice", b"a/"), reader("bob", b"b/")
 CURSOR = Cursor(bytes(16), (1,))
 
 
@@ -52,7 +57,7 @@ async def test_reads_of_principals_with_different_rights_are_not_coalesced() -> 
 async def test_principals_with_the_same_fingerprint_share_a_read() -> None:
     table = Table()
     coalesced = CoalescedReads(table.read)
-    await asyncio.gather(*(coalesced.get_many(Access("alice", "alice"), [b"key"]) for _ in range(3)))
+    await asyncio.gather(*(coalesced.get_many(reader("another", b"a/"), [b"key"]) for _ in range(3)))
     assert len(table.reads) == 1
 
 

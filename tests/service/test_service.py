@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from kvs_graphql.access import ANYONE
 from kvs_graphql.client import connect
 from kvs_graphql.demo.broker import EmbeddedBroker
 from kvs_graphql.errors import RemoteError, Unavailable
@@ -59,7 +60,7 @@ async def test_live_values_keep_the_order_of_their_keys(topic: ServedTopic) -> N
 async def test_live_query_shows_only_the_latest_of_many_changes(tmp_path: Path) -> None:
     async with open_application(tmp_path) as application:
         table = application.table
-        async with asyncio.timeout(SECONDS_MAX), aclosing(table.served.latest([b"a", b"b"])) as latest:
+        async with asyncio.timeout(SECONDS_MAX), aclosing(table.served.latest(ANYONE, [b"a", b"b"])) as latest:
             assert values_of(await anext(latest)) == [None, None]
             for number in range(300):
                 await table.change((b"a", b"%d" % number))
@@ -71,7 +72,7 @@ async def test_live_query_shows_only_the_latest_of_many_changes(tmp_path: Path) 
 async def test_live_query_is_silent_where_nothing_changed_in_the_end(tmp_path: Path) -> None:
     async with open_application(tmp_path, [Record(b"a", b"1", 0, 0, None, None)]) as application:
         table = application.table
-        async with asyncio.timeout(SECONDS_MAX), aclosing(table.served.latest([b"missing"])) as latest:
+        async with asyncio.timeout(SECONDS_MAX), aclosing(table.served.latest(ANYONE, [b"missing"])) as latest:
             assert values_of(await anext(latest)) == [None]
             await table.change((b"missing", b"for a moment"), (b"missing", None))
             await table.change((b"missing", b"here"))
@@ -81,7 +82,7 @@ async def test_live_query_is_silent_where_nothing_changed_in_the_end(tmp_path: P
 async def test_closing_feed_ends_a_live_query(tmp_path: Path) -> None:
     async with open_application(tmp_path) as application:
         table = application.table
-        async with asyncio.timeout(SECONDS_MAX), aclosing(table.served.latest([b"a"])) as latest:
+        async with asyncio.timeout(SECONDS_MAX), aclosing(table.served.latest(ANYONE, [b"a"])) as latest:
             await anext(latest)
             table.feed.close()
             with pytest.raises(Unavailable):
@@ -110,7 +111,7 @@ async def test_status_is_delivered_again_and_again(topic: ServedTopic) -> None:
 async def test_live_query_keeps_no_entries_that_it_has_shown(tmp_path: Path) -> None:
     async with open_application(tmp_path, [Record(b"a", b"1", 0, 0, None, None)]) as application:
         table = application.table
-        async with asyncio.timeout(SECONDS_MAX), aclosing(table.served.latest([b"a"])) as latest:
+        async with asyncio.timeout(SECONDS_MAX), aclosing(table.served.latest(ANYONE, [b"a"])) as latest:
             shown = await anext(latest)
             assert values_of(shown) == [b"1"]
             waiting = asyncio.create_task(anext(latest))
@@ -132,7 +133,7 @@ async def test_burst_of_changes_costs_live_queries_of_its_keys_one_read_together
 
     async with open_application(tmp_path) as application, AsyncExitStack() as stack, asyncio.timeout(SECONDS_MAX):
         table = application.table
-        queries = [await stack.enter_async_context(aclosing(table.served.latest([b"a"]))) for _ in range(50)]
+        queries = [await stack.enter_async_context(aclosing(table.served.latest(ANYONE, [b"a"]))) for _ in range(50)]
         await asyncio.gather(*(anext(latest) for latest in queries))
         monkeypatch.setattr(Store, "read", counted)
         waiting = [asyncio.ensure_future(anext(latest)) for latest in queries]

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from kvs_graphql.access import ANYONE, Access
+from kvs_graphql.access import ANYONE, Access, Grant, Grants, Verb
 from kvs_graphql.records import Positions, Record
 from kvs_graphql.service import Status, Usage
 from kvs_graphql.state import State
@@ -61,7 +61,7 @@ async def test_status_subscriptions_share_a_reading_but_not_across_fingerprints(
             return await read(store, *queries)
 
         monkeypatch.setattr(Store, "read", counted)
-        other = Access("somebody else", "something else")
+        other = Access("somebody else", Grants(frozenset({Grant(Verb.STATUS)})))
         for number in range(3):
             statuses = [
                 await stack.enter_async_context(aclosing(catalog.statuses(access, 3600.0)))

@@ -11,6 +11,7 @@ import strawberry
 from strawberry import Info, Maybe
 from strawberry.types.field import StrawberryField
 
+from kvs_graphql.access import ANYONE
 from kvs_graphql.api import Source
 from kvs_graphql.api.context import Operation, OperationInfo
 from kvs_graphql.records import Interest, Record
@@ -124,14 +125,14 @@ class Subscription:
     def updates(self, info: OperationInfo) -> AsyncIterator[Changed]:
         table, start = info.context.catalog.tables[""], Start(snapshot=True)
         source = Source(
-            lambda sink: table.updates(Interest(), start, sink), lambda _: Changed(), _no_size, updates=True
+            lambda sink: table.updates(ANYONE, Interest(), start, sink), lambda _: Changed(), _no_size, updates=True
         )
         return cast("AsyncIterator[Changed]", source)
 
     @strawberry.subscription
     def keys(self, info: OperationInfo) -> AsyncIterator[str]:
         table, start = info.context.catalog.tables[""], Start(snapshot=True)
-        source = Source(partial(table.updates, Interest(), start), _key_of, _no_size, updates=True)
+        source = Source(partial(table.updates, ANYONE, Interest(), start), _key_of, _no_size, updates=True)
         return cast("AsyncIterator[str]", source)
 
 

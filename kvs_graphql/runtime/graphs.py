@@ -1,0 +1,81 @@
+"""The GraphQL schema, for whoever sees a part of it, and its generations."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import structlog
+
+from kvs_graphql.access import Visible
+from kvs_graphql.api import build_schema
+from kvs_graphql.budget import BudgetLimits
+from kvs_graphql.errors import BadSetting
+from kvs_graphql.executor import DocumentLimits, Executor, ExecutorLimits
+from kvs_graphql.formats import TableFormats
+from kvs_graphql.metrics import Metrics
+from kvs_graphql.runtime.documents import document_policy
+from kvs_graphql.settings import Settings, from_settings
+from kvs_graphql.tables import Generations
+
+log = structlog.get_logger(__name__)
+
+Formats = Callable[[], Mapping[str, TableFormats]]
+"""The formats of the tables, by name, as they are now."""
+
+
+class Graphs:
+    """Builds executors, and gives those in use each new generation of the schema."""
+
+    def __init__(self, settings: Settings, formats: Formats, metrics: Metrics) -> None:
+        """Raises: BadSetting: Types of two tables have the same name."""
+        self._settings = settings
+        self._formats = formats
+        self._metrics = metrics
+        self._limits = _limits(settings)
+        self._executors: WeakKeyDictionary[Executor, Visible | None] = WeakKeyDictionary()
+        self.whole = self.build(None)
+        """For those who see everything."""
+
+    def build(self, visible: Visible | None) -> Executor:
+        """The executor for what somebody sees; None for everything.
+
+        Raises:
+            BadSetting: Types of two tables have the same name.
+        """
+        executor = Executor(self._schema(visible), self._limits, self._metrics)
+        self._executors[executor] = visible
+        return executor
+
+    async def serve(self, generations: Generations) -> None:
+        """Serve a new generation whenever the formats of a table have changed, until cancelled."""
+        while True:
+            number = await generations.next()
+            try:
+                for executor, visible in list(self._executors.items()):
+                    # Aside: a schema of many tables takes a while.
+                    executor.serve(await asyncio.to_thread(self._schema, visible))
+            except BadSetting as error:
+                log.warning("the new schema cannot be served", reason=str(error))
+            else:
+                log.info("a new schema is served")
+            await generations.serve(number)
+
+    def _schema(self, visible: Visible | None) -> Any:
+        settings = self._settings
+        writable = {name: table.writes for name, table in settings.catalog.items()}
+        return build_schema(writable, self._formats(), visible=visible, json_bytes_max=settings.json_bytes_max)
+
+
+def _limits(settings: Settings) -> ExecutorLimits:
+    documents = DocumentLimits(
+        bytes_max=settings.document_bytes_max,
+        depth_max=settings.query_depth_max,
+        aliases_max=settings.query_aliases_max,
+        tokens_max=settings.query_tokens_max,
+    )
+    budgets = from_settings(
+        BudgetLimits, settings, cost_max=settings.query_cost_max, errors_max=settings.errors_per_response_max
+    )
+    policy = document_policy(settings)
+    return from_settings(ExecutorLimits, settings, documents=documents, budgets=budgets, policy=policy)

@@ -1,0 +1,96 @@
+"""What a principal sees of a table of which it may read only some keys: by comparison with what all see."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kvs_graphql.access import Access, Grant, Grants, Verb, outermost
+from kvs_graphql.records import Interest, Record
+from kvs_graphql.service import PageRequest, Usage
+from kvs_graphql.service.restricted import hidden, looked_up, restricted
+from tests.applications import open_application
+
+KEYS = st.text("ab/", min_size=1, max_size=4).map(str.encode)
+PREFIXES = st.sets(st.text("ab/", max_size=3).map(str.encode), max_size=4).map(outermost)
+RECORDS = [
+    Record(b"%c/%c" % (one, other), b"v", 0, 8 * n + m, None, None)
+    for n, one in enumerate(b"abc")
+    for m, other in enumerate(b"abc")
+]
+
+
+@given(
+    PREFIXES, st.none() | st.frozensets(KEYS, min_size=1), st.none() | st.text("ab/", max_size=3).map(str.encode), KEYS
+)
+def test_restricted_interest_is_in_what_is_asked_for_and_granted(
+    prefixes: tuple[bytes, ...], keys: frozenset[bytes] | None, prefix: bytes | None, key: bytes
+) -> None:
+    interest = Interest(keys, prefix)
+    expected = interest.matches(key) and key.startswith(prefixes)
+    found = restricted(prefixes, interest)
+    assert found.matches(key) is expected
+    assert not found.everything or prefixes == (b"",)
+
+
+@given(PREFIXES, st.lists(KEYS))
+def test_key_that_may_not_be_read_is_looked_up_like_any_other_such_key(
+    prefixes: tuple[bytes, ...], keys: list[bytes]
+) -> None:
+    forbidden = {
+        found for key, found in zip(keys, looked_up(prefixes, keys), strict=True) if not key.startswith(prefixes)
+    }
+    assert len(forbidden) <= 1, "what is looked up tells nothing about the key"
+    records: list[Record | None] = [Record(key, b"", 0, 0, None, None) for key in keys]
+    shown = [record.key for record in hidden(prefixes, keys, records) if record is not None]
+    assert shown == [key for key in keys if key.startswith(prefixes)]
+
+
+@pytest.mark.parametrize("prefixes", [(), (b"",), (b"a/",), (b"a/", b"c/"), (b"a/b", b"b/", b"c/c"), (b"x", b"z")])
+@pytest.mark.parametrize("length", [1, 2, 3, 9])
+@pytest.mark.parametrize("backwards", [False, True])
+@pytest.mark.parametrize("asked", [b"", b"a", b"b/", b"c/c"])
+async def test_pages_have_all_that_may_be_read_and_nothing_else(
+    tmp_path: Path, prefixes: tuple[bytes, ...], length: int, backwards: bool, asked: bytes
+) -> None:
+    grants = Grants(frozenset(Grant(Verb.READ, prefix=prefix) for prefix in prefixes))
+    expected = [r.key for r in RECORDS if r.key.startswith(prefixes) and r.key.startswith(asked)]
+    found: list[bytes] = []
+    edge: bytes | None = None
+    async with open_application(tmp_path, RECORDS, threads=False) as application:
+        while True:
+            reads = application.table.served.reads(Access("ann", grants), Usage())
+            page = await reads.page(
+                PageRequest(asked, None, None, length, edge, counted=True)
+                if backwards
+                else PageRequest(asked, length, edge, counted=True)
+            )
+            keys = [record.key for record in page.records]
+            assert len(keys) <= length
+            assert page.total_count == len(expected)
+            found = [*keys, *found] if backwards else [*found, *keys]
+            assert page.has_more is (len(found) < len(expected))
+            if not page.has_more:
+                break
+            edge = keys[0] if backwards else keys[-1]
+    assert found == expected
+
+
+async def test_page_over_several_prefixes_ends_early_at_the_limit_in_bytes(tmp_path: Path) -> None:
+    records = [
+        Record(b"%c/%d" % (first, n), b"v" * 30_000, 0, 10 * first + n, None, None) for first in b"ab" for n in range(4)
+    ]
+    grants = Grants(frozenset({Grant(Verb.READ, prefix=b"a/"), Grant(Verb.READ, prefix=b"b/")}))
+    found: list[bytes] = []
+    async with open_application(tmp_path, records, threads=False) as application:
+        edge = None
+        while True:
+            reads = application.table.served.reads(Access("ann", grants), Usage())
+            page = await reads.page(PageRequest(first=20, after=edge))
+            assert 0 < len(page.records) < len(records)
+            found += [record.key for record in page.records]
+            if not page.has_more:
+                break
+            edge = found[-1]
+    assert found == [record.key for record in records]

@@ -114,6 +114,18 @@ class Replica:
             if not self._task.cancelled():
                 self._task.result()
 
+    async def halt(self) -> None:
+        """Get no more records."""
+        self._cluster.halted.add(self.name)
+
+    async def resume(self) -> None:
+        """Get records again, and run."""
+        self._cluster.halted.discard(self.name)
+        self._cluster.tell()
+        if not self.serves:
+            await self.stop()
+            await self.start()
+
     async def forget(self) -> None:
         """Delete the database."""
         await self.stop()

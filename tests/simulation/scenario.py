@@ -82,7 +82,9 @@ async def _happen(random: Random, cluster: Cluster, replicas: list[Replica]) -> 
     """Let time pass, and much go wrong, while no client is there."""
     _take_and_give_rights(random, cluster)
     for replica in replicas:
-        await _happen_to(random, cluster, replica)
+        await _happen_to(random, replica)
+    if random.random() < 0.3:
+        await _outlast_tombstones(random, cluster, random.choice(replicas))
     if random.random() < 0.2:
         cluster.set_clock()
     for _ in range(random.choice((1, 1, 2, 3))):
@@ -91,11 +93,18 @@ async def _happen(random: Random, cluster: Cluster, replicas: list[Replica]) -> 
         _happen_to_the_log(random, cluster)
     for replica in replicas:
         if random.random() < 0.7:
-            cluster.halted.discard(replica.name)
-            if not replica.serves:
-                await replica.stop()
-                await replica.start()
-    cluster.tell()
+            await replica.resume()
+
+
+async def _outlast_tombstones(random: Random, cluster: Cluster, replica: Replica) -> None:
+    """Let a replica be away, or read nothing, for about as long as Kafka keeps tombstones; forget some meanwhile."""
+    await random.choice((replica.stop, replica.halt))()
+    cluster.write(8)
+    cluster.compact()
+    await asyncio.sleep(random.choice((60, 90, 101, 110, 130)))
+    cluster.compact()
+    replica.clock.jump()
+    await replica.resume()
 
 
 def _happen_to_the_log(random: Random, cluster: Cluster) -> None:
@@ -115,11 +124,11 @@ def _take_and_give_rights(random: Random, cluster: Cluster) -> None:
     cluster.reachable = random.random() < (0.9 if cluster.reachable else 0.5)
 
 
-async def _happen_to(random: Random, cluster: Cluster, replica: Replica) -> None:
+async def _happen_to(random: Random, replica: Replica) -> None:
     """Kill a replica, delete its database, set its clock, or let its fetches hang."""
     event = random.choice(("", "", "", "kill", "restart", "forget", "clock", "halt"))
     if event == "halt":
-        cluster.halted.add(replica.name)
+        await replica.halt()
     elif event == "clock":
         replica.clock.jump()
     elif event:
@@ -131,13 +140,9 @@ async def _happen_to(random: Random, cluster: Cluster, replica: Replica) -> None
 async def _settle(cluster: Cluster, replicas: list[Replica]) -> None:
     """Take everything out of the way, and wait until the tables are what the log adds up to."""
     cluster.readable = cluster.describable = cluster.reachable = True
-    cluster.halted.clear()
     cluster.records_max = 1_000
     for replica in replicas:
-        if not replica.serves:
-            await replica.stop()
-            await replica.start()
-    cluster.tell()
+        await replica.resume()
     async with asyncio.timeout(_SECONDS_MAX):
         for replica in replicas:
             await replica.until_right()

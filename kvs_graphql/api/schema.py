@@ -63,6 +63,6 @@ def build_schema(
         raise BadSetting(f"tables: {error.message}: give a table another name") from None
 
 
-def print_schema() -> str:
-    """The schema of a service of one topic in GraphQL's own language, with writes."""
-    return build_schema({"": True}).as_str() + "\n"
+def print_schema(writable: Mapping[str, bool] | None = None, formats: Mapping[str, TableFormats] | None = None) -> str:
+    """The schema of a service in GraphQL's own language; by default that of one topic, with writes."""
+    return build_schema(writable or {"": True}, formats).as_str() + "\n"

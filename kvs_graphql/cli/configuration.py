@@ -1,12 +1,13 @@
-"""The commands about the configuration: `check` and `init`."""
+"""The commands about the configuration: `check`, `init` and `schema`."""
 
 from pathlib import Path
 
-from kvs_graphql.cli.output import print_line, print_table
+from kvs_graphql.api import print_schema
+from kvs_graphql.cli.output import print_line, print_lines, print_table
 from kvs_graphql.errors import BadSetting
 from kvs_graphql.runtime import check_descriptors
 from kvs_graphql.settings import Settings
-from kvs_graphql.tables import catalog_for, check_tables
+from kvs_graphql.tables import catalog_for, check_tables, formats_of
 
 
 async def check(settings: Settings) -> int:
@@ -23,6 +24,16 @@ async def check(settings: Settings) -> int:
     ]
     print_table(rows, ("table", "", "found", "what to do"))
     return int(any(one.is_problem for one in findings))
+
+
+async def print_graph(settings: Settings) -> None:
+    """Print the GraphQL schema of the tables.
+
+    Raises:
+        BadSetting: The schema of a table cannot be used, or the registry does not give it.
+    """
+    writable = {name: table.writes or name == "" for name, table in settings.catalog.items()}
+    print_lines(print_schema(writable, await formats_of(settings)))
 
 
 async def init(settings: Settings, path: Path) -> None:

@@ -16,7 +16,6 @@ import click
 import uvloop
 
 from kvs_graphql import __version__
-from kvs_graphql.api import print_schema
 from kvs_graphql.auth import hash_of, new_token
 from kvs_graphql.cli import configuration, read, write
 from kvs_graphql.cli.fields import table_option, tables_option
@@ -202,8 +201,11 @@ def token(name: str) -> None:
 
 @main.command()
 def schema() -> None:
-    """Print the GraphQL schema."""
-    print_lines(print_schema())
+    """Print the GraphQL schema of the configured tables, as `serve` would serve it.
+
+    Schemas come from their files, or from the registry. Of a single topic, the mutations are printed in any case.
+    """
+    _run(configuration.print_graph(load_settings()))
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
 from kvs_graphql.tables.check import Finding, check_tables
 from kvs_graphql.tables.directory import prepare_directory
-from kvs_graphql.tables.formats import open_registry_of
+from kvs_graphql.tables.formats import formats_of, open_registry_of
 from kvs_graphql.tables.generations import Generations
 from kvs_graphql.tables.limits import feed_budget, service_limits
 from kvs_graphql.tables.proposal import catalog_for
@@ -15,6 +15,7 @@ __all__ = [
     "catalog_for",
     "check_tables",
     "feed_budget",
+    "formats_of",
     "open_registry_of",
     "open_table",
     "prepare_directory",

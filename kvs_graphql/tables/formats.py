@@ -1,12 +1,15 @@
 """The formats of a table, from the settings."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from kvs_graphql.errors import BadSetting
 from kvs_graphql.formats import (
+    BadSchema,
     FormatLimits,
     KeyFormat,
     SchemaFormat,
@@ -14,17 +17,18 @@ from kvs_graphql.formats import (
     TableFormats,
     json_envelope,
     json_payload,
+    load_codec,
     plain_codec,
 )
 from kvs_graphql.kafka.envelopes import Envelopes
-from kvs_graphql.registry import SchemaRegistry, open_registry
+from kvs_graphql.registry import Follower, SchemaRegistry, open_registry
 from kvs_graphql.settings import FormatSettings, Settings, TableSettings
 from kvs_graphql.state import Lifecycle
 from kvs_graphql.store import SchemaIds, Store
 from kvs_graphql.tables.envelopes import AvroEnvelopes, JsonEnvelopes
 from kvs_graphql.tables.generations import Generations
 from kvs_graphql.tables.limits import registry_limits, registry_of
-from kvs_graphql.tables.schemas import KEY, VALUE, Part, SchemaLimits, TableSchemas
+from kvs_graphql.tables.schemas import KEY, VALUE, Part, SchemaLimits, TableSchemas, cannot_read_as
 
 _TYPES = ("Entry", "Revision", "Update", "Write", "EntryEdge", "EntryConnection", "Key", "Value")
 """What the types of a table are called, after its name."""
@@ -62,29 +66,13 @@ async def open_schemas(
     Raises:
         BadSetting: A schema in a file cannot be used.
     """
-    prefix = name[:1].upper() + name[1:]
-    roots = {KEY: f"{prefix}Key", VALUE: prefix or "Value"}
-    written = {KEY: own.key, VALUE: own.value}
-    plain = {
-        part: plain_codec(one.format)
-        for part, one in written.items()
-        if not one.has_schema and one.format not in _AS_TEXT
-    }
-    parts = {part: _part(one, roots[part]) for part, one in written.items() if one.has_schema}
-    if own.envelope is not None and VALUE in parts:
-        parts[VALUE] = replace(parts[VALUE], envelope=True)
-    without_schema = TableFormats(
-        SchemaFormat(plain[VALUE]) if VALUE in plain else None,
-        KeyFormat(plain[KEY]) if KEY in plain else None,
-        json_of=_row_of if own.envelope is not None and own.value.format == "json" else None,
-        key_json=json_payload if own.key.format == "json" else None,
-    )
+    parts, without_schema = _parts(name, own), _without_schema(own)
     if not parts and without_schema == TableFormats():
         return None
     schemas = TableSchemas(
         parts,
         without_schema,
-        frozenset(prefix + kind for kind in _TYPES),
+        _reserved(name),
         registry,
         store,
         lifecycle,
@@ -108,6 +96,71 @@ def envelopes_of(own: TableSettings, schemas: TableSchemas | None) -> Envelopes 
 
 def _row_of(value: bytes) -> bytes:
     return json_envelope(value).after or b"null"
+
+
+async def formats_of(settings: Settings) -> dict[str, TableFormats]:
+    """The formats of all tables, by name, with the schemas in files and those that the registry has now.
+
+    Raises:
+        BadSetting: A schema cannot be used, or the registry does not give it.
+    """
+    async with open_registry_of(settings) as registry:
+        return {name: await _formats(name, own, registry) for name, own in settings.catalog.items()}
+
+
+async def _formats(name: str, own: TableSettings, registry: SchemaRegistry | None) -> TableFormats:
+    found = _without_schema(own)
+    for part, source in _parts(name, own).items():
+        schema = await _newest(source, registry) if source.file is None else source.file
+        make = partial(load_codec, message=source.message, is_framed=source.file is None, envelope=source.envelope)
+        try:
+            codec = await asyncio.to_thread(make, schema, source.root, _reserved(name), FormatLimits())
+        except BadSchema as error:
+            raise BadSetting(f"the schema of {source.root}: {error}") from None
+        if part == KEY:
+            found = replace(found, key=KeyFormat(codec, schema))
+        else:
+            found = replace(found, value=SchemaFormat(codec, schema))
+    return found
+
+
+async def _newest(part: Part, registry: SchemaRegistry | None) -> SchemaText:
+    """The schema that the registry would have served."""
+    assert registry is not None
+    able = cannot_read_as(part.format, part.message, envelope=part.envelope)
+    follower = Follower(registry, part.subject, able, pinned=part.pinned, report=lambda *_: None)
+    version = await follower.look()
+    if version is None:
+        raise BadSetting(f"the schema of {part.root}: {follower.state.problem}")
+    return version.schema
+
+
+def _parts(name: str, own: TableSettings) -> dict[str, Part]:
+    """Where a table's schemas come from. Raises: BadSetting: A file cannot be read."""
+    roots = {KEY: f"{_prefix(name)}Key", VALUE: _prefix(name) or "Value"}
+    parts = {part: _part(one, roots[part]) for part, one in ((KEY, own.key), (VALUE, own.value)) if one.has_schema}
+    if own.envelope is not None and VALUE in parts:
+        parts[VALUE] = replace(parts[VALUE], envelope=True)
+    return parts
+
+
+def _without_schema(own: TableSettings) -> TableFormats:
+    """Of a table's formats, those that are more than bytes without a schema."""
+    key, value = (None if one.has_schema or one.format in _AS_TEXT else one.format for one in (own.key, own.value))
+    return TableFormats(
+        None if value is None else SchemaFormat(plain_codec(value)),
+        None if key is None else KeyFormat(plain_codec(key)),
+        json_of=_row_of if own.envelope is not None and own.value.format == "json" else None,
+        key_json=json_payload if own.key.format == "json" else None,
+    )
+
+
+def _reserved(name: str) -> frozenset[str]:
+    return frozenset(_prefix(name) + kind for kind in _TYPES)
+
+
+def _prefix(name: str) -> str:
+    return name[:1].upper() + name[1:]
 
 
 def _is_framed(one: FormatSettings) -> bool:

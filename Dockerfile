@@ -10,7 +10,7 @@ FROM python:3.13-slim
 RUN useradd --system --uid 10001 --create-home kvs && mkdir /data && chown kvs /data
 COPY constraints.txt /tmp/
 RUN --mount=type=bind,from=build,source=/wheels,target=/wheels \
-    pip install --no-cache-dir -c /tmp/constraints.txt /wheels/*.whl
+    pip install --no-cache-dir -c /tmp/constraints.txt "$(echo /wheels/*.whl)[schemas]"
 USER kvs
 # Others can reach every address, so the service does not start until it is told who may ask: KVS_TOKENS, KVS_JWT_ISSUER
 # with KVS_JWT_AUDIENCE, or, where a network or a proxy decides that, KVS_ALLOW_ANONYMOUS=true. The image cannot know.

@@ -131,7 +131,7 @@ def typed_keys(form: KeyFormat, outputs: OutputTypes, inputs: InputTypes) -> Key
         decoded = form.decode(record.key)
         return decoded if convert is None else convert(decoded)
 
-    return Keys(of_argument, adapted, encodings if form.has_encodings else None, show, outputs.of(shape))
+    return Keys(of_argument, adapted, encodings if form.is_framed else None, show, outputs.of(shape))
 
 
 def _typed(parameter: Parameter, kind: Any) -> Parameter:

@@ -24,7 +24,7 @@ def query_fields(types: TableTypes) -> list[StrawberryField]:
     """The fields that read one table."""
     table, entry_of, page_of = types.table, types.entry_of, types.page_of
     key_of, adapted = types.keys.of_argument, types.keys.adapted
-    is_typed, has_encodings = types.data is not None, types.keys.encodings is not None
+    needs_schemas, has_encodings = types.needs_schemas, types.keys.encodings is not None
 
     async def latest(context: Operation, keys: list[Any], encoding: Encoding, wait: Wait) -> list[Record | None]:
         wanted = types.keys.wanted(context, keys, encoding)
@@ -44,7 +44,7 @@ def query_fields(types: TableTypes) -> list[StrawberryField]:
         else:
             wanted = [key_of(context, key, key_encoding)]
             (record,) = await context.reads(table).get_many(wanted, _wait(at_least, max_wait))
-        if is_typed:
+        if needs_schemas:
             await types.prepare([record])
         return entry_of(record, context.json_values)
 
@@ -62,7 +62,7 @@ def query_fields(types: TableTypes) -> list[StrawberryField]:
         else:
             wanted = [key_of(context, key, key_encoding) for key in keys]
             records = await context.reads(table).get_many(wanted, _wait(at_least, max_wait))
-        if is_typed:
+        if needs_schemas:
             await types.prepare(records)
         return [entry_of(record, json_values) for record in records]
 
@@ -88,7 +88,7 @@ def query_fields(types: TableTypes) -> list[StrawberryField]:
             counted="totalCount" in info.selected_names,
         )
         page = await context.reads(table).page(asked, _wait(at_least, max_wait))
-        if is_typed:
+        if needs_schemas:
             await types.prepare(page.records)
         return page_of(page, asked, context.json_values)
 
@@ -130,8 +130,10 @@ def shared_query_fields(tables: Sequence[TableTypes]) -> list[StrawberryField]:
         context = info.context
         table, key = _located(key_of(id), types_of)
         (record,) = await context.reads(table).get_many([context.catalog.limits.key(key)])
-        await types_of[table].prepare([record])
-        return types_of[table].entry_of(record, context.json_values)
+        types = types_of[table]
+        if types.needs_schemas:
+            await types.prepare([record])
+        return types.entry_of(record, context.json_values)
 
     async def status_(self: Any, info: OperationInfo) -> Status:
         context = info.context

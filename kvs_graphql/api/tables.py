@@ -36,6 +36,7 @@ class TableTypes:
     write: type[AnyWrite]
     edge: Any
     connection: Any
+    formats: TableFormats
     keys: Keys
     data: Data | None
     """The typed data of values; None where they have no schema."""
@@ -47,18 +48,21 @@ class TableTypes:
         return self.entry(record=record, json_values=json_values, cursor_source=at)
 
     async def prepare(self, records: Iterable[Record | None]) -> None:
-        """Have whatever is needed to show the records."""
-        if self.data is not None:
-            await self.data.values.prepare(records)
+        """Have whatever is needed to show the records; only of use where `needs_schemas`."""
+        await _prepare(self.formats, records)
+
+    @property
+    def needs_schemas(self) -> bool:
+        """Whether records have to be prepared before they are shown."""
+        return self.formats.are_framed
 
     def preparation(
         self, records_of: Callable[[Any], Iterable[Record | None]]
     ) -> Callable[[Any], Awaitable[None]] | None:
         """What is to be awaited before an event is shown that has these records; None for nothing."""
-        if self.data is None:
+        if not self.needs_schemas:
             return None
-        prepare = self.data.values.prepare
-        return lambda event: prepare(records_of(event))
+        return lambda event: self.prepare(records_of(event))
 
     def update_of(self, update: ServiceUpdate, json_values: JsonValues) -> AnyUpdate:
         """An update as clients see it."""
@@ -109,7 +113,7 @@ def table_types(table: str, formats: TableFormats = TEXT, json_bytes_max: int = 
     data = None if formats.value is None else Data(formats, outputs, inputs, json_bytes_max)
     as_json = _json_values(formats, json_bytes_max) if data is None else data.values.json
     # Annotations that are evaluated at run time, as Strawberry wants them.
-    Entry: Any = _entry_type(table, prefix, keys, data, as_json)  # noqa: N806
+    Entry: Any = _entry_type(table, prefix, formats, keys, data, as_json)  # noqa: N806
 
     @strawberry.type(
         name=f"{prefix}Update",
@@ -163,7 +167,12 @@ def table_types(table: str, formats: TableFormats = TEXT, json_bytes_max: int = 
 
     for kind in (Entry, Update, Write):
         kind.id_prefix = of_id
-    return TableTypes(table, Entry, list[Entry | None], Update, Write, Edge, Connection, keys, data)
+    return TableTypes(table, Entry, list[Entry | None], Update, Write, Edge, Connection, formats, keys, data)
+
+
+async def _prepare(formats: TableFormats, records: Iterable[Record | None]) -> None:
+    there = [record for record in records if record is not None]
+    await formats.prepare((record.key for record in there), (record.value for record in there))
 
 
 def _keys(formats: TableFormats, outputs: OutputTypes, inputs: InputTypes) -> Keys:
@@ -177,7 +186,9 @@ def _json_values(formats: TableFormats, bytes_max: int) -> JsonValues | None:
     return None if json_of is None else JsonValues(bytes_max, lambda record: json_of(record.value or b""))
 
 
-def _entry_type(table: str, prefix: str, keys: Keys, typed: Data | None, as_json: JsonValues | None) -> type[AnyEntry]:
+def _entry_type(
+    table: str, prefix: str, formats: TableFormats, keys: Keys, typed: Data | None, as_json: JsonValues | None
+) -> type[AnyEntry]:
     """The type of a table's entries, whose history is of its revisions."""
 
     @strawberry.type(
@@ -207,9 +218,9 @@ def _entry_type(table: str, prefix: str, keys: Keys, typed: Data | None, as_json
         async def history(self, info: OperationInfo, last: int = 10) -> list[Revision]:
             context = info.context
             changes: Iterable[ServiceUpdate] = await self.changes(context.reads(table), last)
-            if typed is not None:
+            if formats.are_framed:
                 changes = list(changes)
-                await typed.values.prepare(change.record for change in changes)
+                await _prepare(formats, [change.record for change in changes])
             return [
                 Revision(
                     kind=change.kind,

@@ -15,7 +15,7 @@ from kvs_graphql.api.keys import latest_of
 from kvs_graphql.api.tables import TableTypes
 from kvs_graphql.api.types import EncodingArgument
 from kvs_graphql.records import Record
-from kvs_graphql.service import Headers
+from kvs_graphql.service import Headers, Write
 
 
 @strawberry.input(description="A header of a record to be written.")
@@ -41,6 +41,11 @@ def mutation_fields(types: TableTypes) -> list[StrawberryField]:
     table, write_of = types.table, types.write_of
     key_of, adapted, typed = types.keys.of_argument, types.keys.adapted, types.data
     has_encodings = types.keys.encodings is not None
+
+    async def shown(context: Operation, written: Write) -> Any:
+        if types.needs_schemas:
+            await types.prepare([written.record])
+        return write_of(written, context.json_values)
 
     async def found(context: Operation, key: Any, encoding: Encoding) -> tuple[list[bytes], list[Record | None]]:
         wanted = types.keys.wanted(context, [key], encoding)
@@ -70,7 +75,7 @@ def mutation_fields(types: TableTypes) -> list[StrawberryField]:
         context = info.context
         content = decode_value(value, value_encoding)
         target = await key_to_set(context, key, key_encoding) if has_encodings else key_of(context, key, key_encoding)
-        return write_of(await context.writes(table).set(target, content, _headers(headers or ())), context.json_values)
+        return await shown(context, await context.writes(table).set(target, content, _headers(headers or ())))
 
     async def set_data(
         self: Any,
@@ -84,7 +89,7 @@ def mutation_fields(types: TableTypes) -> list[StrawberryField]:
         context = info.context
         content = typed.encode(data)
         target = await key_to_set(context, key, key_encoding) if has_encodings else key_of(context, key, key_encoding)
-        return write_of(await context.writes(table).set(target, content, _headers(headers or ())), context.json_values)
+        return await shown(context, await context.writes(table).set(target, content, _headers(headers or ())))
 
     async def delete(self: Any, info: OperationInfo, key: str, key_encoding: EncodingArgument = Encoding.UTF8) -> Any:
         context = info.context
@@ -93,7 +98,7 @@ def mutation_fields(types: TableTypes) -> list[StrawberryField]:
                 written = await context.writes(table).delete(other)
         else:
             written = await context.writes(table).delete(key_of(context, key, key_encoding))
-        return write_of(written, context.json_values)
+        return await shown(context, written)
 
     return [
         root_field(

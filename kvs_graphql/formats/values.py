@@ -1,6 +1,7 @@
 """Values with a schema: from the bytes of a record to decoded values, with or without a registry's framing."""
 
-from collections.abc import Awaitable, Callable, Collection, Mapping
+import asyncio
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -20,28 +21,38 @@ class SchemaFormat:
         served_id: int | None = None,
         schemas: Mapping[int, SchemaText] | None = None,
     ) -> None:
-        """`served` is None for a format without a schema.
+        """`served` is None for a format without a schema; parsing it takes long.
 
         Where records are framed, `served_id` is its id, and `schemas` has the texts by id; more may be added meanwhile.
         """
         self.shape = codec.shape
         self.served_id = served_id
         self._codec = codec
-        self._served = served
         self._schemas: Mapping[int, SchemaText] = {} if schemas is None else schemas
-        self._writers: dict[int | None, Any] = {}
+        self._writers: dict[int, Any] = {}
+        self._only_writer = None if served is None or served_id is not None else self._parsed(served)
+        """That of records without a frame."""
 
-    def missing(self, raw: bytes) -> int | None:
-        """The id of the schema that these bytes need and that is not there; None where nothing is missing."""
-        if self.served_id is None:
-            return None
-        schema_id = schema_id_of(raw)
-        return None if schema_id is None or schema_id in self._schemas else schema_id
+    @property
+    def is_framed(self) -> bool:
+        """Whether records name the schema that they were written with."""
+        return self.served_id is not None
+
+    def unready(self, raws: Iterable[bytes | None]) -> set[int]:
+        """The ids of the schemas that these bytes need, and that are not ready to decode with."""
+        ids = {schema_id_of(raw) for raw in raws if raw is not None}
+        return {schema_id for schema_id in ids if schema_id is not None and schema_id not in self._writers}
+
+    def make_ready(self, ids: Iterable[int]) -> None:
+        """Parse the schemas with these ids that are there. That takes long: it is not for the event loop."""
+        for schema_id in ids:
+            if schema_id not in self._writers and (schema := self._schemas.get(schema_id)) is not None:
+                self._writers[schema_id] = self._parsed(schema)
 
     def decode(self, raw: bytes) -> Any:
         """Raises: Undecodable: The bytes are not what their schema says, or there is no such schema."""
         if self.served_id is None:
-            return self._codec.decode(raw, self._writer(None))
+            return self._codec.decode(raw, self._only_writer)
         schema_id = schema_id_of(raw)
         if schema_id is None:
             raise Undecodable("the bytes do not begin with a schema's id")
@@ -59,22 +70,20 @@ class SchemaFormat:
         """A decoded value as JSON text."""
         return self._codec.as_json(decoded)
 
-    def _writer(self, schema_id: int | None) -> Any:
+    def _writer(self, schema_id: int) -> Any:
         writer = self._writers.get(schema_id)
         if writer is None:
-            schema = self._served if schema_id is None else self._schemas.get(schema_id)
-            if schema_id is None and schema is None:
-                return None
-            if schema is None:
-                raise Undecodable("the registry did not tell the schema")
-            try:
-                writer = self._codec.parse(schema)
-            except BadSchema as error:
-                writer = Undecodable(str(error))
-            self._writers[schema_id] = writer
+            raise Undecodable("the registry did not tell the schema")
         if isinstance(writer, Undecodable):
             raise writer
         return writer
+
+    def _parsed(self, schema: SchemaText) -> Any:
+        """A writer's schema; the error for its values where it cannot be used."""
+        try:
+            return self._codec.parse(schema)
+        except BadSchema as error:
+            return Undecodable(str(error))
 
 
 class KeyFormat(SchemaFormat):
@@ -92,11 +101,6 @@ class KeyFormat(SchemaFormat):
         super().__init__(codec, served, served_id, schemas)
         self._encoders = encoders if encoders is not None else {}
 
-    @property
-    def has_encodings(self) -> bool:
-        """Whether a key may have several."""
-        return self.served_id is not None
-
     def encodings(self, value: Any) -> list[bytes]:
         """The bytes of a key under each schema that the table's keys are written with; the served one comes first.
 
@@ -112,7 +116,7 @@ class KeyFormat(SchemaFormat):
         return [own, *others]
 
 
-async def _load_nothing(_: Collection[int | None]) -> None:
+async def _load_nothing(_: Collection[int]) -> None:
     """Where values are not framed, nothing is ever missing."""
 
 
@@ -128,5 +132,17 @@ class TableFormats:
     """From a value without a schema to its JSON; None where that is the value itself, if it is any."""
     key_json: Callable[[bytes], bytes] | None = None
     """From a key without a schema to its JSON; None where keys are not shown as JSON."""
-    load: Callable[[Collection[int | None]], Awaitable[None]] = _load_nothing
+    load: Callable[[Collection[int]], Awaitable[None]] = _load_nothing
     """Loads the schemas with these ids, as far as that takes no longer than a request should wait; never raises."""
+
+    @property
+    def are_framed(self) -> bool:
+        """Whether schemas have to be loaded before records can be shown."""
+        return any(form is not None and form.is_framed for form in (self.key, self.value))
+
+    async def prepare(self, keys: Iterable[bytes], values: Iterable[bytes | None]) -> None:
+        """Have the schemas of these records ready. One that cannot be loaded in time stays unknown."""
+        for form, raws in ((self.key, keys), (self.value, values)):
+            if form is not None and form.is_framed and (ids := form.unready(raws)):
+                await self.load(ids)
+                await asyncio.to_thread(form.make_ready, ids)

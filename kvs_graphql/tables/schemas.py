@@ -8,6 +8,7 @@ from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
 
 import structlog
 
@@ -147,11 +148,11 @@ class TableSchemas:
                 tasks.create_task(self._load_noticed())
                 tasks.create_task(self._load_missing())
 
-    async def load(self, ids: Collection[int | None]) -> None:
+    async def load(self, ids: Collection[int]) -> None:
         """Load schemas, as far as that takes no longer than a read should wait; never raises."""
         with suppress(TimeoutError):
             async with asyncio.timeout(self._limits.wait_seconds):
-                await asyncio.gather(*(self._learn(one) for one in ids if one is not None))
+                await asyncio.gather(*(self._learn(one) for one in ids))
 
     async def find(self, schema_id: int) -> SchemaText | None:
         """Return a schema that has to be known, however long the registry is away; None where it has none such."""
@@ -222,11 +223,12 @@ class TableSchemas:
 
     async def _serve(self, name: str, schema: SchemaText, schema_id: int | None = None) -> None:
         codec = await self._codec(name, schema, is_framed=schema_id is not None)
+        make = partial(KeyFormat, encoders=self._key_codecs) if name == KEY else SchemaFormat
+        form: Any = await asyncio.to_thread(make, codec, schema, schema_id, self._known)
         if name == KEY:
-            form = KeyFormat(codec, schema, schema_id, self._known, self._key_codecs)
             self.formats = replace(self.formats, key=form)
         else:
-            self.formats = replace(self.formats, value=SchemaFormat(codec, schema, schema_id, self._known))
+            self.formats = replace(self.formats, value=form)
 
     async def _codec(self, name: str, schema: SchemaText, *, is_framed: bool) -> Codec:
         part, limits = self._parts[name], self._limits.formats
@@ -251,8 +253,11 @@ class TableSchemas:
             ids.changed.clear()
             for schema_id in ids.found - self._known.keys() - self._missing:
                 await self._learn(schema_id)
-            for schema_id in ids.in_keys & self._known.keys() - self._key_codecs.keys():
-                await self._add_key_codec(schema_id)
+            await self._add_key_codecs()
+
+    async def _add_key_codecs(self) -> None:
+        for schema_id in self._store.schema_ids.in_keys & self._known.keys() - self._key_codecs.keys():
+            await self._add_key_codec(schema_id)
 
     async def _add_key_codec(self, schema_id: int) -> None:
         """Have keys looked up in the encoding of that schema, too."""
@@ -269,6 +274,7 @@ class TableSchemas:
         while True:
             for schema_id in list(self._missing):
                 await self._learn(schema_id)
+            await self._add_key_codecs()
             await asyncio.sleep(self._limits.poll_seconds)
 
     async def _learn(self, schema_id: int) -> None:

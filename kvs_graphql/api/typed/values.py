@@ -1,6 +1,5 @@
 """The values of a table with a schema: each decoded once for all that ask for it one after the other."""
 
-from collections.abc import Iterable
 from typing import Any
 
 from kvs_graphql.api.json_values import JsonValues
@@ -14,7 +13,6 @@ class TypedValues:
     def __init__(self, formats: TableFormats, json_bytes_max: int) -> None:
         assert formats.value is not None
         self._format = formats.value
-        self._load = formats.load
         self._last: tuple[Record | None, Any] = (None, None)
         self.json = JsonValues(json_bytes_max, lambda record: self._format.as_json(self.data(record)))
 
@@ -33,11 +31,3 @@ class TypedValues:
         decoded = self._format.decode(raw)
         self._last = record, decoded
         return decoded
-
-    async def prepare(self, records: Iterable[Record | None]) -> None:
-        """Have the schemas loaded that the records need. One that cannot be loaded in time stays unknown."""
-        missing = self._format.missing
-        needed = {missing(record.value) for record in records if record is not None and record.value is not None}
-        needed.discard(None)
-        if needed:
-            await self._load(needed)

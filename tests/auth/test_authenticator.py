@@ -60,7 +60,11 @@ async def test_static_tokens_are_of_their_principals() -> None:
         assert [(await made.access(token)).principal for token in (ANN, BOB)] == ["ann", "bob"]
 
 
-@pytest.mark.parametrize("token", ["", "ann", hash_of(ANN), ANN[:-1], ANN.swapcase(), f"{ANN} ", "\ud800", new_token()])
+@pytest.mark.parametrize(
+    "token",
+    ["", "ann", hash_of(ANN), ANN[:-1], ANN.swapcase(), f"{ANN} ", "\ud800", new_token()],
+    ids=["empty", "name", "hash", "shorter", "other case", "longer", "no text", "another"],
+)
 async def test_other_tokens_are_refused_and_the_log_has_none_of_them(token: str) -> None:
     with capture_logs() as logged, pytest.raises(Unauthenticated) as refused:
         await authenticator(allow_anonymous=True).access(token)

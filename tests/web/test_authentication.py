@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator
+from itertools import count
 from typing import Any
 
 import httpx
@@ -127,7 +128,7 @@ async def test_request_with_a_token_is_answered(
         {"cookie": f"kvs_token={TOKEN}", "sec-fetch-site": "none"},
         {"cookie": f"kvs_token={TOKEN}", "origin": "https://evil.example"},
     ],
-    ids=lambda headers: str(headers).replace(TOKEN, "TOKEN"),
+    ids=map(str, count()),
 )
 async def test_request_without_a_valid_token_is_refused(
     served: Served, method: str, body: dict[str, str], accept: str, headers: dict[str, str]
@@ -143,7 +144,7 @@ async def test_request_without_a_valid_token_is_refused(
 @pytest.mark.parametrize(
     "claims",
     [{"exp": time.time() - 3600}, {"aud": "else"}, {"iss": "https://evil.example"}, {"nbf": time.time() + 3600}],
-    ids=str,
+    ids=["expired", "audience", "issuer", "not yet"],
 )
 @pytest.mark.parametrize(("method", "body", "accept"), REQUESTS)
 async def test_jwt_that_is_not_valid_is_refused_on_every_transport(
@@ -225,7 +226,7 @@ async def test_websocket_with_a_token_is_served(served: Served, token: str, form
         {"headers": [f"Bearer {TOKEN}"]},
         {"token": TOKEN},
     ],
-    ids=lambda payload: str(payload).replace(TOKEN, "TOKEN"),
+    ids=map(str, count()),
 )
 async def test_websocket_without_a_valid_token_is_closed_so_that_the_client_comes_back_with_one(
     served: Served, payload: object

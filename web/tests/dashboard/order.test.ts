@@ -4,7 +4,17 @@ import { NEVER } from "../../src/dashboard/model/rates";
 import type { Row } from "../../src/dashboard/model/table";
 
 function row(key: string, timestampMs = 0, score = NEVER): Row {
-  return { id: key, key, raw: "", partition: 0, offset: 0, timestampMs, flashMs: 0, score };
+  return {
+    id: key,
+    key,
+    raw: "",
+    json: undefined,
+    partition: 0,
+    offset: 0,
+    timestampMs,
+    flashMs: 0,
+    score,
+  };
 }
 
 const BY_KEY: Sort = { by: "key", descending: false };

@@ -25,3 +25,18 @@ test.each([
 test("the status is of the service, whatever the table", () => {
   expect(tableDocument(STATUS.toString(), "orderItems")).toBe(STATUS.toString());
 });
+
+test("typed data is asked of entries and revisions, and of nothing else", () => {
+  const data = "data { id_ }";
+  expect(tableDocument(UPDATES.toString(), null, data)).toMatch(
+    /entry \{\s+value\(encoding: BASE64\) data \{ id_ \}/,
+  );
+  const changes = tableDocument(CHANGES.toString(), "orders", data);
+  expect(changes.match(/data \{ id_ \}/g)).toHaveLength(1);
+  const history = tableDocument(HISTORY.toString(), "orders", data);
+  expect(history.match(/data \{ id_ \}/g)).toHaveLength(1);
+  expect(history).toMatch(
+    /timestamp\s+value\(encoding: BASE64\) \.\.\. on OrdersRevision \{ data \{ id_ \} \}/,
+  );
+  expect(() => parse(history)).not.toThrow();
+});

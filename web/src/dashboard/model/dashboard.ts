@@ -50,6 +50,8 @@ export class Dashboard {
   private fading: Table | null = null;
   /** Whether the tables of the service are known, and one of them is followed. */
   private begun = false;
+  private learning = false;
+  private learnedMs = 0;
   private scope: string;
   private extraKeys = "";
   private mainFollower: Follower | null = null;
@@ -74,10 +76,7 @@ export class Dashboard {
       },
       restarted: () => {
         this.service.follow();
-        if (!this.begun) return;
-        this.follow();
-        this.followExtras(true);
-        this.watches.restart();
+        if (this.begun) void this.learn();
       },
     });
     this.service = new Service(this.session, COUNTED_SECONDS, () => {
@@ -186,13 +185,30 @@ export class Dashboard {
     this.link = link;
     this.session.table = link.table;
     this.scope = this.link.prefix;
+    void this.learn();
+  }
+
+  /** Learns the types of the table, and follows it; without them, if the service does not tell. */
+  private async learn(): Promise<void> {
+    this.learning = true;
+    await this.session.learn().catch(() => undefined);
+    this.learning = false;
     this.follow();
+    this.followExtras(true);
+    this.watches.restart();
     this.apply();
+  }
+
+  private learnAgain(): void {
+    const nowMs = Date.now();
+    if (nowMs - this.learnedMs < limits.LEARN_AGAIN_MS) return;
+    this.learnedMs = nowMs;
+    void this.learn();
   }
 
   /** Applies the link. */
   private apply(): void {
-    if (!this.begun) {
+    if (!this.begun || this.learning) {
       this.scheduler.hurry();
       return;
     }
@@ -224,6 +240,8 @@ export class Dashboard {
         },
         failed: (failure) => {
           this.failure = failure;
+          // The schema of the values has changed.
+          if (failure?.code === "GRAPHQL_VALIDATION_FAILED") this.learnAgain();
           this.scheduler.invalidate();
         },
       },
@@ -332,8 +350,8 @@ export class Dashboard {
   private async seedPlots(id: string): Promise<void> {
     const row = this.row(id);
     if (row) {
-      const { partition, offset, timestampMs, raw } = row;
-      const version = { partition, offset, timestampMs, raw, headers: null };
+      const { partition, offset, timestampMs, raw, json } = row;
+      const version = { partition, offset, timestampMs, raw, json, headers: null };
       this.recorder.record(id, version, Date.now(), false);
     }
     try {

@@ -1,11 +1,10 @@
 import type { Header, Revision, Update } from "./operations";
+import type { Recorded } from "./value";
 
-export interface Version {
+export interface Version extends Recorded {
   partition: number;
   offset: number;
   timestampMs: number | null;
-  /** Base64; null if the key was deleted. */
-  raw: string | null;
   /** Null if they are not known, as those of a delete that just arrived. */
   headers: readonly Header[] | null;
 }
@@ -17,17 +16,19 @@ export function versionOf(update: Update): Version {
     offset: offset ?? 0,
     timestampMs: timeOf(timestamp),
     raw: entry ? (entry.value ?? "") : null,
+    json: entry?.data,
     headers: entry?.headers ?? null,
   };
 }
 
 export function pastVersionOf(revision: Revision): Version {
-  const { kind, partition, offset, timestamp, value, headers } = revision;
+  const { kind, partition, offset, timestamp, value, data, headers } = revision;
   return {
     partition,
     offset,
     timestampMs: timeOf(timestamp),
     raw: kind === "DELETE" ? null : (value ?? ""),
+    json: data,
     headers,
   };
 }

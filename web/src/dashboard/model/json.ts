@@ -1,6 +1,22 @@
 /** A number that JavaScript would show in another way than it is written. */
 export class WrittenNumber {
-  constructor(readonly source: string) {}
+  constructor(
+    readonly source: string,
+    /** Its type in a schema; empty without one. */
+    readonly type = "",
+  ) {}
+
+  toString(): string {
+    return this.source;
+  }
+}
+
+/** A value that a schema gives more meaning than text has: a date, a symbol of an enumeration. */
+export class TypedText {
+  constructor(
+    readonly source: string,
+    readonly type: string,
+  ) {}
 
   toString(): string {
     return this.source;
@@ -10,7 +26,7 @@ export class WrittenNumber {
 export type Branch = Json[] | { [name: string]: Json };
 
 /** A parsed JSON value. */
-export type Json = null | boolean | number | WrittenNumber | string | Branch;
+export type Json = null | boolean | number | WrittenNumber | string | TypedText | Branch;
 
 /** Matches in every text with a number of more than 15 digits, an exponent, trailing zeros, leading ones, or -0. */
 const MAYBE_SHOWN_OTHERWISE = /[\d.]{16}|\d[eE]|\.\d*0(?!\d)|\.0{6}|-0/;
@@ -67,7 +83,12 @@ export function numberIn(json: Json | undefined): number | null {
 }
 
 export function isBranch(json: Json | undefined): json is Branch {
-  return typeof json === "object" && json !== null && !(json instanceof WrittenNumber);
+  return typeof json === "object" && json !== null && typeOf(json) === null;
+}
+
+/** Returns the type that a schema gives a leaf: empty for a written number without one, null for all else. */
+export function typeOf(json: Json): string | null {
+  return json instanceof WrittenNumber || json instanceof TypedText ? json.type : null;
 }
 
 function child(json: Json | undefined, token: string): Json | undefined {
@@ -89,7 +110,12 @@ export interface Piece {
 /** Returns a one-line preview: the fields of an object, the items of a list, or the value itself. */
 export function preview(text: string, piecesMax: number): Piece[] {
   const json = parseJson(text);
-  if (json === undefined) return [{ text: text.slice(0, 400), role: "word" }];
+  return json === undefined
+    ? [{ text: text.slice(0, 400), role: "word" }]
+    : previewOfJson(json, piecesMax);
+}
+
+export function previewOfJson(json: Json, piecesMax: number): Piece[] {
   if (!isBranch(json)) return [leafOf(json, "")];
   const pieces: Piece[] = [];
   const named = !Array.isArray(json);

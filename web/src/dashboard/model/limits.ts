@@ -27,3 +27,6 @@ export const EVENT_STREAMS_MAX = 5;
 export const EVENT_STREAMS_SILENCE_MS = 15_000;
 /** So many WebSockets that fail while requests work show that they do not get through. */
 export const BLOCKED_ATTEMPTS = 2;
+
+/** Documents that the service refuses make the page learn the types of a table again, no more often than this. */
+export const LEARN_AGAIN_MS = 10_000;

@@ -1,8 +1,13 @@
-import type { HeaderFragment, StatusSubscription, UpdatesSubscription } from "../api/operations";
+import type {
+  HeaderFragment,
+  RevisionFragment,
+  StatusSubscription,
+  UpdatesSubscription,
+} from "../api/operations";
+import type { Json } from "./json";
 
 export type {
   HeaderFragment as Header,
-  RevisionFragment as Revision,
   State as ServiceState,
   UpdateKind,
   UpdatesSubscriptionVariables as UpdatesVariables,
@@ -16,11 +21,12 @@ export {
 
 /**
  * `key` and `value` are Base64. Markers have only `kind` and `cursor`; a DELETE has no `entry`. Only CHANGES asks for the
- * headers.
+ * headers, and only tables with a schema have `data`.
  */
 export type Update = UpdatesSubscription["updates"] & {
-  entry: { headers?: HeaderFragment[] } | null;
+  entry: { headers?: HeaderFragment[]; data?: Json } | null;
 };
+export type Revision = RevisionFragment & { data?: Json };
 export type ServiceStatus = StatusSubscription["status"];
 export type TableStatus = ServiceStatus["tables"][number];
 /** The status of the table that is shown, and what the service says of itself. */

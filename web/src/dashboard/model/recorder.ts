@@ -1,9 +1,9 @@
-import { textOf } from "./bytes";
 import { StreamClock } from "./clock";
 import type { Version } from "./history";
-import { numberAt, parseJson } from "./json";
+import { numberAt } from "./json";
 import { type Chart, type Plot, plotName } from "./plots";
 import { type Limits, Series } from "./series";
+import { jsonOf } from "./value";
 
 export interface Recording {
   plot: Plot;
@@ -81,9 +81,4 @@ export class Recorder {
   gap(id: string, arrivalMs: number): void {
     for (const { series } of this.byId.get(id) ?? []) series.gap(this.clock.now(arrivalMs));
   }
-}
-
-function jsonOf({ raw }: Version) {
-  const text = raw === null ? null : textOf(raw);
-  return text === null ? undefined : parseJson(text);
 }

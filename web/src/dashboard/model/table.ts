@@ -1,4 +1,5 @@
 import { idOf, keyOf } from "./bytes";
+import type { Json } from "./json";
 import type { Update } from "./operations";
 import { NEVER, scoreAfter } from "./rates";
 
@@ -8,6 +9,8 @@ export interface Row {
   readonly key: string;
   /** Base64. */
   raw: string;
+  /** What the table's schema makes of it. */
+  json: Json | undefined;
   partition: number;
   offset: number;
   /** Timestamp of the record, or time of its arrival if it has none. */
@@ -114,6 +117,7 @@ export class Table {
       this.added.push(row);
     }
     row.raw = raw;
+    row.json = update.entry?.data;
     row.partition = update.partition ?? 0;
     row.offset = update.offset ?? 0;
     row.timestampMs = update.timestamp === null ? nowMs : Date.parse(update.timestamp);
@@ -147,6 +151,7 @@ function newRow(id: string, key: string): Row {
     id,
     key,
     raw: "",
+    json: undefined,
     partition: 0,
     offset: 0,
     timestampMs: 0,

@@ -2,9 +2,11 @@
 import { hexOf, labelOfId, textOf } from "../model/bytes";
 import type { Dashboard, TimeRange } from "../model/dashboard";
 import { formatSpan, formatValue, formatWritten, unitOf } from "../model/format";
-import { isBranch, type Json, numberIn, parseJson, pointerOf } from "../model/json";
+import { isBranch, type Json, numberIn, pointerOf } from "../model/json";
 import { SPANS_SECONDS } from "../model/link";
 import { plotName } from "../model/plots";
+import type { Row } from "../model/table";
+import { jsonOf } from "../model/value";
 import { useDashboard, useFlash } from "./hooks";
 import { Icon } from "./icons";
 import { togglePin } from "./Keys";
@@ -75,7 +77,7 @@ function PinCard({ id }: { id: string }) {
         </button>
       </div>
       {row ? (
-        <PinValue id={id} raw={row.raw} />
+        <PinValue id={id} value={row} />
       ) : (
         <p class="note">{dashboard.knows(id) ? "No value now" : "Loading…"}</p>
       )}
@@ -83,10 +85,12 @@ function PinCard({ id }: { id: string }) {
   );
 }
 
-function PinValue({ id, raw }: { id: string; raw: string }) {
-  const text = textOf(raw);
-  const json = text === null ? undefined : parseJson(text);
-  if (!isBranch(json)) return <PinLeaf id={id} json={json ?? text ?? hexOf(raw, 16)} pointer="" />;
+function PinValue({ id, value }: { id: string; value: Row }) {
+  const json = jsonOf(value);
+  if (!isBranch(json)) {
+    const shown = json ?? textOf(value.raw) ?? hexOf(value.raw, 16);
+    return <PinLeaf id={id} json={shown} pointer="" />;
+  }
   const fields = Object.entries(json);
   const shown = fields.length > LINES_MAX ? LINES_MAX - 1 : fields.length;
   return (

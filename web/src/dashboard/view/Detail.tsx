@@ -5,6 +5,7 @@ import type { Dashboard, Selected } from "../model/dashboard";
 import { formatBytes, formatCount, formatRate, formatTime } from "../model/format";
 import type { Version } from "../model/history";
 import type { Row } from "../model/table";
+import type { Recorded } from "../model/value";
 import { History, momentOf } from "./History";
 import { useDashboard } from "./hooks";
 import { Bars, Icon } from "./icons";
@@ -73,7 +74,7 @@ export function Detail({ id }: { id: string }) {
           Back to the latest value
         </button>
       )}
-      <Shown id={id} raw={past ? past.raw : row?.raw} known={dashboard.knows(id)} />
+      <Shown id={id} value={past ?? row} known={dashboard.knows(id)} />
       <Headers headers={(past ?? latest)?.headers ?? []} />
       <History selected={selected} past={past} choose={chooseVersion} />
     </aside>
@@ -148,15 +149,15 @@ function Fact({ name, value }: { name: string; value: string }) {
   );
 }
 
-function Shown(props: { id: string; raw: string | null | undefined; known: boolean }) {
-  const { id, raw, known } = props;
-  if (raw === null) return <p class="note">The key was deleted by this change.</p>;
-  if (raw === undefined) {
+function Shown(props: { id: string; value: Recorded | undefined; known: boolean }) {
+  const { id, value, known } = props;
+  if (value?.raw === null) return <p class="note">The key was deleted by this change.</p>;
+  if (value?.raw === undefined) {
     return (
       <p class="note">
         {known ? "This key has no value now. A new value will appear here." : "Loading…"}
       </p>
     );
   }
-  return <Value id={id} raw={raw} />;
+  return <Value id={id} raw={value.raw} typed={value.json} />;
 }

@@ -5,7 +5,8 @@ import { changesOf } from "../model/changes";
 import type { Selected } from "../model/dashboard";
 import { formatCount, formatTime, formatWritten } from "../model/format";
 import type { Version } from "../model/history";
-import { isBranch, parseJson, type Piece, preview } from "../model/json";
+import { isBranch, type Piece, preview, previewOfJson } from "../model/json";
+import { jsonOf } from "../model/value";
 
 const HEX_BYTES_MAX = 12;
 const PIECES_MAX = 12;
@@ -97,18 +98,15 @@ export function momentOf({ timestampMs, offset }: Version): string {
 }
 
 /** Returns what changed since the version before; the value, where that cannot be told. */
-function summarise({ raw }: Version, before: Version | undefined): string {
-  if (raw === null) return "deleted";
-  const text = textOf(raw);
-  if (text === null) return hexOf(raw, HEX_BYTES_MAX);
-  const [now, old] = [parseJson(text), jsonOf(before)];
-  if (!isBranch(now) || !isBranch(old)) return lineOf(preview(text, PIECES_MAX));
-  return lineOf(changesOf(old, now, PIECES_MAX)) || "unchanged";
-}
-
-function jsonOf(version: Version | undefined) {
-  const text = version?.raw == null ? null : textOf(version.raw);
-  return text === null ? undefined : parseJson(text);
+function summarise(version: Version, before: Version | undefined): string {
+  if (version.raw === null) return "deleted";
+  const [now, old] = [jsonOf(version), before && jsonOf(before)];
+  if (isBranch(now) && isBranch(old)) {
+    return lineOf(changesOf(old, now, PIECES_MAX)) || "unchanged";
+  }
+  if (now !== undefined) return lineOf(previewOfJson(now, PIECES_MAX));
+  const text = textOf(version.raw);
+  return text === null ? hexOf(version.raw, HEX_BYTES_MAX) : lineOf(preview(text, PIECES_MAX));
 }
 
 function lineOf(pieces: readonly Piece[]): string {

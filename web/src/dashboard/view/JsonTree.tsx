@@ -1,7 +1,7 @@
 /** @jsxImportSource preact */
 import { useState } from "preact/hooks";
 import { formatCounted, formatWritten } from "../model/format";
-import { isBranch, type Json, numberIn, pointerOf } from "../model/json";
+import { isBranch, type Json, numberIn, pointerOf, typeOf } from "../model/json";
 import { plotName } from "../model/plots";
 import { useFlash } from "./hooks";
 import { PlotButton } from "./PlotButton";
@@ -10,7 +10,7 @@ const SHOWN_MAX = 100;
 const OPEN_DEPTH = 2;
 const OPEN_CHILDREN_MAX = 30;
 
-/** A JSON value as a tree whose numbers can be plotted. */
+/** A JSON value as a tree whose numbers can be plotted. Typed leaves have their types beside them. */
 export function JsonTree({ id, json }: { id: string; json: Json }) {
   return (
     <div class="tree">
@@ -88,7 +88,17 @@ function Item({ id, json, path, name }: NodeProps & { name: string }) {
   );
 }
 
-function Leaf({ id, json, path }: NodeProps) {
+function Leaf(props: NodeProps) {
+  const type = typeOf(props.json) ?? "";
+  return (
+    <>
+      <PlainLeaf {...props} />
+      {type !== "" && <span class="rest"> {type}</span>}
+    </>
+  );
+}
+
+function PlainLeaf({ id, json, path }: NodeProps) {
   const text = isBranch(json) ? "" : String(json);
   const flash = useFlash(text);
   if (numberIn(json) !== null) {

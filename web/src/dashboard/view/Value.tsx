@@ -4,6 +4,7 @@ import { byteLength, hexOf, textOf } from "../model/bytes";
 import { formatBytes } from "../model/format";
 import { isBranch, type Json, parseJson } from "../model/json";
 import type { Header } from "../model/operations";
+import { textOfJson } from "../model/value";
 import { CopyButton } from "./CopyButton";
 import { JsonTree } from "./JsonTree";
 
@@ -14,11 +15,12 @@ const NAMES = { tree: "Tree", raw: "Raw", hex: "Hex" } as const;
 type Form = keyof typeof NAMES;
 
 /** A value as a tree, as text and as bytes, which can be copied. */
-export function Value({ id, raw }: { id: string; raw: string }) {
+export function Value(props: { id: string; raw: string; typed: Json | undefined }) {
+  const { id, raw, typed } = props;
   const [chosen, choose] = useState<Form | null>(null);
-  if (raw === "") return <p class="note">The value is empty.</p>;
-  const text = textOf(raw);
-  const json = text === null ? undefined : parseJson(text);
+  if (raw === "" && typed === undefined) return <p class="note">The value is empty.</p>;
+  const text = typed === undefined ? textOf(raw) : textOfJson(typed);
+  const json = typed ?? (text === null ? undefined : parseJson(text));
   const forms = formsOf(text, json);
   const form = forms.find((one) => one === chosen) ?? forms[0] ?? "hex";
   return (

@@ -1,6 +1,6 @@
 import { hexOf, labelOf, textOf } from "../model/bytes";
 import { formatAge, formatRate, formatWritten } from "../model/format";
-import { type Piece, preview } from "../model/json";
+import { type Piece, preview, previewOfJson } from "../model/json";
 import { TABLE_RATE_MAX } from "../model/limits";
 import { NEVER, rateOf } from "../model/rates";
 import { plotName } from "../model/plots";
@@ -126,7 +126,7 @@ class RowElement {
       this.plotted = scene.plotted;
       const fresh = row.flashMs > paintedMs;
       if (fresh) this.litMs = now;
-      this.write(previewOf(row.raw), row.id, scene.plotted, fresh, other);
+      this.write(previewOf(row), row.id, scene.plotted, fresh, other);
     }
     if (other || slow) {
       const rate = row.score === NEVER ? 0 : rateOf(row.score, now, scene.sinceMs);
@@ -219,7 +219,8 @@ function textOfPiece({ text, role, pointer }: Piece): string {
   return role === "number" ? formatWritten(text, pointer ?? "") : text;
 }
 
-function previewOf(raw: string): Piece[] {
+function previewOf({ raw, json }: Row): Piece[] {
+  if (json !== undefined) return previewOfJson(json, PIECES_MAX);
   const text = textOf(raw);
   if (text === null) return [{ text: hexOf(raw, HEX_BYTES_MAX), role: "rest" }];
   return text === "" ? [{ text: "empty", role: "rest" }] : preview(text, PIECES_MAX);

@@ -1,0 +1,27 @@
+import { textOf } from "./bytes";
+import { type Json, parseJson, WrittenNumber, TypedText } from "./json";
+
+/** A value as it arrives: its bytes, and what its schema makes of them. */
+export interface Recorded {
+  /** Base64; null if the key was deleted. */
+  readonly raw: string | null;
+  /** Undefined without a schema, and for a value that cannot be decoded. */
+  readonly json?: Json | undefined;
+}
+
+/** Returns a value as JSON; undefined if it is none. */
+export function jsonOf({ raw, json }: Recorded): Json | undefined {
+  if (json !== undefined) return json;
+  const text = raw === null ? null : textOf(raw);
+  return text === null ? undefined : parseJson(text);
+}
+
+/** Returns typed data as text, to be copied. */
+export function textOfJson(json: Json): string {
+  return JSON.stringify(
+    json,
+    (_name, value: unknown) =>
+      value instanceof WrittenNumber || value instanceof TypedText ? value.source : value,
+    2,
+  );
+}

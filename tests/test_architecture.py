@@ -68,7 +68,7 @@ LIBRARIES: dict[str, set[str]] = {
     "psutil": {"demo"},
     "strawberry": {"api", "executor"},
     "graphql": {"api", "cli", "executor"},
-    "fastavro": {"formats"},
+    "fastavro": {"demo", "formats"},
     "google": {"formats"},
     "grpc_tools": {"formats"},
     "jsonschema_rs": {"formats"},

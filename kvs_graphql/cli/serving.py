@@ -116,7 +116,7 @@ def _command() -> str:
 
 
 _TWO_TABLES = """{ cpuEntries { edges { node { key busy: json(pointer: "/percent") } } } \
-processesEntries { edges { node { name: json(pointer: "/name") } } } }"""
+processesEntries { edges { node { data { name cpu_percent started } } } } }"""
 _WELCOME = """
 kvs-graphql serves live figures of this machine from an embedded Kafka broker ({broker}).
 

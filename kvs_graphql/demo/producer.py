@@ -8,10 +8,10 @@ import threading
 import time
 from collections.abc import Callable
 
-import orjson
 from confluent_kafka import KafkaError, Message, Producer
 
 from kvs_graphql.demo.figures import Change, Figures, Place
+from kvs_graphql.demo.values import value_of
 
 # A topic may drop old records, as the embedded broker does, so each key is written again this often.
 REFRESH_SECONDS = 60.0
@@ -31,7 +31,8 @@ async def publish_figures(bootstrap_servers: str, prefix: str, interval_seconds:
 
     A figure that is gone becomes a tombstone.
 
-    Keys and values are those of `kvs_graphql.demo.figures`, in UTF-8 and JSON, and partitioned as Java and aiokafka do.
+    Keys and values are those of `kvs_graphql.demo.figures`, in UTF-8 and JSON, those of `processes` in Avro. They are
+    partitioned as Java and aiokafka do.
     Once per interval, starting after the first one, the changed figures are written and acknowledged by all replicas.
     A record that Kafka does not accept within 10 s is logged as a warning and written again with its current value.
     Two machines must not share topics, since their keys are the same.
@@ -94,7 +95,7 @@ def _write(producer: Producer, prefix: str, changes: list[Change], stop: threadi
         return report
 
     for place, figure in changes:
-        value = None if figure is None else orjson.dumps(figure)
+        value = None if figure is None else value_of(place.table, figure)
         producer.produce(topic_of(prefix, place.table), value, place.key.encode(), on_delivery=reporter(place))
     while producer.flush(STOP_SECONDS_MAX) and not stop.is_set():
         continue

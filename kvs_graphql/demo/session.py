@@ -9,6 +9,7 @@ from typing import Any
 from kvs_graphql.demo.broker import EmbeddedBroker
 from kvs_graphql.demo.figures import TABLES
 from kvs_graphql.demo.producer import publish_figures, topic_of
+from kvs_graphql.demo.values import SCHEMAS
 
 _PREFIX = "machine"
 _PARTITIONS = 2
@@ -26,7 +27,9 @@ class Catalog:
 @asynccontextmanager
 async def figures_topics() -> AsyncIterator[Catalog]:
     """Run a broker whose topics receive figures while the context is open."""
-    tables = {table: {"topic": topic_of(_PREFIX, table)} for table in TABLES}
+    tables: dict[str, dict[str, Any]] = {table: {"topic": topic_of(_PREFIX, table)} for table in TABLES}
+    for table, schema in SCHEMAS.items():
+        tables[table] |= {"value": "avro", "schema": schema}
     async with EmbeddedBroker() as broker:
         for settings in tables.values():
             broker.create_topic(settings["topic"], _PARTITIONS)

@@ -236,3 +236,4 @@ async def test_the_demo_suggests_a_query_over_two_tables_that_works(tmp_path: Pa
         body = (await line_of(process.stdout, r"-d '(.*)'")).group(1)
         data = (await http.post(url, content=body, headers={"content-type": "application/json"})).json()["data"]
     assert set(data) == {"cpuEntries", "processesEntries"}
+    assert all(edge["node"]["data"]["name"] for edge in data["processesEntries"]["edges"])

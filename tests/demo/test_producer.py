@@ -7,7 +7,10 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from io import BytesIO
+from typing import Any
 
+import fastavro
 import orjson
 import pytest
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
@@ -18,6 +21,7 @@ from kvs_graphql.demo import figures, producer
 from kvs_graphql.demo.broker import EmbeddedBroker
 from kvs_graphql.demo.figures import TABLES, Place
 from kvs_graphql.demo.producer import publish_figures, topic_of
+from kvs_graphql.demo.values import SCHEMAS
 from tests.deadline import SECONDS_MAX
 
 INTERVAL_SECONDS = 0.05
@@ -42,6 +46,14 @@ async def prefix(broker: EmbeddedBroker, request: pytest.FixtureRequest) -> str:
 def create_topics(broker: EmbeddedBroker, prefix: str) -> None:
     for table in TABLES:
         broker.create_topic(topic_of(prefix, table), PARTITIONS)
+
+
+def figure_of(record: ConsumerRecord) -> Any:
+    """The value of a record, in the form of its table."""
+    schema = SCHEMAS.get(record.topic.rpartition(".")[2])
+    if schema is None:
+        return orjson.loads(record.value)
+    return fastavro.schemaless_reader(BytesIO(record.value), fastavro.schema.load_schema(str(schema)), None)
 
 
 def python(*arguments: str) -> subprocess.Popen[bytes]:
@@ -108,12 +120,12 @@ async def logged(level: int) -> AsyncIterator[asyncio.Event]:
         logger.removeHandler(handler)
 
 
-async def test_the_topics_contain_the_figures_as_json(broker: EmbeddedBroker, prefix: str) -> None:
+async def test_the_topics_contain_the_figures_as_json_and_avro(broker: EmbeddedBroker, prefix: str) -> None:
     expected = {("cpu", "0"), ("filesystems", "/"), *(("system", key) for key in ("memory", "load", "uptime"))}
     async with published(broker.bootstrap_servers, prefix), records_of(broker.bootstrap_servers, prefix) as consumer:
         async for record in consumer:
             expected.discard(place_of(record))
-            assert record.value is None or isinstance(orjson.loads(record.value), dict)
+            assert record.value is None or isinstance(figure_of(record), dict)
             if not expected:
                 break
 

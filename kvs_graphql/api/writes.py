@@ -38,30 +38,8 @@ MUTATION = (
 
 def mutation_fields(types: TableTypes) -> list[StrawberryField]:
     """The fields that write to one table."""
-    table, write_of = types.table, types.write_of
-    key_of, adapted, typed = types.keys.of_argument, types.keys.adapted, types.data
-    has_encodings = types.keys.encodings is not None
-
-    async def shown(context: Operation, written: Write) -> Any:
-        if types.needs_schemas:
-            await types.prepare([written.record])
-        return write_of(written, context.json_values)
-
-    async def found(context: Operation, key: Any, encoding: Encoding) -> tuple[list[bytes], list[Record | None]]:
-        wanted = types.keys.wanted(context, [key], encoding)
-        return wanted.all, await context.reads(table).get_many(wanted.all)
-
-    async def key_to_set(context: Operation, key: Any, encoding: Encoding) -> bytes:
-        """The encoding that is there; of a key that is not, that of the served schema."""
-        encodings, records = await found(context, key, encoding)
-        there = latest_of(record for record in records if record is not None and record.value is not None)
-        return encodings[0] if there is None else there.key
-
-    async def keys_to_delete(context: Operation, key: Any, encoding: Encoding) -> list[bytes]:
-        """All encodings that are there, that of the served schema last, which is deleted in any case."""
-        encodings, records = await found(context, key, encoding)
-        there = [record.key for record in records if record is not None and record.value is not None]
-        return [*(one for one in there if one != encodings[0]), encodings[0]]
+    table, targets = types.table, _Targets(types)
+    adapted, typed, shown = types.keys.adapted, types.data, targets.shown
 
     async def set_value(
         self: Any,
@@ -74,7 +52,7 @@ def mutation_fields(types: TableTypes) -> list[StrawberryField]:
     ) -> Any:
         context = info.context
         content = decode_value(value, value_encoding)
-        target = await key_to_set(context, key, key_encoding) if has_encodings else key_of(context, key, key_encoding)
+        target = await targets.to_set(context, key, key_encoding)
         return await shown(context, await context.writes(table).set(target, content, _headers(headers or ())))
 
     async def set_data(
@@ -88,16 +66,13 @@ def mutation_fields(types: TableTypes) -> list[StrawberryField]:
         assert typed is not None
         context = info.context
         content = typed.encode(data)
-        target = await key_to_set(context, key, key_encoding) if has_encodings else key_of(context, key, key_encoding)
+        target = await targets.to_set(context, key, key_encoding)
         return await shown(context, await context.writes(table).set(target, content, _headers(headers or ())))
 
     async def delete(self: Any, info: OperationInfo, key: str, key_encoding: EncodingArgument = Encoding.UTF8) -> Any:
         context = info.context
-        if has_encodings:
-            for other in await keys_to_delete(context, key, key_encoding):
-                written = await context.writes(table).delete(other)
-        else:
-            written = await context.writes(table).delete(key_of(context, key, key_encoding))
+        for target in await targets.to_delete(context, key, key_encoding):
+            written = await context.writes(table).delete(target)
         return await shown(context, written)
 
     return [
@@ -121,6 +96,41 @@ def mutation_fields(types: TableTypes) -> list[StrawberryField]:
             directives=[Cost(weight="10")],
         ),
     ]
+
+
+class _Targets:
+    """Which encodings of a key a write goes to; without a registry's framing there is one, and nothing is read."""
+
+    def __init__(self, types: TableTypes) -> None:
+        self._types = types
+        self._keys = types.keys
+
+    async def to_set(self, context: Operation, key: Any, encoding: Encoding) -> bytes:
+        """The encoding that is there; of a key that is not, that of the served schema."""
+        if self._keys.encodings is None:
+            return self._keys.of_argument(context, key, encoding)
+        encodings, there = await self._there(context, key, encoding)
+        latest = latest_of(there)
+        return encodings[0] if latest is None else latest.key
+
+    async def to_delete(self, context: Operation, key: Any, encoding: Encoding) -> list[bytes]:
+        """All encodings that are there, and last that of the served schema, which is deleted in any case."""
+        if self._keys.encodings is None:
+            return [self._keys.of_argument(context, key, encoding)]
+        encodings, there = await self._there(context, key, encoding)
+        return [*(record.key for record in there if record.key != encodings[0]), encodings[0]]
+
+    async def shown(self, context: Operation, written: Write) -> Any:
+        """A write as clients see it."""
+        if self._types.needs_schemas:
+            await self._types.prepare([written.record])
+        return self._types.write_of(written, context.json_values)
+
+    async def _there(self, context: Operation, key: Any, encoding: Encoding) -> tuple[list[bytes], list[Record]]:
+        """All encodings of a key, and the records of those that have a value."""
+        wanted = self._keys.wanted(context, [key], encoding)
+        records = await context.reads(self._types.table).get_many(wanted.all)
+        return wanted.all, [record for record in records if record is not None and record.value is not None]
 
 
 def _headers(headers: Iterable[HeaderInput]) -> Headers:

@@ -16,6 +16,15 @@ _KEPT_BYTES_MIN = 4_096
 _KEPT_BYTES_MAX = 2 * 1_048_576
 
 
+def check_size(value: bytes, limit: int, otherwise: str) -> None:
+    """Raises: LimitExceeded: A value is too large to be parsed; `otherwise` says how to ask for it instead."""
+    if len(value) > limit:
+        message = (
+            f"The value has {len(value)} bytes; the limit of KVS_JSON_BYTES_MAX is {limit}: ask for it {otherwise}."
+        )
+        raise LimitExceeded(message, limit=limit, setting="KVS_JSON_BYTES_MAX")
+
+
 def _value_of(record: Record) -> bytes:
     return record.value or b""
 
@@ -74,11 +83,7 @@ class JsonValues:
         return parsed
 
     def _parse(self, value: bytes) -> ExactJson:
-        if len(value) > (limit := self._bytes_max):
-            message = (
-                f"The value has {len(value)} bytes; the limit of KVS_JSON_BYTES_MAX is {limit}: ask for it as text."
-            )
-            raise LimitExceeded(message, limit=limit, setting="KVS_JSON_BYTES_MAX")
+        check_size(value, self._bytes_max, "as text")
         try:
             return ExactJson(value)
         except NotJsonText as error:

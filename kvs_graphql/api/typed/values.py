@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from kvs_graphql.api.json_values import JsonValues
+from kvs_graphql.api.json_values import JsonValues, check_size
 from kvs_graphql.formats import TableFormats
 from kvs_graphql.records import Record
 
@@ -13,6 +13,7 @@ class TypedValues:
     def __init__(self, formats: TableFormats, json_bytes_max: int) -> None:
         assert formats.value is not None
         self._format = formats.value
+        self._bytes_max = json_bytes_max
         self._last: tuple[Record | None, Any] = (None, None)
         self.json = JsonValues(json_bytes_max, lambda record: self._format.as_json(self.data(record)))
 
@@ -21,6 +22,7 @@ class TypedValues:
 
         Raises:
             Undecodable: Its bytes are not what their schema says, or the schema is not known.
+            LimitExceeded: It is too large to be decoded.
         """
         last, decoded = self._last
         if last is record:
@@ -28,6 +30,7 @@ class TypedValues:
         raw = record.value
         if raw is None:
             return None
+        check_size(raw, self._bytes_max, "as BASE64 or HEX")
         decoded = self._format.decode(raw)
         self._last = record, decoded
         return decoded

@@ -96,10 +96,13 @@ def record(key: str, value: bytes | None, offset: int) -> Record:
 
 @asynccontextmanager
 async def orders(
-    directory: Path, *values: bytes | None, executor: Callable[..., Executor] = Executor
+    directory: Path,
+    *values: bytes | None,
+    executor: Callable[..., Executor] = Executor,
+    bytes_max: int = 100_000,
 ) -> AsyncIterator[Application]:
     """A table of orders with these values, whose keys are their numbers."""
-    schema = build_schema({"orders": True}, {"orders": formats()}, json_bytes_max=100_000)
+    schema = build_schema({"orders": True}, {"orders": formats()}, json_bytes_max=bytes_max)
     records = [record(str(number), value, number) for number, value in enumerate(values)]
     async with open_application(directory, records, schema=schema, executor=executor, name="orders") as application:
         yield application
@@ -162,3 +165,14 @@ async def test_subscribers_get_typed_data(tmp_path: Path, executor: type[Executo
         None,
         {"id_": "second", "payment": {"__typename": "OrdersOrderVoucherValue"}},
     ]
+
+
+@BACK_ENDS
+async def test_a_value_beyond_the_limit_is_not_decoded(tmp_path: Path, executor: type[Executor]) -> None:
+    small = order(id="a")
+    async with orders(tmp_path, small, order(id="ab"), executor=executor, bytes_max=len(small)) as application:
+        answer = await application.query('{ ordersValues(keys: ["0", "1"]) { data { id_ } json } }')
+    assert [one["data"] for one in answer["data"]["ordersValues"]] == [{"id_": "a"}, None]
+    assert {(error["extensions"]["code"], error["extensions"]["setting"]) for error in answer["errors"]} == {
+        ("LIMIT_EXCEEDED", "KVS_JSON_BYTES_MAX")
+    }

@@ -78,7 +78,7 @@ async def test_the_dashboard_is_live_behind_a_proxy_that_loses_websockets_and_sa
     visitor: "Visitor", embedded_broker: EmbeddedBroker, tmp_path: Path, proxy: dict[str, bool], remedy: str
 ) -> None:
     async with (
-        serving_topic(embedded_broker, tmp_path, (b"oven", b'{"degrees": 180}')) as topic,
+        serving_topic(embedded_broker, tmp_path, (b"oven", b'{"degrees": 180}'), allowed_hosts=("upstream",)) as topic,
         line_to(topic.served.run.url, (), **proxy) as line,
         visitor.dashboard(line.url, "?plot=oven~~/degrees", allowed="/graphql") as dashboard,
     ):
@@ -102,7 +102,7 @@ async def test_subscriptions_in_graphiql_work_behind_a_proxy_that_loses_websocke
     visitor: "Visitor", embedded_broker: EmbeddedBroker, tmp_path: Path, proxy: dict[str, bool], remedy: str
 ) -> None:
     async with (
-        serving_topic(embedded_broker, tmp_path, (b"oven", b"180")) as topic,
+        serving_topic(embedded_broker, tmp_path, (b"oven", b"180"), allowed_hosts=("upstream",)) as topic,
         line_to(topic.served.run.url, (), **proxy) as line,
         visitor.graphiql(line.url, f"?{urlencode({'query': WATCH})}", allowed="WebSocket") as graphiql,
     ):

@@ -345,7 +345,7 @@ async def test_connection_whose_request_head_does_not_end_is_closed(
         embedded_broker.bootstrap_servers, embedded_topic, tmp_path, request_head_seconds_max=0.2
     ) as served:
         url = httpx.URL(served.run.url)
-        for begun in (b"", b"GET /graphql HT", b"GET /healthz HTTP/1.1\r\nhost: here\r\n"):
+        for begun in (b"", b"GET /graphql HT", b"GET /healthz HTTP/1.1\r\nhost: localhost\r\n"):
             reader, writer = await asyncio.open_connection(url.host, url.port)
             writer.write(begun)
             async with asyncio.timeout(SECONDS_MAX):
@@ -365,7 +365,9 @@ async def test_operation_whose_body_does_not_end_is_refused(
         for framing in (b"content-length: 100", b"transfer-encoding: chunked"):
             reader, writer = await asyncio.open_connection(url.host, url.port)
             writer.write(
-                b"POST /graphql HTTP/1.1\r\nhost: here\r\ncontent-type: application/json\r\n" + framing + b"\r\n\r\n"
+                b"POST /graphql HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n"
+                + framing
+                + b"\r\n\r\n"
             )
             async with asyncio.timeout(SECONDS_MAX):
                 head, _, body = (await reader.read()).partition(b"\r\n\r\n")

@@ -192,7 +192,7 @@ async def test_files_of_removed_tables_are_kept_and_named(
 
 
 def test_configuration_in_the_readme_is_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (block,) = re.findall(r"```toml\n(.*?)```", README.read_text(), re.DOTALL)
+    block = re.findall(r"```toml\n(.*?)```", README.read_text(), re.DOTALL)[0]
     (tmp_path / "service.toml").write_text(block)
     monkeypatch.setenv("KVS_CONFIG", str(tmp_path / "service.toml"))
     catalog = load_settings().catalog

@@ -216,7 +216,10 @@ def is_enough(found: str, document: str) -> bool:
     """Whether a subscription has shown what it can: some end by themselves, and only `updates` see the sentinel."""
     if '"errors"' in found or '"complete"' in found or "event: complete" in found:
         return True
-    return (SENTINEL in found or '"PROGRESS"' in found) if "Updates" in document else '"data"' in found
+    if "Updates" not in document:
+        return '"data"' in found
+    # Who sees the changes of a key gets no PROGRESS while they follow each other fast.
+    return MARK in found or SENTINEL in found or '"PROGRESS"' in found
 
 
 @asynccontextmanager

@@ -59,7 +59,7 @@ class TableTypes:
     def preparation(
         self, records_of: Callable[[Any], Iterable[Record | None]]
     ) -> Callable[[Any], Awaitable[None]] | None:
-        """What is to be awaited before an event is shown that has these records; None for nothing."""
+        """What to await before showing an event that has these records; None for nothing."""
         if not self.needs_schemas:
             return None
         return lambda event: self.prepare(records_of(event))

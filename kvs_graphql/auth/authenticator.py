@@ -1,4 +1,4 @@
-"""From a token to the principal that it is of. What was verified is remembered until it expires."""
+"""From a token to its principal. Verified tokens are remembered until they expire."""
 
 import hashlib
 import time

@@ -1,4 +1,4 @@
-"""What is refused before anything else is done, on every path and transport."""
+"""Refuses requests before anything else is done with them, on every path and transport."""
 
 import asyncio
 

@@ -218,7 +218,7 @@ def is_enough(found: str, document: str) -> bool:
         return True
     if "Updates" not in document:
         return '"data"' in found
-    # Who sees the changes of a key gets no PROGRESS while they follow each other fast.
+    # A client that sees a key's changes gets no PROGRESS while they follow each other fast.
     return MARK in found or SENTINEL in found or '"PROGRESS"' in found
 
 

@@ -32,7 +32,7 @@ class Names:
     types: dict[AvroType, str] = field(default_factory=dict)
     """Of records, enums, the choices of unions, and the entries of maps."""
     wrappers: dict[tuple[Union, str], str] = field(default_factory=dict)
-    """Of the structs around those types of a union that are no records with fields, by their labels."""
+    """The wrapper structs of a union, by the labels of the types that they wrap: those without fields."""
     members: dict[Union, dict[str, str]] = field(default_factory=dict)
     """Of the types of a union as the members of a choice, by their labels."""
     fields: dict[Record, dict[str, str]] = field(default_factory=dict)

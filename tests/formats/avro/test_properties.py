@@ -133,7 +133,7 @@ def test_any_bytes_are_decoded_or_undecodable(schema: Any, payload: bytes) -> No
 @EXAMPLES
 @given(st.data())
 def test_value_of_another_schema_is_read_unless_the_schema_cannot_be_read(draws: st.DataObject) -> None:
-    """What is called readable is read, and as the reader's shape says."""
+    """A reader that is said to read a writer reads its values, in the reader's shape."""
     writing = draws.draw(schemas(count(), 2))
     reading = draws.draw(st.one_of(schemas(count(), 2), changed(writing)))
     value, _ = draws.draw(values(writing))

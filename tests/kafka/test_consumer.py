@@ -1,4 +1,4 @@
-"""The consumer waits for Kafka, for however long it takes, and ends when it is told to."""
+"""The consumer waits for Kafka as long as it takes, and ends when it is cancelled."""
 
 import asyncio
 from collections.abc import AsyncIterator

@@ -1,7 +1,7 @@
 """Follows the versions of a subject: adopts new ones, and keeps what is served whatever the registry does."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import structlog
@@ -77,14 +77,6 @@ class Follower:
         self._distrusted = False
         if served is not None:
             self._meanings[served.id] = meaning_of(served.schema)
-
-    async def adoptions(self, poll_seconds: float) -> AsyncIterator[Version]:
-        """Yield the version to serve whenever it changes, with a look at the registry every so many seconds."""
-        while True:
-            version = await self.look()
-            if version is not None:
-                yield version
-            await asyncio.sleep(poll_seconds)
 
     async def look(self) -> Version | None:
         """Look at the registry once. Return the version to serve from now on; None where it is the same as before.

@@ -97,14 +97,11 @@ async def test_field_takes_its_own_part_of_a_cursor_and_refuses_one_without(serv
     async with connect(served.run.url) as client, AsyncExitStack() as stack:
         watch = "subscription($after: Cursor) { ordersUpdates(after: $after) { kind key cursor } }"
         events = await stack.enter_async_context(aclosing(client.subscribe(watch, {"after": both})))
-        await put(served, "orderItems", "b", "2")
-        last = await put(served, "orders", "b", "2")
-        seen = list[Any]()
         async with asyncio.timeout(SECONDS_MAX):
-            async for data in events:
-                seen.append(data["ordersUpdates"])
-                if seen[-1]["kind"] == "SET":
-                    break
+            seen = [(await anext(events))["ordersUpdates"]]
+            await put(served, "orderItems", "b", "2")
+            last = await put(served, "orders", "b", "2")
+            seen.append((await anext(events))["ordersUpdates"])
     assert [(update["kind"], update["key"]) for update in seen] == [("LIVE", None), ("SET", "b")]
     assert decode_cursor(seen[-1]["cursor"], "orders").positions == decode_cursor(last, "orders").positions
 

@@ -4,6 +4,7 @@ import json
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from kvs_graphql.formats.errors import BadSchema, one_line
 from kvs_graphql.formats.shapes import Shape
 
 
@@ -16,6 +17,24 @@ class SchemaText:
     text: str
     references: tuple[tuple[str, "SchemaText"], ...] = ()
     """By the name that the text uses: a full name of Avro, a path of Protobuf, a URI of JSON Schema."""
+
+    def all_references(self) -> dict[str, str]:
+        """The names and texts of all that the schema refers to, at any depth.
+
+        Raises:
+            BadSchema: Two texts have the same name.
+        """
+        found = dict[str, str]()
+        pending = [self]
+        seen = {id(self)}
+        while pending:
+            for name, referred in pending.pop().references:
+                if found.setdefault(name, referred.text) != referred.text:
+                    raise BadSchema(f"the schema refers to two texts as {one_line(name)}")
+                if id(referred) not in seen:
+                    seen.add(id(referred))
+                    pending.append(referred)
+        return found
 
 
 def schema_to_json(schema: SchemaText) -> str:

@@ -25,6 +25,9 @@ Stream = Callable[[ResultSink], Awaitable[Outcome | Refusal]]
 _WITHOUT_END = (Outcome.STOPPING, Outcome.SUPERSEDED)
 """After these, the client asks again."""
 
+_UNBUFFERED = [(b"cache-control", b"no-cache, no-transform"), (b"x-accel-buffering", b"no")]
+"""Proxies pass on what they get at once."""
+
 
 class Framing(Protocol):
     """How results stand in the body of a response."""
@@ -44,12 +47,7 @@ class Framing(Protocol):
 class EventFraming:
     """graphql-sse in its distinct connections mode."""
 
-    headers: ClassVar = [
-        (b"content-type", b"text/event-stream"),
-        (b"cache-control", b"no-cache, no-transform"),
-        (b"x-accel-buffering", b"no"),
-        *ANSWER_HEADERS,
-    ]
+    headers: ClassVar = [(b"content-type", b"text/event-stream"), *_UNBUFFERED, *ANSWER_HEADERS]
     with_token = True
     begin = b""
     heartbeat = b": ping\n\n"
@@ -66,8 +64,7 @@ class MultipartFraming:
 
     headers: ClassVar = [
         (b"content-type", b"multipart/mixed;boundary=graphql;subscriptionSpec=1.0"),
-        (b"cache-control", b"no-cache, no-transform"),
-        (b"x-accel-buffering", b"no"),
+        *_UNBUFFERED,
         *ANSWER_HEADERS,
     ]
     with_token = False

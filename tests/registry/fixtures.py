@@ -1,6 +1,6 @@
 """Fixtures with a real schema registry, registered in `tests/conftest.py`."""
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from uuid import uuid4
 
 import pytest
@@ -8,6 +8,7 @@ import pytest
 from tests.kafka.fixtures import require
 from tests.kafka.jars import java
 from tests.registry.apicurio import Apicurio, registry_files
+from tests.registry.front import Front, front_of
 
 
 @pytest.fixture(scope="session")
@@ -29,3 +30,10 @@ def apicurio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Apicurio]:
 def subject() -> str:
     """A subject that no other test uses. It is not there yet."""
     return f"subject-{uuid4().hex}"
+
+
+@pytest.fixture
+async def front() -> AsyncIterator[Front]:
+    """A registry of a test's own, that answers as the test says."""
+    async with front_of() as front:
+        yield front

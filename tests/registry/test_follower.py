@@ -18,22 +18,14 @@ from kvs_graphql.registry import (
     Version,
     open_registry,
 )
-from tests.deadline import NEVER_SECONDS, SECONDS_MAX
 from tests.registry.apicurio import Apicurio
-from tests.registry.front import Front, Request, answering, answering_by_path, front_of, sending
+from tests.registry.failures import PATIENT
+from tests.registry.front import Front, Request, answering, answering_by_path, sending
 from tests.registry.readers import avro, cannot_read, record
-
-LIMITS = RegistryLimits(seconds_max=SECONDS_MAX, failure_seconds=NEVER_SECONDS)
-
-
-@pytest.fixture
-async def front() -> AsyncIterator[Front]:
-    async with front_of() as front:
-        yield front
 
 
 @asynccontextmanager
-async def following(front: Front, limits: RegistryLimits = LIMITS, **options: Any) -> AsyncIterator[Follower]:
+async def following(front: Front, limits: RegistryLimits = PATIENT, **options: Any) -> AsyncIterator[Follower]:
     async with open_registry(RegistryConnection(front.url), limits) as registry:
         yield Follower(registry, "orders", cannot_read, **options)
 
@@ -56,7 +48,7 @@ A, A_B, C = record("a"), record("a", b=0), record("c")
 async def test_new_version_is_adopted_without_a_restart(apicurio: Apicurio, subject: str, mode: str) -> None:
     apicurio.register(subject, A)
     apicurio.set_compatibility(subject, mode)
-    async with open_registry(RegistryConnection(apicurio.url), LIMITS) as registry:
+    async with open_registry(RegistryConnection(apicurio.url), PATIENT) as registry:
         follower = Follower(registry, subject, cannot_read)
         first = await follower.look()
         assert first is not None
@@ -74,7 +66,7 @@ async def test_version_that_cannot_read_the_others_is_not_adopted_until_they_are
     apicurio.register(subject, A)
     apicurio.set_compatibility(subject, "NONE")
     apicurio.register(subject, C)
-    async with open_registry(RegistryConnection(apicurio.url), LIMITS) as registry:
+    async with open_registry(RegistryConnection(apicurio.url), PATIENT) as registry:
         follower = Follower(registry, subject, cannot_read)
         first = await follower.look()
         assert first is not None
@@ -90,7 +82,7 @@ async def test_version_that_cannot_read_the_others_is_not_adopted_until_they_are
 @pytest.mark.kafka
 async def test_subject_that_vanishes_leaves_what_is_served(apicurio: Apicurio, subject: str) -> None:
     apicurio.register(subject, A)
-    async with open_registry(RegistryConnection(apicurio.url), LIMITS) as registry:
+    async with open_registry(RegistryConnection(apicurio.url), PATIENT) as registry:
         follower = Follower(registry, subject, cannot_read)
         served = await follower.look()
         apicurio.delete_subject(subject)
@@ -111,7 +103,7 @@ async def test_look_that_finds_nothing_new_takes_one_request_and_decides_nothing
         return cannot_read(reader, writer)
 
     front.behave(answering_by_path(registered(v1=(11, A), v2=(12, A_B))))
-    async with open_registry(RegistryConnection(front.url), LIMITS) as registry:
+    async with open_registry(RegistryConnection(front.url), PATIENT) as registry:
         follower = Follower(registry, "orders", count)
         assert await follower.look() is not None
         front.requests.clear()
@@ -216,7 +208,7 @@ async def test_same_schema_in_another_layout_is_the_same(front: Front) -> None:
 
 async def test_version_that_is_too_large_is_not_adopted_and_hinders_no_other(front: Front) -> None:
     front.behave(answering_by_path(registered(v1=(11, A), v2=(12, record("a" * 10_000)))))
-    async with following(front, replace(LIMITS, schema_bytes_max=1_000)) as follower:
+    async with following(front, replace(PATIENT, schema_bytes_max=1_000)) as follower:
         found = await follower.look()
         assert found is not None
         assert found.number == 1
@@ -255,7 +247,7 @@ async def test_pinned_version_is_served_also_where_it_was_deleted(front: Front) 
 @pytest.mark.parametrize("limit", ["versions_max", "cache_bytes_max"])
 async def test_least_versions_that_are_looked_at_are_the_newest_one(front: Front, limit: str) -> None:
     front.behave(answering_by_path(registered(v1=(11, A), v2=(12, C))))
-    async with following(front, replace(LIMITS, **{limit: 1})) as follower:
+    async with following(front, replace(PATIENT, **{limit: 1})) as follower:
         found = await follower.look()
         assert found is not None
         assert (found.number, follower.state.unseen) == (2, 1)

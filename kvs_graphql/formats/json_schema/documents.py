@@ -1,6 +1,5 @@
 """The documents of a schema, and what its references lead to. Nothing is ever fetched."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote, urldefrag, urljoin
@@ -42,7 +41,7 @@ class Documents:
         self._id = "id" if isinstance(root, dict) and str(root.get("$schema")).startswith(_DRAFT_4) else "$id"
         base = self._base_of(root, "")
         self.root = Place(root, base)
-        for name, text in _references(schema):
+        for name, text in schema.all_references().items():
             document = _parsed(text, f"the reference {one_line(name)}")
             address = _joined(base, name)[0]
             self._add(document, self._base_of(document, address))
@@ -130,21 +129,6 @@ def _joined(base: str, reference: str) -> tuple[str, str]:
     except ValueError:
         raise BadSchema(f"{one_line(reference)} is not an address") from None
     return url, fragment
-
-
-def _references(schema: SchemaText) -> Iterator[tuple[str, str]]:
-    """The names and texts of all that a schema refers to, each once."""
-    found: dict[str, str] = {}
-    pending = [schema]
-    seen = {id(schema)}
-    while pending:
-        for name, referred in pending.pop().references:
-            if found.setdefault(name, referred.text) != referred.text:
-                raise BadSchema(f"the schema refers to two texts as {one_line(name)}")
-            if id(referred) not in seen:
-                seen.add(id(referred))
-                pending.append(referred)
-    yield from found.items()
 
 
 def _parsed(text: str, what: str) -> Any:

@@ -9,7 +9,6 @@ import binascii
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -67,27 +66,16 @@ def compile_schema(schema: SchemaText, limits: FormatLimits) -> Compiled:
         BadSchema: protoc refuses the schema, or takes too long for it.
     """
     require_size(schema, limits)
-    texts = dict(_references(schema))
-    return _compiled(schema.text, tuple(sorted(texts.items())))
+    return _compiled(schema.text, tuple(sorted(_imports(schema).items())))
 
 
-def _references(schema: SchemaText) -> Iterator[tuple[str, str]]:
-    """The paths and texts of all that a schema refers to, apart from what belongs to Protobuf itself."""
-    found: dict[str, str] = {}
-    pending = [schema]
-    seen = {id(schema)}
-    while pending:
-        for path, referred in pending.pop().references:
-            if found.setdefault(path, referred.text) != referred.text:
-                raise BadSchema(f"the schema refers to two texts as {one_line(path)}")
-            if id(referred) not in seen:
-                seen.add(id(referred))
-                pending.append(referred)
-    for path, text in found.items():
+def _imports(schema: SchemaText) -> dict[str, str]:
+    """The paths and texts of all that a schema imports, apart from what belongs to Protobuf itself."""
+    found = schema.all_references()
+    for path in found:
         if not all(map(_PATH_PART.fullmatch, path.split("/"))):
             raise BadSchema(f"{one_line(path)!r} is not a path of an import")
-        if not path.startswith(_OWN_TYPES):
-            yield path, text
+    return {path: text for path, text in found.items() if not path.startswith(_OWN_TYPES)}
 
 
 @lru_cache(maxsize=32)  # A service compiles the schema that it serves twice, and others when they come again.

@@ -84,6 +84,8 @@ class SharedReads:
 class _Asked:
     """What one field of the request asks for, at which cursor, and how long it waits for that."""
 
+    keys: Sequence[bytes] | None
+    """The entries of all fields are read together: one that several of them name is read once. None: no entries."""
     queries: Callable[[ReadBytes], tuple[Query[Any], ...]]
     wanted: Cursor | None
     seconds_max: float
@@ -125,7 +127,7 @@ class Reads:
             self.cursor, found, usage.size_bytes = await self._shared.coalesced.get_many(self._access, keys)
             if not isinstance(found, TooManyBytes):
                 return found
-        (found,) = await self._run(wait, lambda within: (get_many(keys, within),))
+        (found,) = await self._run(wait, keys=keys)
         records: list[Record | None] = self._whole(found)
         return records
 
@@ -188,10 +190,17 @@ class Reads:
             return (query,)
         return query, count_prefix(limits.counted_entries_max, prefix, within_bytes)
 
-    async def _run(self, wait: Wait, queries: Callable[[ReadBytes], tuple[Query[Any], ...]]) -> list[Any]:
+    async def _run(
+        self,
+        wait: Wait,
+        queries: Callable[[ReadBytes], tuple[Query[Any], ...]] = lambda _: (),
+        *,
+        keys: Sequence[bytes] | None = None,
+    ) -> list[Any]:
+        """Run queries, and read the entries of keys, with those of the request's other fields."""
         seconds_max = self._shared.limits.wait_seconds(wait.seconds_max)
         wanted = None if wait.at_least is None else self._shared.limits.cursor(wait.at_least, self._shared.table)
-        asked = _Asked(queries, wanted, 0.0 if wanted is None else seconds_max)
+        asked = _Asked(keys, queries, wanted, 0.0 if wanted is None else seconds_max)
         if self._single_field:
             (answer,) = await self._answer([asked])
             if isinstance(answer, Exception):
@@ -206,9 +215,16 @@ class Reads:
         at_least, foreign = self._shared.at_least, set[Cursor]()
         if wanted := [field.wanted for field in asked if field.wanted is not None]:
             foreign = await at_least.wait(wanted, max(field.seconds_max for field in asked))
-        self.cursor, found = await self._read(lambda within: [field.queries(within) for field in asked])
+        keys = [key for field in asked for key in field.keys or ()]
+        self.cursor, ((entries,), *found) = await self._read(
+            lambda within: [(get_many(keys, within),), *(field.queries(within) for field in asked)]
+        )
         answers: list[list[Any] | Exception] = []
+        start = 0
         for field, results in zip(asked, found, strict=True):
+            if field.keys is not None:
+                begin, start = start, start + len(field.keys)
+                results.append(entries if isinstance(entries, TooManyBytes) else entries[begin:start])
             failure = None if field.wanted is None else at_least.failure(field.wanted, self.cursor, foreign)
             answers.append(failure or results)
         return answers

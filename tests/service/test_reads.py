@@ -9,9 +9,13 @@ from pathlib import Path
 import pytest
 from aiokafka import AIOKafkaProducer
 
+from kvs_graphql.access import ANYONE
 from kvs_graphql.client import connect
 from kvs_graphql.cursor import decode_cursor
 from kvs_graphql.demo.broker import EmbeddedBroker
+from kvs_graphql.records import Record
+from kvs_graphql.service import Usage
+from tests.applications import open_application
 from tests.serving import ServedTopic, serving_topic
 
 HISTORY = """
@@ -80,6 +84,19 @@ async def writing_continuously(topic: ServedTopic, *values: bytes | None) -> Asy
             yield
         finally:
             ended.set()
+
+
+async def test_record_that_several_fields_name_is_held_once(tmp_path: Path) -> None:
+    records = [Record(b"%d" % n, b"value", 0, n, None, None) for n in range(3)]
+    async with open_application(tmp_path, records) as application:
+        reads = application.table.served.reads(ANYONE, Usage())
+        both, none, one = await asyncio.gather(
+            reads.get_many([b"0", b"absent", b"2"]), reads.get_many([]), reads.get_many([b"2", b"1"])
+        )
+    assert [record and record.key for record in both] == [b"0", None, b"2"]
+    assert [record and record.key for record in one] == [b"2", b"1"]
+    assert none == []
+    assert both[2] is one[0]
 
 
 async def test_answer_that_read_nothing_has_no_cursor(topic: ServedTopic) -> None:

@@ -13,6 +13,7 @@ from kvs_graphql.auth.grants import Granting
 from kvs_graphql.auth.jwts import JwtVerifier
 from kvs_graphql.auth.tokens import StaticTokens
 from kvs_graphql.errors import Unauthenticated
+from kvs_graphql.throttle import Throttle
 
 log = structlog.get_logger(__name__)
 
@@ -51,7 +52,7 @@ class Authenticator:
         self._clock = clock
         # By their hashes: so a token takes little memory, and is nowhere in it.
         self._known: LRUCache[bytes, _Known] = LRUCache(tokens_cached_max)
-        self._next_log = 0.0
+        self._log = Throttle(_LOG_SECONDS)
 
     async def run(self) -> None:
         """Keep the keys of the issuer current."""
@@ -100,7 +101,5 @@ class Authenticator:
         return Access(str(claims.get("sub", "")), self._granting.of_claims(claims), expires_at)
 
     def _log_refused(self, reason: object) -> None:
-        now = time.monotonic()
-        if now >= self._next_log:
-            self._next_log = now + _LOG_SECONDS
+        if self._log.allow():
             log.info("refused a token", reason=reason)

@@ -1,7 +1,5 @@
 """Refuses requests before anything else is done with them, on every path and transport."""
 
-import asyncio
-
 import structlog
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
@@ -9,6 +7,7 @@ from starlette.types import Scope
 
 from kvs_graphql.errors import LimitExceeded
 from kvs_graphql.executor import Executor
+from kvs_graphql.throttle import Throttle
 from kvs_graphql.web.clients import ClientAddresses
 from kvs_graphql.web.hosts import Hosts, is_address
 from kvs_graphql.web.rates import RequestRates
@@ -38,7 +37,7 @@ class Edge:
         self._rates = rates
         self._addresses = addresses
         self._probed = frozenset(prefix + path for prefix in ("", root_path) for path in _PROBED)
-        self._next_log = 0.0
+        self._log = Throttle(_LOG_SECONDS)
 
     def refusal(self, scope: Scope) -> Response | None:
         """The answer to a request that does not come in. One without Host is let in: a browser cannot leave it out."""
@@ -61,10 +60,7 @@ class Edge:
         return scope["path"] in self._probed and is_address(host)
 
     def _refuse_host(self, scope: Scope, host: bytes) -> Response:
-        now = asyncio.get_running_loop().time()
-        if now >= self._next_log:
-            # For the operator of a proxy, but not for each of many attempts.
-            self._next_log = now + _LOG_SECONDS
+        if self._log.allow():  # For the operator of a proxy.
             log.warning(
                 "refused for its Host header",
                 host=host.decode("latin-1")[:_LOGGED_CHARACTERS_MAX],

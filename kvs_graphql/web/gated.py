@@ -24,7 +24,7 @@ class GatedHttp:
         try:
             scope[ACCESS] = await (gate.access_by_get(scope) if scope["method"] == "GET" else gate.access(scope))
         except Unauthenticated as error:
-            if not http.is_page(scope):
+            if not http.is_for_all(scope):
                 await gate.refuse(scope, error)(scope, receive, send)
                 return
         else:

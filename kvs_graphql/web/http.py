@@ -5,6 +5,7 @@ from dataclasses import replace
 from functools import partial
 from typing import NamedTuple, NoReturn
 
+import structlog
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
@@ -12,6 +13,7 @@ from starlette.types import Receive, Scope, Send
 from kvs_graphql.access import ANYONE, Access
 from kvs_graphql.api import Connection
 from kvs_graphql.executor import Executed, Executor, Given, Outcome, PreparedOperation, Refusal, Request, ResultSink
+from kvs_graphql.throttle import Throttle
 from kvs_graphql.web.authentication import ACCESS
 from kvs_graphql.web.connections import Connections
 from kvs_graphql.web.direct import DIRECT_EXTENSION
@@ -23,6 +25,8 @@ from kvs_graphql.web.requests import read_body, request_of_address, request_of_b
 from kvs_graphql.web.responses import answer_messages, error_response
 from kvs_graphql.web.streams import END, EventFraming, Framing, MultipartFraming, send_stream
 
+log = structlog.get_logger(__name__)
+
 _FRAMINGS: dict[MediaType, Framing] = {
     MediaType.EVENT_STREAM: EventFraming(),
     MediaType.MULTIPART: MultipartFraming(),
@@ -32,6 +36,8 @@ _ACCEPT = f"The Accept header must allow {' or '.join(ANSWERS)}."
 _METHODS = "Use GET or POST. There is no single connection mode: each event stream carries one subscription."
 _OTHER_ORIGIN = "A page of another origin may not ask by GET, unless KVS_CORS_ORIGINS has its origin."
 _NOTHING_MORE = Response(status_code=204, headers={name.decode(): value.decode() for name, value in ANSWER_HEADERS})
+_NO_UPGRADE = "This is the handshake of a WebSocket without its Upgrade: the proxy must pass Upgrade and Connection."
+_LOG_SECONDS = 60.0
 _TRANSPORTS = {MediaType.EVENT_STREAM: "sse", MediaType.MULTIPART: "multipart"}
 
 
@@ -57,6 +63,7 @@ class GraphQLOverHttp:
         self._asks = asks
         self._request_bytes_max = request_bytes_max
         self._heartbeat_seconds = heartbeat_seconds
+        self._log = Throttle(_LOG_SECONDS)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = _headers(scope)
@@ -97,9 +104,11 @@ class GraphQLOverHttp:
         for message in messages:
             await send(message)
 
-    def is_page(self, scope: Scope) -> bool:
-        """Whether a browser gets a page, of which nobody has to be known."""
-        return scope["method"] == "GET" and self._pages.graphiql(_headers(scope).accept) is not None
+    def is_for_all(self, scope: Scope) -> bool:
+        """Whether the answer tells nothing of tables: a page, or that a proxy has lost a WebSocket."""
+        if scope["method"] != "GET":
+            return False
+        return _was_handshake(scope) or self._pages.graphiql(_headers(scope).accept) is not None
 
     def _of_body(self, body: bytes, headers: "_Headers") -> Request:
         """What a body asks for. Raises: HTTPException: It is no request of GraphQL."""
@@ -115,10 +124,14 @@ class GraphQLOverHttp:
         """The page for a browser; None if the request carries an operation.
 
         Raises:
-            HTTPException: 405: Its method is none of GraphQL's.
+            HTTPException: 405: Its method is none of GraphQL's. 426: A proxy has made it of a WebSocket's handshake.
         """
         if scope["method"] != "GET":
             raise HTTPException(405, _METHODS, {"Allow": "GET, POST"})
+        if _was_handshake(scope):
+            if self._log.allow():  # For the operator of the proxy.
+                log.warning("WebSocket without Upgrade", remedy="the proxy must pass Upgrade and Connection")
+            raise HTTPException(426, _NO_UPGRADE, {"Upgrade": "websocket"})
         return self._pages.graphiql(accept)
 
     async def _send_stream(
@@ -173,6 +186,11 @@ def _headers(scope: Scope) -> _Headers:
         elif name == b"last-event-id":
             last_event_id = value
     return _Headers(readable(accept), content_type, last_event_id)
+
+
+def _was_handshake(scope: Scope) -> bool:
+    """Whether a request was the handshake of a WebSocket before a proxy took its Upgrade."""
+    return any(name == b"sec-websocket-key" for name, _ in scope["headers"])
 
 
 def _media_type(prepared: PreparedOperation | Refusal, accept: str, method: str) -> MediaType:

@@ -22,6 +22,7 @@ from kvs_graphql.api import Connection
 from kvs_graphql.errors import LimitExceeded, Unauthenticated
 from kvs_graphql.executor import ClientGone, Executor, Given, Outcome, Payload, PreparedOperation, Refusal, Request
 from kvs_graphql.service import Flush
+from kvs_graphql.throttle import Throttle
 from kvs_graphql.web.authentication import Gate, has_authorization
 from kvs_graphql.web.connections import Connections
 from kvs_graphql.web.direct import DIRECT_EXTENSION, MessageWriter
@@ -302,7 +303,7 @@ class GraphQLWebSockets:
         self._executor = executor
         self._connections = connections
         self._options = options
-        self._next_log = 0.0
+        self._log = Throttle(_LOG_SECONDS)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         assert (await receive())["type"] == "websocket.connect"
@@ -334,10 +335,8 @@ class GraphQLWebSockets:
 
     def _log_refused_origin(self, scope: Scope) -> None:
         """Tell the operator, but not for each of many attempts."""
-        now = asyncio.get_running_loop().time()
-        if now < self._next_log:
+        if not self._log.allow():
             return
-        self._next_log = now + _LOG_SECONDS
         headers = _origin_and_host(scope)
         origin, host = (headers.get(name, "")[:_LOGGED_CHARACTERS_MAX] for name in (b"origin", b"host"))
         log.warning("WebSocket refused for its origin", origin=origin, host=host, remedy=_ORIGIN_REMEDY)

@@ -2,15 +2,19 @@
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
+from websockets.exceptions import InvalidStatus
 
+from kvs_graphql.auth import hash_of, new_token
 from kvs_graphql.demo.broker import EmbeddedBroker
 from tests.proxies.configurations import BARE
 from tests.proxies.conftest import Proxied, behind
 from tests.proxies.processes import NGINX_PROXY
 from tests.serving import Served, serving_topic
-from tests.transports import MULTIPART, SSE, UPDATES, WEBSOCKET, Transport, take, until_active
+from tests.transports import MULTIPART, SSE, UPDATES, WEBSOCKET, Transport, open_socket, take, until_active
 
 pytestmark = [pytest.mark.proxy, pytest.mark.asyncio(loop_scope="module")]
 
@@ -79,3 +83,23 @@ async def test_all_but_websockets_pass_nginx_with_its_defaults_alone(
         for transport in (SSE, MULTIPART):
             await assert_delivered_at_once(proxied, transport)
         assert (await proxied.served.http.get("graphql", headers=BROWSER)).status_code == 200
+
+
+@pytest.mark.parametrize("tokens", [False, True], ids=["open", "with tokens"])
+async def test_client_and_operator_learn_that_a_proxy_lost_a_websocket(
+    embedded_broker: EmbeddedBroker, tmp_path: Path, tokens: bool
+) -> None:
+    auth: dict[str, Any] = {"tokens": (f"ann:{hash_of(new_token())}",)} if tokens else {}
+    async with (
+        serving_topic(embedded_broker, tmp_path, **auth) as topic,
+        behind(NGINX_PROXY, BARE, topic, tmp_path) as proxied,
+    ):
+        with capture_logs() as logged:
+            for _ in range(2):
+                with pytest.raises(InvalidStatus) as refused:
+                    async with open_socket(proxied.served):
+                        pass
+                assert refused.value.response.status_code == 426
+                assert b"the proxy must pass Upgrade and Connection" in refused.value.response.body
+    (line,) = [line for line in logged if line["event"] == "WebSocket without Upgrade"]
+    assert line["remedy"] == "the proxy must pass Upgrade and Connection"

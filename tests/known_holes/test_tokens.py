@@ -38,6 +38,7 @@ def embedded(key_id: str | None) -> str:
 
 TOKENS = {
     "an extension that it says must be understood": signed({"alg": "ES256", "kid": "k", "crit": ["x"], "x": 1}),
+    "an extension that libraries know": signed({"alg": "ES256", "kid": "k", "crit": ["b64"], "b64": True}),
     "an extension, of none": signed({"alg": "ES256", "kid": "k", "crit": []}),
     "another algorithm than the one in its header": signed({"alg": "ES256", "kid": "strong"}, ISSUERS[1]),
     "an algorithm that is not allowed": signed({"alg": "ES384", "kid": "strong"}, ISSUERS[1]),

@@ -89,6 +89,9 @@ class Metrics:
             ["table", "outcome"],
             registry=registry,
         )
+        self.denials = Counter(
+            "kvs_denials", "Denials, by verb (read, write, status).", ["table", "verb"], registry=registry
+        )
         self.writes_in_flight = Gauge(
             "kvs_writes_in_flight", "Writes that Kafka has not acknowledged yet.", ["table"], registry=registry
         )
@@ -141,3 +144,5 @@ class TableMetrics:
         self.writes = partial(metrics.writes.labels, table)
         """By outcome."""
         self.writes_in_flight = metrics.writes_in_flight.labels(table)
+        self.denials = partial(metrics.denials.labels, table)
+        """By verb."""

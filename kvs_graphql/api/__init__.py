@@ -1,6 +1,7 @@
 """The GraphQL schema: types, roots, scalars, and what its resolvers have at hand."""
 
 from kvs_graphql.api.context import Connection, Operation
+from kvs_graphql.api.fields import rights_of_fields
 from kvs_graphql.api.json_values import JsonText, JsonValues
 from kvs_graphql.api.schema import build_schema, print_schema
 from kvs_graphql.api.sources import Source, token_of
@@ -13,5 +14,6 @@ __all__ = [
     "Source",
     "build_schema",
     "print_schema",
+    "rights_of_fields",
     "token_of",
 ]

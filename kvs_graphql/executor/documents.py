@@ -5,14 +5,17 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from enum import Enum, auto
+from itertools import chain
 from typing import Any, NamedTuple, TypeVar
 
 from cachetools import LRUCache
 from graphql import (
     DocumentNode,
+    FieldNode,
     FragmentDefinitionNode,
     GraphQLError,
     GraphQLSchema,
+    Node,
     OperationDefinitionNode,
     OperationType,
     ValidationRule,
@@ -53,6 +56,14 @@ class Refusal(NamedTuple):
 
     errors: list[GraphQLError]
     fault: Fault
+
+    @property
+    def field_names(self) -> set[str]:
+        """The names of the fields that the errors are about; of an operation, those at its root."""
+        nodes: set[Node] = set()
+        for node in chain.from_iterable(error.nodes or () for error in self.errors):
+            nodes.update(node.selection_set.selections if isinstance(node, OperationDefinitionNode) else [node])
+        return {node.name.value for node in nodes if isinstance(node, FieldNode)}
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from kvs_graphql.feed import Update, kind_of
 from kvs_graphql.records import Positions, Record, advance, merge, position_in
 from kvs_graphql.service.batch_loader import BatchLoader
 from kvs_graphql.service.coalesced import CoalescedReads
+from kvs_graphql.service.denials import Denials
 from kvs_graphql.service.limits import ServiceLimits
 from kvs_graphql.service.restricted import hidden, looked_up
 from kvs_graphql.service.status import StatusReader, TableStatus
@@ -76,6 +77,7 @@ class SharedReads:
     coalesced: CoalescedReads
     at_least: AtLeast
     statuses: StatusReader
+    denials: Denials
     small_read_bytes_max: int
     """A request reads no more before there is room for a large operation."""
 
@@ -276,7 +278,13 @@ class RestrictedReads(Reads):
 
     async def get_many(self, keys: Sequence[bytes], wait: Wait = NO_WAIT) -> list[Record | None]:
         """The entry of each key that may be read, in order; None for the others."""
+        self._shared.denials.add_keys(self._access, self._prefixes, keys)
         return hidden(self._prefixes, keys, await super().get_many(looked_up(self._prefixes, keys), wait))
+
+    async def page(self, asked: PageRequest, wait: Wait = NO_WAIT) -> Page:
+        """A page of the entries that may be read."""
+        self._shared.denials.add_prefix(self._access, self._prefixes, asked.prefix)
+        return await super().page(asked, wait)
 
     async def history(self, key: bytes, last: int, until: Cursor | None) -> Iterator[Update]:
         """The last changes of a key that may be read."""

@@ -10,13 +10,14 @@ from kvs_graphql.cursor_validation import CursorValidator
 from kvs_graphql.feed import Feed, Sink, Update
 from kvs_graphql.records import Interest, Record
 from kvs_graphql.service.coalesced import CoalescedReads, read_keys
+from kvs_graphql.service.denials import Denials
 from kvs_graphql.service.limits import ServiceLimits
 from kvs_graphql.service.reads import SMALL_READ_BYTES_MAX, Reads, RestrictedReads, SharedReads
 from kvs_graphql.service.restricted import hidden, looked_up, restricted
 from kvs_graphql.service.status import Readiness, StatusReader
 from kvs_graphql.service.usage import Usage
 from kvs_graphql.service.waits import AtLeast
-from kvs_graphql.service.writes import Producer, Writes
+from kvs_graphql.service.writes import Producer, WriteRights, Writes
 from kvs_graphql.state import Lifecycle
 from kvs_graphql.store import Store, TooManyBytes
 from kvs_graphql.watch import Quotas, Start, Watch, arguments_bytes
@@ -50,6 +51,7 @@ class Table:
         """Empty for the only table of a service without a catalog."""
         self.required = required
         self.limits = limits
+        self.denials = Denials(feed.table)
         self._store = store
         self._feed = feed
         self._lifecycle = lifecycle
@@ -69,6 +71,7 @@ class Table:
             CoalescedReads(small),
             AtLeast(feed, self._validator, lifecycle),
             StatusReader(self.name, topic, lifecycle),
+            self.denials,
             small_bytes_max,
         )
 
@@ -86,7 +89,10 @@ class Table:
         """The writes of one request, in order. Only where the service takes any."""
         assert self._producer is not None
         grants = access.grants
-        rights = None if grants is None else tuple(grants.prefixes(v, self.name) for v in (Verb.WRITE, Verb.READ))
+        rights = None
+        if grants is not None:
+            write, read = (grants.prefixes(verb, self.name) for verb in (Verb.WRITE, Verb.READ))
+            rights = WriteRights(write, read, lambda: self.denials.add(access, Verb.WRITE))
         return Writes(
             self._producer,
             self._store,
@@ -116,7 +122,9 @@ class Table:
             Unavailable: The service is stopping, or its table cannot be read.
         """
         if access.grants is not None:
-            interest = restricted(access.grants.prefixes(Verb.READ, self.name), interest)
+            prefixes = access.grants.prefixes(Verb.READ, self.name)
+            self.denials.add_interest(access, prefixes, interest)
+            interest = restricted(prefixes, interest)
         return Watch(self._store, self._feed, interest, self._quotas, self._validator).updates(start, sink)
 
     def latest(
@@ -151,6 +159,7 @@ class Table:
         shown: tuple[bytes, array[int]] | None = None
         interest, keys = Interest(frozenset(asked)), asked
         if prefixes is not None:
+            self.denials.add_keys(access, prefixes, asked)
             interest, keys = restricted(prefixes, interest), looked_up(prefixes, asked)
         with (
             self._quotas.arguments.held(arguments_bytes(interest)),

@@ -1,7 +1,7 @@
 """The writes of one request: to Kafka, in the order of its fields, and never straight into the table."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from time import time
 from typing import Protocol
@@ -43,6 +43,18 @@ class Write:
     """Whether its principal may read the entry."""
 
 
+@dataclass(frozen=True, slots=True)
+class WriteRights:
+    """What the principal of a request may write."""
+
+    writable: tuple[bytes, ...]
+    """The prefixes of the keys that it may write."""
+    readable: tuple[bytes, ...]
+    """Those of the keys that it may read."""
+    denied: Callable[[], None]
+    """Called for each write of another key."""
+
+
 class Writes:
     """Made by `Service.writes`, for one request. Writes go to Kafka in the order in which they are called."""
 
@@ -54,11 +66,11 @@ class Writes:
         *,
         value_bytes_max: int,
         empty_tombstones: bool = False,
-        rights: tuple[tuple[bytes, ...], ...] | None = None,
+        rights: WriteRights | None = None,
     ) -> None:
         """`empty_tombstones` where the table stores an empty value for a record without one.
 
-        `rights` has the prefixes of the keys that may be written, and of those that may be read; None for all.
+        `rights` is None for the right to everything.
         """
         self._rights = rights
         self._producer = producer
@@ -114,7 +126,8 @@ class Writes:
 
     def _check_right(self, key: bytes) -> None:
         """Raises: Forbidden: The principal may not write the key, whether it is there or not."""
-        if self._rights is not None and not key.startswith(self._rights[0]):
+        if self._rights is not None and not key.startswith(self._rights.writable):
+            self._rights.denied()
             raise Forbidden("This principal may not write that key.")
 
     def _check_size(self, write: Outgoing) -> None:
@@ -138,7 +151,7 @@ class Writes:
         record = Record(write.key, value, own.partition, own.offset, own.timestamp_ms, headers)
         cursor = Cursor(here.topic_id, positions, (), epochs, here.table)
         self.cursor = cursor if self.cursor is None else _later(self.cursor, cursor)
-        return Write(record, cursor, self._rights is None or write.key.startswith(self._rights[1]))
+        return Write(record, cursor, self._rights is None or write.key.startswith(self._rights.readable))
 
 
 def _later(one: Cursor, other: Cursor) -> Cursor:

@@ -145,6 +145,7 @@ async def open_table(
             required=own.required,
             empty_tombstones=empty_tombstones,
         )
+        table.denials.listen(lambda verb: measured.denials(verb.value).inc())
         consumer = Consumer(
             connection,
             own.topic,

@@ -139,7 +139,10 @@ def _other_routes(
 
     async def print_metrics(request: Request) -> Response:
         access: Access = request.scope.get(ACCESS, ANYONE)
-        if not access.allows_all(Verb.STATUS, catalog.tables):
+        denied = [table for name, table in catalog.tables.items() if not access.allows(Verb.STATUS, name)]
+        if denied:
+            for table in denied:
+                table.denials.add(access, Verb.STATUS)
             raise HTTPException(403, "The metrics need the right to the status of all tables.")
         return Response(metrics.render(), media_type=CONTENT_TYPE)
 

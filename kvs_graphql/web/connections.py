@@ -12,6 +12,7 @@ from kvs_graphql.metrics import Metrics
 from kvs_graphql.service import Catalog
 from kvs_graphql.turns import Turns
 from kvs_graphql.web.clients import ClientAddresses
+from kvs_graphql.web.denials import HiddenFields
 from kvs_graphql.web.kept import KeptRequests
 from kvs_graphql.web.rates import RequestRates
 from kvs_graphql.web.slots import Slots
@@ -33,6 +34,7 @@ class Connections:
         self._catalog = catalog
         self._metrics = metrics
         self._slots = slots
+        self.hidden_fields = HiddenFields(catalog)
         self.kept = KeptRequests(catalog.arguments)
         self.starts = Turns(_STARTS_PER_ROUND)
         """Those who start a subscription take turns: clients may ask for thousands at once."""

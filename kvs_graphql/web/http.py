@@ -84,6 +84,8 @@ class GraphQLOverHttp:
             prepared = await executor.prepare_aside(request) if aside else executor.prepare(request)
             variables = request.variables
             del request
+            if self._asks and isinstance(prepared, Refusal):
+                self._connections.hidden_fields.count(scope[ACCESS], prepared)
             media_type = _media_type(prepared, headers.accept, scope["method"])
             if media_type in _FRAMINGS:
                 await self._send_stream(media_type, prepared, variables, headers, scope, receive, send)

@@ -120,6 +120,7 @@ class GraphQLSocket:
         self._expires: float | None = None
         self._kept = connections.kept
         self._starts = connections.starts
+        self._hidden_fields = connections.hidden_fields
         self._rate = rate
         self._options = options
         self._receive = receive
@@ -236,6 +237,7 @@ class GraphQLSocket:
         outcome: Outcome | Refusal
         try:
             if isinstance(prepared, Refusal):
+                self._hidden_fields.count(connection.access, prepared)
                 outcome = prepared
             else:
                 sink = _SocketSink(identity, self._send, self._writer)

@@ -5,6 +5,7 @@ argument that these tests do not know fails them: whoever adds one says what it 
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -77,6 +78,10 @@ ARGUMENTS: dict[str, list[Any]] = {
     "encoding": [None],
     "pointer": [None],
 }
+
+
+_RAN: Counter[tuple[str, str, str, str]] = Counter()
+"""How many documents were asked for, by principal, type of operation, field and transport."""
 
 
 @dataclass(frozen=True)
@@ -254,6 +259,7 @@ async def answers(service: Service, name: str, kind: str, field: str, transport:
         async with asyncio.timeout(SECONDS_MAX):
             ends = kind != "subscription"
             found.append(await answer(service, PRINCIPALS[name].token, transport, document, ends=ends))
+        _RAN[name, kind, field, transport] += 1
     return found
 
 
@@ -336,3 +342,22 @@ async def test_schema_metrics_and_readiness_are_what_the_principal_may_see(servi
     assert ("CustomersEntry" in introspected.text) is (name == "operator")
     assert (await http.get("/metrics", headers=headers)).status_code == (200 if name == "operator" else 403)
     assert ("tables" in (await http.get("/readyz", headers=headers)).json()) is (name == "operator")
+
+
+async def test_all_that_was_generated_ran(request: pytest.FixtureRequest) -> None:
+    """Counted by what ran, so that no list of cases can be empty or short without a word."""
+    chosen = [item for item in request.session.items if isinstance(item, pytest.Function)]
+    cases = [item.callspec.params for item in chosen if item.originalname == "test_nothing_of_a_forbidden_key_is_told"]
+    expected = {(one["name"], one["kind"], one["field"], one["transport"]) for one in cases}
+    ran = {one: number for one, number in _RAN.items() if one[0] in RESTRICTED}
+    assert ran.keys() == expected
+    fields, verbs = {one[1:3] for one in ran}, {grant.verb for one in ran for grant in PRINCIPALS[one[0]].grants.all}
+    transports, principals = {one[3] for one in ran}, {one[0] for one in ran}
+    print(
+        f"{len(fields)} root fields x {len(verbs)} verbs x {len(transports)} transports, for {len(principals)} "
+        f"principals: {len(ran)} cases, {sum(ran.values())} documents"
+    )
+    if len(cases) == len(RESTRICTED) * len(CASES):
+        assert fields == set(FIELDS)
+        assert verbs == set(Verb)
+        assert transports == {transport for names in TRANSPORTS.values() for transport in names}

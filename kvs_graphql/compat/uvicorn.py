@@ -11,6 +11,7 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import Enum, auto
+from typing import ClassVar
 
 import uvicorn
 from httptools import HttpParserError, HttpParserUpgrade
@@ -18,8 +19,22 @@ from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
-Response = RequestResponseCycle
-"""One request and its response. uvicorn has no public view of how far a response has come."""
+
+class Response(RequestResponseCycle):
+    """One request and its response. uvicorn has no public view of how far a response has come.
+
+    Where the application fails before it answers, uvicorn answers by itself (`send_500_response`).
+    """
+
+    def failure(self) -> tuple[list[tuple[bytes, bytes]], bytes]:
+        """The headers and the body of that answer."""
+        return [], b""
+
+    async def send_500_response(self) -> None:
+        headers, body = self.failure()
+        headers = [*headers, (b"content-length", b"%d" % len(body)), (b"connection", b"close")]
+        await self.send({"type": "http.response.start", "status": 500, "headers": headers})
+        await self.send({"type": "http.response.body", "body": body, "more_body": False})
 
 
 FIELD_BYTES_MIN = 32
@@ -81,9 +96,11 @@ class HttpConnection(HttpToolsProtocol, ClientConnection):
 
     uvicorn registers itself for httptools' callbacks (`on_message_begin`, `on_headers_complete`,
     `on_message_complete`), and makes the `RequestResponseCycle` of a request (`cycle`) in the second one; there is no
-    setting for a class of its own. Requests that wait for the one before them are in `pipeline`.
+    setting for a class of its own, so it gets its `response_class` afterwards. Requests that wait for the one before
+    them are in `pipeline`.
     """
 
+    response_class: ClassVar[type[Response]] = Response
     part = Part.NONE
     ignores_input = False
     """Whether whatever else arrives is to be ignored: `end_with` was called, or a WebSocket has taken over."""
@@ -133,6 +150,9 @@ class HttpConnection(HttpToolsProtocol, ClientConnection):
         response = self.cycle
         # An upgrade makes none: then this is the one of the request before, if there was any.
         if response is not None and response.scope is self.scope:
+            # Its task has not begun yet.
+            response.__class__ = self.response_class
+            assert isinstance(response, Response)
             self.responding(response)
 
     def on_message_complete(self) -> None:
@@ -218,7 +238,10 @@ class HttpConnection(HttpToolsProtocol, ClientConnection):
     def awaiting_body(self) -> Response | None:
         """The request that is not answered yet and whose body has not ended (`more_body`), if there is one."""
         response = self.cycle
-        return response if response is not None and response.more_body and not response.response_complete else None
+        if response is None or response.response_complete or not response.more_body:
+            return None
+        assert isinstance(response, Response)
+        return response
 
 
 def add_extension(response: Response, name: str, extension: object) -> None:

@@ -5,22 +5,50 @@ message has arrived.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from http import HTTPStatus
+from typing import Any, ClassVar
 
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.frames import Frame
-from websockets.http11 import Request
+from websockets.http11 import Request, Response
 from websockets.protocol import State
+from websockets.server import ServerProtocol
 
 from kvs_graphql.compat.uvicorn import ClientConnection
 
 _OPEN = State.OPEN
 
 
+class Handshake(ServerProtocol):
+    """websockets' Sans-I/O protocol, whose refusals all have some headers, whoever makes them.
+
+    websockets refuses handshakes of another form, and uvicorn those that its application does not accept.
+    """
+
+    refusal_headers: ClassVar[Mapping[str, str]] = {}
+
+    def send_response(self, response: Response) -> None:
+        if response.status_code != HTTPStatus.SWITCHING_PROTOCOLS:
+            for name, value in self.refusal_headers.items():
+                if name not in response.headers:
+                    response.headers[name] = value
+        super().send_response(response)
+
+
 class WebSocketConnection(WebSocketsSansIOProtocol, ClientConnection):
     """uvicorn's WebSocket connection over websockets' Sans-I/O protocol (`conn`), with hooks."""
 
+    handshake_class: ClassVar[type[Handshake]] = Handshake
     _unsent_pong: bytes = b""
+
+    def __init__(self, *args: Any, **arguments: Any) -> None:
+        super().__init__(*args, **arguments)
+        # uvicorn makes it without a hook.
+        self.conn.__class__ = self.handshake_class
+
+    def failure(self) -> tuple[Mapping[str, str], str]:
+        """The headers and the body of the answer where the application fails before it accepts or refuses."""
+        return {}, ""
 
     def admit(self, forwarded_for: Sequence[str]) -> bool:
         """Decide whether the handshake goes on, given its X-Forwarded-For; call `reject` before returning False."""
@@ -131,6 +159,11 @@ class WebSocketConnection(WebSocketsSansIOProtocol, ClientConnection):
         self.handshake_complete = self.close_sent = True
         self._write_frames()
         self.transport.close()
+
+    def send_500_response(self) -> None:
+        if not self.initial_response and not self.handshake_complete:
+            headers, body = self.failure()
+            self.reject(500, body, headers)
 
     def _write_frames(self) -> None:
         self.transport.write(b"".join(self.conn.data_to_send()))

@@ -251,6 +251,13 @@ class LimitedHttpConnection(Patience, ParsesSlices, HttpConnection):
 
 def http_protocol(shared: Shared) -> type[LimitedHttpConnection]:
     """Return the class of HTTP connections that share these limits."""
+    response = type("Response", (Response,), {"failure": lambda _: shared.refusals.failed()})
     writer = type("ChunkWriter", (ChunkWriter,), {"buffer_bytes_max": shared.limits.send_buffer_bytes_max})
-    names = {"shared": shared, "limits": shared.limits, "parsing": shared.parsing, "chunk_writer": writer}
+    names = {
+        "shared": shared,
+        "limits": shared.limits,
+        "parsing": shared.parsing,
+        "chunk_writer": writer,
+        "response_class": response,
+    }
     return type("HttpConnection", (LimitedHttpConnection,), names)

@@ -4,7 +4,7 @@ from http import HTTPStatus
 
 import orjson
 
-from kvs_graphql.errors import BadInput, KvsError, LimitExceeded
+from kvs_graphql.errors import BadInput, KvsError, LimitExceeded, Unavailable
 from kvs_graphql.metrics import Metrics
 from kvs_graphql.web.protection import ALL_HEADERS
 
@@ -12,6 +12,8 @@ RETRY_SECONDS = 10
 """When a client that found no free slot may try again."""
 
 PROTECTION = {name.decode(): value.decode() for name, value in ALL_HEADERS}
+
+_FAILED = Unavailable("The service failed, or it stopped before it could answer.")
 
 _PROTECTION_LINES = "".join(f"{name}: {value}\r\n" for name, value in PROTECTION.items())
 
@@ -34,6 +36,10 @@ class Refusals:
         """Return the response to what is not HTTP/1.1, or not a handshake of a WebSocket."""
         error = BadInput("Not a request in HTTP/1.1, or a handshake that is too long.")
         return self._response(HTTPStatus.BAD_REQUEST, error)
+
+    def failed(self) -> tuple[list[tuple[bytes, bytes]], bytes]:
+        """Return the headers and the body of the response to a request that the application did not answer."""
+        return [(b"content-type", b"application/json"), *ALL_HEADERS], self.body(_FAILED)
 
     def body(self, error: KvsError) -> bytes:
         """Return the body of a response."""

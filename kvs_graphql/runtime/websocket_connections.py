@@ -5,7 +5,7 @@ from asyncio import TimerHandle
 from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
-from kvs_graphql.compat.websockets import WebSocketConnection
+from kvs_graphql.compat.websockets import Handshake, WebSocketConnection
 from kvs_graphql.errors import LimitExceeded
 from kvs_graphql.runtime.limits import FAREWELL_SECONDS
 from kvs_graphql.runtime.parsing import SLICE_BYTES, ParsesSlices
@@ -85,9 +85,14 @@ class TextWriter:
             self._connection.transport.write(b"".join(taken))
 
 
+class _Handshake(Handshake):
+    refusal_headers = PROTECTION
+
+
 class LimitedWebSocketConnection(Patience, ParsesSlices, WebSocketConnection):
     """A WebSocket within limits. uvicorn's own `limit_concurrency` would refuse health checks, but no WebSockets."""
 
+    handshake_class = _Handshake
     opened: ClassVar[set[WebSocketConnection]]
     # The handshake comes whole, and within the limits of heads.
     whole_bytes_max = sys.maxsize
@@ -108,9 +113,13 @@ class LimitedWebSocketConnection(Patience, ParsesSlices, WebSocketConnection):
         if error is None:
             self.opened.add(self)
             return True
-        headers = {"Content-Type": "application/json", "Retry-After": str(RETRY_SECONDS), **PROTECTION}
+        headers = {"Content-Type": "application/json", "Retry-After": str(RETRY_SECONDS)}
         self.reject(503, self.shared.refusals.body(error).decode(), headers)
         return False
+
+    def failure(self) -> tuple[Mapping[str, str], str]:
+        _, body = self.shared.refusals.failed()
+        return {"Content-Type": "application/json"}, body.decode()
 
     def parse(self, data: bytes) -> None:
         self.feed(data)

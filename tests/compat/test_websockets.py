@@ -17,6 +17,7 @@ NAMES = (
     *("conn", "queue", "writable", "loop", "transport", "shutdown", "handshake_complete", "close_sent", "pong_timer"),
     *("handle_connect", "handle_ping", "handle_pong", "handle_cont", "frames", "read_paused", "receive"),
     *("keepalive_timeout", "stop_keepalive", "handshake_initiated", "resume_writing"),
+    *("send_500_response", "initial_response"),
 )
 
 
@@ -36,7 +37,7 @@ def test_uvicorns_websockets_have_no_names_of_this_project(name: str) -> None:
     assert not hasattr(connection, name), f"uvicorn's WebSocketsSansIOProtocol now has its own `{name}`: {MEND}"
 
 
-@pytest.mark.parametrize("name", ["reader", "current_size"])
+@pytest.mark.parametrize("name", ["reader", "current_size", "send_response", "reject"])
 def test_websockets_protocol_has_the_names_in_use(name: str) -> None:
     connection = unserved(WebSocketsSansIOProtocol)
     connection.loop.close()

@@ -34,7 +34,8 @@ def _as_it_is(value: Any) -> Any:
 def _int64(value: object) -> int:
     if isinstance(value, str) and _INTEGER.fullmatch(value):
         value = int(value)
-    if isinstance(value, int) and not isinstance(value, bool) and -(2**63) <= value < 2**63:
+    # Signed or not: the codec says which of them a field takes.
+    if isinstance(value, int) and not isinstance(value, bool) and -(2**63) <= value < 2**64:
         return value
     raise ValueError("Int64 must be a 64-bit integer, as a string or a number")
 
@@ -80,7 +81,9 @@ def _scalar(
 
 
 TYPED_SCALARS: dict[object, ScalarDefinition] = {
-    Int64: _scalar("Int64", "A 64-bit integer: a string of digits; as input, a number, too.", _int64),
+    Int64: _scalar(
+        "Int64", "A 64-bit integer, with a sign or without: a string of digits; as input, a number, too.", _int64
+    ),
     Decimal: _scalar("Decimal", "A decimal number with all its digits, as a string.", _decimal),
     Base64: _scalar("Base64", "Bytes, in base64.", _base64),
     Date: _scalar("Date", "A date, such as 2026-02-28.", _text),

@@ -8,9 +8,11 @@ from uuid import UUID
 import orjson
 
 from kvs_graphql.formats.errors import DoesNotFit, one_line
+from kvs_graphql.formats.json_schema.kinds import INT64_MAX
 from kvs_graphql.formats.json_schema.model import Entries, Items, Leaf, Model, Record, Union, Use, Words
 from kvs_graphql.formats.json_schema.names import Names
 from kvs_graphql.formats.json_schema.validation import Validator
+from kvs_graphql.formats.shapes import ScalarKind
 
 
 class Encoder:
@@ -54,6 +56,8 @@ class Encoder:
                 made = self._record(model, value, path)
             case Union():
                 made = self._member(model, value, path)
+            case Leaf(kind=ScalarKind.INT64) if isinstance(value, int) and value > INT64_MAX:
+                raise DoesNotFit(_at(path, "is an integer of more than 64 bits with its sign"))
             case Leaf():
                 made = str(value) if isinstance(value, UUID) else value
         return made

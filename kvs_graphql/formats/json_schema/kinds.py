@@ -7,6 +7,7 @@ from kvs_graphql.formats.json_schema.model import JSON, Leaf, Model
 from kvs_graphql.formats.shapes import ScalarKind
 
 INT_MIN, INT_MAX = -(2**31), 2**31 - 1
+INT64_MIN, INT64_MAX = -(2**63), 2**63 - 1
 _BOOLEAN, _FLOAT, _STRING = Leaf(ScalarKind.BOOLEAN), Leaf(ScalarKind.FLOAT), Leaf(ScalarKind.STRING)
 _INT, _INT64 = Leaf(ScalarKind.INT), Leaf(ScalarKind.INT64)
 _FORMATS = {

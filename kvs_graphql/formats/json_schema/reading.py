@@ -11,15 +11,14 @@ from typing import Any, TypeAlias
 import orjson
 
 from kvs_graphql.formats.errors import Undecodable
-from kvs_graphql.formats.json_schema.kinds import INT_MAX, INT_MIN
+from kvs_graphql.formats.json_schema.kinds import INT64_MAX, INT64_MIN, INT_MAX, INT_MIN
 from kvs_graphql.formats.json_schema.model import Entries, Items, Leaf, Model, Record, Union, Use, Words
 from kvs_graphql.formats.json_schema.text import Number, dumped
 from kvs_graphql.formats.shapes import ScalarKind
 
 Read: TypeAlias = Callable[[Any], Any]
 
-_INT64_MIN, _INT64_MAX = -(2**63), 2**63 - 1
-_INTEGERS = {ScalarKind.INT: (INT_MIN, INT_MAX), ScalarKind.INT64: (_INT64_MIN, _INT64_MAX)}
+_INTEGERS = {ScalarKind.INT: (INT_MIN, INT_MAX), ScalarKind.INT64: (INT64_MIN, INT64_MAX)}
 _EXACT_INTEGER_MAX = 2**53
 _WORDS = {bool: "true or false", str: "a string", dict: "an object", list: "a list"}
 _DATE = r"\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])"

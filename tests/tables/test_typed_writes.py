@@ -1,0 +1,52 @@
+"""Mutations of typed tables whose schemas come from files."""
+
+from pathlib import Path
+
+import orjson
+import pytest
+
+from kvs_graphql.demo.broker import EmbeddedBroker
+from kvs_graphql.state import State
+from tests.serving import serving_tables
+
+AVRO = orjson.dumps({"type": "record", "name": "N", "fields": [{"name": "n", "type": "long"}]}).decode()
+PROTOBUF = 'syntax = "proto3"; message N {{ {} n = 1; }}'
+WRAPPED = 'syntax = "proto3"; import "google/protobuf/wrappers.proto"; message N { google.protobuf.UInt64Value n = 1; }'
+JSON_SCHEMA = orjson.dumps({"type": "object", "properties": {"n": {"type": "integer"}}}).decode()
+SIGNED, UNSIGNED = (-(2**63), 2**63 - 1), (0, 2**64 - 1)
+
+
+@pytest.mark.parametrize(
+    ("form", "schema", "bounds"),
+    [
+        pytest.param("avro", AVRO, SIGNED, id="avro"),
+        pytest.param("json_schema", JSON_SCHEMA, SIGNED, id="json_schema"),
+        pytest.param("protobuf", PROTOBUF.format("sint64"), SIGNED, id="sint64"),
+        pytest.param("protobuf", PROTOBUF.format("uint64"), UNSIGNED, id="uint64"),
+        pytest.param("protobuf", PROTOBUF.format("fixed64"), UNSIGNED, id="fixed64"),
+        pytest.param("protobuf", WRAPPED, UNSIGNED, id="UInt64Value"),
+    ],
+)
+async def test_whole_numbers_of_64_bits_are_written_up_to_the_bounds_of_their_fields(
+    embedded_broker: EmbeddedBroker,
+    embedded_topic: str,
+    tmp_path: Path,
+    form: str,
+    schema: str,
+    bounds: tuple[int, int],
+) -> None:
+    file = tmp_path / "schema"
+    file.write_text(schema)
+    tables = {"orders": {"topic": embedded_topic, "value": form, "schema": file, "writes": True}}
+    document = 'mutation($n: Int64!) { ordersSet(key: "k", data: {n: $n}) { entry { data { n } json } } }'
+    async with serving_tables(embedded_broker.bootstrap_servers, tables, tmp_path) as served:
+        await served.state(State.LIVE, "orders")
+        for number in bounds:
+            for given in (number, str(number)):
+                found = (await served.data(document, n=given))["ordersSet"]["entry"]
+                assert found == {"data": {"n": str(number)}, "json": {"n": number}}
+        for number in (bounds[0] - 1, bounds[1] + 1):
+            (error,) = (await served.query(document, n=str(number)))["errors"]
+            assert error["extensions"]["code"] == "BAD_INPUT"
+            # What is no integer of 64 bits at all is refused with the variable.
+            assert "data.n" in error["message"] or "$n" in error["message"]

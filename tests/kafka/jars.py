@@ -11,10 +11,13 @@ from pathlib import Path
 
 from filelock import FileLock
 
+from tests.deadline import SECONDS_MAX
+
 POM = Path(__file__).with_name("pom.xml")
 REPOSITORY = Path(__file__).parents[2]
 JAVA_MAJOR_MIN = 17
 COPY_SECONDS_MAX = 600
+COPY_GOAL = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies"
 
 
 class KafkaMissing(Exception):
@@ -43,8 +46,34 @@ def jars() -> Path:
     Raises KafkaMissing if the jars are missing and Maven is missing or fails.
     """
     chosen = os.environ.get("KVS_KAFKA_JARS")
-    directory = Path(chosen).absolute() if chosen else _default_directory()
-    return filled(directory, _holds_broker, _copy)
+    if chosen:
+        return filled(Path(chosen).absolute(), _holds_broker, _copy_broker)
+    return jars_of(POM, "kafka")
+
+
+def jars_of(pom: Path, name: str) -> Path:
+    """Return the directory with the jars of all dependencies of a `pom.xml`: one in `.cache/NAME` for this version.
+
+    Raises KafkaMissing if they are missing, and Maven is missing or fails.
+    """
+    directory = REPOSITORY / ".cache" / name / f"jars-{hashlib.sha256(pom.read_bytes()).hexdigest()[:12]}"
+    return filled(directory, lambda complete: any(complete.glob("*.jar")), lambda made: _copy(pom, made))
+
+
+def run_source(source: Path, classes: Path, lines: str, *arguments: str) -> str:
+    """Run a Java program from its source with the jars of a directory and this input; return its output."""
+    # A program that runs for a moment is not worth the second compiler.
+    command = [java(), "-XX:TieredStopAtLevel=1", "-cp", f"{classes}{os.sep}*", str(source), *arguments]
+    run = subprocess.run(command, input=lines, capture_output=True, text=True, timeout=SECONDS_MAX, check=False)
+    assert run.returncode == 0, run.stderr
+    return run.stdout
+
+
+def java_compiler() -> None:
+    """Raise KafkaMissing if `java` is a runtime only, which runs no program from its source."""
+    modules = subprocess.run([java(), "--list-modules"], capture_output=True, text=True, check=True).stdout
+    if "jdk.compiler" not in modules:
+        raise KafkaMissing(f"{java()} is a runtime only: programs that tests run have to be compiled")
 
 
 def filled(directory: Path, is_complete: Callable[[Path], bool], fill: Callable[[Path], None]) -> Path:
@@ -84,19 +113,18 @@ def run_maven(*arguments: str, need: str) -> str:
     return output
 
 
-def _default_directory() -> Path:
-    return REPOSITORY / ".cache" / "kafka" / f"jars-{hashlib.sha256(POM.read_bytes()).hexdigest()[:12]}"
-
-
 def _holds_broker(directory: Path) -> bool:
     return any(directory.glob("kafka_2.13-*.jar"))
 
 
-def _copy(directory: Path) -> None:
-    goal = ["dependency:copy-dependencies", f"-DoutputDirectory={directory}"]
-    output = run_maven("-f", str(POM), *goal, need="KVS_KAFKA_JARS naming a directory of the broker's jars")
+def _copy_broker(directory: Path) -> None:
+    _copy(POM, directory)
     if not _holds_broker(directory):
-        raise KafkaMissing(f"Maven did not bring the broker's jars:\n{output}")
+        raise KafkaMissing("Maven did not bring the broker's jars")
+
+
+def _copy(pom: Path, directory: Path) -> None:
+    run_maven("-f", str(pom), COPY_GOAL, f"-DoutputDirectory={directory}", need=f"the jars of {pom.parent.name}")
 
 
 def _program(name: str, need: str) -> str:

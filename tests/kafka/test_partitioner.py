@@ -1,7 +1,5 @@
 """Keys go to the partitions that Kafka's own Java producer picks."""
 
-import os
-import subprocess
 from pathlib import Path
 from random import Random
 
@@ -11,7 +9,8 @@ from kvs_graphql.kafka.connection import KafkaConnection
 from kvs_graphql.kafka.producer import Producer, ProducerLimits
 from kvs_graphql.metrics import Metrics
 from kvs_graphql.state import Lifecycle
-from tests.kafka.jars import jars, java
+from tests.kafka.fixtures import require
+from tests.kafka.jars import jars, java_compiler, run_source
 
 pytestmark = pytest.mark.kafka
 
@@ -27,17 +26,11 @@ def partition_of(key: bytes, partitions: int) -> int:
 
 def javas_partitions(cases: list[tuple[int, bytes]]) -> list[int]:
     lines = "".join(f"{partitions} {key.hex()}\n" for partitions, key in cases)
-    command = [java(), "-cp", f"{jars()}{os.sep}*", str(SOURCE)]
-    run = subprocess.run(command, input=lines, capture_output=True, text=True, timeout=60, check=False)
-    assert run.returncode == 0, run.stderr
-    return [int(line) for line in run.stdout.split()]
+    return [int(line) for line in run_source(SOURCE, jars(), lines).split()]
 
 
-@pytest.mark.usefixtures("kafka_broker")
 def test_keys_go_to_the_partitions_that_javas_partitioner_picks() -> None:
-    modules = subprocess.run([java(), "--list-modules"], capture_output=True, text=True, timeout=60, check=True).stdout
-    if "jdk.compiler" not in modules and os.environ.get("KVS_REQUIRE_KAFKA") != "1":
-        pytest.skip("java here is a runtime only: the program that asks it has to be compiled")
+    require(jars, java_compiler)
     random = Random(11)
     keys = [b"", b"a", "clé/ключ/鍵".encode(), bytes(range(256)), b"\xff" * 7, b"\x80\x00\x7f"]
     keys += [random.randbytes(random.randrange(64)) for _ in range(2_000)]

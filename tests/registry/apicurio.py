@@ -37,6 +37,8 @@ class Apicurio:
         self._log = directory / "apicurio.log"
         self._port = free_port()
         self._process: GuardedProcess | None = None
+        self.own_url = f"http://{HOST}:{self._port}/apis/registry/v2"
+        """That of its own API, which Apicurio's serializers speak."""
         self.url = f"http://{HOST}:{self._port}/apis/ccompat/v7"
         self._http = httpx.Client(base_url=self.url, headers=CONTENT_TYPE, trust_env=False, timeout=SECONDS_MAX)
 

@@ -1,5 +1,6 @@
 """What the tests of several tables ask of a service."""
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import aclosing, asynccontextmanager
 from typing import Any
@@ -31,6 +32,14 @@ async def assert_equal_to_the_logs(served: Served, broker: KafkaBroker, topics: 
     """Wait for the end of each topic, and compare its table with it, key by key."""
     for table, topic in topics.items():
         await assert_equal_to_the_log(OneTable(served, table), broker, topic)
+
+
+async def until_ready(served: Served) -> None:
+    """Return once the service is ready: its tables have caught up, and their schemas are known."""
+    while True:
+        if (await served.http.get("/readyz")).status_code == 200:
+            return
+        await asyncio.sleep(0.01)
 
 
 async def put(served: Served, table: str, key: str, value: str) -> str:

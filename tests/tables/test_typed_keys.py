@@ -15,6 +15,7 @@ from confluent_kafka.serialization import MessageField, SerializationContext
 from kvs_graphql.demo.broker import EmbeddedBroker
 from tests.registry.apicurio import Apicurio
 from tests.serving import Served, produce, serving_tables
+from tests.tables.served import until_ready
 
 SOME_UUID = UUID("6f9619ff-8b86-d011-b42d-00cf4fc964ff")
 
@@ -83,14 +84,6 @@ async def encoded(client: SchemaRegistryClient, topic: str, schema: str) -> byte
     return written
 
 
-async def ready(served: Served) -> None:
-    """Return once all schemas are known."""
-    while True:
-        if (await served.http.get("/readyz")).status_code == 200:
-            return
-        await asyncio.sleep(0.01)
-
-
 async def shows(served: Served, document: str, value: str) -> None:
     """Return once an order has that value."""
     while True:
@@ -113,7 +106,7 @@ async def test_a_key_written_under_several_schemas_is_one_key(
     async with serving_tables(servers, tables, tmp_path, schema_registry=registry) as served:
         await served.applied(await produce(servers, topic, (new, b"1"), timestamp_ms=1_000), "orders")
         await served.applied(await produce(servers, topic, (old, b"2"), timestamp_ms=2_000), "orders")
-        await ready(served)
+        await until_ready(served)
         document = f"{{ ordersValue({key}) {{ value keyData {{ shop number }} }} }}"
         await shows(served, document, "2")
         assert (await served.data(document))["ordersValue"]["keyData"] == {"shop": "a", "number": 1}

@@ -71,9 +71,11 @@ class SchemaFormat:
         return self._codec.as_json(decoded)
 
     def _writer(self, schema_id: int) -> Any:
-        writer = self._writers.get(schema_id)
-        if writer is None:
-            raise Undecodable("the registry did not tell the schema")
+        try:
+            # JSON Schema has None for each: it reads without the writer's schema.
+            writer = self._writers[schema_id]
+        except KeyError:
+            raise Undecodable("the registry did not tell the schema") from None
         if isinstance(writer, Undecodable):
             raise writer
         return writer

@@ -16,13 +16,11 @@ _KEPT_BYTES_MIN = 4_096
 _KEPT_BYTES_MAX = 2 * 1_048_576
 
 
-def check_size(value: bytes, limit: int, otherwise: str) -> None:
+def check_size(value: bytes, setting: str, limit: int, otherwise: str) -> None:
     """Raises: LimitExceeded: A value is too large to be parsed; `otherwise` says how to ask for it instead."""
     if len(value) > limit:
-        message = (
-            f"The value has {len(value)} bytes; the limit of KVS_JSON_BYTES_MAX is {limit}: ask for it {otherwise}."
-        )
-        raise LimitExceeded(message, limit=limit, setting="KVS_JSON_BYTES_MAX")
+        message = f"The value has {len(value)} bytes; the limit of {setting} is {limit}: ask for it {otherwise}."
+        raise LimitExceeded(message, limit=limit, setting=setting)
 
 
 def _value_of(record: Record) -> bytes:
@@ -83,7 +81,7 @@ class JsonValues:
         return parsed
 
     def _parse(self, value: bytes) -> ExactJson:
-        check_size(value, self._bytes_max, "as text")
+        check_size(value, "KVS_JSON_BYTES_MAX", self._bytes_max, "as text")
         try:
             return ExactJson(value)
         except NotJsonText as error:

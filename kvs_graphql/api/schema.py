@@ -25,18 +25,19 @@ def build_schema(
     *,
     visible: Visible | None = None,
     json_bytes_max: int = 0,
+    data_bytes_max: int = 0,
 ) -> strawberry.Schema:
     """The schema of a service.
 
     `writable` has the names of its tables, and whether each takes writes; by default, there is one without a name that
     takes none. A schema without writes has no mutations at all. `formats` has those of tables with a schema, whose
-    values are shown as JSON up to that many bytes. `visible` is what one principal sees of it; None for all.
+    values are decoded, and shown as JSON, up to these bytes. `visible` is what one principal sees of it; None for all.
 
     Raises:
         BadSetting: Types of two tables have the same name.
     """
     tables = {
-        table: (table_types(table, (formats or {}).get(table, TEXT), json_bytes_max), writes)
+        table: (table_types(table, (formats or {}).get(table, TEXT), json_bytes_max, data_bytes_max), writes)
         for table, writes in (writable or {"": False}).items()
     }
     all_types = [types for name, (types, _) in tables.items() if visible is None or name in visible.read]

@@ -15,6 +15,7 @@ from kvs_graphql.api.keys import TEXT_KEYS, Keys, json_keys, typed_keys
 from kvs_graphql.api.typed.data import Data, json_field
 from kvs_graphql.api.typed.inputs import InputTypes
 from kvs_graphql.api.typed.outputs import OutputTypes
+from kvs_graphql.api.typed.values import TypedValues
 from kvs_graphql.api.types import AnyEntry, AnyRevision, AnyUpdate, AnyWrite, PageInfo
 from kvs_graphql.formats import TableFormats
 from kvs_graphql.records import Record
@@ -101,16 +102,22 @@ def id_prefix_of(table: str) -> bytes:
     return table.encode() + b"\0" if table else b""
 
 
-def table_types(table: str, formats: TableFormats = TEXT, json_bytes_max: int = 0) -> TableTypes:
+def table_types(
+    table: str, formats: TableFormats = TEXT, json_bytes_max: int = 0, data_bytes_max: int = 0
+) -> TableTypes:
     """The types of the table with that name, which may be empty.
 
-    `json_bytes_max` is the size up to which values with a schema are shown as JSON.
+    `data_bytes_max` is the size up to which values with a schema are decoded, `json_bytes_max` that of them as JSON.
     """
     prefix, of_id = table[:1].upper() + table[1:], id_prefix_of(table)
     outputs = OutputTypes()
     inputs = InputTypes(outputs)
     keys = _keys(formats, outputs, inputs)
-    data = None if formats.value is None else Data(formats, outputs, inputs, json_bytes_max)
+    data = (
+        None
+        if formats.value is None
+        else Data(formats, outputs, inputs, TypedValues(formats, json_bytes_max, data_bytes_max))
+    )
     as_json = _json_values(formats, json_bytes_max) if data is None else data.values.json
     # Annotations that are evaluated at run time, as Strawberry wants them.
     Entry: Any = _entry_type(table, prefix, formats, keys, data, as_json)  # noqa: N806

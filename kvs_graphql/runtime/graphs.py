@@ -64,7 +64,8 @@ class Graphs:
     def _schema(self, visible: Visible | None) -> Any:
         settings = self._settings
         writable = {name: table.writes for name, table in settings.catalog.items()}
-        return build_schema(writable, self._formats(), visible=visible, json_bytes_max=settings.json_bytes_max)
+        limits = {"json_bytes_max": settings.json_bytes_max, "data_bytes_max": settings.data_bytes_max}
+        return build_schema(writable, self._formats(), visible=visible, **limits)
 
 
 def _limits(settings: Settings) -> ExecutorLimits:

@@ -135,7 +135,7 @@ class Settings(AccessSettings, TypedSettings):
         8 * _MIB,
         description="Maximum bytes read for one request: pages and histories end early, `values` is refused.",
     )
-    json_bytes_max: Bytes = Field(1 * _MIB, description="Maximum bytes of a value that is parsed: JSON or typed data.")
+    json_bytes_max: Bytes = Field(1 * _MIB, description="Maximum bytes of a value that is parsed as JSON.")
     cursor_bytes_max: Bytes = Field(64 * _KIB, description="Maximum bytes of a cursor in a request.")
     request_bytes_max: Bytes = Field(1 * _MIB, description="Maximum bytes of a request body or WebSocket message.")
     url_bytes_max: Bytes = Field(256 * _KIB, description="Maximum bytes of a request's URL.")

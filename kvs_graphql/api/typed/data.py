@@ -20,9 +20,9 @@ from kvs_graphql.formats import DoesNotFit, TableFormats
 class Data:
     """The typed data of a table's values."""
 
-    def __init__(self, formats: TableFormats, outputs: OutputTypes, inputs: InputTypes, json_bytes_max: int) -> None:
+    def __init__(self, formats: TableFormats, outputs: OutputTypes, inputs: InputTypes, values: TypedValues) -> None:
         assert formats.value is not None
-        self.values = TypedValues(formats, json_bytes_max)
+        self.values = values
         self._format = formats.value
         self._inputs = inputs
         self._shown = outputs.of(self._format.shape)

@@ -10,10 +10,10 @@ from kvs_graphql.records import Record
 class TypedValues:
     """Decodes the values of one table, as one generation of its schema has them."""
 
-    def __init__(self, formats: TableFormats, json_bytes_max: int) -> None:
+    def __init__(self, formats: TableFormats, json_bytes_max: int, data_bytes_max: int) -> None:
         assert formats.value is not None
         self._format = formats.value
-        self._bytes_max = json_bytes_max
+        self._bytes_max = data_bytes_max
         self._last: tuple[Record | None, Any] = (None, None)
         self.json = JsonValues(json_bytes_max, lambda record: self._format.as_json(self.data(record)))
 
@@ -30,7 +30,7 @@ class TypedValues:
         raw = record.value
         if raw is None:
             return None
-        check_size(raw, self._bytes_max, "as BASE64 or HEX")
+        check_size(raw, "KVS_DATA_BYTES_MAX", self._bytes_max, "as BASE64 or HEX")
         decoded = self._format.decode(raw)
         self._last = record, decoded
         return decoded

@@ -222,7 +222,9 @@ def _formats(kind: str, text: str) -> TableFormats:
 @pytest.mark.parametrize("case", CASES)
 async def test_every_construct_is_read_through_graphql(tmp_path: Path, case: str, executor: type[Executor]) -> None:
     kind, text, raw, query, expected = CASES[case]
-    schema = build_schema({"orders": True}, {"orders": _formats(kind, text)}, json_bytes_max=100_000)
+    schema = build_schema(
+        {"orders": True}, {"orders": _formats(kind, text)}, json_bytes_max=100_000, data_bytes_max=100_000
+    )
     records = [Record(b"0", raw, 0, 0, 0, None)]
     async with open_application(tmp_path, records, schema=schema, executor=executor, name="orders") as application:
         answer = await application.query(f'{{ ordersValue(key: "0") {{ data {{ {query} }} json }} }}')

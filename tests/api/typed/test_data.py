@@ -102,7 +102,7 @@ async def orders(
     bytes_max: int = 100_000,
 ) -> AsyncIterator[Application]:
     """A table of orders with these values, whose keys are their numbers."""
-    schema = build_schema({"orders": True}, {"orders": formats()}, json_bytes_max=bytes_max)
+    schema = build_schema({"orders": True}, {"orders": formats()}, json_bytes_max=100_000, data_bytes_max=bytes_max)
     records = [record(str(number), value, number) for number, value in enumerate(values)]
     async with open_application(directory, records, schema=schema, executor=executor, name="orders") as application:
         yield application
@@ -174,5 +174,5 @@ async def test_a_value_beyond_the_limit_is_not_decoded(tmp_path: Path, executor:
         answer = await application.query('{ ordersValues(keys: ["0", "1"]) { data { id_ } json } }')
     assert [one["data"] for one in answer["data"]["ordersValues"]] == [{"id_": "a"}, None]
     assert {(error["extensions"]["code"], error["extensions"]["setting"]) for error in answer["errors"]} == {
-        ("LIMIT_EXCEEDED", "KVS_JSON_BYTES_MAX")
+        ("LIMIT_EXCEEDED", "KVS_DATA_BYTES_MAX")
     }

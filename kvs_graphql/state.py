@@ -107,7 +107,7 @@ class SchemaStatus:
     """None while there is none."""
     id: int | None
     refused: tuple[tuple[int, str], ...] = ()
-    """Newer versions that are not adopted, and why, newest first."""
+    """Newer versions that are not served, and why, newest first."""
     problem: str | None = None
     """Why the last look at the registry changed nothing; None where all is well."""
 

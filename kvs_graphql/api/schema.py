@@ -1,6 +1,7 @@
 """The schema, put together."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Set
+from functools import lru_cache
 
 import strawberry
 from strawberry.exceptions import DuplicatedTypeName
@@ -12,9 +13,10 @@ from kvs_graphql.api.context import SelectionInfo
 from kvs_graphql.api.queries import query_fields, shared_query_fields
 from kvs_graphql.api.scalars import SCALARS
 from kvs_graphql.api.subscriptions import shared_subscription_fields, subscription_fields
-from kvs_graphql.api.tables import TEXT, table_types
+from kvs_graphql.api.tables import TEXT, TableTypes, table_types
 from kvs_graphql.api.typed.scalars import TYPED_SCALARS
 from kvs_graphql.api.writes import MUTATION, mutation_fields
+from kvs_graphql.compat.strawberry import graphql_schema
 from kvs_graphql.errors import BadSetting
 from kvs_graphql.formats import TableFormats
 
@@ -36,9 +38,10 @@ def build_schema(
     Raises:
         BadSetting: Types of two tables have the same name.
     """
+    writable = writable or {"": False}
     tables = {
         table: (table_types(table, (formats or {}).get(table, TEXT), json_bytes_max, data_bytes_max), writes)
-        for table, writes in (writable or {"": False}).items()
+        for table, writes in writable.items()
     }
     all_types = [types for name, (types, _) in tables.items() if visible is None or name in visible.read]
     hidden = {"status"} if visible is not None and not visible.status else set[str]()
@@ -52,6 +55,8 @@ def build_schema(
         if writes and (visible is None or name in visible.write)
         for field in mutation_fields(types)
     ]
+    if formats:
+        _check_names([types for types, _ in tables.values()], _names_without_schemas(tuple(writable.items())))
     try:
         return strawberry.Schema(
             query=create_type("Query", queries),
@@ -62,6 +67,28 @@ def build_schema(
         )
     except DuplicatedTypeName as error:
         raise BadSetting(f"tables: {error.message}: give a table another name") from None
+
+
+@lru_cache(1)
+def _names_without_schemas(writable: tuple[tuple[str, bool], ...]) -> frozenset[str]:
+    """The names of all types that no schema of a table has."""
+    scalars = {str(scalar.name) for scalar in TYPED_SCALARS.values()}
+    return frozenset(scalars | graphql_schema(build_schema(dict(writable))).type_map.keys())
+
+
+def _check_names(tables: Iterable[TableTypes], others: Set[str]) -> None:
+    """Refuse types of one name: Strawberry takes some of them for the same type.
+
+    Raises:
+        BadSetting: Types of two tables have the same name.
+    """
+    owners = dict.fromkeys(others, "the service")
+    for types in tables:
+        for name in sorted(types.of_schemas()):
+            if name in owners:
+                text = f"tables: the type {name} of table {types.table!r} is also one of {owners[name]}"
+                raise BadSetting(f"{text}: give a table another name")
+            owners[name] = f"table {types.table!r}"
 
 
 def print_schema(writable: Mapping[str, bool] | None = None, formats: Mapping[str, TableFormats] | None = None) -> str:

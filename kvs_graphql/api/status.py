@@ -45,7 +45,7 @@ class SchemaStatus:
     version: int | None = strawberry.field(description="The version that is served; null while there is none.")
     id: int | None = strawberry.field(name="schemaId", description="Its id in the registry.")
     refused: list[RefusedVersion] = strawberry.field(
-        description="The versions after it, which cannot read those before them, newest first.",
+        description="The versions after it that are not served, and why, newest first.",
         directives=[sized_by(assumed=1)],
     )
     problem: str | None = strawberry.field(

@@ -41,6 +41,8 @@ class TableTypes:
     keys: Keys
     data: Data | None
     """The typed data of values; None where they have no schema."""
+    of_schemas: Callable[[], set[str]]
+    """The names of the types that were made of schemas until now."""
 
     def entry_of(self, record: Record | None, json_values: JsonValues, at: CursorSource | None = None) -> Any:
         """The entry of a record, as of that cursor; None for none, and for a tombstone."""
@@ -174,7 +176,13 @@ def table_types(
 
     for kind in (Entry, Update, Write):
         kind.id_prefix = of_id
-    return TableTypes(table, Entry, list[Entry | None], Update, Write, Edge, Connection, formats, keys, data)
+
+    def of_schemas() -> set[str]:
+        return {*outputs.names, *inputs.names}
+
+    return TableTypes(
+        table, Entry, list[Entry | None], Update, Write, Edge, Connection, formats, keys, data, of_schemas
+    )
 
 
 async def _prepare(formats: TableFormats, records: Iterable[Record | None]) -> None:

@@ -1,7 +1,7 @@
 """The GraphQL schema, for whoever sees a part of it, and its generations."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -16,7 +16,7 @@ from kvs_graphql.formats import TableFormats
 from kvs_graphql.metrics import Metrics
 from kvs_graphql.runtime.documents import document_policy
 from kvs_graphql.settings import Settings, from_settings
-from kvs_graphql.tables import Generations
+from kvs_graphql.tables import Generations, Proposal
 
 log = structlog.get_logger(__name__)
 
@@ -43,29 +43,51 @@ class Graphs:
         Raises:
             BadSetting: Types of two tables have the same name.
         """
-        executor = Executor(self._schema(visible), self._limits, self._metrics)
+        executor = Executor(self._schema(visible, self._formats()), self._limits, self._metrics)
         self._executors[executor] = visible
         return executor
 
     async def serve(self, generations: Generations) -> None:
-        """Serve a new generation whenever the formats of a table have changed, until cancelled."""
+        """Serve a new generation whenever tables propose other formats, until cancelled."""
         while True:
-            number = await generations.next()
-            try:
-                for executor, visible in list(self._executors.items()):
-                    # Aside: a schema of many tables takes a while.
-                    executor.serve(await asyncio.to_thread(self._schema, visible))
-            except BadSetting as error:
-                log.warning("the new schema cannot be served", reason=str(error))
+            proposed = await generations.next()
+            reason = await self._serve(proposed)
+            if reason is None or len(proposed) == 1:
+                parts = [(proposed, reason)]
             else:
-                log.info("a new schema is served")
-            await generations.serve(number)
+                # Which of them cannot be served shows one by one.
+                parts = [([one], await self._serve([one])) for one in proposed]
+            for part, why in parts:
+                generations.served += why is None
+                for one in part:
+                    one.decide(why)
 
-    def _schema(self, visible: Visible | None) -> Any:
+    async def _serve(self, proposed: Sequence[Proposal]) -> str | None:
+        """Serve a generation with these formats; return why that cannot be."""
+        formats = dict(self._formats())
+        for one in proposed:
+            formats[one.table] = one.change(formats[one.table])
+        built: dict[Executor, Any] = {}
+        try:
+            # Others may be built meanwhile, with the formats of before.
+            while missing := set(self._executors) - built.keys():
+                for executor in missing:
+                    # Aside: a schema of many tables takes a while.
+                    built[executor] = await asyncio.to_thread(self._schema, self._executors[executor], formats)
+        except BadSetting as error:
+            return str(error)
+        for one in proposed:
+            one.accept()
+        for executor, schema in built.items():
+            executor.serve(schema)
+        log.info("a new schema is served")
+        return None
+
+    def _schema(self, visible: Visible | None, formats: Mapping[str, TableFormats]) -> Any:
         settings = self._settings
         writable = {name: table.writes for name, table in settings.catalog.items()}
         limits = {"json_bytes_max": settings.json_bytes_max, "data_bytes_max": settings.data_bytes_max}
-        return build_schema(writable, self._formats(), visible=visible, **limits)
+        return build_schema(writable, formats, visible=visible, **limits)
 
 
 def _limits(settings: Settings) -> ExecutorLimits:

@@ -3,7 +3,7 @@
 from kvs_graphql.tables.check import Finding, check_tables
 from kvs_graphql.tables.directory import prepare_directory
 from kvs_graphql.tables.formats import formats_of, open_registry_of
-from kvs_graphql.tables.generations import Generations
+from kvs_graphql.tables.generations import Generations, Proposal
 from kvs_graphql.tables.limits import feed_budget, service_limits
 from kvs_graphql.tables.proposal import catalog_for
 from kvs_graphql.tables.unit import TableUnit, open_table
@@ -11,6 +11,7 @@ from kvs_graphql.tables.unit import TableUnit, open_table
 __all__ = [
     "Finding",
     "Generations",
+    "Proposal",
     "TableUnit",
     "catalog_for",
     "check_tables",

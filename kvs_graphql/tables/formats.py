@@ -70,9 +70,9 @@ async def open_schemas(
     if not parts and without_schema == TableFormats():
         return None
     schemas = TableSchemas(
+        name,
         parts,
         without_schema,
-        _reserved(name),
         registry,
         store,
         lifecycle,
@@ -114,7 +114,7 @@ async def _formats(name: str, own: TableSettings, registry: SchemaRegistry | Non
         schema = await _newest(source, registry) if source.file is None else source.file
         make = partial(load_codec, message=source.message, is_framed=source.file is None, envelope=source.envelope)
         try:
-            codec = await asyncio.to_thread(make, schema, source.root, _reserved(name), FormatLimits())
+            codec = await asyncio.to_thread(make, schema, source.root, source.reserved, FormatLimits())
         except BadSchema as error:
             raise BadSetting(f"the schema of {source.root}: {error}") from None
         if part == KEY:
@@ -138,7 +138,8 @@ async def _newest(part: Part, registry: SchemaRegistry | None) -> SchemaText:
 def _parts(name: str, own: TableSettings) -> dict[str, Part]:
     """Where a table's schemas come from. Raises: BadSetting: A file cannot be read."""
     roots = {KEY: f"{_prefix(name)}Key", VALUE: _prefix(name) or "Value"}
-    parts = {part: _part(one, roots[part]) for part, one in ((KEY, own.key), (VALUE, own.value)) if one.has_schema}
+    reserved, formats = frozenset(_prefix(name) + kind for kind in _TYPES), {KEY: own.key, VALUE: own.value}
+    parts = {part: _part(one, roots[part], reserved) for part, one in formats.items() if one.has_schema}
     if own.envelope is not None and VALUE in parts:
         parts[VALUE] = replace(parts[VALUE], envelope=True)
     return parts
@@ -155,10 +156,6 @@ def _without_schema(own: TableSettings) -> TableFormats:
     )
 
 
-def _reserved(name: str) -> frozenset[str]:
-    return frozenset(_prefix(name) + kind for kind in _TYPES)
-
-
 def _prefix(name: str) -> str:
     return name[:1].upper() + name[1:]
 
@@ -167,10 +164,11 @@ def _is_framed(one: FormatSettings) -> bool:
     return one.has_schema and one.schema is None
 
 
-def _part(one: FormatSettings, root: str) -> Part:
+def _part(one: FormatSettings, root: str, reserved: frozenset[str]) -> Part:
+    message = one.message or ""
     if one.schema is None:
-        return Part(root, one.format, None, one.subject or "", one.version, one.message or "")
-    return Part(root, one.format, SchemaText(one.format, _read(one.schema)), message=one.message or "")
+        return Part(root, reserved, one.format, None, one.subject or "", one.version, message)
+    return Part(root, reserved, one.format, SchemaText(one.format, _read(one.schema)), message=message)
 
 
 def _read(path: Path) -> str:

@@ -1,32 +1,52 @@
-"""New generations of the schema: from the table that has one to whoever serves it."""
+"""New generations of the schema: from the table that proposes one to whoever serves it."""
 
 import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from kvs_graphql.formats import TableFormats
+
+Change = Callable[[TableFormats], TableFormats]
+"""From a table's formats to those of the next generation."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Proposal:
+    """Other formats of one table."""
+
+    table: str
+    """Its name; empty for the only table of a service without a catalog."""
+    change: Change
+    accept: Callable[[], None]
+    """Has the table use them from now on."""
+    decided: asyncio.Future[str | None] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+    """Why they cannot be served, in one line; None if they are."""
+
+    def decide(self, reason: str | None) -> None:
+        """Tell the table, unless it has gone."""
+        if not self.decided.done():
+            self.decided.set_result(reason)
 
 
 class Generations:
-    """Counts them. A table announces one, and goes on once it is served."""
+    """Collects proposals. A table goes on once it is decided whether its own is served."""
 
     def __init__(self) -> None:
-        self._announced = 0
-        self._served = 0
-        self._moved = asyncio.Condition()
+        self.served = 0
+        """How many were, so far: one that could not be served may fit to those since."""
+        self._proposed: list[Proposal] = []
+        self._arrived = asyncio.Event()
 
-    async def announce(self) -> None:
-        """Announce a new generation; return once it is served."""
-        async with self._moved:
-            self._announced += 1
-            number = self._announced
-            self._moved.notify_all()
-            await self._moved.wait_for(lambda: self._served >= number)
+    async def propose(self, table: str, change: Change, accept: Callable[[], None]) -> str | None:
+        """Propose other formats of a table. Return why they cannot be served; None once they are."""
+        proposal = Proposal(table, change, accept)
+        self._proposed.append(proposal)
+        self._arrived.set()
+        return await proposal.decided
 
-    async def next(self) -> int:
-        """Wait for a generation that is not served yet; return its number."""
-        async with self._moved:
-            await self._moved.wait_for(lambda: self._announced > self._served)
-            return self._announced
-
-    async def serve(self, number: int) -> None:
-        """Note that this generation is served, with all before it."""
-        async with self._moved:
-            self._served = number
-            self._moved.notify_all()
+    async def next(self) -> Sequence[Proposal]:
+        """Wait for proposals, and take all there are."""
+        await self._arrived.wait()
+        self._arrived.clear()
+        proposed, self._proposed = self._proposed, []
+        return proposed

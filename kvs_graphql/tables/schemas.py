@@ -29,12 +29,12 @@ from kvs_graphql.formats import (
 from kvs_graphql.registry import CannotRead, Follower, RegistryError, SchemaNotFound, SchemaRegistry, Version
 from kvs_graphql.state import Lifecycle, SchemaStatus
 from kvs_graphql.store import SCHEMA_IDS_MAX, KeptSchemas, Served, Store
-from kvs_graphql.tables.generations import Generations
+from kvs_graphql.tables.generations import Change, Generations
 
 log = structlog.get_logger(__name__)
 
 KEY, VALUE = "key", "value"
-"""The parts of a record that may have a schema."""
+"""The parts of a record that may have a schema; `TableFormats` has the same names."""
 
 KEY_SCHEMAS_MAX = 16
 """With so many schemas the keys of a table may be written: a key is looked up in the encoding of each of them."""
@@ -46,6 +46,8 @@ class Part:
 
     root: str
     """The name of the root of its types in GraphQL."""
+    reserved: frozenset[str]
+    """Names in GraphQL that the table's other types have."""
     format: str
     file: SchemaText | None = None
     subject: str = ""
@@ -68,6 +70,16 @@ class SchemaLimits:
     formats: FormatLimits
 
 
+@dataclass(frozen=True, slots=True)
+class _Unserved:
+    """A version that was adopted and cannot be served, as its names are those of another table's types."""
+
+    version: Version
+    reason: str
+    beside: int
+    """How many generations were served before it was tried."""
+
+
 def cannot_read_as(form: str, message: str, *, envelope: bool = False) -> CannotRead:
     """Return what says why a version of a subject cannot be served as that format, with that message of Protobuf."""
 
@@ -84,32 +96,28 @@ class TableSchemas:
 
     def __init__(
         self,
+        table: str,
         parts: Mapping[str, Part],
         plain: TableFormats,
-        reserved: frozenset[str],
         registry: SchemaRegistry | None,
         store: Store,
         lifecycle: Lifecycle,
         generations: Generations,
         limits: SchemaLimits,
     ) -> None:
-        """`plain` has the formats without a schema; `reserved` are names in GraphQL that the table's other types have.
-
-        `generations` hears of each new one.
-
-        There is a `registry` wherever a part has a subject.
-        """
+        """`plain` has the formats without a schema. There is a `registry` wherever a part has a subject."""
         self.formats = replace(plain, load=self.load)
         """What is served; without the formats whose schema is not known yet."""
         self._generations = generations
+        self._table = table
         self._parts = parts
-        self._reserved = reserved
         self._registry = registry
         self._store = store
         self._lifecycle = lifecycle
         self._limits = limits
         self._known: dict[int, SchemaText] = {}
         self._served: dict[str, Version] = {}
+        self._unserved: dict[str, _Unserved] = {}
         self._missing: set[int] = set()
         self._followers: dict[str, Follower] = {}
         self._key_codecs: dict[int, Codec] = {}
@@ -194,41 +202,60 @@ class TableSchemas:
 
     async def _follow(self, name: str, follower: Follower) -> None:
         while True:
-            version = await follower.look()
+            version = await follower.look() or self._to_be_tried_again(name)
             if version is not None:
                 await self._adopt(name, version)
             self._report()
             await asyncio.sleep(self._limits.poll_seconds)
 
+    def _to_be_tried_again(self, name: str) -> Version | None:
+        """A version that could not be served, which may fit to the formats that other tables have since."""
+        unserved = self._unserved.get(name)
+        return unserved.version if unserved is not None and unserved.beside != self._generations.served else None
+
     async def _adopt(self, name: str, version: Version) -> None:
-        try:
-            await self._serve(name, version.schema, version.id)
-        except BadSchema as error:
-            log.warning("an adopted schema cannot be used", version=version.number, reason=str(error))
-            return
         self._known[version.id] = version.schema
-        await self._keep({version.id: version.schema}, {name: Served(version.id, version.number)})
-        await self._generations.announce()
-        self._served[name] = version
+        await self._keep({version.id: version.schema})
+        beside = self._generations.served
+        try:
+            change = partial(replace, **{name: await self._format(name, version.schema, version.id)})
+            reason = await self._generations.propose(self._table, change, partial(self._accept, change))
+        except BadSchema as error:
+            reason = str(error)
+        if reason is None:
+            self._served[name] = version
+            self._unserved.pop(name, None)
+            await self._keep({}, {name: Served(version.id, version.number)})
+            return
+        before = self._unserved.get(name)
+        self._unserved[name] = _Unserved(version, reason, beside)
+        if before is None or (before.version, before.reason) != (version, reason):
+            log.warning("a schema cannot be served", part=name, version=version.number, reason=reason)
+
+    def _accept(self, change: Change) -> None:
+        self.formats = change(self.formats)
 
     def _report(self) -> None:
         """Show in the table's state which schemas are served."""
         self._lifecycle.schemas = tuple(self._status(*one) for one in self._followers.items())
 
     def _status(self, name: str, follower: Follower) -> SchemaStatus:
-        served, state = self._served.get(name), follower.state
-        refused = tuple((one.number, one.reason) for one in state.refused)
+        served, unserved, state = self._served.get(name), self._unserved.get(name), follower.state
+        refused, problem = [(one.number, one.reason) for one in state.refused], state.problem
+        if unserved is not None:
+            refused.append((unserved.version.number, unserved.reason))
+            problem = problem or (unserved.reason if served is None else None)
         number, schema_id = (None, None) if served is None else (served.number, served.id)
-        return SchemaStatus(name, self._parts[name].subject, number, schema_id, refused, state.problem)
+        return SchemaStatus(name, self._parts[name].subject, number, schema_id, tuple(refused), problem)
 
     async def _serve(self, name: str, schema: SchemaText, schema_id: int | None = None) -> None:
+        """Serve a schema from the start on."""
+        self._accept(partial(replace, **{name: await self._format(name, schema, schema_id)}))
+
+    async def _format(self, name: str, schema: SchemaText, schema_id: int | None) -> Any:
         codec = await self._codec(name, schema, is_framed=schema_id is not None)
         make = partial(KeyFormat, encoders=self._key_codecs) if name == KEY else SchemaFormat
-        form: Any = await asyncio.to_thread(make, codec, schema, schema_id, self._known)
-        if name == KEY:
-            self.formats = replace(self.formats, key=form)
-        else:
-            self.formats = replace(self.formats, value=form)
+        return await asyncio.to_thread(make, codec, schema, schema_id, self._known)
 
     async def _codec(self, name: str, schema: SchemaText, *, is_framed: bool) -> Codec:
         part, limits = self._parts[name], self._limits.formats
@@ -236,7 +263,7 @@ class TableSchemas:
             load_codec,
             schema,
             part.root,
-            self._reserved,
+            part.reserved,
             limits,
             message=part.message,
             is_framed=is_framed,

@@ -1,6 +1,7 @@
 """Input types from shapes, and their values as codecs take them."""
 
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from enum import Enum
 from types import new_class
 from typing import Any
@@ -22,6 +23,11 @@ class InputTypes:
         self._outputs = outputs
         self._namespace: dict[str, Any] = {}
         self._begun: set[str] = set()
+
+    @property
+    def names(self) -> AbstractSet[str]:
+        """The names of the types that were made, in GraphQL."""
+        return {_input(name) for name in self._begun}
 
     def of(self, shape: Shape) -> StrawberryAnnotation:
         """The type of a shape, as an annotation."""

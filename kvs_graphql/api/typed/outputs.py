@@ -1,6 +1,7 @@
 """Object types, enumerations and unions from shapes."""
 
 from collections.abc import Callable, Iterable
+from collections.abc import Set as AbstractSet
 from enum import Enum
 from types import new_class
 from typing import Any
@@ -42,6 +43,11 @@ class OutputTypes:
         self._namespace: dict[str, Any] = {}
         self._begun: set[str] = set()
         self._enumerations: dict[str, type[Enum]] = {}
+
+    @property
+    def names(self) -> AbstractSet[str]:
+        """The names of the types that were made, in GraphQL."""
+        return self._begun
 
     def of(self, shape: Shape) -> Any:
         """The type of a shape, as an annotation."""

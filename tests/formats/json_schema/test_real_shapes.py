@@ -1,5 +1,7 @@
 """Schemas in the shape of those that tools make: from Java's classes, from Python's models, from TypeScript's types."""
 
+import orjson
+
 from tests.formats.data import sdl
 from tests.formats.json_schema.schemas import codec, shown
 
@@ -79,6 +81,62 @@ FROM_TYPESCRIPT = {
     },
 }
 
+# After the JSON format of CloudEvents: a few attributes, any others beside them, and data of any JSON.
+CLOUD_EVENT = {
+    "$schema": "http://json-schema.org/draft-07/schema#",
+    "type": "object",
+    "properties": {
+        "id": {"description": "Identifies the event.", "$ref": "#/definitions/iddef"},
+        "source": {"$ref": "#/definitions/sourcedef"},
+        "specversion": {"type": "string", "minLength": 1},
+        "type": {"type": "string"},
+        "datacontenttype": {"type": ["string", "null"]},
+        "time": {"type": ["string", "null"], "format": "date-time"},
+        "data": {"type": ["object", "string", "number", "array", "boolean", "null"]},
+        "data_base64": {"type": ["string", "null"], "contentEncoding": "base64"},
+    },
+    "required": ["id", "source", "specversion", "type"],
+    "definitions": {
+        "iddef": {"type": "string", "minLength": 1},
+        "sourcedef": {"type": "string", "format": "uri-reference", "minLength": 1},
+    },
+}
+CLOUD_EVENT_VALUE = {
+    "id": "1",
+    "source": "/shop",
+    "specversion": "1.0",
+    "type": "order.paid",
+    "time": "2026-01-31T09:30:00Z",
+    "traceparent": "00-1",
+    "data": {"order": [1, 2.5]},
+}
+CUSTOMER = {
+    "name": None,
+    "age": 5,
+    "tier": "GOLD",
+    "addresses": [{"city": "Rome"}],
+    "since": "2026-01-31T09:30:00Z",
+}
+OWNER = {"pet": {"kind": "cat", "lives": 9}, "status": "new", "scores": {"a": 1.5}, "point": [1.0, 2]}
+TREE = {"label": "a", "size": None, "children": [{"label": "b", "size": 1.5}], "any": {"x": [1]}}
+
+
+def test_cloud_event() -> None:
+    assert sdl(codec(CLOUD_EVENT).shape) == (
+        "type Orders { id_: String!, source: String!, specversion: String!, type: String!, datacontenttype: String, "
+        "time: DateTime, data: JSON, data_base64: String }"
+    )
+    assert shown(CLOUD_EVENT, orjson.dumps(CLOUD_EVENT_VALUE)) == {
+        "id_": "1",
+        "source": "/shop",
+        "specversion": "1.0",
+        "type": "order.paid",
+        "datacontenttype": None,
+        "time": "2026-01-31T09:30:00Z",
+        "data": {"order": [1, 2.5]},
+        "data_base64": None,
+    }
+
 
 def test_schema_from_java() -> None:
     assert sdl(codec(FROM_JAVA).shape).splitlines() == [
@@ -86,8 +144,7 @@ def test_schema_from_java() -> None:
         "enum OrdersTier { GOLD SILVER }",
         "type OrdersAddress { city: String }",
     ]
-    text = b'{"name":null,"age":5,"tier":"GOLD","addresses":[{"city":"Rome"}],"since":"2026-01-31T09:30:00Z"}'
-    assert shown(FROM_JAVA, text) == {
+    assert shown(FROM_JAVA, orjson.dumps(CUSTOMER)) == {
         "name": None,
         "age": "5",
         "tier": "GOLD",
@@ -108,9 +165,7 @@ def test_schema_from_python() -> None:
         "enum OrdersStatus { new old }",
         "type OrdersScoresEntry { key: String!, value: Float! }",
     ]
-    assert shown(
-        FROM_PYTHON, b'{"pet":{"kind":"cat","lives":9},"status":"new","scores":{"a":1.5},"point":[1.0,2]}'
-    ) == {
+    assert shown(FROM_PYTHON, orjson.dumps(OWNER)) == {
         "pet": {"__typename": "OrdersCat", "kind": "cat", "lives": "9"},
         "status": "new",
         "note": None,

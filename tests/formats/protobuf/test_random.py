@@ -76,7 +76,7 @@ def _schemas(draw: st.DrawFn) -> _Schema:
     return [[_Field(number, draw(kinds), draw(labels)) for number in draw(numbers)] for _ in range(count)]
 
 
-def _text(messages: _Schema) -> str:
+def schema_text(messages: _Schema) -> str:
     parts = ['syntax = "proto3"; enum Kind { ZERO = 0; ONE = 1; MINUS_TWO = -2; }']
     for number, fields in enumerate(messages):
         members = "".join(field.text() for field in fields if field.label == "oneof")
@@ -108,12 +108,12 @@ def _values(draw: st.DrawFn, messages: _Schema, kind: str, depth: int = 0) -> An
 
 
 @st.composite
-def _cases(draw: st.DrawFn) -> tuple[_Schema, list[Any]]:
+def cases(draw: st.DrawFn) -> tuple[_Schema, list[Any]]:
     messages = draw(_schemas())
     return messages, draw(st.lists(_values(messages, "M0"), min_size=1, max_size=10))
 
 
-def _written(messages: _Schema, kind: str, value: dict[int, Any]) -> bytes:
+def message_of(messages: _Schema, kind: str, value: dict[int, Any]) -> bytes:
     fields = [field for field in messages[int(kind[1:])] if field.number in value]
     return b"".join(_written_field(messages, field, value[field.number]) for field in reversed(fields))
 
@@ -121,7 +121,7 @@ def _written(messages: _Schema, kind: str, value: dict[int, Any]) -> bytes:
 def _written_field(messages: _Schema, field: _Field, value: Any) -> bytes:
     def one(number: int, item: Any) -> bytes:
         if field.is_message:
-            return wire.message_field(number, _written(messages, field.kind, item))
+            return wire.message_field(number, message_of(messages, field.kind, item))
         return wire.scalar_field(number, field.kind, item)
 
     match field.label:
@@ -227,15 +227,15 @@ def _without_wrappers(value: Any) -> Any:
     return {name: _without_wrappers(one) for name, one in value.items() if name != "__typename"}
 
 
-@given(case=_cases())
+@given(case=cases())
 @settings(max_examples=15, suppress_health_check=list(HealthCheck))
 def test_random_values_are_shown_as_they_were_written(case: tuple[_Schema, list[Any]]) -> None:
     messages, values = case
-    text = _text(messages)
+    text = schema_text(messages)
     made = codec(text, message="M0")
     writer = made.parse(schema(text))
     for value in values:
-        decoded = made.decode(_written(messages, "M0", value), writer)
+        decoded = made.decode(message_of(messages, "M0", value), writer)
         assert orjson.loads(made.as_json(decoded)) == _json(messages, "M0", value)
         assert _without_wrappers(data(made.shape, decoded)) == _data(messages, "M0", value)
 
@@ -243,7 +243,7 @@ def test_random_values_are_shown_as_they_were_written(case: tuple[_Schema, list[
 @pytest.fixture(scope="module")
 def framed() -> tuple[ProtobufCodec, ProtobufSchema]:
     """A codec of recursive messages with all kinds of fields, and its schema as a writer's."""
-    text = _text([[_Field(n, kind, label) for n, (kind, label) in enumerate(zip(KINDS, LABELS, strict=True), 1)]])
+    text = schema_text([[_Field(n, kind, label) for n, (kind, label) in enumerate(zip(KINDS, LABELS, strict=True), 1)]])
     made = codec(text, is_framed=True)
     return made, made.parse(schema(text))
 

@@ -49,17 +49,30 @@ message Payment {
 }
 """
 
+CLOUD_EVENT_VALUE = {
+    "id": "1",
+    "source": "/shop",
+    "specVersion": "1.0",
+    "type": "order.paid",
+    "attributes": {"n": {"ceInteger": 5}, "at": {"ceTimestamp": "2026-01-31T09:30:00Z"}},
+    "textData": "{}",
+}
+TELEMETRY_VALUE = {
+    "resources": [
+        {
+            "labels": {"host": {"listValue": {"values": [{"stringValue": "a"}]}}},
+            "metrics": [
+                {"name": "cpu", "gauge": {"points": [{"timeUnixNano": "1769851800000000000", "asDouble": 0.5}]}},
+                {"name": "requests", "sum": {"points": [{"asInt": "-1"}], "temporality": 2, "monotonic": True}},
+            ],
+        }
+    ]
+}
+PAYMENT_VALUE = {"id": "1", "amount": {"units": "-1250", "currency": "EUR"}, "legs": [{"iban": "DE0"}]}
+
 
 def test_cloud_event() -> None:
-    value = {
-        "id": "1",
-        "source": "/shop",
-        "specVersion": "1.0",
-        "type": "order.paid",
-        "attributes": {"n": {"ceInteger": 5}, "at": {"ceTimestamp": "2026-01-31T09:30:00Z"}},
-        "textData": "{}",
-    }
-    assert shown(CLOUD_EVENT, value) == {
+    assert shown(CLOUD_EVENT, CLOUD_EVENT_VALUE) == {
         "id_": "1",
         "source": "/shop",
         "spec_version": "1.0",
@@ -81,18 +94,7 @@ def test_cloud_event() -> None:
 
 
 def test_telemetry() -> None:
-    value = {
-        "resources": [
-            {
-                "labels": {"host": {"listValue": {"values": [{"stringValue": "a"}]}}},
-                "metrics": [
-                    {"name": "cpu", "gauge": {"points": [{"timeUnixNano": "1769851800000000000", "asDouble": 0.5}]}},
-                    {"name": "requests", "sum": {"points": [{"asInt": "-1"}], "temporality": 2, "monotonic": True}},
-                ],
-            }
-        ]
-    }
-    (resource,) = shown(TELEMETRY, value)["resources"]
+    (resource,) = shown(TELEMETRY, TELEMETRY_VALUE)["resources"]
     assert resource["labels"][0]["value"]["value"]["values"][0]["value"]["value"] == "a"
     gauge, total = resource["metrics"]
     assert gauge["data"] == {
@@ -120,8 +122,7 @@ def test_payment() -> None:
         "enum PaymentsPaymentStatus { PENDING SETTLED }",
         "type PaymentsPaymentLeg { iban: String, amount: PaymentsPaymentAmount }",
     ]
-    value = {"id": "1", "amount": {"units": "-1250", "currency": "EUR"}, "legs": [{"iban": "DE0"}]}
-    assert shown(PAYMENT, value) == {
+    assert shown(PAYMENT, PAYMENT_VALUE) == {
         "id_": "1",
         "amount": {"units": "-1250", "scale": "2", "currency": "EUR"},
         "status": "PENDING",

@@ -191,6 +191,16 @@ class Dashboard:
     async def search(self, prefix: str) -> None:
         await self.page.get_by_role("searchbox").fill(prefix)
 
+    async def look_up(self, key: str) -> None:
+        """Look up a typed key."""
+        box = self.page.get_by_role("searchbox", name="Look up a key")
+        await box.fill(key)
+        await box.press("Enter")
+
+    async def shows_note(self, text: str) -> None:
+        """The toolbar says this about a look-up."""
+        await expect(self.page.locator(".toolbar").get_by_role("status")).to_contain_text(text)
+
     async def has_open(self, key: str) -> None:
         await expect(self.detail.get_by_role("heading", level=2)).to_have_text(key)
 

@@ -67,6 +67,12 @@ test("a key that is not text, or looks like an id, is written as its id", () => 
   expect(parseLink(search)).toEqual({ ...link, pins: [id("id:x")] });
 });
 
+test("a key with control characters, as of numbers, is written as its id", () => {
+  const link = { ...EMPTY_LINK, key: "AAAAAAAAACo" };
+  expect(formatLink(link)).toBe("?key=id:AAAAAAAAACo");
+  expect(parseLink("?key=id:AAAAAAAAACo")).toEqual(link);
+});
+
 test("the empty key is written as its empty id", () => {
   const link = { ...EMPTY_LINK, key: "", pins: [""], charts: [[{ id: "", pointer: "/a" }]] };
   const search = formatLink(link);

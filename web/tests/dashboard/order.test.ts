@@ -7,6 +7,8 @@ function row(key: string, timestampMs = 0, score = NEVER): Row {
   return {
     id: key,
     key,
+    typed: undefined,
+    order: key,
     raw: "",
     json: undefined,
     partition: 0,

@@ -1,28 +1,9 @@
-import { buildSchema, type ExecutionResult, graphqlSync, parse, validate } from "graphql";
+import { parse, validate } from "graphql";
 import { expect, test } from "vitest";
 import { type Json, leafOf, numberAt, previewOfJson, typeOf } from "../../src/dashboard/model/json";
-import { type FullType, TypedData, TYPES } from "../../src/dashboard/model/types";
 import { textOfJson } from "../../src/dashboard/model/value";
+import { orders as shape, SCHEMA, shapeIn } from "./schema";
 
-const SCHEMA = buildSchema(`
-  scalar Int64
-  scalar Decimal
-  scalar Date
-  type Query { ordersValue: OrdersEntry plainValue: PlainEntry }
-  type PlainEntry { key: String! }
-  type OrdersEntry { key: String! data: Orders }
-  type Orders {
-    id_: String! amount: Int64! price: Decimal! placed: Date colour: Colour! count: Int!
-    tags: [Tag!]! lines: [Line!]! payment: Payment replaces: Orders
-  }
-  enum Colour { RED GREEN }
-  type Tag { key: String! value: Int64! }
-  type Line { product: String! }
-  union Payment = Card | TextValue | NumberValue
-  type Card { value: String! holder: String! }
-  type TextValue { value: String! }
-  type NumberValue { value: Int64! }
-`);
 const ORDER = {
   id_: "o-1",
   amount: "9007199254740993",
@@ -36,21 +17,14 @@ const ORDER = {
   replaces: null,
 };
 
-function typed(entry: string): TypedData | null {
-  const { data } = graphqlSync({ schema: SCHEMA, source: TYPES }) as ExecutionResult<{
-    __schema: { types: FullType[] };
-  }>;
-  return TypedData.of(data?.__schema.types ?? [], entry);
+function orders() {
+  const { data } = shape();
+  if (!data) throw new Error("no typed data");
+  return data;
 }
 
-function orders(): TypedData {
-  const found = typed("OrdersEntry");
-  if (!found) throw new Error("no typed data");
-  return found;
-}
-
-test("a table without a schema has no typed data", () => {
-  expect(typed("PlainEntry")).toBeNull();
+test("a table without a schema has no typed data", async () => {
+  expect(await shapeIn("plain")).toEqual({ data: null, keys: null });
 });
 
 test("the selection is valid, and bounded where a type contains itself", () => {

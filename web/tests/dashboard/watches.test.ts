@@ -34,6 +34,25 @@ test("every change of a key is requested and reported", () => {
   ]);
 });
 
+test("a key without an argument is not watched, and changes of another encoding of one are ignored", () => {
+  const service = new FakeService();
+  const events: unknown[] = [];
+  const ignore = () => undefined;
+  const watches = new Watches(
+    service,
+    { changed: (id) => events.push(id), missed: ignore, complete: ignore, failed: ignore },
+    (id) => (id === A ? { number: 1 } : undefined),
+  );
+  watches.keep(new Set([A, B]));
+  expect([watches.has(A), watches.has(B)]).toEqual([true, false]);
+  expect(service.variables).toMatchObject({ keys: [{ number: 1 }] });
+  service.send(change("SNAPSHOT", "another", "1", 0));
+  service.send(change("SNAPSHOT", "a", "1", 1));
+  service.send(change("SET", "another", "1", 2));
+  expect(events).toEqual([A]);
+  expect(service.variables).toMatchObject({ after: "c3" });
+});
+
 test("a key is watched once, however often it is requested, until it is no longer kept", () => {
   const { service, watches } = watch(A);
   watches.keep(new Set([A, B]));

@@ -83,12 +83,12 @@ export type StatusSubscription = {
 };
 
 export type HistoryQueryVariables = Exact<{
-  key: string;
+  id: string | number;
   last: number;
 }>;
 
 export type HistoryQuery = {
-  value: {
+  node: {
     history: Array<{
       kind: UpdateKind;
       partition: number;
@@ -99,6 +99,18 @@ export type HistoryQuery = {
     }>;
   } | null;
 };
+
+export type KeyQueryVariables = Exact<{
+  id: string | number;
+}>;
+
+export type KeyQuery = { node: { key: string } | null };
+
+export type LookUpQueryVariables = Exact<{
+  key: string;
+}>;
+
+export type LookUpQuery = { value: { key: string } | null };
 
 export type RevisionFragment = {
   kind: UpdateKind;
@@ -237,10 +249,12 @@ export const StatusDocument = new TypedDocumentString(`
 }
     `) as unknown as TypedDocumentString<StatusSubscription, StatusSubscriptionVariables>;
 export const HistoryDocument = new TypedDocumentString(`
-    query History($key: String!, $last: Int!) {
-  value(key: $key, keyEncoding: BASE64) {
-    history(last: $last) {
-      ...Revision
+    query History($id: ID!, $last: Int!) {
+  node(id: $id) {
+    ... on AnyEntry {
+      history(last: $last) {
+        ...Revision
+      }
     }
   }
 }
@@ -258,3 +272,19 @@ fragment Header on Header {
   key
   value(encoding: BASE64)
 }`) as unknown as TypedDocumentString<HistoryQuery, HistoryQueryVariables>;
+export const KeyDocument = new TypedDocumentString(`
+    query Key($id: ID!) {
+  node(id: $id) {
+    ... on AnyEntry {
+      key(encoding: BASE64)
+    }
+  }
+}
+    `) as unknown as TypedDocumentString<KeyQuery, KeyQueryVariables>;
+export const LookUpDocument = new TypedDocumentString(`
+    query LookUp($key: String!) {
+  value(key: $key, keyEncoding: UTF8) {
+    key(encoding: BASE64)
+  }
+}
+    `) as unknown as TypedDocumentString<LookUpQuery, LookUpQueryVariables>;

@@ -2,6 +2,8 @@
 
 const STRICT = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 const ENCODER = new TextEncoder();
+const UNDECODED_BYTES_MAX = 64;
+const CONTROL = /\p{Cc}/u;
 
 export function bytesOf(base64: string): Uint8Array {
   const binary = atob(base64);
@@ -35,6 +37,13 @@ export function idOf(base64: string): string {
   return base64.replaceAll("+", "-").replaceAll("/", "_").replace(/=+$/, "");
 }
 
+/** Returns the `id` that the service gives the entry of the key with this id, in a table with that name. */
+export function nodeIdOf(id: string, table: string | null): string {
+  if (table === null) return id;
+  const name = ENCODER.encode(`${table}\0`);
+  return idOf(base64OfBytes(new Uint8Array([...name, ...bytesOf(base64OfId(id))])));
+}
+
 export function base64OfId(id: string): string {
   const base64 = id.replaceAll("-", "+").replaceAll("_", "/");
   return base64 + "=".repeat((4 - (base64.length % 4)) % 4);
@@ -56,15 +65,15 @@ export function keyOf(base64: string): string {
   return shown;
 }
 
+/** Returns a key that its format cannot decode: as text if that is readable, else its first bytes. */
+export function undecodedKeyOf(base64: string): string {
+  return isPrintable(bytesOf(base64)) ? keyOf(base64) : hexOf(base64, UNDECODED_BYTES_MAX);
+}
+
 /** Returns a key as labels show it: one that would be invisible is named or quoted. */
 export function labelOf(key: string): string {
   if (key === "") return "(empty key)";
   return key.trim() === "" ? JSON.stringify(key) : key;
-}
-
-/** Returns the label of the key with this id. */
-export function labelOfId(id: string): string {
-  return labelOf(keyOf(base64OfId(id)));
 }
 
 /** Returns hexadecimal bytes such as `48 65 6c 6c 6f`, for values that are not text. */
@@ -83,6 +92,12 @@ export function isId(id: string): boolean {
   } catch {
     return false;
   }
+}
+
+/** Tells whether bytes are text without control characters. */
+export function isPrintable(bytes: Uint8Array): boolean {
+  const text = textOfBytes(bytes);
+  return text !== null && !CONTROL.test(text);
 }
 
 function textOfBytes(bytes: Uint8Array): string | null {

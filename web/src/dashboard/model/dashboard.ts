@@ -1,12 +1,14 @@
 import type { Endpoint } from "../../graphiql/endpoint";
-import { base64OfId, base64OfText, keyOf } from "./bytes";
+import { base64OfId, base64OfText, keyOf, nodeIdOf } from "./bytes";
 import { Follower } from "./follower";
 import { type Failure, type Health, healthOf, type Known, knownOf, type Symptoms } from "./health";
 import { KeyHistory, pastVersionOf, versionOf } from "./history";
 import * as limits from "./limits";
 import { linkAmong, type LinkState, parseLink } from "./link";
+import { LinkKeys } from "./linkKeys";
 import { Listing } from "./listing";
 import { HISTORY, type Status, type TableStatus, type Update } from "./operations";
+import { PinnedRows } from "./pinnedRows";
 import { SecondCounter } from "./rates";
 import { Recorder } from "./recorder";
 import { Scheduler } from "./scheduler";
@@ -14,7 +16,7 @@ import { nextScope, suggestPrefixes, type Suggestion } from "./scope";
 import { Service } from "./service";
 import { Session } from "./session";
 import { type Row, Table } from "./table";
-import { Watches } from "./watches";
+import { type WatchEvents, Watches } from "./watches";
 
 const COUNTED_SECONDS = 60;
 const SUGGESTIONS_MAX = 12;
@@ -44,19 +46,19 @@ export class Dashboard {
   selected: Selected | null = null;
   range: TimeRange = null;
   readonly service: Service;
+  /** The keys of the link, by their ids. */
+  readonly keys: LinkKeys;
   failure: Failure | null = null;
-  private extras = newTable();
-  /** The previous `extras`, shown until the new ones are complete. */
-  private fading: Table | null = null;
   /** Whether the tables of the service are known, and one of them is followed. */
   private begun = false;
   private learning = false;
   private learnedMs = 0;
   private scope: string;
-  private extraKeys = "";
   private mainFollower: Follower | null = null;
-  private extraFollower: Follower | null = null;
+  private readonly pinned: PinnedRows;
   private readonly watches: Watches;
+  /** Followed keys that no watch can be asked for, so that their changes come with those of all keys. */
+  private unwatched = new Set<string>();
 
   constructor(
     endpoint: Endpoint,
@@ -71,7 +73,7 @@ export class Dashboard {
       reconnected: () => {
         this.service.statusMs = Date.now();
         this.main.resume();
-        this.extras.resume();
+        this.pinned.table.resume();
         this.watches.resume();
       },
       restarted: () => {
@@ -83,7 +85,14 @@ export class Dashboard {
       if (!this.begun) this.begin();
       this.scheduler.invalidate();
     });
-    this.watches = new Watches(this.session, {
+    this.keys = new LinkKeys(
+      this.session,
+      (id) => this.row(id),
+      () => {
+        this.apply();
+      },
+    );
+    const events: WatchEvents = {
       changed: (id, update, live) => {
         this.record(id, update, live);
       },
@@ -98,6 +107,10 @@ export class Dashboard {
         if (this.selected?.id === id) this.selected.history.state = "failed";
         this.scheduler.invalidate();
       },
+    };
+    this.watches = new Watches(this.session, events, (id) => this.keys.argumentOf(id));
+    this.pinned = new PinnedRows(this.session, newTable, (table, update) => {
+      this.take(table, update);
     });
     this.service.follow();
     this.apply();
@@ -131,13 +144,13 @@ export class Dashboard {
 
   row(id: string): Row | undefined {
     if (this.watches.knows(id)) return this.watches.row(id);
-    return this.main.rows.get(id) ?? this.extras.rows.get(id) ?? this.fading?.rows.get(id);
+    return this.main.rows.get(id) ?? this.pinned.row(id);
   }
 
   /** Tells whether the value of a key is known; then a missing row means that there is no value. */
   knows(id: string): boolean {
     if (this.watches.has(id)) return this.watches.knows(id);
-    const table = this.covers(keyOf(base64OfId(id))) ? this.main : this.extras;
+    const table = this.covers(keyOf(base64OfId(id))) ? this.main : this.pinned.table;
     return table.phase === "live" || table.phase === "resuming";
   }
 
@@ -152,6 +165,18 @@ export class Dashboard {
   open(search: string): void {
     this.link = { ...parseLink(search), table: this.link.table };
     this.apply();
+  }
+
+  /** Opens the entry whose key a user writes; returns what is wrong with it, if anything. */
+  async lookUp(text: string): Promise<string> {
+    try {
+      const id = await this.keys.lookUp(text);
+      if (id === null) return "There is no entry with this key.";
+      this.change({ key: id }, true);
+      return "";
+    } catch (error) {
+      return error instanceof Error ? error.message : String(error);
+    }
   }
 
   setRange(range: TimeRange): void {
@@ -193,10 +218,20 @@ export class Dashboard {
     this.learning = true;
     await this.session.learn().catch(() => undefined);
     this.learning = false;
+    this.forgetPrefix();
+    this.keys.keep(new Set([...this.followed, ...this.link.pins]));
     this.follow();
-    this.followExtras(true);
+    this.followPins(true);
     this.watches.restart();
     this.apply();
+  }
+
+  /** Typed keys have no prefixes. */
+  private forgetPrefix(): void {
+    if (this.session.shape.keys === null || this.link.prefix === "") return;
+    this.link = { ...this.link, prefix: "" };
+    this.scope = "";
+    this.writeLink(this.link, false);
   }
 
   private learnAgain(): void {
@@ -212,6 +247,8 @@ export class Dashboard {
       this.scheduler.hurry();
       return;
     }
+    this.forgetPrefix();
+    this.keys.keep(new Set([...this.followed, ...this.link.pins]));
     const scope = nextScope(this.scope, this.link.prefix, this.main.phase === "full");
     if (scope !== this.scope) {
       this.scope = scope;
@@ -220,7 +257,7 @@ export class Dashboard {
       this.failure = null;
       this.follow();
     }
-    this.followExtras(false);
+    this.followPins(false);
     this.watch();
     this.listing.request();
     this.scheduler.hurry();
@@ -253,37 +290,24 @@ export class Dashboard {
   private watch(): void {
     const { charts, key } = this.link;
     const added = this.recorder.keep(charts);
-    this.watches.keep(
-      new Set([...charts.flat().map(({ id }) => id), ...(key === null ? [] : [key])]),
-    );
+    const followed = this.followed;
+    this.watches.keep(followed);
+    this.unwatched = new Set([...followed].filter((id) => !this.watches.has(id)));
     for (const id of added) void this.seedPlots(id);
     if (this.selected?.id !== (key ?? undefined)) this.select(key);
   }
 
+  /** The plotted keys and the selected one. */
+  private get followed(): Set<string> {
+    const { charts, key } = this.link;
+    return new Set([...charts.flat().map(({ id }) => id), ...(key === null ? [] : [key])]);
+  }
+
   /** Subscribes to pinned keys outside of the scope. */
-  private followExtras(force: boolean): void {
-    const keys = this.link.pins.map(base64OfId).filter((base64) => !this.covers(keyOf(base64)));
-    const name = keys.join();
-    if (name === this.extraKeys && !force) return;
-    this.extraKeys = name;
-    this.extraFollower?.stop();
-    this.extraFollower = null;
-    this.fading = this.extras;
-    const table = (this.extras = newTable());
-    if (keys.length === 0) return;
-    this.extraFollower = new Follower(
-      this.session,
-      table,
-      { keys, prefix: null, interval: limits.TABLE_INTERVAL_SECONDS },
-      {
-        update: (update) => {
-          this.take(table, update);
-          if (table.phase === "live") this.fading = null;
-        },
-        failed: () => undefined,
-      },
-    );
-    this.extraFollower.start();
+  private followPins(force: boolean): void {
+    const pins = this.link.pins.filter((id) => !this.covers(keyOf(base64OfId(id))));
+    const keys = pins.map((id) => this.keys.argumentOf(id)).filter((key) => key !== undefined);
+    this.pinned.follow(keys, force);
   }
 
   private covers(key: string): boolean {
@@ -300,7 +324,14 @@ export class Dashboard {
     if (row && update.kind !== "SNAPSHOT" && table.phase === "live") {
       this.recorder.clock.timeOf(row.timestampMs, nowMs);
     }
+    if (row && this.unwatched.has(row.id)) this.catchUp(row.id, update);
     this.scheduler.invalidate();
+  }
+
+  /** A followed key without a watch has changed: it can be watched from now on, or nothing in requests means it. */
+  private catchUp(id: string, update: Update): void {
+    this.watch();
+    if (!this.watches.has(id)) this.record(id, update, update.kind !== "SNAPSHOT");
   }
 
   private record(id: string, update: Update, live: boolean): void {
@@ -317,18 +348,20 @@ export class Dashboard {
   /** Drops all rows if there are too many, and suggests prefixes. */
   private giveUp(): void {
     const keys = Array.from(this.main.rows.values(), ({ key }) => key);
-    this.suggestions = suggestPrefixes(keys, this.scope, SUGGESTIONS_MAX);
+    if (this.session.shape.keys === null)
+      this.suggestions = suggestPrefixes(keys, this.scope, SUGGESTIONS_MAX);
     this.main.rows.clear();
     this.main.added.length = 0;
     this.main.removed.clear();
     this.listing.restart();
-    this.followExtras(false);
+    this.followPins(false);
   }
 
   private select(id: string | null): void {
     this.selected = id === null ? null : newSelected(id);
+    if (!this.selected) return;
     // Otherwise the history is loaded once the watch is complete.
-    if (this.selected && this.watches.isComplete(this.selected.id)) {
+    if (!this.watches.has(this.selected.id) || this.watches.isComplete(this.selected.id)) {
       void this.loadHistory(this.selected);
     }
   }
@@ -363,14 +396,14 @@ export class Dashboard {
   }
 
   private async past(id: string) {
-    const variables = { key: base64OfId(id), last: limits.HISTORY_REQUESTED };
-    const { value } = await this.session.query({ document: HISTORY, variables });
-    return (value?.history ?? []).map(pastVersionOf);
+    const variables = { id: nodeIdOf(id, this.session.table), last: limits.HISTORY_REQUESTED };
+    const { node } = await this.session.query({ document: HISTORY, variables });
+    return (node?.history ?? []).map(pastVersionOf);
   }
 
   private tick(): void {
-    this.extras.added.length = 0;
-    this.extras.removed.clear();
+    this.pinned.table.added.length = 0;
+    this.pinned.table.removed.clear();
     this.listing.keepUp(this.main);
     this.scheduler.invalidate();
   }

@@ -6,8 +6,8 @@ import type { Table } from "./table";
 export type Subscriber = Pick<Session, "subscribe">;
 
 export interface Selection {
-  /** Base64; null for none. */
-  keys: string[] | null;
+  /** Arguments that mean keys, as Base64 where they are text; null for none. */
+  keys: unknown[] | null;
   prefix: string | null;
   /** Seconds between deliveries of the latest change of each key; null for every change, with its headers. */
   interval: number | null;

@@ -1,4 +1,4 @@
-import { base64OfId, base64OfText, idOf, isId, textOf } from "./bytes";
+import { base64OfId, base64OfText, bytesOf, idOf, isId, isPrintable, textOf } from "./bytes";
 import { PINS_MAX, SERIES_MAX } from "./limits";
 import type { Sort, SortBy } from "./order";
 import { type Chart, type Plot, samePlot, seriesIn } from "./plots";
@@ -86,9 +86,10 @@ export function formatLink(state: LinkState): string {
   return query === "" ? "" : `?${query}`;
 }
 
-/** Returns a key as text if that is exact and not empty, else as its id. */
+/** Returns a key as text if that is exact, readable and not empty, else as its id. */
 function formatKey(id: string): string {
-  const text = textOf(base64OfId(id));
+  const bytes = bytesOf(base64OfId(id));
+  const text = isPrintable(bytes) ? textOf(base64OfId(id)) : null;
   return text === null || text === "" || text.startsWith(ID_MARK) ? ID_MARK + id : text;
 }
 

@@ -48,7 +48,7 @@ export class KeyOrder {
 }
 
 function byKey(one: Row, other: Row): number {
-  if (one.key !== other.key) return one.key < other.key ? -1 : 1;
+  if (one.order !== other.order) return one.order < other.order ? -1 : 1;
   return one.id < other.id ? -1 : one.id > other.id ? 1 : 0;
 }
 

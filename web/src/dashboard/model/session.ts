@@ -1,12 +1,13 @@
 import { type Client, createClient } from "graphql-ws";
 import type { Endpoint } from "../../graphiql/endpoint";
 import { BLOCKED, originRefusal } from "../../graphiql/fallback";
-import { TypedDocumentString } from "../api/operations";
+import type { TypedDocumentString } from "../api/operations";
 import { EventStreams, type Transport } from "./eventStreams";
 import type { Connection, Failure } from "./health";
 import { BLOCKED_ATTEMPTS, PING_INTERVAL_MS, PONG_WAIT_MS, RETRY_MS_MAX } from "./limits";
-import { tableDocument, typeName } from "./tableDocument";
-import { FIELDS, type FullType, TypedData, TYPES } from "./types";
+import { shapeOf, type TableShape, TEXT } from "./shape";
+import { showIn } from "./shown";
+import { tableDocument } from "./tableDocument";
 
 export interface SessionEvents {
   changed: () => void;
@@ -28,14 +29,6 @@ export interface Operation<Result, Variables extends Record<string, unknown>> {
   variables: Variables;
 }
 
-interface Fields {
-  __type: { fields: { name: string }[] } | null;
-}
-
-interface Types {
-  __schema: { types: FullType[] };
-}
-
 const UNAUTHORISED_CODES = [4401, 4403];
 const TOKEN_NAME = "kvs-token";
 
@@ -49,8 +42,8 @@ export class Session {
   fallback: string | null = null;
   /** The table that documents ask; null for the only one of a service. */
   table: string | null = null;
-  /** Its typed data; null for a table whose values have no schema. */
-  private typed: TypedData | null = null;
+  /** What its keys and values are, as far as it is learnt. */
+  shape: TableShape = TEXT;
   private client: Transport;
   private blocked = 0;
   private failures = 0;
@@ -74,15 +67,15 @@ export class Session {
     { document, variables }: Operation<Result, Variables>,
     sink: Sink<Result>,
   ): () => void {
-    const { typed } = this;
+    const { shape } = this;
     return this.client.subscribe<Result>(
-      { query: tableDocument(document.toString(), this.table, typed?.text), variables },
+      { query: tableDocument(document.toString(), this.table, shape), variables },
       {
         next: ({ data, errors }) => {
           guarded(() => {
             if (errors?.[0] && !hasField(data)) sink.failed(failureOf(errors));
             else if (data) {
-              if (typed) showIn(data, typed);
+              showIn(data, shape);
               sink.data(data);
             }
           });
@@ -101,16 +94,9 @@ export class Session {
     );
   }
 
-  /** Learns what the table's values are, which subscriptions then ask for. */
+  /** Learns what the table's keys and values are, which subscriptions then ask for. */
   async learn(): Promise<void> {
-    this.typed = null;
-    const entry = typeName(this.table, "Entry");
-    const document = new TypedDocumentString<Fields, { name: string }>(FIELDS);
-    const { __type } = await this.query({ document, variables: { name: entry } });
-    if (__type?.fields.some(({ name }) => name === "data") !== true) return;
-    const types = new TypedDocumentString<Types, Record<string, never>>(TYPES);
-    const { __schema } = await this.query({ document: types, variables: {} });
-    this.typed = TypedData.of(__schema.types, entry);
+    this.shape = await shapeOf(this, this.table);
   }
 
   query<Result, Variables extends Record<string, unknown>>(
@@ -287,21 +273,6 @@ export class Session {
     this.changeConnection({ kind: "connecting", lostMs: this.lostMs });
     this.client = this.connect();
     this.events.restarted();
-  }
-}
-
-interface Selected {
-  data?: unknown;
-}
-
-/** Replaces the selected data of an answer by what is shown of it. */
-function showIn(answer: unknown, typed: TypedData): void {
-  const { updates, value } = answer as {
-    updates?: { entry: Selected | null };
-    value?: { history: Selected[] } | null;
-  };
-  for (const one of [...(updates?.entry ? [updates.entry] : []), ...(value?.history ?? [])]) {
-    one.data = typed.show(one.data);
   }
 }
 

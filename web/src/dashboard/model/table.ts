@@ -1,5 +1,6 @@
-import { idOf, keyOf } from "./bytes";
+import { idOf, keyOf, undecodedKeyOf } from "./bytes";
 import type { Json } from "./json";
+import type { TypedKey } from "./keys";
 import type { Update } from "./operations";
 import { NEVER, scoreAfter } from "./rates";
 
@@ -7,6 +8,10 @@ export interface Row {
   /** See `idOf`; it differs even between keys that look alike. */
   readonly id: string;
   readonly key: string;
+  /** Undefined in a table without typed keys, and for a key that cannot be decoded. */
+  readonly typed: TypedKey | undefined;
+  /** Rows sort by this text. */
+  readonly order: string;
   /** Base64. */
   raw: string;
   /** What the table's schema makes of it. */
@@ -112,7 +117,7 @@ export class Table {
         this.phase = "full";
         return undefined;
       }
-      row = newRow(id, keyOf(update.key ?? ""));
+      row = newRow(id, update);
       this.rows.set(id, row);
       this.added.push(row);
     }
@@ -146,10 +151,15 @@ export class Table {
   }
 }
 
-function newRow(id: string, key: string): Row {
+function newRow(id: string, update: Update): Row {
+  const { key, keyData: typed } = update;
+  const isTyped = "keyData" in update;
+  const text = typed?.text ?? (isTyped ? undecodedKeyOf : keyOf)(key ?? "");
   return {
     id,
-    key,
+    key: text,
+    typed,
+    order: typed?.order ?? text,
     raw: "",
     json: undefined,
     partition: 0,

@@ -16,12 +16,12 @@ export function jsonOf({ raw, json }: Recorded): Json | undefined {
   return text === null ? undefined : parseJson(text);
 }
 
-/** Returns typed data as text, to be copied. */
-export function textOfJson(json: Json): string {
+/** Returns typed data as text, with that many spaces for each level. */
+export function textOfJson(json: Json, spaces = 2): string {
   return JSON.stringify(
     json,
     (_name, value: unknown) =>
       value instanceof WrittenNumber || value instanceof TypedText ? value.source : value,
-    2,
+    spaces,
   );
 }

@@ -1,4 +1,4 @@
-import { base64OfId } from "./bytes";
+import { base64OfId, idOf } from "./bytes";
 import { Follower, type Subscriber } from "./follower";
 import type { Failure } from "./health";
 import type { Update } from "./operations";
@@ -29,16 +29,21 @@ export class Watches {
   constructor(
     private readonly subscriber: Subscriber,
     private readonly events: WatchEvents,
+    /** Returns the argument that means a key; undefined if none is known. */
+    private readonly argumentOf: (id: string) => unknown = base64OfId,
   ) {}
 
-  /** Watches exactly these keys. */
+  /** Watches exactly these keys, as far as there are arguments that mean them. */
   keep(ids: ReadonlySet<string>): void {
     for (const [id, { follower }] of this.watches) {
       if (ids.has(id)) continue;
       follower.stop();
       this.watches.delete(id);
     }
-    for (const id of ids) if (!this.watches.has(id)) this.add(id);
+    for (const id of ids) {
+      const argument = this.argumentOf(id);
+      if (argument !== undefined && !this.watches.has(id)) this.add(id, argument);
+    }
   }
 
   /** The connection was replaced: subscribe again. */
@@ -70,9 +75,9 @@ export class Watches {
     return this.watches.get(id)?.missing === false;
   }
 
-  private add(id: string): void {
+  private add(id: string, argument: unknown): void {
     const table = new Table(ONE_KEY);
-    const selection = { keys: [base64OfId(id)], prefix: null, interval: null };
+    const selection = { keys: [argument], prefix: null, interval: null };
     const follower = new Follower(this.subscriber, table, selection, {
       update: (update) => {
         this.take(id, watch, update);
@@ -87,6 +92,11 @@ export class Watches {
   }
 
   private take(id: string, watch: Watch, update: Update): void {
+    if (update.key !== null && idOf(update.key) !== id) {
+      // A typed key means all of its encodings, each of which is a key of its own here.
+      watch.table.cursor = update.cursor;
+      return;
+    }
     const live = watch.table.phase === "live" && update.kind !== "SNAPSHOT";
     watch.table.apply(update, Date.now());
     if (update.key !== null) this.events.changed(id, update, live);

@@ -1,5 +1,5 @@
 /** @jsxImportSource preact */
-import { hexOf, labelOfId, textOf } from "../model/bytes";
+import { hexOf, textOf } from "../model/bytes";
 import type { Dashboard, TimeRange } from "../model/dashboard";
 import { formatSpan, formatValue, formatWritten, unitOf } from "../model/format";
 import { isBranch, type Json, numberIn, pointerOf } from "../model/json";
@@ -51,7 +51,7 @@ export function Board() {
 function PinCard({ id }: { id: string }) {
   const dashboard = useDashboard(100);
   const row = dashboard.row(id);
-  const key = labelOfId(id);
+  const key = dashboard.keys.label(id);
   return (
     <li class="pin-card">
       <div class="pin-head">

@@ -1,14 +1,16 @@
 /** @jsxImportSource preact */
 import { useCallback, useLayoutEffect, useRef, useState } from "preact/hooks";
-import { byteLength, labelOfId } from "../model/bytes";
+import { byteLength } from "../model/bytes";
 import type { Dashboard, Selected } from "../model/dashboard";
 import { formatBytes, formatCount, formatRate, formatTime } from "../model/format";
 import type { Version } from "../model/history";
+import { isBranch } from "../model/json";
 import type { Row } from "../model/table";
 import type { Recorded } from "../model/value";
 import { History, momentOf } from "./History";
 import { useDashboard } from "./hooks";
 import { Bars, Icon } from "./icons";
+import { JsonTree } from "./JsonTree";
 import { togglePin } from "./Keys";
 import { Headers, Value } from "./Value";
 
@@ -61,6 +63,7 @@ export function Detail({ id }: { id: string }) {
     >
       <Head dashboard={dashboard} id={id} close={close} />
       <Activity dashboard={dashboard} selected={selected} />
+      <Key id={id} />
       <Facts record={past ?? row} />
       <h3>{past ? `Value at ${momentOf(past)}` : "Value"}</h3>
       {past && (
@@ -84,7 +87,7 @@ export function Detail({ id }: { id: string }) {
 function Head(props: { dashboard: Dashboard; id: string; close: () => void }) {
   const { dashboard, id, close } = props;
   const pinned = dashboard.link.pins.includes(id);
-  const key = labelOfId(id);
+  const key = dashboard.keys.label(id);
   return (
     <div class="detail-head">
       <h2 {...(key.length > KEY_CHARACTERS_MAX && { tabIndex: 0 })}>{key}</h2>
@@ -104,6 +107,19 @@ function Head(props: { dashboard: Dashboard; id: string; close: () => void }) {
         <Icon name="close" />
       </button>
     </div>
+  );
+}
+
+/** The parts of a key that has some. */
+function Key({ id }: { id: string }) {
+  const dashboard = useDashboard(PAINT_MS);
+  const json = dashboard.keys.get(id)?.json;
+  if (!isBranch(json)) return null;
+  return (
+    <section aria-label="Key">
+      <h3>Key</h3>
+      <JsonTree id={null} json={json} />
+    </section>
   );
 }
 

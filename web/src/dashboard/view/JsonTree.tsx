@@ -10,8 +10,11 @@ const SHOWN_MAX = 100;
 const OPEN_DEPTH = 2;
 const OPEN_CHILDREN_MAX = 30;
 
-/** A JSON value as a tree whose numbers can be plotted. Typed leaves have their types beside them. */
-export function JsonTree({ id, json }: { id: string; json: Json }) {
+/**
+ * A JSON value as a tree, whose numbers can be plotted if it is the value of the key with this id. Typed leaves have their types
+ * beside them.
+ */
+export function JsonTree({ id, json }: { id: string | null; json: Json }) {
   return (
     <div class="tree">
       {isBranch(json) ? (
@@ -24,7 +27,7 @@ export function JsonTree({ id, json }: { id: string; json: Json }) {
 }
 
 interface NodeProps {
-  id: string;
+  id: string | null;
   json: Json;
   path: string[];
 }
@@ -101,7 +104,7 @@ function Leaf(props: NodeProps) {
 function PlainLeaf({ id, json, path }: NodeProps) {
   const text = isBranch(json) ? "" : String(json);
   const flash = useFlash(text);
-  if (numberIn(json) !== null) {
+  if (numberIn(json) !== null && id !== null) {
     const plot = { id, pointer: pointerOf(path) };
     return (
       <PlotButton

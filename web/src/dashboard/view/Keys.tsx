@@ -1,5 +1,5 @@
 /** @jsxImportSource preact */
-import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
 import type { Dashboard } from "../model/dashboard";
 import { formatCount, formatCounted } from "../model/format";
 import { PINS_MAX } from "../model/limits";
@@ -8,13 +8,13 @@ import { plotName, toggled } from "../model/plots";
 import { useDashboard, useMedia } from "./hooks";
 import { Icon } from "./icons";
 import { Rows } from "./rows";
+import { KeySearch } from "./KeySearch";
 import { EmptyState } from "./states";
 
 const ROW_PX = 34;
 const NARROW_ROW_PX = 56;
 /** Faster updates would not be readable. Scrolling paints immediately. */
 const PAINT_MS = 40;
-const PREFIX_WAIT_MS = 120;
 const COLUMNS: { by: SortBy | null; name: string; className: string }[] = [
   { by: null, name: "Pin", className: "pin-cell" },
   { by: "key", name: "Key", className: "key" },
@@ -36,44 +36,13 @@ function Toolbar() {
   const dashboard = useDashboard(250);
   const { link, main } = dashboard;
   const { rows: view, held } = dashboard.listing;
-  const [text, setText] = useState(link.prefix);
-  const timer = useRef<ReturnType<typeof setTimeout> | undefined>(undefined);
-  const typed = useRef(link.prefix);
-  if (typed.current !== link.prefix) {
-    // Changed by the browser history or a suggestion.
-    typed.current = link.prefix;
-    setText(link.prefix);
-  }
-  const search = (prefix: string) => {
-    setText(prefix);
-    clearTimeout(timer.current);
-    timer.current = setTimeout(() => {
-      typed.current = prefix;
-      dashboard.change({ prefix });
-    }, PREFIX_WAIT_MS);
-  };
   const count =
     view.length === main.rows.size
       ? formatCounted(view.length, "key")
       : `${formatCount(view.length)} of ${formatCounted(main.rows.size, "key")}`;
   return (
     <div class="toolbar">
-      <label class="search">
-        <Icon name="search" />
-        <span class="unseen">Search by key prefix</span>
-        <input
-          id="search"
-          type="search"
-          placeholder="Key starts with…"
-          autocomplete="off"
-          spellcheck={false}
-          value={text}
-          onInput={(event) => {
-            search(event.currentTarget.value);
-          }}
-        />
-        <kbd aria-hidden="true">/</kbd>
-      </label>
+      <KeySearch />
       <span class="count">{main.phase === "live" || main.rows.size > 0 ? count : ""}</span>
       {main.phase === "loading" && <LoadProgress dashboard={dashboard} />}
       {held && link.sort.by !== "key" && (

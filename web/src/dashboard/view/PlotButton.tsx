@@ -1,6 +1,5 @@
 /** @jsxImportSource preact */
 import { useContext } from "preact/hooks";
-import { labelOfId } from "../model/bytes";
 import { type Plot, samePlot, toggled } from "../model/plots";
 import { DashboardContext, useFlash } from "./hooks";
 
@@ -10,7 +9,7 @@ export function PlotButton({ plot, text, exact }: { plot: Plot; text: string; ex
   const flash = useFlash(exact);
   if (!dashboard) return null;
   const plotted = dashboard.link.charts.flat().some((known) => samePlot(known, plot));
-  const name = `${labelOfId(plot.id)} ${plot.pointer}`.trim();
+  const name = `${dashboard.keys.label(plot.id)} ${plot.pointer}`.trim();
   const act = plotted ? `Stop plotting ${name}` : `Plot ${name}`;
   return (
     <button

@@ -2,7 +2,6 @@
 import { useContext, useEffect, useRef } from "preact/hooks";
 import uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
-import { labelOfId } from "../model/bytes";
 import type { Dashboard } from "../model/dashboard";
 import { formatMoment, formatTick, formatValue, type Unit, unitOf } from "../model/format";
 import { type Chart, joined, type Plot, plotName, split, without } from "../model/plots";
@@ -18,7 +17,7 @@ const ZOOM_PX_MIN = 6;
 /** One chart: a legend with the latest number of each series, and the lines. */
 export function PlotChart({ chart, index }: { chart: Chart; index: number }) {
   const dashboard = useDashboard(200);
-  const names = chart.map(nameOf);
+  const names = chart.map((plot) => nameOf(dashboard, plot));
   return (
     <figure class="plot" aria-label={`Plot of ${names.join(", ")}`}>
       <figcaption>
@@ -245,14 +244,14 @@ function sharedUnit(chart: Chart): Unit {
   return others.every((unit) => unit === first) ? (first ?? "none") : "none";
 }
 
-function nameOf({ id, pointer }: Plot): string {
-  return `${labelOfId(id)} ${pointer.slice(1)}`.trim();
+function nameOf(dashboard: Dashboard, { id, pointer }: Plot): string {
+  return `${dashboard.keys.label(id)} ${pointer.slice(1)}`.trim();
 }
 
 function describe(dashboard: Dashboard, chart: Chart): string {
   const latest = chart.map((plot) => {
     const value = dashboard.recorder.get(plot)?.latest ?? null;
-    return `${nameOf(plot)} ${value === null ? "without a number" : formatValue(value, unitOf(plot.pointer))}`;
+    return `${nameOf(dashboard, plot)} ${value === null ? "without a number" : formatValue(value, unitOf(plot.pointer))}`;
   });
   return `Latest: ${latest.join("; ")}`;
 }

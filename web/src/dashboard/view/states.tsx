@@ -85,13 +85,17 @@ function NoMatch({ dashboard }: { dashboard: Dashboard }) {
 }
 
 function TooMany({ dashboard }: { dashboard: Dashboard }) {
-  const { status, suggestions } = dashboard;
+  const { status, suggestions, session } = dashboard;
+  const advice =
+    session.shape.keys === null
+      ? "Search by a prefix to narrow it down."
+      : "Look up a key to open it.";
   return (
     <Notice icon="layers" title="Too much to show at once">
       <p>
         This page holds up to {formatCount(KEYS_MAX)} keys
-        {status ? `, and the topic has ${formatCount(status.entries)}` : ""}. Search by a prefix to
-        narrow it down. Pinned and plotted keys stay live.
+        {status ? `, and the topic has ${formatCount(status.entries)}` : ""}. {advice} Pinned and
+        plotted keys stay live.
       </p>
       <ul class="suggestions">
         {suggestions.map(({ prefix, count }) => (

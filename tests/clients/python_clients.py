@@ -6,6 +6,7 @@ from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from tests.clients.ariadne import environment
 from tests.clients.client import Capability, Client
 
 ROOT = Path(__file__).parent.parent.parent
@@ -44,7 +45,25 @@ def _gql(transport: str, setup: Path | None = None) -> Client:
     )
 
 
+_ARIADNE = environment.HERE
+
 PYTHON = (
     _gql("websockets", HERE / "gql_setup.py"),
     _gql("aiohttp"),
+    Client(
+        name="ariadne-codegen",
+        version=_locked((_ARIADNE / "requirements.txt").read_text(), r"^ariadne-codegen==(.*)$"),
+        installed=environment.installed,
+        command=(str(environment.PYTHON), "-m", "tests.clients.ariadne.program"),
+        directory=ROOT,
+        missing=environment.missing,
+        required_by="KVS_REQUIRE_CLIENTS",
+        mark="client",
+        can=frozenset(_RESUMING),
+        setup=_ARIADNE / "setup.py",
+        note="Python, with a client that is generated from queries. WebSockets take `ariadne-codegen[subscriptions]`. "
+        "The client calls the fields `set` and `json` `set_` and `json_`, and `id_` of typed data `id`. "
+        "`ariadne-codegen --config codegen.toml` reads:\n\n"
+        f"```toml\n{(_ARIADNE / 'codegen.toml').read_text().strip()}\n```",
+    ),
 )

@@ -1,12 +1,11 @@
 """Obeys the commands of tests/clients/program.py with a Python client."""
 
 import asyncio
+import json
 import sys
 from asyncio import StreamReader, StreamReaderProtocol, Task
 from collections.abc import AsyncIterator
 from typing import Any, Protocol
-
-import orjson
 
 
 class Operations(Protocol):
@@ -27,7 +26,7 @@ async def obey(operations: Operations) -> None:
     await asyncio.get_running_loop().connect_read_pipe(lambda: StreamReaderProtocol(reader), sys.stdin)
     subscriptions: dict[int, Task[None]] = {}
     async for line in reader:
-        command = orjson.loads(line)
+        command = json.loads(line)
         match command.pop("do"):
             case "query" | "set" | "delete" as name:
                 _write({"answer": await getattr(operations, name)(**command)})
@@ -44,5 +43,5 @@ async def _follow(operations: Operations, identity: int, key: str) -> None:
 
 
 def _write(message: dict[str, Any]) -> None:
-    sys.stdout.buffer.write(orjson.dumps(message) + b"\n")
+    sys.stdout.buffer.write(json.dumps(message).encode() + b"\n")
     sys.stdout.buffer.flush()

@@ -14,6 +14,15 @@ const config: CodegenConfig = {
           DateTime: "string",
           JSON: "unknown",
           Long: "number", // offsets and sizes, exact up to 2^53
+          // Of tables with a schema:
+          Base64: "string",
+          Date: "string",
+          Decimal: "string",
+          Duration: "string",
+          Int64: { input: "string | number", output: "string" }, // numbers are exact up to 2^53
+          LocalDateTime: "string",
+          Time: "string",
+          UUID: "string",
         },
       },
     },

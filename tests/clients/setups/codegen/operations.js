@@ -1,33 +1,6 @@
-// Generates types from the schema that is served, compiles client.ts with them, and runs it.
-import { execFile } from "node:child_process";
-import { cp, mkdir, mkdtemp, readFile, symlink, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { fileURLToPath, pathToFileURL } from "node:url";
-import { promisify } from "node:util";
-
-const HERE = fileURLToPath(new URL(".", import.meta.url));
-const PACKAGES = fileURLToPath(new URL("../../node_modules", import.meta.url));
+import { compiled } from "./compiled.js";
 
 export async function open(url) {
-  const directory = await mkdtemp(join(tmpdir(), "codegen-"));
-  const run = (tool, ...options) =>
-    promisify(execFile)(join(PACKAGES, ".bin", tool), options, { cwd: directory });
-
-  await mkdir(join(directory, "src"));
-  await symlink(PACKAGES, join(directory, "node_modules"));
-  await writeFile(join(directory, "package.json"), '{"type": "module"}');
-  for (const name of ["operations.ts", "client.ts"]) {
-    await cp(join(HERE, name), join(directory, "src", name));
-  }
-  const config = await readFile(join(HERE, "codegen.ts"), "utf8");
-  await writeFile(
-    join(directory, "codegen.ts"),
-    config.replace("http://127.0.0.1:8000/graphql", url),
-  );
-  await run("graphql-codegen", "--config", "codegen.ts");
-  const options = ["--strict", "--skipLibCheck", "--module", "nodenext", "--target", "es2022"];
-  await run("tsc", ...options, "--rootDir", "src", "--outDir", "compiled", "src/client.ts");
-  const client = await import(pathToFileURL(join(directory, "compiled", "client.js")).href);
+  const client = await compiled(new URL(".", import.meta.url), url);
   return client.open(url);
 }

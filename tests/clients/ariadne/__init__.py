@@ -1,0 +1,1 @@
+"""The clients that ariadne-codegen generates, which run in an environment of their own."""

@@ -4,9 +4,75 @@ import os
 import ssl
 from pathlib import Path
 
+import structlog
+
 from kvs_graphql.errors import BadSetting
 
+log = structlog.get_logger(__name__)
+
 _SECRET_BYTES_MAX = 64 * 1024
+
+
+class Secret:
+    """A secret that is read again each time it is needed, where it comes from a file: it may have been replaced.
+
+    `name` is the variable that names the file. `repr` leaves the secret out.
+    """
+
+    def __init__(self, value: str, name: str = "", file: Path | None = None) -> None:
+        self._value = value
+        self._name = name
+        self._file = file
+
+    def current(self) -> str:
+        """What the file holds now; what was last read, where it holds no secret."""
+        if self._file is not None:
+            try:
+                self._value = read_secret(self._name, self._file)
+            except BadSetting as error:
+                log.warning("a secret cannot be read again", reason=str(error))
+        return self._value
+
+
+class ClientTls:
+    """The TLS context for connections to a server, made anew after one of its files was replaced.
+
+    Raises:
+        BadSetting: A file cannot be read, or holds something else, or the key needs another password.
+    """
+
+    def __init__(
+        self,
+        ca_file: Path | None = None,
+        certificate_file: Path | None = None,
+        key_file: Path | None = None,
+        key_password: Secret | None = None,
+        prefix: str = "KVS_KAFKA_",
+    ) -> None:
+        self._files = ca_file, certificate_file, key_file
+        self._key_password = key_password
+        self._prefix = prefix
+        self._made_of = self._versions()
+        self._context = self._make()
+
+    def current(self) -> ssl.SSLContext:
+        """The context of the files as they are now; the last one, where they do not belong together."""
+        versions = self._versions()
+        if versions != self._made_of:
+            try:
+                self._context = self._make()
+            except BadSetting as error:
+                log.warning("certificates cannot be read again", reason=str(error))
+            else:
+                self._made_of = versions
+        return self._context
+
+    def _make(self) -> ssl.SSLContext:
+        password = None if self._key_password is None else self._key_password.current()
+        return tls_context(*self._files, password, self._prefix)
+
+    def _versions(self) -> list[tuple[int, int, int] | None]:
+        return [None if file is None else _version(file) for file in self._files]
 
 
 def read_secret(name: str, path: Path) -> str:
@@ -105,6 +171,14 @@ def _load_certificate(
         else:
             cause = _cause(error)
         raise BadSetting(f"{files}: {cause}") from None
+
+
+def _version(file: Path) -> tuple[int, int, int] | None:
+    try:
+        found = file.stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_mtime_ns, found.st_size
 
 
 def _cause(error: Exception) -> str:

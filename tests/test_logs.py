@@ -13,8 +13,10 @@ import structlog
 from hypothesis import given
 from structlog.contextvars import bound_contextvars
 
+from kvs_graphql.credentials import Secret
 from kvs_graphql.logs import configure_logging
-from kvs_graphql.registry import ClientCredentials, RegistryConnection, RegistryLimits, open_registry
+from kvs_graphql.oauth import ClientCredentials
+from kvs_graphql.registry import RegistryConnection, RegistryLimits, open_registry
 from tests.deadline import SECONDS_MAX
 from tests.registry.front import answering_by_path, front_of
 from tests.test_printable import TEXT, unsafe
@@ -187,7 +189,7 @@ async def test_requests_to_a_registry_log_no_secret_and_nothing_at_the_level_inf
     answers: dict[str, object] = {"/token": {"access_token": SECRET}, "/schemas/ids/1": {"schema": "{}"}}
     async with front_of() as front:
         front.behave(answering_by_path(answers))
-        credentials = ClientCredentials(f"{front.url}/token", "me", SECRET)
+        credentials = ClientCredentials(f"{front.url}/token", "me", Secret(SECRET))
         connections = [
             RegistryConnection(front.url, username="ann", password=SECRET),
             RegistryConnection(front.url, token=SECRET),

@@ -8,6 +8,7 @@ import pytest
 
 from kvs_graphql.errors import BadSetting
 from kvs_graphql.settings import Settings, load_settings, variable
+from kvs_graphql.tables.servers import connection_of
 from tests.certificates import Certificates
 
 UNITS_AND_COUNTS = {"bytes", "seconds", "keys", "entries", "depth", "aliases", "tokens", "records", "changes", "writes"}
@@ -48,6 +49,14 @@ WRONG = {
     "kafka_security_protocol": ["TLS"],
     "kafka_sasl_mechanism": ["MD5"],
     "kafka_ca_file": ["/nowhere/ca.pem"],
+    "kafka_oauth_ca_file": ["/nowhere/ca.pem"],
+    "kafka_client_id": ["", "kvs\n", "käse", "x" * 256],
+    "kafka_rack": ["", "a\tb"],
+    # A file or another service of the network must not be asked in the place of the OAuth server.
+    "kafka_oauth_token_url": [
+        *("file:///etc/passwd", "http://tokens.example/token", "http://10.0.0.1/", "ftp://localhost/", "localhost:80"),
+        *("https://me:secret@tokens.example/", "https://tokens.example/?secret=1", "//tokens.example", "https://"),
+    ],
     "query_aliases_max": ["-1", "many"],
 }
 
@@ -135,6 +144,11 @@ def test_a_limit_of_zero_is_refused(name: str) -> None:
     assert refusal(**{name: "0"}).startswith(f"{variable(name)}=0: ")
 
 
+def test_brokers_know_the_client_by_its_name() -> None:
+    assert connection_of(load_settings()).arguments()["client_id"] == "kvs-graphql"
+    assert connection_of(load_settings(kafka_client_id="east")).arguments()["client_id"] == "east"
+
+
 def test_one_line_names_all_wrong_values() -> None:
     message = refusal(port="http", tombstones="keep")
     assert "KVS_PORT=http: " in message
@@ -154,6 +168,29 @@ def test_sasl_needs_a_username_and_a_password(missing: str) -> None:
     message = refusal(**flags)
     assert variable(missing) in message
     assert SECRET not in message
+
+
+@pytest.mark.parametrize("missing", ["url", "id", "secret"])
+def test_tokens_for_kafka_need_a_server_a_client_and_its_secret(missing: str) -> None:
+    flags = {
+        "kafka_oauth_token_url": "https://tokens.example/token",
+        "kafka_oauth_client_id": "kvs",
+        "kafka_oauth_client_secret": SECRET,
+        "kafka_security_protocol": "SASL_SSL",
+        "kafka_sasl_mechanism": "OAUTHBEARER",
+    }
+    found = load_settings(**flags)
+    assert SECRET not in repr(found)
+    assert connection_of(found).tokens is not None
+    message = refusal(**{name: value for name, value in flags.items() if not name.endswith(missing)})
+    assert message.startswith("KVS_KAFKA_SECURITY_PROTOCOL=SASL_SSL with KVS_KAFKA_SASL_MECHANISM=OAUTHBEARER needs ")
+    assert message.endswith("KVS_KAFKA_OAUTH_CLIENT_SECRET or KVS_KAFKA_OAUTH_CLIENT_SECRET_FILE")
+    assert SECRET not in message
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:80/token", "http://[::1]/token", "http://localhost/token"])
+def test_secret_for_tokens_may_be_sent_within_this_machine(url: str) -> None:
+    assert load_settings(kafka_oauth_token_url=url).kafka_oauth_token_url == url
 
 
 @pytest.mark.parametrize("given", ["jwt_issuer", "jwt_audience", "jwt_jwks_url", "jwt_jwks_file"])
@@ -236,10 +273,12 @@ def test_the_password_is_never_shown(monkeypatch: pytest.MonkeyPatch, caplog: py
     shown = [repr(found), str(found), str(found.model_dump()), found.model_dump_json(), caplog.text]
     assert SECRET not in "".join(shown)
     assert SECRET not in refusal(port="http") + refusal(kafka_password=[SECRET], kafka_key_password=[SECRET])
+    url = f"https://me:{SECRET}@tokens.example/"
+    assert SECRET not in refusal(kafka_oauth_client_secret=[SECRET], kafka_oauth_token_url=url)
 
 
 @pytest.mark.parametrize("ending", ["", "\n", "\r\n"])
-@pytest.mark.parametrize("name", ["kafka_password", "kafka_key_password"])
+@pytest.mark.parametrize("name", ["kafka_password", "kafka_key_password", "kafka_oauth_client_secret"])
 def test_secret_comes_from_a_file_without_the_line_break_at_its_end(tmp_path: Path, name: str, ending: str) -> None:
     file = tmp_path / "secret"
     file.write_bytes(f" {SECRET}{ending}".encode())

@@ -1,35 +1,26 @@
 """Every use of a private or undocumented name of aiokafka.
 
 aiokafka documents its producer, its consumer and its admin client. It does not document the client that they share,
-the connections of that client, the classes of the wire protocol, or its murmur2 hash. `tests/compat/test_aiokafka.py`
-checks each function here against the installed version.
+the classes of the wire protocol, or its murmur2 hash. `tests/compat/test_aiokafka.py` checks each function here against
+the installed version. How that client connects is in `aiokafka_connections`.
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager, suppress
-from contextvars import ContextVar
+from contextlib import suppress
 from struct import Struct
 from typing import Any
 
-import aiokafka.client
 from aiokafka import AIOKafkaClient, AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.client import ConnectionGroup
-from aiokafka.conn import AIOKafkaConnection, CloseReason, create_conn
+from aiokafka.conn import CloseReason
 from aiokafka.errors import (
     IncompatibleBrokerVersion,
     KafkaConnectionError,
-    KafkaError,
     NodeNotReadyError,
     RequestTimedOutError,
 )
 from aiokafka.partitioner import murmur2
-from aiokafka.protocol.admin import (
-    SaslAuthenticateRequest_v0,
-    SaslAuthenticateRequest_v1,
-    SaslAuthenticateResponse_v0,
-    SaslAuthenticateResponse_v1,
-)
 from aiokafka.protocol.fetch import FetchRequest
 from aiokafka.protocol.metadata import MetadataRequest
 from aiokafka.protocol.produce import ProduceRequest
@@ -75,61 +66,6 @@ def intercept_send(client: AIOKafkaClient, replacement: SendRequest) -> SendRequ
     send: SendRequest = client.send
     client.send = replacement
     return send
-
-
-_unconnected: ContextVar[dict[str, Exception] | None] = ContextVar("unconnected", default=None)
-
-
-@contextmanager
-def unconnected() -> Iterator[dict[str, Exception]]:
-    """Collect why clients of this context and its tasks cannot connect to brokers, by address.
-
-    A broker that can be connected to again is removed. aiokafka only logs these errors, and then raises one that says
-    that there is no connection.
-    """
-    found: dict[str, Exception] = {}
-    token = _unconnected.set(found)
-    try:
-        yield found
-    finally:
-        _unconnected.reset(token)
-
-
-async def _create_connection(host: str, port: int, **options: Any) -> AIOKafkaConnection:
-    found = _unconnected.get()
-    address = f"{host}:{port}"
-    try:
-        connection = await create_conn(host, port, **options)
-    except (KafkaError, OSError, TimeoutError) as error:
-        if found is not None:
-            found[address] = error
-        raise
-    except (AssertionError, ValueError) as error:
-        # A host name or an answer that is not allowed: aiokafka passes such errors on.
-        failure = KafkaConnectionError(f"{address} cannot be connected to")
-        failure.__cause__ = error
-        if found is not None:
-            found[address] = failure
-        raise failure from error
-    if found is not None:
-        found.pop(address, None)
-    return connection
-
-
-# Every client connects by the undocumented `aiokafka.conn.create_conn`, as its module knows it.
-aiokafka.client.create_conn = _create_connection
-
-
-def _hidden(struct: Any) -> str:
-    return f"{type(struct).__name__}(not shown)"
-
-
-# aiokafka logs every request and response at the level debug; these hold a password, or what proves that one is known.
-for _struct in (
-    *(SaslAuthenticateRequest_v0, SaslAuthenticateRequest_v1),
-    *(SaslAuthenticateResponse_v0, SaslAuthenticateResponse_v1),
-):
-    _struct.__repr__ = _hidden
 
 
 def is_fetch(request: Any) -> bool:

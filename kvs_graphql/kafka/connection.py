@@ -2,23 +2,20 @@
 
 import asyncio
 from collections.abc import Coroutine
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
 from aiokafka.errors import (
     CorruptRecordException,
-    KafkaConnectionError,
     KafkaError,
     RecordTooLargeError,
     UnsupportedCodecError,
 )
 
-from kvs_graphql.credentials import tls_context
-from kvs_graphql.errors import BadSetting
+from kvs_graphql.compat.aiokafka_connections import TokenProvider
+from kvs_graphql.credentials import ClientTls, Secret
 
 REQUEST_TIMEOUT_MS = 10_000
-CLIENT_ID = "kvs-graphql"
 _START_SECONDS_MAX = 2.0
 
 TRANSIENT = (KafkaError, OSError, TimeoutError)
@@ -33,38 +30,34 @@ class KafkaConnection:
     """The brokers' addresses and the credentials to use. `repr` leaves the passwords out."""
 
     bootstrap_servers: str
+    client_id: str = "kvs-graphql"
+    rack: str | None = None
+    """Where this machine is, to read from a replica there."""
     security_protocol: str = "PLAINTEXT"
     sasl_mechanism: str = "PLAIN"
     username: str | None = None
-    password: str | None = field(default=None, repr=False)
-    ca_file: Path | None = None
-    certificate_file: Path | None = None
-    key_file: Path | None = None
-    key_password: str | None = field(default=None, repr=False)
+    password: Secret | None = None
+    tls: ClientTls | None = None
+    """For the protocols with TLS."""
+    tokens: TokenProvider | None = None
+    """For the mechanism OAUTHBEARER."""
 
     def arguments(self) -> dict[str, Any]:
         """Return the arguments that every aiokafka client takes.
 
-        Raises:
-            KafkaConnectionError: A certificate or a key cannot be read now; they may be replaced while this runs.
+        Credentials that may be replaced while this runs are given as functions, called for each new connection.
         """
-        secure = self.security_protocol in ("SSL", "SASL_SSL")
         return {
             "bootstrap_servers": self.bootstrap_servers,
-            "client_id": CLIENT_ID,
+            "client_id": self.client_id,
             "request_timeout_ms": REQUEST_TIMEOUT_MS,
             "security_protocol": self.security_protocol,
             "sasl_mechanism": self.sasl_mechanism,
             "sasl_plain_username": self.username,
-            "sasl_plain_password": self.password,
-            "ssl_context": self._ssl_context() if secure else None,
+            "sasl_plain_password": None if self.password is None else self.password.current,
+            "sasl_oauth_token_provider": self.tokens,
+            "ssl_context": None if self.tls is None else self.tls.current,
         }
-
-    def _ssl_context(self) -> Any:
-        try:
-            return tls_context(self.ca_file, self.certificate_file, self.key_file, self.key_password)
-        except BadSetting as error:
-            raise KafkaConnectionError(str(error)) from error
 
 
 async def start_client(starting: Coroutine[Any, Any, Any]) -> None:

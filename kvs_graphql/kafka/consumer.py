@@ -11,7 +11,7 @@ This module decides how each session goes on: with the table as it is, or with o
 import structlog
 
 from kvs_graphql.backoff import check_cancelled
-from kvs_graphql.compat.aiokafka import unconnected
+from kvs_graphql.compat.aiokafka_connections import unconnected
 from kvs_graphql.cursor import Cursor
 from kvs_graphql.errors import ServiceError, Unwritable
 from kvs_graphql.feed import Feed, LogBudget

@@ -172,6 +172,7 @@ async def _consumer(
     read_any_records()
     consumer = AIOKafkaConsumer(
         **connection.arguments(),
+        client_rack=connection.rack,
         group_id=None,
         enable_auto_commit=False,
         auto_offset_reset="none",

@@ -21,11 +21,15 @@ from aiokafka.errors import (
     UnsupportedSaslMechanismError,
 )
 
+from kvs_graphql.compat.aiokafka_connections import TokenRejected
+from kvs_graphql.kafka.tokens import TokenRefused
+
 _WRONG_CREDENTIALS = (AuthenticationFailedError, SaslAuthenticationFailed)
 _REFUSALS = (
     *_WRONG_CREDENTIALS,
     ClusterAuthorizationFailedError,
     IllegalSaslStateError,
+    TokenRefused,
     TopicAuthorizationFailedError,
     UnsupportedSaslMechanismError,
     ssl.SSLCertVerificationError,
@@ -33,6 +37,9 @@ _REFUSALS = (
 
 _UNCONNECTED = (KafkaConnectionError, NodeNotReadyError)
 """Errors of a client that say no more than that it has no connection."""
+
+_NO_METADATA = "Unable to bootstrap"
+"""How aiokafka says that it could connect and then got no answer; the rest is a representation of Python."""
 
 _WORDS: dict[type[BaseException], str] = {
     ClusterAuthorizationFailedError: "the user lacks rights on the cluster",
@@ -91,10 +98,14 @@ def _kafka(error: KafkaError, topic: str) -> str:
     texts = [text.strip().rstrip(".") for text in error.args if isinstance(text, str) and text.strip()]
     if isinstance(error, _WRONG_CREDENTIALS):
         said = "".join(f": {text}" for text in texts)
+        if isinstance(error, TokenRejected):
+            return f"the token is refused{said} (KVS_KAFKA_OAUTH_TOKEN_URL, KVS_KAFKA_OAUTH_SCOPE)"
         return f"the user or the password is refused{said} (KVS_KAFKA_USERNAME, KVS_KAFKA_PASSWORD)"
     if isinstance(error, TopicAuthorizationFailedError):
         named = f" {topic!r}" if topic else ""
         return f"the user lacks rights on topic{named}: to read it takes READ, to write it WRITE"
+    if any(text.startswith(_NO_METADATA) for text in texts):
+        return "the connection ends before the brokers are known"
     if type(error) in _WORDS or texts:
         return _WORDS.get(type(error)) or texts[0]
     return f"Kafka answers {error.message}" if isinstance(error, BrokerResponseError) else "the connection failed"

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from aiokafka.admin import AIOKafkaAdminClient
 
-from kvs_graphql.compat.aiokafka import unconnected
+from kvs_graphql.compat.aiokafka_connections import unconnected
 from kvs_graphql.kafka.connection import TRANSIENT, KafkaConnection, start_client
 from kvs_graphql.kafka.consumer_session import NoTopic, open_session
 from kvs_graphql.kafka.failures import failure_of

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import structlog
 
 from kvs_graphql.backoff import Backoff, check_cancelled
-from kvs_graphql.compat.aiokafka import unconnected
+from kvs_graphql.compat.aiokafka_connections import unconnected
 from kvs_graphql.kafka.connection import TRANSIENT, KafkaConnection
 from kvs_graphql.kafka.failures import Failure, failure_of
 from kvs_graphql.kafka.producer_session import ProducerSession

@@ -2,14 +2,13 @@
 
 from kvs_graphql.registry.adoption import Adoption, CannotRead, NotAdopted, Version, adopt
 from kvs_graphql.registry.client import SchemaRegistry, open_registry
-from kvs_graphql.registry.connection import ClientCredentials, RegistryConnection, RegistryLimits
+from kvs_graphql.registry.connection import RegistryConnection, RegistryLimits
 from kvs_graphql.registry.errors import RegistryError, RegistryRefused, RegistryUnavailable, SchemaNotFound
 from kvs_graphql.registry.follower import Follower, Following
 
 __all__ = [
     "Adoption",
     "CannotRead",
-    "ClientCredentials",
     "Follower",
     "Following",
     "NotAdopted",

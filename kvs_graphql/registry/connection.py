@@ -4,15 +4,7 @@ import ssl
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-
-@dataclass(frozen=True, slots=True)
-class ClientCredentials:
-    """How to get tokens from an OAuth server: by the grant of client credentials."""
-
-    token_url: str
-    client_id: str
-    client_secret: str = field(repr=False)
-    scope: str | None = None
+from kvs_graphql.oauth import ClientCredentials
 
 
 @dataclass(frozen=True, slots=True)

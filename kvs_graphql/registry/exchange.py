@@ -3,10 +3,10 @@
 from typing import Any
 
 import httpx
-import orjson
 
+from kvs_graphql import outgoing
+from kvs_graphql.outgoing import AnswerTooLarge, NoAnswer, parsed
 from kvs_graphql.registry.errors import RegistryError, RegistryRefused, RegistryUnavailable
-from kvs_graphql.registry.words import error_words
 
 
 class Away(RegistryUnavailable):
@@ -34,30 +34,17 @@ async def exchange(
     Raises:
         RegistryUnavailable: There is no answer, it is too large, or it says that the server cannot answer.
     """
-    body = bytearray()
     try:
-        async with http.stream(method, url, **request) as response:
-            # Not decompressed: a few bytes could become any number.
-            async for part in response.aiter_raw():
-                body += part
-                if len(body) > bytes_max:
-                    raise RegistryUnavailable(f"{server} sent more than {bytes_max:,} bytes")
-    except (httpx.HTTPError, httpx.InvalidURL) as error:
-        raise Away(f"{server}: {error_words(error)}") from None
-    status = response.status_code
+        status, body = await outgoing.exchange(http, method, url, server, bytes_max, **request)
+    except NoAnswer as error:
+        raise Away(str(error)) from None
+    except AnswerTooLarge as error:
+        raise RegistryUnavailable(str(error)) from None
     if status in (429, 502, 503, 504):
         raise Away(f"{server} answered HTTP {status}")
     if status >= 500:
         raise Failing(f"{server} answered HTTP {status}{error_code(parsed(body))}")
-    return status, bytes(body)
-
-
-def parsed(body: bytes | bytearray) -> Any:
-    """The contents of a body; None where it is not JSON."""
-    try:
-        return orjson.loads(body)
-    except ValueError:
-        return None
+    return status, body
 
 
 def error_code(answer: Any) -> str:

@@ -15,11 +15,11 @@ from typing import Any
 import httpx
 
 from kvs_graphql.backoff import Backoff
+from kvs_graphql.outgoing import parsed, without_secrets
 from kvs_graphql.registry.connection import RegistryConnection, RegistryLimits
 from kvs_graphql.registry.errors import RegistryError, RegistryRefused, RegistryUnavailable, SchemaNotFound, again
-from kvs_graphql.registry.exchange import Away, Failing, Unauthorised, error_code, exchange, is_of_the_whole, parsed
+from kvs_graphql.registry.exchange import Away, Failing, Unauthorised, error_code, exchange, is_of_the_whole
 from kvs_graphql.registry.tokens import Tokens
-from kvs_graphql.registry.words import without_secrets
 
 _ATTEMPTS_MAX = 3
 _FIRST_PAUSE_SECONDS = 0.1

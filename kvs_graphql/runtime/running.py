@@ -29,7 +29,7 @@ from kvs_graphql.tables import (
     Generations,
     TableUnit,
     feed_budget,
-    open_registry_of,
+    open_servers,
     open_table,
     prepare_directory,
     service_limits,
@@ -131,11 +131,11 @@ async def running(settings: Settings) -> AsyncIterator[Running]:
     feeds, generations = feed_budget(settings), Generations()
     async with AsyncExitStack() as opened:
         listener = opened.enter_context(listen(settings.host, settings.port))
-        registry = await opened.enter_async_context(open_registry_of(settings))
+        servers = await opened.enter_async_context(open_servers(settings))
         prepare_directory([settings.database_of(name) for name in settings.catalog if name])
         units = [
             await opened.enter_async_context(
-                open_table(name, own, settings, limits, quotas, feeds, metrics, registry, generations)
+                open_table(name, own, settings, limits, quotas, feeds, metrics, servers, generations)
             )
             for name, own in settings.catalog.items()
         ]

@@ -5,7 +5,7 @@ from kvs_graphql.settings.grants import GrantSettings
 from kvs_graphql.settings.limits import from_settings
 from kvs_graphql.settings.loading import load_settings
 from kvs_graphql.settings.names import variable
-from kvs_graphql.settings.secrets import revealed
+from kvs_graphql.settings.secrets import revealed, secret_of
 from kvs_graphql.settings.settings import DEFAULT_CONNECTIONS_MAX, Settings
 from kvs_graphql.settings.tables import TableSettings, is_table_name
 
@@ -19,5 +19,6 @@ __all__ = [
     "is_table_name",
     "load_settings",
     "revealed",
+    "secret_of",
     "variable",
 ]

@@ -24,7 +24,7 @@ _ALLOWED = {
 
 
 _TABLE_SETTINGS = ", ".join(map(alias_of, TableSettings.model_fields))
-_HIDDEN = {*SECRETS, *REGISTRY_SECRETS}
+_HIDDEN = {*SECRETS, *REGISTRY_SECRETS, "kafka_oauth_token_url"}
 
 
 def load_settings(**flags: Any) -> Settings:

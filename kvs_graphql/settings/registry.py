@@ -3,13 +3,13 @@
 from pathlib import Path
 from ssl import SSLContext
 from typing import Annotated, Any, Self
-from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
 
-from kvs_graphql.credentials import read_secret, renew_tls, tls_context
+from kvs_graphql.credentials import Secret, read_secret, renew_tls, tls_context
 from kvs_graphql.settings.names import variable
 from kvs_graphql.settings.secrets import revealed
+from kvs_graphql.settings.urls import SecretUrl, Url
 
 _SECTION = "schema_registry"
 _SECRETS = ("password", "token", "client_secret", "key_password")
@@ -20,22 +20,6 @@ _WAYS = ("username", "token", "token_url")
 _TOGETHER = (("username", "password"), ("token_url", "client_id", "client_secret"), ("certificate_file", "key_file"))
 
 
-def _check_url(value: str) -> str:
-    if not value.isascii() or not value.isprintable() or " " in value:
-        raise ValueError("must be a URL such as https://registry:8081, with other characters in %XX")
-    try:
-        parts = urlsplit(value)
-        is_url = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        is_url = False
-    if not is_url:
-        raise ValueError("must be a URL such as https://registry:8081")
-    if "@" in parts.netloc or parts.query or parts.fragment:
-        raise ValueError("must have no user, query or fragment: a user and a password are settings of their own")
-    return value
-
-
-Url = Annotated[str, AfterValidator(_check_url)]
 Text = Annotated[str, Field(min_length=1)]
 
 
@@ -64,7 +48,7 @@ class RegistrySettings(BaseModel):
     password_file: Path | None = Field(default=None, description="File with the password at the schema registry.")
     token: SecretHeader | None = Field(default=None, description="Bearer token for the schema registry; never logged.")
     token_file: Path | None = Field(default=None, description="File with the bearer token for the schema registry.")
-    token_url: Url | None = Field(
+    token_url: SecretUrl | None = Field(
         default=None, description="URL of an OAuth server that gives tokens for the schema registry to this client."
     )
     client_id: Text | None = Field(default=None, description="This client at the OAuth server.")
@@ -152,6 +136,11 @@ class RegistrySettings(BaseModel):
         """
         if self.ca_file is not None or self.certificate_file is not None:
             renew_tls(tls, *self._tls_files)
+
+    @property
+    def oauth_secret(self) -> Secret:
+        """The secret of this client at the OAuth server."""
+        return Secret(revealed(self.client_secret) or "", _named("client_secret_file"), self.client_secret_file)
 
     @property
     def _tls_files(self) -> tuple[Path | None, Path | None, Path | None, str | None, str]:

@@ -9,7 +9,7 @@ import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
     NoDecode,
@@ -17,12 +17,12 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
-from kvs_graphql.credentials import read_secret, tls_context
+from kvs_graphql.credentials import read_secret
 from kvs_graphql.settings.access import AccessSettings, split
 from kvs_graphql.settings.formats import FORMAT_FIELDS, TypedSettings
 from kvs_graphql.settings.grants import check_grants
+from kvs_graphql.settings.kafka import KafkaSettings
 from kvs_graphql.settings.names import PREFIX, variable
-from kvs_graphql.settings.secrets import revealed
 from kvs_graphql.settings.sources import ConfigFile, Variables, WithoutTopics
 from kvs_graphql.settings.tables import (
     TableSettings,
@@ -49,10 +49,10 @@ Bytes = Annotated[int, Field(ge=1)]
 Seconds = Annotated[float, Field(gt=0)]
 
 
-SECRETS = ("kafka_password", "kafka_key_password", "tls_key_password")
+SECRETS = ("kafka_password", "kafka_key_password", "kafka_oauth_client_secret", "tls_key_password")
 
 
-class Settings(AccessSettings, TypedSettings):
+class Settings(AccessSettings, TypedSettings, KafkaSettings):
     """The settings of one service, frozen. Use `load_settings` to make one."""
 
     model_config = SettingsConfigDict(
@@ -101,28 +101,6 @@ class Settings(AccessSettings, TypedSettings):
     log_format: Literal["auto", "console", "json"] = Field(
         "auto", description="Log format; auto means console on a terminal and JSON elsewhere."
     )
-
-    # Kafka security.
-    kafka_security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
-        "PLAINTEXT", description="Protocol for connections to the brokers."
-    )
-    kafka_sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = Field(
-        "PLAIN", description="SASL mechanism for authentication with the brokers."
-    )
-    kafka_username: str | None = Field(None, description="SASL username.")
-    kafka_password: SecretStr | None = Field(None, description="SASL password; never logged.")
-    kafka_password_file: Path | None = Field(
-        None, description="File with the SASL password, which then shows in no list of processes."
-    )
-    kafka_ca_file: Path | None = Field(
-        None, description="PEM file of trusted certificate authorities; if unset, the system's."
-    )
-    kafka_certificate_file: Path | None = Field(None, description="PEM file of this client's certificate.")
-    kafka_key_file: Path | None = Field(None, description="PEM file of this client's private key.")
-    kafka_key_password: SecretStr | None = Field(
-        None, description="Password of an encrypted private key; never logged, and never prompted for."
-    )
-    kafka_key_password_file: Path | None = Field(None, description="File with the password of the private key.")
 
     # Limits on requests.
     keys_per_request_max: Count = Field(1_000, description="Maximum keys in one request, over all its fields.")
@@ -337,25 +315,12 @@ class Settings(AccessSettings, TypedSettings):
         for name in ("topic", "enable_writes", *FORMAT_FIELDS) if self.tables else ():
             if name in self.model_fields_set:
                 raise ValueError(f"{variable(name)} is for a service of one topic: with tables, each has its own")
-        if self.kafka_security_protocol.startswith("SASL") and not (self.kafka_username and self.kafka_password):
-            raise ValueError(
-                f"KVS_KAFKA_SECURITY_PROTOCOL={self.kafka_security_protocol} needs KVS_KAFKA_USERNAME, and "
-                "KVS_KAFKA_PASSWORD or KVS_KAFKA_PASSWORD_FILE"
-            )
         if self.grants and not self.asks_for_tokens:
             raise ValueError("grants need KVS_TOKENS or KVS_JWT_ISSUER")
         check_grants(self.grants, {name: own.key.format for name, own in self._tables.items()})
         if self.cors_credentials and "*" in self.cors_origins:
             raise ValueError("KVS_CORS_CREDENTIALS=true needs KVS_CORS_ORIGINS to name each origin, not *")
-        if (self.kafka_certificate_file is None) != (self.kafka_key_file is None):
-            raise ValueError("KVS_KAFKA_CERTIFICATE_FILE and KVS_KAFKA_KEY_FILE must be set together")
-        for name in ("kafka_ca_file", "kafka_certificate_file", "kafka_key_file"):
-            path: Path | None = getattr(self, name)
-            if path is not None and not path.is_file():
-                raise ValueError(f"{variable(name)}={path}: no such file")
         check_formats(self._tables, has_registry=self.schema_registry.url is not None)
-        files = self.kafka_ca_file, self.kafka_certificate_file, self.kafka_key_file
-        tls_context(*files, revealed(self.kafka_key_password))
         return self
 
     @property

@@ -2,10 +2,11 @@
 
 from kvs_graphql.tables.check import Finding, check_tables
 from kvs_graphql.tables.directory import prepare_directory
-from kvs_graphql.tables.formats import formats_of, open_registry_of
+from kvs_graphql.tables.formats import formats_of
 from kvs_graphql.tables.generations import Generations, Proposal
 from kvs_graphql.tables.limits import feed_budget, service_limits
 from kvs_graphql.tables.proposal import catalog_for
+from kvs_graphql.tables.servers import open_servers
 from kvs_graphql.tables.unit import TableUnit, open_table
 
 __all__ = [
@@ -17,7 +18,7 @@ __all__ = [
     "check_tables",
     "feed_budget",
     "formats_of",
-    "open_registry_of",
+    "open_servers",
     "open_table",
     "prepare_directory",
     "service_limits",

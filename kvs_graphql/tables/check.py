@@ -11,8 +11,8 @@ from kvs_graphql.kafka.inspection import NotFound, TopicFacts, Unusable, inspect
 from kvs_graphql.registry import Follower, SchemaRegistry
 from kvs_graphql.settings import FormatSettings, Settings, TableSettings
 from kvs_graphql.tables.formats import open_registry_of
-from kvs_graphql.tables.limits import connection_of
 from kvs_graphql.tables.schemas import cannot_read_as
+from kvs_graphql.tables.servers import connection_of
 
 # The clients of hundreds of topics at once would keep each other from their answers in time.
 _INSPECTED_AT_ONCE = 8

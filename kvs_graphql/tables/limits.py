@@ -9,12 +9,12 @@ import structlog
 
 from kvs_graphql.errors import BadSetting
 from kvs_graphql.feed import LogBudget
-from kvs_graphql.kafka.connection import KafkaConnection
 from kvs_graphql.kafka.consumer_limits import ConsumerLimits
 from kvs_graphql.kafka.fetch_waits import idle_wait_ms
 from kvs_graphql.kafka.ingest import BatchLimits
 from kvs_graphql.kafka.producer import ProducerLimits
-from kvs_graphql.registry import ClientCredentials, RegistryConnection, RegistryLimits
+from kvs_graphql.oauth import ClientCredentials
+from kvs_graphql.registry import RegistryConnection, RegistryLimits
 from kvs_graphql.service import ServiceLimits, WatchLimits
 from kvs_graphql.settings import Settings, from_settings, revealed
 from kvs_graphql.store import CacheLimits, WindowLimits
@@ -90,21 +90,6 @@ def consumer_limits(settings: Settings) -> ConsumerLimits:
     return from_settings(ConsumerLimits, settings, batch=batch, fetch_bytes_max=fetch_bytes_max)
 
 
-def connection_of(settings: Settings) -> KafkaConnection:
-    """How to reach Kafka."""
-    return KafkaConnection(
-        bootstrap_servers=settings.bootstrap_servers,
-        security_protocol=settings.kafka_security_protocol,
-        sasl_mechanism=settings.kafka_sasl_mechanism,
-        username=settings.kafka_username,
-        password=revealed(settings.kafka_password),
-        ca_file=settings.kafka_ca_file,
-        certificate_file=settings.kafka_certificate_file,
-        key_file=settings.kafka_key_file,
-        key_password=revealed(settings.kafka_key_password),
-    )
-
-
 def registry_of(settings: Settings) -> RegistryConnection | None:
     """How to reach the schema registry; None where there is none.
 
@@ -129,7 +114,7 @@ def registry_of(settings: Settings) -> RegistryConnection | None:
         token=revealed(own.token),
         credentials=None
         if own.token_url is None
-        else ClientCredentials(own.token_url, own.client_id or "", revealed(own.client_secret) or "", own.scope),
+        else ClientCredentials(own.token_url, own.client_id or "", own.oauth_secret, own.scope),
         cluster=own.cluster,
         identity_pool=own.identity_pool,
         tls=tls,

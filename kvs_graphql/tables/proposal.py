@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from kvs_graphql.errors import BrokerRefused
 from kvs_graphql.kafka.inspection import Unusable, topics_of
 from kvs_graphql.settings import Settings, is_table_name
-from kvs_graphql.tables.limits import connection_of
+from kvs_graphql.tables.servers import connection_of
 
 _HEAD = """\
 # The tables that kvs-graphql serves: see the README. Variables override this file: KVS_TABLES__ORDERS__TOPIC.

@@ -13,15 +13,15 @@ from kvs_graphql.formats import TableFormats
 from kvs_graphql.kafka.consumer import Consumer
 from kvs_graphql.kafka.producer import Producer
 from kvs_graphql.metrics import Metrics, TableMetrics
-from kvs_graphql.registry import SchemaRegistry
 from kvs_graphql.service import Quotas, ServiceLimits, Table
 from kvs_graphql.settings import Settings, TableSettings
 from kvs_graphql.state import Lifecycle, Moment, State
 from kvs_graphql.store import open_store
 from kvs_graphql.tables.formats import envelopes_of, open_schemas, schema_ids_of
 from kvs_graphql.tables.generations import Generations
-from kvs_graphql.tables.limits import cache_limits, connection_of, consumer_limits, producer_limits, window_limits
+from kvs_graphql.tables.limits import cache_limits, consumer_limits, producer_limits, window_limits
 from kvs_graphql.tables.schemas import TableSchemas
+from kvs_graphql.tables.servers import Servers
 
 log = structlog.get_logger(__name__)
 
@@ -112,13 +112,13 @@ async def open_table(
     quotas: Quotas,
     feeds: LogBudget,
     metrics: Metrics,
-    registry: SchemaRegistry | None,
+    servers: Servers,
     generations: Generations,
 ) -> AsyncIterator[TableUnit]:
     """Open the table with that name, which may be empty, and its file, for as long as the context is open.
 
-    `own` are its settings, `settings` those of the service; `limits`, `quotas`, `feeds` and the `registry` are shared
-    by all tables. `generations` hears when the table's formats are others than before.
+    `own` are its settings, `settings` those of the service; `limits`, `quotas`, `feeds` and `servers` are shared by
+    all tables. `generations` hears when the table's formats are others than before.
 
     Raises:
         OperatorError: Its file cannot be opened, or a schema in a file cannot be used.
@@ -130,10 +130,9 @@ async def open_table(
     async with open_store(
         path, window_limits(settings), readers=readers, table=name, caches=caches, schema_ids=schema_ids
     ) as store:
-        schemas = await open_schemas(name, own, settings, registry, store, lifecycle, generations)
+        schemas = await open_schemas(name, own, settings, servers.registry, store, lifecycle, generations)
         feed = Feed(store.cursor, feeds)
-        connection = connection_of(settings)
-        producer = Producer(connection, own.topic, lifecycle, measured, producer_limits(settings))
+        producer = Producer(servers.kafka, own.topic, lifecycle, measured, producer_limits(settings))
         table = Table(
             own.topic,
             store,
@@ -147,7 +146,7 @@ async def open_table(
         )
         table.denials.listen(lambda verb: measured.denials(verb.value).inc())
         consumer = Consumer(
-            connection,
+            servers.kafka,
             own.topic,
             store,
             feed,

@@ -28,13 +28,11 @@ from kvs_graphql.compat.aiokafka import (
     set_fetch_wait,
     stop_consumer,
     stop_producer,
-    unconnected,
 )
 from kvs_graphql.compat.aiokafka_requests import topic_metadata, topic_metadata_request
 from kvs_graphql.demo.broker import EmbeddedBroker
 from tests.compat.canary import canary
 from tests.deadline import SECONDS_MAX
-from tests.ports import HOST, free_port
 
 
 @asynccontextmanager
@@ -73,32 +71,6 @@ def test_metadata_requests_of_every_client_create_no_topic(version: int) -> None
             assert built.to_object()["allow_auto_topic_creation"] is False
     with pytest.raises(IncompatibleBrokerVersion):
         MetadataRequest(["topic"]).prepare({3: (0, 3)})
-
-
-async def test_why_a_broker_cannot_be_connected_to_is_known_until_it_can(embedded_broker: EmbeddedBroker) -> None:
-    servers = embedded_broker.bootstrap_servers
-    unused = f"{HOST}:{free_port()}"
-    with unconnected() as failures, canary("AIOKafkaClient no longer connects by `create_conn` of its own module."):
-        absent, client = AIOKafkaClient(bootstrap_servers=unused), AIOKafkaClient(bootstrap_servers=servers)
-        try:
-            with pytest.raises(KafkaConnectionError):
-                await absent.bootstrap()
-            assert {address: type(error) for address, error in failures.items()} == {unused: ConnectionRefusedError}
-            await client.bootstrap()
-            failures[servers] = OSError()
-            await client.ready(client.get_random_node())
-            assert servers not in failures
-        finally:
-            await absent.close()
-            await client.close()
-
-
-@pytest.mark.parametrize("host", ["x" * 64 + ".example", "a..example"])
-async def test_host_name_that_is_not_allowed_is_an_error_of_kafka(host: str) -> None:
-    client = AIOKafkaClient(bootstrap_servers=f"{host}:9092")
-    with unconnected() as failures, pytest.raises(KafkaConnectionError):
-        await client.bootstrap()
-    assert isinstance(failures[f"{host}:9092"].__cause__, UnicodeError)
 
 
 def test_keys_are_partitioned_by_murmur2() -> None:

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -28,6 +29,7 @@ pytestmark = pytest.mark.kafka
 # Longer than it takes to replace a crashed leader.
 WRITE_SECONDS_MAX = 20.0
 HEAP_MEGABYTES = 256
+RACKS = {"replica.selector.class": "org.apache.kafka.common.replica.RackAwareReplicaSelector"}
 STATUS = "{ status { tables { ready state reason since lag partitions { position endOffset lag } } } }"
 
 
@@ -48,8 +50,9 @@ def two_brokers(kafka_broker: KafkaBroker, tmp_path_factory: pytest.TempPathFact
     """Two brokers for this module only: other tests read the files of their broker, and need a cluster of one."""
     assert kafka_broker.running
     directory = tmp_path_factory.mktemp("cluster")
-    first = KafkaBroker(directory / "first", heap_megabytes=HEAP_MEGABYTES, java_options=QUICK_START)
-    second = KafkaBroker(directory / "second", heap_megabytes=HEAP_MEGABYTES, java_options=QUICK_START, joins=first)
+    options: dict[str, Any] = {"heap_megabytes": HEAP_MEGABYTES, "java_options": QUICK_START}
+    first = KafkaBroker(directory / "first", {"broker.rack": "north", **RACKS}, **options)
+    second = KafkaBroker(directory / "second", {"broker.rack": "south", **RACKS}, **options, joins=first)
     try:
         first.start()
         second.start()
@@ -211,3 +214,32 @@ async def test_new_leader_is_asked_for_the_topic_id(cluster: Cluster, topic: str
             while not await session.consumer.getmany(timeout_ms=100):
                 pass
         assert await session.topic_ids.identities() == {1: session.identity, 2: session.identity}
+
+
+@pytest.mark.parametrize(("rack", "brokers"), [("south", {1, 2}), ("west", {1}), (None, {1})])
+async def test_records_are_read_from_a_replica_in_the_same_rack(
+    cluster: Cluster, topic: str, rack: str | None, brokers: set[int]
+) -> None:
+    """The leader is asked first, and names the replica (KIP-392)."""
+    cluster.first.place_topic(topic, [[1, 2]])
+    async with open_session(KafkaConnection(cluster.servers, rack=rack), topic, fetch_bytes_max=1_000_000) as session:
+        session.consumer.seek(session.partitions[0], 0)
+        async with asyncio.timeout(SECONDS_MAX):
+            while set(await session.topic_ids.identities()) != brokers:
+                await session.consumer.getmany(timeout_ms=100)
+            produce(cluster.servers, topic, [(b"a", b"1")])
+            while not await session.consumer.getmany(timeout_ms=100):
+                pass
+        assert await session.topic_ids.identities() == dict.fromkeys(brokers, session.identity)
+
+
+async def test_table_that_is_read_from_a_follower_is_equal_to_the_log(
+    cluster: Cluster, topic: str, tmp_path: Path
+) -> None:
+    cluster.first.place_topic(topic, [[1, 2], [2, 1]])
+    async with serving(cluster.servers, topic, tmp_path, enable_writes=True, kafka_rack="south") as served:
+        async with asyncio.timeout(SECONDS_MAX):
+            await served.state(State.LIVE)
+        for number in range(20):
+            assert "errors" not in await served.query(SET, key=f"key {number}", value="1")
+        await assert_equal_to_the_log(served, cluster.first, topic)

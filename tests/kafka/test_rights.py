@@ -147,6 +147,21 @@ async def test_check_finds_that_the_right_to_write_is_missing_without_writing(
     assert secured_broker.stable_end_offsets(topic) == {0: 0}
 
 
+async def test_check_names_each_right_that_reading_lacks(secured_broker: SecuredBroker, topic: str) -> None:
+    await asyncio.to_thread(secured_broker.create_topic, topic, 1, cleanup_policy="compact")
+    await asyncio.to_thread(secured_broker.allow, topic, AclOperation.DESCRIBE)
+    flags = ("check", "--bootstrap-servers", secured_broker.sasl_servers, "--topic", topic)
+    login: dict[str, Any] = {f"KVS_{name.upper()}": value for name, value in LOGIN.items()}
+    found = await ended(*flags, **login)
+    assert (found.code, "to read it takes READ" in found.output) == (1, True)
+    await asyncio.to_thread(secured_broker.allow, topic, AclOperation.READ)
+    found = await ended(*flags, **login)
+    assert (found.code, "lacks the right DESCRIBE_CONFIGS" in found.output) == (0, True)
+    await asyncio.to_thread(secured_broker.allow, topic, AclOperation.DESCRIBE_CONFIGS)
+    found = await ended(*flags, **login)
+    assert (found.code, "lacks" in found.output) == (0, False)
+
+
 async def test_cursor_of_a_first_read_is_reset_if_nobody_knows_how_long_tombstones_are_kept(
     secured_broker: SecuredBroker, topic: str, tmp_path: Path
 ) -> None:

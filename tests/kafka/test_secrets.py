@@ -16,10 +16,12 @@ from tests.kafka.produce import produce
 from tests.kafka.replica import Replica, replica
 from tests.kafka.secured import PASSWORD, USER, SecuredBroker
 from tests.kafka.test_trouble import until_ready
+from tests.registry.front import answering, front_of
 
 pytestmark = pytest.mark.kafka
 
 CANARY = "canary-b7c41-secret"
+CLIENT_SECRET = "pike-0e2d-secret"  # noqa: S105 - of a server that lives as long as its test
 HEADERS = {"authorization": f"Bearer {CANARY}", "cookie": f"session={CANARY}", "x-api-key": CANARY}
 
 
@@ -46,7 +48,9 @@ async def use(service: Replica) -> None:
         assert "connection_ack" in str(await socket.recv())
 
 
-@pytest.mark.parametrize(("mechanism", "form"), [("PLAIN", "json"), ("SCRAM-SHA-256", "console")])
+@pytest.mark.parametrize(
+    ("mechanism", "form"), [("PLAIN", "json"), ("SCRAM-SHA-256", "console"), ("OAUTHBEARER", "json")]
+)
 async def test_no_output_shows_a_secret_at_the_level_debug(
     secured_broker: SecuredBroker,
     certificates: Certificates,
@@ -62,9 +66,13 @@ async def test_no_output_shows_a_secret_at_the_level_debug(
     produce(secured_broker.bootstrap_servers, topic, [(b"a", b"1")])
     (tmp_path / "password").write_text(PASSWORD)
     (tmp_path / "key-password").write_text(certificates.password)
+    (tmp_path / "client-secret").write_text(CLIENT_SECRET)
+    token = secured_broker.issuer.token()
     monkeypatch.setenv("KVS_ENABLE_WRITES", "true")
+    is_oauth = mechanism == "OAUTHBEARER"
+    servers = secured_broker.renewing_servers if is_oauth else secured_broker.sasl_servers
     settings = {
-        "kafka_security_protocol": "SASL_PLAINTEXT",
+        "kafka_security_protocol": "SASL_SSL" if is_oauth else "SASL_PLAINTEXT",
         "kafka_sasl_mechanism": mechanism,
         "kafka_username": USER,
         "kafka_password_file": tmp_path / "password",
@@ -76,11 +84,16 @@ async def test_no_output_shows_a_secret_at_the_level_debug(
         "log_format": form,
     }
     async with asyncio.timeout(SECONDS_MAX):
-        async with replica(secured_broker.sasl_servers, topic, tmp_path, **settings) as service:
-            await use(service)
-            shown_by_ps = Path(f"/proc/{service.pid}/cmdline").read_text()
+        async with front_of() as front:
+            front.behave(answering(200, {"access_token": token}))
+            settings |= {"kafka_oauth_token_url": f"{front.url}/token", "kafka_oauth_client_id": "kvs"}
+            settings |= {"kafka_oauth_client_secret_file": tmp_path / "client-secret"}
+            async with replica(servers, topic, tmp_path, **settings) as service:
+                await use(service)
+                shown_by_ps = Path(f"/proc/{service.pid}/cmdline").read_text()
+            assert bool(front.requests) is is_oauth
     output = (tmp_path / "service.log").read_text()
     assert "SaslAuthenticateRequest" in output, "not at the level debug"
-    for secret in (CANARY, PASSWORD, certificates.password):
+    for secret in (CANARY, PASSWORD, certificates.password, CLIENT_SECRET, token):
         assert secret not in shown_by_ps
         assert [way for way in ways_to_show(secret) if way in output] == []

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 import trustme
 
+from kvs_graphql.credentials import Secret
+from kvs_graphql.oauth import ClientCredentials
 from kvs_graphql.registry import (
-    ClientCredentials,
     RegistryConnection,
     RegistryError,
     RegistryRefused,
@@ -54,7 +55,7 @@ async def test_token_of_a_token_server_is_shared_and_replaced_when_it_is_refused
             await (answering(200, AVRO) if accepted else answering(401))(request, writer)
 
     front.behave(behave)
-    credentials = ClientCredentials(f"{front.url}/token", "me", SECRET, "read")
+    credentials = ClientCredentials(f"{front.url}/token", "me", Secret(SECRET), "read")
     async with open_registry(RegistryConnection(front.url, credentials=credentials), PATIENT) as registry:
         valid = 1
         await asyncio.gather(*(registry.by_id(number) for number in range(20)))
@@ -83,7 +84,7 @@ async def test_faulty_token_server_is_named(
     front: Front, behaviour: Behaviour, kind: type[RegistryError], words: str
 ) -> None:
     front.behave(behaviour)
-    credentials = ClientCredentials(f"{front.url}/token", "me", SECRET)
+    credentials = ClientCredentials(f"{front.url}/token", "me", Secret(SECRET))
     async with open_registry(RegistryConnection(front.url, credentials=credentials), PATIENT) as registry:
         error = await failure(registry)
     assert type(error) is kind

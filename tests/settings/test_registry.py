@@ -96,8 +96,12 @@ def test_every_limit_may_be_one_and_reaches_the_client(name: str) -> None:
         ({"username": "ann"}, f"{SECTION}USERNAME needs {SECTION}PASSWORD"),
         ({"password": SECRET}, f"{SECTION}PASSWORD needs {SECTION}USERNAME"),
         (
-            {"token_url": URL},
+            {"token_url": "https://tokens.example"},
             f"{SECTION}TOKEN_URL needs {SECTION}CLIENT_ID and {SECTION}CLIENT_SECRET",
+        ),
+        (
+            {"token_url": "http://tokens.example"},
+            f"{SECTION}TOKEN_URL: must begin with https://, or be of this machine: a secret is sent there",
         ),
         ({"key_file": "kvs.toml"}, f"{SECTION}KEY_FILE needs {SECTION}CERTIFICATE_FILE"),
         (
@@ -118,7 +122,10 @@ def test_settings_that_do_not_go_together_are_one_line(settings: dict[str, str],
 @pytest.mark.parametrize("name", ["password", "token", "client_secret", "key_password"])
 def test_secrets_come_from_files_and_never_show(tmp_path: Path, name: str) -> None:
     (tmp_path / "secret").write_text(f"{SECRET}\n")
-    others = {"password": {"username": "ann"}, "client_secret": {"token_url": URL, "client_id": "me"}}
+    others = {
+        "password": {"username": "ann"},
+        "client_secret": {"token_url": "https://tokens.example", "client_id": "me"},
+    }
     given = {"url": URL, f"{name}_file": "secret", **others.get(name, {})}
     settings = load_settings(schema_registry=given)
     secret = getattr(settings.schema_registry, name)

@@ -1,13 +1,15 @@
-"""What went wrong with a connection, in words."""
+"""Requests to other servers over HTTP: bounded in bytes, and what went wrong in words."""
 
 import os
 import re
 import socket
 import ssl
 from collections.abc import Iterator
+from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
+import orjson
 
 _WORDS: dict[type[Exception], str] = {
     httpx.ConnectError: "it cannot be connected to",
@@ -16,6 +18,43 @@ _WORDS: dict[type[Exception], str] = {
     httpx.ProxyError: "the proxy in between refuses",
     Exception: "the request failed",
 }
+
+
+class NoAnswer(Exception):
+    """The server cannot be reached, or the connection ended before its answer did."""
+
+
+class AnswerTooLarge(Exception):
+    """The server sent more than was asked for."""
+
+
+async def exchange(
+    http: httpx.AsyncClient, method: str, url: str, server: str, bytes_max: int, **request: Any
+) -> tuple[int, bytes]:
+    """The status and the body of an answer; `server` names who answers. Whoever calls bounds the time.
+
+    Raises:
+        NoAnswer, AnswerTooLarge: See there.
+    """
+    body = bytearray()
+    try:
+        async with http.stream(method, url, **request) as response:
+            # Not decompressed: a few bytes could become any number.
+            async for part in response.aiter_raw():
+                body += part
+                if len(body) > bytes_max:
+                    raise AnswerTooLarge(f"{server} sent more than {bytes_max:,} bytes")
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        raise NoAnswer(f"{server}: {error_words(error)}") from None
+    return response.status_code, bytes(body)
+
+
+def parsed(body: bytes | bytearray) -> Any:
+    """The contents of a body; None where it is not JSON."""
+    try:
+        return orjson.loads(body)
+    except ValueError:
+        return None
 
 
 def error_words(error: Exception) -> str:

@@ -5,7 +5,7 @@ import socket
 import httpx
 import pytest
 
-from kvs_graphql.registry.words import error_words, without_secrets
+from kvs_graphql.outgoing import error_words, without_secrets
 
 
 def raised(error: Exception, cause: Exception) -> Exception:

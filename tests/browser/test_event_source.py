@@ -1,5 +1,7 @@
 """The browser's EventSource: it resumes after the last event, and does not reconnect after the end."""
 
+import asyncio
+import time
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -7,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from kvs_graphql.demo.broker import EmbeddedBroker
+from tests.auth.tokens import LONG_SECONDS, SHORT_SECONDS, Tokens, token_settings
 from tests.ports import free_port
 from tests.readme import javascript
 from tests.serving import serving, serving_tables, write
@@ -45,9 +48,46 @@ class EventSource:
         received: list[Any] = await self._listening.evaluate("it => it.received")
         return received
 
+    async def has(self, last: str) -> list[Any]:
+        """Return all events once one of them is `last`: a state, or the value of an entry."""
+        is_last = "([it, last]) => it.received.some((one) => one === last || one.entry?.value === last)"
+        await self._page.wait_for_function(is_last, arg=[self._listening, last])
+        received: list[Any] = await self._listening.evaluate("it => it.received")
+        return received
+
     async def closed(self) -> None:
         """Wait until it stops reconnecting."""
         await self._page.wait_for_function("it => it.source.readyState === EventSource.CLOSED", arg=self._listening)
+
+
+RENEWING = """
+([url, document]) => import("/package/index.js").then(({ authorizeBy, eventSourceClient, resumableUpdates }) => {
+  const received = [];
+  const authorization = authorizeBy((refused) => token(refused));
+  const client = eventSourceClient({ url, authorization });
+  const sink = {
+    next: ({ data }) => received.push(data.updates),
+    error: (reason) => received.push(String(reason)),
+    complete: () => received.push("complete"),
+    state: (state) => received.push(state),
+  };
+  resumableUpdates(client, { query: document, variables: { snapshot: true } }, sink, { authorization });
+  return { received };
+})
+"""
+RESUMABLE = """
+subscription ($after: Cursor, $snapshot: Boolean!) {
+  updates(after: $after, snapshot: $snapshot, progress: true) { kind cursor entry { value } }
+}
+"""
+PACKAGE = Path(__file__).parent.parent.parent / "clients" / "javascript" / "src"
+
+
+async def renewing(page: "Page", url: str, token: Tokens) -> EventSource:
+    """Watch by the package in clients/javascript, which a page of the service's own origin has loaded."""
+    await page.route("**/package/*", lambda route: route.fulfill(path=PACKAGE / route.request.url.rpartition("/")[2]))
+    await page.expose_function("token", token)
+    return EventSource(page, await page.evaluate_handle(RENEWING, [f"{url}/graphql", RESUMABLE]))
 
 
 async def listen(page: "Page", document: str) -> EventSource:
@@ -77,6 +117,37 @@ async def test_an_event_source_resumes_after_the_last_event_across_a_restart(
     # After the restart, LIVE is of the table as the client finds it, which may not have applied the changes yet.
     assert seen[3:].count(("LIVE", None)) == 1
     assert [change for change in seen[3:] if change[0] == "SET"] == [("SET", "3"), ("SET", "4"), ("SET", "5")]
+
+
+@pytest.mark.parametrize("database", ["same", "another"])
+async def test_a_token_that_expires_is_renewed_by_its_cookie_and_no_change_is_lost_or_repeated(
+    visitor: "Visitor", embedded_broker: EmbeddedBroker, embedded_topic: str, tmp_path: Path, database: str
+) -> None:
+    servers, topic, port = embedded_broker.bootstrap_servers, embedded_topic, free_port()
+    asks, tokens = token_settings(tmp_path), Tokens(SHORT_SECONDS, SHORT_SECONDS, LONG_SECONDS)
+    first, second = tmp_path / "same", tmp_path / database
+    for directory in {first, second}:
+        directory.mkdir()
+    async with AsyncExitStack() as visit:
+        async with serving(servers, topic, first, port=port, **asks) as served:
+            await served.applied(await write(servers, topic, [(b"key", b"1")]))
+            page = await visit.enter_async_context(visitor.blank(served.run.url, allowed="Failed to load resource"))
+            source = await renewing(page, served.run.url, tokens)
+            await source.has("live")
+            await asyncio.sleep(tokens.expires_at - time.time())
+            await write(servers, topic, [(b"key", b"2")])
+            await source.has("2")
+        await asyncio.sleep(tokens.expires_at - time.time())
+        await write(servers, topic, [(b"key", b"3"), (b"key", b"4")])
+        async with serving(servers, topic, second, port=port, **asks):
+            await source.has("4")
+            await write(servers, topic, [(b"key", b"5")])
+            received = await source.has("5")
+            await visit.aclose()
+    updates = [event for event in received if isinstance(event, dict)]
+    seen = [(update["kind"], update["entry"]["value"]) for update in updates if update["entry"]]
+    assert seen == [("SNAPSHOT", "1"), ("SET", "2"), ("SET", "3"), ("SET", "4"), ("SET", "5")]
+    assert tokens.given == 3
 
 
 async def test_an_event_source_stops_reconnecting_after_the_end(

@@ -2,34 +2,50 @@
 import { createInterface } from "node:readline";
 import { createClient as eventsClient } from "graphql-sse";
 import { createClient as socketClient } from "graphql-ws";
-import { fetchUntilSilent, resumableUpdates } from "kvs-graphql-client";
+import { authorizeBy, fetchUntilSilent, resumableUpdates } from "kvs-graphql-client";
 import WebSocket from "ws";
 
 // A short pause for the clients' own retries, whose default is long.
 const pause = () => new Promise((resolve) => setTimeout(resolve, 50));
 
 const clients = new Map();
+const authorizations = new Map();
+const tokens = new Map();
 const subscriptions = new Map();
 
+function authorizationOf(client) {
+  return authorizeBy((refused) => {
+    console.log(JSON.stringify({ client, payload: refused }));
+    return new Promise((resolve) => tokens.set(client, resolve));
+  });
+}
+
 const open = {
-  "graphql-ws": ({ url, ...options }) =>
+  "graphql-ws": ({ url, authorization, ...options }) =>
     socketClient({
       url: url.replace("http", "ws"),
       webSocketImpl: WebSocket,
       retryWait: pause,
+      ...(authorization && { connectionParams: authorization }),
       ...options,
     }),
-  "graphql-sse": ({ silenceMsMax, ...options }) =>
+  "graphql-sse": ({ silenceMsMax, authorization, ...options }) =>
     eventsClient({
       retry: pause,
+      ...(authorization && { headers: authorization }),
       ...(silenceMsMax && { fetchFn: fetchUntilSilent(silenceMsMax) }),
       ...options,
     }),
 };
 
 const commands = {
-  open({ client, kind, ...options }) {
-    clients.set(client, open[kind](options));
+  open({ client, kind, renews, ...options }) {
+    const authorization = renews ? authorizationOf(client) : undefined;
+    authorizations.set(client, authorization);
+    clients.set(client, open[kind]({ authorization, ...options }));
+  },
+  token({ client, token }) {
+    tokens.get(client)(token);
   },
   subscribe({ client, subscription, resumable, ...request }) {
     const emit = (event, payload) => console.log(JSON.stringify({ subscription, event, payload }));
@@ -39,10 +55,13 @@ const commands = {
       complete: () => emit("complete"),
       state: (state) => emit("state", state),
     };
-    const subscribe = resumable
-      ? resumableUpdates
-      : (client, ...rest) => client.subscribe(...rest);
-    subscriptions.set(subscription, subscribe(clients.get(client), request, sink));
+    const [opened, authorization] = [clients.get(client), authorizations.get(client)];
+    subscriptions.set(
+      subscription,
+      resumable
+        ? resumableUpdates(opened, request, sink, { authorization })
+        : opened.subscribe(request, sink),
+    );
   },
   unsubscribe({ subscription }) {
     subscriptions.get(subscription)();
@@ -56,7 +75,11 @@ const commands = {
 /** GraphQL errors as they are; of any other error, the properties that JSON would omit. */
 function plain(reason) {
   if (Array.isArray(reason)) return reason;
-  return { name: reason.name ?? reason.type, message: reason.message, code: reason.code };
+  return {
+    name: reason.name ?? reason.type,
+    message: reason.message,
+    code: reason.code,
+  };
 }
 
 for await (const line of createInterface({ input: process.stdin })) {

@@ -57,6 +57,9 @@ def _install() -> str:
     return ""
 
 
+Token = Callable[[bool], str]
+
+
 @dataclass(frozen=True)
 class Event:
     """An event of a subscription: `next`, `error`, `complete`, or the `state` of a resumable one."""
@@ -93,6 +96,7 @@ class Node:
     def __init__(self, process: Process) -> None:
         self._process = process
         self._subscriptions: dict[str, NodeSubscription] = {}
+        self._tokens: dict[str, Token] = {}
         self._names = map(str, count(1))
 
     async def run(self) -> None:
@@ -100,18 +104,28 @@ class Node:
         assert self._process.stdout is not None
         async for line in self._process.stdout:
             message = orjson.loads(line)
-            if subscription := self._subscriptions.get(message["subscription"]):
+            if token := self._tokens.get(message.get("client")):
+                await self._send("token", client=message["client"], token=token(message["payload"]))
+            elif subscription := self._subscriptions.get(message.get("subscription")):
                 subscription.events.put_nowait(Event(message["event"], message.get("payload")))
 
     @asynccontextmanager
-    async def client(self, kind: str, url: str, **options: Any) -> AsyncIterator[NodeClient]:
-        """Open a client of the npm package `graphql-ws` or `graphql-sse` with these options."""
+    async def client(
+        self, kind: str, url: str, *, token: Token | None = None, **options: Any
+    ) -> AsyncIterator[NodeClient]:
+        """Open a client of the npm package `graphql-ws` or `graphql-sse` with these options.
+
+        `token` is asked as the package in clients/javascript asks: whether the last token was refused.
+        """
         name = next(self._names)
-        await self._send("open", client=name, kind=kind, url=f"{url}/graphql", **options)
+        if token is not None:
+            self._tokens[name] = token
+        await self._send("open", client=name, kind=kind, url=f"{url}/graphql", renews=token is not None, **options)
         try:
             yield NodeClient(partial(self._subscribed, name))
         finally:
             await self._send("close", client=name)
+            self._tokens.pop(name, None)
 
     @asynccontextmanager
     async def _subscribed(

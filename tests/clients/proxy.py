@@ -31,6 +31,10 @@ class Line:
         """Keep the current connections open without forwarding anything."""
         self._dead = self.connections
 
+    def lead_to(self, service: str) -> None:
+        """Make the next connections to another service, as a load balancer does."""
+        self._service = urlsplit(service)
+
     def cut(self) -> None:
         """Reset every connection."""
         for end in self._ends:

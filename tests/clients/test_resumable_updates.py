@@ -3,7 +3,7 @@
 import asyncio
 import re
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,9 +14,10 @@ import pytest_asyncio
 
 from kvs_graphql.demo.broker import EmbeddedBroker
 from kvs_graphql.state import State
-from tests.clients.node import Event, Node, NodeSubscription
+from tests.clients.node import Event, Node
 from tests.clients.numbers import assert_each_once, numbers
 from tests.clients.proxy import line_to, refuse_connection
+from tests.clients.watching import WATCH, watching
 from tests.deadline import SECONDS_MAX
 from tests.ports import free_port
 from tests.serving import Served, serving, write
@@ -27,52 +28,6 @@ pytestmark = [
     pytest.mark.asyncio(loop_scope="module"),
     pytest.mark.parametrize("kind", ["graphql-ws", "graphql-sse"]),
 ]
-
-WATCH = """
-subscription Watch($prefix: String, $keys: [String!], $after: Cursor, $snapshot: Boolean! = false) {
-  updates(prefix: $prefix, keys: $keys, after: $after, snapshot: $snapshot, progress: true) {
-    kind key cursor entry { value }
-  }
-}
-"""
-
-
-class Received:
-    """What a resumable subscription has received so far."""
-
-    def __init__(self, subscription: NodeSubscription) -> None:
-        self._subscription = subscription
-        self.states: list[str] = []
-        self.updates: list[dict[str, Any]] = []
-
-    @property
-    def kinds(self) -> set[str]:
-        return {update["kind"] for update in self.updates}
-
-    @property
-    def numbers(self) -> list[int]:
-        return [int(update["entry"]["value"]) for update in self.updates if update["entry"]]
-
-    async def until_is(self, state: str) -> None:
-        while self.states[-1:] != [state]:
-            await self._take()
-
-    async def until_has(self, changes: int) -> None:
-        """Wait until this many changes have arrived in total."""
-        while len(self.numbers) < changes:
-            await self._take()
-
-    async def until_kind(self, kind: str) -> None:
-        while kind not in self.kinds:
-            await self._take()
-
-    async def _take(self) -> None:
-        event = await self._subscription.event()
-        if event.name == "state":
-            self.states.append(event.payload)
-        else:
-            assert event.name == "next", event
-            self.updates.append(event.payload["data"]["updates"])
 
 
 @dataclass(frozen=True)
@@ -103,16 +58,6 @@ async def shared(embedded_broker: EmbeddedBroker, tmp_path_factory: pytest.TempP
 @pytest.fixture
 def prefix() -> str:
     return f"{uuid4().hex}/"
-
-
-@asynccontextmanager
-async def watching(node: Node, kind: str, url: str, prefix: str, **options: Any) -> AsyncIterator[Received]:
-    """Open a resumable subscription with a snapshot, by a client with these options."""
-    async with (
-        node.client(kind, url, **options) as client,
-        client.subscribed(WATCH, resumable=True, prefix=prefix, snapshot=True) as subscription,
-    ):
-        yield Received(subscription)
 
 
 @pytest.mark.parametrize("database", ["same", "another"])

@@ -1,5 +1,5 @@
 import type { GraphQLError } from "graphql";
-import type { Client as EventsClient } from "graphql-sse";
+import type { Client } from "graphql-sse";
 import type { Client as SocketClient } from "graphql-ws";
 
 /**
@@ -43,6 +43,35 @@ export interface UpdatesSink<Data> {
   state?(state: State): void;
 }
 
+/** A client of graphql-sse, or what `eventSourceClient` returns. */
+export type EventsClient = Pick<Client, "subscribe">;
+
+/**
+ * Returns a header with the token for a new connection, as `connectionParams` of graphql-ws and as `headers` of graphql-sse
+ * take such a function.
+ */
+export interface Authorization {
+  (): Promise<{ authorization: string }>;
+  /** Notes an attempt to connect. Returns a function to call if the service refuses its token. */
+  attempt(): () => void;
+}
+
+/**
+ * Renews tokens: a service ends each connection when its token expires. `token` is called before each connection, once for all
+ * that are opened together. `refused` is true if the service refused what it returned last; then a new token is needed. If it
+ * throws, the connection is tried again later.
+ */
+export function authorizeBy(token: (refused: boolean) => string | Promise<string>): Authorization;
+
+export interface ResumeOptions {
+  /**
+   * What the client sends. With it, a subscription whose token expired or is refused goes on after its last update, with a new
+   * token. It ends with an error if the service refuses new tokens for more than ten seconds. For graphql-sse, set
+   * `retryAttempts: 0`: its own retries take time, and would send a refused token again.
+   */
+  authorization?: Authorization | undefined;
+}
+
 /**
  * Subscribes, and after a lost connection subscribes again after the last update. Retries indefinitely, with random pauses
  * that grow from half a second to ten seconds. Returns a function that unsubscribes and completes the sink.
@@ -58,7 +87,21 @@ export function resumableUpdates<Data = Record<string, unknown>>(
   client: SocketClient | EventsClient,
   operation: Operation,
   sink: UpdatesSink<Data>,
+  options?: ResumeOptions,
 ): () => void;
+
+export interface EventSourceOptions {
+  /** The address of `/graphql`. */
+  url: string;
+  /** For a service that needs tokens. An EventSource sends no header, so a POST exchanges the token for a cookie first. */
+  authorization?: Authorization | undefined;
+  fetchFn?: typeof fetch;
+  /** By default, that of the browser. */
+  eventSource?: typeof EventSource;
+}
+
+/** Returns a client whose subscriptions are the browser's own EventSources. */
+export function eventSourceClient(options: EventSourceOptions): EventsClient;
 
 /**
  * Returns a `fetchFn` for a graphql-sse client that fails responses after this many milliseconds without data. By default,

@@ -3,6 +3,8 @@ const RETRY_MS_MAX = 10_000;
 
 /** Protocol violations and refusals: the service would close another socket with the same code. */
 const FINAL_CLOSE_CODES = [1002, 1003, 1007, 1008, 1009, 1010, 4400, 4401, 4403, 4406, 4409, 4429];
+const FORBIDDEN = 4403;
+const UNAUTHENTICATED = 401;
 const TEMPORARY_STATUSES = [408, 425, 429];
 
 /**
@@ -21,6 +23,28 @@ export function isTemporary(reason, accepted) {
   const { code, response } = reason ?? {};
   if (response) return response.status >= 500 || TEMPORARY_STATUSES.includes(response.status);
   return code === undefined || !FINAL_CLOSE_CODES.includes(code);
+}
+
+/**
+ * Tells whether another token may help. A page of another origin is refused with the same code, whatever its token.
+ *
+ * @param {unknown} reason
+ */
+export function isRefusal(reason) {
+  /** @type {{ code?: number, reason?: string, response?: { status: number } }} */
+  const { code, reason: text = "", response } = reason ?? {};
+  return response?.status === UNAUTHENTICATED || (code === FORBIDDEN && !/\borigin\b/.test(text));
+}
+
+/**
+ * Returns the error of a stream that a response refused.
+ *
+ * @param {Response} response
+ */
+export function closed(response) {
+  return Object.assign(new Error(`The response status was ${String(response.status)}.`), {
+    response,
+  });
 }
 
 /** @param {readonly unknown[]} errors */

@@ -1,20 +1,22 @@
 const PONG_MS_MAX = 5_000;
 
 /**
- * Calls `lost` when the socket of a graphql-ws client closes, and terminates the socket when a pong is missing. Without
- * that, a socket whose other end vanished would stay open for minutes.
+ * Watches the socket of a graphql-ws client, and terminates it when a pong is missing. Without that, a socket whose other
+ * end vanished would stay open for minutes.
  *
  * @param {import("graphql-ws").Client} client
- * @param {() => void} lost
+ * @param {{ connecting: () => void, connected: () => void, lost: (event: unknown) => void }} watcher
  * @returns {() => void} a function that stops watching
  */
-export function watchSocket(client, lost) {
+export function watchSocket(client, { connecting, connected, lost }) {
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let timer;
   const stopTimer = () => {
     clearTimeout(timer);
   };
   const unlisten = [
+    client.on("connecting", connecting),
+    client.on("connected", connected),
     client.on("ping", (received) => {
       if (received) return;
       stopTimer();
@@ -25,9 +27,9 @@ export function watchSocket(client, lost) {
     client.on("pong", (received) => {
       if (received) stopTimer();
     }),
-    client.on("closed", () => {
+    client.on("closed", (event) => {
       stopTimer();
-      lost();
+      lost(event);
     }),
   ];
   return () => {

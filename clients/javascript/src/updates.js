@@ -1,13 +1,18 @@
-import { isTemporary, retryDelayMs } from "./losses.js";
+import { isRefusal, isTemporary, retryDelayMs } from "./losses.js";
 import { watchSocket } from "./sockets.js";
 
-/** @import { Client as EventsClient } from "graphql-sse" */
 /** @import { Client as SocketClient } from "graphql-ws" */
-/** @import { Operation, State, UpdatesSink } from "./index.d.ts" */
+/** @import { EventsClient, Operation, ResumeOptions, State, UpdatesSink } from "./index.d.ts" */
 /**
  * @typedef {{ cursor?: unknown } | null} Update
  * @typedef {{ data?: Record<string, Update> | null | undefined, errors?: unknown }} Received
  */
+
+/**
+ * Their pauses take more than ten seconds together: a service looks for the new keys of an issuer no more often, and refuses
+ * new tokens meanwhile.
+ */
+const REFUSALS_MAX = 6;
 
 /**
  * See index.d.ts for the contract.
@@ -15,11 +20,14 @@ import { watchSocket } from "./sockets.js";
  * @param {SocketClient | EventsClient} client
  * @param {Operation} operation
  * @param {UpdatesSink<any>} sink
+ * @param {ResumeOptions} [options]
  */
-export function resumableUpdates(client, operation, sink) {
+export function resumableUpdates(client, operation, sink, { authorization } = {}) {
   // The variables are changed in place, so that the client's own retries send the current ones.
   const request = { ...operation, variables: { ...operation.variables } };
   let failures = 0;
+  let refusals = 0;
+  let refuseToken = authorization?.attempt();
   let ended = false;
   /** @type {State | undefined} */
   let state;
@@ -37,6 +45,14 @@ export function resumableUpdates(client, operation, sink) {
 
   function lost() {
     if (state === "live") changeState("reconnecting");
+  }
+
+  function connecting() {
+    refuseToken = authorization?.attempt();
+  }
+
+  function connected() {
+    refusals = 0;
   }
 
   /** @param {() => void} notify */
@@ -64,13 +80,23 @@ export function resumableUpdates(client, operation, sink) {
 
   /** @param {unknown} reason */
   function interrupted(reason) {
-    if (!isTemporary(reason, state !== "connecting")) {
+    if (refuseToken && isRefusal(reason)) {
+      refuseToken();
+      refusals += 1;
+      if (refusals > REFUSALS_MAX) fail(reason);
+      else again(refusals === 1 ? 0 : retryDelayMs(failures++));
+    } else if (isTemporary(reason, state !== "connecting")) {
+      again(retryDelayMs(failures++));
+    } else {
       fail(reason);
-      return;
     }
+  }
+
+  /** @param {number} delayMs */
+  function again(delayMs) {
     unsubscribe();
     lost();
-    timer = setTimeout(subscribe, retryDelayMs(failures++));
+    timer = setTimeout(subscribe, delayMs);
   }
 
   /** @param {Received} result */
@@ -115,8 +141,10 @@ export function resumableUpdates(client, operation, sink) {
       },
       {
         connecting: (again) => {
+          connecting();
           if (again && active) lost();
         },
+        connected,
       },
     );
     unsubscribe = () => {
@@ -127,7 +155,17 @@ export function resumableUpdates(client, operation, sink) {
     };
   }
 
-  const stopWatching = "on" in client ? watchSocket(client, lost) : undefined;
+  const stopWatching =
+    "on" in client
+      ? watchSocket(client, {
+          connecting,
+          connected,
+          lost: (event) => {
+            if (isRefusal(event)) refuseToken?.();
+            lost();
+          },
+        })
+      : undefined;
   changeState("connecting");
   subscribe();
   return complete;

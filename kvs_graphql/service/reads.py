@@ -31,7 +31,7 @@ from kvs_graphql.store import (
     TooManyBytes,
     count_prefix,
     count_prefixes,
-    get_many,
+    get_groups,
     history,
     page,
     pages,
@@ -217,16 +217,15 @@ class Reads:
         at_least, foreign = self._shared.at_least, set[Cursor]()
         if wanted := [field.wanted for field in asked if field.wanted is not None]:
             foreign = await at_least.wait(wanted, max(field.seconds_max for field in asked))
-        keys = [key for field in asked for key in field.keys or ()]
+        groups = [field.keys for field in asked if field.keys is not None]
         self.cursor, ((entries,), *found) = await self._read(
-            lambda within: [(get_many(keys, within),), *(field.queries(within) for field in asked)]
+            lambda within: [(get_groups(groups, within),), *(field.queries(within) for field in asked)]
         )
         answers: list[list[Any] | Exception] = []
-        start = 0
+        of_fields = iter(entries)
         for field, results in zip(asked, found, strict=True):
             if field.keys is not None:
-                begin, start = start, start + len(field.keys)
-                results.append(entries if isinstance(entries, TooManyBytes) else entries[begin:start])
+                results.append(next(of_fields))
             failure = None if field.wanted is None else at_least.failure(field.wanted, self.cursor, foreign)
             answers.append(failure or results)
         return answers

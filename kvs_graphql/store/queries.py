@@ -3,6 +3,7 @@
 import sqlite3
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import NamedTuple, TypeVar
 
 from kvs_graphql.records import Positions, Record, position_in
@@ -97,6 +98,19 @@ def get_many(keys: Sequence[bytes], within: ReadBytes) -> Query[list[Record | No
                 return within.give_up()
         within.taken += size
         return records
+
+    return query
+
+
+def get_groups(groups: Sequence[Sequence[bytes]], within: ReadBytes) -> Query[list[list[Record | None] | TooManyBytes]]:
+    """Read the entries of groups of keys, each as `get_many` does: together, and one by one where that is too much."""
+
+    def query(connection: sqlite3.Connection) -> list[list[Record | None] | TooManyBytes]:
+        found = get_many([key for group in groups for key in group], within)(connection)
+        if isinstance(found, TooManyBytes):
+            return [get_many(group, within)(connection) for group in groups]
+        records = iter(found)
+        return [list(islice(records, len(group))) for group in groups]
 
     return query
 

@@ -9,6 +9,7 @@ from kvs_graphql.runtime import descriptors
 from kvs_graphql.runtime.graphs import Graphs
 from kvs_graphql.runtime.limits import ServerLimits
 from kvs_graphql.runtime.server import Server
+from kvs_graphql.runtime.tls import RenewedTls
 from kvs_graphql.service import Catalog
 from kvs_graphql.settings import Settings, from_settings
 from kvs_graphql.web import ClientAddresses, Hosts, SlotLimits, WebOptions, build_app
@@ -37,7 +38,8 @@ def build_server(
         hosts=Hosts(settings.allowed_hosts, settings.host),
     )
     app: Any = build_app(graphs.whole, catalog, metrics, options, authenticator, graphs.build)
-    return Server(app, _server_limits(settings), metrics, on_exit, addresses=addresses, tls=settings.tls_context)
+    tls = RenewedTls(settings.tls_files, lambda: settings.tls_context) if settings.tls_files else None
+    return Server(app, _server_limits(settings), metrics, on_exit, addresses=addresses, tls=tls)
 
 
 def _server_limits(settings: Settings) -> ServerLimits:

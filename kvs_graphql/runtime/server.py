@@ -2,7 +2,6 @@
 
 import asyncio
 import socket
-import ssl
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -18,7 +17,7 @@ from kvs_graphql.runtime.limits import ServerLimits
 from kvs_graphql.runtime.parsing import ParsingQueue
 from kvs_graphql.runtime.patience import Shared
 from kvs_graphql.runtime.refusals import Refusals
-from kvs_graphql.runtime.tls import tls_protocol
+from kvs_graphql.runtime.tls import RenewedTls, tls_protocol
 from kvs_graphql.runtime.unfinished import UnfinishedRequests
 from kvs_graphql.runtime.unread import UnreadAnswers
 from kvs_graphql.runtime.websocket_connections import websocket_protocol
@@ -42,7 +41,7 @@ class Server(uvicorn.Server):
         on_exit: Callable[[], Awaitable[None]],
         *,
         addresses: ClientAddresses,
-        tls: ssl.SSLContext | None = None,
+        tls: RenewedTls | None = None,
     ) -> None:
         slots = ConnectionSlots(addresses, limits.connections_max, limits.connections_per_client_max)
         unread = UnreadAnswers(limits.unread_bytes_max, metrics)

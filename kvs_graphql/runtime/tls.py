@@ -3,11 +3,59 @@
 import asyncio
 import ssl
 from asyncio import Protocol, Transport
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any, ClassVar
 
+import structlog
+
+from kvs_graphql.errors import BadSetting
 from kvs_graphql.runtime.patience import Shared
+
+log = structlog.get_logger(__name__)
+
+
+class RenewedTls:
+    """The TLS context for clients, read again for the next handshake where one of its files has changed.
+
+    A handshake takes about a millisecond; to look at the files takes some microseconds of it. Files are often replaced
+    one after the other: while they do not fit together, or cannot be read, the context stays as it was.
+    """
+
+    def __init__(self, files: Sequence[Path], read: Callable[[], ssl.SSLContext | None]) -> None:
+        """`read` makes a context of the files; it may raise BadSetting."""
+        self._files = files
+        self._read = read
+        self._seen = self._stamps()
+        self._context = read()
+
+    def current(self) -> ssl.SSLContext:
+        """The context of the files as they are now, or as they could be read last."""
+        stamps = self._stamps()
+        if stamps != self._seen:
+            # Once for each change, whatever comes of it: any number of clients may begin handshakes.
+            self._seen = stamps
+            try:
+                self._context = self._read()
+            except BadSetting as error:
+                log.warning("the changed certificate for clients cannot be used", reason=str(error))
+            else:
+                log.info("the certificate for clients has changed")
+        assert self._context is not None
+        return self._context
+
+    def _stamps(self) -> list[tuple[int, ...]]:
+        return [_stamp(file) for file in self._files]
+
+
+def _stamp(file: Path) -> tuple[int, ...]:
+    """What tells one content of a file from another, without reading it."""
+    try:
+        found = file.stat()
+    except OSError:
+        return ()
+    return found.st_mtime_ns, found.st_size, found.st_ino
 
 
 class Handshake(Protocol):
@@ -17,7 +65,7 @@ class Handshake(Protocol):
     """
 
     shared: ClassVar[Shared]
-    context: ClassVar[ssl.SSLContext]
+    tls: ClassVar[RenewedTls]
     connection_class: ClassVar[Callable[..., Protocol]]
 
     def __init__(self, **arguments: Any) -> None:
@@ -46,7 +94,7 @@ class Handshake(Protocol):
         loop = asyncio.get_running_loop()
         try:
             secure = await loop.start_tls(
-                transport, self, self.context, server_side=True, ssl_handshake_timeout=seconds
+                transport, self, self.tls.current(), server_side=True, ssl_handshake_timeout=seconds
             )
         except OSError:
             # Of TLS, of the connection, or a time-out: any client can cause each of them.
@@ -63,7 +111,7 @@ class Handshake(Protocol):
             connection.data_received(b"".join(self._early))
 
 
-def tls_protocol(shared: Shared, context: ssl.SSLContext, connection_class: Callable[..., Protocol]) -> type[Handshake]:
+def tls_protocol(shared: Shared, tls: RenewedTls, connection_class: Callable[..., Protocol]) -> type[Handshake]:
     """Return the class of connections that begin with a handshake."""
-    names = {"shared": shared, "context": context, "connection_class": staticmethod(connection_class)}
+    names = {"shared": shared, "tls": tls, "connection_class": staticmethod(connection_class)}
     return type("TlsHandshake", (Handshake,), names)

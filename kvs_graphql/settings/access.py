@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode
 
-from kvs_graphql.credentials import server_tls_context
+from kvs_graphql.credentials import read_secret, server_tls_context
 from kvs_graphql.loopback import is_loopback
 from kvs_graphql.settings.grants import GrantSettings
 from kvs_graphql.settings.names import variable
@@ -165,12 +165,20 @@ class AccessSettings(BaseSettings):
         return self
 
     @property
+    def tls_files(self) -> tuple[Path, ...]:
+        """The files that TLS for clients is read from, also the one with a password; none without TLS."""
+        files = self.tls_certificate_file, self.tls_key_file, self.tls_key_password_file
+        return tuple(file for file in files if file is not None) if self.tls_certificate_file else ()
+
+    @property
     def tls_context(self) -> ssl.SSLContext | None:
-        """The TLS context for clients, read from its files; None without TLS."""
+        """The TLS context for clients, read from its files as they are now; None without TLS."""
         if self.tls_certificate_file is None or self.tls_key_file is None:
             return None
         password = self.tls_key_password
         secret = None if password is None else password.get_secret_value()
+        if self.tls_key_password_file is not None:
+            secret = read_secret("KVS_TLS_KEY_PASSWORD_FILE", self.tls_key_password_file)
         return server_tls_context(self.tls_certificate_file, self.tls_key_file, secret)
 
 

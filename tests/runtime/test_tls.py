@@ -1,6 +1,7 @@
 """TLS towards clients: every transport works over it, and handshakes are bounded."""
 
 import asyncio
+import socket
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import suppress
@@ -11,10 +12,18 @@ import httpx
 import orjson
 import pytest
 import trustme
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    PrivateFormat,
+    load_pem_private_key,
+)
+from structlog.testing import capture_logs
 from websockets.asyncio.client import connect
 from websockets.typing import Subprotocol
 
 from kvs_graphql.demo.broker import EmbeddedBroker
+from kvs_graphql.runtime.tls import RenewedTls
 from tests.deadline import NEVER_SECONDS, SECONDS_MAX
 from tests.runtime.servers import client_of
 from tests.serving import Served, serving_topic
@@ -30,11 +39,37 @@ def authority() -> trustme.CA:
 
 @pytest.fixture
 def files(authority: trustme.CA, tmp_path: Path) -> dict[str, Any]:
-    issued = authority.issue_cert("127.0.0.1", "localhost")
     certificate, key = tmp_path / "server.pem", tmp_path / "server-key.pem"
-    certificate.write_bytes(b"".join(blob.bytes() for blob in issued.cert_chain_pems))
-    key.write_bytes(issued.private_key_pem.bytes())
+    for file, content in zip((certificate, key), issued(authority), strict=True):
+        file.write_bytes(content)
     return {"tls_certificate_file": certificate, "tls_key_file": key}
+
+
+def issued(authority: trustme.CA) -> tuple[bytes, bytes]:
+    """A new certificate with its chain, and its key."""
+    made = authority.issue_cert("127.0.0.1", "localhost")
+    return b"".join(blob.bytes() for blob in made.cert_chain_pems), made.private_key_pem.bytes()
+
+
+def replace(file: Path, content: bytes) -> None:
+    """Replace a file as tools that renew certificates do: at once."""
+    new = file.with_suffix(".new")
+    new.write_bytes(content)
+    new.replace(file)
+
+
+def shown(served: Served, trusting: ssl.SSLContext) -> bytes:
+    """The certificate that a new connection is shown. Blocks."""
+    host, _, port = served.run.url.removeprefix("https://").partition(":")
+    with (
+        socket.create_connection((host, int(port)), SECONDS_MAX) as connection,
+        trusting.wrap_socket(connection, server_hostname=host) as secure,
+    ):
+        return secure.getpeercert(binary_form=True) or b""
+
+
+async def new_certificate(served: Served, trusting: ssl.SSLContext) -> bytes:
+    return await asyncio.to_thread(shown, served, trusting)
 
 
 @pytest.fixture
@@ -68,12 +103,12 @@ async def test_every_transport_works_over_tls(served: Served, trusting: ssl.SSLC
         asyncio.timeout(SECONDS_MAX),
         connect(
             url.replace("https", "wss") + "/graphql", ssl=trusting, subprotocols=[Subprotocol(TRANSPORT_WS)], proxy=None
-        ) as socket,
+        ) as websocket,
     ):
-        await socket.send('{"type": "connection_init"}')
-        assert orjson.loads(await socket.recv()) == {"type": "connection_ack"}
-        await socket.send(orjson.dumps({"type": "subscribe", "id": "1", "payload": SUBSCRIPTION}).decode())
-        assert orjson.loads(await socket.recv())["payload"] == {"data": {"updates": {"kind": "LIVE"}}}
+        await websocket.send('{"type": "connection_init"}')
+        assert orjson.loads(await websocket.recv()) == {"type": "connection_ack"}
+        await websocket.send(orjson.dumps({"type": "subscribe", "id": "1", "payload": SUBSCRIPTION}).decode())
+        assert orjson.loads(await websocket.recv())["payload"] == {"data": {"updates": {"kind": "LIVE"}}}
 
 
 async def test_handshake_that_does_not_end_is_ended(
@@ -110,3 +145,79 @@ async def test_client_that_does_not_speak_tls_is_disconnected_and_frees_its_slot
                 await reader.read()
     async with httpx.AsyncClient(base_url=served.run.url, verify=trusting, timeout=SECONDS_MAX) as http:
         assert (await http.get("/metrics")).status_code == 200
+
+
+async def test_certificate_that_is_replaced_is_shown_to_new_connections_and_open_ones_go_on(
+    served: Served, authority: trustme.CA, trusting: ssl.SSLContext, files: dict[str, Any]
+) -> None:
+    async with httpx.AsyncClient(base_url=served.run.url, verify=trusting, timeout=SECONDS_MAX) as http:
+        assert (await http.get("/metrics")).status_code == 200
+        before = await new_certificate(served, trusting)
+        assert await new_certificate(served, trusting) == before
+        certificate, key = issued(authority)
+        replace(files["tls_key_file"], key)
+        replace(files["tls_certificate_file"], certificate)
+        after = await new_certificate(served, trusting)
+        assert after == ssl.PEM_cert_to_DER_cert(
+            certificate.decode().partition("-----END")[0] + "-----END CERTIFICATE-----"
+        )
+        assert after != before
+        assert (await http.get("/metrics")).status_code == 200
+
+
+@pytest.mark.parametrize("broken", [b"", b"no certificate", None], ids=["empty", "no certificate", "of another key"])
+async def test_files_that_do_not_fit_together_change_nothing_until_they_do(
+    served: Served, authority: trustme.CA, trusting: ssl.SSLContext, files: dict[str, Any], broken: bytes | None
+) -> None:
+    before = await new_certificate(served, trusting)
+    certificate, key = issued(authority)
+    replace(files["tls_certificate_file"], certificate if broken is None else broken)
+    with capture_logs() as logged:
+        assert {await new_certificate(served, trusting) for _ in range(3)} == {before}
+    (line,) = (line for line in logged if "certificate" in line["event"])
+    assert "KVS_TLS_CERTIFICATE_FILE" in line["reason"]
+    files["tls_certificate_file"].unlink()
+    assert await new_certificate(served, trusting) == before
+    replace(files["tls_certificate_file"], certificate)
+    replace(files["tls_key_file"], key)
+    assert await new_certificate(served, trusting) != before
+
+
+def test_file_that_was_changed_is_read_once(files: dict[str, Any]) -> None:
+    reads: list[ssl.SSLContext] = []
+
+    def read() -> ssl.SSLContext:
+        reads.append(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER))
+        return reads[-1]
+
+    tls = RenewedTls([files["tls_certificate_file"], files["tls_key_file"]], read)
+    assert {tls.current() for _ in range(9)} == {reads[0]}
+    replace(files["tls_key_file"], b"another")
+    assert {tls.current() for _ in range(9)} == {reads[1]}
+    assert len(reads) == 2
+
+
+async def test_password_of_a_key_is_read_again_with_it(
+    embedded_broker: EmbeddedBroker,
+    tmp_path: Path,
+    authority: trustme.CA,
+    trusting: ssl.SSLContext,
+    files: dict[str, Any],
+) -> None:
+    password = tmp_path / "password"
+
+    def encrypted(pem: bytes, secret: str) -> bytes:
+        key = load_pem_private_key(pem, None)
+        return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(secret.encode()))
+
+    password.write_text("one\n")
+    replace(files["tls_key_file"], encrypted(files["tls_key_file"].read_bytes(), "one"))
+    settings: dict[str, Any] = {**files, "tls_key_password_file": password}
+    async with serving_topic(embedded_broker, tmp_path, **settings) as topic:
+        before = await new_certificate(topic.served, trusting)
+        certificate, key = issued(authority)
+        replace(files["tls_certificate_file"], certificate)
+        replace(files["tls_key_file"], encrypted(key, "two"))
+        assert await new_certificate(topic.served, trusting) == before
+        replace(password, b"two")
+        assert await new_certificate(topic.served, trusting) != before

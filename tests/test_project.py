@@ -143,8 +143,8 @@ def test_every_make_target_named_in_a_document_exists() -> None:
     assert named - targets == set()
 
 
-@pytest.mark.parametrize("document", ["guarantees.md", "known-holes.md"])
-def test_every_test_named_in_the_guarantees_exists(document: str) -> None:
+@pytest.mark.parametrize("document", ["guarantees.md", "known-holes.md", "typed-data.md"])
+def test_every_test_named_in_a_document_exists(document: str) -> None:
     named = set(re.findall(r"`(test_[a-z0-9_]+)`", (ROOT / "docs" / document).read_text()))
     written = set(re.findall(r"def (test_[a-z0-9_]+)", "".join(p.read_text() for p in ROOT.glob("tests/**/*.py"))))
     assert len(named) > 20

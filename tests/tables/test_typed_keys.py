@@ -1,6 +1,7 @@
 """Tables whose keys have a format: typed arguments, `keyData`, and keys in several encodings."""
 
 import asyncio
+from contextlib import aclosing
 from pathlib import Path
 from struct import pack
 from typing import Any
@@ -12,6 +13,7 @@ from confluent_kafka.schema_registry import SchemaRegistryClient
 from confluent_kafka.schema_registry.avro import AvroSerializer
 from confluent_kafka.serialization import MessageField, SerializationContext
 
+from kvs_graphql.client import connect
 from kvs_graphql.demo.broker import EmbeddedBroker
 from tests.registry.apicurio import Apicurio
 from tests.serving import Served, produce, serving_tables
@@ -119,3 +121,26 @@ async def test_a_key_written_under_several_schemas_is_one_key(
         assert (await served.data(read))["ordersValue"] is None
         left = await served.data("{ ordersEntries { edges { node { value } } } }")
     assert left["ordersEntries"]["edges"] == []
+
+
+@pytest.mark.kafka
+async def test_a_watch_sees_a_key_under_a_schema_that_is_new_once_it_resumes(
+    embedded_broker: EmbeddedBroker, embedded_topic: str, tmp_path: Path, apicurio: Apicurio
+) -> None:
+    servers, topic = embedded_broker.bootstrap_servers, embedded_topic
+    tables = {"orders": {"topic": topic, "key": "avro"}}
+    registry = {"url": apicurio.url, "poll_seconds": 0.05}
+    with SchemaRegistryClient({"url": apicurio.url}) as client:
+        old, new = [await encoded(client, topic, key_schema(doc)) for doc in ("old", "new")]
+    watch = 'subscription {{ ordersUpdates(keys: [{{shop: "a", number: 1}}], {}) {{ kind cursor entry {{ value }} }} }}'
+    async with serving_tables(servers, tables, tmp_path, schema_registry=registry) as served:
+        await served.applied(await produce(servers, topic, (new, b"1"), timestamp_ms=1_000), "orders")
+        await until_ready(served)
+        async with connect(served.run.url) as own, aclosing(own.subscribe(watch.format("snapshot: true"))) as events:
+            first = (await anext(events))["ordersUpdates"]
+            await served.applied(await produce(servers, topic, (old, b"2"), timestamp_ms=2_000), "orders")
+        await shows(served, '{ ordersValue(key: {shop: "a", number: 1}) { value } }', "2")
+        resumed = watch.format(f'after: "{first["cursor"]}"')
+        async with connect(served.run.url) as own, aclosing(own.subscribe(resumed)) as events:
+            second = (await anext(events))["ordersUpdates"]
+    assert [(one["kind"], one["entry"]["value"]) for one in (first, second)] == [("SNAPSHOT", "1"), ("SET", "2")]

@@ -16,10 +16,10 @@ _KEPT_BYTES_MIN = 4_096
 _KEPT_BYTES_MAX = 2 * 1_048_576
 
 
-def check_size(value: bytes, setting: str, limit: int, otherwise: str) -> None:
-    """Raises: LimitExceeded: A value is too large to be parsed; `otherwise` says how to ask for it instead."""
-    if len(value) > limit:
-        message = f"The value has {len(value)} bytes; the limit of {setting} is {limit}: ask for it {otherwise}."
+def check_size(raw: bytes, setting: str, limit: int, otherwise: str, what: str = "value") -> None:
+    """Raises: LimitExceeded: Bytes are too many to be parsed; `otherwise` says how to ask for them instead."""
+    if len(raw) > limit:
+        message = f"The {what} has {len(raw)} bytes; the limit of {setting} is {limit}: ask for it {otherwise}."
         raise LimitExceeded(message, limit=limit, setting=setting)
 
 

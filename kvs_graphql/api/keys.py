@@ -13,7 +13,7 @@ from strawberry.types.field import StrawberryField
 
 from kvs_graphql.api.context import Operation
 from kvs_graphql.api.encodings import Encoding
-from kvs_graphql.api.json_values import JsonText
+from kvs_graphql.api.json_values import JsonText, check_size
 from kvs_graphql.api.typed.inputs import InputTypes
 from kvs_graphql.api.typed.outputs import OutputTypes
 from kvs_graphql.errors import BadKey
@@ -96,8 +96,8 @@ def json_keys(json_of: Callable[[bytes], bytes]) -> Keys:
     return Keys(show=lambda record: JsonText(json_of(record.key)), shown=JSON)
 
 
-def typed_keys(form: KeyFormat, outputs: OutputTypes, inputs: InputTypes) -> Keys:
-    """Keys with a format of their own."""
+def typed_keys(form: KeyFormat, outputs: OutputTypes, inputs: InputTypes, bytes_max: int) -> Keys:
+    """Keys with a format of their own, which are decoded up to that many bytes."""
     shape = form.shape
     convert = outputs.converter(shape)
     is_uuid = isinstance(shape, Scalar) and shape.kind is ScalarKind.UUID
@@ -128,6 +128,7 @@ def typed_keys(form: KeyFormat, outputs: OutputTypes, inputs: InputTypes) -> Key
         return resolver
 
     def show(record: Record) -> Any:
+        check_size(record.key, "KVS_DATA_BYTES_MAX", bytes_max, "as BASE64 or HEX", "key")
         decoded = form.decode(record.key)
         return decoded if convert is None else convert(decoded)
 

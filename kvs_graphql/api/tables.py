@@ -109,12 +109,12 @@ def table_types(
 ) -> TableTypes:
     """The types of the table with that name, which may be empty.
 
-    `data_bytes_max` is the size up to which values with a schema are decoded, `json_bytes_max` that of them as JSON.
+    Keys and values are decoded up to `data_bytes_max`, and values are shown as JSON up to `json_bytes_max`.
     """
     prefix, of_id = table[:1].upper() + table[1:], id_prefix_of(table)
     outputs = OutputTypes()
     inputs = InputTypes(outputs)
-    keys = _keys(formats, outputs, inputs)
+    keys = _keys(formats, outputs, inputs, data_bytes_max)
     data = (
         None
         if formats.value is None
@@ -190,9 +190,9 @@ async def _prepare(formats: TableFormats, records: Iterable[Record | None]) -> N
     await formats.prepare((record.key for record in there), (record.value for record in there))
 
 
-def _keys(formats: TableFormats, outputs: OutputTypes, inputs: InputTypes) -> Keys:
+def _keys(formats: TableFormats, outputs: OutputTypes, inputs: InputTypes, bytes_max: int) -> Keys:
     if formats.key is not None:
-        return typed_keys(formats.key, outputs, inputs)
+        return typed_keys(formats.key, outputs, inputs, bytes_max)
     return TEXT_KEYS if formats.key_json is None else json_keys(formats.key_json)
 
 

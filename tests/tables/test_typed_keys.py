@@ -63,6 +63,18 @@ async def test_a_key_that_is_not_of_its_format_is_shown_as_bytes(
     assert [error["extensions"]["code"] for error in answer["errors"]] == ["UNDECODABLE"]
 
 
+async def test_a_key_beyond_the_limit_is_not_decoded(
+    embedded_broker: EmbeddedBroker, embedded_topic: str, tmp_path: Path
+) -> None:
+    servers, tables = embedded_broker.bootstrap_servers, {"orders": {"topic": embedded_topic, "key": "long"}}
+    async with serving_tables(servers, tables, tmp_path, data_bytes_max=1) as served:
+        await served.applied(await produce(servers, embedded_topic, (pack(">q", 1), b"value")), "orders")
+        answer = await served.query("{ ordersValue(key: 1) { value keyData } }")
+    assert answer["data"]["ordersValue"] == {"value": "value", "keyData": None}
+    (error,) = answer["errors"]
+    assert (error["extensions"]["code"], error["extensions"]["setting"]) == ("LIMIT_EXCEEDED", "KVS_DATA_BYTES_MAX")
+
+
 async def test_prefixes_are_offered_only_where_keys_are_text(
     embedded_broker: EmbeddedBroker, embedded_topic: str, tmp_path: Path
 ) -> None:

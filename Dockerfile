@@ -1,20 +1,33 @@
-# Builds the wheel, including the browser pages.
+# Builds the wheel, including the browser pages. Nothing is installed whose hash is not known.
 FROM python:3.13-slim AS build
 WORKDIR /source
-COPY pyproject.toml README.md LICENSE hatch_build.py ./
+COPY pyproject.toml constraints-hashed.txt README.md LICENSE hatch_build.py ./
+# This pip first: an older one takes hashes from no file of constraints.
+RUN awk '/^[^ ]/ { own = /^pip==/ } own' constraints-hashed.txt > /tmp/pip.txt \
+    && pip install --no-cache-dir --require-hashes -r /tmp/pip.txt \
+    && pip install --no-cache-dir --require-hashes -c constraints-hashed.txt --group build
 COPY web web
 COPY kvs_graphql kvs_graphql
-RUN pip wheel --no-cache-dir --no-deps --wheel-dir /wheels .
+RUN pip wheel --no-cache-dir --no-deps --no-build-isolation --wheel-dir /wheels . \
+    && cd /wheels && for wheel in *.whl; do \
+        echo "kvs-graphql[schemas] @ file:///wheels/$wheel --hash=sha256:$(sha256sum "$wheel" | cut -d ' ' -f 1)"; \
+    done > requirements.txt
 
 FROM python:3.13-slim
-RUN useradd --system --uid 10001 --create-home kvs && mkdir /data && chown kvs /data
-COPY constraints.txt /tmp/
+RUN useradd --system --uid 10001 --user-group --create-home kvs && mkdir /data && chown kvs:kvs /data
+COPY constraints-hashed.txt /tmp/
 RUN --mount=type=bind,from=build,source=/wheels,target=/wheels \
-    pip install --no-cache-dir -c /tmp/constraints.txt "$(echo /wheels/*.whl)[schemas]"
-USER kvs
+    awk '/^[^ ]/ { own = /^pip==/ } own' /tmp/constraints-hashed.txt > /tmp/pip.txt \
+    && pip install --no-cache-dir --require-hashes -r /tmp/pip.txt \
+    && pip install --no-cache-dir --require-hashes -c /tmp/constraints-hashed.txt -r /wheels/requirements.txt \
+    && rm /tmp/constraints-hashed.txt /tmp/pip.txt
+# A number, so that Kubernetes can tell that it is not root (runAsNonRoot).
+USER 10001
 # Others can reach every address, so the service does not start until it is told who may ask: KVS_TOKENS, KVS_JWT_ISSUER
 # with KVS_JWT_AUDIENCE, or, where a network or a proxy decides that, KVS_ALLOW_ANONYMOUS=true. The image cannot know.
 ENV KVS_HOST=0.0.0.0 KVS_DATABASE=/data/kvs.db
+# The service writes nowhere else: the rest may be read-only.
+WORKDIR /data
 VOLUME /data
 EXPOSE 8000
 HEALTHCHECK --interval=5s --timeout=5s --start-period=60s CMD ["python", "-c", "import urllib.request as u; u.urlopen('http://127.0.0.1:8000/healthz')"]

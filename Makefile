@@ -3,15 +3,26 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help install hooks demo test test-fast test-versions attacks check bench bench-short format lint types coverage schema client-matrix compiled-clients web clients bench-scaling bench-document clean
+.PHONY: help install hooks demo test test-fast test-versions attacks check bench bench-short format lint types coverage schema client-matrix compiled-clients audit constraints sbom web clients bench-scaling bench-document clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/ \t/' | expand -t 16
 
-$(VENV)/installed: pyproject.toml constraints.txt hatch_build.py web/package-lock.json
+# Nothing is installed whose hash is not known. pip cannot tell the hash of a directory, so this project comes last.
+PIP_INSTALL = $(BIN)/pip install --quiet --disable-pip-version-check
+VERIFIED = --require-hashes -c constraints-hashed.txt
+# Prints the part of pip itself. The pip of a new environment may be older, and take hashes from no file of constraints.
+OWN_HASHES = awk '/^[^ ]/ { own = /^pip==/ } own' constraints-hashed.txt
+
+$(VENV)/installed: pyproject.toml constraints-hashed.txt hatch_build.py web/package-lock.json
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
-	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[demo,schemas]' --group dev
+	$(OWN_HASHES) > $(VENV)/pip.txt
+	$(PIP_INSTALL) --require-hashes -r $(VENV)/pip.txt
+	$(BIN)/python .ci/dependencies demo schemas > $(VENV)/requirements.txt
+	$(PIP_INSTALL) $(VERIFIED) -r $(VENV)/requirements.txt --group dev
+	$(BIN)/python hatch_build.py > $(VENV)/build-requirements.txt
+	if [ -s $(VENV)/build-requirements.txt ]; then $(PIP_INSTALL) $(VERIFIED) -r $(VENV)/build-requirements.txt; fi
+	PATH="$(abspath $(BIN)):$$PATH" $(PIP_INSTALL) --no-deps --no-build-isolation -e .
 	@touch $@
 
 install: $(VENV)/installed ## Install everything into .venv
@@ -43,7 +54,7 @@ attacks: $(VENV)/installed ## Attack a service with default limits, and print wh
 check: lint types coverage ## Run all checks of the Python code: format, lint, types, tests with coverage
 
 $(VENV)/installed-bench: $(VENV)/installed
-	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt --group bench
+	$(PIP_INSTALL) $(VERIFIED) --group bench
 	@touch $@
 
 # ONLY names a part: reads, fanout, catchup, live, restart or memory. ROUNDS, PAIRS and SECONDS set the amount.
@@ -92,6 +103,35 @@ compiled-clients: $(VENV)/installed ## Build the Go and Rust clients of the test
 schema: $(VENV)/installed ## Write schema.graphql and the settings table in README.md
 	$(BIN)/kvs-graphql schema > schema.graphql
 	$(BIN)/python -m tests.readme
+
+# The tools of the supply chain have an environment of their own.
+AUDIT = .cache/audit
+$(AUDIT)/installed: pyproject.toml constraints-hashed.txt
+	$(PYTHON) -m venv $(AUDIT)
+	$(OWN_HASHES) > $(AUDIT)/pip.txt
+	$(AUDIT)/bin/pip install --quiet --disable-pip-version-check --require-hashes -r $(AUDIT)/pip.txt
+	$(AUDIT)/bin/pip install --quiet --disable-pip-version-check $(VERIFIED) --group audit
+	@touch $@
+
+audit: $(AUDIT)/installed ## Look for known holes in pinned packages (KVS_REQUIRE_AUDIT=1: fail without advisories)
+	PATH="$(abspath $(AUDIT)/bin):$$PATH" $(PYTHON) .ci/audit
+
+constraints: $(AUDIT)/installed ## Write the hashes of what constraints.txt pins into constraints-hashed.txt
+	$(AUDIT)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --all-extras \
+		--group dev --group bench --group build --group audit --no-header --no-annotate --no-emit-index-url \
+		-c constraints.txt pyproject.toml -o constraints-hashed.txt
+
+SHIPPED = .cache/shipped
+sbom: $(AUDIT)/installed ## Write what the image contains into dist/sbom, as CycloneDX
+	$(PYTHON) -m venv --clear $(SHIPPED)
+	$(OWN_HASHES) > $(SHIPPED)/pip.txt
+	$(SHIPPED)/bin/pip install --quiet --disable-pip-version-check --require-hashes -r $(SHIPPED)/pip.txt
+	$(PYTHON) .ci/dependencies schemas > $(SHIPPED)/requirements.txt
+	$(SHIPPED)/bin/pip install --quiet --disable-pip-version-check $(VERIFIED) -r $(SHIPPED)/requirements.txt
+	mkdir -p dist/sbom
+	$(AUDIT)/bin/cyclonedx-py environment --pyproject pyproject.toml --mc-type application --output-reproducible \
+		-o dist/sbom/python.cdx.json $(SHIPPED)/bin/python
+	npm --prefix web sbom --sbom-format=cyclonedx --omit=dev --package-lock-only > dist/sbom/pages.cdx.json
 
 client-matrix: $(VENV)/installed ## Write the table and the setups in docs/clients.md
 	$(BIN)/python -m tests.clients.matrix

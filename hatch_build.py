@@ -36,8 +36,7 @@ class WebBuildHook(BuildHookInterface[Any]):
         return Path(self.root, "kvs_graphql", "web", "static")
 
     def dependencies(self) -> list[str]:
-        node_missing = find_npm() is None and platform.machine().lower() in NODE_FROM_PYPI_MACHINES
-        return [NODE_FROM_PYPI] if node_missing and self.reason_to_skip() is None else []
+        return missing_tools() if self.reason_to_skip() is None else []
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         reason = self.reason_to_skip()
@@ -85,6 +84,12 @@ def source_files(web: Path) -> Iterator[Path]:
         yield from (Path(directory, name) for name in names)
 
 
+def missing_tools() -> list[str]:
+    """Return what to install to be able to build the pages on this machine."""
+    node_missing = find_npm() is None and platform.machine().lower() in NODE_FROM_PYPI_MACHINES
+    return [NODE_FROM_PYPI] if node_missing else []
+
+
 def find_npm() -> str | None:
     """Return the path of npm, if PATH has it and a Node.js that Vite supports."""
     node, npm = shutil.which("node"), shutil.which("npm")
@@ -100,3 +105,8 @@ def find_npm() -> str | None:
 
 def is_suitable(version: tuple[int, int]) -> bool:
     return (20, 19) <= version < (21, 0) or version >= (22, 12)
+
+
+if __name__ == "__main__":
+    # An installation without build isolation takes care of them itself.
+    print(*([] if os.environ.get("KVS_BUILD_WEB") == "0" else missing_tools()), sep="\n", end="")

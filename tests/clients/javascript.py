@@ -80,8 +80,9 @@ JAVASCRIPT = (
     _client(
         "Hive Gateway",
         "@graphql-hive/gateway-runtime",
-        *(*_READ_AND_WRITE, Capability.SSE),
+        *(*_READ_AND_WRITE, Capability.WEBSOCKET, Capability.SSE),
         directory="hive-gateway",
-        note="As a gateway in front of the service.",
+        note="As a gateway in front of the service. After the gateway's own connection to the service was lost, "
+        "changes may be missing; clients that must not miss any connect to the service itself.",
     ),
 )

@@ -62,6 +62,7 @@ OPTIONS = WebOptions(
     graphiql=False,
     hosts=Hosts((), "127.0.0.1"),
     frame_ancestors=(),
+    sign_in=None,
     introspection=True,
     requests_per_second_max=None,
     cors_origins=(),

@@ -44,6 +44,8 @@ WRONG = {
     "jwt_issuer": ["", "http://issuer.example", "issuer"],
     "jwt_jwks_url": ["http://issuer.example/keys", "file:///etc/passwd"],
     "jwt_algorithms": ["none", "HS256", "RS256,HS512"],
+    "oidc_client_id": [""],
+    "oidc_scopes": ["profile", "openid,two words", 'openid,"x"'],
     "log_level": ["loud"],
     "log_format": ["xml"],
     "kafka_security_protocol": ["TLS"],
@@ -191,6 +193,13 @@ def test_tokens_for_kafka_need_a_server_a_client_and_its_secret(missing: str) ->
 @pytest.mark.parametrize("url", ["http://127.0.0.1:80/token", "http://[::1]/token", "http://localhost/token"])
 def test_secret_for_tokens_may_be_sent_within_this_machine(url: str) -> None:
     assert load_settings(kafka_oauth_token_url=url).kafka_oauth_token_url == url
+
+
+def test_signing_in_at_an_issuer_needs_an_issuer_whose_origin_is_plain() -> None:
+    assert "KVS_OIDC_CLIENT_ID needs KVS_JWT_ISSUER" in refusal(oidc_client_id="pages")
+    for issuer in ("https://ann@issuer.example", "https://issuer.example;script-src", "https://issuer.example?x"):
+        message = refusal(oidc_client_id="pages", jwt_issuer=issuer, jwt_audience="kvs")
+        assert "KVS_JWT_ISSUER must be a URL without user, query and fragment" in message
 
 
 @pytest.mark.parametrize("given", ["jwt_issuer", "jwt_audience", "jwt_jwks_url", "jwt_jwks_file"])

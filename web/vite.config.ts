@@ -36,7 +36,7 @@ export default defineConfig({
     // The editor is one large chunk.
     chunkSizeWarningLimit: 4096,
     rolldownOptions: {
-      input: ["dashboard.html", "graphiql.html"],
+      input: ["dashboard.html", "graphiql.html", "signed-in.html"],
       onLog(level, log, handle) {
         // "use client" matters only for server-side rendering.
         if (log.code !== "MODULE_LEVEL_DIRECTIVE") handle(level, log);

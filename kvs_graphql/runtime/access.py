@@ -5,6 +5,7 @@ from kvs_graphql.auth import Authenticator, Granting, GrantRule, JwtOptions, Jwt
 from kvs_graphql.errors import BadSetting
 from kvs_graphql.loopback import is_loopback
 from kvs_graphql.settings import GrantSettings, Settings
+from kvs_graphql.web import SignIn
 
 
 def check_exposure(settings: Settings) -> None:
@@ -32,6 +33,13 @@ def authenticator_for(settings: Settings) -> Authenticator | None:
         tokens_cached_max=settings.tokens_cached_max,
         token_bytes_max=settings.token_bytes_max,
     )
+
+
+def sign_in_for(settings: Settings) -> SignIn | None:
+    """Return how the pages sign in at the issuer; None where they cannot."""
+    if settings.jwt_issuer is None or settings.oidc_client_id is None:
+        return None
+    return SignIn(settings.jwt_issuer, settings.oidc_client_id, settings.oidc_scopes)
 
 
 def _rule(grant: GrantSettings) -> GrantRule:

@@ -6,6 +6,7 @@ from typing import Any
 from kvs_graphql.auth import Authenticator
 from kvs_graphql.metrics import Metrics
 from kvs_graphql.runtime import descriptors
+from kvs_graphql.runtime.access import sign_in_for
 from kvs_graphql.runtime.graphs import Graphs
 from kvs_graphql.runtime.limits import ServerLimits
 from kvs_graphql.runtime.server import Server
@@ -36,6 +37,7 @@ def build_server(
         slots=SlotLimits(settings.subscriptions_per_client_max, settings.subscriptions_max),
         addresses=addresses,
         hosts=Hosts(settings.allowed_hosts, settings.host),
+        sign_in=sign_in_for(settings),
     )
     app: Any = build_app(graphs.whole, catalog, metrics, options, authenticator, graphs.build)
     tls = RenewedTls(settings.tls_files, lambda: settings.tls_context) if settings.tls_files else None

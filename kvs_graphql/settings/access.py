@@ -20,6 +20,8 @@ JWT_ALGORITHMS = frozenset({"RS256", "RS384", "RS512", "PS256", "PS384", "PS512"
 
 _TOKEN = re.compile(r"[A-Za-z0-9._@-]+:[0-9a-f]{64}")
 _HOST = re.compile(r"(\*\.)?[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*")
+_ISSUER = re.compile(r"https?://([A-Za-z0-9.-]+|\[[0-9a-fA-F:]+\])(:[0-9]+)?(/[^?#\s]*)?")
+_SCOPE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+")
 _FRAME_ANCESTOR = re.compile(r"'self'|\*|https?://(\*\.)?[A-Za-z0-9.-]+(:[0-9]+|:\*)?")
 
 
@@ -55,6 +57,16 @@ class AccessSettings(BaseSettings):
     jwt_groups_claim: str | None = Field(
         None, description="Claim of a JWT with the groups of its principal, for grants to group:NAME."
     )
+    oidc_client_id: str | None = Field(
+        None,
+        min_length=1,
+        description="Client id of the dashboard and GraphiQL at KVS_JWT_ISSUER, for signing in (OpenID Connect with "
+        "PKCE).",
+    )
+    oidc_scopes: Annotated[tuple[str, ...], NoDecode] = Field(
+        ("openid",),
+        description="Scopes that the pages ask for, comma-separated; offline_access lets them renew their tokens.",
+    )
     grants: tuple[GrantSettings, ...] = Field(
         (), description="Who may do what with which keys of which tables; if unset, all who may ask may do everything."
     )
@@ -85,7 +97,9 @@ class AccessSettings(BaseSettings):
     )
     trusted_documents_only: bool = Field(False, description="Execute no documents but trusted ones.")
 
-    @field_validator("allowed_hosts", "frame_ancestors", "tokens", "jwt_audience", "jwt_algorithms", mode="before")
+    @field_validator(
+        *("allowed_hosts", "frame_ancestors", "tokens", "jwt_audience", "jwt_algorithms", "oidc_scopes"), mode="before"
+    )
     @classmethod
     def _split_lists(cls, value: object) -> object:
         return split(value)
@@ -150,6 +164,26 @@ class AccessSettings(BaseSettings):
             raise ValueError("KVS_JWT_JWKS_URL and KVS_JWT_JWKS_FILE must not be set together")
         if self.jwt_jwks_file is not None and not self.jwt_jwks_file.is_file():
             raise ValueError(f"KVS_JWT_JWKS_FILE={self.jwt_jwks_file}: no such file")
+        return self
+
+    @field_validator("oidc_scopes")
+    @classmethod
+    def _check_scopes(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if "openid" not in value:
+            raise ValueError("must have openid")
+        for scope in value:
+            if not _SCOPE.fullmatch(scope):
+                raise ValueError(f"{scope!r} is not a scope")
+        return value
+
+    @model_validator(mode="after")
+    def _check_oidc(self) -> Self:
+        if self.oidc_client_id is None:
+            return self
+        if self.jwt_issuer is None:
+            raise ValueError("KVS_OIDC_CLIENT_ID needs KVS_JWT_ISSUER and KVS_JWT_AUDIENCE")
+        if not _ISSUER.fullmatch(self.jwt_issuer):
+            raise ValueError("KVS_JWT_ISSUER must be a URL without user, query and fragment for KVS_OIDC_CLIENT_ID")
         return self
 
     @property

@@ -28,12 +28,13 @@ from kvs_graphql.web.hosts import Hosts
 from kvs_graphql.web.http import GraphQLOverHttp
 from kvs_graphql.web.negotiation import body_type
 from kvs_graphql.web.origins import Origins
-from kvs_graphql.web.pages import GRAPHQL_PATH, Assets, Pages
+from kvs_graphql.web.pages import GRAPHQL_PATH, SIGNED_IN_PATH, Assets, Pages
 from kvs_graphql.web.protection import ALL_HEADERS, protect
 from kvs_graphql.web.rates import RequestRates
 from kvs_graphql.web.responses import answer_messages, error_response
 from kvs_graphql.web.schemas import Schemas
-from kvs_graphql.web.session import SESSION_PATH, Session
+from kvs_graphql.web.session import SESSION_PATH, Session, how_to_begin
+from kvs_graphql.web.sign_in import SignIn
 from kvs_graphql.web.slots import SlotLimits, Slots
 from kvs_graphql.web.websocket import GraphQLWebSockets, WebSocketOptions
 
@@ -58,6 +59,8 @@ class WebOptions:
     graphiql: bool
     hosts: Hosts
     frame_ancestors: tuple[str, ...]
+    sign_in: SignIn | None
+    """How the pages get a token of the issuer; None where they cannot."""
     introspection: bool
     """Whether clients may read the schema."""
     requests_per_second_max: int | None
@@ -85,7 +88,7 @@ def build_app(
 
     `build` makes the executor for what somebody sees, where not all see the same.
     """
-    pages = Pages(graphiql=options.graphiql, frame_ancestors=options.frame_ancestors)
+    pages = Pages(graphiql=options.graphiql, frame_ancestors=options.frame_ancestors, sign_in=options.sign_in)
     origins = Origins(options.cors_origins)
     schemas = Schemas(executor, catalog.tables, build)
     gate = None if authenticator is None else Gate(authenticator, schemas, origins)
@@ -156,6 +159,9 @@ def _other_routes(
     ]
     if options.introspection:
         routes.append(Route("/schema.graphql", guarded(print_schema)))
+    routes.append(Route(SESSION_PATH, partial(how_to_begin, gate is not None, options.sign_in)))
+    if options.sign_in is not None:
+        routes.append(Route(SIGNED_IN_PATH, pages.signed_in))
     if gate is not None:
         session = Session(gate, options.addresses)
         routes.append(Route(SESSION_PATH, session.begin, methods=["POST"]))

@@ -10,8 +10,10 @@ from starlette.types import Receive, Scope, Send
 
 from kvs_graphql.web.negotiation import accepts_gzip, prefers_html
 from kvs_graphql.web.protection import page_headers
+from kvs_graphql.web.sign_in import SignIn
 
 GRAPHQL_PATH = "/graphql"
+SIGNED_IN_PATH = "/signed-in"
 STATIC = Path(__file__).parent / "static"
 
 _PAGE_HEADERS = {
@@ -30,9 +32,9 @@ _NOT_BUILT = """<!doctype html>
 class Pages:
     """What a browser gets."""
 
-    def __init__(self, *, graphiql: bool, frame_ancestors: Sequence[str]) -> None:
+    def __init__(self, *, graphiql: bool, frame_ancestors: Sequence[str], sign_in: SignIn | None = None) -> None:
         self._graphiql = graphiql
-        self._headers = page_headers(frame_ancestors) | _PAGE_HEADERS
+        self._headers = page_headers(frame_ancestors, sign_in.origin if sign_in else "") | _PAGE_HEADERS
 
     def graphiql(self, accept: str) -> Response | None:
         """The playground, where it is on and a browser navigates here, as its `Accept` header tells; else None."""
@@ -44,6 +46,10 @@ class Pages:
             return _page("dashboard.html", self._headers)
         # Relative: only the browser knows the prefix under which a proxy serves this page.
         return RedirectResponse(GRAPHQL_PATH.removeprefix("/"))
+
+    async def signed_in(self, _: Request) -> Response:
+        """Where the issuer sends a browser back to, with a code for a token."""
+        return _page("signed-in.html", self._headers)
 
 
 class _WholeFile(FileResponse):

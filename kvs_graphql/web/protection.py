@@ -17,12 +17,17 @@ ANSWER_HEADERS = (NO_SNIFFING, _NO_PAGE, _NOT_FOR_OTHERS)
 ALL_HEADERS = (*ANSWER_HEADERS, _NO_REFERRER)
 
 
-def page_headers(frame_ancestors: Sequence[str]) -> dict[str, str]:
-    """The headers of a page, which pages of these origins may show in a frame."""
+def page_headers(frame_ancestors: Sequence[str], issuer: str = "") -> dict[str, str]:
+    """The headers of a page, which pages of these origins may show in a frame.
+
+    Besides this service, it may only talk to the issuer of its tokens, an origin.
+    """
+    connect = f"'self' {issuer}".strip()
     ancestors = " ".join(frame_ancestors) or "'none'"
     policy = (
         "default-src 'self'; script-src 'self'; style-src 'self' 'unsafe-inline'; worker-src 'self' blob:; "
-        "img-src 'self' data:; font-src 'self' data:; connect-src 'self'; "
+        "img-src 'self' data:; font-src 'self' data:; "
+        f"connect-src {connect}; "
         f"base-uri 'none'; form-action 'none'; frame-ancestors {ancestors}"
     )
     return {name.decode(): value.decode() for name, value in ALL_HEADERS} | {"content-security-policy": policy}

@@ -5,16 +5,24 @@ the browser sees it; only a browser knows the prefix that a proxy strips.
 """
 
 import time
+from dataclasses import asdict
 
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 
 from kvs_graphql.access import Access
 from kvs_graphql.errors import Unauthenticated
 from kvs_graphql.web.authentication import COOKIE, Gate, bearer_token
 from kvs_graphql.web.clients import ClientAddresses
+from kvs_graphql.web.sign_in import SignIn
 
 SESSION_PATH = "/graphql/session"
+
+
+async def how_to_begin(asks: bool, sign_in: SignIn | None, _: Request) -> Response:
+    """How a page gets a token, for all to read: `tokens` says whether they are asked for."""
+    oidc = None if sign_in is None else asdict(sign_in)
+    return JSONResponse({"tokens": asks, "oidc": oidc}, headers={"Cache-Control": "no-store"})
 
 
 class Session:

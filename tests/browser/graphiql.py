@@ -19,6 +19,8 @@ CLICK_ALL = "(elements) => elements.forEach((element) => element.click())"
 
 def _is_of_the_user(request: Request) -> bool:
     """Whether a request runs an operation of a tab. The page asks for the schema and for the tables by itself."""
+    if not request.url.endswith("/graphql"):
+        return False
     asked = json.loads(request.post_data or "{}")
     name: str = asked.get("operationName", INTROSPECTION)
     return name != INTROSPECTION

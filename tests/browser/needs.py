@@ -10,7 +10,7 @@ from kvs_graphql.web.pages import STATIC
 
 CHROMIUM = "/usr/bin/chromium"
 PACKAGES = {"playwright": "playwright", "axe_playwright_python": "axe-playwright-python"}
-PAGES = ("dashboard.html", "graphiql.html")
+PAGES = ("dashboard.html", "graphiql.html", "signed-in.html")
 
 
 def chromium() -> str | None:

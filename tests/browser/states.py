@@ -153,7 +153,7 @@ STATES: dict[str, State] = {
     "unreachable": partial(
         opened, text="The page keeps retrying", prepare=lose_service, allowed="ERR_CONNECTION_REFUSED"
     ),
-    "unauthorised": partial(opened, text="You need access", prepare=partial(close_sockets, code=REFUSED_CODE)),
+    "unauthorised": partial(opened, text="Sign in", prepare=partial(close_sockets, code=REFUSED_CODE)),
     "unauthorised before the WebSocket": partial(opened, text="You need access", prepare=refuse_queries, allowed="401"),
     "catching up": catching_up,
     "Kafka unreachable": kafka_unreachable,

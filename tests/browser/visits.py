@@ -43,8 +43,14 @@ class Violations:
     origin: str
     allowed: str | None
     """Text in errors that the test itself causes."""
+    issuer: str = ""
+    """The only other origin that the page may ask."""
     elsewhere: list[str] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
+
+    @property
+    def _hosts(self) -> set[str]:
+        return {urlsplit(origin).netloc for origin in (self.origin, self.issuer)}
 
     def watch(self, context: BrowserContext) -> None:
         context.on("request", lambda request: self._record_request(request.url))
@@ -54,7 +60,7 @@ class Violations:
 
     def _record_request(self, url: str) -> None:
         found = urlsplit(url)
-        if found.scheme not in {"data", "blob"} and found.netloc != urlsplit(self.origin).netloc:
+        if found.scheme not in {"data", "blob"} and found.netloc not in self._hosts:
             self.elsewhere.append(url)
 
     def _record_message(self, message: ConsoleMessage) -> None:
@@ -82,10 +88,11 @@ class Visitor:
         width: int = 1280,
         colours: ColourScheme = "light",
         script: str = "",
+        issuer: str = "",
         prepare: Callable[[Page], Awaitable[None]] | None = None,
     ) -> AsyncIterator[Dashboard]:
         """Open the dashboard with `link` as its query, after `prepare`; `script` runs before those of the page."""
-        async with self._page(origin, allowed, width, colours) as page:
+        async with self._page(origin, allowed, width, colours, issuer) as page:
             await page.add_init_script(script)
             if prepare is not None:
                 await prepare(page)
@@ -102,9 +109,10 @@ class Visitor:
         allowed: str | None = None,
         width: int = 1280,
         colours: ColourScheme = "light",
+        issuer: str = "",
     ) -> AsyncIterator[GraphiQL]:
         """Open the playground with `link` as its query."""
-        async with self._page(origin, allowed, width, colours) as page:
+        async with self._page(origin, allowed, width, colours, issuer) as page:
             graphiql = GraphiQL(page)
             await page.goto(f"{origin}/graphql{link}")
             yield graphiql
@@ -118,7 +126,9 @@ class Visitor:
             yield page
 
     @asynccontextmanager
-    async def _page(self, origin: str, allowed: str | None, width: int, colours: ColourScheme) -> AsyncIterator[Page]:
+    async def _page(
+        self, origin: str, allowed: str | None, width: int, colours: ColourScheme, issuer: str = ""
+    ) -> AsyncIterator[Page]:
         context = await self._browser.new_context(
             viewport={"width": width, "height": 800},
             device_scale_factor=1,
@@ -128,7 +138,7 @@ class Visitor:
         )
         context.set_default_timeout(SECONDS_MAX * 1000)
         try:
-            violations = Violations(origin, allowed)
+            violations = Violations(origin, allowed, issuer)
             violations.watch(context)
             await context.add_init_script(REPORT_VIOLATIONS)
             yield await context.new_page()

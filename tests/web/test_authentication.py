@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from itertools import count
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -321,3 +322,25 @@ async def test_cookie_of_any_form_gets_an_answer(served: Served, cookie: str) ->
     sent = arguments("GET", SUBSCRIPTION, EVENTS, {"sec-fetch-site": "same-origin"})
     sent["headers"] = {**sent["headers"], "cookie": cookie}
     assert (await served.http.get("/graphql", **sent)).status_code == 401
+
+
+async def test_a_page_learns_how_to_sign_in_without_being_known(served: Served) -> None:
+    answer = await served.http.get("/graphql/session")
+    assert (answer.status_code, answer.json()) == (200, {"tokens": True, "oidc": None})
+    assert (await served.http.get("/signed-in")).status_code == 404
+
+
+async def test_a_page_learns_of_the_issuer_where_it_may_sign_in_there(
+    embedded_broker: EmbeddedBroker, tmp_path: Path
+) -> None:
+    keys = write_keys(tmp_path / "jwks.json", Issuer().jwk())
+    settings: dict[str, Any] = {"jwt_issuer": ISSUER, "jwt_audience": (AUDIENCE,), "jwt_jwks_file": keys}
+    oidc = {"oidc_client_id": "pages", "oidc_scopes": "openid,offline_access"}
+    async with serving_topic(embedded_broker, tmp_path, **settings, **oidc) as topic:
+        http = topic.served.http
+        answer = (await http.get("/graphql/session")).json()
+        found = {"issuer": ISSUER, "client_id": "pages", "scopes": ["openid", "offline_access"]}
+        assert answer == {"tokens": True, "oidc": found}
+        page = await http.get("/signed-in")
+        assert page.status_code == 200
+        assert "connect-src 'self' https://issuer.example;" in page.headers["content-security-policy"]

@@ -1,5 +1,6 @@
 /** @jsxImportSource preact */
 import { render } from "preact";
+import { Access } from "../access/access";
 import { endpointBeside } from "../graphiql/endpoint";
 import { Dashboard } from "./model/dashboard";
 import { formatLink, parseLink } from "./model/link";
@@ -8,15 +9,14 @@ import { DashboardContext } from "./view/hooks";
 import "@fontsource-variable/inter";
 import "./style.css";
 
-const dashboard = new Dashboard(
-  endpointBeside(location.href),
-  parseLink(location.search),
-  (link, push) => {
-    const address = location.pathname + formatLink(link);
-    if (push) history.pushState(null, "", address);
-    else history.replaceState(null, "", address);
-  },
-);
+const endpoint = endpointBeside(location.href);
+const access = new Access(endpoint.http);
+void access.begin();
+const dashboard = new Dashboard(endpoint, access, parseLink(location.search), (link, push) => {
+  const address = location.pathname + formatLink(link);
+  if (push) history.pushState(null, "", address);
+  else history.replaceState(null, "", address);
+});
 addEventListener("popstate", () => {
   dashboard.open(location.search);
 });

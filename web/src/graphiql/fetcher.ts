@@ -2,6 +2,8 @@ import { createGraphiQLFetcher, type Fetcher, type Observable } from "@graphiql/
 import { type ExecutionResult, OperationTypeNode } from "graphql";
 import { createClient as createEvents } from "graphql-sse";
 import { createClient as createSocket, type SubscribePayload } from "graphql-ws";
+import { type Access, isTokenRefusal } from "../access/access";
+import { authorization, readTokens } from "../access/token";
 import type { Endpoint } from "./endpoint";
 import { EventList, type EventLimits, type Observer } from "./events";
 import { BLOCKED, originRefusal } from "./fallback";
@@ -23,8 +25,17 @@ interface Client {
  * Sends queries and mutations over POST, and subscriptions over the current `transport`. The contents of the Headers editor
  * become request headers, or connection parameters of a WebSocket, which has no headers.
  */
-export function createFetcher(endpoint: Endpoint, transport: () => Transport): Fetcher {
-  const post = createGraphiQLFetcher({ url: endpoint.http, enableIncrementalDelivery: false });
+export function createFetcher(
+  endpoint: Endpoint,
+  transport: () => Transport,
+  access: Access,
+): Fetcher {
+  const { fetch } = access;
+  const post = createGraphiQLFetcher({
+    url: endpoint.http,
+    enableIncrementalDelivery: false,
+    fetch,
+  });
   return (params, options) => {
     // GraphiQL parses a document with a delay, so right after a change of tabs it still has the previous operation name.
     const operation = operationOf(params.query, params.operationName);
@@ -32,13 +43,14 @@ export function createFetcher(endpoint: Endpoint, transport: () => Transport): F
       ? { ...params, operationName: operation.name?.value ?? null }
       : params;
     if (operation?.operation !== OperationTypeNode.SUBSCRIPTION) return post(request, options);
-    return observable(endpoint, transport(), options?.headers ?? {}, request);
+    return observable(endpoint, transport(), access, options?.headers ?? {}, request);
   };
 }
 
 function observable(
   endpoint: Endpoint,
   transport: Transport,
+  access: Access,
   headers: Headers,
   payload: SubscribePayload,
 ): Observable<ExecutionResult> {
@@ -59,29 +71,45 @@ function observable(
     const fail = (reason: unknown) => {
       events.error(readable(reason));
     };
-    const overEvents = () => run(eventsOf(endpoint, headers), fail);
+    const overEvents = () => run(eventsOf(endpoint, access, headers), fail);
     if (transport === "events") return { unsubscribe: overEvents() };
     let opened = false;
+    let shown: string | null = null;
+    let stopped = false;
     const socket = createSocket({
       url: endpoint.socket,
-      connectionParams: headers,
-      shouldRetry: () => opened,
+      connectionParams: () => {
+        shown = readTokens()?.token ?? null;
+        return { ...authorization(), ...headers };
+      },
+      shouldRetry: (event) => opened && !isTokenRefusal(event),
       on: {
         opened: () => {
           opened = true;
         },
       },
     });
-    let unsubscribe = run(socket as Client, (reason) => {
+    const overSocket = () => run(socket as Client, failed);
+    const failed = (reason: unknown) => {
+      // With a header of the visitor's own, another token would not be sent.
+      if (isTokenRefusal(reason) && !hasToken(headers)) {
+        void access.renew(shown).then((renewed) => {
+          if (!renewed) fail(reason);
+          else if (!stopped) unsubscribe = overSocket();
+        });
+        return;
+      }
       const notice = originRefusal(reason) ?? (opened ? null : BLOCKED);
       if (notice === null) fail(reason);
       else {
         events.notice = `Over Server-Sent Events. ${notice}`;
         unsubscribe = overEvents();
       }
-    });
+    };
+    let unsubscribe = overSocket();
     return {
       unsubscribe: () => {
+        stopped = true;
         unsubscribe();
       },
     };
@@ -89,8 +117,12 @@ function observable(
   return { subscribe } as Observable<ExecutionResult>;
 }
 
-function eventsOf({ http }: Endpoint, headers: Headers): Client {
-  return createEvents({ url: http, headers }) as Client;
+function eventsOf({ http }: Endpoint, { fetch }: Access, headers: Headers): Client {
+  return createEvents({ url: http, headers, fetchFn: fetch }) as Client;
+}
+
+function hasToken(headers: Headers): boolean {
+  return Object.keys(headers).some((name) => name.toLowerCase() === "authorization");
 }
 
 /** GraphiQL prints errors as JSON, which would be empty for browser events and include the stack of exceptions. */

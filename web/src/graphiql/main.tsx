@@ -4,8 +4,10 @@ import { createRoot } from "react-dom/client";
 import "graphiql/setup-workers/vite";
 import "graphiql/style.css";
 import "./main.css";
+import { Access } from "../access/access";
 import { parseDeepLink, withoutDeepLink } from "./deepLink";
 import { endpointBeside } from "./endpoint";
+import { AccessButton } from "./AccessButton";
 import { createFetcher } from "./fetcher";
 import { SelectOperation } from "./SelectOperation";
 import { SystemTheme } from "./SystemTheme";
@@ -15,8 +17,10 @@ import { readTransport } from "./transport";
 import { TransportChoice } from "./TransportChoice";
 
 const endpoint = endpointBeside(location.href);
-const fetcher = createFetcher(endpoint, readTransport);
-const examples = examplesOf(await tableNames(endpoint));
+const access = new Access(endpoint.http);
+const fetcher = createFetcher(endpoint, readTransport, access);
+await access.enter();
+const examples = examplesOf(await tableNames(endpoint, access.fetch));
 
 const link = parseDeepLink(location.search);
 if (link) {
@@ -46,6 +50,7 @@ createRoot(root).render(
       </GraphiQL.Logo>
       <GraphiQL.Footer>
         <TransportChoice />
+        <AccessButton access={access} />
       </GraphiQL.Footer>
       <SystemTheme />
       {link?.operationName && <SelectOperation name={link.operationName} />}

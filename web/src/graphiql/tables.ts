@@ -13,9 +13,12 @@ export function tableField(table: string | null, field: string): string {
 }
 
 /** Returns the names of the service's tables, or of the only one if the service does not tell. */
-export async function tableNames({ http }: Endpoint): Promise<(string | null)[]> {
+export async function tableNames(
+  { http }: Endpoint,
+  send: typeof fetch,
+): Promise<(string | null)[]> {
   try {
-    const response = await fetch(http, {
+    const response = await send(http, {
       method: "POST",
       headers: { "content-type": "application/json" },
       body: JSON.stringify({ query: "{ status { tables { name } } }" }),

@@ -1,3 +1,4 @@
+import type { Access } from "../../access/access";
 import type { Endpoint } from "../../graphiql/endpoint";
 import { base64OfId, base64OfText, keyOf, nodeIdOf } from "./bytes";
 import { Follower } from "./follower";
@@ -62,11 +63,12 @@ export class Dashboard {
 
   constructor(
     endpoint: Endpoint,
+    readonly access: Access,
     public link: LinkState,
     private readonly writeLink: (link: LinkState, push: boolean) => void,
   ) {
     this.scope = link.prefix;
-    this.session = new Session(endpoint, {
+    const events = {
       changed: () => {
         this.scheduler.hurry();
       },
@@ -80,7 +82,8 @@ export class Dashboard {
         this.service.follow();
         if (this.begun) void this.learn();
       },
-    });
+    };
+    this.session = new Session(endpoint, events, access);
     this.service = new Service(this.session, COUNTED_SECONDS, () => {
       if (!this.begun) this.begin();
       this.scheduler.invalidate();

@@ -1,5 +1,7 @@
 import { type Client, createClient } from "graphql-ws";
 import type { Endpoint } from "../../graphiql/endpoint";
+import { type Access, isTokenRefusal } from "../../access/access";
+import { authorization, readTokens } from "../../access/token";
 import { BLOCKED, originRefusal } from "../../graphiql/fallback";
 import type { TypedDocumentString } from "../api/operations";
 import { EventStreams, type Transport } from "./eventStreams";
@@ -30,7 +32,7 @@ export interface Operation<Result, Variables extends Record<string, unknown>> {
 }
 
 const UNAUTHORISED_CODES = [4401, 4403];
-const TOKEN_NAME = "kvs-token";
+const UNAUTHENTICATED = 401;
 
 /**
  * The WebSocket of the page. It is opened immediately, and again after each loss. Where WebSockets are refused for the page's
@@ -49,12 +51,15 @@ export class Session {
   private failures = 0;
   private lostMs: number | null = null;
   private opened = false;
+  /** The token that the service was shown last. */
+  private shown: string | null = null;
   private wake: () => void = () => undefined;
   private pongTimer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(
     private readonly endpoint: Endpoint,
     private readonly events: SessionEvents,
+    private readonly access: Access,
   ) {
     this.client = this.connect();
   }
@@ -120,24 +125,20 @@ export class Session {
     else this.wake();
   }
 
-  useToken(token: string): void {
-    sessionStorage.setItem(TOKEN_NAME, token);
-    this.restart();
-  }
-
   private connect(): Transport {
     return this.fallback === null ? this.connectSocket() : this.connectEvents();
   }
 
   private connectEvents(): EventStreams {
-    return new EventStreams(this.endpoint.http, authorization, {
+    return new EventStreams(this.endpoint.http, this.authorization, {
       received: () => {
         this.failures = 0;
         if (this.connection.kind !== "open") this.changeConnection({ kind: "open" });
       },
       lost: (status) => {
         if (this.connection.kind === "open") this.lostMs = Date.now();
-        if (status === 401 || status === 403) this.refuse(statusText(status));
+        if (status === UNAUTHENTICATED) void this.renew(statusText(status));
+        else if (status === 403) this.refuse(statusText(status));
         else this.restartAfter(retryDelayMs(this.failures++));
       },
     });
@@ -154,7 +155,7 @@ export class Session {
       lazy: false,
       keepAlive: PING_INTERVAL_MS,
       connectionAckWaitTimeout: PONG_WAIT_MS,
-      connectionParams: authorization,
+      connectionParams: this.authorization,
       retryAttempts: Number.POSITIVE_INFINITY,
       retryWait: (retries) => this.wait(retryDelayMs(retries)),
       shouldRetry: (event) => !UNAUTHORISED_CODES.includes(codeOf(event)),
@@ -214,9 +215,10 @@ export class Session {
   private async probe(): Promise<void> {
     try {
       const body = JSON.stringify({ query: "{ __typename }" });
-      const headers = { "content-type": "application/json", ...authorization() };
+      const headers = { "content-type": "application/json", ...this.authorization() };
       const { status, ok } = await fetch(this.endpoint.http, { method: "POST", headers, body });
-      if (status === 401 || status === 403) this.refuse(statusText(status));
+      if (status === UNAUTHENTICATED) await this.renew(statusText(status));
+      else if (status === 403) this.refuse(statusText(status));
       else if (ok && !this.opened && this.fallback === null) {
         this.blocked += 1;
         if (this.blocked >= BLOCKED_ATTEMPTS) this.fallBack(BLOCKED);
@@ -224,6 +226,23 @@ export class Session {
     } catch {
       // Unreachable as well, so the retries continue.
     }
+  }
+
+  private authorization = (): Record<string, string> => {
+    this.shown = readTokens()?.token ?? null;
+    return authorization();
+  };
+
+  /** The service refuses the token, or that there is none: goes on from here with another one. */
+  private async renew(reason: string): Promise<void> {
+    const { shown } = this;
+    this.abandon();
+    this.changeConnection({ kind: "connecting", lostMs: this.lostMs });
+    if (!(await this.access.refresh(shown))) {
+      this.changeConnection({ kind: "refused", reason });
+      if (!(await this.access.signIn(shown))) return;
+    }
+    this.restart();
   }
 
   private refuse(reason: string): void {
@@ -255,6 +274,10 @@ export class Session {
       this.fallBack(refusal);
       return;
     }
+    if (isTokenRefusal(event)) {
+      void this.renew(reasonOf(event));
+      return;
+    }
     if (UNAUTHORISED_CODES.includes(codeOf(event))) {
       this.refuse(reasonOf(event) || "Authentication is required.");
       return;
@@ -279,11 +302,6 @@ export class Session {
 /** Exponential backoff with jitter, so that the pages of a restarted service do not all reconnect at once. */
 export function retryDelayMs(retries: number, random = Math.random()): number {
   return Math.min(RETRY_MS_MAX, 500 * 2 ** Math.min(retries, 10)) * (0.5 + random / 2);
-}
-
-function authorization(): Record<string, string> {
-  const token = sessionStorage.getItem(TOKEN_NAME);
-  return token === null ? {} : { authorization: `Bearer ${token}` };
 }
 
 function statusText(status: number): string {

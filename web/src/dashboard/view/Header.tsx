@@ -3,7 +3,7 @@ import { CopyButton } from "./CopyButton";
 import { useDashboard } from "./hooks";
 
 export function Header() {
-  const { status } = useDashboard(1000);
+  const { status, access } = useDashboard(1000);
   return (
     <header class="header">
       <svg class="mark" viewBox="0 0 24 24" aria-hidden="true">
@@ -24,6 +24,11 @@ export function Header() {
       <a class="button" href="./graphql">
         Playground
       </a>
+      {access.action !== null && (
+        <button type="button" class="button" onClick={() => void access.act()}>
+          {access.action}
+        </button>
+      )}
     </header>
   );
 }

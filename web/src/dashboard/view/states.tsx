@@ -1,6 +1,5 @@
 /** @jsxImportSource preact */
 import type { ComponentChildren } from "preact";
-import { useState } from "preact/hooks";
 import type { Dashboard } from "../model/dashboard";
 import { formatCount } from "../model/format";
 import { KEYS_MAX } from "../model/limits";
@@ -117,32 +116,18 @@ function TooMany({ dashboard }: { dashboard: Dashboard }) {
 }
 
 function Refused({ dashboard }: { dashboard: Dashboard }) {
-  const [token, setToken] = useState("");
   return (
     <Notice icon="lock" title="You need access to see this">
-      <p>Sign in with your organisation and reload the page, or enter a token for this service.</p>
-      <form
-        class="token"
-        onSubmit={(event) => {
-          event.preventDefault();
-          dashboard.session.useToken(token);
+      <p>Once you have it, the page goes on where you were.</p>
+      <button
+        type="button"
+        class="button"
+        onClick={() => {
+          dashboard.session.retryNow();
         }}
       >
-        <label for="token">Token, kept until this tab is closed</label>
-        <input
-          id="token"
-          type="password"
-          autocomplete="off"
-          required
-          value={token}
-          onInput={(event) => {
-            setToken(event.currentTarget.value);
-          }}
-        />
-        <button type="submit" class="button">
-          Use token
-        </button>
-      </form>
+        Sign in
+      </button>
     </Notice>
   );
 }

@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import sys
 import threading
 import tracemalloc
 from collections.abc import Iterator
@@ -63,6 +64,30 @@ async def test_cost_beyond_the_limit_is_refused_before_anything_is_read(
         assert (await application.query("{ __typename }"))["data"] == {"__typename": "Query"}
         assert application.counted("kvs_errors_total", code="LIMIT_EXCEEDED") == 1
         assert application.counted("kvs_operation_cost_total") == 1
+
+
+async def test_small_entries_of_a_large_page_are_shown_as_wholes(tmp_path: Path) -> None:
+    """However many they are: in parts, each of their fields would take several calls more."""
+    count, value = 500, b'{"text": "%s"}' % (b"x" * 8 * KIB)
+    records = [Record(b"key-%03d" % number, value, 0, number, number, None) for number in range(count)]
+    document = ENTRIES.replace("20", str(count)) % "key size partition offset timestamp json"
+    calls = 0
+
+    def count_call(_frame: Any, event: str, _argument: Any) -> None:
+        nonlocal calls
+        calls += event == "call"
+
+    limits = replace(WIDE, page_entries_max=count)
+    async with open_application(tmp_path, records, limits=limits, threads=False) as application:
+        first = await application.query(document)
+        sys.setprofile(count_call)
+        try:
+            again = await application.query(document)
+        finally:
+            sys.setprofile(None)
+    assert again == first
+    assert len(again["data"]["entries"]["edges"]) == count
+    assert calls < 60 * count
 
 
 @pytest.mark.parametrize("transport", [WEBSOCKET, SSE, MULTIPART], ids=lambda transport: transport.metric)

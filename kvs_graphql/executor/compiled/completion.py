@@ -1,7 +1,8 @@
 """The values of a selection as GraphQL's specification completes them: errors at their paths, nulls propagated.
 
 Walks the same selection as the compiled functions, in turns: where one of them failed, to find each error's path, and
-where there is so much to show that others would have to wait for it.
+where there is so much to show that others would have to wait for it. Then small items of lists are shown as wholes, and
+encoded at once.
 """
 
 from collections.abc import Callable, Sequence, Sized
@@ -11,10 +12,12 @@ from typing import Any
 from graphql import GraphQLError, GraphQLList, GraphQLNonNull, GraphQLObjectType, GraphQLUnionType, located_error
 
 from kvs_graphql.access import Access
+from kvs_graphql.api import JsonText
 from kvs_graphql.budget import Budget
 from kvs_graphql.errors import BudgetExceeded
 from kvs_graphql.executor.compiled.arguments import Bound
 from kvs_graphql.executor.compiled.selections import Selected, Show, show_of
+from kvs_graphql.executor.encoding import encode
 
 Path = tuple[str | int, ...]
 
@@ -22,13 +25,14 @@ Path = tuple[str | int, ...]
 class Completion:
     """Completes the fields of one answer, and collects their errors in the order of the document."""
 
-    def __init__(self, bound: Bound, access: Access, budget: Budget, *, items_are_small: bool) -> None:
-        """`items_are_small` where the items of a list can be shown as wholes, without counting their bytes."""
+    def __init__(self, bound: Bound, access: Access, budget: Budget, small_bytes_max: int, *, encodes: bool) -> None:
+        """Items of lists are shown as wholes where their records have no more bytes; `encodes` to encode them, too."""
         self.errors: list[GraphQLError] = []
         self._bound = bound
         self._access = access
         self._budget = budget
-        self._items_are_small = items_are_small
+        self._small_bytes_max = small_bytes_max
+        self._encodes = encodes
 
     async def field(self, field: Selected, read: Callable[[], Any], path: Path) -> Any:
         """The value of a field, read by `read`; null, and an error, where that fails and the type is nullable.
@@ -81,10 +85,12 @@ class Completion:
         show = self._show(field, kind)
         shown: list[Any] = []
         async for item in self._budget.in_turns(items):
-            if show is not None:
+            if show is not None and self._is_small(item):
                 try:
-                    shown.append(show(item))
+                    shown.append(self._encoded(show(item)) if self._encodes else show(item))
                     continue
+                except BudgetExceeded:
+                    raise
                 except Exception:  # noqa: BLE001, S110 - found again, with its path
                     pass
             shown.append(await self._guarded(field, kind, partial(_same, item), (*path, len(shown))))
@@ -92,12 +98,20 @@ class Completion:
 
     def _show(self, field: Selected, kind: Any) -> Show | None:
         """How an item is shown as a whole; None where it has to be shown in parts."""
-        if not self._items_are_small:
-            return None
         try:
             return show_of(field, kind, self._bound, self._access)
         except GraphQLError:
             return None
+
+    def _is_small(self, item: Any) -> bool:
+        """Whether showing an item takes no longer than a turn: that of an entry, or of an edge, by its record."""
+        record = getattr(getattr(item, "node", item), "record", None)
+        return record is None or record.size_bytes <= self._small_bytes_max
+
+    def _encoded(self, shown: Any) -> JsonText:
+        encoded = encode(shown)
+        self._budget.add_bytes(len(encoded))
+        return JsonText(encoded)
 
     async def _below(self, below: Selected, value: Any, path: Path) -> Any:
         return await self._guarded(below, below.type, lambda: below.reader(self._bound, self._access)(value), path)

@@ -197,9 +197,10 @@ class CompiledOperation:
                 pass
         if work > _LARGE_WORK_MIN:
             await budget.enlarge()
-        are_small = size_bytes * self.texts_per_record <= _SMALL_BYTES_MAX
-        completion = Completion(bound, access, budget, items_are_small=are_small)
-        return await self._completed(found, completion, in_turns=work > _TURN_WORK_MAX)
+        in_turns = work > _TURN_WORK_MAX
+        small_bytes_max = _SMALL_BYTES_MAX // max(1, self.texts_per_record)
+        completion = Completion(bound, access, budget, small_bytes_max, encodes=in_turns)
+        return await self._completed(found, completion, in_turns=in_turns)
 
     async def _completed(self, found: Sequence[Any], completion: Completion, *, in_turns: bool) -> Result:
         data: dict[str, Any] = {}

@@ -18,6 +18,9 @@ class Verb(StrEnum):
     WRITE = "write"
     STATUS = "status"
 
+    # Enumerations hash their names in Python, which is slow.
+    __hash__ = str.__hash__
+
 
 @dataclass(frozen=True, slots=True)
 class Grant:
@@ -29,16 +32,24 @@ class Grant:
     prefix: bytes = b""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, weakref_slot=True)
 class Grants:
     """All that a principal may do. Equal ones mean the same."""
 
     all: frozenset[Grant]
+    _found: dict[tuple[Verb, str], tuple[bytes, ...]] = field(init=False, repr=False, compare=False)
+    """What `prefixes` has found: it is asked several times for each request, and always about the same tables."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_found", {})
 
     def prefixes(self, verb: Verb, table: str) -> tuple[bytes, ...]:
         """The prefixes of the keys with which that may be done, in order, none within another one; none for no key."""
-        granted = {grant.prefix for grant in self.all if grant.verb is verb and grant.table in {ANY_TABLE, table}}
-        return outermost(granted)
+        found = self._found.get((verb, table))
+        if found is None:
+            granted = {grant.prefix for grant in self.all if grant.verb is verb and grant.table in {ANY_TABLE, table}}
+            found = self._found[verb, table] = outermost(granted)
+        return found
 
     def allow(self, verb: Verb, table: str) -> bool:
         """Whether that may be done with any keys of the table."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from strawberry import Info
 
@@ -15,8 +15,7 @@ from kvs_graphql.metrics import Metrics
 from kvs_graphql.service import Catalog, Cursor, Reads, Usage, Writes
 
 
-@dataclass(frozen=True, slots=True)
-class Connection:
+class Connection(NamedTuple):
     """What lasts as long as a connection: one HTTP request, or a WebSocket with many operations."""
 
     catalog: Catalog

@@ -70,10 +70,14 @@ class Authenticator:
                 raise Unauthenticated(_NEEDED)
             return self.anonymous
         digest = hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
-        known = self._known.get(digest)
-        if known is None or known.generation != self._generation:
-            known = await self._verified(token, digest)
-            self._known[digest] = known
+        try:
+            # Not by `get`, which looks twice.
+            known = self._known[digest]
+            is_current = known.generation == self._generation
+        except KeyError:
+            is_current = False
+        if not is_current:
+            known = self._known[digest] = await self._verified(token, digest)
         expires_at = known.access.expires_at
         if expires_at is not None and expires_at <= self._clock():
             raise Unauthenticated(_EXPIRED)

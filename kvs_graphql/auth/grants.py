@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+from weakref import WeakValueDictionary
 
 from kvs_graphql.access import Grant, Grants, Verb
 
@@ -34,6 +35,8 @@ class Granting:
         """`groups_claim` names the claim with a principal's groups."""
         self._rules = rules
         self._groups_claim = groups_claim
+        self._made: WeakValueDictionary[Grants, Grants] = WeakValueDictionary()
+        """One object for all principals with equal grants: comparing them then costs nothing."""
 
     def of_anonymous(self) -> Grants | None:
         """The grants of clients without a token."""
@@ -59,7 +62,7 @@ class Granting:
     def _grants(self, names: set[str], claims: Mapping[str, Any]) -> Grants | None:
         if not self._rules:
             return None
-        return Grants(
+        grants = Grants(
             frozenset(
                 Grant(verb, table, prefix)
                 for rule in self._rules
@@ -69,6 +72,7 @@ class Granting:
                 for table in rule.tables
             )
         )
+        return self._made.setdefault(grants, grants)
 
 
 def _prefixes(templates: Iterable[str], claims: Mapping[str, Any]) -> Iterable[bytes]:

@@ -40,10 +40,12 @@ class CoalescedReads:
             Unavailable: The table cannot be read.
         """
         latest, loader = self._latest
-        if latest != access.fingerprint:
-            loader = self._loaders.get(access.fingerprint) or self._loader(access)
-            self._loaders[access.fingerprint] = loader
-            self._latest = access.fingerprint, loader
+        fingerprint = access.fingerprint
+        # Equal ones are mostly the same object; comparing them would cost a read one per cent.
+        if latest is not fingerprint and latest != fingerprint:
+            loader = self._loaders.get(fingerprint) or self._loader(access)
+            self._loaders[fingerprint] = loader
+            self._latest = fingerprint, loader
         return loader.load(keys)
 
     def _loader(self, access: Access) -> BatchLoader[Sequence[bytes], Found]:

@@ -10,7 +10,7 @@ from functools import partial, reduce
 from itertools import islice
 from typing import Any
 
-from kvs_graphql.access import Access, within
+from kvs_graphql.access import Access, Verb, within
 from kvs_graphql.cursor import Cursor
 from kvs_graphql.feed import Update, kind_of
 from kvs_graphql.records import Positions, Record, advance, merge, position_in
@@ -277,8 +277,11 @@ class RestrictedReads(Reads):
 
     async def get_many(self, keys: Sequence[bytes], wait: Wait = NO_WAIT) -> list[Record | None]:
         """The entry of each key that may be read, in order; None for the others."""
-        self._shared.denials.add_keys(self._access, self._prefixes, keys)
-        return hidden(self._prefixes, keys, await super().get_many(looked_up(self._prefixes, keys), wait))
+        asked = looked_up(self._prefixes, keys)
+        if asked == keys:
+            return await super().get_many(keys, wait)
+        self._shared.denials.add(self._access, Verb.READ)
+        return hidden(self._prefixes, keys, await super().get_many(asked, wait))
 
     async def page(self, asked: PageRequest, wait: Wait = NO_WAIT) -> Page:
         """A page of the entries that may be read."""

@@ -22,6 +22,9 @@ from kvs_graphql.state import Lifecycle
 from kvs_graphql.store import Store, TooManyBytes
 from kvs_graphql.watch import Quotas, Start, Watch, arguments_bytes
 
+_ALL_KEYS = (b"",)
+"""The prefixes of those who may read every key."""
+
 
 class Latest(NamedTuple):
     """The latest record of each key, in order, and where they were read."""
@@ -80,9 +83,9 @@ class Table:
 
         `usage` counts what the request reads of all tables.
         """
-        if access.grants is None:
+        prefixes = _ALL_KEYS if access.grants is None else access.grants.prefixes(Verb.READ, self.name)
+        if prefixes == _ALL_KEYS:
             return Reads(self._shared, access, usage, single_field=single_field)
-        prefixes = access.grants.prefixes(Verb.READ, self.name)
         return RestrictedReads(self._shared, access, usage, prefixes, single_field=single_field)
 
     def writes(self, access: Access) -> Writes:

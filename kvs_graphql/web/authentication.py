@@ -97,10 +97,13 @@ def bearer_token(scope: Scope) -> str | None:
     Raises:
         Unauthenticated: There are several, or it has another form.
     """
-    values = [value for name, value in scope["headers"] if name == b"authorization"]
-    if not values:
-        return None
-    return _of_header(values[0].decode("latin-1")) if len(values) == 1 else _malformed()
+    found: bytes | None = None
+    for name, value in scope["headers"]:
+        if name == b"authorization":
+            if found is not None:
+                _malformed()
+            found = value
+    return None if found is None else _of_header(found.decode("latin-1"))
 
 
 def _token_in(payload: dict[str, Any]) -> str | None:

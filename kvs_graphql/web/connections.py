@@ -40,8 +40,12 @@ class Connections:
         """Those who start a subscription take turns: clients may ask for thousands at once."""
         self._addresses = addresses
         self._rates = rates
-        self.plain = Connection(catalog, ANYONE, "http", metrics, nullcontext)
-        """For operations with one answer: nothing of a client's connection matters to them."""
+        self.plain = self.plain_of(ANYONE)
+        """For operations of anyone with one answer: nothing of a client's connection matters to them."""
+
+    def plain_of(self, access: Access) -> Connection:
+        """A connection for operations with one answer."""
+        return Connection(self._catalog, access, "http", self._metrics, nullcontext)
 
     def streaming(self, scope: Scope, transport: str, access: Access = ANYONE, resume: str | None = None) -> Connection:
         """A connection that may carry subscriptions."""

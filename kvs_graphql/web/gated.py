@@ -18,6 +18,7 @@ class GatedHttp:
         self._gate = gate
         self._make = make
         self._whole = make(gate.executor)
+        self._latest = gate.executor, self._whole
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         gate, http = self._gate, self._whole
@@ -29,6 +30,8 @@ class GatedHttp:
                 return
         else:
             executor = gate.schemas.of(scope[ACCESS])
-            if executor is not gate.executor:
+            latest, http = self._latest
+            if latest is not executor:
                 http = self._make(executor)
+                self._latest = executor, http
         await http(scope, receive, send)

@@ -1,7 +1,6 @@
 """GraphQL over HTTP: POST and GET, answered in one body or in a stream."""
 
 import time
-from dataclasses import replace
 from functools import partial
 from typing import NamedTuple, NoReturn
 
@@ -94,8 +93,8 @@ class GraphQLOverHttp:
             if isinstance(prepared, Refusal):
                 answer = prepared
             else:
-                plain = self._connections.plain
-                connection = replace(plain, access=scope[ACCESS]) if self._asks else plain
+                connections = self._connections
+                connection = connections.plain_of(scope[ACCESS]) if self._asks else connections.plain
                 answer = await self._executor.execute(prepared, variables, connection)
             messages = answer_messages(media_type, answer)
         except HTTPException as error:

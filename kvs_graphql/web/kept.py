@@ -3,7 +3,6 @@
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from functools import partial
 
 from kvs_graphql.api import Connection
@@ -32,7 +31,7 @@ class KeptRequests:
         With the slot that it takes once it is bound, its request is counted, and the variables are dropped of which
         nobody has use any more.
         """
-        return replace(connection, slot=partial(self._slot, connection, prepared, variables, identity))
+        return connection._replace(slot=partial(self._slot, connection, prepared, variables, identity))
 
     @contextmanager
     def _slot(

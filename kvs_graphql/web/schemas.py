@@ -4,11 +4,13 @@ from collections.abc import Callable, Collection
 
 from cachetools import LRUCache
 
-from kvs_graphql.access import Access, Visible
+from kvs_graphql.access import Access, Grants, Visible
 from kvs_graphql.executor import Executor
 
 _SCHEMAS_MAX = 32
 """Kept at once; another one takes tens of milliseconds to build."""
+_GRANTS_MAX = 1_024
+"""Of so many it is remembered what they let see: with many tables, that takes longer than a read."""
 
 
 class Schemas:
@@ -20,13 +22,25 @@ class Schemas:
         self._tables = tables
         self._build = build
         self._built: LRUCache[Visible, Executor] = LRUCache(_SCHEMAS_MAX)
+        self._visible: LRUCache[Grants, Visible] = LRUCache(_GRANTS_MAX)
+        self._latest: tuple[Grants | None, Executor] = (None, whole)
 
     def of(self, access: Access) -> Executor:
         """The executor of a principal's schema."""
-        if access.grants is None or self._build is None:
+        grants = access.grants
+        if grants is None or self._build is None:
             return self.whole
-        visible = Visible.to(access.grants, self._tables)
+        latest, served = self._latest
+        if latest is not grants:
+            served = self._served(grants, self._build)
+            self._latest = grants, served
+        return served
+
+    def _served(self, grants: Grants, build: Callable[[Visible], Executor]) -> Executor:
+        visible = self._visible.get(grants)
+        if visible is None:
+            visible = self._visible[grants] = Visible.to(grants, self._tables)
         served = self._built.get(visible)
         if served is None:
-            served = self._built[visible] = self._build(visible)
+            served = self._built[visible] = build(visible)
         return served

@@ -9,7 +9,7 @@ https://github.com/enisdenjo/graphql-ws/blob/master/PROTOCOL.md
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Any
 
@@ -189,7 +189,7 @@ class GraphQLSocket:
             # Clients come back after this code, with a new token, and give up after 4401.
             await self._close(_FORBIDDEN, str(error))
             return False
-        self._connection = replace(self._connection, access=access)
+        self._connection = self._connection._replace(access=access)
         self._executor = gate.schemas.of(access)
         if access.expires_at is not None:
             self._expires = asyncio.get_running_loop().time() + access.expires_at - time.time()

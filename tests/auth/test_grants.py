@@ -35,6 +35,11 @@ def test_rules_are_for_those_whom_they_name() -> None:
     assert prefixes(Granting(rules).of_claims({"groups": ["ann"]})) == (b"0/",)
 
 
+def test_principals_with_equal_grants_have_the_same_object() -> None:
+    granting = Granting([GrantRule(("*",), (Verb.READ,), ("orders",), ("reports/",))])
+    assert granting.of_token("ann") is granting.of_claims({"sub": "bob"}) is not None
+
+
 def test_rule_grants_each_verb_on_each_table() -> None:
     rule = GrantRule(("*",), (Verb.READ, Verb.WRITE), ("orders", "customers"), ())
     assert Granting([rule]).of_token("ann") == Grants(

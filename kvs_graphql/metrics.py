@@ -49,6 +49,17 @@ class OperationCounter(Collector):
         return family
 
 
+class RenderingCounter(Collector):
+    """Events of subscriptions that were rendered; `count` is added to, as with operations."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def collect(self) -> Iterable[Metric]:
+        what = "Events of subscriptions rendered, each for all who see the same of it."
+        yield CounterMetricFamily("kvs_renderings", what, value=self.count)
+
+
 class Metrics:
     """The metrics of one service, in their own registry."""
 
@@ -109,6 +120,8 @@ class Metrics:
         )
         self.operations = OperationCounter()
         registry.register(self.operations)
+        self.renderings = RenderingCounter()
+        registry.register(self.renderings)
         self._errors = Counter("kvs_errors", "Errors sent to clients, by code.", ["code"], registry=registry)
 
     def count_error(self, code: str) -> None:

@@ -149,7 +149,10 @@ class CompiledRenderer:
             result = encode({"data": {self._name: self._show(self._view(event))}})
         except Exception:  # noqa: BLE001 - found again, with its path
             return None
-        return Payload(result, self._token(event)) if len(result) <= self._results.bytes_max else None
+        if len(result) > self._results.bytes_max:
+            return None
+        self._results.renderings.count += 1
+        return Payload(result, self._token(event))
 
     async def _completed(self, event: Any, budget: Budget) -> Result:
         return await self._operation.result((self._view(event),), self._bound, self._access, budget, *self._size(event))

@@ -18,6 +18,7 @@ class Results:
     def __init__(self, workload: Workload, metrics: Metrics) -> None:
         self._workload = workload
         self._metrics = metrics
+        self.renderings = metrics.renderings
 
     async def finished(self, result: Result, budget: Budget) -> tuple[Data, list[GraphQLError]]:
         """Data and errors as clients see them.
@@ -41,6 +42,7 @@ class Results:
 
     async def of_event(self, completing: Awaitable[Result], budget: Budget) -> bytes:
         """The JSON of an event; a subscription goes on after one that exceeds its budget."""
+        self.renderings.count += 1
         try:
             result = encode_result(*await self.finished(await completing, budget))
             budget.check_bytes(len(result))

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from kvs_graphql.access import Access, Grant, Grants, Verb
 from kvs_graphql.api import build_schema
 from kvs_graphql.cursor import Cursor
 from kvs_graphql.executor import Executor, ExecutorLimits, Payload
@@ -106,6 +107,22 @@ async def test_update_is_rendered_once_for_all_who_see_the_same(application: App
         for number in range(2):
             payloads = [subscriber.payloads[number] for subscriber in group]
             assert all(payload is payloads[0] for payload in payloads)
+
+
+async def test_one_rendering_is_counted_for_a_thousand_principals_with_equal_grants(application: Application) -> None:
+    metrics = Metrics()
+    executor = Executor(build_schema(), with_cache(_MIB), metrics)
+    document = "subscription { updates { key entry { value } } }"
+    subscribers = [Subscriber(100, expected=2) for _ in range(1_000)]
+    async with asyncio.timeout(SECONDS_MAX), asyncio.TaskGroup() as tasks:
+        for number, subscriber in enumerate(subscribers):
+            # Objects of their own, as each principal's token makes them.
+            access = Access(f"user-{number}", Grants(frozenset({Grant(Verb.READ)})))
+            tasks.create_task(subscriber.subscribe(application, executor, document, access=access))
+        await application.table.watched_by(len(subscribers))
+        await application.table.change((b"a", b"1"), (b"b", b"2"))
+    assert all(len(subscriber.payloads) == 2 for subscriber in subscribers)
+    assert b"\nkvs_renderings_total 2.0\n" in metrics.render()
 
 
 async def test_only_sinks_that_carry_cursors_get_them(application: Application) -> None:

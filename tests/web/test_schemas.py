@@ -23,7 +23,7 @@ def reader(name: str, *tables: str) -> Access:
 
 
 def test_tables_are_looked_at_once_for_each_set_of_grants() -> None:
-    tables, built = Tables.fromkeys(["a", "b"]), list[Visible]()
+    tables, built = Tables({"a": None, "b": None}), list[Visible]()
 
     def build(visible: Visible) -> Executor:
         built.append(visible)

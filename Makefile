@@ -57,7 +57,7 @@ $(VENV)/installed-bench: $(VENV)/installed
 	$(PIP_INSTALL) $(VERIFIED) --group bench
 	@touch $@
 
-# ONLY names a part: reads, fanout, catchup, live, restart or memory. ROUNDS, PAIRS and SECONDS set the amount.
+# ONLY names a part: reads, fanout, catchup, live, restart, memory, typed or access. ROUNDS, PAIRS and SECONDS set the amount.
 BENCH_OPTIONS = $(addprefix --only ,$(ONLY)) $(addprefix --rounds ,$(ROUNDS)) $(addprefix --seconds ,$(SECONDS))
 COMPARE_OPTIONS = $(addprefix --only ,$(ONLY)) $(addprefix --pairs ,$(PAIRS)) $(addprefix --seconds ,$(SECONDS)) \
 	$(addprefix --bound ,$(BOUND))

@@ -19,7 +19,7 @@ from bench.page import write_page
 from bench.plan import COMPARISON, FULL, SHORT, Plan
 from bench.processes import ROOT
 from bench.report import growth_lines, text, write_growths, write_results
-from bench.shapes import catchup, fanout, live, memory, reads, restart, scaling
+from bench.shapes import access, catchup, fanout, live, memory, reads, restart, scaling, typed
 
 Part = Callable[[Environment, Plan], Iterator[Measurement]]
 
@@ -30,6 +30,8 @@ PARTS: dict[str, Part] = {
     "live": live.measure,
     "restart": restart.measure,
     "memory": memory.measure,
+    "typed": typed.measure,
+    "access": access.measure,
 }
 # The parts whose cost is processor time per unit of work.
 COMPARED: dict[str, Part] = {

@@ -39,7 +39,12 @@ def records(count: int, keys: int, seed: int = 1) -> Iterator[tuple[bytes, bytes
 
 def stamped(run: int, key_number: int, number: int) -> bytes:
     """Return a value that carries its run, its key, its sequence number within the key, and the time."""
-    return filled(b"@%04d%08d%08d%016d" % (run, key_number, number, time_ns() // _NS_PER_US))
+    return filled(stamp(run, key_number, number))
+
+
+def stamp(run: int, key_number: int, number: int) -> bytes:
+    """Return what `read_stamp` reads."""
+    return b"@%04d%08d%08d%016d" % (run, key_number, number, time_ns() // _NS_PER_US)
 
 
 def filled(start: bytes) -> bytes:

@@ -4,7 +4,7 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import count
@@ -47,8 +47,12 @@ class Environment:
 
     def topic(self, name: str, count: int, keys: int, seed: int = 1) -> str:
         """Create a topic with this many records."""
+        return self.topic_of(name, records(count, keys, seed))
+
+    def topic_of(self, name: str, written: Iterable[tuple[bytes, bytes]]) -> str:
+        """Create a topic with these records."""
         self.broker.create_topic(name, PARTITIONS, cleanup_policy="compact")
-        self.add(name, count, keys, seed)
+        produce(self.broker.bootstrap_servers, name, written)
         return name
 
     def add(self, topic: str, count: int, keys: int, seed: int) -> None:
@@ -69,18 +73,33 @@ class Environment:
         """Remove a directory."""
         shutil.rmtree(directory)
 
-    def service(self, topic: str, database: Path, *, subject: str = OURS, all_processors: bool = False) -> Server:
-        """Start the service of a subject, OURS or BASE, with its default settings; return at once."""
+    def service(
+        self,
+        topic: str,
+        database: Path,
+        *,
+        subject: str = OURS,
+        all_processors: bool = False,
+        configuration: str = "",
+        **others: object,
+    ) -> Server:
+        """Start the service of a subject, OURS or BASE; return at once.
+
+        It has its default settings, besides those in the text of a configuration file, and `others` by their names.
+        """
         port = free_port()
         settings = {
             "bootstrap_servers": self.broker.bootstrap_servers,
             "topic": topic,
             "database": database,
             "port": port,
+            **others,
         }
         command = ["-m", "kvs_graphql", "serve", *flags(settings)]
         root = self.base if subject == BASE else ROOT
-        return self._server(subject, command, port, all_processors=all_processors, root=root)
+        directory = self.fresh(subject)
+        (directory / "kvs.toml").write_text(configuration)
+        return self._server(directory, command, port, all_processors=all_processors, root=root)
 
     def baseline(self, topic: str, database: Path, group: str | None = None) -> Server:
         """Start the baseline; return at once. A new consumer group reads the topic from its start."""
@@ -92,22 +111,24 @@ class Environment:
             "database": database,
             "group": group or f"baseline-{self.number()}",
         }
-        return self._server(BASELINE, ["-m", "bench.baseline", *flags(settings)], port)
+        return self._server(self.fresh(BASELINE), ["-m", "bench.baseline", *flags(settings)], port)
 
     def floor(self, module: str, **settings: object) -> Server:
         """Start a bare application of `bench.floors`; return at once."""
         port = free_port()
-        return self._server(FLOOR, ["-m", f"bench.floors.{module}", *flags({"port": port, **settings})], port)
+        command = ["-m", f"bench.floors.{module}", *flags({"port": port, **settings})]
+        return self._server(self.fresh(FLOOR), command, port)
 
     def floor_worker(self, module: str, **specification: object) -> Worker:
         """Start a floor that is no server, on the processors of the servers under measurement."""
         return Worker(f"bench.floors.{module}", processors=self.processors.server, **specification)
 
     def _server(
-        self, name: str, command: list[str], port: int, *, all_processors: bool = False, root: Path = ROOT
+        self, directory: Path, command: list[str], port: int, *, all_processors: bool = False, root: Path = ROOT
     ) -> Server:
+        """Start a server with this working directory."""
         processors = self.processors.all if all_processors else self.processors.server
-        return Server(command, port, self.fresh(name) / "log", processors, root)
+        return Server(command, port, directory / "log", processors, root)
 
 
 @contextmanager

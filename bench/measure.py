@@ -46,15 +46,15 @@ class Row:
     ratios: Mapping[str, Spread] = field(default_factory=dict)
 
 
-def turns(pair: int) -> tuple[str, ...]:
+def turns(pair: int, sides: tuple[str, ...] = SIDES) -> tuple[str, ...]:
     """Return both sides in the order in which a pair measures them, which alternates against drift."""
-    return SIDES if pair % 2 else SIDES[::-1]
+    return sides if pair % 2 else sides[::-1]
 
 
-def slices(pair: int, count: int) -> Iterator[str]:
+def slices(pair: int, count: int, sides: tuple[str, ...] = SIDES) -> Iterator[str]:
     """Yield whose slice is next in a pair of `count` slices a side: whatever disturbs the machine disturbs both."""
     for turn in range(count):
-        yield from turns(pair + turn)
+        yield from turns(pair + turn, sides)
 
 
 def spread(values: Iterable[float]) -> Spread:

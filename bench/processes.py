@@ -46,9 +46,10 @@ class Server:
     def pid(self) -> int:
         return self._process.pid
 
-    def get(self, path: str) -> httpx.Response | None:
-        """Return the answer to a GET; None while nothing listens."""
-        return _answer(lambda: self._client.get(path))
+    def get(self, path: str, token: str | None = None) -> httpx.Response | None:
+        """Return the answer to a GET; None while nothing listens. With `token`, it says who asks."""
+        headers = {} if token is None else {"Authorization": f"Bearer {token}"}
+        return _answer(lambda: self._client.get(path, headers=headers))
 
     def query(self, document: str, **variables: object) -> dict[str, Any] | None:
         """Return the answer to a GraphQL document; None while nothing listens."""

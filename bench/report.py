@@ -18,7 +18,8 @@ HEAD = ("shape", "figure", "floor", "ours", "baseline", "ours / floor", "baselin
 
 def lines(measurements: Sequence[Measurement]) -> list[tuple[str, ...]]:
     """Return the cells of the table, a line for each labelled figure of each shape."""
-    return [_line(row) for row in rows(measurements) if row.figure in FIGURES]
+    found = rows(measurements)
+    return [_line(row, found) for row in found if row.figure in FIGURES]
 
 
 def notes(measurements: Sequence[Measurement]) -> list[str]:
@@ -107,9 +108,10 @@ def with_part(page: str, name: str, part: str) -> str:
     return re.sub(f"{start}.*{end}", lambda _: f"{start}\n{part.strip()}\n{end}", page, flags=re.DOTALL)
 
 
-def _line(row: Row) -> tuple[str, ...]:
+def _line(row: Row, found: Sequence[Row]) -> tuple[str, ...]:
     figure = FIGURES[row.figure]
-    aim = AIMS.get((row.shape, row.figure))
+    stated = AIMS.get((row.shape, row.figure))
+    aim = None if stated is None else stated.among(found, row.figure)
     met = None if aim is None else aim.met(row)
     return (
         row.shape,

@@ -1,6 +1,6 @@
 """Sources of updates: a Kafka producer in its own process, or the timer of a bare application."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any, Protocol
@@ -53,8 +53,13 @@ class BareSource:
 
 
 @contextmanager
-def kafka_source(bootstrap_servers: str, topic: str) -> Iterator[KafkaSource]:
-    """Run a producer for a topic for as long as the context is open."""
-    with Worker("bench.load.producer", bootstrap_servers=bootstrap_servers, topic=topic) as producer:
+def kafka_source(
+    bootstrap_servers: str, topic: str, typed: Mapping[str, object] | None = None
+) -> Iterator[KafkaSource]:
+    """Run a producer for a topic for as long as the context is open.
+
+    `typed` has the `format` of its values and the `schema_id` in the registry; None for text.
+    """
+    with Worker("bench.load.producer", bootstrap_servers=bootstrap_servers, topic=topic, typed=typed) as producer:
         producer.receive(_START_SECONDS_MAX)
         yield KafkaSource(producer)

@@ -1,7 +1,7 @@
 """Subscriptions at one server, and the runs of updates that they receive."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from itertools import count
@@ -11,6 +11,7 @@ from bench.load.deliveries import Wanted
 from bench.load.transports import WEBSOCKET
 from bench.process_stats import cpu_seconds
 from bench.processes import ProcessFailed, Server, Worker
+from bench.queries import updates
 from bench.schedule import Schedule
 from bench.sources import Source
 
@@ -98,15 +99,27 @@ class Subscriptions:
 
 @contextmanager
 def open_subscriptions(
-    server: Server, source: Source, wanted: Wanted, *, transport: str = WEBSOCKET, per_connection: int = 1
+    server: Server,
+    source: Source,
+    wanted: Wanted,
+    *,
+    transport: str = WEBSOCKET,
+    per_connection: int = 1,
+    document: str = "",
+    tokens: Sequence[str] = (),
 ) -> Iterator[Subscriptions]:
-    """Keep subscriptions open for as long as the context is open; the server is idle before and afterwards."""
+    """Keep subscriptions open for as long as the context is open; the server is idle before and afterwards.
+
+    With `tokens`, each connection shows one, in turn.
+    """
     specification: dict[str, Any] = {
         "wanted": asdict(wanted),
         "port": server.port,
         "transport": transport,
         "per_connection": per_connection,
         "server_pid": server.pid,
+        "document": document or updates(),
+        "tokens": list(tokens),
     }
     with Worker("bench.load.subscribers", **specification) as worker:
         worker.receive(_SUBSCRIBE_SECONDS_MAX)

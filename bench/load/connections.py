@@ -2,7 +2,7 @@
 
 import asyncio
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from time import time_ns
 from typing import cast
 
@@ -21,14 +21,22 @@ class Closed(Exception):
 class Subscribers:
     """All connections together, and the deliveries of the current run."""
 
-    def __init__(self, wanted: Wanted, port: int, per_connection: int) -> None:
+    def __init__(
+        self, wanted: Wanted, port: int, per_connection: int, document: str, tokens: Sequence[str] = ()
+    ) -> None:
         self.wanted = wanted
         self.port = port
         self.per_connection = per_connection
+        self.document = document
+        self._tokens = tokens
         self.deliveries = Deliveries(wanted, run=-1, expected=0)
         self.payload_bytes = 0
         self.connections: list[Connection] = []
         self.failure: str | None = None
+
+    def token(self, subscription: int) -> str | None:
+        """Return the token that the connection with that first subscription shows; None where it shows none."""
+        return self._tokens[subscription % len(self._tokens)] if self._tokens else None
 
     async def open(self, connect: Callable[["Subscribers", int], "Connection"]) -> None:
         """Connect, a few at once, and subscribe; return when the server has read every subscription.

@@ -16,6 +16,7 @@ from typing import Any, cast
 from bench.load.reads import Request, is_right, prepare
 from bench.load.worker import Harness, Specification, percentiles_ms, run
 from bench.process_stats import CpuStopwatch
+from bench.queries import ENTRY
 
 _CHECKED_EVERY = 50
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
@@ -155,7 +156,14 @@ class Connection(asyncio.Protocol):
 
 async def work(harness: Harness, specification: Specification) -> None:
     """Connect and warm up; then measure for the `seconds` of each command, or until the next one where it has none."""
-    requests = prepare(specification["kind"], specification["keys_total"], specification["size"], specification["seed"])
+    requests = prepare(
+        specification["kind"],
+        specification["keys_total"],
+        specification["size"],
+        specification["seed"],
+        entry=specification.get("entry", ENTRY),
+        tokens=specification.get("tokens", ()),
+    )
     rate: float | None = specification.get("rate")
     load = Load(requests, check=specification["check"], seed=specification["seed"], paced=rate is not None)
     loop = asyncio.get_running_loop()

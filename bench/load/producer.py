@@ -1,12 +1,14 @@
 """Writes stamped records to Kafka on a schedule."""
 
 import time
+from collections.abc import Callable
 from dataclasses import asdict
 
 from confluent_kafka import KafkaError, Message, Producer
 
-from bench.data import key, stamped
+from bench.data import key, stamp, stamped
 from bench.load.worker import Harness, Specification, percentiles_ms, run
+from bench.payments import format_of, framed, payment
 from bench.schedule import Schedule
 from tests.kafka.produce import PARTITIONER
 
@@ -19,8 +21,12 @@ _BURST_LINGER_MS = 5
 class Writer:
     """A librdkafka producer that times the acknowledgement of each record."""
 
-    def __init__(self, bootstrap_servers: str, topic: str, *, linger_ms: float) -> None:
+    def __init__(
+        self, bootstrap_servers: str, topic: str, value: Callable[[int, int, int], bytes], *, linger_ms: float
+    ) -> None:
+        """`value` makes the value of a run, a key and a sequence number within the key."""
         self._topic = topic
+        self._value = value
         self._failures = 0
         self.acknowledged_seconds: list[float] = []
         self._producer = Producer(
@@ -56,15 +62,27 @@ class Writer:
             self.acknowledged_seconds.append(time.perf_counter() - began)
 
         self._producer.produce(
-            self._topic, stamped(run_number, key_number, number), key(key_number), on_delivery=delivered
+            self._topic, self._value(run_number, key_number, number), key(key_number), on_delivery=delivered
         )
+
+
+def _typed(name: str, schema_id: int) -> Callable[[int, int, int], bytes]:
+    """Payments of a format, whose references are stamps."""
+    encode = format_of(name).encode
+
+    def value(run_number: int, key_number: int, number: int) -> bytes:
+        return framed(schema_id, encode(payment(number, stamp(run_number, key_number, number).decode())))
+
+    return value
 
 
 async def work(harness: Harness, specification: Specification) -> None:
     """Write one schedule after another."""
     lingers_ms = (0, _BURST_LINGER_MS)
+    typed = specification.get("typed")
+    value = stamped if typed is None else _typed(typed["format"], typed["schema_id"])
     at_once, in_bursts = (
-        Writer(specification["bootstrap_servers"], specification["topic"], linger_ms=linger_ms)
+        Writer(specification["bootstrap_servers"], specification["topic"], value, linger_ms=linger_ms)
         for linger_ms in lingers_ms
     )
     harness.send(event="ready")

@@ -9,7 +9,7 @@ import orjson
 from bench.data import MARK, key
 from bench.load.connections import Connection, Subscribers, now_us
 from bench.load.frames import CLOSE, PING, PONG, TEXT, Reader, frame, handshake
-from bench.queries import PATH, UPDATES
+from bench.queries import PATH
 
 
 class Socket(Connection):
@@ -61,7 +61,9 @@ class GraphQLSocket(Socket):
     protocol = "graphql-transport-ws"
 
     def upgraded(self) -> None:
-        self.send({"type": "connection_init"})
+        token = self.subscribers.token(self.first)
+        payload = {} if token is None else {"payload": {"Authorization": f"Bearer {token}"}}
+        self.send({"type": "connection_init", **payload})
 
     def control(self, message: dict[str, Any]) -> None:
         if message["type"] == "connection_ack":
@@ -76,7 +78,7 @@ class GraphQLSocket(Socket):
     def _subscribe(self) -> None:
         for number in self.numbers:
             keys = [key(key_number).decode() for key_number in self.subscribers.wanted.key_numbers(number)]
-            payload = {"query": UPDATES, "variables": {"keys": keys}}
+            payload = {"query": self.subscribers.document, "variables": {"keys": keys}}
             self.send({"id": str(number), "type": "subscribe", "payload": payload})
         # The server reads messages in order: its pong proves that it has read the subscriptions.
         self.send({"type": "ping"})

@@ -3,7 +3,7 @@
 from bench.data import MARK, key
 from bench.load.connections import Connection, Subscribers, now_us
 from bench.load.events import EventReader, StreamRefused
-from bench.queries import EVENT_STREAM, UPDATES, http_request
+from bench.queries import EVENT_STREAM, http_request
 
 
 class EventStream(Connection):
@@ -14,8 +14,10 @@ class EventStream(Connection):
         self._reader = EventReader()
 
     def greet(self) -> None:
-        keys = [key(number).decode() for number in self.subscribers.wanted.key_numbers(self.first)]
-        self.write(http_request(UPDATES, {"keys": keys}, accept=EVENT_STREAM))
+        subscribers = self.subscribers
+        keys = [key(number).decode() for number in subscribers.wanted.key_numbers(self.first)]
+        token = subscribers.token(self.first)
+        self.write(http_request(subscribers.document, {"keys": keys}, accept=EVENT_STREAM, token=token))
 
     def data_received(self, data: bytes) -> None:
         now = now_us()

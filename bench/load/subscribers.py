@@ -23,7 +23,13 @@ _POLL_SECONDS = 0.005
 async def work(harness: Harness, specification: Specification) -> None:
     """Subscribe, then take one run after another; each ends when complete, at its time limit, or in silence."""
     wanted = Wanted(**specification["wanted"])
-    subscribers = Subscribers(wanted, specification["port"], specification["per_connection"])
+    subscribers = Subscribers(
+        wanted,
+        specification["port"],
+        specification["per_connection"],
+        specification["document"],
+        specification["tokens"],
+    )
     await subscribers.open(CONNECTIONS[specification["transport"]])
     harness.send(event="subscribed")
     while True:

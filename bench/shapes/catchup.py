@@ -78,7 +78,7 @@ def _fetch(environment: Environment, topics: Topics, number: int) -> Measurement
     say(f"round {number}: {FETCH}")
     specification = {"bootstrap_servers": environment.broker.bootstrap_servers, "topic": topics.empty, "live": False}
     with environment.floor_worker("fetch", **specification) as worker:
-        return Measurement(FETCH, FLOOR, number, _floor_figures(worker.receive(_SECONDS_MAX)))
+        return Measurement(FETCH, FLOOR, number, floor_figures(worker.receive(_SECONDS_MAX)))
 
 
 def _sqlite(environment: Environment, topics: Topics, shape: str, number: int) -> Measurement:
@@ -92,7 +92,7 @@ def _sqlite(environment: Environment, topics: Topics, shape: str, number: int) -
     with environment.floor_worker("table", **specification) as worker:
         found = worker.receive(_SECONDS_MAX)
     environment.discard(database.parent)
-    return Measurement(shape, FLOOR, number, _floor_figures(found))
+    return Measurement(shape, FLOOR, number, floor_figures(found))
 
 
 def _service(environment: Environment, topics: Topics, shape: str, subject: str, number: int) -> Measurement:
@@ -102,7 +102,7 @@ def _service(environment: Environment, topics: Topics, shape: str, subject: str,
     with environment.service(topic, database, subject=subject, all_processors=all_processors) as server:
         caught_up = Startup(server).wait_until_ready()
     environment.discard(database.parent)
-    return Measurement(shape, subject, number, _figures(topics.records, caught_up))
+    return Measurement(shape, subject, number, caught_up_figures(topics.records, caught_up))
 
 
 def _baseline(environment: Environment, topics: Topics, number: int) -> Measurement:
@@ -158,7 +158,8 @@ def _start_state(environment: Environment, topics: Topics, shape: str, subject: 
     return topics.far, database
 
 
-def _figures(records: int, caught_up: CaughtUp) -> dict[str, float]:
+def caught_up_figures(records: int, caught_up: CaughtUp) -> dict[str, float]:
+    """Return the figures of a service that caught up with so many records."""
     return {
         "records_per_s": records / caught_up.seconds,
         "cpu_us_per_record": caught_up.cpu_seconds / records * _US,
@@ -166,7 +167,8 @@ def _figures(records: int, caught_up: CaughtUp) -> dict[str, float]:
     }
 
 
-def _floor_figures(found: Mapping[str, Any]) -> dict[str, float]:
+def floor_figures(found: Mapping[str, Any]) -> dict[str, float]:
+    """Return the figures of what a floor's process found."""
     return {
         "records_per_s": found["records"] / found["seconds"],
         "cpu_us_per_record": found["cpu_seconds"] / found["records"] * _US,

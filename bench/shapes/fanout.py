@@ -29,10 +29,10 @@ _SUBSCRIBERS = 1_000
 _MANY_SUBSCRIPTIONS = 5_000
 _PROBE_UPDATES = 4
 # Faster than any server sends, so that all updates wait for it.
-_AT_ONCE_TICKS_PER_SECOND = 1_000.0
+AT_ONCE_TICKS_PER_SECOND = 1_000.0
 _US = 1_000_000
 # Of each side in a pair.
-_SLICES = 6
+SLICES = 6
 
 SAME = Wanted(_SUBSCRIBERS, 0, _KEYS, same=True)
 SAME_HUNDRED = Wanted(100, 0, _KEYS, same=True)
@@ -57,11 +57,16 @@ _SSE_SHAPES = {FLAT_OUT: SSE_FLAT_OUT, HALF_RATE: SSE_HALF_RATE}
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """A server, and the source of its updates."""
+    """A server, the source of its updates, and what its subscribers say."""
 
     name: str
     server: Server
     source: Source
+    is_bare: bool = False
+    """Whether it speaks the protocol of the bare application."""
+    document: str = ""
+    """Empty for the ordinary subscription."""
+    tokens: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,14 +139,14 @@ def _round(subjects: list[Subject], number: int, plan: Plan) -> Iterator[Measure
     over_websocket, over_sse = _SAME_KEYS
     floor_rate = 0.0
     for subject in subjects:
-        found = _same_keys(subject, over_websocket, number, plan, floor_rate)
+        found = measure_same_keys(subject, over_websocket, number, plan, floor_rate)
         for measured in record_failures(FLAT_OUT, subject.name, number, found):
             yield measured
             if measured.subject == FLOOR:
                 floor_rate = measured.figures.get("deliveries_per_s", floor_rate)
                 yield replace(measured, shape=_SSE_SHAPES[measured.shape])
         if subject.name == OURS:
-            found = _same_keys(subject, over_sse, number, plan, floor_rate)
+            found = measure_same_keys(subject, over_sse, number, plan, floor_rate)
             yield from record_failures(SSE_FLAT_OUT, subject.name, number, found)
     for paced in _PACED:
         for subject in subjects:
@@ -160,7 +165,7 @@ def _start(environment: Environment, plan: Plan, stack: ExitStack) -> list[Subje
     database = environment.fresh("fanout") / "baseline.db"
     baseline = stack.enter_context(environment.baseline(topics[BASELINE], database))
     wait_until_applied(baseline, plan.keys)
-    floor = stack.enter_context(_floor(environment, ours))
+    floor = stack.enter_context(bare_floor(environment, ours))
     return [floor, ours, Subject(BASELINE, baseline, sources[BASELINE])]
 
 
@@ -169,85 +174,85 @@ def _source(environment: Environment, topic: str, stack: ExitStack) -> KafkaSour
 
 
 @contextmanager
-def _floor(environment: Environment, service: Subject) -> Iterator[Subject]:
+def bare_floor(environment: Environment, service: Subject) -> Iterator[Subject]:
     """Start the bare application, whose messages are as long as those of the service."""
-    with _subscriptions(service, Wanted(1, 0, _KEYS, same=True)) as subscriptions:
+    with subscribed(service, Wanted(1, 0, _KEYS, same=True)) as subscriptions:
         payload_bytes = subscriptions.run(1, 1, 1.0)["payload_bytes"]
     with environment.floor("sends", payload_bytes=payload_bytes) as server:
         wait_until_listening(server)
-        yield Subject(FLOOR, server, BareSource(server))
+        yield Subject(FLOOR, server, BareSource(server), is_bare=True)
 
 
 def _floor_rate(environment: Environment, service: Subject, plan: Plan) -> float:
     """Return the floor's deliveries a second, flat out."""
-    with _floor(environment, service) as floor, _subscriptions(floor, SAME) as subscriptions:
+    with bare_floor(environment, service) as floor, subscribed(floor, SAME) as subscriptions:
         say(f"{FLAT_OUT}, floor")
-        updates = _updates_at_once(subscriptions, plan.seconds)
+        updates = updates_at_once(subscriptions, plan.seconds)
         wait_until_idle(floor.server)
-        return _rate(subscriptions.run(updates, 1, _AT_ONCE_TICKS_PER_SECOND))
+        return _rate(subscriptions.run(updates, 1, AT_ONCE_TICKS_PER_SECOND))
 
 
-def _same_keys(subject: Subject, shapes: SameKeys, number: int, plan: Plan, floor_rate: float) -> Iterator[Measurement]:
-    with _subscriptions(subject, SAME, shapes.transport) as subscriptions:
+def measure_same_keys(
+    subject: Subject, shapes: SameKeys, number: int, plan: Plan, floor_rate: float
+) -> Iterator[Measurement]:
+    with subscribed(subject, SAME, shapes.transport) as subscriptions:
         say(f"round {number}: {shapes.flat_out}, {subject.name}")
-        updates = _updates_at_once(subscriptions, plan.seconds)
+        updates = updates_at_once(subscriptions, plan.seconds)
         wait_until_idle(subject.server)
-        flat_out = subscriptions.run(updates, 1, _AT_ONCE_TICKS_PER_SECOND)
-        yield _measurement(shapes.flat_out, subject.name, number, flat_out, _flat_out_figures(flat_out))
+        flat_out = subscriptions.run(updates, 1, AT_ONCE_TICKS_PER_SECOND)
+        yield measurement_of(shapes.flat_out, subject.name, number, flat_out, flat_out_figures(flat_out))
         if subject.name == BASELINE and not plan.thorough:
             return
         say(f"round {number}: {shapes.half_rate}, {subject.name}")
         wait_until_idle(subject.server)
         updates_per_second = (floor_rate or _rate(flat_out)) / 2 / _SUBSCRIBERS
         half = subscriptions.run(max(1, int(updates_per_second * plan.seconds)), 1, updates_per_second)
-        yield _measurement(shapes.half_rate, subject.name, number, half, _paced_figures(half))
+        yield measurement_of(shapes.half_rate, subject.name, number, half, _paced_figures(half))
 
 
 def _paced(subject: Subject, paced: Paced, number: int, plan: Plan) -> Iterator[Measurement]:
     say(f"round {number}: {paced.shape}, {subject.name}")
-    with _subscriptions(subject, paced.wanted, per_connection=paced.per_connection) as subscriptions:
+    with subscribed(subject, paced.wanted, per_connection=paced.per_connection) as subscriptions:
         received = subscriptions.run(paced.updates(plan.seconds), paced.updates_per_tick, paced.ticks_per_second)
-        yield _measurement(paced.shape, subject.name, number, received, _paced_figures(received))
+        yield measurement_of(paced.shape, subject.name, number, received, _paced_figures(received))
 
 
 def _same_keys_pair(
     sides: Mapping[str, Subject], shapes: SameKeys, number: int, plan: Plan, floor_rate: float
 ) -> Iterator[Measurement]:
     say(f"pair {number}: {shapes.flat_out}")
-    seconds = plan.seconds / _SLICES
+    seconds = plan.seconds / SLICES
     with ExitStack() as stack:
-        opened = {
-            name: stack.enter_context(_subscriptions(side, SAME, shapes.transport)) for name, side in sides.items()
-        }
+        opened = {name: stack.enter_context(subscribed(side, SAME, shapes.transport)) for name, side in sides.items()}
         # Both sides get the same work, however fast each is.
-        updates = min(_updates_at_once(subscriptions, seconds) for subscriptions in opened.values())
-        for side, received in _run_slices(opened, number, updates, 1, _AT_ONCE_TICKS_PER_SECOND):
-            yield _measurement(shapes.flat_out, side, number, received, _flat_out_figures(received))
+        updates = min(updates_at_once(subscriptions, seconds) for subscriptions in opened.values())
+        for side, received in run_slices(opened, number, updates, 1, AT_ONCE_TICKS_PER_SECOND):
+            yield measurement_of(shapes.flat_out, side, number, received, flat_out_figures(received))
         say(f"pair {number}: {shapes.half_rate}")
         updates_per_second = floor_rate / 2 / _SUBSCRIBERS
         updates = max(1, int(updates_per_second * seconds))
-        for side, received in _run_slices(opened, number, updates, 1, updates_per_second):
-            yield _measurement(shapes.half_rate, side, number, received, _paced_figures(received))
+        for side, received in run_slices(opened, number, updates, 1, updates_per_second):
+            yield measurement_of(shapes.half_rate, side, number, received, _paced_figures(received))
 
 
 def _paced_pair(sides: Mapping[str, Subject], paced: Paced, number: int, plan: Plan) -> Iterator[Measurement]:
     say(f"pair {number}: {paced.shape}")
-    updates = paced.updates(plan.seconds / _SLICES)
+    updates = paced.updates(plan.seconds / SLICES)
     with ExitStack() as stack:
         opened = {
-            name: stack.enter_context(_subscriptions(side, paced.wanted, per_connection=paced.per_connection))
+            name: stack.enter_context(subscribed(side, paced.wanted, per_connection=paced.per_connection))
             for name, side in sides.items()
         }
-        for side, received in _run_slices(opened, number, updates, paced.updates_per_tick, paced.ticks_per_second):
-            yield _measurement(paced.shape, side, number, received, _paced_figures(received))
+        for side, received in run_slices(opened, number, updates, paced.updates_per_tick, paced.ticks_per_second):
+            yield measurement_of(paced.shape, side, number, received, _paced_figures(received))
 
 
-def _run_slices(
+def run_slices(
     opened: Mapping[str, Subscriptions], number: int, updates: int, updates_per_tick: int, ticks_per_second: float
 ) -> list[tuple[str, dict[str, Any]]]:
     """Run this many updates a slice on both sides in turn; return what each side received in all."""
     received: dict[str, list[dict[str, Any]]] = {side: [] for side in opened}
-    for side in slices(number, _SLICES):
+    for side in slices(number, SLICES, tuple(sorted(opened))):
         received[side].append(opened[side].run(updates, updates_per_tick, ticks_per_second))
     return [(side, _merged(of_side)) for side, of_side in received.items()]
 
@@ -262,27 +267,32 @@ def _merged(received: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     return merged
 
 
-def _updates_at_once(subscriptions: Subscriptions, seconds: float) -> int:
+def updates_at_once(subscriptions: Subscriptions, seconds: float) -> int:
     """Return the number of updates that a server takes about this long to send to all."""
     probed = subscriptions.run(_PROBE_UPDATES, _PROBE_UPDATES, 1.0)
     return max(_PROBE_UPDATES, int(_rate(probed) * seconds / _SUBSCRIBERS))
 
 
 @contextmanager
-def _subscriptions(
+def subscribed(
     subject: Subject, wanted: Wanted, transport: str = WEBSOCKET, per_connection: int = 1
 ) -> Iterator[Subscriptions]:
     """Open subscriptions that receive updates, at a server that is idle."""
-    spoken = BARE_WEBSOCKET if subject.name == FLOOR else transport
     with open_subscriptions(
-        subject.server, subject.source, wanted, transport=spoken, per_connection=per_connection
+        subject.server,
+        subject.source,
+        wanted,
+        transport=BARE_WEBSOCKET if subject.is_bare else transport,
+        per_connection=per_connection,
+        document=subject.document,
+        tokens=subject.tokens,
     ) as subscriptions:
         subscriptions.warm_up()
         wait_until_idle(subject.server)
         yield subscriptions
 
 
-def _measurement(
+def measurement_of(
     shape: str, subject: str, number: int, received: Mapping[str, Any], figures: dict[str, float]
 ) -> Measurement:
     used = {name: received[name] for name in ("wall_seconds", "server_cpu_seconds", "load_cpu_seconds")}
@@ -291,7 +301,7 @@ def _measurement(
     return Measurement(shape, subject, number, {**figures, **shares(**used)}, (*bottleneck(**used), *odd, *late))
 
 
-def _flat_out_figures(received: Mapping[str, Any]) -> dict[str, float]:
+def flat_out_figures(received: Mapping[str, Any]) -> dict[str, float]:
     return {"deliveries_per_s": _rate(received), "cpu_us_per_delivery": _cpu_us(received)}
 
 

@@ -11,6 +11,7 @@ from bench.environment import Environment, say, wait_until_applied, wait_until_l
 from bench.measure import BASELINE, FLOOR, OURS, SIDES, Measurement, bottleneck, shares, slices, turns
 from bench.plan import Plan
 from bench.processes import Server, Worker
+from bench.queries import ENTRY
 
 WARM_SECONDS = 0.5
 _ANSWER_SECONDS_MAX = 60.0
@@ -27,6 +28,10 @@ class Read:
     kind: str
     size: int
     connections: int
+    entry: str = ENTRY
+    """What is selected of each entry."""
+    tokens: Sequence[str] = ()
+    """Who asks, in turn; empty for requests without a token."""
 
 
 ONE = Read("one key", "one", 1, 16)
@@ -52,18 +57,20 @@ def compare(environment: Environment, plan: Plan) -> Iterator[Measurement]:
             servers = {side: _serve(environment, topic, databases[side], side, stack) for side in turns(number)}
             for read in READS:
                 say(f"pair {number}: {read.shape}")
-                yield from _pair(servers, read, number, plan)
+                yield from measure_pair(servers, dict.fromkeys(servers, read), number, plan)
 
 
-def _pair(servers: Mapping[str, Server], read: Read, number: int, plan: Plan) -> Iterator[Measurement]:
-    """Measure both sides in alternating slices."""
+def measure_pair(
+    servers: Mapping[str, Server], reads: Mapping[str, Read], number: int, plan: Plan
+) -> Iterator[Measurement]:
+    """Measure both sides in alternating slices, each with its own read of the same shape."""
     found: dict[str, list[dict[str, Any]]] = {side: [] for side in servers}
     with ExitStack() as stack:
-        workers = {side: stack.enter_context(_load(servers[side], read, number, plan)) for side in servers}
-        for side in slices(number, _SLICES):
+        workers = {side: stack.enter_context(_load(servers[side], reads[side], number, plan)) for side in servers}
+        for side in slices(number, _SLICES, tuple(sorted(servers))):
             found[side].append(_measure(workers[side], plan.seconds / _SLICES))
     for side, of_side in found.items():
-        yield _measurement(read, side, number, of_side)
+        yield _measurement(reads[side], side, number, of_side)
 
 
 def measure_one(server: Server, subject: str, read: Read, number: int, plan: Plan) -> Measurement:
@@ -82,6 +89,8 @@ def _load(server: Server, read: Read, number: int, plan: Plan) -> Iterator[Worke
         "size": read.size,
         "keys_total": plan.keys,
         "connections": read.connections,
+        "entry": read.entry,
+        "tokens": list(read.tokens),
         "warm_seconds": WARM_SECONDS,
         "check": True,
         # Every subject of a round gets the same requests.

@@ -8,7 +8,7 @@ from bench.environment import Environment, say, wait_until_applied, wait_until_r
 from bench.measure import BASELINE, FLOOR, OURS, Measurement
 from bench.plan import Plan
 from bench.processes import Server
-from bench.queries import ONE
+from bench.queries import one
 
 RESTART = "restart"
 
@@ -43,5 +43,5 @@ def _answering(subject: str, number: int, start: Callable[[], Server]) -> Measur
 
 
 def _answers(server: Server) -> bool:
-    answer = server.query(ONE, key=key(0).decode())
+    answer = server.query(one(), key=key(0).decode())
     return answer is not None and answer["data"]["value"] is not None

@@ -2,6 +2,7 @@
 
 import sqlite3
 from contextlib import closing
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 from bench.data import key, value
 from bench.floors.reads import BareReads, connect
 from bench.load.reads import is_right, prepare
+from bench.payments import AVRO, FIELDS, format_of, framed, payment
 
 KEYS = 500
 
@@ -46,3 +48,23 @@ async def test_the_floor_answers_every_kind_of_request_rightly(database: Path, k
             answer = await _answer(BareReads(connection), request.data)
             assert is_right(request, answer)
             assert not is_right(request, answer.replace(b"key-", b"kez-", 1))
+
+
+async def test_the_floor_of_typed_values_answers_rightly(database: Path) -> None:
+    form = format_of(AVRO)
+    with closing(sqlite3.connect(database, isolation_level=None)) as writer:
+        writer.execute("UPDATE entry SET value = ?", (framed(1, form.encode(payment(1))),))
+    with closing(connect(database)) as connection:
+        floor = BareReads(connection, form.read)
+        for request in prepare("page", KEYS, 100, seed=1, entry=f"key data {{ {FIELDS} }}")[:5]:
+            answer = await _answer(floor, request.data)
+            assert is_right(request, answer)
+            assert answer.count(b'"customer":"customer-0001"') == 100
+
+
+def test_principals_ask_in_turn() -> None:
+    requests = prepare("one", KEYS, 1, seed=1, tokens=("ann", "bob"))
+    asking = [request.data.partition(b"authorization: Bearer ")[2][:3] for request in requests]
+    assert set(asking) == {b"ann", b"bob"}
+    assert all(one != other for one, other in pairwise(asking))
+    assert b"authorization" not in prepare("one", KEYS, 1, seed=1)[0].data

@@ -31,6 +31,17 @@ def test_a_line_shows_whether_the_aim_was_met() -> None:
     assert lines([MEASURED[0], slower])[0][-1] == "≥ 45 %: not met"
 
 
+def test_an_aim_above_another_shape_counts_from_its_ratio_in_the_same_run() -> None:
+    def measured(shape: str, ours: float) -> list[Measurement]:
+        figure = "cpu_us_per_request"
+        return [Measurement(shape, FLOOR, 1, {figure: 10}), Measurement(shape, OURS, 1, {figure: ours})]
+
+    text_one, near, far = measured("one value, text", 15), *(measured("one value, Avro", ours) for ours in (16.9, 17.1))
+    assert lines([*text_one, *near])[1][-1] == "≤ 1.70 ×: met"
+    assert lines([*text_one, *far])[1][-1] == "≤ 1.70 ×: not met"
+    assert lines(near)[0][-1] == ""
+
+
 def test_several_rounds_show_their_spread() -> None:
     again = Measurement("one key", FLOOR, 2, {"requests_per_s": 12_000})
     assert lines([MEASURED[0], again])[0][2] == "11,000 (10,000–12,000)"

@@ -17,6 +17,7 @@ from bench.machine import describe, divide, prepare
 from bench.measure import Measurement, failed
 from bench.page import write_page
 from bench.plan import COMPARISON, FULL, SHORT, Plan
+from bench.prices import measure_all, prices_text, write_prices
 from bench.processes import ROOT
 from bench.report import growth_lines, text, write_growths, write_results
 from bench.shapes import access, catchup, fanout, live, memory, reads, restart, scaling, typed
@@ -105,6 +106,15 @@ def measure_scaling(rounds: int | None, seconds: float | None, short: bool) -> N
         growths = list(scaling.measure(environment, plan))
     click.echo("\n".join(growth_lines(growths)))
     write_growths(machine, growths)
+
+
+@main.command("prices")
+@click.option("--repetitions", type=click.IntRange(min=1), default=15, show_default=True, help="The fastest counts.")
+def show_prices(repetitions: int) -> None:
+    """Measure what a unit of each limit on operations takes, and print a table."""
+    machine, priced = describe(), measure_all(repetitions)
+    click.echo(prices_text(priced))
+    write_prices(machine, priced)
 
 
 @main.command("document")

@@ -15,7 +15,7 @@ import { Recorder } from "./recorder";
 import { Scheduler } from "./scheduler";
 import { nextScope, suggestPrefixes, type Suggestion } from "./scope";
 import { Service } from "./service";
-import { Session } from "./session";
+import { Session, type SessionEvents } from "./session";
 import { type Row, Table } from "./table";
 import { type WatchEvents, Watches } from "./watches";
 
@@ -68,7 +68,7 @@ export class Dashboard {
     private readonly writeLink: (link: LinkState, push: boolean) => void,
   ) {
     this.scope = link.prefix;
-    const events = {
+    const sessionEvents: SessionEvents = {
       changed: () => {
         this.scheduler.hurry();
       },
@@ -83,7 +83,7 @@ export class Dashboard {
         if (this.begun) void this.learn();
       },
     };
-    this.session = new Session(endpoint, events, access);
+    this.session = new Session(endpoint, sessionEvents, access);
     this.service = new Service(this.session, COUNTED_SECONDS, () => {
       if (!this.begun) this.begin();
       this.scheduler.invalidate();
@@ -95,7 +95,7 @@ export class Dashboard {
         this.apply();
       },
     );
-    const events: WatchEvents = {
+    const watchEvents: WatchEvents = {
       changed: (id, update, live) => {
         this.record(id, update, live);
       },
@@ -111,7 +111,7 @@ export class Dashboard {
         this.scheduler.invalidate();
       },
     };
-    this.watches = new Watches(this.session, events, (id) => this.keys.argumentOf(id));
+    this.watches = new Watches(this.session, watchEvents, (id) => this.keys.argumentOf(id));
     this.pinned = new PinnedRows(this.session, newTable, (table, update) => {
       this.take(table, update);
     });

@@ -39,6 +39,7 @@ _HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _ROOT_PATH = re.compile(r"(/[A-Za-z0-9._~-]+)*")
 
 _KIB = 1024
+_URL_BYTES_PARSED_MAX = 2**16 - 1
 _MIB = 1024 * _KIB
 
 DEFAULT_CONNECTIONS_MAX = 25_000
@@ -116,7 +117,11 @@ class Settings(AccessSettings, TypedSettings, KafkaSettings):
     json_bytes_max: Bytes = Field(1 * _MIB, description="Maximum bytes of a value that is parsed as JSON.")
     cursor_bytes_max: Bytes = Field(64 * _KIB, description="Maximum bytes of a cursor in a request.")
     request_bytes_max: Bytes = Field(1 * _MIB, description="Maximum bytes of a request body or WebSocket message.")
-    url_bytes_max: Bytes = Field(256 * _KIB, description="Maximum bytes of a request's URL.")
+    url_bytes_max: Bytes = Field(
+        _URL_BYTES_PARSED_MAX,
+        le=_URL_BYTES_PARSED_MAX,
+        description="Maximum bytes of a request's URL; more cannot be parsed than by default.",
+    )
     request_head_bytes_max: Bytes = Field(
         64 * _KIB, description="Maximum bytes of a request's header fields, and 32 for each."
     )

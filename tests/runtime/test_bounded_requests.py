@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from kvs_graphql.errors import BadSetting
+from kvs_graphql.settings import load_settings
 from tests.deadline import SECONDS_MAX
 from tests.runtime.servers import Receive, Scope, Send, client_of, refused, server
 
@@ -39,6 +41,18 @@ async def echo(scope: Scope, receive: Receive, send: Send) -> None:
         pass
     await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"1")]})
     await send({"type": "http.response.body", "body": b"a"})
+
+
+async def test_every_url_within_the_default_limit_can_be_parsed_and_a_longer_one_is_named() -> None:
+    limit = load_settings(bootstrap_servers="unused:9092", topic="unused").url_bytes_max
+    async with server(echo, url_bytes_max=limit) as served:
+        for size, status in ((limit, 200), (limit + 1, 414), (limit + 5_000, 414)):
+            request = GET.replace(b" / ", b" /%b " % (b"x" * (size - 1))).replace(
+                b"\r\n\r\n", b"\r\nconnection: close\r\n\r\n"
+            )
+            assert int((await answer_to(served.port, [request])).split()[1]) == status
+    with pytest.raises(BadSetting):
+        load_settings(bootstrap_servers="unused:9092", topic="unused", url_bytes_max=limit + 1)
 
 
 async def write_until_closed(client: StreamWriter, blocks: Iterable[bytes]) -> None:

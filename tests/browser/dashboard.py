@@ -214,6 +214,10 @@ class Dashboard:
         """The detail panel shows this value, which is not JSON."""
         await expect(self.detail.locator("pre")).to_have_text(value)
 
+    async def shows_problem(self, text: str) -> None:
+        """The detail panel says this about its value."""
+        await expect(self.detail.get_by_text(text)).to_be_visible()
+
     async def elements_in_memory(self, kind: str) -> int:
         """Count the elements of a class in memory, including removed ones that were not collected."""
         session = await self.page.context.new_cdp_session(self.page)

@@ -81,6 +81,7 @@ async def test_a_typed_value_is_a_tree_with_its_types(visitor: "Visitor", orders
         )
         await dashboard.open("broken")
         await dashboard.shows_detail("ff")
+        await dashboard.shows_problem("The bytes cannot be decoded: the value ends too early")
 
 
 async def test_typed_numbers_are_plotted_and_history_shows_what_changed(visitor: "Visitor", orders: Orders) -> None:

@@ -11,6 +11,7 @@ function row(key: string, timestampMs = 0, score = NEVER): Row {
     order: key,
     raw: "",
     json: undefined,
+    problem: undefined,
     partition: 0,
     offset: 0,
     timestampMs,

@@ -17,18 +17,20 @@ export function versionOf(update: Update): Version {
     timestampMs: timeOf(timestamp),
     raw: entry ? (entry.value ?? "") : null,
     json: entry?.data,
+    problem: entry?.problem,
     headers: entry?.headers ?? null,
   };
 }
 
 export function pastVersionOf(revision: Revision): Version {
-  const { kind, partition, offset, timestamp, value, data, headers } = revision;
+  const { kind, partition, offset, timestamp, value, data, problem, headers } = revision;
   return {
     partition,
     offset,
     timestampMs: timeOf(timestamp),
     raw: kind === "DELETE" ? null : (value ?? ""),
     json: data,
+    problem,
     headers,
   };
 }

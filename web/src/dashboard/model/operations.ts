@@ -44,11 +44,11 @@ interface Keyed {
  */
 export type Update = UpdatesSubscription["updates"] &
   Keyed & {
-    entry: { headers?: HeaderFragment[]; data?: Json } | null;
+    entry: { headers?: HeaderFragment[]; data?: Json; problem?: string } | null;
   };
 /** A key by its id. */
 export type FoundKey = (KeyQuery["node"] & Keyed) | null;
-export type Revision = RevisionFragment & { data?: Json };
+export type Revision = RevisionFragment & { data?: Json; problem?: string };
 export type ServiceStatus = StatusSubscription["status"];
 export type TableStatus = ServiceStatus["tables"][number];
 /** The status of the table that is shown, and what the service says of itself. */

@@ -80,7 +80,7 @@ export class Session {
           guarded(() => {
             if (errors?.[0] && !hasField(data)) sink.failed(failureOf(errors));
             else if (data) {
-              showIn(data, shape);
+              showIn(data, shape, errors);
               sink.data(data);
             }
           });

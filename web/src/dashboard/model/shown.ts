@@ -2,6 +2,12 @@ import type { TableShape } from "./shape";
 
 interface Selected {
   data?: unknown;
+  problem?: string;
+}
+
+interface FieldError {
+  message: string;
+  path?: readonly (string | number)[];
 }
 
 interface Keyed {
@@ -14,12 +20,24 @@ interface Answer {
   node?: (Keyed & { history?: Selected[] }) | null;
 }
 
-/** Replaces the typed keys and data of an answer by what is shown of them. */
-export function showIn(answer: unknown, { data, keys }: TableShape): void {
+/** Replaces the typed keys and data of an answer by what is shown of them, and says why data cannot be decoded. */
+export function showIn(
+  answer: unknown,
+  { data, keys }: TableShape,
+  errors: readonly FieldError[] = [],
+): void {
   const { updates, value, node } = answer as Answer;
   if (data !== null) {
     for (const one of [...(updates?.entry ? [updates.entry] : []), ...(node?.history ?? [])]) {
       one.data = data.show(one.data);
+    }
+    for (const { message, path } of errors) {
+      const [root, field, third, fourth] = path ?? [];
+      if (root === "updates" && field === "entry" && third === "data" && updates?.entry) {
+        updates.entry.problem = message;
+      }
+      const revision = typeof third === "number" ? node?.history?.[third] : undefined;
+      if (root === "node" && fourth === "data" && revision) revision.problem = message;
     }
   }
   if (keys !== null) {

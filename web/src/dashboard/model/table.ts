@@ -16,6 +16,8 @@ export interface Row {
   raw: string;
   /** What the table's schema makes of it. */
   json: Json | undefined;
+  /** Why its value cannot be decoded. */
+  problem: string | undefined;
   partition: number;
   offset: number;
   /** Timestamp of the record, or time of its arrival if it has none. */
@@ -123,6 +125,7 @@ export class Table {
     }
     row.raw = raw;
     row.json = update.entry?.data;
+    row.problem = update.entry?.problem;
     row.partition = update.partition ?? 0;
     row.offset = update.offset ?? 0;
     row.timestampMs = update.timestamp === null ? nowMs : Date.parse(update.timestamp);
@@ -162,6 +165,7 @@ function newRow(id: string, update: Update): Row {
     order: typed?.order ?? text,
     raw: "",
     json: undefined,
+    problem: undefined,
     partition: 0,
     offset: 0,
     timestampMs: 0,

@@ -7,6 +7,8 @@ export interface Recorded {
   readonly raw: string | null;
   /** Undefined without a schema, and for a value that cannot be decoded. */
   readonly json?: Json | undefined;
+  /** Why it cannot be decoded, or not all of it. */
+  readonly problem?: string | undefined;
 }
 
 /** Returns a value as JSON; undefined if it is none. */

@@ -175,5 +175,10 @@ function Shown(props: { id: string; value: Recorded | undefined; known: boolean 
       </p>
     );
   }
-  return <Value id={id} raw={value.raw} typed={value.json} />;
+  return (
+    <>
+      {value.problem !== undefined && <p class="note">{value.problem}</p>}
+      <Value id={id} raw={value.raw} typed={value.json} />
+    </>
+  );
 }

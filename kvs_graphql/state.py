@@ -213,6 +213,8 @@ class Lifecycle:
         """Whether the topic is compacted; None until its configuration is known, or if Kafka does not tell."""
         self.was_live = False
         """Whether the table was live since the start."""
+        self.held = False
+        """Whether there was a whole table at the start: it is worth serving though Kafka refuses access."""
         self.caught_up = False
         """Whether the table has caught up with Kafka since the start, and since the last rebuild began."""
         self.writable = True

@@ -117,6 +117,7 @@ class Consumer:
     async def _reload(self) -> None:
         """Start from what is durable: the last session may have ended between a commit and its publication."""
         await self._store.reload()
+        self._lifecycle.held = self._store.source is not None and self._store.indexed.is_set()
         if self._store.positions != self._feed.positions:
             self._feed.reset(self._store.cursor)
 

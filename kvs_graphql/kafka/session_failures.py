@@ -42,7 +42,7 @@ class SessionFailures:
         `unconnected` says, by address, why a client could not connect to brokers.
 
         Raises:
-            BrokerRefused: Kafka refuses a service that never was live, and so has nothing to lose by ending.
+            BrokerRefused: Kafka refuses a service that has no table yet, and so has nothing to lose by ending.
         """
         if isinstance(error, ServiceError):
             self._show_own(error)
@@ -76,7 +76,7 @@ class SessionFailures:
             self._lifecycle.move(state, f"{named}: {shortage}")
             return
         failure = failure_of(error, unconnected, self._topic)
-        if failure.refused and not self._lifecycle.was_live:
+        if failure.refused and not (self._lifecycle.was_live or self._lifecycle.held):
             raise BrokerRefused(f"No access to Kafka: {failure.reason}.") from error
         self._lifecycle.permitted = self._lifecycle.permitted and not failure.refused
         named = failure.reason if unconnected else f"{self._bootstrap_servers}: {failure.reason}"

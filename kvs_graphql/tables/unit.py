@@ -57,8 +57,9 @@ class TableUnit:
 
     @property
     def hopeless(self) -> bool:
-        """Whether the table never was live, and an operator has to act before it can be."""
-        return not self.lifecycle.was_live and (self.failure is not None or not self.lifecycle.permitted)
+        """Whether an operator has to act before there is a table to serve."""
+        found = self.lifecycle
+        return not found.was_live and (self.failure is not None or not (found.permitted or found.held))
 
     async def run(self, stopped: Callable[["TableUnit"], None], all_hopeless: Callable[[], bool]) -> None:
         """Consume, and produce, until cancelled; call `stopped` if the consumer cannot go on: the table is read still.

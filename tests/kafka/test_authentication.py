@@ -146,6 +146,30 @@ async def test_password_that_is_replaced_in_its_file_is_used_by_the_next_connect
         await asyncio.to_thread(secured_broker.set_password, ScramMechanism.SCRAM_SHA_512, PASSWORD)
 
 
+async def test_table_is_served_with_wrong_credentials_after_a_restart_until_they_are_right(
+    secured_broker: SecuredBroker, readable: str, tmp_path: Path
+) -> None:
+    """Otherwise, whatever starts the service again would do so in vain, and nobody could read."""
+    file = tmp_path / "password"
+    settings = with_password(secured_broker, kafka_password_file=file)
+    file.write_text(PASSWORD)
+    async with asyncio.timeout(SECONDS_MAX):
+        async with serving(secured_broker.renewing_servers, readable, tmp_path, **settings) as served:
+            await served.state(State.LIVE)
+        file.write_text(WRONG)
+        with capture_logs() as logged:
+            async with serving(secured_broker.renewing_servers, readable, tmp_path, **settings) as served:
+                await served.reason(
+                    f"no access: {secured_broker.renewing_servers}: the user or the password is refused"
+                )
+                assert served.unit.lifecycle.moment.state is State.WAITING_FOR_BROKER
+                assert (await served.http.get("/readyz")).status_code == 503
+                assert await served.data('{ value(key: "a") { value } }') == {"value": {"value": "1"}}
+                file.write_text(PASSWORD)
+                await served.state(State.LIVE)
+    assert WRONG not in str(logged)
+
+
 async def test_certificates_that_are_replaced_in_their_files_are_used_by_the_next_connection(
     secured_broker: SecuredBroker, tmp_path: Path
 ) -> None:

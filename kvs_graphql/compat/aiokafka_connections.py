@@ -33,6 +33,7 @@ _MARGIN_SECONDS = 10.0
 _MARGIN_MAX = 0.5
 _JITTER = 0.1
 _MARGIN_PER_RETRY = 0.1
+_LIFETIME_SURE = 0.95
 _TLS_END_SECONDS_MAX = 0.5
 _END_OF_ERROR = b"\x01"
 
@@ -110,7 +111,7 @@ class _Connection(AIOKafkaConnection):
     Overrides the private `_do_sasl_handshake`, and the undocumented `authenticator_oauth` and `close`.
     """
 
-    renew_at = float("inf")
+    renew_at = expires_at = float("inf")
     retry_seconds = 1.0
     renewal: asyncio.Task[None] | None = None
 
@@ -121,8 +122,10 @@ class _Connection(AIOKafkaConnection):
         async def noted(request: Any) -> Any:
             answer = await send(request)
             if lifetime_ms := getattr(answer, "session_lifetime_ms", 0):
-                self.renew_at = began + _used_seconds(lifetime_ms / 1000)
-                self.retry_seconds = (began + lifetime_ms / 1000 - self.renew_at) * _MARGIN_PER_RETRY
+                lifetime_seconds = lifetime_ms / 1000
+                self.renew_at = began + _used_seconds(lifetime_seconds)
+                self.expires_at = began + lifetime_seconds * _LIFETIME_SURE
+                self.retry_seconds = (self.expires_at - self.renew_at) * _MARGIN_PER_RETRY
             return answer
 
         self.send = noted
@@ -204,8 +207,12 @@ async def _connection_in_time(
     client: AIOKafkaClient, node: Any, *, group: Any = ConnectionGroup.DEFAULT, no_hint: bool = False
 ) -> AIOKafkaConnection | None:
     """The connection to a broker; replaced, beside its use, before the broker would cut it."""
-    old = client._conns.get((node, group))
-    if old is not None and time.monotonic() >= old.renew_at and old.connected():
+    old, now = client._conns.get((node, group)), time.monotonic()
+    if old is not None and now >= old.expires_at and old.connected():
+        # It was idle, or could not be replaced: the broker would cut it at the next request.
+        del client._conns[node, group]
+        old.close_once_answered(client)
+    elif old is not None and now >= old.renew_at and old.connected():
         old.renew_at = float("inf")
         old.renewal = asyncio.create_task(_renew(client, node, group, old))
     return await _get_connection(client, node, group=group, no_hint=no_hint)

@@ -101,6 +101,23 @@ async def test_connection_that_is_due_stays_in_use_while_it_cannot_be_replaced(
         await client.close()
 
 
+async def test_connection_that_was_idle_for_too_long_is_not_used_again(
+    embedded_broker: EmbeddedBroker, embedded_topic: str
+) -> None:
+    client = AIOKafkaClient(bootstrap_servers=embedded_broker.bootstrap_servers)
+    request = topic_metadata_request(embedded_topic)
+    try:
+        await client.bootstrap()
+        await ask_any_broker(client, request)
+        ((key, old),) = client._conns.items()
+        old.renew_at = old.expires_at = 0.0
+        await ask_any_broker(client, request)
+        assert not old.connected()
+        assert [*client._conns] == [key]
+    finally:
+        await client.close()
+
+
 def refused_context() -> Any:
     raise ConnectionRefusedError
 

@@ -28,7 +28,7 @@ USER = "reader"
 PASSWORD = "swordfish-6c1f"  # noqa: S105 - of a broker that lives as long as its tests
 MECHANISMS = ("PLAIN", "SCRAM-SHA-256")
 RENEWED_MECHANISMS = ("PLAIN", "SCRAM-SHA-512", "OAUTHBEARER")
-SESSION_MS = 2_000
+SESSION_MS = 8_000
 """For how long a broker accepts an authentication at its listener for renewals."""
 _STORE_PASSWORD = "keystore"  # noqa: S105 - keytool refuses to make a key store without one
 _LOGIN = f'org.apache.kafka.common.security.plain.PlainLoginModule required user_{USER}="{PASSWORD}";'

@@ -31,8 +31,8 @@ RIGHTS = (AclOperation.READ, AclOperation.WRITE, AclOperation.DESCRIBE_CONFIGS)
 SECRET = "salmon-99"  # noqa: S105 - of a broker and of a server that live as long as their test
 WRONG = "swordfish-99"
 WRITE = 'mutation { set(key: "b", value: "2") { offset } }'
-AUTHENTICATIONS = 8
-"""More than one for each connection of a table that is read and written."""
+AUTHENTICATIONS = 3
+"""One for each connection of a table that is read and written."""
 
 
 @pytest.fixture

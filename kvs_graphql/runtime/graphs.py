@@ -76,6 +76,10 @@ class Graphs:
                     built[executor] = await asyncio.to_thread(self._schema, self._executors[executor], formats)
         except BadSetting as error:
             return str(error)
+        except Exception as error:
+            # A schema that others registered must not end the service, whatever a library makes of it.
+            log.exception("a graph cannot be built")
+            return f"the graph cannot be built: {type(error).__name__}"
         for one in proposed:
             one.accept()
         for executor, schema in built.items():

@@ -50,3 +50,30 @@ async def test_whole_numbers_of_64_bits_are_written_up_to_the_bounds_of_their_fi
             assert error["extensions"]["code"] == "BAD_INPUT"
             # What is no integer of 64 bits at all is refused with the variable.
             assert "data.n" in error["message"] or "$n" in error["message"]
+
+
+WORDS = ["mro", "_value_", "_order_", "_any_", "name", "value", "None", "class", "__x__"]
+"""Symbols that Python's enumerations, or Python itself, have for something else."""
+
+
+async def test_enumerations_may_have_any_names(
+    embedded_broker: EmbeddedBroker, embedded_topic: str, tmp_path: Path
+) -> None:
+    kind = {"type": "enum", "name": "Kind", "symbols": WORDS}
+    fields = [{"name": "kind", "type": kind}, {"name": "kinds", "type": {"type": "array", "items": "Kind"}}]
+    file = tmp_path / "schema"
+    file.write_text(orjson.dumps({"type": "record", "name": "Order", "fields": fields}).decode())
+    tables = {"orders": {"topic": embedded_topic, "value": "avro", "schema": file, "writes": True}}
+    document = """
+        mutation($data: OrdersInput!) { ordersSet(key: "k", data: $data) { entry { data { kind kinds } json } } }
+    """
+    async with serving_tables(embedded_broker.bootstrap_servers, tables, tmp_path) as served:
+        await served.state(State.LIVE, "orders")
+        names = [value["name"] for value in (await served.data(VALUES_OF, name="OrdersKind"))["__type"]["enumValues"]]
+        for name, word in zip(names, WORDS, strict=True):
+            data = {"kind": name, "kinds": names}
+            found = (await served.data(document, data=data))["ordersSet"]["entry"]
+            assert found == {"data": data, "json": {"kind": word, "kinds": WORDS}}
+
+
+VALUES_OF = "query($name: String!) { __type(name: $name) { enumValues { name } } }"

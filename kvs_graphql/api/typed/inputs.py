@@ -42,7 +42,7 @@ class InputTypes:
             case Scalar():
                 return given
             case Enumeration():
-                return given.name if isinstance(given, Enum) else given
+                return given.value if isinstance(given, Enum) else given
             case Many():
                 return [self.value(shape.item, item) for item in given]
             case Struct():

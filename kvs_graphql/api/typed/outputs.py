@@ -119,9 +119,10 @@ class OutputTypes:
                 return self._object(shape)
 
     def _enumeration(self, shape: Enumeration) -> Any:
+        # Names of their own: Python's enumerations cannot have members called `mro`, or `_any_` with such underscores.
         values = {
-            value.name: strawberry.enum_value(value.name, description=value.description or None)
-            for value in shape.values
+            f"value_{number}": strawberry.enum_value(value.name, value.name, description=value.description or None)
+            for number, value in enumerate(shape.values)
         }
         kind = Enum(shape.name, values)  # type: ignore[misc]
         self._enumerations[shape.name] = kind

@@ -1,6 +1,6 @@
-"""Selections of everything in a shape, and what of a value they select."""
+"""Selections of all that a value has."""
 
-from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 from kvs_graphql.formats import Choice, Many, Shape, Struct
@@ -8,34 +8,27 @@ from kvs_graphql.formats import Choice, Many, Shape, Struct
 Selection = dict[str, Any] | None
 """Of an object, what is selected of each field; of a union, the same by the name of each type; None of a scalar."""
 
-# A type that lies in itself is selected so often.
-_TIMES_MAX = 3
 
-
-def everything(shape: Shape, seen: Counter[str] | None = None) -> Selection:
-    """All that a shape has; of what lies in itself, only so deep."""
-    seen = Counter() if seen is None else seen
+def everything_in(shape: Shape, values: Sequence[Any]) -> Selection:
+    """All that any of these values has; of what is null in all of them, nothing but that."""
+    present = [value for value in values if value is not None]
     match shape:
         case Many():
-            return everything(shape.item, seen)
+            return everything_in(shape.item, [item for value in present for item in value])
         case Struct():
-            deeper = seen + Counter([shape.name])
-            parts = {field.name: field.shape for field in shape.fields}
-            return {name: everything(part, deeper) for name, part in parts.items() if not _too_often(part, deeper)}
+            return (
+                {
+                    field.name: everything_in(field.shape, [value[field.name] for value in present])
+                    for field in shape.fields
+                }
+                if present
+                else {}
+            )
         case Choice():
-            return {member.struct.name: everything(member.struct, seen) for member in shape.members}
+            structs = {member.struct.name: member.struct for member in shape.members}
+            named = {name: [one for one in present if one["__typename"] == name] for name in structs}
+            return {name: everything_in(structs[name], own) for name, own in named.items() if own}
     return None
-
-
-def _too_often(shape: Shape, seen: Counter[str]) -> bool:
-    match shape:
-        case Many():
-            return _too_often(shape.item, seen)
-        case Struct():
-            return seen[shape.name] >= _TIMES_MAX
-        case Choice():
-            return any(seen[member.struct.name] >= _TIMES_MAX for member in shape.members)
-    return False
 
 
 def text_of(shape: Shape, selection: Selection) -> str:
@@ -77,20 +70,3 @@ def without_aliases(shape: Shape, value: Any) -> Any:
             shapes = {field.name: field.shape for field in shape.fields}
             return {name: without_aliases(shapes[name], part) for name, part in value.items() if name in shapes}
     return value
-
-
-def selected(shape: Shape, selection: Selection, value: Any) -> Any:
-    """What a selection has of a whole value."""
-    if value is None or selection is None:
-        return value
-    match shape:
-        case Many():
-            return [selected(shape.item, selection, item) for item in value]
-        case Choice():
-            name = value["__typename"]
-            (struct,) = (member.struct for member in shape.members if member.struct.name == name)
-            return {"__typename": name, **selected(struct, selection[name], value)}
-        case Struct():
-            shapes = {field.name: field.shape for field in shape.fields}
-            return {name: selected(shapes[name], one, value[name]) for name, one in selection.items()}
-    raise AssertionError(shape)

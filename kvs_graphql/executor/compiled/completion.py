@@ -5,7 +5,7 @@ where there is so much to show that others would have to wait for it. Then small
 encoded at once.
 """
 
-from collections.abc import Callable, Sequence, Sized
+from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
 from functools import partial
 from typing import Any
 
@@ -21,17 +21,33 @@ from kvs_graphql.executor.encoding import encode
 
 Path = tuple[str | int, ...]
 
+_TOGETHER_MAX = 32
+"""Items that are shown and encoded at once; each takes some microseconds."""
+
 
 class Completion:
     """Completes the fields of one answer, and collects their errors in the order of the document."""
 
-    def __init__(self, bound: Bound, access: Access, budget: Budget, small_bytes_max: int, *, encodes: bool) -> None:
-        """Items of lists are shown as wholes where their records have no more bytes; `encodes` to encode them, too."""
+    def __init__(
+        self,
+        bound: Bound,
+        access: Access,
+        budget: Budget,
+        small_bytes_max: int,
+        *,
+        all_are_small: bool,
+        encodes: bool,
+    ) -> None:
+        """Items of lists are shown as wholes where their records have no more bytes; `encodes` to encode them, too.
+
+        `all_are_small` where all of them together have no more.
+        """
         self.errors: list[GraphQLError] = []
         self._bound = bound
         self._access = access
         self._budget = budget
         self._small_bytes_max = small_bytes_max
+        self._all_are_small = all_are_small
         self._encodes = encodes
 
     async def field(self, field: Selected, read: Callable[[], Any], path: Path) -> Any:
@@ -84,17 +100,48 @@ class Completion:
     async def _items(self, field: Selected, kind: Any, items: Any, path: Path) -> list[Any]:
         show = self._show(field, kind)
         shown: list[Any] = []
-        async for item in self._budget.in_turns(items):
-            if show is not None and self._is_small(item):
-                try:
-                    shown.append(self._encoded(show(item)) if self._encodes else show(item))
-                    continue
-                except BudgetExceeded:
-                    raise
-                except Exception:  # noqa: BLE001, S110 - found again, with its path
-                    pass
-            shown.append(await self._guarded(field, kind, partial(_same, item), (*path, len(shown))))
+        at = 0
+        async for together in self._budget.in_turns(self._together(items)):
+            if show is None or (whole := self._wholes(show, together)) is None:
+                whole = [await self._item(field, kind, show, item, (*path, at + n)) for n, item in enumerate(together)]
+            shown += whole
+            at += len(together)
         return shown
+
+    def _together(self, items: Iterable[Any]) -> Iterator[list[Any]]:
+        """The items, as many in one as are shown in a part of a turn."""
+        found: list[Any] = []
+        left = self._small_bytes_max
+        for item in items:
+            size = 0 if self._all_are_small else _bytes_of(item)
+            if found and (size > left or len(found) == _TOGETHER_MAX):
+                yield found
+                found, left = [], self._small_bytes_max
+            found.append(item)
+            left -= size
+        if found:
+            yield found
+
+    def _wholes(self, show: Show, items: Sequence[Any]) -> list[Any] | None:
+        """Items shown as wholes, and encoded; None where that takes too long for one of them, or fails."""
+        if not self._all_are_small and len(items) == 1 and _bytes_of(items[0]) > self._small_bytes_max:
+            return None
+        try:
+            shown = [show(item) for item in items]
+            # Without the brackets, several items in the list that they are part of.
+            encoded = encode(shown)[1:-1] if self._encodes else None
+        except Exception:  # noqa: BLE001 - found again, with its path
+            return None
+        if encoded is None:
+            return shown
+        self._budget.add_bytes(len(encoded))
+        return [JsonText(encoded)]
+
+    async def _item(self, field: Selected, kind: Any, show: Show | None, item: Any, path: Path) -> Any:
+        whole = None if show is None else self._wholes(show, [item])
+        if whole is not None:
+            return whole[0]
+        return await self._guarded(field, kind, partial(_same, item), path)
 
     def _show(self, field: Selected, kind: Any) -> Show | None:
         """How an item is shown as a whole; None where it has to be shown in parts."""
@@ -103,18 +150,14 @@ class Completion:
         except GraphQLError:
             return None
 
-    def _is_small(self, item: Any) -> bool:
-        """Whether showing an item takes no longer than a turn: that of an entry, or of an edge, by its record."""
-        record = getattr(getattr(item, "node", item), "record", None)
-        return record is None or record.size_bytes <= self._small_bytes_max
-
-    def _encoded(self, shown: Any) -> JsonText:
-        encoded = encode(shown)
-        self._budget.add_bytes(len(encoded))
-        return JsonText(encoded)
-
     async def _below(self, below: Selected, value: Any, path: Path) -> Any:
         return await self._guarded(below, below.type, lambda: below.reader(self._bound, self._access)(value), path)
+
+
+def _bytes_of(item: Any) -> int:
+    """The bytes of the record that an item shows: an entry does, an edge of it, a revision."""
+    record = getattr(getattr(item, "node", item), "record", None)
+    return 0 if record is None else record.size_bytes
 
 
 def _same(value: Any) -> Any:

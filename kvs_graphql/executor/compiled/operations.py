@@ -199,7 +199,14 @@ class CompiledOperation:
             await budget.enlarge()
         in_turns = work > _TURN_WORK_MAX
         small_bytes_max = _SMALL_BYTES_MAX // max(1, self.texts_per_record)
-        completion = Completion(bound, access, budget, small_bytes_max, encodes=in_turns)
+        completion = Completion(
+            bound,
+            access,
+            budget,
+            small_bytes_max,
+            all_are_small=size_bytes <= small_bytes_max,
+            encodes=in_turns,
+        )
         return await self._completed(found, completion, in_turns=in_turns)
 
     async def _completed(self, found: Sequence[Any], completion: Completion, *, in_turns: bool) -> Result:

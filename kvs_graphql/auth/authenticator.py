@@ -20,6 +20,8 @@ log = structlog.get_logger(__name__)
 _NEEDED = "A bearer token is needed."
 _EXPIRED = "The token has expired."
 _LOG_SECONDS = 1.0
+_BEARER = b"Bearer "
+"""Before a token in a header: no header that has only a token is ever remembered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +61,20 @@ class Authenticator:
         if self._jwts is not None:
             await self._jwts.keys.run()
 
-    async def access(self, token: str | None) -> Access:
-        """The principal of a token.
+    def remembered(self, shown: bytes) -> Access | None:
+        """The principal of what was `shown` before; None where that has to be verified, again or for the first time.
+
+        Raises:
+            Unauthenticated: It has expired.
+        """
+        try:
+            known = self._known[hashlib.sha256(shown).digest()]
+        except KeyError:
+            return None
+        return self._unless_expired(known.access) if known.generation == self._generation else None
+
+    async def access(self, token: str | None, shown: bytes | None = None) -> Access:
+        """The principal of a token; `shown` is the header that the client sent it in, by which it is remembered.
 
         Raises:
             Unauthenticated: It is of none, or there is none and one is needed.
@@ -69,33 +83,32 @@ class Authenticator:
             if self.anonymous is None:
                 raise Unauthenticated(_NEEDED)
             return self.anonymous
-        digest = hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
-        try:
-            # Not by `get`, which looks twice.
-            known = self._known[digest]
-            is_current = known.generation == self._generation
-        except KeyError:
-            is_current = False
-        if not is_current:
-            known = self._known[digest] = await self._verified(token, digest)
-        expires_at = known.access.expires_at
+        shown = _BEARER + _bytes_of(token) if shown is None else shown
+        access = self.remembered(shown)
+        if access is None:
+            known = self._known[hashlib.sha256(shown).digest()] = await self._verified(token)
+            access = self._unless_expired(known.access)
+        return access
+
+    def _unless_expired(self, access: Access) -> Access:
+        expires_at = access.expires_at
         if expires_at is not None and expires_at <= self._clock():
             raise Unauthenticated(_EXPIRED)
-        return known.access
+        return access
 
     @property
     def _generation(self) -> int:
         return 0 if self._jwts is None else self._jwts.keys.generation
 
-    async def _verified(self, token: str, digest: bytes) -> _Known:
+    async def _verified(self, token: str) -> _Known:
         try:
-            return _Known(await self._access(token, digest), self._generation)
+            return _Known(await self._access(token), self._generation)
         except Unauthenticated as error:
             self._log_refused(error.details.pop("reason", None))
             raise
 
-    async def _access(self, token: str, digest: bytes) -> Access:
-        principal = self._tokens.principal(digest)
+    async def _access(self, token: str) -> Access:
+        principal = self._tokens.principal(hashlib.sha256(_bytes_of(token)).digest())
         if principal is not None:
             return Access(principal, self._granting.of_token(principal))
         if self._jwts is None or len(token) > self._token_bytes_max:
@@ -107,3 +120,7 @@ class Authenticator:
     def _log_refused(self, reason: object) -> None:
         if self._log.allow():
             log.info("refused a token", reason=reason)
+
+
+def _bytes_of(token: str) -> bytes:
+    return token.encode("utf-8", "surrogatepass")

@@ -53,7 +53,12 @@ class Gate:
         Raises:
             Unauthenticated: The header has no valid token, or there is none and one is needed.
         """
-        return await self.authenticator.access(bearer_token(scope))
+        header = _authorization(scope)
+        if header is None:
+            return await self.authenticator.access(None)
+        # As it was sent, it is found again without being looked into.
+        remembered = self.authenticator.remembered(header)
+        return remembered or await self.authenticator.access(_of_header(header.decode("latin-1")), header)
 
     async def access_by_get(self, scope: Scope) -> Access:
         """Who asks by GET: for an event stream, also by the cookie.
@@ -97,13 +102,19 @@ def bearer_token(scope: Scope) -> str | None:
     Raises:
         Unauthenticated: There are several, or it has another form.
     """
+    header = _authorization(scope)
+    return None if header is None else _of_header(header.decode("latin-1"))
+
+
+def _authorization(scope: Scope) -> bytes | None:
+    """The Authorization header. Raises: Unauthenticated: There are several."""
     found: bytes | None = None
     for name, value in scope["headers"]:
         if name == b"authorization":
             if found is not None:
                 _malformed()
             found = value
-    return None if found is None else _of_header(found.decode("latin-1"))
+    return found
 
 
 def _token_in(payload: dict[str, Any]) -> str | None:

@@ -99,6 +99,23 @@ async def test_token_is_verified_once_until_it_expires(tmp_path: Path) -> None:
     assert jwts.calls == 1
 
 
+async def test_token_is_remembered_by_what_it_was_shown_in_until_it_expires(tmp_path: Path) -> None:
+    jwts, clock = verifier(tmp_path, Issuer()), Clock()
+    token = Issuer().token()
+    made = authenticator(jwts, clock=clock)
+    shown = b"Bearer " + token.encode()
+    assert made.remembered(shown) is None
+    access = await made.access(token, shown)
+    assert made.remembered(shown) is access
+    assert await made.access(token) is access
+    assert made.remembered(token.encode()) is None, "no header has a token alone"
+    assert access.expires_at is not None
+    clock.seconds = access.expires_at
+    with pytest.raises(Unauthenticated, match="expired"):
+        made.remembered(shown)
+    assert jwts.calls == 1
+
+
 async def test_remembered_tokens_are_bounded(tmp_path: Path) -> None:
     jwts = verifier(tmp_path, Issuer())
     made = authenticator(jwts, tokens_cached_max=1)

@@ -12,7 +12,7 @@ import { createFetcher } from "./fetcher";
 import { SelectOperation } from "./SelectOperation";
 import { SystemTheme } from "./SystemTheme";
 import { examplesOf } from "./tableExamples";
-import { tableNames } from "./tables";
+import { tablesOf } from "./tables";
 import { readTransport } from "./transport";
 import { TransportChoice } from "./TransportChoice";
 
@@ -20,7 +20,7 @@ const endpoint = endpointBeside(location.href);
 const access = new Access(endpoint.http);
 const fetcher = createFetcher(endpoint, readTransport, access);
 await access.enter();
-const examples = examplesOf(await tableNames(endpoint, access.fetch));
+const examples = examplesOf(await tablesOf(endpoint, access.fetch));
 
 const link = parseDeepLink(location.search);
 if (link) {

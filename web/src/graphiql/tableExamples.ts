@@ -1,14 +1,24 @@
 import { EXAMPLES } from "./examples";
-import { tableField } from "./tables";
+import { type Table, tableField } from "./tables";
 
 const ROOT_FIELD = /(?<=\{\s*)(entries|value|updates)(?=\()/;
 
-/** Returns the tabs for first-time visitors of a service with these tables: about the first, and one about two of them. */
-export function examplesOf([first = null, second]: readonly (string | null)[]): typeof EXAMPLES {
-  const examples = EXAMPLES.map(({ query, ...rest }) => ({
-    ...rest,
-    query: query?.replace(ROOT_FIELD, (field) => tableField(first, field)) ?? null,
-  }));
+/**
+ * Returns the tabs for first-time visitors of a service with these tables: about the first, and one about two of them.
+ * One entry is asked of a table with keys that are texts, for those of others have to be given in their types.
+ */
+export function examplesOf(tables: readonly Table[]): typeof EXAMPLES {
+  const [first = null, second] = tables.map(({ name }) => name);
+  const withTexts = tables.find(({ textKeys }) => textKeys);
+  const examples = EXAMPLES.flatMap(({ query, ...rest }) => {
+    const isAboutKey = query?.includes("$key: String!");
+    if (isAboutKey && withTexts === undefined) return [];
+    const table = isAboutKey && withTexts !== undefined ? withTexts.name : first;
+    return {
+      ...rest,
+      query: query?.replace(ROOT_FIELD, (field) => tableField(table, field)) ?? null,
+    };
+  });
   return second == null ? examples : [...examples, { query: aboutTwo(first, second) }];
 }
 

@@ -2,6 +2,7 @@ import { type DocumentNode, Kind, type OperationDefinitionNode, parse } from "gr
 import { expect, test } from "vitest";
 import { EXAMPLES } from "../../src/graphiql/examples";
 import { examplesOf } from "../../src/graphiql/tableExamples";
+import type { Table } from "../../src/graphiql/tables";
 
 function rootFields({ definitions }: DocumentNode): string[] {
   return definitions
@@ -10,17 +11,20 @@ function rootFields({ definitions }: DocumentNode): string[] {
     .map((field) => (field.kind === Kind.FIELD ? field.name.value : ""));
 }
 
-function fieldsOf(tables: (string | null)[]): string[][] {
+const text = (name: string | null) => ({ name, textKeys: true });
+const typed = (name: string | null) => ({ name, textKeys: false });
+
+function fieldsOf(tables: Table[]): string[][] {
   return examplesOf(tables).map(({ query }) => rootFields(parse(query ?? "")));
 }
 
 test("the only table of a service is asked by fields without a name", () => {
-  expect(examplesOf([null])).toEqual(EXAMPLES);
-  expect(fieldsOf([null])).toEqual([["status"], ["entries"], ["value"], ["updates"]]);
+  expect(examplesOf([text(null)])).toEqual(EXAMPLES);
+  expect(fieldsOf([text(null)])).toEqual([["status"], ["entries"], ["value"], ["updates"]]);
 });
 
 test("a named table is asked by its own fields", () => {
-  expect(fieldsOf(["orders"])).toEqual([
+  expect(fieldsOf([text("orders")])).toEqual([
     ["status"],
     ["ordersEntries"],
     ["ordersValue"],
@@ -29,8 +33,19 @@ test("a named table is asked by its own fields", () => {
 });
 
 test("one example is about two tables", () => {
-  expect(fieldsOf(["orders", "orderItems", "customers"]).at(-1)).toEqual([
+  expect(fieldsOf(["orders", "orderItems", "customers"].map(text)).at(-1)).toEqual([
     "ordersEntries",
     "orderItemsEntries",
   ]);
+});
+
+test("one entry is asked of a table whose keys are texts", () => {
+  expect(fieldsOf([typed("orders"), text("customers")])).toEqual([
+    ["status"],
+    ["ordersEntries"],
+    ["customersValue"],
+    ["ordersUpdates"],
+    ["ordersEntries", "customersEntries"],
+  ]);
+  expect(fieldsOf([typed("orders")])).toEqual([["status"], ["ordersEntries"], ["ordersUpdates"]]);
 });

@@ -135,7 +135,11 @@ async def _application(work: Work, settings: Settings) -> AsyncIterator[Applicat
     headers = encode_headers(tuple((f"h{number}", b"value") for number in range(10)))
     count = _BIG_ENTRIES if len(work.value(0)) >= _BIG_BYTES else _ENTRIES
     records = [Record(key(number), work.value(number), 0, number, number, headers) for number in range(count)]
-    schema = build_schema(formats=_typed() if work.is_typed else None, json_bytes_max=settings.json_bytes_max)
+    schema = build_schema(
+        formats=_typed() if work.is_typed else None,
+        json_bytes_max=settings.json_bytes_max,
+        data_bytes_max=settings.data_bytes_max,
+    )
     documents = DocumentLimits(
         bytes_max=settings.document_bytes_max,
         depth_max=settings.query_depth_max,

@@ -89,12 +89,20 @@ def thread_of(_: sqlite3.Connection) -> int:
     return threading.get_ident()
 
 
-def connections() -> set[int | None]:
-    """The threads of all connections."""
-    return {thread.ident for thread in threading.enumerate() if "_connection_worker_thread" in thread.name}
+class Connections:
+    """The threads of all connections that were opened since this was made."""
+
+    def __init__(self) -> None:
+        # Those of a test before may still be about to end.
+        self._before = set(threading.enumerate())
+
+    def __call__(self) -> set[int | None]:
+        since = set(threading.enumerate()) - self._before
+        return {thread.ident for thread in since if "_connection_worker_thread" in thread.name}
 
 
 async def test_readers_open_when_all_open_ones_are_busy_up_to_the_limit(tmp_path: Path) -> None:
+    connections = Connections()
     busy = threading.Barrier(3)
 
     def together(_: sqlite3.Connection) -> int:
@@ -112,6 +120,7 @@ async def test_readers_open_when_all_open_ones_are_busy_up_to_the_limit(tmp_path
 
 
 async def test_reader_of_a_read_cancelled_while_it_opens_serves_the_next(tmp_path: Path) -> None:
+    connections = Connections()
     async with open_database(tmp_path / "kvs.db", fill, readers=1) as database:
         (writer,) = connections()
         read = asyncio.create_task(database.snapshot(thread_of))

@@ -1,7 +1,7 @@
 """Makes JSON of GraphQL's inputs, and names what does not fit by GraphQL's names."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -13,6 +13,9 @@ from kvs_graphql.formats.json_schema.model import Entries, Items, Leaf, Model, R
 from kvs_graphql.formats.json_schema.names import Names
 from kvs_graphql.formats.json_schema.validation import Validator
 from kvs_graphql.formats.shapes import ScalarKind
+
+_DEPTH_MAX = 254
+"""What orjson writes: what is nested deeper could not be shown again."""
 
 
 class Encoder:
@@ -144,8 +147,21 @@ def _at(path: str, reason: str) -> str:
 
 
 def _dumped_slowly(value: Any) -> bytes:
-    """The text of a value with integers of more than 64 bits, or one that is nested deep."""
+    """The text of a value with integers of more than 64 bits."""
+    if _is_deep(value):
+        raise DoesNotFit(f"is nested deeper than {_DEPTH_MAX}")
     try:
         return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
-    except (ValueError, TypeError, RecursionError) as error:
+    except (ValueError, TypeError) as error:
         raise DoesNotFit(one_line(error)) from None
+
+
+def _is_deep(value: Any) -> bool:
+    level = [value]
+    for _ in range(_DEPTH_MAX + 1):
+        level = [part for one in level if isinstance(one, dict | list) for part in _parts(one)]
+    return bool(level)
+
+
+def _parts(value: dict[str, Any] | list[Any]) -> Iterable[Any]:
+    return value.values() if isinstance(value, dict) else value

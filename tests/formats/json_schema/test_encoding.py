@@ -143,8 +143,19 @@ def test_reason_is_found_in_bounded_time_where_alternatives_multiply() -> None:
     assert _misfit(schema, value) == "does not match the schema"
 
 
-def test_value_that_is_nested_too_deep_does_not_fit() -> None:
-    deep: Any = 1
-    for _ in range(5_000):
+@pytest.mark.parametrize("number", [1, 2**70])
+@pytest.mark.parametrize("depth", [254, 5_000, 100_000])
+def test_value_that_is_nested_too_deep_does_not_fit(number: int, depth: int) -> None:
+    deep: Any = number
+    for _ in range(depth):
         deep = [deep]
-    assert _misfit(record(a={}), {"a": deep})
+    assert _misfit(record(a={}), {"a": deep}) == "is nested deeper than 254"
+
+
+@pytest.mark.parametrize("number", [1, 2**70])
+def test_value_that_is_nested_as_deep_as_can_be_shown_is_written(number: int) -> None:
+    deep: Any = number
+    for _ in range(253):
+        deep = [deep]
+    written = codec(record(a={})).encode({"a": deep})
+    assert written == b'{"a":' + b"[" * 253 + str(number).encode() + b"]" * 253 + b"}"

@@ -1,4 +1,4 @@
-"""What is installed is what was looked at: exact versions with hashes, without known holes, and with few rights."""
+"""What is installed has known hashes and no known holes, and runs with few rights."""
 
 import json
 import os

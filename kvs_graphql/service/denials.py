@@ -1,6 +1,6 @@
 """What principals ask for of a table and may not do: counted, and logged at a bounded rate.
 
-No key is told: the log is for others than those who may read the table.
+No key is logged: those who read the log may have no right to read the table.
 """
 
 import time

@@ -10,7 +10,7 @@ from kvs_graphql.executor import Executor
 _SCHEMAS_MAX = 32
 """Kept at once; another one takes tens of milliseconds to build."""
 _GRANTS_MAX = 1_024
-"""Of so many it is remembered what they let see: with many tables, that takes longer than a read."""
+"""What so many sets of grants let see is remembered: with many tables, finding it out takes longer than a read."""
 
 
 class Schemas:

@@ -47,7 +47,7 @@ def load(name: str, url: str) -> None:
 
 
 def test_every_setting_of_an_address_is_among_these() -> None:
-    """Whoever adds one says here how it is refused."""
+    """A new one has to be listed here, with how it is refused."""
     table = (Path(__file__).parent.parent.parent / "README.md").read_text()
     named = {part for part in table.split("`") if part.startswith("KVS_") and part.endswith(("URL", "ISSUER"))}
     known = {"KVS_" + name.replace(".", "__").upper() for name in URLS}

@@ -45,7 +45,7 @@ func (v *SetResponse) GetSet() *SetSetWrite { return v.Set }
 //
 // A write that Kafka has, on all in-sync replicas.
 type SetSetWrite struct {
-	// The entry as written, null after `delete`. It may be older than an update delivered meanwhile. Its `history` waits until the service has read the record.
+	// The entry as written, null after a delete, and without the right to read it. It may be older than an update delivered meanwhile. Its `history` waits until the service has read the record.
 	Entry *SetSetWriteEntry `json:"entry"`
 }
 

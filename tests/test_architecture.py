@@ -42,7 +42,9 @@ DOORS: dict[str, set[str]] = {
     "cursor_validation": {"feed", "records", "cursor"},
     "watch": {"store", "feed", "cursor_validation", "turns", "records", "cursor", "errors"},
     "kafka": {"backoff", "credentials", "oauth", "store", "feed", "state", "records", "cursor", "errors", "metrics"},
-    "service": {"store", "feed", "cursor_validation", "watch", "state", "access", "records", "cursor", "errors"},
+    "service": {
+        *("access", "cursor", "cursor_validation", "errors", "feed", "records", "state", "store", "throttle", "watch"),
+    },
     "formats": {"errors", "exact_json"},
     "registry": {"backoff", "formats", "oauth", "outgoing"},
     "tables": {

@@ -1,4 +1,4 @@
-"""What is installed has known hashes and no known holes, and runs with few rights."""
+"""Packages are installed by their hashes, have no known holes, and run with few rights."""
 
 import json
 import os

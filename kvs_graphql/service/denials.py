@@ -10,6 +10,7 @@ import structlog
 
 from kvs_graphql.access import Access, Verb, within
 from kvs_graphql.records import Interest
+from kvs_graphql.throttle import Throttle
 
 log = structlog.get_logger(__name__)
 
@@ -21,9 +22,8 @@ class Denials:
 
     def __init__(self, table: str, clock: Callable[[], float] = time.monotonic) -> None:
         self._table = {"table": table} if table else {}
-        self._clock = clock
+        self._log = Throttle(_LOG_SECONDS, clock)
         self._listener: Callable[[Verb], None] = lambda _: None
-        self._next_log = float("-inf")
         self._unlogged = 0
 
     def listen(self, listener: Callable[[Verb], None]) -> None:
@@ -33,11 +33,9 @@ class Denials:
     def add(self, access: Access, verb: Verb) -> None:
         """Count that a principal may not do that."""
         self._listener(verb)
-        now = self._clock()
-        if now < self._next_log:
+        if not self._log.allow():
             self._unlogged += 1
             return
-        self._next_log = now + _LOG_SECONDS
         log.info("denied", principal=access.principal, verb=verb.value, **self._table, not_logged=self._unlogged)
         self._unlogged = 0
 

@@ -72,15 +72,13 @@ async def served(embedded_broker: EmbeddedBroker, tmp_path_factory: pytest.TempP
         ],
     }
     tables = {name: {"topic": topic, "writes": True} for name in ("orders", "customers")}
-    async with serving_tables(servers, tables, tmp_path_factory.mktemp("denials"), **settings) as served:
-        for name in tables:
-            await served.state(State.LIVE, name)
-        yield served
-
-
-@pytest.fixture(autouse=True)
-def _every_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(denials_module, "_LOG_SECONDS", 0.0)
+    with pytest.MonkeyPatch.context() as patched:
+        # Every denial has a line.
+        patched.setattr(denials_module, "_LOG_SECONDS", 0.0)
+        async with serving_tables(servers, tables, tmp_path_factory.mktemp("denials"), **settings) as served:
+            for name in tables:
+                await served.state(State.LIVE, name)
+            yield served
 
 
 async def counts(served: Served) -> dict[tuple[str, str], float]:

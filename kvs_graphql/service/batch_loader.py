@@ -32,13 +32,18 @@ class BatchLoader(Generic[A, R]):
         self._batch_cost_max = batch_cost_max
         self._waiting: deque[tuple[A, asyncio.Future[R]]] = deque()
         self._task: asyncio.Task[None] | None = None
+        # To look it up is a system call in Python 3.11, and can cost a read several per cent.
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     def load(self, asked: A) -> asyncio.Future[R]:
         """A future of the answer to `asked`, or of the exception given for it or raised by `answer`."""
-        future: asyncio.Future[R] = asyncio.get_running_loop().create_future()
+        loop = self._loop
+        if loop is None:
+            loop = self._loop = asyncio.get_running_loop()
+        future: asyncio.Future[R] = loop.create_future()
         self._waiting.append((asked, future))
         if self._task is None:
-            self._task = asyncio.create_task(self._run())
+            self._task = loop.create_task(self._run())
         return future
 
     async def _run(self) -> None:

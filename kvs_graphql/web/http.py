@@ -86,7 +86,8 @@ class GraphQLOverHttp:
             if self._asks and isinstance(prepared, Refusal):
                 self._connections.hidden_fields.count(scope[ACCESS], prepared)
             media_type = _media_type(prepared, headers.accept, scope["method"])
-            if media_type in _FRAMINGS:
+            # A dict would compute the hash of an enum's member in Python.
+            if media_type is MediaType.EVENT_STREAM or media_type is MediaType.MULTIPART:
                 await self._send_stream(media_type, prepared, variables, headers, scope, receive, send)
                 return
             answer: Executed | Refusal

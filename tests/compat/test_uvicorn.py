@@ -242,6 +242,12 @@ async def test_uvicorns_responses_have_the_names_in_use(observed: type[ObservedH
     assert missing == [], f"uvicorn's RequestResponseCycle lacks names: {MEND}"
 
 
+def test_uvicorn_makes_responses_where_another_class_can_be_given() -> None:
+    begin = HttpToolsProtocol.on_headers_complete
+    found = RequestResponseCycle.__name__ in begin.__code__.co_names and begin.__closure__ is None
+    assert found, f"uvicorn's `on_headers_complete` no longer makes a RequestResponseCycle by its global name: {MEND}"
+
+
 async def test_progress_of_a_response_is_known(observed: type[ObservedHttp]) -> None:
     seen: list[tuple[bool, bool]] = []
 

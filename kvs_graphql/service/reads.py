@@ -4,7 +4,7 @@ A request of one field shares its snapshot with other requests. The fields of a 
 are waited for, and their queries run together. No snapshot is open while a request waits, for a client or for Kafka.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial, reduce
 from itertools import islice
@@ -82,13 +82,18 @@ class SharedReads:
     """A request reads no more before there is room for a large operation."""
 
 
+_Queries = Callable[[ReadBytes], tuple[Query[Any], ...]]
+
+
 @dataclass(frozen=True, slots=True)
 class _Asked:
     """What one field of the request asks for, at which cursor, and how long it waits for that."""
 
     keys: Sequence[bytes] | None
     """The entries of all fields are read together: one that several of them name is read once. None: no entries."""
-    queries: Callable[[ReadBytes], tuple[Query[Any], ...]]
+    queries: _Queries
+    same: Hashable
+    """Fields for which this is the same share the results of their queries."""
     wanted: Cursor | None
     seconds_max: float
 
@@ -139,7 +144,7 @@ class Reads:
         Raises:
             LimitExceeded, BadCursor, BadInput, NotCaughtUp, Unavailable: As their classes say.
         """
-        found, *counts = await self._run(wait, partial(self._page, asked))
+        found, *counts = await self._run(wait, partial(self._page, asked), asked)
         records: Page = self._whole(found)
         self._usage.records += len(records.records)
         return replace(records, total_count=counts[0]) if counts else records
@@ -179,7 +184,7 @@ class Reads:
             Unavailable: The table cannot be read.
         """
         statuses = self._shared.statuses
-        found = await self._run(NO_WAIT, lambda _: statuses.queries())
+        found = await self._run(NO_WAIT, lambda _: statuses.queries(), TableStatus)
         assert self.cursor is not None
         return statuses.status(self.cursor, *found)
 
@@ -195,14 +200,18 @@ class Reads:
     async def _run(
         self,
         wait: Wait,
-        queries: Callable[[ReadBytes], tuple[Query[Any], ...]] = lambda _: (),
+        queries: _Queries = lambda _: (),
+        same: Hashable = None,
         *,
         keys: Sequence[bytes] | None = None,
     ) -> list[Any]:
-        """Run queries, and read the entries of keys, with those of the request's other fields."""
+        """Run queries, and read the entries of keys, with those of the request's other fields.
+
+        Fields that ask for the `same` share what is found.
+        """
         seconds_max = self._shared.limits.wait_seconds(wait.seconds_max)
         wanted = None if wait.at_least is None else self._shared.limits.cursor(wait.at_least, self._shared.table)
-        asked = _Asked(keys, queries, wanted, 0.0 if wanted is None else seconds_max)
+        asked = _Asked(keys, queries, same, wanted, 0.0 if wanted is None else seconds_max)
         if self._single_field:
             (answer,) = await self._answer([asked])
             if isinstance(answer, Exception):
@@ -218,12 +227,15 @@ class Reads:
         if wanted := [field.wanted for field in asked if field.wanted is not None]:
             foreign = await at_least.wait(wanted, max(field.seconds_max for field in asked))
         groups = [field.keys for field in asked if field.keys is not None]
+        distinct = {field.same: field.queries for field in asked}
         self.cursor, ((entries,), *found) = await self._read(
-            lambda within: [(get_groups(groups, within),), *(field.queries(within) for field in asked)]
+            lambda within: [(get_groups(groups, within),), *(queries(within) for queries in distinct.values())]
         )
+        found_by = dict(zip(distinct, found, strict=True))
         answers: list[list[Any] | Exception] = []
         of_fields = iter(entries)
-        for field, results in zip(asked, found, strict=True):
+        for field in asked:
+            results = list(found_by[field.same])
             if field.keys is not None:
                 results.append(next(of_fields))
             failure = None if field.wanted is None else at_least.failure(field.wanted, self.cursor, foreign)
@@ -297,7 +309,7 @@ class RestrictedReads(Reads):
         statuses, prefixes = self._shared.statuses, self._prefixes
         number = statuses.counted_recently(prefixes)
         counts = (count_prefixes(_NO_END, prefixes, ReadBytes(0)),) if number is None else ()
-        found = await self._run(NO_WAIT, lambda _: (*statuses.queries(), *counts))
+        found = await self._run(NO_WAIT, lambda _: (*statuses.queries(), *counts), (TableStatus, len(counts)))
         if counts:
             number = found.pop()
             statuses.keep_count(prefixes, number)

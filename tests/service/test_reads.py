@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from itertools import cycle
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from kvs_graphql.client import connect
 from kvs_graphql.cursor import decode_cursor
 from kvs_graphql.demo.broker import EmbeddedBroker
 from kvs_graphql.records import Record
-from kvs_graphql.service import Usage
+from kvs_graphql.service import PageRequest, Usage
 from tests.applications import open_application
 from tests.serving import ServedTopic, serving_topic
 
@@ -97,6 +98,25 @@ async def test_record_that_several_fields_name_is_held_once(tmp_path: Path) -> N
     assert [record and record.key for record in one] == [b"2", b"1"]
     assert none == []
     assert both[2] is one[0]
+
+
+async def test_page_that_several_fields_ask_for_is_read_once(tmp_path: Path) -> None:
+    records = [Record(b"%d" % n, b"value", 0, n, None, None) for n in range(3)]
+    usage = Usage()
+    async with open_application(tmp_path, records) as application:
+        reads = application.table.served.reads(ANYONE, usage)
+        asked = PageRequest(first=2, counted=True)
+        one, same, other = await asyncio.gather(
+            reads.page(asked), reads.page(replace(asked)), reads.page(PageRequest(first=2, after=b"0"))
+        )
+    assert [[record.key for record in page.records] for page in (one, same, other)] == [
+        [b"0", b"1"],
+        [b"0", b"1"],
+        [b"1", b"2"],
+    ]
+    assert [page.total_count for page in (one, same, other)] == [3, 3, None]
+    assert all(record is again for record, again in zip(one.records, same.records, strict=True))
+    assert usage.size_bytes == sum(record.size_bytes for record in (*one.records, *other.records))
 
 
 async def test_answer_that_read_nothing_has_no_cursor(topic: ServedTopic) -> None:

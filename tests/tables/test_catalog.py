@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from structlog.testing import capture_logs
 
 from kvs_graphql.client import connect
 from kvs_graphql.cursor import decode_cursor
@@ -18,7 +17,7 @@ from kvs_graphql.settings import load_settings
 from kvs_graphql.state import State
 from tests.deadline import SECONDS_MAX
 from tests.readme import README
-from tests.serving import Served, serving, serving_tables, write
+from tests.serving import Served, serving_tables, write
 from tests.tables.served import put
 
 TABLES = ("orders", "orderItems")
@@ -173,21 +172,6 @@ async def test_service_is_ready_without_a_table_that_is_not_required(
         assert (readyz.status_code, readyz.json()["tables"]["others"]["ready"]) == (200, False)
 
 
-async def test_files_of_removed_tables_are_kept_and_named(
-    embedded_broker: EmbeddedBroker, topics: dict[str, str], tmp_path: Path
-) -> None:
-    tables = {table: {"topic": topic} for table, topic in topics.items()}
-    servers = embedded_broker.bootstrap_servers
-    async with serving_tables(servers, tables, tmp_path):
-        pass
-    with capture_logs() as logged:
-        async with serving_tables(servers, {"orders": tables["orders"]}, tmp_path):
-            pass
-    (line,) = [line for line in logged if "are kept" in line["event"]]
-    assert line["files"] == ["orderItems.db"]
-    assert sorted(path.name for path in (tmp_path / "tables").glob("*.db")) == ["orderItems.db", "orders.db"]
-
-
 def test_configuration_in_the_readme_is_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     block = re.findall(r"```toml\n(.*?)```", README.read_text(), re.DOTALL)[0]
     (tmp_path / "service.toml").write_text(block)
@@ -246,31 +230,6 @@ def test_wrong_configuration_file_is_one_line(
         load_settings()
     assert str(refused.value).startswith(reason)
     assert "\n" not in str(refused.value)
-
-
-async def test_database_of_a_single_topic_is_taken_over_as_a_named_table_without_reading_the_topic_anew(
-    embedded_broker: EmbeddedBroker, topics: dict[str, str], tmp_path: Path
-) -> None:
-    servers, topic = embedded_broker.bootstrap_servers, topics["orders"]
-    positions = await write(servers, topic, [(b"a", b"1"), (b"b", b"1"), (b"b", None), (b"a", b"2")])
-    async with serving(servers, topic, tmp_path) as served:
-        await served.state(State.LIVE)
-        await served.applied(positions)
-    (tmp_path / "tables").mkdir()
-    (tmp_path / "kvs.db").rename(tmp_path / "tables" / "orders.db")
-    positions = await write(servers, topic, [(b"c", b"3")])
-    async with serving_tables(servers, {"orders": {"topic": topic}}, tmp_path) as served:
-        async with asyncio.timeout(SECONDS_MAX):
-            await served.state(State.LIVE, "orders")
-        await served.applied(positions, "orders")
-        document = "{ ordersEntries(first: 5) { edges { node { key history { value } } } } }"
-        answer = await served.query(document)
-        assert [edge["node"] for edge in answer["data"]["ordersEntries"]["edges"]] == [
-            {"key": "a", "history": [{"value": "1"}, {"value": "2"}]},
-            {"key": "c", "history": [{"value": "3"}]},
-        ]
-        assert decode_cursor(answer["extensions"]["cursor"], "orders").positions == positions
-        assert 'kvs_records_applied_total{table="orders"} 1.0' in (await served.http.get("/metrics")).text
 
 
 async def test_directory_that_is_a_link_is_refused(tmp_path: Path) -> None:

@@ -202,6 +202,27 @@ async def open_database(
         await asyncio.to_thread(_leave_clean_shutdown_marker, path)
 
 
+def look_into(path: Path, work: Work[T]) -> T | None:
+    """Run `work`, which only reads, on a file that others may have open; None if there is none. Blocks.
+
+    Raises:
+        Damaged: The file is not a database.
+        DatabaseError: It cannot be opened, or is a link.
+    """
+    _refuse_links(path)
+    if not path.exists():
+        return None
+    # Without its log, nobody has the file open, and SQLite would make one.
+    mode = "ro" if _beside(path, "-wal").exists() else "ro&immutable=1"
+    try:
+        with closing(sqlite3.connect(_uri(path, mode), uri=True, isolation_level=None)) as connection:
+            return work(connection)
+    except sqlite3.OperationalError as error:
+        raise DatabaseError(f"{path} cannot be opened: {_described(error)}.") from error
+    except sqlite3.DatabaseError as error:
+        raise Damaged(f"{path} is damaged: {error}.") from error
+
+
 def remove_database(path: Path) -> None:
     """Remove a database that nobody has open, with the files that belong to it, as far as the system allows."""
     for suffix in ("", "-wal", "-shm", ".lock", ".clean"):

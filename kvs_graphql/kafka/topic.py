@@ -58,6 +58,8 @@ class TopicConfiguration:
     timestamps_ahead_ms_max: int | None = None
     """How far a record's timestamp may be ahead of the broker's clock as it is written."""
     unknown_because: str = ""
+    retention_ms: int | None = None
+    """How long records are kept, whatever their keys; None if their age does not matter, or it is unknown."""
 
 
 class Topic:
@@ -156,7 +158,14 @@ def configuration_in(resource: Sequence[Any], name: str) -> TopicConfiguration:
         delete_retention_ms=None if retention is None else int(retention),
         timestamps_ahead_ms_max=_timestamps_ahead_ms_max(values),
         unknown_because="the broker does not show it" if None in (policy, retention) else "",
+        retention_ms=_retention_ms(policy, values.get("retention.ms")),
     )
+
+
+def _retention_ms(policy: str | None, retention: str | None) -> int | None:
+    if policy is None or "delete" not in policy or retention in (None, "-1"):
+        return None
+    return int(retention)
 
 
 def _timestamps_ahead_ms_max(values: Mapping[str, str]) -> int | None:

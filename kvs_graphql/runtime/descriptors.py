@@ -33,12 +33,6 @@ def raise_limit(settings: Settings) -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
 
 
-def check_descriptors(settings: Settings) -> None:
-    """Raises: BadSetting: There would not be enough descriptors for a service with these settings."""
-    raise_limit(settings)
-    connections_max(settings)
-
-
 def connections_max(settings: Settings) -> int:
     """Return how many connections clients may open.
 

@@ -18,6 +18,8 @@ from kvs_graphql.errors import OperatorError
 from kvs_graphql.formats import TableFormats
 from kvs_graphql.metrics import Metrics
 from kvs_graphql.runtime.access import authenticator_for, check_exposure
+from kvs_graphql.runtime.descriptors import connections_max, raise_limit
+from kvs_graphql.runtime.documents import document_policy
 from kvs_graphql.runtime.graphs import Graphs
 from kvs_graphql.runtime.loop_delay import measure_loop_delay
 from kvs_graphql.runtime.rooms import build_server
@@ -115,6 +117,15 @@ class Running:
         await self._ended.wait()
         if self.failure is not None:
             raise self.failure
+
+
+def check_settings(settings: Settings) -> None:
+    """Raises: BadSetting: `running` would refuse these settings, whatever the tables are."""
+    check_exposure(settings)
+    authenticator_for(settings)
+    document_policy(settings)
+    raise_limit(settings)
+    connections_max(settings)
 
 
 @asynccontextmanager

@@ -23,7 +23,7 @@ from kvs_graphql.store.queries import (
 from kvs_graphql.store.scans import Changes, LogPage, changes_after, keys_by_partition, log_order
 from kvs_graphql.store.schema_ids import SCHEMA_IDS_MAX, SchemaIds
 from kvs_graphql.store.schemas import KeptSchemas, Served
-from kvs_graphql.store.store import Snapshot, Source, Store, open_store
+from kvs_graphql.store.store import Snapshot, Source, Store, open_store, topic_in
 from kvs_graphql.store.writer import WindowLimits
 
 __all__ = [
@@ -59,4 +59,5 @@ __all__ = [
     "pages",
     "partitions_of",
     "sizes",
+    "topic_in",
 ]

@@ -89,16 +89,21 @@ def prepare(connection: sqlite3.Connection) -> None:
     Raises:
         DatabaseError: A newer version of this service wrote the file.
     """
-    (version,) = connection.execute("PRAGMA user_version").fetchone()
-    if version > len(MIGRATIONS):
-        raise DatabaseError(
-            f"The database has schema version {version}, but this program knows only {len(MIGRATIONS)}: "
-            "run the newer kvs-graphql, or move the file away to rebuild the table from Kafka."
-        )
+    version = _version_of(connection)
     for migration in MIGRATIONS[version:]:
         for statement in _statements(migration):
             connection.execute(statement)
     connection.execute(f"PRAGMA user_version={len(MIGRATIONS)}")
+
+
+def topic_of(connection: sqlite3.Connection) -> str | None:
+    """Return the topic of the table in a file, which may be of an older version; None before it is begun.
+
+    Raises:
+        DatabaseError: A newer version of this service wrote the file.
+    """
+    found = connection.execute("SELECT topic FROM source").fetchone() if _version_of(connection) else None
+    return None if found is None else str(found[0])
 
 
 def is_indexed(connection: sqlite3.Connection) -> bool:
@@ -120,6 +125,16 @@ def build_indexes(connection: sqlite3.Connection) -> None:
     """Build the indexes, at the end of the first read of the topic."""
     for statement in _statements(INDEXES):
         connection.execute(statement)
+
+
+def _version_of(connection: sqlite3.Connection) -> int:
+    version = int(connection.execute("PRAGMA user_version").fetchone()[0])
+    if version > len(MIGRATIONS):
+        raise DatabaseError(
+            f"The database has schema version {version}, but this program knows only {len(MIGRATIONS)}: "
+            "run the newer kvs-graphql, or move the file away to rebuild the table from Kafka."
+        )
+    return version
 
 
 def _statements(script: str) -> list[str]:

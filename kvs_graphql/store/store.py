@@ -13,7 +13,7 @@ from typing import Any
 import structlog
 
 from kvs_graphql.cursor import NO_TOPIC_ID, Cursor
-from kvs_graphql.database import CacheLimits, Database, open_database, remove_database
+from kvs_graphql.database import CacheLimits, Database, look_into, open_database, remove_database
 from kvs_graphql.errors import Damaged, DatabaseError, Unwritable
 from kvs_graphql.records import Batch, Commit, Epochs, Positions
 from kvs_graphql.store import schema, schemas, writer
@@ -268,6 +268,16 @@ async def open_store(
         await store.reload()
         await store.remove_shadow()
         yield store
+
+
+def topic_in(path: Path) -> str | None:
+    """Return the topic of the table at `path`, which a service may be using; None if there is no table. Blocks.
+
+    Raises:
+        Damaged: The file is not a database.
+        DatabaseError: A newer version wrote the file, or it cannot be opened, or is a link.
+    """
+    return look_into(path, schema.topic_of)
 
 
 def _move_aside(path: Path) -> Path:

@@ -6,16 +6,22 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from kvs_graphql.errors import Damaged, DatabaseError
 from kvs_graphql.formats import SchemaText, cannot_read
 from kvs_graphql.kafka.inspection import NotFound, TopicFacts, Unusable, inspect_topic
+from kvs_graphql.kafka.topic import TopicConfiguration
 from kvs_graphql.registry import Follower, SchemaRegistry
 from kvs_graphql.settings import FormatSettings, Settings, TableSettings
+from kvs_graphql.store import topic_in
+from kvs_graphql.tables.directory import refuse_link
 from kvs_graphql.tables.formats import open_registry_of
 from kvs_graphql.tables.schemas import cannot_read_as
 from kvs_graphql.tables.servers import connection_of
 
 # The clients of hundreds of topics at once would keep each other from their answers in time.
 _INSPECTED_AT_ONCE = 8
+_OUTAGE_MS = 60_000
+"""An outage that should not make a table be rebuilt."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +51,7 @@ async def check_tables(settings: Settings) -> list[Finding]:
     return [
         finding
         for (name, table), topic, others in zip(tables.items(), found, schemas, strict=True)
-        for finding in (*_of_topic(name, table, topic), *others, *_of_file(name, settings.database_of(name)))
+        for finding in (*_of_topic(name, table, topic), *others, *_of_file(name, table, settings.database_of(name)))
     ]
 
 
@@ -59,15 +65,38 @@ def _of_topic(name: str, table: TableSettings, topic: TopicFacts | NotFound | Un
         case TopicFacts(partitions, offsets, configuration, may_write):
             size = f"{partitions} partition{'' if partitions == 1 else 's'}, {offsets:,} offsets"
             yield Finding(name, False, f"topic {table.topic!r} can be read: {size}")
-            if configuration.compacted is False:
-                text = f"topic {table.topic!r} is not compacted: keys stay in the table after Kafka drops their records"
-                yield Finding(name, False, text, "set cleanup.policy=compact")
-            if configuration.unknown_because:
-                text = f"its configuration is unknown: {configuration.unknown_because}"
-                yield Finding(name, False, text, "give the right, or the table is rebuilt after an outage")
+            yield from _of_configuration(name, table.topic, configuration)
             if table.writes and may_write is False:
                 text = f"topic {table.topic!r} cannot be written: the user lacks the right WRITE"
                 yield Finding(name, table.required, text, "give the right, or turn writes off")
+
+
+def _of_configuration(name: str, topic: str, found: TopicConfiguration) -> Iterator[Finding]:
+    """How long Kafka keeps records and tombstones."""
+    if found.unknown_because:
+        text = f"its configuration is unknown: {found.unknown_because}"
+        yield Finding(name, False, text, "give the right, or the table is rebuilt after an outage")
+    age = "" if found.retention_ms is None else f" after {_span(found.retention_ms)}"
+    if found.compacted is False:
+        text = f"topic {topic!r} is not compacted: keys stay in the table when Kafka drops their records{age}"
+        yield Finding(name, False, text, "set cleanup.policy=compact")
+        return
+    if found.compacted and age:
+        text = f"topic {topic!r} is compacted, but Kafka also drops records{age}: their keys stay in the table"
+        yield Finding(name, False, text, "set cleanup.policy=compact")
+    if found.compacted and found.delete_retention_ms is not None:
+        text = f"topic {topic!r} is compacted, and keeps tombstones for {_span(found.delete_retention_ms)}"
+        remedy = "" if found.delete_retention_ms >= _OUTAGE_MS else "raise delete.retention.ms"
+        yield Finding(name, False, f"{text}: after a longer outage, the table is rebuilt", remedy)
+
+
+def _span(milliseconds: int) -> str:
+    """A time in its largest unit that needs no fraction."""
+    for unit, size in (("day", 86_400_000), ("hour", 3_600_000), ("minute", 60_000), ("second", 1_000)):
+        count, rest = divmod(milliseconds, size)
+        if count and not rest:
+            return f"{count:,} {unit}{'' if count == 1 else 's'}"
+    return f"{milliseconds:,} ms"
 
 
 async def _of_schemas(name: str, table: TableSettings, registry: SchemaRegistry | None) -> list[Finding]:
@@ -118,7 +147,25 @@ async def _of_subject(
     return found
 
 
-def _of_file(name: str, path: Path) -> Iterator[Finding]:
-    directory = next(parent for parent in path.absolute().parents if parent.exists())
-    if not os.access(directory, os.W_OK | os.X_OK):
+def _of_file(name: str, table: TableSettings, path: Path) -> Iterator[Finding]:
+    """Whether the table's file can be made, or is of this topic. A service may be using it: its lock is not tried."""
+    # The directory of named tables is made at the start, but none above it.
+    made = bool(name) and not path.parent.exists()
+    directory = path.absolute().parents[made]
+    try:
+        if name:
+            refuse_link(path.parent)
+        topic = topic_in(path)
+    except Damaged as error:
+        yield Finding(name, False, str(error), "nothing: the file is moved aside, and the topic read anew")
+        topic = None
+    except DatabaseError as error:
+        yield Finding(name, True, str(error), "mend it; the start is refused")
+        return
+    if not directory.is_dir():
+        yield Finding(name, True, f"{path}: there is no directory {directory}", "create it, or set KVS_DATABASE")
+    elif not os.access(directory, os.W_OK | os.X_OK):
         yield Finding(name, True, f"{path}: {directory} cannot be written", "set KVS_DATABASE, or give the right")
+    if topic not in (None, table.topic):
+        remedy = "set another KVS_DATABASE, or move this file away"
+        yield Finding(name, table.required, f"{path} holds topic {topic!r}", remedy)

@@ -19,8 +19,7 @@ def prepare_directory(files: Collection[Path]) -> None:
         DatabaseError: It cannot be made, or is a link.
     """
     for directory in {file.parent for file in files}:
-        if directory.is_symlink():
-            raise DatabaseError(f"{directory} is a symbolic link: set KVS_DATABASE to the directory itself.")
+        refuse_link(directory)
         try:
             directory.mkdir(_MODE, exist_ok=True)
             others = sorted(file.name for file in directory.glob("*.db") if file not in files)
@@ -28,3 +27,9 @@ def prepare_directory(files: Collection[Path]) -> None:
             raise DatabaseError(f"{directory} cannot hold the tables: {error.strerror}.") from error
         if others:
             log.warning("files of tables that are not served are kept", directory=str(directory), files=others)
+
+
+def refuse_link(directory: Path) -> None:
+    """Raises: DatabaseError: The directory is a link: services that use different names could write the same files."""
+    if directory.is_symlink():
+        raise DatabaseError(f"{directory} is a symbolic link: set KVS_DATABASE to the directory itself.")

@@ -98,14 +98,23 @@ def _row_of(value: bytes) -> bytes:
     return json_envelope(value).after or b"null"
 
 
-async def formats_of(settings: Settings) -> dict[str, TableFormats]:
+async def formats_of(settings: Settings, *, only_usable: bool = False) -> dict[str, TableFormats]:
     """The formats of all tables, by name, with the schemas in files and those that the registry has now.
+
+    With `only_usable`, tables with a schema that cannot be used are left out.
 
     Raises:
         BadSetting: A schema cannot be used, or the registry does not give it.
     """
+    found = {}
     async with open_registry_of(settings) as registry:
-        return {name: await _formats(name, own, registry) for name, own in settings.catalog.items()}
+        for name, own in settings.catalog.items():
+            try:
+                found[name] = await _formats(name, own, registry)
+            except BadSetting:
+                if not only_usable:
+                    raise
+    return found
 
 
 async def _formats(name: str, own: TableSettings, registry: SchemaRegistry | None) -> TableFormats:

@@ -170,6 +170,8 @@ async def test_service_is_ready_without_a_table_that_is_not_required(
         await served.state(State.LIVE, "orders")
         readyz = await served.http.get("/readyz")
         assert (readyz.status_code, readyz.json()["tables"]["others"]["ready"]) == (200, False)
+        found = (await served.data("{ status { ready state tables { ready } } }"))["status"]
+        assert found == {"ready": True, "state": "WAITING_FOR_TOPIC", "tables": [{"ready": True}, {"ready": False}]}
 
 
 def test_configuration_in_the_readme_is_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

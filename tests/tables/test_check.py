@@ -1,0 +1,146 @@
+"""What `check` finds of tables that would keep the service from its start, or from being ready."""
+
+import asyncio
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+
+from kvs_graphql.demo.broker import EmbeddedBroker
+from kvs_graphql.errors import OperatorError
+from kvs_graphql.settings import load_settings
+from kvs_graphql.state import State
+from kvs_graphql.tables import Finding, check_tables
+from tests.cli.test_read import ended
+from tests.deadline import SECONDS_MAX
+from tests.kafka.broker import KafkaBroker
+from tests.serving import serving_tables
+from tests.tables.test_configuration import configured
+
+LINE: dict[str, Any] = {"type": "record", "name": "Line", "fields": [{"name": "n", "type": "int"}]}
+
+
+async def found(broker: str, tables: dict[str, str], database: Path) -> dict[str, list[Finding]]:
+    """What is found about tables of these topics, by their names."""
+    catalog = {name: {"topic": topic} for name, topic in tables.items()}
+    findings = await check_tables(load_settings(bootstrap_servers=broker, tables=catalog, database=database))
+    return {name: [one for one in findings if one.table == name] for name in tables}
+
+
+async def until_stopped(broker: str, tables: dict[str, str], directory: Path) -> None:
+    """Start a service of these tables; return once it cannot go on. Raises: OperatorError: Why it cannot."""
+    catalog = {name: {"topic": topic} for name, topic in tables.items()}
+    async with serving_tables(broker, catalog, directory) as served, asyncio.timeout(SECONDS_MAX):
+        await served.run.wait()
+
+
+async def test_each_file_that_the_start_would_refuse_is_a_problem(
+    embedded_broker: EmbeddedBroker, embedded_topic: str, tmp_path: Path
+) -> None:
+    servers, faults = embedded_broker.bootstrap_servers, ("link", "newer", "foreign")
+    async with serving_tables(servers, {"sound": {"topic": embedded_topic}}, tmp_path) as served:
+        await served.state(State.LIVE, "sound")
+        # Also while a service has the file open.
+        sound = (await found(servers, {"sound": embedded_topic}, tmp_path / "tables"))["sound"]
+        assert [one.is_problem for one in sound] == [False] * len(sound)
+    directory = tmp_path / "tables"
+    (directory / "link.db").symlink_to(directory / "sound.db")
+    for name in ("newer", "foreign"):
+        (directory / f"{name}.db").write_bytes((directory / "sound.db").read_bytes())
+    with closing(sqlite3.connect(directory / "newer.db")) as newer:
+        newer.execute("PRAGMA user_version = 99")
+    (directory / "damaged.db").write_bytes(b"no database" * 1_000)
+    before = {path.name: path.read_bytes() for path in directory.iterdir()}
+    topics = dict.fromkeys(("sound", "damaged", "link", "newer"), embedded_topic)
+    other = f"{embedded_topic}-other"
+    embedded_broker.create_topic(other)
+    checked = await found(servers, {**topics, "foreign": other}, directory)
+    assert {path.name: path.read_bytes() for path in directory.iterdir()} == before
+    wrong = {name: [one.text for one in findings if one.is_problem] for name, findings in checked.items()}
+    assert {name: len(texts) for name, texts in wrong.items()} == {"sound": 0, "damaged": 0} | dict.fromkeys(faults, 1)
+    assert "is a symbolic link" in wrong["link"][0]
+    assert "schema version 99" in wrong["newer"][0]
+    assert wrong["foreign"] == [f"{directory}/foreign.db holds topic {embedded_topic!r}"]
+    assert any("is damaged" in one.text and "moved aside" in one.remedy for one in checked["damaged"])
+    # The start refuses these files, and only these.
+    for name in faults:
+        with pytest.raises(OperatorError):
+            await until_stopped(servers, {name: other if name == "foreign" else embedded_topic}, tmp_path)
+
+
+@pytest.mark.parametrize("table", ["", "orders"])
+async def test_directory_that_the_start_would_not_make_is_a_problem(
+    embedded_broker: EmbeddedBroker, embedded_topic: str, table: str, tmp_path: Path
+) -> None:
+    settings: dict[str, Any] = {"tables": {table: {"topic": embedded_topic}}} if table else {"topic": embedded_topic}
+    servers = embedded_broker.bootstrap_servers
+    for path, is_problem in ((tmp_path / "kvs", False), (tmp_path / "missing" / "directory" / "kvs", True)):
+        findings = await check_tables(load_settings(bootstrap_servers=servers, database=path, **settings))
+        assert [one.text for one in findings if one.is_problem] == (
+            [f"{path / 'orders.db' if table else path}: there is no directory {path.parent}"] if is_problem else []
+        )
+
+
+async def test_directory_that_is_a_link_is_a_problem(
+    embedded_broker: EmbeddedBroker, embedded_topic: str, tmp_path: Path
+) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "tables").symlink_to(tmp_path / "elsewhere")
+    checked = await found(embedded_broker.bootstrap_servers, {"orders": embedded_topic}, tmp_path / "tables")
+    (problem,) = [one.text for one in checked["orders"] if one.is_problem]
+    assert problem == f"{tmp_path}/tables is a symbolic link: set KVS_DATABASE to the directory itself."
+
+
+async def test_types_of_one_name_and_an_open_address_are_found_as_the_start_would(
+    embedded_broker: EmbeddedBroker, embedded_topic: str, tmp_path: Path
+) -> None:
+    for name, kind in (("orders", LINE), ("ordersLine", "int")):
+        record = {"type": "record", "name": "Any", "fields": [{"name": "line", "type": kind}]}
+        (tmp_path / f"{name}.avsc").write_bytes(orjson.dumps(record))
+    tables = {
+        name: f'topic = "{embedded_topic}"\nvalue = "avro"\nschema = "{tmp_path}/{name}.avsc"'
+        for name in ("orders", "ordersLine")
+    }
+    file = configured(tmp_path, embedded_broker.bootstrap_servers, **tables)
+    checked = await ended("check", KVS_CONFIG=str(file))
+    assert checked.code == 1
+    (line,) = [line for line in checked.output.splitlines() if "problem" in line]
+    assert "the type OrdersLine of table 'ordersLine' is also one of table 'orders'" in line
+    assert line.rstrip().endswith("give a table another name")
+    exposed = await ended("check", "--host", "192.0.2.1", KVS_CONFIG=str(file))
+    assert (exposed.code, exposed.output) == (2, "")
+    assert exposed.errors.startswith("kvs-graphql: KVS_HOST=192.0.2.1: others could read everything.")
+
+
+@pytest.mark.kafka
+async def test_check_on_kafka_tells_how_long_records_and_tombstones_are_kept(
+    kafka_broker: KafkaBroker, topic: str, tmp_path: Path
+) -> None:
+    policies = {
+        "compacted": {"cleanup_policy": "compact"},
+        "brief": {"cleanup_policy": "compact", "delete_retention_ms": "1500"},
+        "both": {"cleanup_policy": "compact,delete", "retention_ms": "7200000"},
+        "dropped": {"cleanup_policy": "delete", "retention_ms": "259200000"},
+    }
+    topics = {name: f"{topic}-{name}" for name in policies}
+    for name, configuration in policies.items():
+        await asyncio.to_thread(kafka_broker.create_topic, topics[name], 1, **configuration)
+    checked = await found(kafka_broker.bootstrap_servers, topics, tmp_path / "tables")
+    said = {name: [(one.text.partition("' ")[2], one.remedy) for one in checked[name][1:]] for name in topics}
+    rebuilt = "after a longer outage, the table is rebuilt"
+    compact = "set cleanup.policy=compact"
+    assert said == {
+        "compacted": [(f"is compacted, and keeps tombstones for 1 day: {rebuilt}", "")],
+        "brief": [(f"is compacted, and keeps tombstones for 1,500 ms: {rebuilt}", "raise delete.retention.ms")],
+        "both": [
+            ("is compacted, but Kafka also drops records after 2 hours: their keys stay in the table", compact),
+            (f"is compacted, and keeps tombstones for 1 day: {rebuilt}", ""),
+        ],
+        "dropped": [
+            ("is not compacted: keys stay in the table when Kafka drops their records after 3 days", compact),
+        ],
+    }
+    assert not any(one.is_problem for findings in checked.values() for one in findings)

@@ -1,13 +1,14 @@
 """The commands about the configuration: `check`, `init` and `schema`."""
 
+from functools import partial
 from pathlib import Path
 
 from kvs_graphql.api import print_schema
 from kvs_graphql.cli.output import print_line, print_lines, print_table
 from kvs_graphql.errors import BadSetting
-from kvs_graphql.runtime import check_settings
+from kvs_graphql.runtime import check_graph, check_settings
 from kvs_graphql.settings import Settings
-from kvs_graphql.tables import Finding, catalog_for, check_tables, formats_of
+from kvs_graphql.tables import catalog_for, check_tables, formats_of
 
 
 async def check(settings: Settings) -> int:
@@ -19,7 +20,7 @@ async def check(settings: Settings) -> int:
         BadSetting: The start would be refused, whatever the tables are.
     """
     check_settings(settings)
-    findings = [*await check_tables(settings), *await _check_names(settings)]
+    findings = await check_tables(settings, partial(check_graph, settings))
     rows = [
         [one.table, ("problem", "bold red") if one.is_problem else "note" if one.remedy else "ok", one.text, one.remedy]
         for one in findings
@@ -28,28 +29,14 @@ async def check(settings: Settings) -> int:
     return int(any(one.is_problem for one in findings))
 
 
-async def _check_names(settings: Settings) -> list[Finding]:
-    """Whether types of two tables have one name. Schemas that cannot be used are found elsewhere."""
-    formats = await formats_of(settings, only_usable=True)
-    try:
-        print_schema(_writable(settings), formats)
-    except BadSetting as error:
-        what, _, remedy = str(error).removeprefix("tables: ").rpartition(": ")
-        return [Finding("", True, what, remedy)]
-    return []
-
-
 async def print_graph(settings: Settings) -> None:
     """Print the GraphQL schema of the tables.
 
     Raises:
         BadSetting: The schema of a table cannot be used, or the registry does not give it.
     """
-    print_lines(print_schema(_writable(settings), await formats_of(settings)))
-
-
-def _writable(settings: Settings) -> dict[str, bool]:
-    return {name: table.writes or name == "" for name, table in settings.catalog.items()}
+    writable = {name: table.writes or name == "" for name, table in settings.catalog.items()}
+    print_lines(print_schema(writable, await formats_of(settings)))
 
 
 async def init(settings: Settings, path: Path) -> None:

@@ -16,7 +16,7 @@ from kvs_graphql.formats import TableFormats
 from kvs_graphql.metrics import Metrics
 from kvs_graphql.runtime.documents import document_policy
 from kvs_graphql.settings import Settings, from_settings
-from kvs_graphql.tables import Generations, Proposal
+from kvs_graphql.tables import Change, Generations, Proposal
 
 log = structlog.get_logger(__name__)
 
@@ -92,6 +92,28 @@ class Graphs:
         writable = {name: table.writes for name, table in settings.catalog.items()}
         limits = {"json_bytes_max": settings.json_bytes_max, "data_bytes_max": settings.data_bytes_max}
         return build_schema(writable, formats, visible=visible, **limits)
+
+
+async def check_graph(
+    settings: Settings, formats: Mapping[str, TableFormats], changes: Sequence[tuple[str, Change]]
+) -> Sequence[str | None]:
+    """Why each of these changes of a table's formats could not be served by a service that starts with `formats`.
+
+    None where it could.
+
+    Raises:
+        BadSetting: It could not start: types of two tables have the same name.
+    """
+    served, generations = dict(formats), Generations()
+
+    async def propose(table: str, change: Change) -> str | None:
+        return await generations.propose(table, change, lambda: served.update({table: change(served[table])}))
+
+    serving = asyncio.create_task(Graphs(settings, lambda: served, Metrics()).serve(generations))
+    try:
+        return await asyncio.gather(*(propose(*one) for one in changes))
+    finally:
+        serving.cancel()
 
 
 def _limits(settings: Settings) -> ExecutorLimits:

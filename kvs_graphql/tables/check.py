@@ -2,20 +2,21 @@
 
 import asyncio
 import os
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from kvs_graphql.errors import Damaged, DatabaseError
-from kvs_graphql.formats import SchemaText, cannot_read
+from kvs_graphql.errors import BadSetting, Damaged, DatabaseError
+from kvs_graphql.formats import BadSchema, SchemaText, TableFormats
 from kvs_graphql.kafka.inspection import NotFound, TopicFacts, Unusable, inspect_topic
 from kvs_graphql.kafka.topic import TopicConfiguration
 from kvs_graphql.registry import Follower, SchemaRegistry
-from kvs_graphql.settings import FormatSettings, Settings, TableSettings
+from kvs_graphql.settings import Settings, TableSettings
 from kvs_graphql.store import topic_in
 from kvs_graphql.tables.directory import refuse_link
-from kvs_graphql.tables.formats import open_registry_of
-from kvs_graphql.tables.schemas import cannot_read_as
+from kvs_graphql.tables.formats import format_of, formats_without_schema, open_registry_of, part_of
+from kvs_graphql.tables.generations import Change
+from kvs_graphql.tables.schemas import KEY, VALUE, Part, cannot_read_as
 from kvs_graphql.tables.servers import connection_of
 
 # The clients of hundreds of topics at once would keep each other from their answers in time.
@@ -23,20 +24,35 @@ _INSPECTED_AT_ONCE = 8
 _OUTAGE_MS = 60_000
 """An outage that should not make a table be rebuilt."""
 
+Refusals = Callable[[Mapping[str, TableFormats], Sequence[tuple[str, Change]]], Awaitable[Sequence[str | None]]]
+"""From the formats that a service starts with, and changes of those of one table each, to why each change cannot be
+served; None where it can. Raises BadSetting where the service could not start."""
+
 
 @dataclass(frozen=True, slots=True)
 class Finding:
     """One thing that was found about a table, and what to do about it."""
 
     table: str
-    """Its name; empty for the only table of a service without a catalog."""
+    """Its name; empty for the only table of a service without a catalog, and for what is of no table alone."""
     is_problem: bool
     """Whether the service would not be ready with it, or not do what its settings say."""
     text: str
     remedy: str = ""
 
 
-async def check_tables(settings: Settings) -> list[Finding]:
+@dataclass(slots=True)
+class _Schemas:
+    """What was found about the schemas of one table."""
+
+    findings: list[Finding]
+    at_start: TableFormats
+    """The formats that the table has without the registry."""
+    later: list[tuple[str, Change]]
+    """What the schemas of the registry change in them, each with what it is of."""
+
+
+async def check_tables(settings: Settings, refusals: Refusals) -> list[Finding]:
     """Look at the topic, the schemas and the file of each table, in the order of the catalog."""
     tables, connection = settings.catalog, connection_of(settings)
     turn = asyncio.Semaphore(_INSPECTED_AT_ONCE)
@@ -47,12 +63,19 @@ async def check_tables(settings: Settings) -> list[Finding]:
 
     found = await asyncio.gather(*(inspect(table.topic) for table in tables.values()))
     async with open_registry_of(settings) as registry:
-        schemas = await asyncio.gather(*(_of_schemas(*one, registry) for one in tables.items()))
-    return [
+        parts = await asyncio.gather(*(_of_schemas(*one, registry) for one in tables.items()))
+    schemas = dict(zip(tables, parts, strict=True))
+    of_all = await _of_graph(schemas, refusals)
+    of_each = [
         finding
-        for (name, table), topic, others in zip(tables.items(), found, schemas, strict=True)
-        for finding in (*_of_topic(name, table, topic), *others, *_of_file(name, table, settings.database_of(name)))
+        for (name, table), topic in zip(tables.items(), found, strict=True)
+        for finding in (
+            *_of_topic(name, table, topic),
+            *schemas[name].findings,
+            *_of_file(name, table, settings.database_of(name)),
+        )
     ]
+    return of_each + of_all
 
 
 def _of_topic(name: str, table: TableSettings, topic: TopicFacts | NotFound | Unusable) -> Iterator[Finding]:
@@ -99,52 +122,74 @@ def _span(milliseconds: int) -> str:
     return f"{milliseconds:,} ms"
 
 
-async def _of_schemas(name: str, table: TableSettings, registry: SchemaRegistry | None) -> list[Finding]:
-    found = list[Finding]()
-    for part, own in (("keys", table.key), ("values", table.value)):
-        if own.schema is not None:
-            found += [await asyncio.to_thread(_of_schema_file, name, part, own, own.schema)]
-        elif own.subject is not None and registry is not None:
-            found += await _of_subject(name, table, part, own, own.subject, registry)
+async def _of_schemas(name: str, table: TableSettings, registry: SchemaRegistry | None) -> _Schemas:
+    found = _Schemas([], formats_without_schema(table), [])
+    for part, shown in ((KEY, "keys"), (VALUE, "values")):
+        own = table.key if part == KEY else table.value
+        about = f"the schema of {shown}, {own.schema or f'subject {own.subject!r}'}"
+        try:
+            source = await asyncio.to_thread(part_of, name, table, part)
+        except BadSetting as error:
+            found.findings.append(Finding(name, True, f"{about}: {error}", "mend the file"))
+            continue
+        if source is not None and source.file is not None:
+            await _of_schema_file(name, part, source, source.file, about, found)
+        elif source is not None and registry is not None:
+            await _of_subject(name, table, part, source, registry, about, found)
     return found
 
 
-def _of_schema_file(name: str, part: str, own: FormatSettings, path: Path) -> Finding:
-    """Whether a file has a schema that can be used. Blocks."""
-    remedy = "mend the file"
+async def _of_graph(schemas: Mapping[str, _Schemas], refusals: Refusals) -> list[Finding]:
+    """Whether the types of all tables fit together; adds to the findings of each which of its versions do."""
+    later = [(name, about, change) for name, one in schemas.items() for about, change in one.later]
+    of_all = list[Finding]()
+    reasons: Sequence[str | None] = [None] * len(later)
     try:
-        schema = SchemaText(own.format, path.read_text())
-    except UnicodeDecodeError:
-        return Finding(name, True, f"the schema of {part}, {path}, is not UTF-8", remedy)
-    except OSError as error:
-        return Finding(name, True, f"the schema of {part}, {path}: {(error.strerror or 'unknown').lower()}", remedy)
-    reason = cannot_read(schema, schema, own.message or "")
-    if reason is not None:
-        return Finding(name, True, f"the schema of {part}, {path}: {reason}", remedy)
-    return Finding(name, False, f"the schema of {part}, {path}, can be used")
+        at_start = {name: one.at_start for name, one in schemas.items()}
+        reasons = await refusals(at_start, [(name, change) for name, _, change in later])
+    except BadSetting as error:
+        of_all = [Finding("", True, str(error))]
+    for (name, about, _), reason in zip(later, reasons, strict=True):
+        text = f"{about} is served" if reason is None else f"{about} cannot be served: {reason}"
+        schemas[name].findings.append(Finding(name, reason is not None, text))
+    return of_all
+
+
+async def _of_schema_file(name: str, part: str, source: Part, schema: SchemaText, about: str, found: _Schemas) -> None:
+    """Whether a file has a schema that can be used."""
+    try:
+        found.at_start = (await format_of(part, source, schema))(found.at_start)
+    except BadSchema as error:
+        found.findings.append(Finding(name, True, f"{about}: {error}", "mend the file"))
+    else:
+        found.findings.append(Finding(name, False, f"{about}, can be used"))
 
 
 async def _of_subject(
-    name: str, table: TableSettings, part: str, own: FormatSettings, subject: str, registry: SchemaRegistry
-) -> list[Finding]:
+    name: str, table: TableSettings, part: str, source: Part, registry: SchemaRegistry, about: str, found: _Schemas
+) -> None:
     """Which version of a subject would be served, and why others would not."""
-    able = cannot_read_as(own.format, own.message or "")
-    follower = Follower(registry, subject, able, pinned=own.version, report=lambda *_: None)
+    able = cannot_read_as(source.format, source.message, envelope=source.envelope)
+    follower = Follower(registry, source.subject, able, pinned=source.pinned, report=lambda *_: None)
     await follower.look()
-    state, about = follower.state, f"the schema of {part}, subject {subject!r}"
-    found = list[Finding]()
+    state, findings = follower.state, found.findings
     if state.served is not None:
-        found.append(Finding(name, False, f"{about}: version {state.served.number}, id {state.served.id}, is served"))
+        version = f"version {state.served.number}, id {state.served.id},"
+        try:
+            change = await format_of(part, source, state.served.schema)
+        except BadSchema as error:
+            findings.append(Finding(name, table.required, f"{about}: {version} cannot be served: {error}"))
+        else:
+            found.later.append((f"{about}: {version}", change))
     if state.problem is not None:
         remedy = "mend it, or set KVS_SCHEMA_REGISTRY__URL; the table waits for that"
-        found.append(Finding(name, table.required, f"{about}: {state.problem}", remedy))
+        findings.append(Finding(name, table.required, f"{about}: {state.problem}", remedy))
     for one in state.refused:
-        remedy = "" if own.version is not None else "register a version that reads the earlier ones, or pin one"
-        found.append(Finding(name, False, f"{about}: version {one.number} is not served: {one.reason}", remedy))
+        remedy = "" if source.pinned is not None else "register a version that reads the earlier ones, or pin one"
+        findings.append(Finding(name, False, f"{about}: version {one.number} is not served: {one.reason}", remedy))
     if state.unseen:
         text = f"{about}: the {state.unseen:,} oldest versions are not looked at"
-        found.append(Finding(name, False, text, "raise KVS_SCHEMA_REGISTRY__VERSIONS_MAX, or delete them"))
-    return found
+        findings.append(Finding(name, False, text, "raise KVS_SCHEMA_REGISTRY__VERSIONS_MAX, or delete them"))
 
 
 def _of_file(name: str, table: TableSettings, path: Path) -> Iterator[Finding]:

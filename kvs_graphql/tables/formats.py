@@ -26,7 +26,7 @@ from kvs_graphql.settings import FormatSettings, Settings, TableSettings
 from kvs_graphql.state import Lifecycle
 from kvs_graphql.store import SchemaIds, Store
 from kvs_graphql.tables.envelopes import AvroEnvelopes, JsonEnvelopes
-from kvs_graphql.tables.generations import Generations
+from kvs_graphql.tables.generations import Change, Generations
 from kvs_graphql.tables.limits import registry_limits, registry_of
 from kvs_graphql.tables.schemas import KEY, VALUE, Part, SchemaLimits, TableSchemas, cannot_read_as
 
@@ -66,7 +66,7 @@ async def open_schemas(
     Raises:
         BadSetting: A schema in a file cannot be used.
     """
-    parts, without_schema = _parts(name, own), _without_schema(own)
+    parts, without_schema = _parts(name, own), formats_without_schema(own)
     if not parts and without_schema == TableFormats():
         return None
     schemas = TableSchemas(
@@ -98,39 +98,38 @@ def _row_of(value: bytes) -> bytes:
     return json_envelope(value).after or b"null"
 
 
-async def formats_of(settings: Settings, *, only_usable: bool = False) -> dict[str, TableFormats]:
+async def formats_of(settings: Settings) -> dict[str, TableFormats]:
     """The formats of all tables, by name, with the schemas in files and those that the registry has now.
-
-    With `only_usable`, tables with a schema that cannot be used are left out.
 
     Raises:
         BadSetting: A schema cannot be used, or the registry does not give it.
     """
-    found = {}
     async with open_registry_of(settings) as registry:
-        for name, own in settings.catalog.items():
-            try:
-                found[name] = await _formats(name, own, registry)
-            except BadSetting:
-                if not only_usable:
-                    raise
-    return found
+        return {name: await _formats(name, own, registry) for name, own in settings.catalog.items()}
 
 
 async def _formats(name: str, own: TableSettings, registry: SchemaRegistry | None) -> TableFormats:
-    found = _without_schema(own)
+    found = formats_without_schema(own)
     for part, source in _parts(name, own).items():
         schema = await _newest(source, registry) if source.file is None else source.file
-        make = partial(load_codec, message=source.message, is_framed=source.file is None, envelope=source.envelope)
         try:
-            codec = await asyncio.to_thread(make, schema, source.root, source.reserved, FormatLimits())
+            change = await format_of(part, source, schema)
         except BadSchema as error:
             raise BadSetting(f"the schema of {source.root}: {error}") from None
-        if part == KEY:
-            found = replace(found, key=KeyFormat(codec, schema))
-        else:
-            found = replace(found, value=SchemaFormat(codec, schema))
+        found = change(found)
     return found
+
+
+async def format_of(name: str, source: Part, schema: SchemaText) -> Change:
+    """What gives a table the format of that schema, for its keys or its values.
+
+    Raises:
+        BadSchema: The schema cannot be used.
+    """
+    make = partial(load_codec, message=source.message, is_framed=source.file is None, envelope=source.envelope)
+    codec = await asyncio.to_thread(make, schema, source.root, source.reserved, FormatLimits())
+    made = KeyFormat(codec, schema) if name == KEY else SchemaFormat(codec, schema)
+    return partial(replace, **{name: made})
 
 
 async def _newest(part: Part, registry: SchemaRegistry | None) -> SchemaText:
@@ -146,15 +145,23 @@ async def _newest(part: Part, registry: SchemaRegistry | None) -> SchemaText:
 
 def _parts(name: str, own: TableSettings) -> dict[str, Part]:
     """Where a table's schemas come from. Raises: BadSetting: A file cannot be read."""
-    roots = {KEY: f"{_prefix(name)}Key", VALUE: _prefix(name) or "Value"}
-    reserved, formats = frozenset(_prefix(name) + kind for kind in _TYPES), {KEY: own.key, VALUE: own.value}
-    parts = {part: _part(one, roots[part], reserved) for part, one in formats.items() if one.has_schema}
-    if own.envelope is not None and VALUE in parts:
-        parts[VALUE] = replace(parts[VALUE], envelope=True)
-    return parts
+    return {part: source for part in (KEY, VALUE) if (source := part_of(name, own, part)) is not None}
 
 
-def _without_schema(own: TableSettings) -> TableFormats:
+def part_of(name: str, own: TableSettings, part: str) -> Part | None:
+    """Where the schema of a table's keys or values comes from; None where they have none.
+
+    Raises:
+        BadSetting: A file cannot be read.
+    """
+    one, root = (own.key, f"{_prefix(name)}Key") if part == KEY else (own.value, _prefix(name) or "Value")
+    if not one.has_schema:
+        return None
+    found = _part(one, root, frozenset(_prefix(name) + kind for kind in _TYPES))
+    return replace(found, envelope=True) if own.envelope is not None and part == VALUE else found
+
+
+def formats_without_schema(own: TableSettings) -> TableFormats:
     """Of a table's formats, those that are more than bytes without a schema."""
     key, value = (None if one.has_schema or one.format in _AS_TEXT else one.format for one in (own.key, own.value))
     return TableFormats(

@@ -3,6 +3,7 @@
 import asyncio
 import sqlite3
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,8 @@ import pytest
 
 from kvs_graphql.demo.broker import EmbeddedBroker
 from kvs_graphql.errors import OperatorError
-from kvs_graphql.settings import load_settings
+from kvs_graphql.runtime import check_graph
+from kvs_graphql.settings import Settings, load_settings
 from kvs_graphql.state import State
 from kvs_graphql.tables import Finding, check_tables
 from tests.cli.test_read import ended
@@ -23,10 +25,14 @@ from tests.tables.test_configuration import configured
 LINE: dict[str, Any] = {"type": "record", "name": "Line", "fields": [{"name": "n", "type": "int"}]}
 
 
+async def findings_of(settings: Settings) -> list[Finding]:
+    return await check_tables(settings, partial(check_graph, settings))
+
+
 async def found(broker: str, tables: dict[str, str], database: Path) -> dict[str, list[Finding]]:
     """What is found about tables of these topics, by their names."""
     catalog = {name: {"topic": topic} for name, topic in tables.items()}
-    findings = await check_tables(load_settings(bootstrap_servers=broker, tables=catalog, database=database))
+    findings = await findings_of(load_settings(bootstrap_servers=broker, tables=catalog, database=database))
     return {name: [one for one in findings if one.table == name] for name in tables}
 
 
@@ -78,7 +84,7 @@ async def test_directory_that_the_start_would_not_make_is_a_problem(
     settings: dict[str, Any] = {"tables": {table: {"topic": embedded_topic}}} if table else {"topic": embedded_topic}
     servers = embedded_broker.bootstrap_servers
     for path, is_problem in ((tmp_path / "kvs", False), (tmp_path / "missing" / "directory" / "kvs", True)):
-        findings = await check_tables(load_settings(bootstrap_servers=servers, database=path, **settings))
+        findings = await findings_of(load_settings(bootstrap_servers=servers, database=path, **settings))
         assert [one.text for one in findings if one.is_problem] == (
             [f"{path / 'orders.db' if table else path}: there is no directory {path.parent}"] if is_problem else []
         )

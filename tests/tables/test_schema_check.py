@@ -11,6 +11,8 @@ from tests.cli.test_read import Ended, ended
 from tests.registry.apicurio import Apicurio
 from tests.registry.front import answering, front_of
 from tests.registry.readers import record
+from tests.tables.test_colliding_names import LINE
+from tests.tables.test_colliding_names import record as order
 from tests.tables.test_configuration import configured
 
 
@@ -91,3 +93,47 @@ async def test_check_reads_schemas_in_files(checker: Checker, tmp_path: Path) ->
     assert re.search(rf"problem +the schema of values, {bad}: .+ mend the file", found.output)
     bad.write_bytes(b"\xff")
     assert "is not UTF-8" in (await checker.check(value="avro", schema=bad)).output
+
+
+async def test_check_refuses_names_that_collide_as_the_start_does(
+    embedded_broker: EmbeddedBroker, embedded_topic: str, tmp_path: Path
+) -> None:
+    with_lines, plain = tmp_path / "lines.avsc", tmp_path / "plain.avsc"
+    with_lines.write_text(order("a", lines=LINE))
+    plain.write_text(order("a"))
+    lines = f'topic = "{embedded_topic}"\nvalue = "avro"\nrequired = false\nschema = '
+    tables = {"orders": f'{lines}"{with_lines}"', "ordersLine": f'{lines}"{plain}"'}
+    file = configured(tmp_path, embedded_broker.bootstrap_servers, **tables)
+    checked = await ended("check", KVS_CONFIG=str(file), COLUMNS="400")
+    started = await ended("serve", "--port", "0", KVS_CONFIG=str(file))
+    reason = (
+        "tables: the type OrdersLine of table 'ordersLine' is also one of table 'orders': give a table another name"
+    )
+    assert (checked.code, checked.errors) == (1, "")
+    assert re.search(rf"problem +{reason}", checked.output)
+    assert started.code == 2
+    assert reason in started.errors
+
+
+@pytest.mark.kafka
+async def test_check_names_the_version_that_could_not_be_served_beside_other_tables(
+    embedded_broker: EmbeddedBroker, embedded_topic: str, apicurio: Apicurio, subject: str, tmp_path: Path
+) -> None:
+    apicurio.register(f"{subject}-orders", order("a", lines=LINE))
+    apicurio.register(f"{subject}-line", order("a"))
+    lines = f'topic = "{embedded_topic}"\nvalue = "avro"\nsubject = "{subject}'
+    tables = {"orders": f'{lines}-orders"', "ordersLine": f'{lines}-line"'}
+    file = configured(tmp_path, embedded_broker.bootstrap_servers, **tables)
+    found = await ended("check", "--schema-registry-url", apicurio.url, KVS_CONFIG=str(file), COLUMNS="400")
+    assert (found.code, found.errors) == (1, "")
+    assert re.search(r"orders +ok +.*version 1, id [0-9]+, is served", found.output)
+    assert re.search(r"ordersLine +problem +.*version 1, id [0-9]+, cannot be served: .*OrdersLine", found.output)
+
+
+async def test_check_refuses_the_schema_of_what_is_no_envelope(checker: Checker, tmp_path: Path) -> None:
+    schema = tmp_path / "row.avsc"
+    schema.write_text(record("a"))
+    assert (await checker.check(value="avro", schema=schema)).code == 0
+    found = await checker.check(value="avro", schema=schema, envelope="debezium")
+    assert (found.code, found.errors) == (1, "")
+    assert re.search(rf"problem +the schema of values, {schema}: ", found.output)

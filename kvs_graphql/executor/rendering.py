@@ -45,6 +45,8 @@ class Renderer(Protocol):
 
 # Overhead of a cached payload, in addition to its result or its record.
 _BYTES_PER_PAYLOAD = 1_024
+_LATEST_BYTES_MAX = 16 * 1_024
+"""About how much a renderer may keep besides the cache: there may be as many renderers as subscriptions."""
 
 
 class RenderCache:
@@ -117,6 +119,8 @@ class CompiledRenderer:
         self._cache = cache
         self._results = results
         self._with_token = with_token
+        self._copies_max = 1 + operation.texts_per_record
+        """How often a payload and its update hold the bytes of a record."""
         self._latest: tuple[Update | None, Payload | None] = (None, None)
 
     async def render(self, event: Any) -> Payload:
@@ -129,16 +133,30 @@ class CompiledRenderer:
                 result = await self._results.of_event(self._completed(event, budget), budget)
                 payload = Payload(result, self._token(event))
             elif is_change:
-                payload = payload._replace(result=compact(payload.result))
-                self._cache.keep(self, event, payload)
+                payload = self._kept(event, payload)
         return payload
 
     def render_shared(self, update: Update) -> Payload | None:
         # Direct delivery renders one update after the other, each for all of its watchers in turn.
         latest, payload = self._latest
-        if latest is not update:
-            payload = self._plain(update)
-            self._latest = update, payload
+        if latest is update:
+            return payload
+        record = update.record
+        if record is not None and record.size_bytes * self._copies_max > _LATEST_BYTES_MAX:
+            return self._render_large(update)
+        payload = self._plain(update)
+        self._latest = update, payload
+        return payload
+
+    def _render_large(self, update: Update) -> Payload | None:
+        payload = self._cache.get(self, update)
+        if payload is None and (payload := self._plain(update)) is not None:
+            payload = self._kept(update, payload)
+        return payload
+
+    def _kept(self, update: Update, payload: Payload) -> Payload:
+        payload = payload._replace(result=compact(payload.result))
+        self._cache.keep(self, update, payload)
         return payload
 
     def _plain(self, event: Any) -> Payload | None:

@@ -1,7 +1,9 @@
 """What the executor keeps for later requests is bounded in memory, whatever clients send."""
 
+import asyncio
 import tracemalloc
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 
 from kvs_graphql.access import ANYONE
@@ -13,6 +15,8 @@ from kvs_graphql.feed import Kind, Update
 from kvs_graphql.metrics import Metrics
 from kvs_graphql.records import Record
 from tests.applications import EXECUTOR_LIMITS, TOPIC_ID, open_application
+from tests.deadline import SECONDS_MAX
+from tests.executor.subscribers import Subscriber
 
 _KIB, _MIB = 2**10, 2**20
 _POINTER = 'query ($pointer: String!) { value(key: "key") { json(pointer: $pointer) } }'
@@ -61,3 +65,35 @@ def test_kept_renderings_count_with_the_records_that_they_keep_alive() -> None:
     assert 0 < kept(RenderCache(_MIB), b"") <= 1_024
     assert 0 < kept(RenderCache(_MIB), b"v" * 100 * _KIB) <= 10
     assert kept(RenderCache(_KIB), b"v" * 100 * _KIB) == 0
+
+
+class Forgetful(Subscriber):
+    """Keeps nothing of what it receives."""
+
+    def _receive(self, payload: Payload) -> None:
+        self.results.append(len(payload.result))
+
+
+async def test_subscriptions_that_select_differently_keep_no_large_update_each(tmp_path: Path) -> None:
+    """What each of them rendered last is in the cache, which is bounded."""
+    subscribers = [Forgetful(room=1) for _ in range(80)]
+    executor = Executor(build_schema(), replace(EXECUTOR_LIMITS, render_cache_bytes_max=_MIB), Metrics())
+    async with open_application(tmp_path) as application, asyncio.timeout(SECONDS_MAX), asyncio.TaskGroup() as tasks:
+        for number, subscriber in enumerate(subscribers):
+            document = f'subscription {{ updates(keys: ["{number}"]) {{ entry {{ v{number}: value }} }} }}'
+            tasks.create_task(subscriber.subscribe(application, executor, document))
+        await application.table.watched_by(len(subscribers))
+        tracemalloc.start()
+        try:
+            for number, subscriber in enumerate(subscribers):
+                await application.table.change((b"%d" % number, b"v" * 60 * _KIB))
+                while not subscriber.results:  # noqa: ASYNC110 - a sink has no event for it
+                    await asyncio.sleep(0)
+            kept, _ = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+        for subscriber in subscribers:
+            subscriber.complete.set()
+    assert all(subscriber.direct for subscriber in subscribers)
+    # The table's feed holds 5 MiB of values, and the cache one more.
+    assert kept < 8 * _MIB

@@ -37,6 +37,10 @@ class Cluster:
         self.logs = [SimulatedLog.empty(partitions, keys, ahead_ms)]
         """The log as it is now is the last one."""
         self.reachable = self.readable = self.describable = True
+        self.refuses_since: float | None = None
+        """Since when the brokers have refused to let the topic be read, in virtual seconds; None if they do not."""
+        self.names_epochs = random.random() < 0.8
+        """Whether the brokers name leader epochs, as all have done since Kafka 2.8."""
         self.halted: set[str] = set()
         """The replicas that get no records."""
         self.records_max = 4
@@ -47,6 +51,14 @@ class Cluster:
     @property
     def log(self) -> SimulatedLog:
         return self.logs[-1]
+
+    def allow(self, *, reading: bool = True, describing: bool = True, reaching: bool = True) -> None:
+        """Give and take rights, and the way to the brokers."""
+        self.readable, self.describable, self.reachable = reading, describing, reaching
+        if reading or not reaching:
+            self.refuses_since = None
+        elif self.refuses_since is None:
+            self.refuses_since = asyncio.get_running_loop().time()
 
     @property
     def now_ms(self) -> float:
@@ -70,7 +82,7 @@ class Cluster:
         self.tell()
 
     def cut(self, records: int) -> None:
-        """Let the log lack its end in some partitions, and grow again."""
+        """Let the log lack its end in some partitions, and grow again by so many records."""
         self.logs.append(self.log.cut(self._random))
         self.write(records)
 
@@ -93,7 +105,8 @@ class Cluster:
 
     def identity(self) -> TopicIdentity:
         log = self.log
-        return TopicIdentity(TOPIC_ID, len(log.ends), (_LEADER,) * len(log.ends), log.epochs)
+        epochs = log.epochs if self.names_epochs else ()
+        return TopicIdentity(TOPIC_ID, len(log.ends), (_LEADER,) * len(log.ends), epochs)
 
     @asynccontextmanager
     async def open_session(

@@ -55,6 +55,8 @@ class Replica:
     store: InlineStore
     feed: Feed
     lifecycle: Lifecycle
+    started_at: float
+    """When it last started, in virtual seconds."""
 
     def __init__(self, random: Random, cluster: Cluster, path: Path, limits: WindowLimits) -> None:
         self.name = path.stem
@@ -78,6 +80,7 @@ class Replica:
             steps_per_turn=self._random.choice((1, 3, 1_000)),
         )
         self.clock.jump()
+        self.started_at = asyncio.get_running_loop().time()
         self.lifecycle = Lifecycle()
         limits = ConsumerLimits(
             BatchLimits(self._random.choice((1, 4, 1_000)), 1_000_000),
@@ -138,6 +141,11 @@ class Replica:
         return self.runs and not self._task.done()
 
     @property
+    def is_ready(self) -> bool:
+        """Whether it says that clients can rely on its table."""
+        return self.serves and self.lifecycle.ready
+
+    @property
     def is_settled(self) -> bool:
         """Whether the table is whole, and what the feed says that it is."""
         return self.store.indexed.is_set() and self.store.generation % 2 == 0 and self.store.cursor == self.feed.cursor
@@ -154,4 +162,4 @@ class Replica:
 
     @property
     def _is_live(self) -> bool:
-        return self.serves and self.lifecycle.moment.state is State.LIVE and self.lifecycle.ready
+        return self.is_ready and self.lifecycle.moment.state is State.LIVE

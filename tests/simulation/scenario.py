@@ -15,6 +15,8 @@ from tests.simulation.cluster import Cluster
 from tests.simulation.replicas import Replica
 
 _PROGRESS_SECONDS = 0.005
+_REFUSAL_SECONDS = 20.0
+"""Virtual seconds after which every replica that gets records has heard that it may not read them."""
 _SECONDS_MAX = 10_000
 """Virtual seconds in which everything ends once nothing is in its way."""
 
@@ -85,20 +87,26 @@ async def _happen(random: Random, cluster: Cluster, replicas: list[Replica]) -> 
         await _happen_to(random, replica)
     if random.random() < 0.3:
         await _outlast_tombstones(random, cluster, random.choice(replicas))
+    if cluster.names_epochs and random.random() < 0.3:
+        await _lose_records(random, cluster, random.choice(replicas))
     if random.random() < 0.2:
         cluster.set_clock()
     for _ in range(random.choice((1, 1, 2, 3))):
         await asyncio.sleep(random.choice((0, 0, 1, 10, 30, 60, 101, 130)))
         cluster.write(random.randint(0, 5))
         _happen_to_the_log(random, cluster)
+    _check_readiness(cluster, replicas)
     for replica in replicas:
         if random.random() < 0.7:
             await replica.resume()
 
 
 async def _outlast_tombstones(random: Random, cluster: Cluster, replica: Replica) -> None:
-    """Let a replica be away, or read nothing, for about as long as Kafka keeps tombstones; forget some meanwhile."""
-    await random.choice((replica.stop, replica.halt))()
+    """Let a replica be away, or read nothing, for about as long as Kafka keeps tombstones; forget some meanwhile.
+
+    Its database may be deleted.
+    """
+    await random.choice((replica.stop, replica.halt, replica.forget))()
     cluster.write(8)
     cluster.compact()
     await asyncio.sleep(random.choice((60, 90, 101, 110, 130)))
@@ -107,21 +115,39 @@ async def _outlast_tombstones(random: Random, cluster: Cluster, replica: Replica
     await replica.resume()
 
 
+async def _lose_records(random: Random, cluster: Cluster, replica: Replica) -> None:
+    """Let records be written and read that the log then lacks; a replica may be down by then."""
+    cluster.write(8)
+    await asyncio.sleep(1)
+    if random.random() < 0.5:
+        await replica.stop()
+    cluster.cut(random.choice((0, 3, 20)))
+
+
 def _happen_to_the_log(random: Random, cluster: Cluster) -> None:
-    """Compact the log, let partitions have other leaders, and cut it short."""
+    """Cut the log short, compact it, and let partitions have other leaders."""
+    # Without epochs, nobody can know of a log that was cut short once it has grown again.
+    if cluster.names_epochs and random.random() < 0.15:
+        cluster.cut(random.choice((0, 3, 20)))
     for _ in range(random.choice((0, 1, 1, 3))):
         cluster.compact()
     if random.random() < 0.15:
         cluster.elect()
-    if random.random() < 0.15:
-        cluster.cut(random.choice((0, 3, 20)))
 
 
 def _take_and_give_rights(random: Random, cluster: Cluster) -> None:
     """READ, DESCRIBE_CONFIGS, and the way to the brokers."""
-    cluster.readable = random.random() < (0.9 if cluster.readable else 0.5)
-    cluster.describable = random.random() < (0.9 if cluster.describable else 0.5)
-    cluster.reachable = random.random() < (0.9 if cluster.reachable else 0.5)
+    before = cluster.readable, cluster.describable, cluster.reachable
+    reading, describing, reaching = (random.random() < (0.9 if allowed else 0.5) for allowed in before)
+    cluster.allow(reading=reading, describing=describing, reaching=reaching)
+
+
+def _check_readiness(cluster: Cluster, replicas: list[Replica]) -> None:
+    """Check that no replica says that it is ready while it may not read the topic."""
+    if cluster.refuses_since is not None:
+        by_now = asyncio.get_running_loop().time() - _REFUSAL_SECONDS
+        for replica in replicas:
+            assert not replica.is_ready or max(cluster.refuses_since, replica.started_at) > by_now
 
 
 async def _happen_to(random: Random, replica: Replica) -> None:
@@ -139,8 +165,10 @@ async def _happen_to(random: Random, replica: Replica) -> None:
 
 async def _settle(cluster: Cluster, replicas: list[Replica]) -> None:
     """Take everything out of the way, and wait until the tables are what the log adds up to."""
-    cluster.readable = cluster.describable = cluster.reachable = True
+    cluster.allow()
     cluster.records_max = 1_000
+    if not cluster.names_epochs:
+        cluster.cut(0)
     for replica in replicas:
         await replica.resume()
     async with asyncio.timeout(_SECONDS_MAX):

@@ -40,6 +40,13 @@ RECORD_HIGHLIGHTS = """
   new MutationObserver(record).observe(document.getElementById("grid"), options);
 }
 """
+LINES = """
+(element) => {
+  const range = document.createRange();
+  range.selectNodeContents(element);
+  return new Set([...range.getClientRects()].map(({ top }) => top)).size;
+}
+"""
 TABS_MAX = 40
 RECORD_BANNERS = """
 () => {
@@ -151,6 +158,10 @@ class Dashboard:
         lines = self.detail.get_by_role("region", name="Headers").locator("dl > div")
         names_and_values = [re.compile(rf"^{name}\s*{value}$") for name, value in map(str.split, headers)]
         await expect(lines).to_have_text(names_and_values)
+
+    async def has_header_name_on_one_line(self, name: str) -> None:
+        found = self.detail.get_by_role("region", name="Headers").locator("dt").get_by_text(name, exact=True)
+        assert await found.evaluate(LINES) == 1
 
     async def copied(self, button: str) -> str:
         """Press a button and return what it copied."""

@@ -158,7 +158,7 @@ async def test_the_empty_key_is_visible_everywhere(
     async with serving_topic(embedded_broker, tmp_path, (b"", b'{"degrees": 4}'), (b"oven", b"1")) as topic:
         async with visitor.dashboard(topic.served.run.url) as dashboard:
             await dashboard.shows("(empty key)", "degrees 4")
-            await dashboard.row("(empty key)").get_by_text("4").click()
+            await dashboard.row("(empty key)").get_by_text("4", exact=True).click()
             await dashboard.plots_latest("(empty key) degrees", "4")
             await dashboard.open("(empty key)")
             await dashboard.press("Pin this key")
@@ -168,6 +168,42 @@ async def test_the_empty_key_is_visible_everywhere(
             await dashboard.has_open("(empty key)")
             await dashboard.has_pinned("(empty key)", "degrees")
             await dashboard.plots_latest("(empty key) degrees", "4")
+
+
+async def test_characters_that_cannot_be_seen_are_shown_by_their_escapes(
+    visitor: "Visitor", embedded_broker: EmbeddedBroker, tmp_path: Path
+) -> None:
+    records = [
+        (b"esc\x1b[31m", b"red\x1b[0m\r\n\x00"),
+        ("rtl\u202egnp".encode(), json.dumps({"na\u202eme": "\u2066text", "none": ""}).encode()),
+        (b" spaces ", b""),
+    ]
+    async with serving_topic(embedded_broker, tmp_path) as topic:
+        await topic.write(*records, headers=[("by\x07", b"\x1bhand"), ("empty", b"")])
+        async with visitor.dashboard(topic.served.run.url) as dashboard:
+            await dashboard.shows(r"esc\x1b[31m", r"red\x1b[0m\r\n\x00")
+            await dashboard.shows(r"rtl\u202egnp", r"na\u202eme \u2066text none empty")
+            await dashboard.shows('" spaces "', "empty")
+            await dashboard.open(r"esc\x1b[31m")
+            await dashboard.shows_detail("red\\x1b[0m\r\n\\x00")
+            await dashboard.has_headers(r"by\\x07 \\x1bhand", "empty empty")
+            assert await dashboard.copied("Copy value") == "red\x1b[0m\r\n\x00"
+            await dashboard.open(r"rtl\u202egnp")
+            await dashboard.shows_tree(r"na\u202eme \u2066text", "none empty")
+            await dashboard.has_history(r"na\u202eme: \u2066text, none: empty")
+            await dashboard.press("Pin this key")
+            await dashboard.has_pinned(r"rtl\u202egnp", r"\u2066text")
+
+
+async def test_a_long_header_leaves_room_for_its_name(
+    visitor: "Visitor", embedded_broker: EmbeddedBroker, tmp_path: Path
+) -> None:
+    async with serving_topic(embedded_broker, tmp_path) as topic:
+        await topic.write((b"door", b"open"), headers=[("opened-by", b"x" * 300), ("n" * 300, b"wind")])
+        for width in (PHONE, 1280):
+            async with visitor.dashboard(topic.served.run.url, "?key=door", width=width) as dashboard:
+                await dashboard.has_header_name_on_one_line("opened-by")
+                assert await dashboard.overflow() == (0, [])
 
 
 @pytest.mark.parametrize("width", [PHONE, 1280])

@@ -38,8 +38,15 @@ test("text that the service would not produce is not an id", () => {
   for (const text of ["", "!", "a", "__79_A=", "__79_B"]) expect(bytes.isId(text)).toBe(false);
 });
 
-test("a key that would be invisible has a label", () => {
+test("a key of which something would be invisible has a label that shows it", () => {
   expect(bytes.labelOf("oven")).toBe("oven");
+  expect(bytes.labelOf("an oven")).toBe("an oven");
   expect(bytes.labelOf("")).toBe("(empty key)");
   expect(bytes.labelOf(" \t")).toBe('" \\t"');
+  expect(bytes.labelOf("oven ")).toBe('"oven "');
+  expect(bytes.labelOf("\u200d")).toBe('"\u200d"');
+  expect(bytes.labelOf("\u3164")).toBe('"\u3164"');
+  expect(bytes.labelOf("\0")).toBe("\\x00");
+  expect(bytes.labelOf("\u200b")).toBe("\\u200b");
+  expect(bytes.labelOf("rtl\u202egnp")).toBe("rtl\\u202egnp");
 });

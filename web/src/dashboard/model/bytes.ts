@@ -1,8 +1,13 @@
 /** Keys and values are transferred as Base64, which is exact for any bytes, and decoded only for display. */
 
+import { visible } from "./visible";
+
 const STRICT = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 const ENCODER = new TextEncoder();
 const UNDECODED_BYTES_MAX = 64;
+/** Spaces, and letters and joiners without a form, at either end. */
+const UNSEEN_END =
+  /^[\s\u200c\u200d\u115f\u1160\u2800\u3164\uffa0]|[\s\u200c\u200d\u115f\u1160\u2800\u3164\uffa0]$/;
 const CONTROL = /\p{Cc}/u;
 
 export function bytesOf(base64: string): Uint8Array {
@@ -70,10 +75,11 @@ export function undecodedKeyOf(base64: string): string {
   return isPrintable(bytesOf(base64)) ? keyOf(base64) : hexOf(base64, UNDECODED_BYTES_MAX);
 }
 
-/** Returns a key as labels show it: one that would be invisible is named or quoted. */
+/** Returns a key as labels show it: an empty one is named, and one with invisible characters at its ends is quoted. */
 export function labelOf(key: string): string {
   if (key === "") return "(empty key)";
-  return key.trim() === "" ? JSON.stringify(key) : key;
+  const shown = visible(key);
+  return UNSEEN_END.test(key) ? `"${shown}"` : shown;
 }
 
 /** Returns hexadecimal bytes such as `48 65 6c 6c 6f`, for values that are not text. */

@@ -110,9 +110,7 @@ export interface Piece {
 /** Returns a one-line preview: the fields of an object, the items of a list, or the value itself. */
 export function preview(text: string, piecesMax: number): Piece[] {
   const json = parseJson(text);
-  return json === undefined
-    ? [{ text: text.slice(0, 400), role: "word" }]
-    : previewOfJson(json, piecesMax);
+  return json === undefined ? [pieceOf(text.slice(0, 400))] : previewOfJson(json, piecesMax);
 }
 
 export function previewOfJson(json: Json, piecesMax: number): Piece[] {
@@ -138,5 +136,9 @@ export function leafOf(json: Json, pointer: string): Piece {
   }
   const number = numberIn(json);
   if (number !== null) return { text: String(json), role: "number", pointer };
-  return { text: typeof json === "string" ? json.slice(0, 200) : String(json), role: "word" };
+  return pieceOf(typeof json === "string" ? json.slice(0, 200) : String(json));
+}
+
+function pieceOf(text: string): Piece {
+  return text === "" ? { text: "empty", role: "rest" } : { text, role: "word" };
 }

@@ -2,11 +2,12 @@
 import { hexOf, textOf } from "../model/bytes";
 import type { Dashboard, TimeRange } from "../model/dashboard";
 import { formatSpan, formatValue, formatWritten, unitOf } from "../model/format";
-import { isBranch, type Json, numberIn, pointerOf } from "../model/json";
+import { isBranch, type Json, leafOf, numberIn, pointerOf } from "../model/json";
 import { SPANS_SECONDS } from "../model/link";
 import { plotName } from "../model/plots";
 import type { Row } from "../model/table";
 import { jsonOf } from "../model/value";
+import { visible } from "../model/visible";
 import { useDashboard, useFlash } from "./hooks";
 import { Icon } from "./icons";
 import { togglePin } from "./Keys";
@@ -97,7 +98,7 @@ function PinValue({ id, value }: { id: string; value: Row }) {
     <dl>
       {fields.slice(0, shown).map(([name, value]) => (
         <div key={name}>
-          <dt>{name}</dt>
+          <dt>{visible(name)}</dt>
           <dd>
             <PinLeaf id={id} json={value} pointer={pointerOf([name])} />
           </dd>
@@ -109,10 +110,10 @@ function PinValue({ id, value }: { id: string; value: Row }) {
 }
 
 function PinLeaf({ id, json, pointer }: { id: string; json: Json; pointer: string }) {
-  const text = isBranch(json) ? "…" : String(json);
+  const text = isBranch(json) ? leafOf(json, pointer).text : String(json) || "empty";
   const flash = useFlash(text);
   const number = numberIn(json);
-  if (number === null) return <span class={`leaf ${flash}`}>{text}</span>;
+  if (number === null) return <span class={`leaf ${flash}`}>{visible(text)}</span>;
   const unit = unitOf(pointer);
   const shown = unit === "none" ? formatWritten(text, pointer) : formatValue(number, unit);
   return <PlotButton plot={{ id, pointer }} text={shown} exact={text} />;

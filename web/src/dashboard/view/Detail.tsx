@@ -69,7 +69,7 @@ export function Detail({ id }: { id: string }) {
       {past && (
         <button
           type="button"
-          class="button"
+          class="button back"
           onClick={() => {
             choose(null);
           }}

@@ -7,6 +7,7 @@ import { formatCount, formatTime, formatWritten } from "../model/format";
 import type { Version } from "../model/history";
 import { isBranch, type Piece, preview, previewOfJson } from "../model/json";
 import { jsonOf } from "../model/value";
+import { visible } from "../model/visible";
 
 const HEX_BYTES_MAX = 12;
 const PIECES_MAX = 12;
@@ -110,10 +111,12 @@ function summarise(version: Version, before: Version | undefined): string {
 }
 
 function lineOf(pieces: readonly Piece[]): string {
-  return pieces.map(shownPiece).join(" ");
+  return pieces
+    .map((piece) => shownPiece(piece) + (piece.role === "name" ? ": " : ", "))
+    .join("")
+    .slice(0, -2);
 }
 
 function shownPiece({ text, role, pointer }: Piece): string {
-  if (role === "name") return `${text}:`;
-  return role === "number" ? formatWritten(text, pointer ?? "") : text;
+  return role === "number" ? formatWritten(text, pointer ?? "") : visible(text);
 }

@@ -3,6 +3,7 @@ import { useState } from "preact/hooks";
 import { formatCounted, formatWritten } from "../model/format";
 import { isBranch, type Json, numberIn, pointerOf, typeOf } from "../model/json";
 import { plotName } from "../model/plots";
+import { visible } from "../model/visible";
 import { useFlash } from "./hooks";
 import { PlotButton } from "./PlotButton";
 
@@ -64,7 +65,7 @@ function Item({ id, json, path, name }: NodeProps & { name: string }) {
   if (!isBranch(json) || count === 0) {
     return (
       <li>
-        <span class="name">{name}</span>
+        <span class="name">{visible(name)}</span>
         {isBranch(json) ? (
           <Children id={id} json={json} path={path} />
         ) : (
@@ -83,7 +84,7 @@ function Item({ id, json, path, name }: NodeProps & { name: string }) {
           setOpen(!open);
         }}
       >
-        <span class="name">{name}</span>{" "}
+        <span class="name">{visible(name)}</span>{" "}
         <span class="rest">{formatCounted(count, Array.isArray(json) ? "item" : "field")}</span>
       </button>
       {open && <Children id={id} json={json} path={path} />}
@@ -116,5 +117,5 @@ function PlainLeaf({ id, json, path }: NodeProps) {
     );
   }
   const kind = typeof json === "string" ? "string" : "word";
-  return <span class={`leaf ${kind} ${flash}`}>{text === "" ? "empty" : text}</span>;
+  return <span class={`leaf ${kind} ${flash}`}>{text === "" ? "empty" : visible(text)}</span>;
 }

@@ -6,6 +6,7 @@ import type { Dashboard } from "../model/dashboard";
 import { formatMoment, formatTick, formatValue, type Unit, unitOf } from "../model/format";
 import { type Chart, joined, type Plot, plotName, split, without } from "../model/plots";
 import { gridOf, isolated, resample, type Sample, timesOf } from "../model/series";
+import { visible } from "../model/visible";
 import { DashboardContext, useDashboard, useMedia } from "./hooks";
 import { Icon } from "./icons";
 
@@ -245,7 +246,7 @@ function sharedUnit(chart: Chart): Unit {
 }
 
 function nameOf(dashboard: Dashboard, { id, pointer }: Plot): string {
-  return `${dashboard.keys.label(id)} ${pointer.slice(1)}`.trim();
+  return `${dashboard.keys.label(id)} ${visible(pointer.slice(1))}`.trim();
 }
 
 function describe(dashboard: Dashboard, chart: Chart): string {

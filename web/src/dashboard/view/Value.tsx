@@ -5,6 +5,7 @@ import { formatBytes } from "../model/format";
 import { isBranch, type Json, parseJson } from "../model/json";
 import type { Header } from "../model/operations";
 import { textOfJson } from "../model/value";
+import { visible, visibleLines } from "../model/visible";
 import { CopyButton } from "./CopyButton";
 import { JsonTree } from "./JsonTree";
 
@@ -52,7 +53,7 @@ export function Value(props: { id: string; raw: string; typed: Json | undefined 
       {form === "tree" && json !== undefined && (
         <JsonTree key={isBranch(json) ? "tree" : "leaf"} id={id} json={json} />
       )}
-      {form === "raw" && <pre class="raw">{text}</pre>}
+      {form === "raw" && <pre class="raw">{visibleLines(text ?? "")}</pre>}
       {form === "hex" && <Hex raw={raw} />}
     </>
   );
@@ -99,8 +100,10 @@ export function Headers({ headers }: { headers: readonly Header[] }) {
         {headers.map(({ key, value }, i) => (
           // Names may repeat.
           <div key={i}>
-            <dt>{key === "" ? "(empty name)" : key}</dt>
-            <dd>{value === null ? <span class="rest">null</span> : headerText(value)}</dd>
+            <dt>{key === "" ? "(empty name)" : visible(key)}</dt>
+            <dd>
+              {headerText(value) ?? <span class="rest">{value === null ? "null" : "empty"}</span>}
+            </dd>
           </div>
         ))}
       </dl>
@@ -108,7 +111,9 @@ export function Headers({ headers }: { headers: readonly Header[] }) {
   );
 }
 
-function headerText(value: string): string {
+function headerText(value: string | null): string | null {
+  if (value === null || value === "") return null;
   const text = textOf(value) ?? hexOf(value, HEADER_CHARACTERS_MAX / 3);
-  return text.length > HEADER_CHARACTERS_MAX ? `${text.slice(0, HEADER_CHARACTERS_MAX)}…` : text;
+  const shown = visible(text.slice(0, HEADER_CHARACTERS_MAX));
+  return text.length > HEADER_CHARACTERS_MAX ? `${shown}…` : shown;
 }

@@ -5,6 +5,7 @@ import { TABLE_RATE_MAX } from "../model/limits";
 import { NEVER, rateOf } from "../model/rates";
 import { plotName } from "../model/plots";
 import type { Row } from "../model/table";
+import { visible } from "../model/visible";
 
 const OVERSCAN_ROWS = 4;
 const PIECES_MAX = 24;
@@ -216,14 +217,14 @@ function isPlotted({ pointer }: Piece, id: string, plotted: ReadonlySet<string>)
 }
 
 function textOfPiece({ text, role, pointer }: Piece): string {
-  return role === "number" ? formatWritten(text, pointer ?? "") : text;
+  return role === "number" ? formatWritten(text, pointer ?? "") : visible(text);
 }
 
 function previewOf({ raw, json }: Row): Piece[] {
   if (json !== undefined) return previewOfJson(json, PIECES_MAX);
   const text = textOf(raw);
   if (text === null) return [{ text: hexOf(raw, HEX_BYTES_MAX), role: "rest" }];
-  return text === "" ? [{ text: "empty", role: "rest" }] : preview(text, PIECES_MAX);
+  return preview(text, PIECES_MAX);
 }
 
 function element(tag: "div" | "span", className: string, role?: string): HTMLElement {

@@ -45,6 +45,8 @@ WRONG = {
     "jwt_jwks_url": ["http://issuer.example/keys", "file:///etc/passwd"],
     "jwt_algorithms": ["none", "HS256", "RS256,HS512"],
     "oidc_client_id": [""],
+    "oidc_audience": [""],
+    "oidc_resource": ["", "kvs", "urn:kvs#part", "https://kvs.example/ x"],
     "oidc_scopes": ["profile", "openid,two words", 'openid,"x"'],
     "log_level": ["loud"],
     "log_format": ["xml"],
@@ -197,6 +199,8 @@ def test_secret_for_tokens_may_be_sent_within_this_machine(url: str) -> None:
 
 def test_signing_in_at_an_issuer_needs_an_issuer_whose_origin_is_plain() -> None:
     assert "KVS_OIDC_CLIENT_ID needs KVS_JWT_ISSUER" in refusal(oidc_client_id="pages")
+    assert "KVS_OIDC_AUDIENCE needs KVS_OIDC_CLIENT_ID" in refusal(oidc_audience="kvs")
+    assert "KVS_OIDC_RESOURCE needs KVS_OIDC_CLIENT_ID" in refusal(oidc_resource="urn:kvs")
     for issuer in ("https://ann@issuer.example", "https://issuer.example;script-src", "https://issuer.example?x"):
         message = refusal(oidc_client_id="pages", jwt_issuer=issuer, jwt_audience="kvs")
         assert "KVS_JWT_ISSUER must be a URL without user, query and fragment" in message

@@ -39,7 +39,13 @@ def sign_in_for(settings: Settings) -> SignIn | None:
     """Return how the pages sign in at the issuer; None where they cannot."""
     if settings.jwt_issuer is None or settings.oidc_client_id is None:
         return None
-    return SignIn(settings.jwt_issuer, settings.oidc_client_id, settings.oidc_scopes)
+    return SignIn(
+        settings.jwt_issuer,
+        settings.oidc_client_id,
+        settings.oidc_scopes,
+        settings.oidc_audience,
+        settings.oidc_resource,
+    )
 
 
 def _rule(grant: GrantSettings) -> GrantRule:

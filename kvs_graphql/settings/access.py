@@ -22,6 +22,7 @@ _TOKEN = re.compile(r"[A-Za-z0-9._@-]+:[0-9a-f]{64}")
 _HOST = re.compile(r"(\*\.)?[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*")
 _ISSUER = re.compile(r"https?://([A-Za-z0-9.-]+|\[[0-9a-fA-F:]+\])(:[0-9]+)?(/[^?#\s]*)?")
 _SCOPE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+")
+_RESOURCE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[^\s#]+")
 _FRAME_ANCESTOR = re.compile(r"'self'|\*|https?://(\*\.)?[A-Za-z0-9.-]+(:[0-9]+|:\*)?")
 
 
@@ -62,6 +63,16 @@ class AccessSettings(BaseSettings):
         min_length=1,
         description="Client id of the dashboard and GraphiQL at KVS_JWT_ISSUER, for signing in (OpenID Connect with "
         "PKCE).",
+    )
+    oidc_audience: str | None = Field(
+        None,
+        min_length=1,
+        description="`audience` that the pages ask for; issuers with this parameter give opaque tokens without it.",
+    )
+    oidc_resource: str | None = Field(
+        None,
+        min_length=1,
+        description="`resource` that the pages ask for: the URI of this service at issuers with RFC 8707.",
     )
     oidc_scopes: Annotated[tuple[str, ...], NoDecode] = Field(
         ("openid",),
@@ -176,9 +187,19 @@ class AccessSettings(BaseSettings):
                 raise ValueError(f"{scope!r} is not a scope")
         return value
 
+    @field_validator("oidc_resource")
+    @classmethod
+    def _check_resource(cls, value: str | None) -> str | None:
+        if value is not None and not _RESOURCE.fullmatch(value):
+            raise ValueError("must be an absolute URI without a fragment")
+        return value
+
     @model_validator(mode="after")
     def _check_oidc(self) -> Self:
         if self.oidc_client_id is None:
+            for name in ("oidc_audience", "oidc_resource"):
+                if getattr(self, name) is not None:
+                    raise ValueError(f"{variable(name)} needs KVS_OIDC_CLIENT_ID")
             return self
         if self.jwt_issuer is None:
             raise ValueError("KVS_OIDC_CLIENT_ID needs KVS_JWT_ISSUER and KVS_JWT_AUDIENCE")

@@ -11,6 +11,8 @@ class SignIn:
     issuer: str
     client_id: str
     scopes: tuple[str, ...]
+    audience: str | None
+    resource: str | None
 
     @property
     def origin(self) -> str:

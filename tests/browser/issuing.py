@@ -46,10 +46,13 @@ def _missing() -> str:
 
 
 @asynccontextmanager
-async def issuing(redirect_uri: str, token_seconds: int) -> AsyncIterator[str]:
-    """Run a provider whose access tokens last so long; yield its issuer."""
+async def issuing(redirect_uri: str, token_seconds: int, naming: str = "") -> AsyncIterator[str]:
+    """Run a provider whose access tokens last so long; yield its issuer.
+
+    With `naming`, the access token is opaque unless the client names whom it is for by that parameter.
+    """
     port = free_port()
-    arguments = (str(port), redirect_uri, str(token_seconds))
+    arguments = (str(port), redirect_uri, str(token_seconds), naming)
     process = await asyncio.create_subprocess_exec(
         *("node", "provider.js", *arguments), cwd=PROVIDER, stdin=PIPE, stdout=PIPE, stderr=DEVNULL
     )

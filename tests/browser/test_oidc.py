@@ -38,12 +38,18 @@ class Site:
 
 @asynccontextmanager
 async def site(
-    broker: EmbeddedBroker, directory: Path, *, token_seconds: int = LONG_SECONDS, scopes: str = "openid"
+    broker: EmbeddedBroker,
+    directory: Path,
+    *,
+    token_seconds: int = LONG_SECONDS,
+    scopes: str = "openid",
+    naming: str = "",
+    **others: Any,
 ) -> AsyncIterator[Site]:
     require_provider()
     port = free_port()
     url = f"http://127.0.0.1:{port}/kvs"
-    async with issuing(f"{url}/signed-in", token_seconds) as issuer:
+    async with issuing(f"{url}/signed-in", token_seconds, naming) as issuer:
         settings: dict[str, Any] = {
             "port": port,
             "root_path": "/kvs",
@@ -52,6 +58,7 @@ async def site(
             "jwt_clock_skew_seconds_max": 0.001,
             "oidc_client_id": CLIENT_ID,
             "oidc_scopes": scopes,
+            **others,
         }
         async with serving_topic(broker, directory, (b"oven", b"180"), **settings) as topic:
             yield Site(topic, url, issuer)
@@ -119,6 +126,81 @@ async def test_the_page_renews_a_token_by_itself_and_stays_live(
             await served.topic.write((b"oven", value.encode()))
             await dashboard.shows("oven", value)
         assert asked[:3] == ["authorization_code", "refresh_token", "refresh_token"]
+        await sign_in.is_done()
+
+
+@pytest.mark.parametrize("page", ["dashboard", "GraphiQL"])
+async def test_sign_out_ends_the_session_at_the_issuer_too(
+    visitor: "Visitor", embedded_broker: EmbeddedBroker, tmp_path: Path, page: str
+) -> None:
+    from tests.browser.sign_in import SignIn
+
+    async with (
+        site(embedded_broker, tmp_path, scopes="openid,offline_access") as served,
+        visitor.dashboard(served.url, allowed=REFUSED, issuer=served.issuer) as dashboard,
+    ):
+        tab, logins, revoked = dashboard.page, list[str](), list[str]()
+        sign_in = SignIn(tab)
+        await go(sign_in)
+        await dashboard.shows("oven", "180")
+        refresh_token, token = await tab.evaluate(
+            "() => [sessionStorage.getItem('kvs-refresh-token'), sessionStorage.getItem('kvs-token')]"
+        )
+        tab.on("request", lambda request: logins.append(request.url) if "/interaction/" in request.url else None)
+        tab.on("request", lambda request: revoked.append(request.post_data or "") if "revocation" in request.url else 0)
+        if page == "GraphiQL":
+            await tab.goto(f"{served.url}/graphql")
+        await tab.get_by_role("button", name="Sign out").click()
+        await tab.get_by_role("button", name="Yes, sign me out").click()
+        await tab.wait_for_url(f"{served.url}/")
+        assert await tab.evaluate("() => sessionStorage.length") == 0
+        # A client that went on with the token for renewals would get others.
+        assert [parse_qs(form)["token"] for form in revoked] == [[refresh_token]]
+        assert not [url for url in sign_in.urls if refresh_token in url or token in url or "id_token" in url]
+        # The issuer asks who the visitor is, again.
+        await go(sign_in)
+        await dashboard.shows("oven", "180")
+        assert logins
+
+
+async def test_issuer_that_cannot_sign_out_keeps_nobody_signed_in_here(
+    visitor: "Visitor", embedded_broker: EmbeddedBroker, tmp_path: Path
+) -> None:
+    from tests.browser.sign_in import SignIn
+
+    async with (
+        site(embedded_broker, tmp_path) as served,
+        visitor.dashboard(served.url, allowed="Failed to load resource", issuer=served.issuer) as dashboard,
+    ):
+        sign_in = SignIn(dashboard.page)
+        await go(sign_in)
+        await dashboard.shows("oven", "180")
+        await dashboard.page.route(f"{served.issuer}/**", lambda route: route.abort())
+        await dashboard.page.get_by_role("button", name="Sign out").click()
+        await sign_in.asks("This service shows its data to those it knows.")
+        assert await dashboard.page.evaluate("() => sessionStorage.length") == 0
+
+
+@pytest.mark.parametrize(("naming", "name"), [("resource", "urn:kvs"), ("audience", "kvs")])
+async def test_issuer_is_told_whom_the_token_is_for(
+    visitor: "Visitor", embedded_broker: EmbeddedBroker, tmp_path: Path, naming: str, name: str
+) -> None:
+    from tests.browser.sign_in import SignIn
+
+    seconds, scopes = SHORT_SECONDS, "openid,offline_access"
+    named = {f"oidc_{naming}": name}
+    async with (
+        site(embedded_broker, tmp_path, token_seconds=seconds, scopes=scopes, naming=naming, **named) as served,
+        visitor.dashboard(served.url, allowed=REFUSED, issuer=served.issuer) as dashboard,
+    ):
+        sign_in = SignIn(dashboard.page)
+        await go(sign_in)
+        await dashboard.shows("oven", "180")
+        async with dashboard.page.expect_request(lambda request: request.url == f"{served.issuer}/token") as renewed:
+            await renewed.value
+        # The renewed token is for the same service.
+        await served.topic.write((b"oven", b"190"))
+        await dashboard.shows("oven", "190")
         await sign_in.is_done()
 
 

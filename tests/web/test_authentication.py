@@ -335,12 +335,12 @@ async def test_a_page_learns_of_the_issuer_where_it_may_sign_in_there(
 ) -> None:
     keys = write_keys(tmp_path / "jwks.json", Issuer().jwk())
     settings: dict[str, Any] = {"jwt_issuer": ISSUER, "jwt_audience": (AUDIENCE,), "jwt_jwks_file": keys}
-    oidc = {"oidc_client_id": "pages", "oidc_scopes": "openid,offline_access"}
+    oidc = {"oidc_client_id": "pages", "oidc_scopes": "openid,offline_access", "oidc_audience": "kvs"}
     async with serving_topic(embedded_broker, tmp_path, **settings, **oidc) as topic:
         http = topic.served.http
         answer = (await http.get("/graphql/session")).json()
         found = {"issuer": ISSUER, "client_id": "pages", "scopes": ["openid", "offline_access"]}
-        assert answer == {"tokens": True, "oidc": found}
+        assert answer == {"tokens": True, "oidc": {**found, "audience": "kvs", "resource": None}}
         page = await http.get("/signed-in")
         assert page.status_code == 200
         assert "connect-src 'self' https://issuer.example;" in page.headers["content-security-policy"]

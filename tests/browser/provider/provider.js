@@ -1,7 +1,8 @@
-// A provider on loopback that knows everybody as ann and asks nothing. Arguments: port, redirect address, seconds of a token.
+// A provider on loopback that knows everybody as ann and asks nothing but whether to sign out. Arguments: port, redirect address,
+// seconds of a token, and how a client names whom its tokens are for: "resource", "audience", or "" where that is one service.
 import { Provider } from "oidc-provider";
 
-const [port, redirect, seconds] = process.argv.slice(2);
+const [port, redirect, seconds, naming] = process.argv.slice(2);
 
 const provider = new Provider(`http://127.0.0.1:${port}`, {
   clients: [
@@ -10,16 +11,28 @@ const provider = new Provider(`http://127.0.0.1:${port}`, {
       token_endpoint_auth_method: "none",
       grant_types: ["authorization_code", "refresh_token"],
       redirect_uris: [redirect],
+      post_logout_redirect_uris: [new URL("./", redirect).href],
     },
   ],
+  extraParams: ["audience"],
   pkce: { required: () => true },
   clientBasedCORS: () => true,
   findAccount: (_, accountId) => ({ accountId, claims: () => ({ sub: accountId }) }),
   features: {
     devInteractions: { enabled: false },
+    revocation: { enabled: true },
+    rpInitiatedLogout: {
+      logoutSource: (context, form) => {
+        context.body = `<!doctype html><link rel="icon" href="data:,"><title>Sign out?</title>${form}
+          <button form="op.logoutForm" name="logout" value="yes">Yes, sign me out</button>`;
+      },
+    },
     resourceIndicators: {
       enabled: true,
-      defaultResource: () => "urn:kvs",
+      defaultResource: ({ oidc }) => {
+        if (naming === "resource") return undefined;
+        return naming === "" || oidc.params.audience === "kvs" ? "urn:kvs" : undefined;
+      },
       useGrantedResource: () => true,
       getResourceServerInfo: () => ({
         scope: "openid",

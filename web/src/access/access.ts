@@ -90,13 +90,14 @@ export class Access {
 
   /** Signs in or out at the visitor's wish. What the page shows depends on it, so it is loaded again. */
   async act(): Promise<void> {
-    if (readTokens() === null) {
+    const tokens = readTokens();
+    if (tokens === null) {
       if (await this.ask("Sign in to see what you may see.")) location.reload();
       return;
     }
     dropTokens();
     await fetch(`${this.http}/session`, { method: "DELETE" }).catch(() => null);
-    location.reload();
+    if (!(tokens.issued && (await this.leaveIssuer(tokens.refreshToken)))) location.reload();
   }
 
   private ask(reason: string): Promise<boolean> {
@@ -119,6 +120,18 @@ export class Access {
     }
     this.refreshedMs = Date.now();
     return true;
+  }
+
+  /** Signs out at the issuer, too. Returns whether the visitor is on the way there. */
+  private async leaveIssuer(refreshToken: string | null): Promise<boolean> {
+    await this.begin();
+    const { oidc } = this.beginning;
+    if (oidc === null) return false;
+    try {
+      return await (await import("./oidc")).signOut(oidc, refreshToken, location.href);
+    } catch {
+      return false;
+    }
   }
 
   private tell(): void {
@@ -147,7 +160,7 @@ export class Access {
     } catch {
       return "The service cannot be reached.";
     }
-    keepTokens({ token, refreshToken: null });
+    keepTokens({ token, refreshToken: null, issued: false });
     return null;
   }
 }

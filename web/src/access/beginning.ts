@@ -3,6 +3,9 @@ export interface Oidc {
   issuer: string;
   client_id: string;
   scopes: string[];
+  /** Whom the tokens are for, where the issuer wants to be told. */
+  audience: string | null;
+  resource: string | null;
 }
 
 /** How a visitor can sign in. */

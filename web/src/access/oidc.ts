@@ -34,6 +34,7 @@ export async function goToIssuer(oidc: Oidc, href: string): Promise<void> {
     nonce: pending.nonce,
     code_challenge: await oauth.calculatePKCECodeChallenge(pending.verifier),
     code_challenge_method: "S256",
+    ...whomFor(oidc),
     // Without it, issuers give no token for renewals.
     ...(oidc.scopes.includes("offline_access") && { prompt: "consent" }),
   };
@@ -57,7 +58,7 @@ export async function comeBack(oidc: Oidc, href: string): Promise<string> {
     parameters,
     redirectUri(href),
     verifier,
-    optionsFor(oidc),
+    { ...optionsFor(oidc), additionalParameters: whomFor(oidc) },
   );
   const checks = { expectedNonce: nonce, requireIdToken: true };
   keep(await oauth.processAuthorizationCodeResponse(server, client, response, checks), null);
@@ -67,7 +68,7 @@ export async function comeBack(oidc: Oidc, href: string): Promise<string> {
 /** Gets a new token without the visitor. */
 export async function refresh(oidc: Oidc, refreshToken: string): Promise<void> {
   const [server, client] = [await discover(oidc), clientOf(oidc)];
-  const options = optionsFor(oidc);
+  const options = { ...optionsFor(oidc), additionalParameters: whomFor(oidc) };
   const none = oauth.None();
   const response = await oauth.refreshTokenGrantRequest(
     server,
@@ -79,10 +80,38 @@ export async function refresh(oidc: Oidc, refreshToken: string): Promise<void> {
   keep(await oauth.processRefreshTokenResponse(server, client, response), refreshToken);
 }
 
+/**
+ * Ends the visitor's session at the issuer, which comes back to the dashboard (OpenID Connect RP-Initiated Logout). Returns false
+ * where the issuer has no such thing. The issuer may ask whether the visitor wants that: the id token, by which it would know, is a
+ * token, and stands in no URL.
+ */
+export async function signOut(
+  oidc: Oidc,
+  refreshToken: string | null,
+  href: string,
+): Promise<boolean> {
+  const server = await discover(oidc);
+  // A token for renewals outlives the session.
+  if (refreshToken !== null && server.revocation_endpoint !== undefined) {
+    const client = clientOf(oidc);
+    const options = optionsFor(oidc);
+    await oauth
+      .revocationRequest(server, client, oauth.None(), refreshToken, options)
+      .catch(() => null);
+  }
+  if (server.end_session_endpoint === undefined) return false;
+  const address = new URL(server.end_session_endpoint);
+  address.searchParams.set("client_id", oidc.client_id);
+  address.searchParams.set("post_logout_redirect_uri", new URL("./", href).href);
+  location.assign(address);
+  return true;
+}
+
 function keep(answer: oauth.TokenEndpointResponse, refreshToken: string | null): void {
   keepTokens({
     token: answer.access_token,
     refreshToken: answer.refresh_token ?? refreshToken,
+    issued: true,
   });
 }
 
@@ -94,6 +123,11 @@ async function discover(oidc: Oidc): Promise<oauth.AuthorizationServer> {
 
 function clientOf({ client_id }: Oidc): oauth.Client {
   return { client_id };
+}
+
+/** Some issuers give a token that only they can read unless they are told whom it is for. */
+function whomFor({ audience, resource }: Oidc): Record<string, string> {
+  return { ...(audience !== null && { audience }), ...(resource !== null && { resource }) };
 }
 
 /** The settings allow an issuer without TLS on the visitor's own machine only. */

@@ -4,26 +4,31 @@
  */
 const TOKEN = "kvs-token";
 const REFRESH_TOKEN = "kvs-refresh-token";
+const ISSUED = "kvs-token-issued";
 
 export interface Tokens {
   token: string;
   refreshToken: string | null;
+  /** Whether it is of the issuer, where the visitor is signed in, too. */
+  issued: boolean;
 }
 
 export function readTokens(): Tokens | null {
   const token = sessionStorage.getItem(TOKEN);
-  return token === null ? null : { token, refreshToken: sessionStorage.getItem(REFRESH_TOKEN) };
+  if (token === null) return null;
+  const refreshToken = sessionStorage.getItem(REFRESH_TOKEN);
+  return { token, refreshToken, issued: sessionStorage.getItem(ISSUED) !== null };
 }
 
-export function keepTokens({ token, refreshToken }: Tokens): void {
+export function keepTokens({ token, refreshToken, issued }: Tokens): void {
+  dropTokens();
   sessionStorage.setItem(TOKEN, token);
-  if (refreshToken === null) sessionStorage.removeItem(REFRESH_TOKEN);
-  else sessionStorage.setItem(REFRESH_TOKEN, refreshToken);
+  if (refreshToken !== null) sessionStorage.setItem(REFRESH_TOKEN, refreshToken);
+  if (issued) sessionStorage.setItem(ISSUED, "true");
 }
 
 export function dropTokens(): void {
-  sessionStorage.removeItem(TOKEN);
-  sessionStorage.removeItem(REFRESH_TOKEN);
+  for (const name of [TOKEN, REFRESH_TOKEN, ISSUED]) sessionStorage.removeItem(name);
 }
 
 /** The header with the token, also for `connection_init`; empty without one. */

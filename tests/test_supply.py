@@ -19,31 +19,36 @@ from packaging.version import Version
 ROOT = Path(__file__).parent.parent
 
 FIRST_WITHOUT_KNOWN_HOLES = {
-    "aiohttp": "3.13.3",  # CVE-2025-69223 and seven more
+    "aiohttp": "3.14.3",  # CVE-2026-54273 and seven more, CVE-2026-69244
     "authlib": "1.6.9",  # CVE-2026-27962
     "certifi": "2024.7.4",  # CVE-2024-39689
-    "cryptography": "46.0.5",  # CVE-2026-26007
-    "filelock": "4.2.1",  # CVE-2026-22701
+    "click": "8.3.3",  # PYSEC-2026-2132
+    "cryptography": "50.0.0",  # CVE-2026-69247, GHSA-537c-gmf6-5ccf
+    "filelock": "4.2.1",  # CVE-2026-22701 was in versions before 3.20.3
     "graphql-core": "3.3.2",
     "grpcio": "1.65.4",  # CVE-2024-7246
     "h11": "0.16.0",  # CVE-2025-43859
-    "idna": "3.7",  # CVE-2024-3651
+    "idna": "3.15",  # CVE-2026-45409
+    "msgpack": "1.2.1",  # GHSA-6v7p-g79w-8964
+    "multidict": "6.9.1",  # CVE-2026-104874
     "orjson": "3.11.6",  # CVE-2025-67221
-    "pip": "26.0",  # CVE-2026-1703
+    "pip": "26.1.2",  # CVE-2026-3219, CVE-2026-6357, CVE-2026-8643
     "protobuf": "6.33.5",  # CVE-2026-0994
-    "psutil": "5.6.7",  # CVE-2019-18874
+    "psutil": "5.6.6",  # CVE-2019-18874
     "pydantic": "2.4.0",  # CVE-2024-3772
+    "pydantic-settings": "2.14.2",  # GHSA-4xgf-cpjx-pc3j
     "pygments": "2.20.0",  # CVE-2026-4539
-    "pyjwt": "2.15.1",  # CVE-2026-32597, CVE-2026-48523
+    "pyjwt": "2.15.1",  # CVE-2026-32597, CVE-2026-48523, CVE-2026-102265 to -102275, CVE-2026-103001
     "pytest": "9.0.3",  # CVE-2025-71176
+    "python-dotenv": "1.2.2",  # CVE-2026-28684
     "pyyaml": "5.4",  # CVE-2020-14343
-    "requests": "2.33.0",
-    "setuptools": "78.1.1",  # CVE-2025-47273
-    "starlette": "1.3.1",  # CVE-2025-62727, CVE-2026-48710, CVE-2026-54282
+    "requests": "2.33.0",  # CVE-2026-25645
+    "setuptools": "83.0.0",  # PYSEC-2026-3447
+    "starlette": "1.3.1",  # CVE-2025-62727, CVE-2026-48710, CVE-2026-54282, CVE-2026-54283
     "strawberry-graphql": "0.341",  # CVE-2026-35523, -35526, -47706, -47707
-    "urllib3": "2.6.3",  # CVE-2026-21441
+    "urllib3": "2.8.0",  # CVE-2026-97687, CVE-2026-97688, CVE-2026-97689
     "uvicorn": "0.11.7",  # CVE-2020-7695
-    "virtualenv": "20.36.1",  # CVE-2026-22702
+    "virtualenv": "21.7.13",  # PYSEC-2026-4011 to -4014
     "zipp": "3.19.1",  # CVE-2024-5569
 }
 """Nothing older may be allowed or pinned."""

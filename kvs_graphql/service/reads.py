@@ -305,7 +305,7 @@ class RestrictedReads(Reads):
         return await super().history(key, last, until) if key.startswith(self._prefixes) else iter(())
 
     async def status(self) -> TableStatus:
-        """How the table is; of its entries, those that may be read count."""
+        """How the table is; of its entries, those that may be read count. The size of its file would tell of others."""
         statuses, prefixes = self._shared.statuses, self._prefixes
         number = statuses.counted_recently(prefixes)
         counts = (count_prefixes(_NO_END, prefixes, ReadBytes(0)),) if number is None else ()
@@ -315,7 +315,8 @@ class RestrictedReads(Reads):
             statuses.keep_count(prefixes, number)
         assert self.cursor is not None
         assert number is not None
-        return replace(statuses.status(self.cursor, *found), entries=number)
+        status = statuses.status(self.cursor, *found)
+        return replace(status, entries=number, sizes=replace(status.sizes, database_bytes=0))
 
     def _page(self, asked: PageRequest, within_bytes: ReadBytes) -> tuple[Query[Any], ...]:
         limits, prefixes = self._shared.limits, within(self._prefixes, asked.prefix)

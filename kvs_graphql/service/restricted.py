@@ -4,13 +4,14 @@ The other keys do not exist for it: a read of one costs what a read of an absent
 Pure.
 """
 
+import secrets
 from collections.abc import Sequence
 
 from kvs_graphql.access import within
 from kvs_graphql.records import Interest, Record
 
-NOWHERE = b"\0"
-"""Looked up instead of a key that may not be read; what is found there is not shown."""
+NOWHERE = secrets.token_bytes(32)
+"""Looked up instead of a key that may not be read. Nobody knows it, so no record has it, whose size would tell of it."""
 
 
 def looked_up(prefixes: tuple[bytes, ...], keys: Sequence[bytes]) -> list[bytes]:

@@ -12,9 +12,11 @@ from starlette.types import Scope
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _OWN_SITES = (b"same-origin", b"none")
 """A page of this origin, and a user who typed the address."""
-_PREFLIGHTED = frozenset({b"apollo-require-preflight", b"x-apollo-operation-name", b"authorization"})
+_PREFLIGHTED = frozenset({b"apollo-require-preflight", b"x-apollo-operation-name"})
 """Headers that a page of another origin can send only where CORS has let it."""
-_READ = frozenset({b"host", b"origin", b"sec-fetch-site", *_PREFLIGHTED})
+_BEARER = b"bearer "
+"""Credentials that such a page can send only so, too. Others, such as Basic, browsers add by themselves."""
+_READ = frozenset({b"host", b"origin", b"sec-fetch-site", b"authorization", *_PREFLIGHTED})
 
 
 class Origins:
@@ -36,7 +38,7 @@ class Origins:
         to loopback; elsewhere by `Origin`.
         """
         headers = _headers(scope)
-        if self._is_listed(headers) or not _PREFLIGHTED.isdisjoint(headers):
+        if self._is_listed(headers) or _is_preflighted(headers):
             return True
         site = headers.get(b"sec-fetch-site")
         return _is_own(headers) if site is None else site in _OWN_SITES
@@ -44,7 +46,7 @@ class Origins:
     def prove_own(self, scope: Scope) -> bool:
         """Whether a page of this service's own origin, or of a listed one, asks; unlike `allow_get`, not if unsure."""
         headers = _headers(scope)
-        named = b"origin" in headers or not _PREFLIGHTED.isdisjoint(headers)
+        named = b"origin" in headers or _is_preflighted(headers)
         return (named or headers.get(b"sec-fetch-site") == b"same-origin") and self.allow_get(scope)
 
     def _is_listed(self, headers: dict[bytes, bytes]) -> bool:
@@ -55,6 +57,10 @@ def _is_own(headers: dict[bytes, bytes]) -> bool:
     """Whether no origin is named, or that of the service itself."""
     origin = headers.get(b"origin")
     return origin is None or _is_same_host(origin.decode("latin-1"), headers.get(b"host", b"").decode("latin-1"))
+
+
+def _is_preflighted(headers: dict[bytes, bytes]) -> bool:
+    return not _PREFLIGHTED.isdisjoint(headers) or headers.get(b"authorization", b"").lower().startswith(_BEARER)
 
 
 def _headers(scope: Scope) -> dict[bytes, bytes]:

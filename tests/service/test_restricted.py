@@ -77,6 +77,28 @@ async def test_pages_have_all_that_may_be_read_and_nothing_else(
     assert found == expected
 
 
+@pytest.mark.parametrize("key", [b"\0", b"", b"other/1", b"\xff"])
+async def test_value_of_a_forbidden_key_counts_against_no_limit(tmp_path: Path, key: bytes) -> None:
+    """Whatever is looked up instead of forbidden keys is no key: its value would be read as often as they are named."""
+    records = [Record(key, b"v" * 10_000, 0, 0, None, None)]
+    grants = Grants(frozenset({Grant(Verb.READ, prefix=b"mine/")}))
+    async with open_application(tmp_path, records, threads=False) as application:
+        usage = Usage()
+        reads = application.table.served.reads(Access("ann", grants), usage)
+        assert await reads.get_many([*(b"theirs/%d" % n for n in range(5)), key]) == [None] * 6
+        assert usage.size_bytes == 0
+
+
+async def test_size_of_the_file_is_told_to_those_who_may_read_all_of_it(tmp_path: Path) -> None:
+    """It grows with the values of forbidden keys."""
+    async with open_application(tmp_path, RECORDS, threads=False) as application:
+        for prefix, told in ((b"", True), (b"a/", False)):
+            grants = Grants(frozenset({Grant(Verb.READ, prefix=prefix), Grant(Verb.STATUS)}))
+            status = await application.table.served.reads(Access("ann", grants), Usage()).status()
+            assert (status.sizes.database_bytes > 0) is told
+            assert status.sizes.window_changes > 0, "of the topic, as its offsets are"
+
+
 async def test_page_over_several_prefixes_ends_early_at_the_limit_in_bytes(tmp_path: Path) -> None:
     records = [
         Record(b"%c/%d" % (first, n), b"v" * 30_000, 0, 10 * first + n, None, None) for first in b"ab" for n in range(4)

@@ -21,6 +21,8 @@ ALLOWED: list[dict[str, str]] = [
     {"sec-fetch-site": "none"},
     {"sec-fetch-site": "cross-site", "origin": LISTED},
     {"sec-fetch-site": "cross-site", "apollo-require-preflight": "1"},
+    {"sec-fetch-site": "cross-site", "authorization": "Bearer token"},
+    {"origin": OTHER, "authorization": "bEARER token"},
     {"origin": LISTED},
 ]
 REFUSED = [
@@ -30,6 +32,11 @@ REFUSED = [
     {"sec-fetch-site": "cross-site", "origin": OWN},
     {"sec-fetch-site": "nonsense"},
     {"sec-fetch-site": ""},
+    # Browsers add these by themselves, for whichever page asks.
+    {"sec-fetch-site": "cross-site", "authorization": "Basic YW5uOnNlY3JldA=="},
+    {"sec-fetch-site": "cross-site", "authorization": "Negotiate token"},
+    {"origin": OTHER, "authorization": 'Digest username="ann"'},
+    {"sec-fetch-site": "cross-site", "authorization": ""},
     {"origin": OTHER},
     {"origin": "null"},
     {"origin": ""},

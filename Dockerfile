@@ -1,4 +1,6 @@
 # Builds the wheel, including the browser pages. Nothing is installed whose hash is not known.
+# The base image is named by its tag, so that each build has the newest mends of its system. A release builds with the tag's digest
+# instead (python:3.13-slim@sha256:…, in both places), which its notes name; see SECURITY.md.
 FROM python:3.13-slim AS build
 WORKDIR /source
 COPY pyproject.toml constraints-hashed.txt README.md LICENSE hatch_build.py ./
@@ -9,9 +11,10 @@ RUN awk '/^[^ ]/ { own = /^pip==/ } own' constraints-hashed.txt > /tmp/pip.txt \
 COPY web web
 COPY kvs_graphql kvs_graphql
 RUN pip wheel --no-cache-dir --no-deps --no-build-isolation --wheel-dir /wheels . \
-    && cd /wheels && for wheel in *.whl; do \
-        echo "kvs-graphql[schemas] @ file:///wheels/$wheel --hash=sha256:$(sha256sum "$wheel" | cut -d ' ' -f 1)"; \
-    done > requirements.txt
+    && for wheel in /wheels/*.whl; do \
+        sha256sum "$wheel" > /tmp/sum && read -r sum name < /tmp/sum || exit 1; \
+        echo "kvs-graphql[schemas] @ file://$name --hash=sha256:$sum"; \
+    done > /wheels/requirements.txt
 
 FROM python:3.13-slim
 RUN useradd --system --uid 10001 --user-group --create-home kvs && mkdir /data && chown kvs:kvs /data

@@ -11,7 +11,7 @@ from kvs_graphql.access import within
 from kvs_graphql.records import Interest, Record
 
 NOWHERE = secrets.token_bytes(32)
-"""Looked up instead of a key that may not be read. Nobody knows it, so no record has it, whose size would tell of it."""
+"""Looked up instead of a key that may not be read. Nobody knows it, so no record has it and counts by its size."""
 
 
 def looked_up(prefixes: tuple[bytes, ...], keys: Sequence[bytes]) -> list[bytes]:

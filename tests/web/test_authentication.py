@@ -128,6 +128,8 @@ async def test_request_with_a_token_is_answered(
         {"cookie": f"kvs_token={TOKEN}", "sec-fetch-site": "cross-site"},
         {"cookie": f"kvs_token={TOKEN}", "sec-fetch-site": "none"},
         {"cookie": f"kvs_token={TOKEN}", "origin": "https://evil.example"},
+        {"cookie": f"kvs_token={TOKEN}", "sec-fetch-site": "same-origin", "authorization": "Bearer wrong"},
+        {"cookie": f"kvs_token={TOKEN}", "sec-fetch-site": "same-origin", "authorization": "Basic wrong"},
     ],
     ids=map(str, count()),
 )

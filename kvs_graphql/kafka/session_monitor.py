@@ -84,10 +84,18 @@ class SessionMonitor:
             await self._session.answer(questions)
 
     async def _refresh(self) -> Positions:
-        """Refresh the topic's metadata; return its end offsets."""
+        """Refresh the topic's metadata; return its end offsets.
+
+        Raises:
+            TopicChanged: The log ends earlier than when the session began; that end would be awaited in vain.
+        """
         refresh, at = self._lifecycle.refreshes.begin(), self._clock.now()
         await self._session.verify_topic()
-        self._lifecycle.end_offsets = end_offsets = await self._session.end_offsets()
+        end_offsets = await self._session.end_offsets()
+        if not covers(end_offsets, self._session.bounds.end):
+            # Brokers that name leader epochs say so by a new leader.
+            raise TopicChanged("the log was cut short")
+        self._lifecycle.end_offsets = end_offsets
         self._lifecycle.refreshes.end(refresh, TopicSnapshot(self._session.identity.topic_id, end_offsets))
         self._caught_up.expect(end_offsets, at)
         self._caught_up.reached(self._store.positions)

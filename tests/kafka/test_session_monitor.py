@@ -10,6 +10,7 @@ from kvs_graphql.kafka.clock import CaughtUp, Clock
 from kvs_graphql.kafka.consumer_limits import ConsumerLimits
 from kvs_graphql.kafka.consumer_session import TopicChanged
 from kvs_graphql.kafka.ingest import BatchLimits
+from kvs_graphql.kafka.recovery import LogBounds
 from kvs_graphql.kafka.session_monitor import SessionMonitor
 from kvs_graphql.kafka.topic import TopicConfiguration, TopicIdentity
 from kvs_graphql.records import Batch, Positions
@@ -37,10 +38,12 @@ class GrowingLog:
 
     identity = TopicIdentity(bytes(16), 1)
     configuration = TopicConfiguration(compacted=True, delete_retention_ms=RETENTION_MS)
+    bounds = LogBounds((0,), (10,))
 
-    def __init__(self) -> None:
-        self.end = 10
+    def __init__(self, growth: int) -> None:
+        (self.end,) = self.bounds.end
         self.looks = 0
+        self._growth = growth
 
     async def answer(self, questions: object) -> None:
         """Nobody asks."""
@@ -50,17 +53,17 @@ class GrowingLog:
 
     async def end_offsets(self) -> Positions:
         self.looks += 1
-        self.end += 10
+        self.end += self._growth
         return (self.end,)
 
 
-async def monitored(directory: Path, *, lag: int) -> tuple[Store, GrowingLog]:
+async def monitored(directory: Path, *, lag: int, growth: int = 10) -> tuple[Store, GrowingLog]:
     """Watch over a table that is so much behind whenever somebody looks; return it after many looks.
 
     Raises:
         TopicChanged: The table is judged anew.
     """
-    log: Any = GrowingLog()
+    log: Any = GrowingLog(growth)
     async with open_inline_store(directory / "kvs.db", WindowLimits(10, 10, 10)) as store:
         clock = VirtualClock()
         caught_up = CaughtUp(clock)
@@ -95,3 +98,10 @@ async def test_table_that_is_always_a_little_behind_caught_up_lately(tmp_path: P
 async def test_table_that_is_behind_for_longer_than_tombstones_are_kept_is_judged_anew(tmp_path: Path) -> None:
     with pytest.raises(TopicChanged, match="missed deletes"):
         await monitored(tmp_path, lag=150)
+
+
+@in_virtual_time
+async def test_log_that_ends_before_the_end_that_is_awaited_is_looked_at_anew(tmp_path: Path) -> None:
+    """Brokers that name no leader epochs tell nobody otherwise."""
+    with pytest.raises(TopicChanged, match="cut short"):
+        await monitored(tmp_path, lag=2, growth=-1)

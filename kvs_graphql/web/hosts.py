@@ -23,7 +23,7 @@ class Hosts:
     def __init__(self, names: Sequence[str], listening: str) -> None:
         """`listening` is the address or name that the service listens on, which decides what an empty list means."""
         given = names or (() if is_loopback(listening) else (ANY_HOST,))
-        self.allows_any = ANY_HOST in given
+        self._allows_any = ANY_HOST in given
         self._names = frozenset(name.strip("[]").lower() for name in (*given, listening))
         self._suffixes = tuple(name[1:].lower() for name in given if name.startswith("*."))
         # Clients send few different ones, and every request is checked.
@@ -33,6 +33,8 @@ class Hosts:
         name = _name_in(host)
         if name is None:
             return False
+        if self._allows_any:
+            return True
         return is_loopback(name) or name in self._names or (bool(self._suffixes) and name.endswith(self._suffixes))
 
 

@@ -170,11 +170,12 @@ async def test_page_under_a_prefix_loads_its_assets_from_there(embedded_broker: 
 async def test_no_redirect_names_a_host_or_leaves_a_prefix(
     embedded_broker: EmbeddedBroker, tmp_path: Path, root: str
 ) -> None:
-    async with serving_topic(embedded_broker, tmp_path, root_path=root) as topic:
+    async with serving_topic(embedded_broker, tmp_path, root_path=root, allowed_hosts=("*",)) as topic:
         for path in ("", "/", "/graphql", "/graphql/", "/healthz/", "/assets", "/assets/", "//evil.example/"):
             answer = await topic.served.http.get(
                 f"{root}{path}" or "/", headers={"host": "evil.example", "accept": "text/html"}
             )
+            assert answer.status_code in {200, 307, 404}
             assert answer.headers.get("location", "relative/")[0] not in "/h"
 
 

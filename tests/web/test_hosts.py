@@ -52,7 +52,10 @@ def test_other_names_are_not_allowed_beside_given_ones(host: str) -> None:
     assert not Hosts(("kvs.example.com", "*.example.org"), "0.0.0.0").allows(host.encode("latin-1"))  # noqa: S104
 
 
-def test_any_name_is_allowed_for_an_asterisk_and_by_default_where_others_can_connect() -> None:
-    assert Hosts(("*",), "127.0.0.1").allows_any
-    assert Hosts((), "0.0.0.0").allows_any  # noqa: S104
-    assert not Hosts((), "127.0.0.1").allows_any
+@pytest.mark.parametrize(
+    "host", [b"kvs.example.com", b"KVS:8000", b"kvs_1.internal", b"10.1.2.3:8000", b"[2001:db8::1]"]
+)
+def test_any_name_is_allowed_for_an_asterisk_and_by_default_where_others_can_connect(host: bytes) -> None:
+    assert Hosts(("*",), "127.0.0.1").allows(host)
+    assert Hosts((), "0.0.0.0").allows(host)  # noqa: S104
+    assert not Hosts((), "127.0.0.1").allows(host)

@@ -21,6 +21,7 @@ from kvs_graphql.state import Lifecycle
 from kvs_graphql.store import Store, WindowLimits, open_store
 from kvs_graphql.web import ClientAddresses, Hosts, SlotLimits, WebOptions, build_app
 from tests.counters import counted
+from tests.named import of_table
 from tests.simulation.world import open_inline_store
 
 TOPIC_ID = bytes(range(16))
@@ -152,8 +153,9 @@ class Application:
         )
 
     async def query(self, document: str, **variables: Any) -> Any:
-        """Return the whole answer to a document: data, errors and extensions."""
-        return (await self.post({"query": document, "variables": variables})).json()
+        """Return the whole answer to a document for the only table: data, errors and extensions."""
+        asked = of_table(document, self.table.served.name)
+        return (await self.post({"query": asked, "variables": variables})).json()
 
     def counted(self, name: str, **labels: str) -> float:
         """Return the sum of a counter over all labels that are not given."""

@@ -3,6 +3,7 @@
 Root fields get the name of the table and an alias of their name without it, so answers have the same shape.
 """
 
+from base64 import urlsafe_b64encode
 from collections.abc import Iterator
 
 from graphql import (
@@ -39,6 +40,11 @@ def of_table(document: str, table: str) -> str:
         assert node.loc is not None
         text = text[: node.loc.start] + replacement + text[node.loc.end :]
     return text
+
+
+def id_of(key: bytes, table: str) -> str:
+    """The `id` of an entry of the table with that name, which may be empty."""
+    return urlsafe_b64encode(f"{table}\0".encode() + key if table else key).rstrip(b"=").decode()
 
 
 def _start(node: Node) -> int:

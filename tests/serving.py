@@ -2,7 +2,6 @@
 
 import asyncio
 import sqlite3
-from base64 import urlsafe_b64encode
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, closing, contextmanager
 from dataclasses import dataclass, replace
@@ -21,7 +20,7 @@ from kvs_graphql.settings import load_settings
 from kvs_graphql.state import State
 from kvs_graphql.tables import TableUnit
 from tests.deadline import SECONDS_MAX
-from tests.named import of_table
+from tests.named import id_of, of_table
 
 Pair = tuple[bytes | None, bytes | None]
 Header = tuple[str, bytes | None]
@@ -47,7 +46,7 @@ class Served:
 
     def id_of(self, key: bytes) -> str:
         """The `id` of an entry of the table that is asked."""
-        return urlsafe_b64encode(f"{self.table}\0".encode() + key if self.table else key).rstrip(b"=").decode()
+        return id_of(key, self.table)
 
     async def query(self, document: str, **variables: Any) -> dict[str, Any]:
         """Return the whole answer: data, errors and extensions."""

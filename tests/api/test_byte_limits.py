@@ -24,9 +24,9 @@ query($first: Int, $after: String, $last: Int, $before: String) {
 
 
 @pytest.fixture(params=[1, TWO_VALUES], ids=["one byte", "two values"])
-async def application(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Application]:
+async def application(request: pytest.FixtureRequest, tmp_path: Path, table: str) -> AsyncIterator[Application]:
     limits = replace(LIMITS, read_bytes_max=request.param, cursor_bytes_max=40)
-    async with open_application(tmp_path, RECORDS, limits=limits) as application:
+    async with open_application(tmp_path, RECORDS, limits=limits, name=table) as application:
         yield application
 
 
@@ -125,4 +125,5 @@ async def test_cursor_beyond_its_limit_is_refused_before_it_is_decoded(applicati
     (error,) = (await application.query(document, c="A" * 41))["errors"]
     assert error["extensions"] == {"code": "BAD_CURSOR", "limit": 40}
     (error,) = (await application.query(document, c="A" * 40))["errors"]
-    assert error["extensions"] == {"code": "BAD_CURSOR"}
+    name = application.table.served.name
+    assert error["extensions"] == {"code": "BAD_CURSOR", **({"table": name} if name else {})}

@@ -54,10 +54,10 @@ def refused(setting: str, limit: float, **details: Any) -> dict[str, Any]:
 
 @back_ends
 async def test_cost_beyond_the_limit_is_refused_before_anything_is_read(
-    tmp_path: Path, executor: type[Executor]
+    tmp_path: Path, executor: type[Executor], table: str
 ) -> None:
     limits = within(cost_max=1)
-    async with open_application(tmp_path, LARGE, executor=executor, executor_limits=limits) as application:
+    async with open_application(tmp_path, LARGE, executor=executor, executor_limits=limits, name=table) as application:
         assert await refusal(application, '{ value(key: "key-01") { size } }') == refused(
             "KVS_QUERY_COST_MAX", 1, cost=2
         )
@@ -127,9 +127,13 @@ async def test_large_answers_are_the_same_in_turns(tmp_path: Path, executor: typ
 
 @back_ends
 @pytest.mark.parametrize("fields", ["value", "a: size json"])
-async def test_response_beyond_its_bytes_is_refused(tmp_path: Path, executor: type[Executor], fields: str) -> None:
+async def test_response_beyond_its_bytes_is_refused(
+    tmp_path: Path, executor: type[Executor], table: str, fields: str
+) -> None:
     limits = within(response_bytes_max=len(VALUE))
-    async with open_application(tmp_path, LARGE, executor=executor, limits=WIDE, executor_limits=limits) as application:
+    async with open_application(
+        tmp_path, LARGE, executor=executor, limits=WIDE, executor_limits=limits, name=table
+    ) as application:
         assert await refusal(application, ENTRIES % fields) == refused("KVS_RESPONSE_BYTES_MAX", len(VALUE))
 
 
@@ -162,9 +166,11 @@ async def test_names_for_the_same_large_value_do_not_multiply_what_is_held(
 
 
 @back_ends
-async def test_errors_beyond_their_limit_refuse_the_answer(tmp_path: Path, executor: type[Executor]) -> None:
+async def test_errors_beyond_their_limit_refuse_the_answer(
+    tmp_path: Path, executor: type[Executor], table: str
+) -> None:
     async with open_application(
-        tmp_path, BINARY, executor=executor, limits=WIDE, executor_limits=within(errors_max=20)
+        tmp_path, BINARY, executor=executor, limits=WIDE, executor_limits=within(errors_max=20), name=table
     ) as application:
         answer = await application.query(ENTRIES % "value")
         assert [error["path"][2] for error in answer["errors"]] == list(range(20))

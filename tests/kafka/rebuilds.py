@@ -16,6 +16,7 @@ from tests.kafka.broker import COMPACTING, KafkaBroker
 from tests.kafka.equality import assert_equal_to_the_log
 from tests.kafka.produce import produce
 from tests.kafka.truth import read_truth
+from tests.named import of_table
 from tests.serving import Served, serving
 
 BRIEF = {**COMPACTING, "delete.retention.ms": "500"}
@@ -29,13 +30,13 @@ AT_LEAST = """query ($cursor: Cursor!) {
 def states_of(served: Served) -> list[Moment]:
     """Return a list that collects every state from now on."""
     moments: list[Moment] = []
-    served.run.unit().lifecycle.listen(moments.append)
+    served.unit.lifecycle.listen(moments.append)
     return moments
 
 
-async def first_update_after(client: Client, cursor: str) -> str:
+async def first_update_after(client: Client, cursor: str, table: str = "") -> str:
     """Return the kind of the first update of a subscription."""
-    document = "subscription ($cursor: Cursor!) { updates(after: $cursor) { kind } }"
+    document = of_table("subscription ($cursor: Cursor!) { updates(after: $cursor) { kind } }", table)
     async with aclosing(client.subscribe(document, {"cursor": cursor})) as events:
         kind: str = (await anext(events))["updates"]["kind"]
         return kind
@@ -76,16 +77,17 @@ async def assert_clients_are_reset(
     *,
     before: dict[str, str],
     after: dict[str, str],
+    table: str = "",
 ) -> None:
     """Assert that open and returning clients are reset when `cut_short` cuts a log and lets it grow again."""
     async with (
         asyncio.timeout(SECONDS_MAX),
-        serving(broker.bootstrap_servers, topic, directory) as served,
+        serving(broker.bootstrap_servers, topic, directory, table=table) as served,
         connect(served.run.url) as client,
     ):
         await served.state(State.LIVE)
         cursor = (await served.query("{ status { entries } }"))["extensions"]["cursor"]
-        snapshot = "subscription { updates(snapshot: true) { kind key entry { value } } }"
+        snapshot = served.named("subscription { updates(snapshot: true) { kind key entry { value } } }")
         async with aclosing(client.subscribe(snapshot)) as events:
             assert await until_live(events) == before
             await asyncio.to_thread(cut_short)
@@ -96,10 +98,10 @@ async def assert_clients_are_reset(
                 held[update["key"]] = update["entry"]["value"]
         assert held == after
         await assert_equal_to_the_log(served, broker, topic)
-        assert await first_update_after(client, cursor) == "RESET"
+        assert await first_update_after(client, cursor, table) == "RESET"
         assert await served.code(AT_LEAST, cursor=cursor) == "BAD_CURSOR"
         cursor = (await served.query("{ status { entries } }"))["extensions"]["cursor"]
-        assert await first_update_after(client, cursor) == "LIVE"
+        assert await first_update_after(client, cursor, table) == "LIVE"
 
 
 def sessions_of(monkeypatch: pytest.MonkeyPatch) -> list[ConsumerSession]:

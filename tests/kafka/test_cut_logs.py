@@ -48,9 +48,9 @@ async def test_entries_of_a_log_that_was_cut_short_and_grew_again_are_removed(
 
 
 async def test_clients_of_a_log_that_was_cut_short_and_grew_again_are_reset(
-    kafka_broker: KafkaBroker, topic: str, tmp_path: Path
+    kafka_broker: KafkaBroker, topic: str, tmp_path: Path, table: str
 ) -> None:
     cut_short = new_log(kafka_broker, topic)
     produce(kafka_broker.bootstrap_servers, topic, LOST)
     before, after = ({"kept": "1"} | {key.decode(): value.decode() for key, value in some} for some in (LOST, NEW))
-    await assert_clients_are_reset(kafka_broker, topic, tmp_path, cut_short, before=before, after=after)
+    await assert_clients_are_reset(kafka_broker, topic, tmp_path, cut_short, before=before, after=after, table=table)

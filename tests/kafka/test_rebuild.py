@@ -39,14 +39,14 @@ async def test_no_entry_of_the_old_topic_survives_its_recreation(
 
 
 async def test_watchers_are_reset_when_the_topic_is_recreated(
-    kafka_broker: KafkaBroker, topic: str, tmp_path: Path
+    kafka_broker: KafkaBroker, topic: str, tmp_path: Path, table: str
 ) -> None:
     kafka_broker.create_topic(topic, 2)
     produce(kafka_broker.bootstrap_servers, topic, [(b"old", b"1"), (b"both", b"1")])
-    async with serving(kafka_broker.bootstrap_servers, topic, tmp_path) as served:
+    async with serving(kafka_broker.bootstrap_servers, topic, tmp_path, table=table) as served:
         await assert_equal_to_the_log(served, kafka_broker, topic)
         async with connect(served.run.url) as client, asyncio.timeout(SECONDS_MAX):
-            snapshot = "subscription { updates(snapshot: true) { kind key entry { value } } }"
+            snapshot = served.named("subscription { updates(snapshot: true) { kind key entry { value } } }")
             async with aclosing(client.subscribe(snapshot)) as events:
                 assert await until_live(events) == {"old": "1", "both": "1"}
                 kafka_broker.delete_topic(topic)

@@ -8,6 +8,7 @@ import pytest
 from kvs_graphql.errors import BadInput
 from kvs_graphql.records import Record
 from tests.applications import LIMITS, open_application
+from tests.named import id_of
 
 ONE = replace(LIMITS, keys_per_request_max=1, key_bytes_max=1, page_entries_max=1, counted_entries_max=1)
 RECORDS = [
@@ -20,7 +21,6 @@ RECORDS = [
     [
         ('{ value(key: "a") { value } }', {"value": {"value": "1"}}),
         ('{ values(keys: ["b"]) { value } }', {"values": [{"value": "2"}]}),
-        ('{ node(id: "YQ") { id } }', {"node": {"id": "YQ"}}),
         ('{ entries(prefix: "b", first: 1) { edges { cursor } } }', {"entries": {"edges": [{"cursor": "Yg"}]}}),
         ('{ value(key: "a") { history(last: 1) { kind } } }', {"value": {"history": [{"kind": "SET"}]}}),
         ('{ entries(prefix: "b", first: 0) { totalCount } }', {"entries": {"totalCount": 1}}),
@@ -31,9 +31,21 @@ RECORDS = [
         ),
     ],
 )
-async def test_request_within_limits_of_one_is_answered(tmp_path: Path, document: str, data: object) -> None:
-    async with open_application(tmp_path, RECORDS, limits=ONE) as application:
+async def test_request_within_limits_of_one_is_answered(
+    tmp_path: Path, document: str, data: object, table: str
+) -> None:
+    async with open_application(tmp_path, RECORDS, limits=ONE, name=table) as application:
         assert (await application.query(document))["data"] == data
+
+
+async def test_key_of_an_id_has_the_limit_of_other_keys(tmp_path: Path, table: str) -> None:
+    """Without the name of the table, which an id has before the key."""
+    document = "query($id: ID!) { node(id: $id) { id } }"
+    async with open_application(tmp_path, RECORDS, limits=ONE, name=table) as application:
+        known, long = id_of(b"a", table), id_of(b"aa", table)
+        assert (await application.query(document, id=known))["data"] == {"node": {"id": known}}
+        (error,) = (await application.query(document, id=long))["errors"]
+    assert error["extensions"]["code"] == "BAD_KEY"
 
 
 @pytest.mark.parametrize(
@@ -42,7 +54,6 @@ async def test_request_within_limits_of_one_is_answered(tmp_path: Path, document
         ('{ values(keys: ["a", "b"]) { size } }', "TOO_MANY_KEYS"),
         ('{ values(keys: ["a", "a"]) { size } }', "TOO_MANY_KEYS"),
         ('{ value(key: "aa") { size } }', "BAD_KEY"),
-        ('{ node(id: "YWE") { id } }', "BAD_KEY"),
         ('{ entries(prefix: "aa") { __typename } }', "BAD_KEY"),
         ("{ entries(first: 2) { __typename } }", "BAD_INPUT"),
         ("{ entries(last: 2) { __typename } }", "BAD_INPUT"),
@@ -50,15 +61,18 @@ async def test_request_within_limits_of_one_is_answered(tmp_path: Path, document
         ('{ value(key: "a") { history(last: -1) { kind } } }', "BAD_INPUT"),
     ],
 )
-async def test_request_beyond_a_limit_of_one_is_refused_with_a_code(tmp_path: Path, document: str, code: str) -> None:
-    async with open_application(tmp_path, RECORDS, limits=ONE) as application:
+async def test_request_beyond_a_limit_of_one_is_refused_with_a_code(
+    tmp_path: Path, document: str, code: str, table: str
+) -> None:
+    async with open_application(tmp_path, RECORDS, limits=ONE, name=table) as application:
         (error,) = (await application.query(document))["errors"]
     assert error["extensions"]["code"] == code
 
 
-async def test_keys_of_all_fields_of_a_request_count_together(tmp_path: Path) -> None:
-    async with open_application(tmp_path, RECORDS, limits=ONE) as application:
-        answer = await application.query('{ value(key: "a") { size } node(id: "Yg") { id } }')
+async def test_keys_of_all_fields_of_a_request_count_together(tmp_path: Path, table: str) -> None:
+    async with open_application(tmp_path, RECORDS, limits=ONE, name=table) as application:
+        document = 'query($id: ID!) { value(key: "a") { size } node(id: $id) { id } }'
+        answer = await application.query(document, id=id_of(b"b", table))
     assert answer["data"] == {"value": {"size": 1}, "node": None}
     (error,) = answer["errors"]
     assert (error["path"], error["extensions"]) == (["node"], {"code": "TOO_MANY_KEYS", "limit": 1})

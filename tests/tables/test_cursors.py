@@ -3,10 +3,12 @@
 import asyncio
 from contextlib import AsyncExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from kvs_graphql.cursor import Cursor, decode_cursor
+from kvs_graphql.compat.aiokafka_requests import topic_metadata
+from kvs_graphql.cursor import NO_TOPIC_ID, Cursor, decode_cursor
 from kvs_graphql.feed import Kind, Update
 from kvs_graphql.records import Interest, Record, covers
 from kvs_graphql.state import State
@@ -15,8 +17,9 @@ from tests.deadline import SECONDS_MAX
 from tests.kafka.broker import KafkaBroker
 from tests.kafka.live_client import log_of
 from tests.kafka.load import loading
+from tests.kafka.produce import produce
 from tests.serving import Served, serving_tables
-from tests.tables.served import watching
+from tests.tables.served import assert_equal_to_the_logs, watching
 
 pytestmark = pytest.mark.kafka
 
@@ -90,3 +93,38 @@ async def test_three_tables_read_in_one_request_and_watched_after_its_cursor_ski
                     view.see(update)
                 view.check_complete()
                 assert view.cursor == log.end
+
+
+async def test_part_of_a_topic_created_again_is_reset_where_topics_have_no_id(
+    kafka_broker: KafkaBroker, topic: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def without_id(response: Any) -> Any:
+        return {name: value for name, value in topic_metadata(response).items() if name != "topic_id"}
+
+    # As brokers before 2.8 answer.
+    monkeypatch.setattr("kvs_graphql.kafka.topic.topic_metadata", without_id)
+    servers = kafka_broker.bootstrap_servers
+    topics = {table: f"{topic}-{table}" for table in TABLES[:2]}
+    for name in topics.values():
+        await asyncio.to_thread(kafka_broker.create_topic, name, 1)
+        produce(servers, name, [(b"a", b"1"), (b"b", b"1")])
+    tables = {table: {"topic": name} for table, name in topics.items()}
+    async with serving_tables(servers, tables, tmp_path) as served, asyncio.timeout(SECONDS_MAX):
+        for table in tables:
+            await served.state(State.LIVE, table)
+        await assert_equal_to_the_logs(served, kafka_broker, topics)
+        token = (await served.query("{ status { entries } }"))["extensions"]["cursor"]
+        assert decode_cursor(token, "orders").topic_id == NO_TOPIC_ID
+        await asyncio.to_thread(kafka_broker.delete_topic, topics["orders"])
+        await served.state(State.WAITING_FOR_TOPIC, "orders")
+        await asyncio.to_thread(kafka_broker.create_topic, topics["orders"], 1)
+        # Fewer than before: only that tells the topics apart.
+        produce(servers, topics["orders"], [(b"a", b"2")])
+        await served.state(State.LIVE, "orders")
+        await assert_equal_to_the_logs(served, kafka_broker, topics)
+        read = 'query($at: Cursor) { found: %sValue(key: "a", atLeast: $at, maxWait: 0) { value } }'
+        assert await served.code(read % "orders", at=token) == "NOT_CAUGHT_UP"
+        assert await served.data(read % "customers", at=token) == {"found": {"value": "1"}}
+        for table, kind in (("orders", "RESET"), ("customers", "LIVE")):
+            async with watching(served, table, token) as events:
+                assert (await anext(events))["kind"] == kind

@@ -27,7 +27,7 @@ async def events(
     async with (
         asyncio.timeout(SECONDS_MAX),
         httpx.AsyncClient(base_url=served.run.url, timeout=SECONDS_MAX) as http,
-        http.stream("GET", "/graphql", params={"query": document}, headers=headers) as response,
+        http.stream("GET", "/graphql", params={"query": served.named(document)}, headers=headers) as response,
     ):
         assert response.status_code == 200
         yield EventSource(response).aiter_sse()
@@ -39,8 +39,10 @@ def kind_and_key(event: ServerSentEvent) -> tuple[str, str | None]:
 
 
 @pytest.fixture
-async def served(embedded_broker: EmbeddedBroker, embedded_topic: str, tmp_path: Path) -> AsyncIterator[Served]:
-    async with serving(embedded_broker.bootstrap_servers, embedded_topic, tmp_path) as served:
+async def served(
+    embedded_broker: EmbeddedBroker, embedded_topic: str, tmp_path: Path, table: str
+) -> AsyncIterator[Served]:
+    async with serving(embedded_broker.bootstrap_servers, embedded_topic, tmp_path, table=table) as served:
         await served.applied(
             await write(embedded_broker.bootstrap_servers, embedded_topic, [(b"a", b"1"), (b"b", b"2"), (b"c", b"3")])
         )
@@ -79,15 +81,15 @@ async def test_stream_that_ended_is_not_resumed(served: Served) -> None:
         end = await anext(stream)
         assert (end.event, end.id) == ("complete", "end")
     headers = {"Accept": "text/event-stream", "Last-Event-ID": end.id}
-    answer = await served.http.get("/graphql", params={"query": refused}, headers=headers)
+    answer = await served.http.get("/graphql", params={"query": served.named(refused)}, headers=headers)
     assert answer.status_code == 204
 
 
 async def test_stopping_service_cuts_the_stream_off_without_completing_it(
-    embedded_broker: EmbeddedBroker, embedded_topic: str, tmp_path: Path
+    embedded_broker: EmbeddedBroker, embedded_topic: str, tmp_path: Path, table: str
 ) -> None:
     servers = embedded_broker.bootstrap_servers
-    async with serving(servers, embedded_topic, tmp_path) as served:
+    async with serving(servers, embedded_topic, tmp_path, table=table) as served:
         await served.applied(await write(servers, embedded_topic, [(b"a", b"1")]))
         async with events(served, _SNAPSHOT) as stream:
             assert kind_and_key(await anext(stream)) == ("SNAPSHOT", "a")
@@ -95,7 +97,7 @@ async def test_stopping_service_cuts_the_stream_off_without_completing_it(
             served.run.stop()
             assert [event async for event in stream] == []
     written = await write(servers, embedded_topic, [(b"b", b"2")])
-    async with serving(servers, embedded_topic, tmp_path) as served:
+    async with serving(servers, embedded_topic, tmp_path, table=table) as served:
         await served.applied(written)
         async with events(served, _SNAPSHOT, live.id) as stream:
             assert kind_and_key(await anext(stream)) == ("SET", "b")
@@ -109,7 +111,7 @@ async def test_stopping_service_cuts_the_stream_off_without_completing_it(
     ],
 )
 async def test_stream_is_neither_cached_nor_buffered_on_its_way(served: Served, accept: str, content_type: str) -> None:
-    request = {"query": "subscription { updates(keys: []) { kind } }"}
+    request = {"query": served.named("subscription { updates(keys: []) { kind } }")}
     answer = await served.http.post("/graphql", json=request, headers={"accept": accept})
     assert answer.headers["content-type"] == content_type
     assert (answer.headers["cache-control"], answer.headers["x-accel-buffering"]) == ("no-cache, no-transform", "no")

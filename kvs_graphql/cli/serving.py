@@ -112,7 +112,9 @@ async def _show_progress(run: Running) -> None:
 
 def _command() -> str:
     """Return the command for this program in another terminal, whose virtual environment may not be active."""
-    return "kvs-graphql" if shutil.which("kvs-graphql") else sys.argv[0]
+    if shutil.which("kvs-graphql"):
+        return "kvs-graphql"
+    return f"{sys.executable} -m kvs_graphql" if Path(sys.argv[0]).name == "__main__.py" else sys.argv[0]
 
 
 _TWO_TABLES = """{ cpuEntries { edges { node { key busy: json(pointer: "/percent") } } } \

@@ -103,18 +103,30 @@ async def describe(client: Client, table: str | None) -> TableFields:
     """Ask the service for the fields of a table. One that does not exist counts as text: its fields will be refused.
 
     Raises:
+        BadInput: No table is named, and those of the service have names.
         RemoteError: The service answered with an error.
         Unreachable: There was no answer.
     """
     entry = field_name("entry", table)
     entry = f"{entry[0].upper()}{entry[1:]}"
-    found = (await client.execute(f'query Fields {{ __type(name: "{entry}") {{ fields {{ name }} }} }}'))["__type"]
-    names = {one["name"] for one in (found or {}).get("fields", ())}
+    answer = await client.execute(
+        f'query Fields {{ __type(name: "{entry}") {{ fields {{ name }} }} '
+        "__schema { queryType { fields { name } } } }"
+    )
+    names = {one["name"] for one in (answer["__type"] or {}).get("fields", ())}
+    if table is None and not names:
+        _refuse_named({one["name"] for one in answer["__schema"]["queryType"]["fields"]})
     if not names & {"data", "keyData"}:
         return TableFields(table)
     introspection = get_introspection_query(descriptions=False, one_of=True, type_depth=15)
     schema = build_client_schema(await client.execute(introspection))
     return _fields_of(schema, table, entry)
+
+
+def _refuse_named(fields: set[str]) -> None:
+    tables = sorted(name.removesuffix("Values") for name in fields if name.endswith("Values"))
+    if tables:
+        raise BadInput(f"The tables of this service have names: add --table with one of {', '.join(tables)}.")
 
 
 def _fields_of(schema: GraphQLSchema, table: str | None, entry: str) -> TableFields:

@@ -23,6 +23,8 @@ class Replica:
     """A service of one topic, with its database and its log in `directory`. Made by `replica`."""
 
     def __init__(self, servers: str, topic: str, directory: Path, **settings: object) -> None:
+        """With `config`, a file, it serves the tables in there instead of the topic."""
+        config = settings.pop("config", None)
         directory.mkdir(exist_ok=True)
         port = free_port()
         self.database = directory / "kvs.db"
@@ -30,7 +32,9 @@ class Replica:
         self.http = httpx.AsyncClient(base_url=self.url, timeout=SECONDS_MAX)
         self._log = directory / "service.log"
         found = {"retry_seconds_max": 0.5, "metadata_refresh_seconds": 1, "log_format": "json", **settings}
-        found |= {"bootstrap_servers": servers, "topic": topic, "database": self.database, "port": port}
+        found |= {"bootstrap_servers": servers, "port": port}
+        found |= {} if config else {"topic": topic, "database": self.database}
+        self._variables = [f"KVS_CONFIG={config}"] if config else []
         self._flags = [f"--{name.replace('_', '-')}={value}" for name, value in found.items()]
         self._process: GuardedProcess | None = None
 
@@ -42,7 +46,8 @@ class Replica:
     async def start(self) -> None:
         """Start it; return once it listens."""
         assert self._process is None, "the service runs already"
-        self._process = GuardedProcess([sys.executable, "-m", "kvs_graphql", "serve", *self._flags], self._log)
+        command = ["env", *self._variables, sys.executable, "-m", "kvs_graphql", "serve", *self._flags]
+        self._process = GuardedProcess(command, self._log)
         async with asyncio.timeout(SECONDS_MAX):
             while not await self._listens():
                 assert self._process.exit_status() is None, self._log.read_text()

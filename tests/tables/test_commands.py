@@ -45,6 +45,14 @@ async def test_commands_use_the_table_that_they_name(served: Served, tmp_path: P
     assert (status.code, all(table in status.output for table in TABLES)) == (0, True)
 
 
+@pytest.mark.parametrize("arguments", [("get", "a"), ("watch",)])
+async def test_command_without_a_table_names_those_that_there_are(served: Served, arguments: tuple[str, ...]) -> None:
+    found = await ended(*arguments, "--url", served.run.url)
+    assert (found.code, found.output) == (1, "")
+    expected = "The tables of this service have names: add --table with one of customers, orders."
+    assert found.errors == f"kvs-graphql: {expected}\n"
+
+
 async def test_watch_follows_several_tables_and_names_them(served: Served) -> None:
     arguments = [part for table in TABLES for part in ("--table", table)]
     async with command("watch", "--json", *arguments, "--url", served.run.url) as watching:

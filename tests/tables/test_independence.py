@@ -1,6 +1,7 @@
 """A table in trouble hinders no other, on a real broker."""
 
 import asyncio
+import resource
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -17,13 +18,16 @@ from tests.deadline import NEVER_SECONDS, SECONDS_MAX
 from tests.kafka.broker import KafkaBroker
 from tests.kafka.damage import append_unreadable
 from tests.kafka.produce import produce
+from tests.kafka.replica import replica
 from tests.kafka.secured import PASSWORD, USER, SecuredBroker
 from tests.kafka.test_trouble import until_not_ready, until_ready
 from tests.serving import Served, nothing_applied, serving, serving_tables
 from tests.tables.served import assert_equal_to_the_logs, put, value, watching
+from tests.tables.test_configuration import configured
 
 pytestmark = pytest.mark.kafka
 
+MIB = 2**20
 TABLES = ("orders", "customers", "invoices")
 RIGHTS = (AclOperation.DESCRIBE, AclOperation.READ, AclOperation.WRITE, AclOperation.DESCRIBE_CONFIGS)
 LOGIN = {"kafka_security_protocol": "SASL_PLAINTEXT", "kafka_username": USER, "kafka_password": PASSWORD}
@@ -228,6 +232,34 @@ async def test_rebuild_of_a_table_hinders_no_other(kafka_broker: KafkaBroker, to
         assert await served.code(at_least % "orders", at=before) == "BAD_CURSOR"
         for table in TABLES[1:]:
             assert await served.data(at_least % table, at=before) == {"found": {"value": "1"}}
+
+
+async def test_full_disk_of_a_table_hinders_no_other(kafka_broker: KafkaBroker, topic: str, tmp_path: Path) -> None:
+    servers, topics = kafka_broker.bootstrap_servers, {table: f"{topic}-{table}" for table in TABLES[:2]}
+    for name in topics.values():
+        await asyncio.to_thread(kafka_broker.create_topic, name, 1)
+        produce(servers, name, [(b"a", b"1")])
+    file = configured(
+        tmp_path, servers, **{table: f'topic = "{name}"\nwrites = true' for table, name in topics.items()}
+    )
+    async with replica(servers, topic, tmp_path, config=file) as service, asyncio.timeout(SECONDS_MAX):
+        await until_ready(service.http)
+        # Files of the process may grow to this size: one batch of the first table is larger, and the rest of all fits.
+        resource.prlimit(service.pid, resource.RLIMIT_FSIZE, (2 * MIB, resource.RLIM_INFINITY))
+        produce(servers, topics["orders"], [(b"b%d" % n, bytes(100_000)) for n in range(40)])
+        readyz = await until_not_ready(service.http)
+        assert "cannot be written" in readyz["tables"]["orders"]["reason"]
+        assert readyz["tables"]["customers"]["ready"]
+        assert await service.data('{ ordersValue(key: "a") { value } }') == {"ordersValue": {"value": "1"}}
+        write = 'mutation($v: String!) { customersSet(key: "a", value: $v) { cursor } }'
+        read = 'query($at: Cursor!) { customersValue(key: "a", atLeast: $at) { value } }'
+        for n in range(3):
+            at = (await service.data(write, v=f"{n}"))["customersSet"]["cursor"]
+            assert await service.data(read, at=at) == {"customersValue": {"value": f"{n}"}}
+        assert not (await until_not_ready(service.http))["tables"]["orders"]["ready"]
+        resource.prlimit(service.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+        await until_ready(service.http)
+        assert await service.data('{ ordersValue(key: "b39") { size } }') == {"ordersValue": {"size": 100_000}}
 
 
 async def test_table_that_cannot_be_written_hinders_no_other(

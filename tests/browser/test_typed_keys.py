@@ -139,3 +139,24 @@ async def test_a_key_that_cannot_be_decoded_is_shown_by_its_bytes_and_followed(
         await dashboard.has_history("1")
         await tables.write("ints", b"odd", b"2")
         await dashboard.has_history("2", "1")
+
+
+async def test_a_json_key_is_shown_without_the_schema_around_it(
+    visitor: "Visitor", embedded_broker: EmbeddedBroker, embedded_topic: str, tmp_path: Path
+) -> None:
+    servers = embedded_broker.bootstrap_servers
+    wrapped, bare = b'{"schema": {"type": "struct"}, "payload": {"id": %d}}', b'{"id": 12}'
+    rows = {wrapped % 9: b'{"op": "r", "after": {"number": 1}}', bare: b'{"op": "c", "after": {"number": 2}}'}
+    await produce(servers, embedded_topic, *rows.items())
+    catalog = {"rows": {"topic": embedded_topic, "key": "json", "value": "json", "envelope": "debezium"}}
+    async with (
+        serving_tables(servers, catalog, tmp_path) as served,
+        visitor.dashboard(served.run.url, "?table=rows") as dashboard,
+    ):
+        await dashboard.has_loaded("2 keys")
+        await dashboard.has_in_order('{"id":9}', '{"id": 12}')
+        await dashboard.open('{"id":9}')
+        await dashboard.has_open('{"id":9}')
+        positions = await produce(servers, embedded_topic, (wrapped % 9, b'{"op": "u", "after": {"number": 3}}'))
+        await served.applied(positions, "rows")
+        await dashboard.has_history("after.number: 3", "after: {1}")

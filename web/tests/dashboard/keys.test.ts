@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
+import { base64OfBytes, base64OfText } from "../../src/dashboard/model/bytes";
 import { type Json, typeOf } from "../../src/dashboard/model/json";
-import type { TypedKeys } from "../../src/dashboard/model/keys";
+import { jsonKeyOf, type TypedKeys } from "../../src/dashboard/model/keys";
 import { shapeIn } from "./schema";
 
 async function keysOf(table: string): Promise<TypedKeys> {
@@ -76,4 +77,26 @@ test("a key that is nested deeper than it is selected has no argument", async ()
   const key = keys.of(selected(kind, nested));
   expect(key?.argument).toBeUndefined();
   expect(key?.text).toContain("…");
+});
+
+test("a key that is JSON shows without the schema around it, with its numbers as they were written", () => {
+  const textOf = (text: string) => jsonKeyOf(base64OfText(text))?.text;
+  expect(textOf('{"schema": {"type": "int64"}, "payload": 9007199254740993}')).toBe(
+    "9007199254740993",
+  );
+  expect(textOf('{"payload": {"id": 1.50, "of": ["a", null]}, "schema": {}}')).toBe(
+    '{"id":1.50,"of":["a",null]}',
+  );
+  expect(textOf('{"schema": {}, "payload": null}')).toBe("null");
+});
+
+test("a key that is other JSON shows as it was written, since prefixes are of that", () => {
+  for (const text of ['{"id": 1}', '{"schema": 1}', '{"schema": 1, "payload": 2, "x": 3}', '"a"']) {
+    expect(jsonKeyOf(base64OfText(text))?.text).toBe(text);
+  }
+});
+
+test("a key that is no JSON is none", () => {
+  expect(jsonKeyOf(base64OfText("plain"))).toBeUndefined();
+  expect(jsonKeyOf(base64OfBytes(Uint8Array.of(255)))).toBeUndefined();
 });

@@ -7,14 +7,17 @@ export const SCHEMA = buildSchema(`
   scalar Int64
   scalar Decimal
   scalar Date
+  scalar JSON
   type Query { ordersValue: OrdersEntry plainValue: PlainEntry placesValue: PlacesEntry }
   type Subscription {
     ordersUpdates(keys: [Int64!], after: String): OrdersEntry
     plainUpdates(keys: [String!], prefix: String, keyEncoding: String! = "UTF8"): PlainEntry
+    rowsUpdates(keys: [String!], prefix: String, keyEncoding: String! = "UTF8"): RowsEntry
     placesUpdates(keys: [PlacesKeyInput!]): PlacesEntry
     countsUpdates(keys: [Int!]): CountsEntry
   }
   type CountsEntry { keyData: Int }
+  type RowsEntry { key: String! keyData: JSON }
   type PlainEntry { key: String! }
   type OrdersEntry { key: String! keyData: Int64 data: Orders }
   type Orders {

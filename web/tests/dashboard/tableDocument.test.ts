@@ -44,7 +44,7 @@ test("the status is of the service, whatever the table", () => {
 
 test("typed data is asked of entries and revisions, and of nothing else", () => {
   const { data } = orders();
-  const shape = { data, keys: null };
+  const shape = { data, keys: null, hasJsonKeys: false };
   const text = data?.text ?? "";
   expect(text).toMatch(/^data \{ id_ /);
   const count = (document: string) => document.split(text).length - 1;

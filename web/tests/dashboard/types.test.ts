@@ -24,7 +24,11 @@ function orders() {
 }
 
 test("a table without a schema has no typed data", async () => {
-  expect(await shapeIn("plain")).toEqual({ data: null, keys: null });
+  expect(await shapeIn("plain")).toEqual({ data: null, keys: null, hasJsonKeys: false });
+});
+
+test("a table whose keys are JSON in text has them without types", async () => {
+  expect(await shapeIn("rows")).toEqual({ data: null, keys: null, hasJsonKeys: true });
 });
 
 test("the selection is valid, and bounded where a type contains itself", () => {

@@ -1,6 +1,7 @@
-import { type Json, isBranch, numberIn } from "./json";
+import { textOf } from "./bytes";
+import { type Json, isBranch, numberIn, parseJson } from "./json";
 import { type FullType, KEY_LIMITS, TypedData, type TypeRef } from "./types";
-import { textOfJson } from "./value";
+import { textOfJson, writtenJson } from "./value";
 
 /** A key with a type. */
 export interface TypedKey {
@@ -56,6 +57,21 @@ export class TypedKeys {
     const isNumber = this.type === "Int!" || this.type === "Float!";
     return isNumber && text.trim() !== "" ? Number(text) : text;
   }
+}
+
+/** Returns a key that is JSON, without the schema that may be around it; undefined if it is none. */
+export function jsonKeyOf(base64: string): TypedKey | undefined {
+  const source = textOf(base64);
+  const whole = source === null ? undefined : parseJson(source);
+  if (source === null || whole === undefined) return undefined;
+  const wrapped = isBranch(whole) && !Array.isArray(whole) && isWrapper(whole);
+  const json = wrapped ? (whole.payload ?? null) : whole;
+  const text = wrapped ? writtenJson(json) : source;
+  return { text, json, argument: undefined, order: orderOf(json) };
+}
+
+function isWrapper(json: Record<string, Json>): boolean {
+  return Object.keys(json).sort().join() === "payload,schema";
 }
 
 function written(ref: TypeRef): string {

@@ -1,5 +1,5 @@
 import { base64OfId, idOf, keyOf, labelOf, nodeIdOf, undecodedKeyOf } from "./bytes";
-import type { TypedKey } from "./keys";
+import { jsonKeyOf, type TypedKey } from "./keys";
 import { type FoundKey, KEY, LOOK_UP } from "./operations";
 import type { Session } from "./session";
 import type { Row } from "./table";
@@ -41,10 +41,11 @@ export class LinkKeys {
 
   /** Returns the name of a key on this page. */
   label(id: string): string {
-    const key = this.get(id);
-    if (key) return labelOf(key.text);
     const base64 = base64OfId(id);
-    return this.session.shape.keys === null ? labelOf(keyOf(base64)) : undecodedKeyOf(base64);
+    const { keys, hasJsonKeys } = this.session.shape;
+    const key = this.get(id) ?? (hasJsonKeys ? jsonKeyOf(base64) : undefined);
+    if (key) return labelOf(key.text);
+    return keys === null ? labelOf(keyOf(base64)) : undecodedKeyOf(base64);
   }
 
   /**

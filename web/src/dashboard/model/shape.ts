@@ -11,9 +11,11 @@ export interface TableShape {
   readonly data: TypedData | null;
   /** Null for keys that are text in requests. */
   readonly keys: TypedKeys | null;
+  /** Whether keys are text in requests, and JSON for those who read them. */
+  readonly hasJsonKeys: boolean;
 }
 
-export const TEXT: TableShape = { data: null, keys: null };
+export const TEXT: TableShape = { data: null, keys: null, hasJsonKeys: false };
 
 /** Asks for the fields of entries, and for the arguments of subscriptions. */
 const FIELDS = `
@@ -44,13 +46,14 @@ export async function shapeOf(
   const entry = typeName(table, "Entry");
   const fields = new TypedDocumentString<Fields, { entry: string }>(FIELDS);
   const found = await session.query({ document: fields, variables: { entry } });
-  const hasData = found.entry?.fields.some(({ name }) => name === "data") === true;
+  const has = (field: string) => found.entry?.fields.some(({ name }) => name === field) === true;
   const key = keyType(found, tableField(table, "updates"));
-  if (!hasData && key === null) return TEXT;
+  const hasJsonKeys = key === null && has("keyData");
+  if (!has("data") && key === null) return { ...TEXT, hasJsonKeys };
   const types = new TypedDocumentString<Types, Record<string, never>>(TYPES);
   const { __schema } = await session.query({ document: types, variables: {} });
   const data = TypedData.of(__schema.types, entry, "data", VALUE_LIMITS);
-  return { data, keys: key && TypedKeys.of(__schema.types, entry, key) };
+  return { data, keys: key && TypedKeys.of(__schema.types, entry, key), hasJsonKeys };
 }
 
 /** Returns the type of a key in requests; null for text, which has an encoding. */

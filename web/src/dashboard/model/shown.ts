@@ -1,3 +1,4 @@
+import { jsonKeyOf } from "./keys";
 import type { TableShape } from "./shape";
 
 interface Selected {
@@ -11,6 +12,8 @@ interface FieldError {
 }
 
 interface Keyed {
+  /** Base64. */
+  key?: string | null;
   keyData?: unknown;
 }
 
@@ -23,7 +26,7 @@ interface Answer {
 /** Replaces the typed keys and data of an answer by what is shown of them, and says why data cannot be decoded. */
 export function showIn(
   answer: unknown,
-  { data, keys }: TableShape,
+  { data, keys, hasJsonKeys }: TableShape,
   errors: readonly FieldError[] = [],
 ): void {
   const { updates, value, node } = answer as Answer;
@@ -42,5 +45,7 @@ export function showIn(
   }
   if (keys !== null) {
     for (const one of [updates, value, node]) if (one) one.keyData = keys.of(one.keyData);
+  } else if (hasJsonKeys && updates) {
+    updates.keyData = jsonKeyOf(updates.key ?? "");
   }
 }

@@ -88,10 +88,13 @@ def check(**flags: str) -> None:
 
 @main.command()
 @click.option("--bootstrap-servers", help="Kafka brokers, as host:port, comma-separated.")
+@click.option("--schema-registry-url", help="Schema registry, whose subjects tell the formats of topics.")
 @click.argument("file", default="kvs.toml", type=click.Path(path_type=Path))
-def init(bootstrap_servers: str | None, file: Path) -> None:
+def init(bootstrap_servers: str | None, schema_registry_url: str | None, file: Path) -> None:
     """Write a kvs.toml, with comments, that has a table for each topic of the brokers."""
-    flags = {} if bootstrap_servers is None else {"bootstrap_servers": bootstrap_servers}
+    flags: dict[str, Any] = {} if bootstrap_servers is None else {"bootstrap_servers": bootstrap_servers}
+    if schema_registry_url is not None:
+        flags["schema_registry"] = {"url": schema_registry_url}
     _run(configuration.init(load_settings(**flags), file))
 
 

@@ -3,6 +3,7 @@
 import re
 import tomllib
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 from hypothesis import given
@@ -13,6 +14,8 @@ from kvs_graphql.settings import is_table_name
 from kvs_graphql.tables.proposal import names_for
 from tests.cli.test_read import ended
 from tests.kafka.broker import KafkaBroker
+from tests.registry.apicurio import Apicurio
+from tests.registry.readers import record
 
 
 def configured(directory: Path, servers: str, **tables: str) -> Path:
@@ -73,11 +76,34 @@ async def test_init_writes_a_file_that_check_accepts_and_replaces_none(tmp_path:
         registry = 'http://registry:8081/a"b'
         assert (await ended("init", *servers, str(file), KVS_SCHEMA_REGISTRY__URL=registry)).code == 0
         assert tomllib.loads(file.read_text())["schema_registry"] == {"url": registry}
+        assert "# The formats of topics are not complete: " in file.read_text()
         found = await ended("check", KVS_CONFIG=str(file), KVS_DATABASE=str(tmp_path / "kvs"))
         assert found.code == 0, found.errors
         assert re.findall(r" ok +topic '(.*)' can be read", found.output) == list(topics)
         again = await ended("init", *servers, str(file))
         assert (again.code, "File exists" in again.errors) == (2, True)
+
+
+@pytest.mark.kafka
+async def test_init_writes_the_formats_that_the_registry_has_for_topics(tmp_path: Path, apicurio: Apicurio) -> None:
+    file, topics = tmp_path / "service.toml", [uuid4().hex for _ in range(3)]
+    async with EmbeddedBroker() as broker:
+        for topic in topics:
+            broker.create_topic(topic, 1)
+        apicurio.register(f"{topics[0]}-value", record("a"))
+        apicurio.register(f"{topics[0]}-key", record("a"))
+        apicurio.register(f"{topics[1]}-value", '{"type": "object", "properties": {}}', "JSON")
+        flags = ("--bootstrap-servers", broker.bootstrap_servers, "--schema-registry-url", apicurio.url)
+        assert (await ended("init", *flags, str(file))).code == 0
+        tables = {table["topic"]: table for table in tomllib.loads(file.read_text())["tables"].values()}
+        assert tables == {
+            topics[0]: {"topic": topics[0], "key": "avro", "value": "avro"},
+            topics[1]: {"topic": topics[1], "value": "json_schema"},
+            topics[2]: {"topic": topics[2]},
+        }
+        found = await ended("check", KVS_CONFIG=str(file), KVS_DATABASE=str(tmp_path / "kvs"), COLUMNS="400")
+        assert found.code == 0, found.errors
+        assert found.output.count("version 1, id ") == 3
 
 
 async def test_init_without_a_broker_writes_nothing(tmp_path: Path) -> None:

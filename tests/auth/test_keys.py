@@ -76,6 +76,8 @@ async def test_unknown_keys_lead_to_few_looks_for_new_ones() -> None:
         keys = source(url=f"http://127.0.0.1:{served.port}/keys")
         found = await asyncio.gather(*(keys.key(f"invented-{number}", "ES256") for number in range(50)))
         assert set(found) == {None}
+        # Those who come one after the other share no reading.
+        assert [await keys.key(f"later-{number}", "ES256") for number in range(5)] == [None] * 5
         assert await keys.key("k", "ES256") is not None
     assert pages.asked == ["/keys"]
 

@@ -170,8 +170,9 @@ async def test_no_token_is_taken_from_a_url(served: Served, name: str) -> None:
 
 
 async def test_two_authorization_headers_are_refused(served: Served) -> None:
-    headers = httpx.Headers([("authorization", f"Bearer {TOKEN}"), ("authorization", "Bearer other")])
-    assert (await served.http.post("/graphql", json=QUERY, headers=headers)).status_code == 401
+    for values in ((TOKEN, "other"), ("other", TOKEN), (TOKEN, TOKEN)):
+        headers = httpx.Headers([("authorization", f"Bearer {value}") for value in values])
+        assert (await served.http.post("/graphql", json=QUERY, headers=headers)).status_code == 401
 
 
 async def test_request_that_is_refused_writes_nothing_and_reads_no_body(served: Served) -> None:

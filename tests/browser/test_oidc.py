@@ -146,8 +146,14 @@ async def test_sign_out_ends_the_session_at_the_issuer_too(
         refresh_token, token = await tab.evaluate(
             "() => [sessionStorage.getItem('kvs-refresh-token'), sessionStorage.getItem('kvs-token')]"
         )
-        tab.on("request", lambda request: logins.append(request.url) if "/interaction/" in request.url else None)
-        tab.on("request", lambda request: revoked.append(request.post_data or "") if "revocation" in request.url else 0)
+
+        def record(request: "Request") -> None:
+            if "/interaction/" in request.url:
+                logins.append(request.url)
+            if "revocation" in request.url:
+                revoked.append(request.post_data or "")
+
+        tab.on("request", record)
         if page == "GraphiQL":
             await tab.goto(f"{served.url}/graphql")
         await tab.get_by_role("button", name="Sign out").click()

@@ -291,6 +291,10 @@ class Dashboard:
         for line in lines:
             await expect(self._line(line)).to_be_visible()
 
+    async def has_branch(self, name: str) -> None:
+        """The tree has a part with exactly this name and size."""
+        await expect(self.detail.get_by_role("button", name=name, exact=True)).to_be_visible()
+
     async def shows_no_tree(self, line: str) -> None:
         await expect(self._line(line)).to_have_count(0)
 

@@ -148,7 +148,8 @@ async def test_sizes_and_large_counts_are_readable(
         visitor.dashboard(topic.served.run.url, "?key=disk&pin=disk") as dashboard,
     ):
         await dashboard.shows("disk", "total_bytes 25.3 GB free_bytes 22.1 GB files 1,234,567 tags {1}")
-        await dashboard.shows_tree("free_bytes 22.1 GB", "files 1,234,567", "tags 1 field")
+        await dashboard.shows_tree("free_bytes 22.1 GB", "files 1,234,567")
+        await dashboard.has_branch("tags 1 field")
         await dashboard.has_pinned("disk", "22.1 GB")
 
 

@@ -89,5 +89,5 @@ async def test_typed_numbers_are_plotted_and_history_shows_what_changed(visitor:
         await dashboard.plots_latest("first price", "12.5")
         await orders.set(price=Decimal("99.99"), colour="GREEN")
         await dashboard.plots_latest("first price", "99.99")
-        await dashboard.has_changes("price: 99.99 colour: GREEN")
+        await dashboard.has_changes("price: 99.99, colour: GREEN")
         await dashboard.shows_tree("colour GREEN OrdersColour")

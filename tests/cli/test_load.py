@@ -179,7 +179,7 @@ async def test_load_reports_lines_without_a_response_when_the_service_goes_away(
         request = await reader.readuntil(b"\r\n\r\n")
         body = await reader.readexactly(int(re.findall(rb"content-length: (\d+)", request.lower())[0]))
         if b"__type" in body:
-            data = b'{"data":{"__type":null}}'
+            data = b'{"data":{"__type":null,"__schema":{"queryType":{"fields":[{"name":"values"}]}}}}'
             head = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n" % len(data)
             writer.write(head + b"connection: close\r\n\r\n" + data)
             await writer.drain()

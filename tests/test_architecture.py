@@ -51,6 +51,7 @@ DOORS: dict[str, set[str]] = {
         *("credentials", "errors", "feed", "formats", "kafka", "metrics", "oauth", "registry"),
         *("service", "settings", "state", "store"),
     },
+    "preflight": {"errors", "formats", "kafka", "registry", "settings", "store", "tables"},
     "exact_json": set(),
     "api": {"service", "access", "budget", "exact_json", "formats", "records", "errors", "metrics"},
     "executor": {"api", "service", "access", "budget", "errors", "metrics"},
@@ -62,7 +63,7 @@ DOORS: dict[str, set[str]] = {
     "client": {"backoff", "errors"},
     "demo": set(),
     "cli": {
-        *("api", "auth", "client", "demo", "errors", "exact_json", "logs", "printable"),
+        *("api", "auth", "client", "demo", "errors", "exact_json", "logs", "preflight", "printable"),
         *("runtime", "settings", "state", "tables"),
     },
 }

@@ -62,7 +62,7 @@ async def _simulate(random: Random, cluster: Cluster, replicas: list[Replica]) -
             random.choice(clients).claim_unreachable_cursor()
 
     if random.random() < 0.7:
-        # What is missed now is not hidden by what comes later.
+        # Without its tombstone, nothing that comes later mends a delete that was missed.
         await _outlast_tombstones(random, cluster, random.choice(replicas))
     await _settle(cluster, replicas)
     for client in clients:

@@ -21,9 +21,9 @@ from tests.kafka.produce import produce
 from tests.kafka.replica import replica
 from tests.kafka.secured import PASSWORD, USER, SecuredBroker
 from tests.kafka.test_trouble import until_not_ready, until_ready
+from tests.preflight.test_configuration import configured
 from tests.serving import Served, nothing_applied, serving, serving_tables
 from tests.tables.served import assert_equal_to_the_logs, put, value, watching
-from tests.tables.test_configuration import configured
 
 pytestmark = pytest.mark.kafka
 

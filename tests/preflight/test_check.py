@@ -12,15 +12,15 @@ import pytest
 
 from kvs_graphql.demo.broker import EmbeddedBroker
 from kvs_graphql.errors import OperatorError
+from kvs_graphql.preflight import Finding, check_tables
 from kvs_graphql.runtime import check_graph
 from kvs_graphql.settings import Settings, load_settings
 from kvs_graphql.state import State
-from kvs_graphql.tables import Finding, check_tables
 from tests.cli.test_read import ended
 from tests.deadline import SECONDS_MAX
 from tests.kafka.broker import KafkaBroker
+from tests.preflight.test_configuration import configured
 from tests.serving import serving_tables
-from tests.tables.test_configuration import configured
 
 LINE: dict[str, Any] = {"type": "record", "name": "Line", "fields": [{"name": "n", "type": "int"}]}
 

@@ -60,22 +60,21 @@ class Workload:
 
 
 class Budget:
-    """The budget of one operation. An operation that exceeds it is refused as a whole."""
+    """The budget of one operation. An operation that exceeds it is refused as a whole.
 
-    # There is one for each query: it must cost little.
-    __slots__ = ("_bytes", "_ends", "_errors", "_turn_ends", "_workload", "began", "is_large")
+    There is one for each query: it must cost little, so what it begins with stands in the class.
+    """
 
     exceeded: ClassVar[type[BudgetExceeded]] = BudgetExceeded
+    is_large = False
+    """Whether it has the room of a large operation, and has to be closed."""
+    _bytes = 0
+    _errors = 0
+    _ends = 0.0
 
     def __init__(self, workload: Workload) -> None:
-        self.began = perf_counter()
-        self.is_large = False
-        """Whether it has the room of a large operation, and has to be closed."""
+        self.began = self._turn_began = perf_counter()
         self._workload = workload
-        self._bytes = 0
-        self._errors = 0
-        self._ends = 0.0
-        self._turn_ends = self.began + TURN_SECONDS
 
     async def enlarge(self) -> None:
         """Wait until there is room for a large operation.
@@ -96,7 +95,7 @@ class Budget:
     @property
     def turn_is_over(self) -> bool:
         """Whether others come first now."""
-        return perf_counter() >= self._turn_ends
+        return perf_counter() - self._turn_began >= TURN_SECONDS
 
     async def turn(self) -> None:
         """Wait for the next turn.
@@ -112,7 +111,7 @@ class Budget:
         if now >= self._ends:
             seconds = self._workload.limits.execution_seconds_max
             raise BudgetExceeded.of("KVS_EXECUTION_SECONDS_MAX", seconds, "seconds of execution")
-        self._turn_ends = now + TURN_SECONDS
+        self._turn_began = now
 
     async def in_turns(self, items: Iterable[T]) -> AsyncIterator[T]:
         """The items, with a new turn between two of them whenever one is over.

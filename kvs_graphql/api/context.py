@@ -32,17 +32,7 @@ class Connection(NamedTuple):
 class Operation:
     """What lasts as long as one operation. There is one for each query: it must cost little."""
 
-    __slots__ = (
-        "_reads",
-        "_single_field",
-        "_writes",
-        "access",
-        "budget",
-        "catalog",
-        "connection",
-        "json_values",
-        "usage",
-    )
+    _writes: dict[str, Writes] | None = None
 
     def __init__(
         self, connection: Connection, workload: Workload, json_values: JsonValues, *, single_field: bool = False
@@ -56,7 +46,6 @@ class Operation:
         self.usage = Usage(self.budget)
         self._single_field = single_field
         self._reads: dict[str, Reads] = {}
-        self._writes: dict[str, Writes] = {}
 
     @property
     def cursors(self) -> tuple[Cursor, ...]:
@@ -74,6 +63,8 @@ class Operation:
 
     def writes(self, table: str) -> Writes:
         """The writes to a table, in order."""
+        if self._writes is None:
+            self._writes = {}
         writes = self._writes.get(table)
         if writes is None:
             writes = self._writes[table] = self.catalog.tables[table].writes(self.access)

@@ -17,7 +17,7 @@ from typing import ClassVar
 import uvicorn
 from httptools import HttpParserError, HttpParserUpgrade
 from uvicorn.protocols.http.flow_control import FlowControl
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 
@@ -26,6 +26,36 @@ class Response(RequestResponseCycle):
 
     Where the application fails before it answers, uvicorn answers by itself (`send_500_response`).
     """
+
+    _default_fields: ClassVar[tuple[list[tuple[bytes, bytes]], bytes]] = [], b""
+    """The fields that uvicorn adds to each response (`default_headers`, a new list each second), and their lines."""
+
+    def take_body(self) -> bytes | None:
+        """The whole body of the request, once; None where it is for `receive` to wait for the rest, or for an end."""
+        if self.more_body or self.disconnected or self.flow.read_paused:
+            return None
+        body, self.body = bytes(self.body), bytearray()
+        return body
+
+    def answer(self, status: int, fields: bytes, body: bytes) -> bool:
+        """Send a whole response at once, but not to HEAD; `fields` are the lines of its header, also content-length.
+
+        It leaves the response as `send` does after its two messages, without looking into every field. False, and
+        nothing is done, where `send` would wait for the client, drop the response, or change it.
+        """
+        if self.response_started or self.disconnected or self.flow.write_paused or not self.keep_alive:
+            return False
+        defaults, lines = self._default_fields
+        if defaults is not self.default_headers:
+            defaults = self.default_headers
+            lines = b"".join(b"%b: %b\r\n" % field for field in defaults)
+            type(self)._default_fields = defaults, lines
+        self.response_started = self.response_complete = True
+        self.waiting_for_100_continue = False
+        self.transport.writelines((STATUS_LINE[status] + lines + fields + b"\r\n", body))
+        self.message_event.set()
+        self.on_response()
+        return True
 
     def failure(self) -> tuple[list[tuple[bytes, bytes]], bytes]:
         """The headers and the body of that answer."""
@@ -163,8 +193,7 @@ class HttpConnection(HttpToolsProtocol, ClientConnection):
         response = self.cycle
         # An upgrade makes none: then this is the one of the request before, if there was any.
         if response is not None and response.scope is self.scope:
-            assert isinstance(response, Response)
-            self.responding(response)
+            self.responding(response)  # type: ignore[arg-type]
 
     def on_message_complete(self) -> None:
         self.part = _NONE

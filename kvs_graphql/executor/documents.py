@@ -95,7 +95,8 @@ class PreparedDocument:
         self._schema = schema
         self._streams = streams
         self._refusal: Refusal | None = None
-        self._operations: dict[str | None, PreparedOperation] = {}
+        self.known: dict[str | None, PreparedOperation] = {}
+        """The operations that were asked for, by the names that requests gave; None: a request gave none."""
         self._document = DocumentNode(definitions=())
         try:
             self._document = parse(query, max_tokens=limits.tokens_max)
@@ -110,7 +111,7 @@ class PreparedDocument:
 
     def operation(self, name: str | None) -> PreparedOperation | Refusal:
         """The operation of that name; the only one, for None."""
-        found = self._operations.get(name)
+        found = self.known.get(name)
         if found is not None:
             return found
         if self._refusal is not None and not self._names_nothing:
@@ -119,15 +120,15 @@ class PreparedDocument:
         if isinstance(definition, Refusal):
             return definition
         # Unknown names are not cached: a client could invent any number of them.
-        found = self._operations[name] = self._by_name(definition)
+        found = self.known[name] = self._by_name(definition)
         return found
 
     def _by_name(self, definition: OperationDefinitionNode) -> PreparedOperation:
         """The prepared operation of a definition; requests may name the only one, or leave its name out."""
         name = None if definition.name is None else definition.name.value
-        found = self._operations.get(name)
+        found = self.known.get(name)
         if found is None:
-            found = self._operations[name] = self._prepared(definition, name)
+            found = self.known[name] = self._prepared(definition, name)
         return found
 
     @property
@@ -184,6 +185,13 @@ class Documents:
         # One, so that however much of it is done aside, the event loop waits for one thread only.
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="documents")
         self._preparing: dict[str, asyncio.Future[PreparedDocument]] = {}
+
+    def known(self, query: str | None, operation_name: str | None) -> PreparedOperation | None:
+        """The operation that a request names, where it was prepared before and is kept."""
+        try:
+            return self._cache[query].known.get(operation_name)  # type: ignore[index]
+        except KeyError:
+            return None
 
     def takes_long(self, query: str | None) -> bool:
         """Whether others would notice if that document were prepared on the event loop."""

@@ -140,10 +140,17 @@ class Executor:
         """The schema in GraphQL's own language."""
         self._documents = Documents(graphql_schema(schema), self._limits.documents, self._limits.policy)
         self._generations.append(self._documents)
-        self.takes_long_to_prepare = self._documents.takes_long
-        """Whether a document is better prepared by `prepare_aside`. The very method: a call more costs each request."""
         if len(self._generations) > GENERATIONS_MAX:
             self._generations.popleft().streams.end()
+
+    def known(self, request: Request) -> PreparedOperation | None:
+        """The operation that a request names, where it was prepared before."""
+        return self._documents.known(request.query, request.operation_name)
+
+    async def prepare_in_turn(self, request: Request) -> PreparedOperation | Refusal:
+        """The operation that a request names, ready to be executed; prepared aside where that takes long."""
+        aside = self._documents.takes_long(request.query)
+        return await self.prepare_aside(request) if aside else self.prepare(request)
 
     def prepare(self, request: Request) -> PreparedOperation | Refusal:
         """The operation that a request names, ready to be executed."""

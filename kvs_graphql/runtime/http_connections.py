@@ -31,8 +31,8 @@ _NOTHING = Part.NONE
 _HEALTH_URLS = {b"/healthz", b"/readyz"}
 
 
-class ChunkWriter(ref[Response]):
-    """Writes chunks of one response's body; a `DirectWriter`. Each response on a connection has its own.
+class Exchange(ref[Response]):
+    """One request and its response, without waiting; a `DirectExchange`. Each response on a connection has its own.
 
     Itself a weak reference to the response, which holds the scope, which holds this: a strong one would leave every
     request to the garbage collector. Every request makes one, most use none: hence no `__init__`, which costs as much
@@ -64,6 +64,16 @@ class ChunkWriter(ref[Response]):
             self._room_bytes -= size
         return self._flush
 
+    def take_body(self) -> bytes | None:
+        """Take the whole body of the request, where it has arrived."""
+        response = self()
+        return None if response is None else response.take_body()
+
+    def answer(self, status: int, fields: bytes, body: bytes) -> bool:
+        """Send the whole response."""
+        response = self()
+        return response is not None and response.answer(status, fields, body)
+
     def _flush(self) -> None:
         taken, self._taken = self._taken, None
         response = self()
@@ -79,7 +89,7 @@ class LimitedHttpConnection(Patience, ParsesSlices, HttpConnection):
     """
 
     whole_bytes_max = 4096
-    chunk_writer: ClassVar[type[ChunkWriter]]
+    exchange_class: ClassVar[type[Exchange]]
     _over: LimitExceeded | None = None
     _slice_bytes = 0
     _part_bytes = 0
@@ -120,7 +130,7 @@ class LimitedHttpConnection(Patience, ParsesSlices, HttpConnection):
             self._stop_head_timer()
 
     def responding(self, response: Response) -> None:
-        add_extension(response, DIRECT_EXTENSION, self.chunk_writer(response))
+        add_extension(response, DIRECT_EXTENSION, self.exchange_class(response))
         if self._over is not None:
             close_after(response)
 
@@ -252,12 +262,12 @@ class LimitedHttpConnection(Patience, ParsesSlices, HttpConnection):
 def http_protocol(shared: Shared) -> type[LimitedHttpConnection]:
     """Return the class of HTTP connections that share these limits."""
     response = type("Response", (Response,), {"failure": lambda _: shared.refusals.failed()})
-    writer = type("ChunkWriter", (ChunkWriter,), {"buffer_bytes_max": shared.limits.send_buffer_bytes_max})
+    exchange = type("Exchange", (Exchange,), {"buffer_bytes_max": shared.limits.send_buffer_bytes_max})
     names = {
         "shared": shared,
         "limits": shared.limits,
         "parsing": shared.parsing,
-        "chunk_writer": writer,
+        "exchange_class": exchange,
         "response_class": response,
     }
     return type("HttpConnection", (LimitedHttpConnection,), names)

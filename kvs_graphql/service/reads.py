@@ -110,15 +110,16 @@ class _LookBack:
 class Reads:
     """Made by `Table.reads`, for one request; `single_field` where no other field of it reads."""
 
+    cursor: Cursor | None = None
+    """Where the snapshot stands, once there was a read."""
+    _fields: BatchLoader[_Asked, list[Any]] | None = None
+    _histories: BatchLoader[_LookBack, History] | None = None
+
     def __init__(self, shared: SharedReads, access: Access, usage: Usage, *, single_field: bool = False) -> None:
-        self.cursor: Cursor | None = None
-        """Where the snapshot stands, once there was a read."""
         self._shared = shared
         self._access = access
         self._usage = usage
         self._single_field = single_field
-        self._fields: BatchLoader[_Asked, list[Any]] | None = None
-        self._histories: BatchLoader[_LookBack, History] | None = None
 
     async def get_many(self, keys: Sequence[bytes], wait: Wait = NO_WAIT) -> list[Record | None]:
         """The entry of each key, in order; None where there is none.

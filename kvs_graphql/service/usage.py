@@ -13,22 +13,24 @@ class Room(Protocol):
 
 
 class Usage:
-    """Counts what the reads of one request take. There is one for each query: it must cost little."""
+    """Counts what the reads of one request take.
 
-    __slots__ = ("_room", "_turn", "is_large", "keys", "records", "size_bytes")
+    There is one for each query: it must cost little, so what it begins with stands in the class.
+    """
+
+    keys = 0
+    """How many keys were asked for."""
+    records = 0
+    """How many records were read."""
+    size_bytes = 0
+    """About how many bytes these have at most, each counted as often as it was asked for."""
+    is_large = False
+    """Whether there is room for a large read."""
+    _turn: asyncio.Lock | None = None
 
     def __init__(self, room: Room | None = None) -> None:
         """Without `room`, the reads must be small."""
-        self.keys = 0
-        """How many keys were asked for."""
-        self.records = 0
-        """How many records were read."""
-        self.size_bytes = 0
-        """About how many bytes these have at most, each counted as often as it was asked for."""
-        self.is_large = False
-        """Whether there is room for a large read."""
         self._room = room
-        self._turn: asyncio.Lock | None = None
 
     @property
     def turn(self) -> asyncio.Lock:

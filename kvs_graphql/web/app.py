@@ -21,6 +21,7 @@ from kvs_graphql.service import Catalog
 from kvs_graphql.web.authentication import ACCESS, Endpoint, Gate
 from kvs_graphql.web.clients import ClientAddresses
 from kvs_graphql.web.connections import Connections
+from kvs_graphql.web.direct import add_to_answers
 from kvs_graphql.web.edge import Edge
 from kvs_graphql.web.gated import GatedHttp
 from kvs_graphql.web.health import Health
@@ -31,7 +32,7 @@ from kvs_graphql.web.origins import Origins
 from kvs_graphql.web.pages import GRAPHQL_PATH, SIGNED_IN_PATH, Assets, Pages
 from kvs_graphql.web.protection import ALL_HEADERS, protect
 from kvs_graphql.web.rates import RequestRates
-from kvs_graphql.web.responses import answer_messages, error_response
+from kvs_graphql.web.responses import answer_of, error_response
 from kvs_graphql.web.schemas import Schemas
 from kvs_graphql.web.session import SESSION_PATH, Session, how_to_begin
 from kvs_graphql.web.sign_in import SignIn
@@ -174,6 +175,10 @@ def _unguarded(endpoint: Endpoint) -> Endpoint:
 
 
 class _Cors(CORSMiddleware):
+    async def simple_response(self, scope: Scope, receive: Receive, send: Send, request_headers: Headers) -> None:
+        add_to_answers(scope)
+        await super().simple_response(scope, receive, send, request_headers)
+
     def preflight_response(self, request_headers: Headers) -> Response:
         response = super().preflight_response(request_headers)
         response.raw_headers.extend(ALL_HEADERS)
@@ -235,5 +240,5 @@ async def _http_error(executor: Executor, request: Request, error: Exception) ->
 async def _unexpected(executor: Executor, request: Request, error: Exception) -> Response:
     request.scope[_ANSWERED] = True
     media_type = body_type(request.headers.get("accept", ""))
-    start, body = answer_messages(media_type, executor.refuse(error))
-    return Response(body["body"], start["status"], media_type=media_type)
+    answer = answer_of(media_type, executor.refuse(error))
+    return Response(answer.body, answer.status, media_type=media_type)

@@ -16,6 +16,7 @@ from kvs_graphql.access import Access
 from kvs_graphql.auth import Authenticator
 from kvs_graphql.errors import Unauthenticated
 from kvs_graphql.executor import Executor
+from kvs_graphql.web.fields import fields_of
 from kvs_graphql.web.origins import Origins
 from kvs_graphql.web.responses import refusal_response
 from kvs_graphql.web.schemas import Schemas
@@ -24,6 +25,7 @@ COOKIE = "kvs_token"
 ACCESS = "kvs_graphql.access"
 """Who asks, in the scope of a request."""
 
+_AUTHORIZATION = b"authorization"
 _BEARER = "bearer"
 _MALFORMED = "The Authorization header must be one, and of the form: Bearer token."
 _NOT_BY_COOKIE = (
@@ -53,7 +55,7 @@ class Gate:
         Raises:
             Unauthenticated: The header has no valid token, or there is none and one is needed.
         """
-        header = _authorization(scope)
+        header = fields_of(scope).get(_AUTHORIZATION)
         if header is None:
             return await self.authenticator.access(None)
         # As it was sent, it is found again without being looked into.
@@ -78,7 +80,7 @@ class Gate:
 
     def refuse(self, scope: Scope, error: Unauthenticated) -> Response:
         """The answer to a request whose sender is not known."""
-        accept = next((value.decode("latin-1") for name, value in scope["headers"] if name == b"accept"), "")
+        accept = fields_of(scope).get(b"accept", b"").decode("latin-1")
         shown = has_authorization(scope)
         challenge = 'Bearer realm="kvs-graphql"' + (', error="invalid_token"' if shown else "")
         return refusal_response(self.executor, accept, error, 401, {"WWW-Authenticate": challenge})
@@ -102,19 +104,8 @@ def bearer_token(scope: Scope) -> str | None:
     Raises:
         Unauthenticated: There are several, or it has another form.
     """
-    header = _authorization(scope)
+    header = fields_of(scope).get(_AUTHORIZATION)
     return None if header is None else _of_header(header.decode("latin-1"))
-
-
-def _authorization(scope: Scope) -> bytes | None:
-    """The Authorization header. Raises: Unauthenticated: There are several."""
-    found: bytes | None = None
-    for name, value in scope["headers"]:
-        if name == b"authorization":
-            if found is not None:
-                _malformed()
-            found = value
-    return found
 
 
 def _token_in(payload: dict[str, Any]) -> str | None:
@@ -152,9 +143,9 @@ def _cookie(scope: Scope) -> str | None:
 
 
 def _wants_event_stream(scope: Scope) -> bool:
-    return any(_EVENT_STREAM in value for name, value in scope["headers"] if name == b"accept")
+    return _EVENT_STREAM in fields_of(scope).get(b"accept", b"")
 
 
 def has_authorization(scope: Scope) -> bool:
     """Whether a request has an Authorization header, of whatever form."""
-    return any(name == b"authorization" for name, _ in scope["headers"])
+    return _AUTHORIZATION in fields_of(scope)

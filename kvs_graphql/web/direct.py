@@ -1,11 +1,14 @@
-"""Writing to a client without waiting: what the server offers and the transports use."""
+"""Serving a client without waiting: what the server offers and the transports use."""
 
 from typing import Protocol
+
+from starlette.types import Scope
 
 from kvs_graphql.service import Flush
 
 DIRECT_EXTENSION = "kvs_graphql.direct"
 """The name of a `DirectWriter` among the extensions of an ASGI scope."""
+_ADDED_TO = "kvs_graphql.added_to"
 
 
 class DirectWriter(Protocol):
@@ -19,6 +22,37 @@ class DirectWriter(Protocol):
         begun, has ended, or is not sent in chunks; then send through ASGI, which waits.
         """
         ...
+
+
+class DirectExchange(DirectWriter, Protocol):
+    """One HTTP request and its answer."""
+
+    def take_body(self) -> bytes | None:
+        """Take the whole body of the request, once; None where it has not arrived: then receive it through ASGI."""
+        ...
+
+    def answer(self, status: int, fields: bytes, body: bytes) -> bool:
+        """Send a whole answer; `fields` are the lines of its header fields, its content-length among them.
+
+        Return False if that has to wait, or the answer has begun; then send through ASGI.
+        """
+        ...
+
+
+def exchange_of(scope: Scope) -> DirectExchange | None:
+    """What the server offers for a request; None where it offers nothing."""
+    extensions = scope.get("extensions")
+    return None if extensions is None else extensions.get(DIRECT_EXTENSION)
+
+
+def answers_directly(scope: Scope) -> bool:
+    """Whether nothing is added to the answer on its way."""
+    return _ADDED_TO not in scope
+
+
+def add_to_answers(scope: Scope) -> None:
+    """Make the answer to a request pass through ASGI, where a middleware adds to it."""
+    scope[_ADDED_TO] = True
 
 
 class MessageWriter(DirectWriter, Protocol):

@@ -9,6 +9,7 @@ from kvs_graphql.errors import LimitExceeded
 from kvs_graphql.executor import Executor
 from kvs_graphql.throttle import Throttle
 from kvs_graphql.web.clients import ClientAddresses
+from kvs_graphql.web.fields import fields_of
 from kvs_graphql.web.hosts import Hosts, is_address
 from kvs_graphql.web.rates import RequestRates
 from kvs_graphql.web.responses import error_response, refusal_response
@@ -41,9 +42,9 @@ class Edge:
 
     def refusal(self, scope: Scope) -> Response | None:
         """The answer to a request that does not come in. One without Host is let in: a browser cannot leave it out."""
-        for name, value in scope["headers"]:
-            if name == b"host" and not self._hosts.allows(value) and not self._is_probe(scope, value):
-                return self._refuse_host(scope, value)
+        host = fields_of(scope).get(b"host")
+        if host is not None and not self._hosts.allows(host) and not self._is_probe(scope, host):
+            return self._refuse_host(scope, host)
         return None if self._rates is None else self._over_rate(self._rates, scope)
 
     def _over_rate(self, rates: RequestRates, scope: Scope) -> Response | None:
@@ -70,4 +71,4 @@ class Edge:
 
 
 def _accept(scope: Scope) -> str:
-    return next((value.decode("latin-1") for name, value in scope["headers"] if name == b"accept"), "")
+    return fields_of(scope).get(b"accept", b"").decode("latin-1")

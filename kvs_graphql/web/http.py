@@ -1,8 +1,9 @@
 """GraphQL over HTTP: POST and GET, answered in one body or in a stream."""
 
 import time
+from collections.abc import Mapping
 from functools import partial
-from typing import NamedTuple, NoReturn
+from typing import NoReturn
 
 import structlog
 from starlette.exceptions import HTTPException
@@ -15,13 +16,14 @@ from kvs_graphql.executor import Executed, Executor, Given, Outcome, PreparedOpe
 from kvs_graphql.throttle import Throttle
 from kvs_graphql.web.authentication import ACCESS
 from kvs_graphql.web.connections import Connections
-from kvs_graphql.web.direct import DIRECT_EXTENSION
+from kvs_graphql.web.direct import exchange_of
+from kvs_graphql.web.fields import fields_of
 from kvs_graphql.web.negotiation import ANSWERS, MediaType, answer_type, body_type, readable, refusal_type, stream_type
 from kvs_graphql.web.origins import Origins
 from kvs_graphql.web.pages import Pages
 from kvs_graphql.web.protection import ANSWER_HEADERS
 from kvs_graphql.web.requests import read_body, request_of_address, request_of_body
-from kvs_graphql.web.responses import answer_messages, error_response
+from kvs_graphql.web.responses import answer_of, error_response
 from kvs_graphql.web.streams import END, EventFraming, Framing, MultipartFraming, send_stream
 
 log = structlog.get_logger(__name__)
@@ -65,30 +67,31 @@ class GraphQLOverHttp:
         self._log = Throttle(_LOG_SECONDS)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        headers = _headers(scope)
+        fields, method = fields_of(scope), scope["method"]
+        accept, exchange = _accept(fields), exchange_of(scope)
         try:
-            if scope["method"] == "POST":
-                message = await receive()
-                if message.get("more_body"):
-                    message = await read_body(message, receive, self._request_bytes_max)
-                # A stream that lasts keeps nothing of its request but the variables: not even in this frame.
-                request = self._of_body(message.pop("body", b""), headers)
-            elif (page := self._page(scope, headers.accept)) is not None:
+            if method == "POST":
+                body = None if exchange is None else exchange.take_body()
+                if body is None:
+                    body = await read_body(receive, self._request_bytes_max)
+                request = request_of_body(body, fields, self._request_bytes_max)
+                del body
+            elif (page := self._page(scope, accept)) is not None:
                 await page(scope, receive, send)
                 return
             else:
                 request = self._of_address(scope)
             executor = self._executor
-            aside = executor.takes_long_to_prepare(request.query)
-            prepared = await executor.prepare_aside(request) if aside else executor.prepare(request)
+            prepared = executor.known(request) or await executor.prepare_in_turn(request)
             variables = request.variables
-            del request
+            # A stream that lasts keeps nothing of its request but the variables: not even in this frame.
+            del request, fields
             if self._asks and isinstance(prepared, Refusal):
                 self._connections.hidden_fields.count(scope[ACCESS], prepared)
-            media_type = _media_type(prepared, headers.accept, scope["method"])
+            media_type = _media_type(prepared, accept, method)
             # A dict would compute the hash of an enum's member in Python.
             if media_type is MediaType.EVENT_STREAM or media_type is MediaType.MULTIPART:
-                await self._send_stream(media_type, prepared, variables, headers, scope, receive, send)
+                await self._send_stream(media_type, prepared, variables, scope, receive, send)
                 return
             answer: Executed | Refusal
             if isinstance(prepared, Refusal):
@@ -96,25 +99,21 @@ class GraphQLOverHttp:
             else:
                 connections = self._connections
                 connection = connections.plain_of(scope[ACCESS]) if self._asks else connections.plain
-                answer = await self._executor.execute(prepared, variables, connection)
-            messages = answer_messages(media_type, answer)
+                answer = await executor.execute(prepared, variables, connection)
+            encoded = answer_of(media_type, answer)
         except HTTPException as error:
-            await error_response(self._executor, headers.accept, error)(scope, receive, send)
+            await error_response(self._executor, accept, error)(scope, receive, send)
             return
         except Exception as error:  # noqa: BLE001 - masked and logged
-            messages = answer_messages(body_type(headers.accept), self._executor.refuse(error))
-        for message in messages:
-            await send(message)
+            encoded = answer_of(body_type(accept), self._executor.refuse(error))
+        if not encoded.is_sent(scope, exchange):
+            await encoded.send(send)
 
     def is_for_all(self, scope: Scope) -> bool:
         """Whether the answer tells nothing of tables: a page, or that a proxy has lost a WebSocket."""
         if scope["method"] != "GET":
             return False
-        return _was_handshake(scope) or self._pages.graphiql(_headers(scope).accept) is not None
-
-    def _of_body(self, body: bytes, headers: "_Headers") -> Request:
-        """What a body asks for. Raises: HTTPException: It is no request of GraphQL."""
-        return request_of_body(body, headers.content_type, self._request_bytes_max)
+        return _was_handshake(scope) or self._pages.graphiql(_accept(fields_of(scope))) is not None
 
     def _of_address(self, scope: Scope) -> Request:
         """What an address asks for. Raises: HTTPException: It is no request of GraphQL, or another site's page asks."""
@@ -141,12 +140,11 @@ class GraphQLOverHttp:
         media_type: MediaType,
         prepared: PreparedOperation | Refusal,
         variables: Given,
-        headers: "_Headers",
         scope: Scope,
         receive: Receive,
         send: Send,
     ) -> None:
-        resume = headers.last_event_id if media_type is MediaType.EVENT_STREAM else b""
+        resume = fields_of(scope).get(b"last-event-id", b"") if media_type is MediaType.EVENT_STREAM else b""
         if resume == END:
             await _NOTHING_MORE(scope, receive, send)
             return
@@ -156,7 +154,7 @@ class GraphQLOverHttp:
         if isinstance(prepared, PreparedOperation):
             connection = self._connections.kept.connection(connection, prepared, variables)
         stream = partial(self._stream, prepared, variables, connection)
-        writer = scope.get("extensions", {}).get(DIRECT_EXTENSION)
+        writer = exchange_of(scope)
         seconds_max = None if access.expires_at is None else access.expires_at - time.time()
         framing = _FRAMINGS[media_type]
         await send_stream(framing, stream, receive, send, writer, self._heartbeat_seconds, seconds_max)
@@ -169,30 +167,13 @@ class GraphQLOverHttp:
         return await self._executor.stream(prepared, variables, connection, sink)
 
 
-class _Headers(NamedTuple):
-    """The headers of a request that matter here."""
-
-    accept: str
-    content_type: str
-    last_event_id: bytes
-
-
-def _headers(scope: Scope) -> _Headers:
-    accept = content_type = ""
-    last_event_id = b""
-    for name, value in scope["headers"]:
-        if name == b"accept":
-            accept = f"{accept}, {value.decode('latin-1')}" if accept else value.decode("latin-1")
-        elif name == b"content-type":
-            content_type = value.decode("latin-1")
-        elif name == b"last-event-id":
-            last_event_id = value
-    return _Headers(readable(accept), content_type, last_event_id)
+def _accept(fields: Mapping[bytes, bytes]) -> str:
+    return readable(fields.get(b"accept", b"").decode("latin-1"))
 
 
 def _was_handshake(scope: Scope) -> bool:
     """Whether a request was the handshake of a WebSocket before a proxy took its Upgrade."""
-    return any(name == b"sec-websocket-key" for name, _ in scope["headers"])
+    return b"sec-websocket-key" in fields_of(scope)
 
 
 def _media_type(prepared: PreparedOperation | Refusal, accept: str, method: str) -> MediaType:

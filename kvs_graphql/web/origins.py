@@ -9,6 +9,8 @@ from urllib.parse import urlsplit
 
 from starlette.types import Scope
 
+from kvs_graphql.web.fields import fields_of
+
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _OWN_SITES = (b"same-origin", b"none")
 """A page of this origin, and a user who typed the address."""
@@ -16,7 +18,6 @@ _PREFLIGHTED = frozenset({b"apollo-require-preflight", b"x-apollo-operation-name
 """Headers that a page of another origin can send only where CORS has let it."""
 _BEARER = b"bearer "
 """Credentials that such a page can send only so, too. Others, such as Basic, browsers add by themselves."""
-_READ = frozenset({b"host", b"origin", b"sec-fetch-site", b"authorization", *_PREFLIGHTED})
 
 
 class Origins:
@@ -28,7 +29,7 @@ class Origins:
 
     def allow_socket(self, scope: Scope) -> bool:
         """Whether a page of that origin may open a WebSocket. Clients other than browsers name no origin."""
-        headers = _headers(scope)
+        headers = fields_of(scope)
         return self._is_listed(headers) or _is_own(headers)
 
     def allow_get(self, scope: Scope) -> bool:
@@ -37,7 +38,7 @@ class Origins:
         As Go's `http.CrossOriginProtection` decides: by `Sec-Fetch-Site`, which browsers send to secure addresses and
         to loopback; elsewhere by `Origin`.
         """
-        headers = _headers(scope)
+        headers = fields_of(scope)
         if self._is_listed(headers) or _is_preflighted(headers):
             return True
         site = headers.get(b"sec-fetch-site")
@@ -45,7 +46,7 @@ class Origins:
 
     def prove_own(self, scope: Scope) -> bool:
         """Whether a page of this service's own origin, or of a listed one, asks; unlike `allow_get`, not if unsure."""
-        headers = _headers(scope)
+        headers = fields_of(scope)
         named = b"origin" in headers or _is_preflighted(headers)
         return (named or headers.get(b"sec-fetch-site") == b"same-origin") and self.allow_get(scope)
 
@@ -61,10 +62,6 @@ def _is_own(headers: dict[bytes, bytes]) -> bool:
 
 def _is_preflighted(headers: dict[bytes, bytes]) -> bool:
     return not _PREFLIGHTED.isdisjoint(headers) or headers.get(b"authorization", b"").lower().startswith(_BEARER)
-
-
-def _headers(scope: Scope) -> dict[bytes, bytes]:
-    return {name: value for name, value in scope["headers"] if name in _READ}
 
 
 def _is_same_host(origin: str, host: str) -> bool:

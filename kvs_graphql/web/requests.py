@@ -1,17 +1,19 @@
 """Requests of GraphQL over HTTP: read from a body or from an address, and checked for their form."""
 
+from collections.abc import Mapping
 from types import NoneType
 from typing import Any
 from urllib.parse import parse_qs
 
 import orjson
 from starlette.exceptions import HTTPException
-from starlette.types import Message, Receive
+from starlette.types import Receive
 
 from kvs_graphql.executor import Request
 from kvs_graphql.web.negotiation import is_json
 
 _JSON = "application/json"
+_JSON_BYTES = _JSON.encode()
 _TEXTS = ("query", "operationName", "documentId")
 # A union made anew for every request would cost as much as all of its checks.
 _TEXT, _OBJECT = (str, NoneType), (dict, NoneType)
@@ -25,23 +27,24 @@ class BatchRefused(HTTPException):
         self.requests = requests
 
 
-async def read_body(first: Message, receive: Receive, bytes_max: int) -> Message:
-    """One message with the body of a request that comes in several.
+async def read_body(receive: Receive, bytes_max: int) -> bytes:
+    """The body of a request; of one that is too long, no more than shows that.
 
     Raises:
-        HTTPException: 413: It has more bytes than allowed. 400: The client left before its end.
+        HTTPException: 400: The client left before its end.
     """
-    parts, size, message = [first.get("body", b"")], len(first.get("body", b"")), first
-    while message.get("more_body") and size <= bytes_max:
+    parts, size, more = list[bytes](), 0, True
+    while more and size <= bytes_max:
         message = await receive()
+        if message["type"] == "http.disconnect":
+            raise HTTPException(400, "The request ended before its body did.")
         parts.append(message.get("body", b""))
         size += len(parts[-1])
-    if message["type"] == "http.disconnect":
-        raise HTTPException(400, "The request ended before its body did.")
-    return {"body": b"".join(parts)}
+        more = message.get("more_body", False)
+    return b"".join(parts)
 
 
-def request_of_body(body: bytes, content_type: str, bytes_max: int) -> Request:
+def request_of_body(body: bytes, fields: Mapping[bytes, bytes], bytes_max: int) -> Request:
     """The request in a body.
 
     Raises:
@@ -49,7 +52,8 @@ def request_of_body(body: bytes, content_type: str, bytes_max: int) -> Request:
     """
     if len(body) > bytes_max:
         raise HTTPException(413, f"The request is larger than the limit of {bytes_max} bytes.")
-    if content_type != _JSON and not is_json(content_type):
+    content_type = fields.get(b"content-type", b"")
+    if content_type != _JSON_BYTES and not is_json(content_type.decode("latin-1")):
         raise HTTPException(415, f"The content type must be {_JSON}, in UTF-8.")
     return _request(_json(body, "The request"))
 

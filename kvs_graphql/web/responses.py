@@ -1,34 +1,55 @@
 """Answers in one body: media types, status codes, and errors of requests that never became GraphQL."""
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import orjson
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
-from starlette.types import Message
+from starlette.types import Scope, Send
 
 from kvs_graphql.errors import KvsError
 from kvs_graphql.executor import Executed, Executor, Fault, Refusal
+from kvs_graphql.web.direct import DirectExchange, answers_directly
 from kvs_graphql.web.negotiation import ANSWERS, MediaType, body_type
 from kvs_graphql.web.protection import ALL_HEADERS, ANSWER_HEADERS
 from kvs_graphql.web.requests import BatchRefused
 
 _CODES = {403: "FORBIDDEN", 413: "LIMIT_EXCEEDED", 421: "FORBIDDEN", 500: "INTERNAL", 503: "UNAVAILABLE"}
 _BATCH_ANSWERED_MAX = 100
-_CONTENT_TYPES = {media_type: media_type.encode() for media_type in ANSWERS}
+_HEADERS = {media_type: ((b"content-type", media_type.encode()), *ANSWER_HEADERS) for media_type in ANSWERS}
+_LENGTH = b"content-length"
+_FIELDS = {
+    media_type: b"".join(b"%b: %b\r\n" % header for header in headers) + _LENGTH + b": %d\r\n"
+    for media_type, headers in _HEADERS.items()
+}
 
 
-def answer_messages(media_type: MediaType, answer: Executed | Refusal) -> tuple[Message, Message]:
-    """The messages of an answer. Its status is 200, unless nothing was executed and the media type allows another."""
+class Answer(NamedTuple):
+    """An answer in one body."""
+
+    media_type: MediaType
+    status: int
+    body: bytes
+
+    def is_sent(self, scope: Scope, exchange: DirectExchange | None) -> bool:
+        """Answer a request without waiting, where that can be done."""
+        if exchange is None or not answers_directly(scope):
+            return False
+        return exchange.answer(self.status, _FIELDS[self.media_type] % len(self.body), self.body)
+
+    async def send(self, send: Send) -> None:
+        """Answer a request through ASGI."""
+        headers = [*_HEADERS[self.media_type], (_LENGTH, b"%d" % len(self.body))]
+        await send({"type": "http.response.start", "status": self.status, "headers": headers})
+        await send({"type": "http.response.body", "body": self.body})
+
+
+def answer_of(media_type: MediaType, answer: Executed | Refusal) -> Answer:
+    """Encode an answer. Its status is 200, unless nothing was executed and the media type allows another."""
     if isinstance(answer, Executed):
-        body, status = answer.encode(), 200
-    else:
-        body, status = encode_refusal(answer), _status(answer.fault, media_type)
-    headers = [(b"content-length", b"%d" % len(body)), (b"content-type", _CONTENT_TYPES[media_type]), *ANSWER_HEADERS]
-    return {"type": "http.response.start", "status": status, "headers": headers}, {
-        "type": "http.response.body",
-        "body": body,
-    }
+        return Answer(media_type, 200, answer.encode())
+    return Answer(media_type, _status(answer.fault, media_type), encode_refusal(answer))
 
 
 def encode_refusal(refusal: Refusal) -> bytes:

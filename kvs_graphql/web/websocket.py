@@ -26,6 +26,7 @@ from kvs_graphql.throttle import Throttle
 from kvs_graphql.web.authentication import Gate, has_authorization
 from kvs_graphql.web.connections import Connections
 from kvs_graphql.web.direct import DIRECT_EXTENSION, MessageWriter
+from kvs_graphql.web.fields import fields_of
 from kvs_graphql.web.origins import Origins
 from kvs_graphql.web.requests import checked_request
 
@@ -215,8 +216,7 @@ class GraphQLSocket:
         else:
             # Prepared here: a task that lasts holds neither the text of its document nor its request.
             executor, identity, connection = self._executor, message["id"], self._connection
-            aside = executor.takes_long_to_prepare(request.query)
-            prepared = await executor.prepare_aside(request) if aside else executor.prepare(request)
+            prepared = executor.known(request) or await executor.prepare_in_turn(request)
             if isinstance(prepared, PreparedOperation) and prepared.is_subscription:
                 connection = self._kept.connection(connection, prepared, request.variables, identity)
                 await self._starts.next()
@@ -339,13 +339,11 @@ class GraphQLWebSockets:
         """Tell the operator, but not for each of many attempts."""
         if not self._log.allow():
             return
-        headers = _origin_and_host(scope)
-        origin, host = (headers.get(name, "")[:_LOGGED_CHARACTERS_MAX] for name in (b"origin", b"host"))
+        fields = fields_of(scope)
+        origin, host = (
+            fields.get(name, b"")[:_LOGGED_CHARACTERS_MAX].decode("latin-1") for name in (b"origin", b"host")
+        )
         log.warning("WebSocket refused for its origin", origin=origin, host=host, remedy=_ORIGIN_REMEDY)
-
-
-def _origin_and_host(scope: Scope) -> dict[bytes, str]:
-    return {name: value.decode("latin-1") for name, value in scope["headers"] if name in (b"origin", b"host")}
 
 
 async def _send_text(send: Send, text: bytes) -> None:

@@ -29,6 +29,7 @@ from tests.deadline import SECONDS_MAX
 from tests.runtime.servers import Receive, Scope, Send
 
 GET = b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n"
+CLOSING = b"GET /sent HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n"
 MEND = "mend kvs_graphql/compat/uvicorn.py"
 
 
@@ -266,6 +267,64 @@ async def test_progress_of_a_response_is_known(observed: type[ObservedHttp]) -> 
         f"uvicorn no longer tells when a response begins and ends: {MEND}"
     )
     assert text == "directanswer", f"uvicorn no longer writes bodies in chunks to `transport`: {MEND}"
+
+
+async def test_response_at_once_is_like_one_that_is_sent(observed: type[ObservedHttp]) -> None:
+    async def application(scope: Scope, _: Receive, send: Send) -> None:
+        response: Response = scope["extensions"]["observed"]
+        if scope["path"] != "/sent":
+            assert response.answer(201, b"x-one: 1\r\ncontent-length: 6\r\n", b"answer")
+            assert not response.answer(201, b"content-length: 0\r\n", b""), "it is answered"
+            return
+        fields = [(b"x-one", b"1"), (b"content-length", b"6")]
+        await send({"type": "http.response.start", "status": 201, "headers": fields})
+        await send({"type": "http.response.body", "body": b"answer"})
+
+    async with serving(application, observed, server_header=False) as (server, address):
+        lasting = b"".join(GET.replace(b"/", b"/" + path, 1) for path in (b"sent", b"once", b"sent"))
+        answers = (await sent(address, lasting + CLOSING)).split(b"HTTP/1.1 201 Created\r\n")[1:]
+        total = server.server_state.total_requests
+    seen = {b"\r\n".join(line for line in one.split(b"\r\n") if not line.startswith(b"date: ")) for one in answers[:3]}
+    assert seen == {b"x-one: 1\r\ncontent-length: 6\r\n\r\nanswer"}, f"uvicorn now sends other headers: {MEND}"
+    assert [one.count(b"date: ") for one in answers] == [1, 1, 1, 1], f"uvicorn's `default_headers` differ: {MEND}"
+    assert total == 4, f"uvicorn no longer counts requests in `on_response`: {MEND}"
+
+
+async def test_response_that_ends_the_connection_is_not_at_once(observed: type[ObservedHttp]) -> None:
+    async def application(scope: Scope, receive: Receive, send: Send) -> None:
+        assert not scope["extensions"]["observed"].answer(200, b"content-length: 0\r\n", b"")
+        await idle(scope, receive, send)
+
+    async with serving(application, observed) as (_, address):
+        assert b"connection: close\r\n" in await sent(address, CLOSING), f"uvicorn has no `keep_alive`: {MEND}"
+
+
+async def test_body_is_taken_once_it_has_arrived(observed: type[ObservedHttp]) -> None:
+    seen: list[bytes | None] = []
+
+    async def application(scope: Scope, receive: Receive, send: Send) -> None:
+        take_body = scope["extensions"]["observed"].take_body
+        seen.append(take_body())
+        message = await receive()
+        seen.append(message["body"])
+        while message["more_body"]:
+            message = await receive()
+            seen[-1] += message["body"]
+        await idle(scope, receive, send)
+
+    whole = b"POST / HTTP/1.1\r\nhost: localhost\r\ncontent-length: 5\r\n\r\nwhole"
+    async with serving(application, observed) as (_, address):
+        host, _, port = address.partition(":")
+        reader, writer = await asyncio.open_connection(host, int(port))
+        writer.write(whole)
+        await reader.readuntil(b"answer")
+        writer.write(whole[:-5])
+        while len(seen) < 3:  # noqa: ASYNC110 - the server has no event for it
+            await asyncio.sleep(0)
+        writer.write(b"later")
+        await reader.readuntil(b"answer")
+        writer.close()
+    assert seen == [b"whole", b"", None, b"later"], f"uvicorn keeps bodies elsewhere than in `body`: {MEND}"
 
 
 async def test_room_for_a_response_is_known(observed: type[ObservedHttp]) -> None:

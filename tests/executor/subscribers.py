@@ -19,9 +19,11 @@ Variables = dict[str, Any]
 class GraphQLCoreOnly(Executor):
     """Compiles nothing."""
 
-    def __init__(self, *arguments: Any) -> None:
-        super().__init__(*arguments)
-        self.takes_long_to_prepare = lambda query: False  # noqa: ARG005
+    def known(self, request: Request) -> None:
+        """Nothing: every request passes `prepare`."""
+
+    async def prepare_in_turn(self, request: Request) -> PreparedOperation | Refusal:
+        return self.prepare(request)
 
     def prepare(self, request: Request) -> PreparedOperation | Refusal:
         prepared = super().prepare(request)

@@ -63,9 +63,11 @@ class TwoBackEnds(Executor):
 
     reference = False
 
-    def __init__(self, *arguments: Any) -> None:
-        super().__init__(*arguments)
-        self.takes_long_to_prepare = lambda query: False  # noqa: ARG005
+    def known(self, request: Request) -> None:
+        """Nothing: every request passes `prepare`."""
+
+    async def prepare_in_turn(self, request: Request) -> PreparedOperation | Refusal:
+        return self.prepare(request)
 
     def prepare(self, request: Request) -> PreparedOperation | Refusal:
         prepared = super().prepare(request)

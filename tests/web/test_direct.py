@@ -12,6 +12,7 @@ import pytest
 
 from kvs_graphql.service import Flush
 from kvs_graphql.web import DIRECT_EXTENSION
+from kvs_graphql.web.direct import add_to_answers
 from tests.applications import Application, open_application
 from tests.deadline import SECONDS_MAX
 from tests.transports import MULTIPART_ACCEPT
@@ -28,6 +29,8 @@ class Server:
     has_room: bool = True
     is_gone: bool = False
     waiting_bytes: int = 0
+    body: bytes | None = None
+    answers: list[tuple[int, bytes, bytes]] = field(default_factory=list)
     written: list[bytes] = field(default_factory=list)
     sent: list[dict[str, Any]] = field(default_factory=list)
     news: asyncio.Event = field(default_factory=asyncio.Event)
@@ -43,6 +46,17 @@ class Server:
             self.news.set()
 
         return flush
+
+    def take_body(self) -> bytes | None:
+        """Take the body that has arrived whole, where there is one."""
+        body, self.body = self.body, None
+        return body
+
+    def answer(self, status: int, fields: bytes, body: bytes) -> bool:
+        """Take a whole answer."""
+        if self.has_room:
+            self.answers.append((status, fields, body))
+        return self.has_room
 
     async def room(self, waiting_bytes: int) -> bool:
         """Wait for room, as a WebSocket does."""
@@ -159,6 +173,52 @@ async def test_updates_wait_for_room_on_a_websocket(tmp_path: Path) -> None:
     assert [b'"key":"a"' in server.written[0], b'"key":"b"' in server.written[1]] == [True, True]
     assert server.waiting_bytes == len(server.written[0]) - len(framed("websocket", b"", b""))
     assert not server.contents()
+
+
+def asking(server: Server) -> dict[str, Any]:
+    """The scope of a query."""
+    headers = [(b"content-type", b"application/json"), (b"accept", b"application/json")]
+    return {**scope_of("sse", server), "headers": headers}
+
+
+async def answered(application: Application, server: Server, request: dict[str, Any], *, arrived: bool) -> None:
+    """Answer a request whose body has arrived, or is yet to be received."""
+    body = orjson.dumps(request)
+    if arrived:
+        server.body = body
+    else:
+        for part, more in ((body[:5], True), (body[5:], False)):
+            server.incoming.put_nowait({"type": "http.request", "body": part, "more_body": more})
+    await application.app(asking(server), server.incoming.get, server.send)
+
+
+@pytest.mark.parametrize("request_", [{"query": "{ status { ready } }"}, {"query": "{ wrong }"}, {"query": 1}])
+async def test_answer_is_the_same_at_once_and_through_asgi(tmp_path: Path, request_: dict[str, Any]) -> None:
+    direct, other = Server(), Server(has_room=False)
+    async with open_application(tmp_path) as application:
+        await answered(application, direct, request_, arrived=True)
+        await answered(application, other, request_, arrived=False)
+    start, content = other.sent
+    expected = start["status"], sorted(start["headers"]), content["body"]
+    if isinstance(request_["query"], str):
+        ((status, fields, body),) = direct.answers
+        lines = fields.removesuffix(b"\r\n").split(b"\r\n")
+        assert (status, sorted(tuple(line.split(b": ")) for line in lines), body) == expected
+        assert not direct.sent
+    else:
+        assert not direct.answers
+        assert (direct.sent[0]["status"], sorted(direct.sent[0]["headers"]), direct.sent[1]["body"]) == expected
+
+
+async def test_answer_passes_a_middleware_that_adds_to_it(tmp_path: Path) -> None:
+    server = Server()
+    async with open_application(tmp_path) as application:
+        scope = asking(server)
+        add_to_answers(scope)
+        server.body = b'{"query": "{ status { ready } }"}'
+        await application.app(scope, server.incoming.get, server.send)
+    assert [message["type"] for message in server.sent] == ["http.response.start", "http.response.body"]
+    assert not server.answers
 
 
 @pytest.mark.parametrize("transport", TRANSPORTS)

@@ -50,8 +50,7 @@ class Bound(NamedTuple):
     given: Given
 
 
-@dataclass(frozen=True, slots=True)
-class _Variable:
+class _Variable(NamedTuple):
     name: str
     exact: Exact
     default: Any
@@ -79,17 +78,17 @@ class Variables:
     def bind(self, given: Given) -> Bound | list[GraphQLError]:
         """The values of the variables in one request, or what is wrong with them."""
         values: dict[str, Any] = {}
-        for variable in self._variables:
-            value = Undefined if given is None else given.get(variable.name, Undefined)
+        for name, exact, default, optional in self._variables:
+            value = Undefined if given is None else given.get(name, Undefined)
             if value is not Undefined:
-                value = variable.exact(value)
-            elif variable.default is not Undefined:
-                value = variable.default
-            elif variable.optional:
+                value = exact(value)
+            elif default is not Undefined:
+                value = default
+            elif optional:
                 continue
             if value is Undefined:
                 return self._coerce(given)
-            values[variable.name] = value
+            values[name] = value
         return Bound(values, given)
 
     def _coerce(self, given: Given) -> Bound | list[GraphQLError]:

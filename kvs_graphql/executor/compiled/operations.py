@@ -81,8 +81,8 @@ class RootField:
         """Without `resolve` for the field of a subscription: graphql-core creates its source."""
         self.selected = selected
         self.name = selected.name
-        self._resolve = resolve
-        self._arguments = arguments
+        self._resolve: Callable[..., Any] = resolve or _no_reader
+        self._values = _no_values if arguments is None else arguments.values
         self._permissions = permissions
         self._selected_names = frozenset(below.nodes[0].name.value for below in selected.below)
         self._used = sorted(set[str]().union(*(below.variables for below in selected.below)))
@@ -98,10 +98,8 @@ class RootField:
         for permission in self._permissions:
             if not permission.allows(operation.access):
                 permission.on_unauthorized()
-        assert self._resolve is not None
-        assert self._arguments is not None
         info = ResolveInfo(operation, self._selected_names)
-        resolving: Awaitable[Any] = self._resolve(None, info=info, **self._arguments.values(bound))
+        resolving: Awaitable[Any] = self._resolve(None, info=info, **self._values(bound))
         return resolving
 
     def show(self, bound: Bound, access: Access) -> Show:
@@ -110,7 +108,9 @@ class RootField:
         Raises:
             GraphQLError: A variable is null where an argument must not be.
         """
-        key = (access.fingerprint, *[bound.values.get(name, Undefined) for name in self._used])
+        key: tuple[Hashable, ...] = (access.fingerprint,)
+        if self._used:
+            key += tuple([bound.values.get(name, Undefined) for name in self._used])
         if self._latest is not None and self._latest[0] == key:
             return self._latest[1]
         show = self._shows.get(key)
@@ -293,5 +293,9 @@ def _as_it_is(value: Any) -> Any:
     return value
 
 
-def _no_reader(*_: Any) -> Show:
+def _no_reader(*_: Any, **__: Any) -> Any:
     raise AssertionError("a root field is not read from an object")
+
+
+def _no_values(_: Bound) -> dict[str, Any]:
+    return {}

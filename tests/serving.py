@@ -21,6 +21,7 @@ from kvs_graphql.state import State
 from kvs_graphql.tables import TableUnit
 from tests.deadline import SECONDS_MAX
 from tests.named import id_of, of_table
+from tests.plain import NO_TLS
 
 Pair = tuple[bytes | None, bytes | None]
 Header = tuple[str, bytes | None]
@@ -119,7 +120,7 @@ async def serving_tables(
 async def _serving(bootstrap_servers: str, **settings: Any) -> AsyncIterator[Served]:
     quick = {"port": 0, "retry_seconds_max": 0.5, "metadata_refresh_seconds": 1, "shutdown_seconds_max": 1}
     found = load_settings(bootstrap_servers=bootstrap_servers, **{**quick, **settings})
-    async with running(found) as run, httpx.AsyncClient(base_url=run.url, timeout=SECONDS_MAX) as http:
+    async with running(found) as run, httpx.AsyncClient(base_url=run.url, verify=NO_TLS, timeout=SECONDS_MAX) as http:
         yield Served(run, http)
 
 

@@ -11,6 +11,7 @@ import pytest
 from kvs_graphql.credentials import Secret
 from kvs_graphql.oauth import ClientCredentials, TokenError, Tokens
 from tests.deadline import NEVER_SECONDS, SECONDS_MAX
+from tests.plain import NO_TLS
 from tests.registry.front import Front, Request, answering, front_of, sending
 
 SECRET = "swordfish"  # noqa: S105 - of a server that lives as long as its test
@@ -25,7 +26,7 @@ async def front() -> AsyncIterator[Front]:
 @asynccontextmanager
 async def open_http() -> AsyncIterator[httpx.AsyncClient]:
     # Even a client that follows redirects must not follow this one.
-    async with httpx.AsyncClient(follow_redirects=True, timeout=SECONDS_MAX, trust_env=False) as http:
+    async with httpx.AsyncClient(verify=NO_TLS, follow_redirects=True, timeout=SECONDS_MAX, trust_env=False) as http:
         yield http
 
 

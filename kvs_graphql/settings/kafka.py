@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings
 
-from kvs_graphql.credentials import tls_context
+from kvs_graphql.credentials import check_tls_files
 from kvs_graphql.settings.names import variable
 from kvs_graphql.settings.secrets import revealed
 from kvs_graphql.settings.urls import SecretUrl
@@ -82,8 +82,8 @@ class KafkaSettings(BaseSettings):
             if path is not None and not path.is_file():
                 raise ValueError(f"{variable(name)}={path}: no such file")
         files = self.kafka_ca_file, self.kafka_certificate_file, self.kafka_key_file
-        tls_context(*files, revealed(self.kafka_key_password))
-        tls_context(self.kafka_oauth_ca_file, None, None, None, OAUTH_PREFIX)
+        check_tls_files(*files, revealed(self.kafka_key_password))
+        check_tls_files(self.kafka_oauth_ca_file, None, None, None, OAUTH_PREFIX)
         return self
 
     def _check_sasl(self) -> None:

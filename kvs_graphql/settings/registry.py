@@ -6,7 +6,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
 
-from kvs_graphql.credentials import Secret, read_secret, renew_tls, tls_context
+from kvs_graphql.credentials import Secret, check_tls_files, read_secret, renew_tls, tls_context
 from kvs_graphql.settings.names import variable
 from kvs_graphql.settings.secrets import revealed
 from kvs_graphql.settings.urls import SecretUrl, Url
@@ -117,7 +117,7 @@ class RegistrySettings(BaseModel):
             path: Path | None = getattr(self, name)
             if path is not None and not path.is_file():
                 raise ValueError(f"{_named(name)}={path}: no such file")
-        self.tls()
+        check_tls_files(*self._tls_files)
         return self
 
     def tls(self) -> SSLContext:

@@ -26,6 +26,7 @@ from kvs_graphql.compat.uvicorn import (
 )
 from tests.compat.servers import HANDSHAKE, idle, serving, unserved
 from tests.deadline import SECONDS_MAX
+from tests.plain import NO_TLS
 from tests.runtime.servers import Receive, Scope, Send
 
 GET = b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n"
@@ -98,7 +99,7 @@ async def test_hooks_run_before_the_application_and_extend_its_scope(observed: t
         observed.calls.append("application" if "observed" in scope.get("extensions", {}) else "not extended")
         await idle(scope, receive, send)
 
-    async with serving(application, observed) as (_, address), httpx.AsyncClient() as client:
+    async with serving(application, observed) as (_, address), httpx.AsyncClient(verify=NO_TLS) as client:
         for _ in range(2):
             assert (await client.get(f"http://{address}/")).text == "answer"
     assert observed.calls == ["/, HEAD", "responding", "read, NONE", "application"] * 2, (
@@ -238,7 +239,7 @@ async def test_uvicorns_responses_have_the_names_in_use(observed: type[ObservedH
         missing.extend([] if hasattr(response.flow, "write_paused") else ["flow.write_paused"])
         await idle(scope, receive, send)
 
-    async with serving(application, observed) as (_, address), httpx.AsyncClient() as client:
+    async with serving(application, observed) as (_, address), httpx.AsyncClient(verify=NO_TLS) as client:
         await client.get(f"http://{address}/")
     assert missing == [], f"uvicorn's RequestResponseCycle lacks names: {MEND}"
 
@@ -261,7 +262,7 @@ async def test_progress_of_a_response_is_known(observed: type[ObservedHttp]) -> 
         await send({"type": "http.response.body", "body": b"answer"})
         seen.append((takes_chunks(response), is_complete(response)))
 
-    async with serving(application, observed) as (_, address), httpx.AsyncClient() as client:
+    async with serving(application, observed) as (_, address), httpx.AsyncClient(verify=NO_TLS) as client:
         text = (await client.get(f"http://{address}/")).text
     assert seen == [(False, False), (True, False), (False, True)], (
         f"uvicorn no longer tells when a response begins and ends: {MEND}"
@@ -342,7 +343,7 @@ async def test_room_for_a_response_is_known(observed: type[ObservedHttp]) -> Non
         seen.append(takes_chunks(response))
         await send({"type": "http.response.body", "body": b"answer"})
 
-    async with serving(application, observed) as (_, address), httpx.AsyncClient() as client:
+    async with serving(application, observed) as (_, address), httpx.AsyncClient(verify=NO_TLS) as client:
         await client.get(f"http://{address}/")
     assert seen == [True, False, True], f"uvicorn no longer tells by `flow.write_paused` whether sending waits: {MEND}"
 
@@ -368,7 +369,7 @@ async def test_server_stops_in_our_order() -> None:
             super().shutdown()
             ended.set()
 
-    async with serving(idle, Ended, server=Observed) as (server, address), httpx.AsyncClient() as client:
+    async with serving(idle, Ended, server=Observed) as (server, address), httpx.AsyncClient(verify=NO_TLS) as client:
         await client.get(f"http://{address}/")
         server.stop()
         await ended.wait()

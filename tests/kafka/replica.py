@@ -12,6 +12,7 @@ import httpx
 from kvs_graphql.records import Positions, covers
 from tests.deadline import SECONDS_MAX
 from tests.kafka.process import GuardedProcess
+from tests.plain import NO_TLS
 from tests.ports import HOST, free_port
 
 POLL_SECONDS = 0.02
@@ -29,7 +30,7 @@ class Replica:
         port = free_port()
         self.database = directory / "kvs.db"
         self.url = f"http://{HOST}:{port}"
-        self.http = httpx.AsyncClient(base_url=self.url, timeout=SECONDS_MAX)
+        self.http = httpx.AsyncClient(base_url=self.url, verify=NO_TLS, timeout=SECONDS_MAX)
         self._log = directory / "service.log"
         found = {"retry_seconds_max": 0.5, "metadata_refresh_seconds": 1, "log_format": "json", **settings}
         found |= {"bootstrap_servers": servers, "port": port}

@@ -9,6 +9,7 @@ from ssl import SSLContext
 import httpx
 
 from tests.deadline import SECONDS_MAX
+from tests.plain import NO_TLS
 from tests.ports import HOST
 
 Behaviour = Callable[["Request", asyncio.StreamWriter], Awaitable[None]]
@@ -40,7 +41,7 @@ class Front:
         self.requests: list[Request] = []
         self.url = ""
         self._upstream = None if upstream is None else upstream.rstrip("/")
-        self._http = httpx.AsyncClient(trust_env=False, timeout=SECONDS_MAX)
+        self._http = httpx.AsyncClient(verify=NO_TLS, trust_env=False, timeout=SECONDS_MAX)
         self._behaviour: Behaviour | None = None
         self._arrived = asyncio.Condition()
         self._tasks = set[asyncio.Task[None]]()

@@ -8,6 +8,7 @@ import pytest
 from kvs_graphql.demo.broker import EmbeddedBroker
 from kvs_graphql.runtime import running
 from kvs_graphql.settings import load_settings
+from tests.plain import NO_TLS
 
 
 async def test_error_inside_the_context_stops_the_service_and_is_raised_as_itself(
@@ -24,10 +25,10 @@ async def test_error_inside_the_context_stops_the_service_and_is_raised_as_itsel
     with pytest.raises(ZeroDivisionError):
         async with running(settings) as run:
             url = run.url
-            async with httpx.AsyncClient() as client:
+            async with httpx.AsyncClient(verify=NO_TLS) as client:
                 assert (await client.get(f"{url}/healthz")).status_code == 200
             raise ZeroDivisionError
-    async with httpx.AsyncClient() as client:
+    async with httpx.AsyncClient(verify=NO_TLS) as client:
         with pytest.raises(httpx.ConnectError):
             await client.get(f"{url}/healthz")
     async with running(settings):

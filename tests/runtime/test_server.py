@@ -10,6 +10,7 @@ from kvs_graphql.metrics import Metrics
 from kvs_graphql.runtime.server import Server, listen, url_of
 from kvs_graphql.web import ClientAddresses
 from tests.deadline import SECONDS_MAX
+from tests.plain import NO_TLS
 from tests.runtime.servers import LIMITS, Receive, Scope, Send
 
 
@@ -40,13 +41,13 @@ async def test_requests_are_answered_until_the_work_before_a_stop_is_done() -> N
         async with asyncio.timeout(SECONDS_MAX), asyncio.TaskGroup() as tasks:
             served = tasks.create_task(server.serve(sockets=[listener]))
             url = url_of(listener, "http")
-            async with httpx.AsyncClient() as client:
+            async with httpx.AsyncClient(verify=NO_TLS) as client:
                 assert (await client.get(url)).text == "answer"
                 server.stop()
                 await stopping.wait()
                 assert (await client.get(url)).text == "answer"
             done.set()
             await served
-        async with httpx.AsyncClient() as client:
+        async with httpx.AsyncClient(verify=NO_TLS) as client:
             with pytest.raises(httpx.ConnectError):
                 await client.get(url)

@@ -12,6 +12,7 @@ from httpx_sse import EventSource, ServerSentEvent
 
 from kvs_graphql.demo.broker import EmbeddedBroker
 from tests.deadline import SECONDS_MAX
+from tests.plain import NO_TLS
 from tests.serving import Served, serving, serving_topic, write
 from tests.transports import MULTIPART_ACCEPT
 
@@ -26,7 +27,7 @@ async def events(
     headers = {"Accept": "text/event-stream"} | ({"Last-Event-ID": last_event_id} if last_event_id else {})
     async with (
         asyncio.timeout(SECONDS_MAX),
-        httpx.AsyncClient(base_url=served.run.url, timeout=SECONDS_MAX) as http,
+        httpx.AsyncClient(base_url=served.run.url, verify=NO_TLS, timeout=SECONDS_MAX) as http,
         http.stream("GET", "/graphql", params={"query": served.named(document)}, headers=headers) as response,
     ):
         assert response.status_code == 200

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING
 
-import pytest
+import pytest_asyncio
 
 from tests.browser.needs import require_browser
 
@@ -11,9 +11,9 @@ if TYPE_CHECKING:
     from tests.browser.visits import Visitor
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(scope="package", loop_scope="package")
 async def visitor() -> AsyncIterator["Visitor"]:
-    """A browser for one test. One that does not start always fails the test."""
+    """A browser for all of these tests; each visit has a profile of its own. One that does not start fails the tests."""
     require_browser()
     from tests.browser.visits import visiting
 

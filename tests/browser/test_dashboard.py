@@ -12,7 +12,7 @@ from tests.serving import serving, write
 if TYPE_CHECKING:
     from tests.browser.visits import Visitor
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="package")]
 
 COUNT_CONFLATED = """
 globalThis.conflated = 0;

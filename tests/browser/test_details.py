@@ -13,7 +13,7 @@ from tests.serving import produce, serving, serving_topic
 if TYPE_CHECKING:
     from tests.browser.visits import Visitor
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="package")]
 
 PHONE = 390
 UNKNOWN = "\N{EN DASH}"

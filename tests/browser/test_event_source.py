@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from tests.browser.visits import Visitor
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="package")]
 
 REFUSED = "net::ERR_CONNECTION_REFUSED"
 SNAPSHOT = "subscription { updates(snapshot: true) { kind entry { value } } }"

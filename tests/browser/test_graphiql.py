@@ -13,7 +13,7 @@ from tests.serving import serving, serving_topic, write
 if TYPE_CHECKING:
     from tests.browser.visits import ColourScheme, Visitor
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="package")]
 
 
 # The colour of an element in the editor, or on the dashboard.

@@ -13,7 +13,7 @@ from tests.serving import Served, serving, write
 if TYPE_CHECKING:
     from tests.browser.visits import ColourScheme, Visitor
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="package")]
 
 LONG = b"a/long/key/" + b"of-many-letters-" * 20
 RECORDS = [(b"oven", b'{"degrees": 180, "door": "shut"}'), (LONG, b"x" * 1_000), (b"fridge", b"4"), (b"\xff", b"\xfe")]

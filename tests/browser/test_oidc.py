@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from tests.browser.sign_in import SignIn
     from tests.browser.visits import Visitor
 
-pytestmark = [pytest.mark.browser, pytest.mark.node]
+pytestmark = [pytest.mark.browser, pytest.mark.node, pytest.mark.asyncio(loop_scope="package")]
 
 SHORT_SECONDS, LONG_SECONDS = 3, 3600
 REFUSED = "401 (Unauthorized)"

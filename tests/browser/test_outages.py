@@ -15,7 +15,7 @@ from tests.serving import serving, serving_topic, write
 if TYPE_CHECKING:
     from tests.browser.visits import Visitor
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="package")]
 
 WATCH = "subscription Watch { updates(snapshot: true) { kind entry { json } } }"
 

@@ -15,7 +15,7 @@ from tests.serving import serving_topic
 if TYPE_CHECKING:
     from tests.browser.visits import Visitor
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="package")]
 
 TOKEN = new_token()
 REFUSED = "401 (Unauthorized)"

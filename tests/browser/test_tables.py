@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+import pytest_asyncio
 
 from kvs_graphql.demo.broker import EmbeddedBroker
 from tests.ports import free_port
@@ -14,7 +15,7 @@ from tests.serving import Served, serving_tables, write
 if TYPE_CHECKING:
     from tests.browser.visits import Visitor
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="package")]
 
 # Chromium's own message about a refused connection.
 REFUSED = "net::ERR_CONNECTION_REFUSED"
@@ -29,7 +30,7 @@ def topic_of(embedded_topic: str, table: str) -> str:
     return f"{embedded_topic}-{table}"
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="package")
 async def served(embedded_broker: EmbeddedBroker, embedded_topic: str, tmp_path: Path) -> AsyncIterator[Served]:
     """Two tables with their records, and a third one whose topic is missing."""
     servers = embedded_broker.bootstrap_servers

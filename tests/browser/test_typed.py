@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import pytest_asyncio
 
 from kvs_graphql.demo.broker import EmbeddedBroker
 from tests.formats.avro.schemas import logical, record, written
@@ -16,7 +17,7 @@ from tests.serving import ServedTopic, produce, serving_tables
 if TYPE_CHECKING:
     from tests.browser.visits import Visitor
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="package")]
 
 ORDER = record(
     ("id", "string"),
@@ -44,7 +45,7 @@ def order(**fields: Any) -> bytes:
     return written(ORDER, {**VALUE, **fields})
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="package")
 async def orders(embedded_broker: EmbeddedBroker, embedded_topic: str, tmp_path: Path) -> AsyncIterator["Orders"]:
     """A table of orders, one of which cannot be decoded."""
     (tmp_path / "order.avsc").write_text(json.dumps(ORDER))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 import pytest
+import pytest_asyncio
 
 from kvs_graphql.demo.broker import EmbeddedBroker
 from tests.formats.avro.schemas import record, written
@@ -16,7 +17,7 @@ from tests.serving import ServedTopic, produce, serving_tables
 if TYPE_CHECKING:
     from tests.browser.visits import Visitor
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="package")]
 
 PLACE = record(("region", "string"), ("number", "long"), ("kind", ["null", "string", "long"]), name="com.shop.Place")
 EU, US = {"region": "eu", "number": 10, "kind": "old"}, {"region": "us", "number": 9, "kind": 5}
@@ -52,7 +53,7 @@ class Tables:
         await self.write(table, KEYS[table][key], b'{"number": %d}' % number)
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="package")
 async def tables(embedded_broker: EmbeddedBroker, embedded_topic: str, tmp_path: Path) -> AsyncIterator[Tables]:
     place = tmp_path / "place.avsc"
     place.write_text(json.dumps(PLACE))

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @pytest_asyncio.fixture(scope="package", loop_scope="package")
 async def visitor() -> AsyncIterator["Visitor"]:
-    """A browser for all of these tests; each visit has a profile of its own. One that does not start fails the tests."""
+    """A browser for all of these tests; each visit has a profile of its own. One that does not start fails them."""
     require_browser()
     from tests.browser.visits import visiting
 

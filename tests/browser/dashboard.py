@@ -318,6 +318,12 @@ class Dashboard:
         """Return the accessibility violations of the page in its current state."""
         return await violations(self.page)
 
+    async def is_accessible(self, where: object) -> None:
+        """The page in its current state has no accessibility violation in either colour scheme."""
+        for colours in ("light", "dark"):
+            await self.page.emulate_media(color_scheme=colours)
+            assert await self.violations() == [], (where, colours)
+
     async def is_fully_visible(self, part: Locator) -> None:
         """The element is entirely in the viewport."""
         await expect(part).to_be_in_viewport(ratio=1)

@@ -32,7 +32,8 @@ DOORS: dict[str, set[str]] = {
     "credentials": {"errors"},
     "outgoing": set(),
     "oauth": {"credentials", "outgoing"},
-    "settings": {"access", "credentials", "loopback", "errors"},
+    "table_names": set(),
+    "settings": {"access", "credentials", "loopback", "errors", "table_names"},
     "metrics": set(),
     "printable": set(),
     "logs": {"printable"},
@@ -51,7 +52,7 @@ DOORS: dict[str, set[str]] = {
         *("credentials", "errors", "feed", "formats", "kafka", "metrics", "oauth", "registry"),
         *("service", "settings", "state", "store"),
     },
-    "preflight": {"errors", "formats", "kafka", "registry", "settings", "store", "tables"},
+    "preflight": {"errors", "formats", "kafka", "registry", "settings", "store", "table_names", "tables"},
     "exact_json": set(),
     "api": {"service", "access", "budget", "exact_json", "formats", "records", "errors", "metrics"},
     "executor": {"api", "service", "access", "budget", "errors", "metrics"},
@@ -64,7 +65,7 @@ DOORS: dict[str, set[str]] = {
     "demo": set(),
     "cli": {
         *("api", "auth", "client", "demo", "errors", "exact_json", "logs", "preflight", "printable"),
-        *("runtime", "settings", "state", "tables"),
+        *("runtime", "settings", "state", "table_names", "tables"),
     },
 }
 

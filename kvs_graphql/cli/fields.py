@@ -2,7 +2,7 @@
 
 import click
 
-from kvs_graphql.settings import is_table_name
+from kvs_graphql.table_names import is_table_name
 
 
 def field_name(name: str, table: str | None) -> str:

@@ -53,19 +53,6 @@ def settings_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return decorated
 
 
-def sendable(_: click.Context, __: click.Parameter, value: Any) -> Any:
-    """Refuse arguments with bytes that are not UTF-8, which Python passes on as lone surrogates.
-
-    The callback of options and arguments that a command sends to the service.
-    """
-    for text in value if isinstance(value, tuple) else (value or "",):
-        try:
-            text.encode()
-        except UnicodeEncodeError as error:
-            raise click.BadParameter("not valid UTF-8") from error
-    return value
-
-
 def _fields() -> Iterator[tuple[str, FieldInfo]]:
     """The settings by name, those of the service first; of a section, each of its settings."""
     for name, field in sorted(Settings.model_fields.items(), key=lambda item: item[0] not in Settings.__annotations__):

@@ -7,7 +7,7 @@ from kvs_graphql.settings.loading import load_settings
 from kvs_graphql.settings.names import variable
 from kvs_graphql.settings.secrets import revealed, secret_of
 from kvs_graphql.settings.settings import DEFAULT_CONNECTIONS_MAX, Settings
-from kvs_graphql.settings.tables import TableSettings, is_table_name
+from kvs_graphql.settings.tables import TableSettings
 
 __all__ = [
     "DEFAULT_CONNECTIONS_MAX",
@@ -16,7 +16,6 @@ __all__ = [
     "Settings",
     "TableSettings",
     "from_settings",
-    "is_table_name",
     "load_settings",
     "revealed",
     "secret_of",

@@ -9,13 +9,9 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from kvs_graphql.settings.formats import WITH_SCHEMA, Envelope, Format, FormatSettings, SchemaVersion, problems_of
 from kvs_graphql.settings.names import variable
+from kvs_graphql.table_names import RESERVED_TABLE_NAMES, TABLE_NAME_CHARACTERS_MAX, has_form
 
-TABLE_NAME_CHARACTERS_MAX = 64
-
-_NAME = re.compile(rf"[a-z][A-Za-z0-9]{{0,{TABLE_NAME_CHARACTERS_MAX - 1}}}")
 _TOPIC = re.compile(r"[A-Za-z0-9._-]{1,249}")
-_RESERVED = frozenset({"any"})
-"""Its types would have the names of the interfaces that the types of all tables implement."""
 
 Tombstones = Literal["delete", "empty"]
 Unreadable = Literal["stop", "skip"]
@@ -91,21 +87,16 @@ def check_formats(tables: Mapping[str, TableSettings], *, has_registry: bool) ->
         raise ValueError("; ".join(problems))
 
 
-def is_table_name(name: str) -> bool:
-    """Whether a table may have that name."""
-    return _NAME.fullmatch(name) is not None and name not in _RESERVED
-
-
 def check_names(names: Iterable[str]) -> None:
     """Check the names of tables. Raises: ValueError: One is not allowed, or two differ in case only."""
     seen: dict[str, str] = {}
     for name in names:
-        if not _NAME.fullmatch(name):
+        if not has_form(name):
             raise ValueError(
                 f"tables.{name}: a table's name must be camelCase: a small letter, then up to "
                 f"{TABLE_NAME_CHARACTERS_MAX - 1} letters and digits"
             )
-        if name in _RESERVED:
+        if name in RESERVED_TABLE_NAMES:
             raise ValueError(f"tables.{name}: the name is taken by the types that all tables have in common")
         other = seen.setdefault(name.lower(), name)
         if other != name:

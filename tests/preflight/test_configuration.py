@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from kvs_graphql.demo.broker import EmbeddedBroker
 from kvs_graphql.preflight.proposal import names_for
-from kvs_graphql.settings import is_table_name
+from kvs_graphql.table_names import is_table_name
 from tests.cli.test_read import ended
 from tests.kafka.broker import KafkaBroker
 from tests.registry.apicurio import Apicurio

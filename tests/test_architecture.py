@@ -48,24 +48,25 @@ DOORS: dict[str, set[str]] = {
     },
     "formats": {"errors", "exact_json"},
     "registry": {"backoff", "formats", "oauth", "outgoing"},
+    "schemas": {"errors", "formats", "oauth", "registry", "settings", "state", "store"},
     "tables": {
-        *("credentials", "errors", "feed", "formats", "kafka", "metrics", "oauth", "registry"),
+        *("credentials", "errors", "feed", "formats", "kafka", "metrics", "oauth", "registry", "schemas"),
         *("service", "settings", "state", "store"),
     },
-    "preflight": {"errors", "formats", "kafka", "registry", "settings", "store", "table_names", "tables"},
+    "preflight": {"errors", "formats", "kafka", "registry", "schemas", "settings", "store", "table_names", "tables"},
     "exact_json": set(),
     "api": {"service", "access", "budget", "exact_json", "formats", "records", "errors", "metrics"},
     "executor": {"api", "service", "access", "budget", "errors", "metrics"},
     "web": {"executor", "api", "service", "auth", "loopback", "throttle", "turns", "access", "metrics", "errors"},
     "runtime": {
         *("access", "api", "auth", "budget", "errors", "executor", "formats", "loopback", "metrics"),
-        *("service", "settings", "state", "tables", "web"),
+        *("schemas", "service", "settings", "state", "tables", "web"),
     },
     "client": {"backoff", "errors"},
     "demo": set(),
     "cli": {
         *("api", "auth", "client", "demo", "errors", "exact_json", "logs", "preflight", "printable"),
-        *("runtime", "settings", "state", "table_names", "tables"),
+        *("runtime", "schemas", "settings", "state", "table_names"),
     },
 }
 

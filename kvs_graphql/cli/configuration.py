@@ -8,8 +8,8 @@ from kvs_graphql.cli.output import print_line, print_lines, print_table
 from kvs_graphql.errors import BadSetting
 from kvs_graphql.preflight import catalog_for, check_tables
 from kvs_graphql.runtime import check_graph, check_settings
+from kvs_graphql.schemas import formats_of
 from kvs_graphql.settings import Settings
-from kvs_graphql.tables import formats_of
 
 
 async def check(settings: Settings) -> int:

@@ -11,12 +11,20 @@ from kvs_graphql.formats import BadSchema, SchemaText, TableFormats
 from kvs_graphql.kafka.inspection import NotFound, TopicFacts, Unusable, inspect_topic
 from kvs_graphql.kafka.topic import TopicConfiguration
 from kvs_graphql.registry import Follower, SchemaRegistry
+from kvs_graphql.schemas import (
+    KEY,
+    VALUE,
+    Change,
+    Part,
+    cannot_read_as,
+    format_of,
+    formats_without_schema,
+    open_registry_of,
+    part_of,
+)
 from kvs_graphql.settings import Settings, TableSettings
 from kvs_graphql.store import topic_in
 from kvs_graphql.tables.directory import refuse_link
-from kvs_graphql.tables.formats import format_of, formats_without_schema, open_registry_of, part_of
-from kvs_graphql.tables.generations import Change
-from kvs_graphql.tables.schemas import KEY, VALUE, Part, cannot_read_as
 from kvs_graphql.tables.servers import connection_of
 
 # The clients of hundreds of topics at once would keep each other from their answers in time.

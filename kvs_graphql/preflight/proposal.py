@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from kvs_graphql.errors import BrokerRefused
 from kvs_graphql.kafka.inspection import Unusable, topics_of
 from kvs_graphql.registry import RegistryError, SchemaNotFound, SchemaRegistry
+from kvs_graphql.schemas import open_registry_of
 from kvs_graphql.settings import Settings
 from kvs_graphql.table_names import is_table_name
-from kvs_graphql.tables.formats import open_registry_of
 from kvs_graphql.tables.servers import connection_of
 
 _HEAD = """\

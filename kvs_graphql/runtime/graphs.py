@@ -15,8 +15,8 @@ from kvs_graphql.executor import DocumentLimits, Executor, ExecutorLimits
 from kvs_graphql.formats import TableFormats
 from kvs_graphql.metrics import Metrics
 from kvs_graphql.runtime.documents import document_policy
+from kvs_graphql.schemas import Change, Generations, Proposal
 from kvs_graphql.settings import Settings, from_settings
-from kvs_graphql.tables import Change, Generations, Proposal
 
 log = structlog.get_logger(__name__)
 

@@ -24,11 +24,11 @@ from kvs_graphql.runtime.graphs import Graphs
 from kvs_graphql.runtime.loop_delay import measure_loop_delay
 from kvs_graphql.runtime.rooms import build_server
 from kvs_graphql.runtime.server import Server, listen, url_of
+from kvs_graphql.schemas import Generations
 from kvs_graphql.service import Catalog, Quotas
 from kvs_graphql.settings import Settings
 from kvs_graphql.state import State, worst
 from kvs_graphql.tables import (
-    Generations,
     TableUnit,
     feed_budget,
     open_servers,

@@ -1,19 +1,13 @@
 """A table as one unit: whatever belongs to one topic, put together, started and stopped."""
 
 from kvs_graphql.tables.directory import prepare_directory
-from kvs_graphql.tables.formats import formats_of
-from kvs_graphql.tables.generations import Change, Generations, Proposal
 from kvs_graphql.tables.limits import feed_budget, service_limits
 from kvs_graphql.tables.servers import open_servers
 from kvs_graphql.tables.unit import TableUnit, open_table
 
 __all__ = [
-    "Change",
-    "Generations",
-    "Proposal",
     "TableUnit",
     "feed_budget",
-    "formats_of",
     "open_servers",
     "open_table",
     "prepare_directory",

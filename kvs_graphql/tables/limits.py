@@ -5,21 +5,14 @@ each of up to four tables. More of them share what four may hold, in equal parts
 bounded, and a table in trouble takes nothing from another one.
 """
 
-import structlog
-
-from kvs_graphql.errors import BadSetting
 from kvs_graphql.feed import LogBudget
 from kvs_graphql.kafka.consumer_limits import ConsumerLimits
 from kvs_graphql.kafka.fetch_waits import idle_wait_ms
 from kvs_graphql.kafka.ingest import BatchLimits
 from kvs_graphql.kafka.producer import ProducerLimits
-from kvs_graphql.oauth import ClientCredentials
-from kvs_graphql.registry import RegistryConnection, RegistryLimits
 from kvs_graphql.service import ServiceLimits, WatchLimits
-from kvs_graphql.settings import Settings, from_settings, revealed
+from kvs_graphql.settings import Settings, from_settings
 from kvs_graphql.store import CacheLimits, WindowLimits
-
-log = structlog.get_logger(__name__)
 
 _TABLES_WITH_ALL = 4
 _MIB = 2**20
@@ -88,49 +81,3 @@ def consumer_limits(settings: Settings) -> ConsumerLimits:
     )
     fetch_bytes_max = part_of(settings, settings.fetch_bytes_max, least=_MIB)
     return from_settings(ConsumerLimits, settings, batch=batch, fetch_bytes_max=fetch_bytes_max)
-
-
-def registry_of(settings: Settings) -> RegistryConnection | None:
-    """How to reach the schema registry; None where there is none.
-
-    Raises:
-        BadSetting: A certificate or a key cannot be read any more.
-    """
-    own = settings.schema_registry
-    if own.url is None:
-        return None
-    tls = own.tls()
-
-    def renew() -> None:
-        try:
-            own.renew(tls)
-        except BadSetting as error:
-            log.warning("the certificates for the schema registry are not read again", reason=str(error))
-
-    return RegistryConnection(
-        url=own.url,
-        username=own.username,
-        password=revealed(own.password),
-        token=revealed(own.token),
-        credentials=None
-        if own.token_url is None
-        else ClientCredentials(own.token_url, own.client_id or "", own.oauth_secret, own.scope),
-        cluster=own.cluster,
-        identity_pool=own.identity_pool,
-        tls=tls,
-        renew_tls=renew,
-    )
-
-
-def registry_limits(settings: Settings) -> RegistryLimits:
-    """What is asked of the schema registry, and kept of its answers."""
-    own = settings.schema_registry
-    return RegistryLimits(
-        seconds_max=own.seconds_max,
-        schema_bytes_max=own.schema_bytes_max,
-        references_max=own.references_max,
-        versions_max=own.versions_max,
-        cache_bytes_max=own.cache_bytes_max,
-        failure_seconds=own.failure_seconds,
-        requests_max=own.requests_max,
-    )

@@ -9,8 +9,8 @@ from kvs_graphql.kafka.connection import KafkaConnection
 from kvs_graphql.kafka.tokens import BrokerTokens
 from kvs_graphql.oauth import ClientCredentials
 from kvs_graphql.registry import SchemaRegistry
+from kvs_graphql.schemas import open_registry_of
 from kvs_graphql.settings import Settings, secret_of
-from kvs_graphql.tables.formats import open_registry_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,14 +13,12 @@ from kvs_graphql.formats import TableFormats
 from kvs_graphql.kafka.consumer import Consumer
 from kvs_graphql.kafka.producer import Producer
 from kvs_graphql.metrics import Metrics, TableMetrics
+from kvs_graphql.schemas import Generations, TableSchemas, envelopes_of, open_schemas, schema_ids_of
 from kvs_graphql.service import Quotas, ServiceLimits, Table
 from kvs_graphql.settings import Settings, TableSettings
 from kvs_graphql.state import Lifecycle, Moment, State
 from kvs_graphql.store import open_store
-from kvs_graphql.tables.formats import envelopes_of, open_schemas, schema_ids_of
-from kvs_graphql.tables.generations import Generations
 from kvs_graphql.tables.limits import cache_limits, consumer_limits, producer_limits, window_limits
-from kvs_graphql.tables.schemas import TableSchemas
 from kvs_graphql.tables.servers import Servers
 
 log = structlog.get_logger(__name__)

@@ -12,8 +12,8 @@ from tests.preflight.test_configuration import configured
 from tests.registry.apicurio import Apicurio
 from tests.registry.front import answering, front_of
 from tests.registry.readers import record
-from tests.tables.test_colliding_names import LINE
-from tests.tables.test_colliding_names import record as order
+from tests.schemas.test_colliding_names import LINE
+from tests.schemas.test_colliding_names import record as order
 
 
 class Checker:

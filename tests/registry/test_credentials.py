@@ -16,8 +16,8 @@ from kvs_graphql.registry import (
     RegistryUnavailable,
     open_registry,
 )
+from kvs_graphql.schemas.connection import registry_of
 from kvs_graphql.settings import load_settings
-from kvs_graphql.tables.limits import registry_of
 from tests.deadline import NEVER_SECONDS
 from tests.ports import HOST
 from tests.registry.failures import AVRO, PATIENT, SECRET, STRING, failure

@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from kvs_graphql.registry import Follower, RegistryConnection, RegistryLimits, open_registry
-from kvs_graphql.tables.schemas import cannot_read_as
+from kvs_graphql.schemas import cannot_read_as
 from tests.deadline import NEVER_SECONDS, SECONDS_MAX
 from tests.registry.apicurio import Apicurio
 

@@ -10,8 +10,8 @@ from kvs_graphql.errors import BadSetting
 from kvs_graphql.formats import TableFormats
 from kvs_graphql.metrics import Metrics
 from kvs_graphql.runtime import graphs
+from kvs_graphql.schemas import Generations
 from kvs_graphql.settings import load_settings
-from kvs_graphql.tables import Generations
 
 
 async def test_a_graph_that_no_library_can_build_is_not_served_and_ends_nothing(

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from kvs_graphql.errors import BadSetting
+from kvs_graphql.schemas.connection import registry_limits, registry_of
 from kvs_graphql.settings import load_settings
 from kvs_graphql.settings.registry import RegistrySettings
-from kvs_graphql.tables.limits import registry_limits, registry_of
 from tests.certificates import Certificates
 
 SECRET = "swordfish"  # noqa: S105 - no registry has this password

@@ -7,7 +7,7 @@ import pytest
 
 from kvs_graphql.demo.broker import EmbeddedBroker
 from tests.registry.apicurio import Apicurio
-from tests.tables.shop import COUNTED, FIELDS, Shop, opened, order
+from tests.schemas.shop import COUNTED, FIELDS, Shop, opened, order
 
 pytestmark = pytest.mark.kafka
 

@@ -27,9 +27,9 @@ from kvs_graphql.formats import (
     schema_to_json,
 )
 from kvs_graphql.registry import CannotRead, Follower, RegistryError, SchemaNotFound, SchemaRegistry, Version
+from kvs_graphql.schemas.generations import Change, Generations
 from kvs_graphql.state import Lifecycle, SchemaStatus
 from kvs_graphql.store import SCHEMA_IDS_MAX, KeptSchemas, Served, Store
-from kvs_graphql.tables.generations import Change, Generations
 
 log = structlog.get_logger(__name__)
 

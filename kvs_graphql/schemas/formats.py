@@ -20,15 +20,14 @@ from kvs_graphql.formats import (
     load_codec,
     plain_codec,
 )
-from kvs_graphql.kafka.envelopes import Envelopes
 from kvs_graphql.registry import Follower, SchemaRegistry, open_registry
+from kvs_graphql.schemas.connection import registry_limits, registry_of
+from kvs_graphql.schemas.envelopes import AvroEnvelopes, JsonEnvelopes
+from kvs_graphql.schemas.generations import Change, Generations
+from kvs_graphql.schemas.table import KEY, VALUE, Part, SchemaLimits, TableSchemas, cannot_read_as
 from kvs_graphql.settings import FormatSettings, Settings, TableSettings
 from kvs_graphql.state import Lifecycle
 from kvs_graphql.store import SchemaIds, Store
-from kvs_graphql.tables.envelopes import AvroEnvelopes, JsonEnvelopes
-from kvs_graphql.tables.generations import Change, Generations
-from kvs_graphql.tables.limits import registry_limits, registry_of
-from kvs_graphql.tables.schemas import KEY, VALUE, Part, SchemaLimits, TableSchemas, cannot_read_as
 
 _TYPES = ("Entry", "Revision", "Update", "Write", "EntryEdge", "EntryConnection", "Key", "Value")
 """What the types of a table are called, after its name."""
@@ -83,7 +82,7 @@ async def open_schemas(
     return schemas
 
 
-def envelopes_of(own: TableSettings, schemas: TableSchemas | None) -> Envelopes | None:
+def envelopes_of(own: TableSettings, schemas: TableSchemas | None) -> JsonEnvelopes | AvroEnvelopes | None:
     """The envelopes around the table's values; None where there are none."""
     if own.envelope is None:
         return None

@@ -20,8 +20,8 @@ from kvs_graphql.formats.protobuf import ProtobufSchema
 from kvs_graphql.formats.protobuf.protoc import compile_schema
 from tests.formats.protobuf.schemas import schema
 from tests.registry.apicurio import Apicurio
+from tests.schemas.shop import Shop
 from tests.serving import serving_tables
-from tests.tables.shop import Shop
 from tests.transports import open_socket, receive, subscribe, until_active
 
 pytestmark = pytest.mark.kafka

@@ -16,8 +16,8 @@ from kvs_graphql.demo.broker import EmbeddedBroker
 from kvs_graphql.executor.executor import GENERATIONS_MAX
 from tests.deadline import SECONDS_MAX
 from tests.registry.apicurio import Apicurio
+from tests.schemas.shop import FIELDS, Shop, opened, order
 from tests.serving import Served
-from tests.tables.shop import FIELDS, Shop, opened, order
 from tests.transports import HEARTBEAT, MULTIPART_ACCEPT, open_socket, receive, request_of, subscribe, until_active
 
 pytestmark = pytest.mark.kafka

@@ -1,0 +1,1 @@
+"""The schemas of tables, from files and from registries."""

@@ -50,7 +50,7 @@ class WriteRights:
     writable: tuple[bytes, ...]
     """The prefixes of the keys that it may write."""
     readable: tuple[bytes, ...]
-    """Those of the keys that it may read."""
+    """Those of the keys that it may read; none for who may not read the table, to whom its positions are nothing."""
     denied: Callable[[], None]
     """Called for each write of another key."""
 
@@ -91,7 +91,7 @@ class Writes:
         """
         self._check_right(key)
         async with self._turn:
-            before = self._feed.cursor
+            before = self._shown(self._feed.cursor)
             write = Outgoing(key, value, headers, self._producer.partition_of(key), _now_ms())
             self._check_size(write)
             (answer,) = self._producer.send([write])
@@ -109,7 +109,7 @@ class Writes:
         """
         self._check_right(key)
         async with self._turn:
-            before = self._feed.cursor
+            before = self._shown(self._feed.cursor)
             own = self._producer.partition_of(key)
             (holding,) = (await self._store.read(partitions_of(key))).results
             now = _now_ms()
@@ -120,15 +120,26 @@ class Writes:
         results = await asyncio.gather(*answers, return_exceptions=True)
         written = [result for result in results if isinstance(result, Written)]
         failures = [result for result in results if isinstance(result, BaseException)]
+        is_readable = self._is_readable(key)
         if failures:
-            raise _failure(failures, before, partly=bool(written))
-        return self._write(tombstone, before, written)
+            raise _failure(failures, before, partly=bool(written), name_partitions=is_readable)
+        return self._write(tombstone, before, written if is_readable else written[:1])
 
     def _check_right(self, key: bytes) -> None:
         """Raises: Forbidden: The principal may not write the key, whether it is there or not."""
         if self._rights is not None and not key.startswith(self._rights.writable):
             self._rights.denied()
             raise Forbidden("This principal may not write that key.")
+
+    def _is_readable(self, key: bytes) -> bool:
+        """Whether the principal may read the key; else nothing may tell it where the key was."""
+        return self._rights is None or key.startswith(self._rights.readable)
+
+    def _shown(self, cursor: Cursor) -> Cursor:
+        """The table's cursor as the principal may see it: before everything, where it may read no key."""
+        if self._rights is None or self._rights.readable:
+            return cursor
+        return Cursor(cursor.topic_id, (), table=cursor.table)
 
     def _check_size(self, write: Outgoing) -> None:
         if write.size_bytes - len(write.key) > self._value_bytes_max:
@@ -151,7 +162,7 @@ class Writes:
         record = Record(write.key, value, own.partition, own.offset, own.timestamp_ms, headers)
         cursor = Cursor(here.topic_id, positions, (), epochs, here.table)
         self.cursor = cursor if self.cursor is None else _later(self.cursor, cursor)
-        return Write(record, cursor, self._rights is None or write.key.startswith(self._rights.readable))
+        return Write(record, cursor, self._is_readable(write.key))
 
 
 def _later(one: Cursor, other: Cursor) -> Cursor:
@@ -164,12 +175,14 @@ def _later(one: Cursor, other: Cursor) -> Cursor:
     return Cursor(other.topic_id, positions, (), epochs, other.table)
 
 
-def _failure(failures: Sequence[BaseException], before: Cursor, *, partly: bool) -> BaseException:
+def _failure(
+    failures: Sequence[BaseException], before: Cursor, *, partly: bool, name_partitions: bool
+) -> BaseException:
     """The one error of a delete that did not come through everywhere."""
     unknown = next((failure for failure in failures if isinstance(failure, WriteOutcomeUnknown)), None)
     if partly:
-        message = f"The delete reached only some of the partitions that hold the key: {unknown or failures[0]}"
-        return _unknown(message, before, unknown or failures[0])
+        reached = "reached only some of the partitions that hold the key" if name_partitions else "may have failed"
+        return _unknown(f"The delete {reached}: {unknown or failures[0]}", before, unknown or failures[0])
     return failures[0] if unknown is None else _unknown(str(unknown), before, unknown)
 
 

@@ -9,6 +9,7 @@ import pytest_asyncio
 
 from kvs_graphql.api.encodings import id_of
 from kvs_graphql.auth import hash_of, new_token
+from kvs_graphql.cursor import decode_cursor
 from kvs_graphql.demo.broker import EmbeddedBroker
 from kvs_graphql.state import State
 from tests.known_holes.asking import TRANSPORTS, ask
@@ -17,6 +18,7 @@ from tests.serving import Served, produce, serving_tables
 pytestmark = pytest.mark.asyncio(loop_scope="package")
 
 MARK = "5ec2e7"
+PARTITIONS = 3
 READER, WRITER = new_token(), new_token()
 THEIRS, MINE = (id_of(b"orders\0" + key) for key in (b"theirs/1", b"mine/1"))
 VALUE = "value data: json size"
@@ -34,8 +36,10 @@ WAYS = {
 async def granted(embedded_broker: EmbeddedBroker, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Served]:
     """A table whose reader may read some of its keys, and whose writer may read nothing."""
     servers, topic = embedded_broker.bootstrap_servers, f"topic-{uuid4().hex}"
-    embedded_broker.create_topic(topic)
-    await produce(servers, topic, (b"mine/1", b'"mine"'), (b"theirs/1", f'"{MARK}"'.encode()))
+    embedded_broker.create_topic(topic, PARTITIONS)
+    others = [(f"other/{number}".encode(), b"1") for number in range(30)]
+    positions = await produce(servers, topic, (b"mine/1", b'"mine"'), (b"theirs/1", f'"{MARK}"'.encode()), *others)
+    assert all(positions), "each partition has records"
     settings: dict[str, Any] = {
         "tokens": (f"reader:{hash_of(READER)}", f"writer:{hash_of(WRITER)}"),
         "grants": [
@@ -46,6 +50,7 @@ async def granted(embedded_broker: EmbeddedBroker, tmp_path_factory: pytest.Temp
     tables = {"orders": {"topic": topic, "writes": True}}
     async with serving_tables(servers, tables, tmp_path_factory.mktemp("granted"), **settings) as served:
         await served.state(State.LIVE, "orders")
+        await served.applied(positions, "orders")
         yield served
 
 
@@ -74,3 +79,14 @@ async def test_write_is_no_way_around_a_grant(granted: Served, transport: str, w
     found = await ask(granted, transport, document, token=WRITER)
     assert '"entry":null' in found.text
     assert MARK not in found.text
+
+
+async def test_cursor_of_a_write_tells_a_principal_that_reads_nothing_no_other_position(granted: Served) -> None:
+    for write in ('ordersSet(key: "theirs/1", value: "1")', 'ordersDelete(key: "theirs/1")'):
+        asked = {"query": f"mutation {{ written: {write} {{ cursor partition offset }} }}"}
+        headers = {"authorization": f"Bearer {WRITER}"}
+        found = (await granted.http.post("/graphql", json=asked, headers=headers)).json()
+        written = found["data"]["written"]
+        for token in (written["cursor"], found["extensions"]["cursor"]):
+            positions = decode_cursor(token, "orders").positions
+            assert positions == (*[0] * written["partition"], written["offset"] + 1)

@@ -13,6 +13,7 @@ from kvs_graphql.errors import KafkaUnavailable, ValueTooLarge, WriteOutcomeUnkn
 from kvs_graphql.feed import Feed, LogBudget
 from kvs_graphql.records import Batch, Outgoing, Record, Written
 from kvs_graphql.service import Writes
+from kvs_graphql.service.writes import WriteRights
 from kvs_graphql.store import Store, WindowLimits, open_store
 
 TOPIC_ID = bytes(range(16))
@@ -59,7 +60,9 @@ class OpenWrites:
 
 
 @asynccontextmanager
-async def open_writes(directory: Path, *runs: list[Record], begun: bool = True) -> AsyncIterator[OpenWrites]:
+async def open_writes(
+    directory: Path, *runs: list[Record], begun: bool = True, readable: tuple[bytes, ...] = (b"",)
+) -> AsyncIterator[OpenWrites]:
     """Open a table of three partitions with these records, each at position 10."""
     window = WindowLimits(changes_max=100, bytes_max=10_000, deletes_max=100)
     async with open_store(directory / "kvs.db", window, readers=1) as store:
@@ -69,7 +72,8 @@ async def open_writes(directory: Path, *runs: list[Record], begun: bool = True) 
         cursor = Cursor(TOPIC_ID if begun else NO_TOPIC_ID, store.positions)
         feed = Feed(cursor, LogBudget(changes_max=10, bytes_max=1_000))
         kafka = Kafka()
-        yield OpenWrites(kafka, store, feed, Writes(kafka, store, feed, value_bytes_max=1))
+        rights = WriteRights((b"",), readable, lambda: None)
+        yield OpenWrites(kafka, store, feed, Writes(kafka, store, feed, value_bytes_max=1, rights=rights))
 
 
 def record(partition: int, value: bytes | None) -> Record:
@@ -109,6 +113,34 @@ async def test_delete_goes_to_the_own_partition_and_all_that_hold_the_key(tmp_pa
         written = await deleting
         assert written.record.partition == OWN
         assert written.cursor == Cursor(TOPIC_ID, (21, 31, 10))
+
+
+# Who reads other keys sees all positions of the topic, but not which of them this delete has moved.
+@pytest.mark.parametrize(("readable", "expected"), [((), (0, 31)), ((b"other/",), (10, 31, 10))])
+async def test_delete_of_a_key_that_may_not_be_read_does_not_tell_which_partitions_hold_it(
+    tmp_path: Path, readable: tuple[bytes, ...], expected: tuple[int, ...]
+) -> None:
+    async with open_writes(tmp_path, [record(0, b"0")], readable=readable) as opened:
+        deleting = asyncio.create_task(opened.writes.delete(b"key"))
+        await opened.kafka.received.wait()
+        assert len(opened.kafka.sent) == 2
+        opened.kafka.answer(0, 20)
+        opened.kafka.answer(OWN, 30)
+        written = await deleting
+    assert (written.cursor, written.is_readable) == (Cursor(TOPIC_ID, expected), False)
+    assert opened.writes.cursor == written.cursor
+
+
+async def test_failed_delete_of_a_key_that_may_not_be_read_tells_no_positions(tmp_path: Path) -> None:
+    async with open_writes(tmp_path, [record(0, b"0")], readable=()) as opened:
+        deleting = asyncio.create_task(opened.writes.delete(b"key"))
+        await opened.kafka.received.wait()
+        opened.kafka.answer(0, 20)
+        opened.kafka.fail(OWN, WriteOutcomeUnknown("silence", reason="silence"))
+        with pytest.raises(WriteOutcomeUnknown) as caught:
+            await deleting
+    assert "partition" not in str(caught.value)
+    assert caught.value.details == {"reason": "silence", "cursor": Cursor(TOPIC_ID, ()).encode()}
 
 
 async def test_outcome_of_a_partial_delete_is_unknown(tmp_path: Path) -> None:

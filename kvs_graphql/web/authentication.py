@@ -5,7 +5,6 @@ Never in a URL, which logs and histories keep.
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from http.cookies import CookieError, SimpleCookie
 from typing import Any
 
 from starlette.requests import Request
@@ -31,6 +30,7 @@ _MALFORMED = "The Authorization header must be one, and of the form: Bearer toke
 _NOT_BY_COOKIE = (
     "A cookie authenticates only event streams that a page of this service's own or an allowed origin asks for."
 )
+_SEVERAL_COOKIES = f"There are several cookies {COOKIE}: one of them may be set by another host of this domain."
 _EVENT_STREAM = b"text/event-stream"
 
 Endpoint = Callable[[Request], Awaitable[Response]]
@@ -131,15 +131,19 @@ def _malformed() -> str:
 
 
 def _cookie(scope: Scope) -> str | None:
-    for name, value in scope["headers"]:
-        if name == b"cookie":
-            try:
-                found = SimpleCookie(value.decode("latin-1")).get(COOKIE)
-            except CookieError:
-                continue
-            if found is not None:
-                return found.value
-    return None
+    """The token in the cookie; None where there is no such cookie.
+
+    Split only, since `http.cookies` stops at the first cookie of others that it does not understand.
+
+    Raises:
+        Unauthenticated: There are several, and whoever set one could choose who the others are taken for.
+    """
+    headers = b";".join(value for name, value in scope["headers"] if name == b"cookie")
+    pairs = [pair.partition("=") for pair in headers.decode("latin-1").split(";")]
+    found = {value.strip() for name, equals, value in pairs if equals and name.strip() == COOKIE}
+    if len(found) > 1:
+        raise Unauthenticated(_SEVERAL_COOKIES)
+    return found.pop() if found else None
 
 
 def _wants_event_stream(scope: Scope) -> bool:

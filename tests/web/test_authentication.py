@@ -327,6 +327,43 @@ async def test_cookie_of_any_form_gets_an_answer(served: Served, cookie: str) ->
     assert (await served.http.get("/graphql", **sent)).status_code == 401
 
 
+@pytest.mark.parametrize(
+    "others", ['prefs={"a":"b"}; ', "a[1]=2; ", "a\x80=\x81; ", "; =;a;; ", "kvs_token; KVS_TOKEN=x; "]
+)
+async def test_cookie_is_found_behind_any_cookies_of_others(served: Served, others: str) -> None:
+    for cookie in (f"{others}kvs_token={TOKEN}", f"{others}kvs_token = {TOKEN} ;x=y"):
+        sent = {"cookie": cookie, "sec-fetch-site": "same-origin", "accept": EVENTS}
+        headers = httpx.Headers([(name.encode(), value.encode("latin-1")) for name, value in sent.items()])
+        async with (
+            asyncio.timeout(SECONDS_MAX),
+            served.http.stream("GET", "/graphql", params=SUBSCRIPTION, headers=headers) as answer,
+        ):
+            assert answer.status_code == 200
+
+
+@pytest.mark.parametrize("other", ["x", ""])
+async def test_several_cookies_are_refused(served: Served, other: str) -> None:
+    """Another host of the domain can set a cookie of that name, and so choose who a visitor is taken for."""
+    pairs = [f"kvs_token={TOKEN}", f"kvs_token={other}"]
+    for cookies in (["; ".join(pairs)], ["; ".join(reversed(pairs))], pairs, [*reversed(pairs)]):
+        headers = [("accept", EVENTS), ("sec-fetch-site", "same-origin"), *(("cookie", one) for one in cookies)]
+        answer = await served.http.get("/graphql", params=SUBSCRIPTION, headers=headers)
+        assert (answer.status_code, codes(answer)) == (401, ["UNAUTHENTICATED"])
+        assert "several cookies" in answer.text
+
+
+@pytest.mark.parametrize("subprotocols", [["bearer", TOKEN], [f"authorization.bearer.{TOKEN}"], ["kvs_token", TOKEN]])
+async def test_no_token_is_taken_from_a_subprotocol(served: Served, subprotocols: list[str]) -> None:
+    url = served.run.url.replace("http", "ws", 1) + "/graphql"
+    names = [Subprotocol(name) for name in (*subprotocols, TRANSPORT_WS)]
+    async with asyncio.timeout(SECONDS_MAX), connect(url, subprotocols=names, proxy=None) as opened:
+        assert opened.subprotocol == TRANSPORT_WS
+        with pytest.raises(ConnectionClosed) as closed:
+            await begin(opened)
+        assert closed.value.rcvd is not None
+        assert closed.value.rcvd.code == 4403
+
+
 async def test_a_page_learns_how_to_sign_in_without_being_known(served: Served) -> None:
     answer = await served.http.get("/graphql/session")
     assert (answer.status_code, answer.json()) == (200, {"tokens": True, "oidc": None})

@@ -73,9 +73,12 @@ async def test_one_request_more_within_a_second_is_refused_with_the_time_to_wait
     asked: dict[str, Any] = {"params": body} if method == "GET" else {"json": body}
     async with served.http.stream(method, "/graphql", headers={"accept": accept}, **asked) as first:
         assert first.status_code == 200
-        refused = await served.http.request(method, "/graphql", headers={"accept": accept}, **asked)
-        assert (refused.status_code, refused.headers["retry-after"]) == (429, "1")
-        assert [error["extensions"] for error in refused.json()["errors"]] == [OVER]
+        # No proxy is trusted here, so an invented address is nobody's.
+        headers = {"accept": accept, "x-forwarded-for": "192.0.2.1", "forwarded": "for=192.0.2.1"}
+        async with served.http.stream(method, "/graphql", headers=headers, **asked) as refused:
+            assert (refused.status_code, refused.headers.get("retry-after")) == (429, "1")
+            answer = orjson.loads(await refused.aread())
+        assert [error["extensions"] for error in answer["errors"]] == [OVER]
         assert (await served.http.get("/metrics")).status_code == 429
         assert (await served.http.get("/healthz")).status_code == 200
         clock.seconds += 1
@@ -93,6 +96,25 @@ async def test_operations_on_a_websocket_count_as_requests(served: Served, clock
         clock.seconds += 1
         await send(socket, type="subscribe", id="2", payload=QUERY)
         assert (await receive(socket))["type"] == "next"
+
+
+async def test_each_client_behind_a_proxy_has_its_own_limit_however_long_its_header(
+    embedded_broker: EmbeddedBroker, tmp_path: Path, clock: Clock
+) -> None:
+    settings: dict[str, Any] = {"requests_per_second_max": 1, "forwarded_allow_ips": ("127.0.0.1",)}
+    async with serving_topic(embedded_broker, tmp_path, **settings) as topic:
+        clock.seconds += 1
+        for headers, status in (
+            ({"x-forwarded-for": "192.0.2.1"}, 200),
+            ({"x-forwarded-for": "192.0.2.2"}, 200),
+            ({"x-forwarded-for": "198.51.100.7, 192.0.2.1"}, 429),
+            ({"x-forwarded-for": ", ".join([*(f"198.51.100.{number}" for number in range(200)), "192.0.2.1"])}, 429),
+            ({"x-forwarded-for": "192.0.2.1, 127.0.0.1"}, 429),
+            ({"forwarded": "for=192.0.2.3"}, 200),
+            ({"x-real-ip": "192.0.2.4"}, 429),
+        ):
+            answer = await topic.served.http.post("/graphql", json=QUERY, headers=headers)
+            assert answer.status_code == status, headers
 
 
 async def test_only_trusted_documents_are_executed_on_every_transport(

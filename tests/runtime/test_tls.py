@@ -1,8 +1,11 @@
 """TLS towards clients: every transport works over it, and handshakes are bounded."""
 
 import asyncio
+import re
 import socket
 import ssl
+import sys
+from asyncio.subprocess import DEVNULL
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from pathlib import Path
@@ -84,6 +87,20 @@ async def served(embedded_broker: EmbeddedBroker, tmp_path: Path, files: dict[st
     limits: dict[str, Any] = {"connections_max": 2, "request_head_seconds_max": NEVER_SECONDS}
     async with serving_topic(embedded_broker, tmp_path, (b"a", b"1"), **files, **limits) as topic:
         yield topic.served
+
+
+@pytest.mark.parametrize("says_tls", [True, False])
+async def test_image_asks_for_its_health_by_the_scheme_of_its_settings(
+    served: Served, files: dict[str, Any], says_tls: bool
+) -> None:
+    dockerfile = (Path(__file__).parent.parent.parent / "Dockerfile").read_text()
+    (command,) = re.findall(r"^HEALTHCHECK .* CMD (\[.*\])$", dockerfile, re.MULTILINE)
+    tls = {"KVS_TLS_CERTIFICATE_FILE": str(files["tls_certificate_file"])} if says_tls else {}
+    settings = {**tls, "KVS_PORT": served.run.url.rpartition(":")[2]}
+    probe = await asyncio.create_subprocess_exec(
+        sys.executable, *orjson.loads(command)[1:], env=settings, stderr=DEVNULL
+    )
+    assert (await probe.wait() == 0) is says_tls
 
 
 async def test_every_transport_works_over_tls(served: Served, trusting: ssl.SSLContext) -> None:

@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help install hooks demo test test-fast test-versions attacks check bench bench-short format lint types coverage schema client-matrix compiled-clients audit constraints sbom web clients bench-scaling bench-document prices clean
+.PHONY: help install hooks demo test test-fast test-versions attacks check bench bench-short format lint types coverage schema client-matrix compiled-clients audit constraints sbom web clients bench-scaling bench-access bench-document prices clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/ \t/' | expand -t 16
@@ -70,6 +70,9 @@ bench-short: $(VENV)/installed-bench ## Measure a reduced run in about two minut
 
 bench-scaling: $(VENV)/installed-bench ## Measure how cost grows with keys, connections and watches
 	$(BIN)/python -m bench scaling $(addprefix --rounds ,$(ROUNDS)) $(addprefix --seconds ,$(SECONDS))
+
+bench-access: $(VENV)/installed-bench ## Compare the service with JWTs and grants with itself without (PAIRS=10)
+	$(BIN)/python -m bench access $(addprefix --pairs ,$(PAIRS)) $(addprefix --seconds ,$(SECONDS))
 
 prices: $(VENV)/installed-bench ## Measure what a unit of each limit on operations takes
 	$(BIN)/python -m bench prices

@@ -14,12 +14,12 @@ from bench.environment import Environment, open_environment
 from bench.failures import record_failures
 from bench.intervals import PAIRS_MIN
 from bench.machine import describe, divide, prepare
-from bench.measure import Measurement, failed
+from bench.measure import BASE, FLOOR, Measurement, failed
 from bench.page import write_page
 from bench.plan import COMPARISON, FULL, SHORT, Plan
 from bench.prices import measure_all, prices_text, write_prices
 from bench.processes import ROOT
-from bench.report import growth_lines, text, write_growths, write_results
+from bench.report import growth_lines, notes, text, write_growths, write_results
 from bench.shapes import access, catchup, fanout, live, memory, reads, restart, scaling, typed
 
 Part = Callable[[Environment, Plan], Iterator[Measurement]]
@@ -91,6 +91,24 @@ def compare_trees(base: str, only: tuple[str, ...], pairs: int, seconds: float |
     click.echo(comparison_text(comparisons, measurements, bound))
     write_comparison(machine, described, comparisons, measurements, bound)
     sys.exit(int(broken(comparisons, bound) or failed(measurements)))
+
+
+@main.command("access")
+@click.option("--pairs", type=click.IntRange(min=PAIRS_MIN), default=COMPARISON.rounds, show_default=True)
+@_SECONDS
+def compare_access(pairs: int, seconds: float | None) -> None:
+    """Compare the service with JWTs and grants with itself without, in alternating pairs. Exit as `compare` does.
+
+    The base is the service without; each shape has a bound of its own.
+    """
+    plan = replace(COMPARISON, rounds=pairs, seconds=seconds or COMPARISON.seconds)
+    _, measurements = _measure(PARTS, ("access",), plan)
+    sides = [replace(one, subject=BASE) if one.subject == FLOOR else one for one in measurements]
+    found = [([one for one in compare(sides) if one.shape == shape], bound) for shape, bound in access.BOUNDS.items()]
+    for comparisons, bound in found:
+        click.echo(comparison_text(comparisons, [], bound))
+    click.echo("\n".join(notes(measurements)))
+    sys.exit(int(any(broken(comparisons, bound) for comparisons, bound in found) or failed(measurements)))
 
 
 @main.command("scaling")

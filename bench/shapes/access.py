@@ -30,6 +30,9 @@ from tests.auth.issuer import AUDIENCE, ISSUER, Issuer, write_keys
 ONE_EACH = "one key, a JWT each"
 SAME_KEYS_EACH = "1,000 subscribers, a JWT each, same keys, flat out"
 
+BOUNDS = {ONE_EACH: 1.10, SAME_KEYS_EACH: 1.05}
+"""The greatest ratio of each shape's cost to that of the service without principals."""
+
 _SUBJECTS = (FLOOR, OURS)
 _PRINCIPALS = 1_000
 _OPERATOR = "operator"

@@ -54,6 +54,15 @@ def authenticator(jwts: JwtVerifier | None = None, *, allow_anonymous: bool = Fa
     return Authenticator(static, jwts, Granting(()), allow_anonymous=allow_anonymous, **limits)
 
 
+@pytest.mark.parametrize("at", range(32))
+def test_hash_that_differs_in_any_byte_is_of_nobody(at: int) -> None:
+    digest = bytearray.fromhex(hash_of(ANN))
+    tokens = StaticTokens({"ann": digest.hex(), "bob": hash_of(BOB)})
+    assert tokens.principal(bytes(digest)) == "ann"
+    digest[at] ^= 1
+    assert tokens.principal(bytes(digest)) is None
+
+
 async def test_static_tokens_are_of_their_principals() -> None:
     made = authenticator()
     for _ in range(2):

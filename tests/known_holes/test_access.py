@@ -65,6 +65,23 @@ async def test_node_is_no_way_around_a_grant(granted: Served, transport: str, wa
     assert "mine" in found.text, "the way leads to what may be read"
 
 
+@pytest.mark.parametrize("transport", TRANSPORTS)
+async def test_no_alias_and_no_list_shows_one_field_what_another_may_read(granted: Served, transport: str) -> None:
+    pairs = [
+        f'a{number}: ordersValue(key: "mine/1") {{ ...F }} b{number}: ordersValue(key: "theirs/1") {{ ...F }}'
+        for number in range(5)
+    ]
+    more = (
+        'c: ordersValues(keys: ["theirs/1", "mine/1", "theirs/1"]) { key } d: ordersEntries { edges { node { ...F } } }'
+    )
+    fragment = "fragment F on AnyEntry { key value history { value } }"
+    found = await ask(granted, transport, f"{{ {' '.join(pairs)} {more} }} {fragment}", token=READER)
+    assert MARK not in found.text
+    assert "theirs" not in found.text
+    assert found.text.count('"key":"mine/1"') == len(pairs) + 2
+    assert '"c":[null,{"key":"mine/1"},null]' in found.text
+
+
 @pytest.mark.parametrize("transport", [name for name in TRANSPORTS if not name.startswith("get")])
 @pytest.mark.parametrize(
     "way",

@@ -340,6 +340,12 @@ async def test_schema_metrics_and_readiness_are_what_the_principal_may_see(servi
     assert ("  status: Status!" in sdl) is access.allows(Verb.STATUS, "orders")
     introspected = await http.post("/graphql", json={"query": "{ __schema { types { name } } }"}, headers=headers)
     assert ("CustomersEntry" in introspected.text) is (name == "operator")
+    typed = {"query": '{ __type(name: "CustomersEntry") { fields { name } } }'}
+    found = (await http.post("/graphql", json=typed, headers=headers)).json()["data"]["__type"]
+    assert (found is not None) is (name == "operator")
+    for misspelt in ("{ customerValu }", "{ node(id: 1) { ... on CustomersEntri { key } } }"):
+        suggested = (await http.post("/graphql", json={"query": misspelt}, headers=headers)).text
+        assert ("'customersValue" in suggested or "'CustomersEntry'" in suggested) is (name == "operator"), suggested
     assert (await http.get("/metrics", headers=headers)).status_code == (200 if name == "operator" else 403)
     assert ("tables" in (await http.get("/readyz", headers=headers)).json()) is (name == "operator")
 

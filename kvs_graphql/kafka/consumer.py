@@ -20,6 +20,7 @@ from kvs_graphql.kafka.connection import TRANSIENT, KafkaConnection
 from kvs_graphql.kafka.consumer_limits import ConsumerLimits
 from kvs_graphql.kafka.consumer_session import ConsumerSession, TopicChanged, open_session
 from kvs_graphql.kafka.envelopes import Envelopes
+from kvs_graphql.kafka.precedence import Precedence
 from kvs_graphql.kafka.recovery import missed_deletes_reason, rebuild_reason, unknown_deletes_reason
 from kvs_graphql.kafka.session_failures import SessionFailures
 from kvs_graphql.kafka.session_reader import SessionReader
@@ -43,6 +44,7 @@ class Consumer:
         lifecycle: Lifecycle,
         metrics: TableMetrics,
         limits: ConsumerLimits,
+        precedence: Precedence,
         *,
         empty_tombstones: bool = False,
         skip_unreadable: bool = False,
@@ -63,6 +65,7 @@ class Consumer:
             limits,
             self._clock,
             self._failures,
+            precedence,
             empty_tombstones=empty_tombstones,
             skip_unreadable=skip_unreadable,
             envelopes=envelopes,

@@ -6,6 +6,7 @@ record as it arrives. Far behind, it takes as much as the limits allow: a large 
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from time import monotonic, perf_counter
 from typing import Any
@@ -18,6 +19,7 @@ from kvs_graphql.feed import Feed
 from kvs_graphql.kafka.batch_builder import BatchBuilder
 from kvs_graphql.kafka.envelopes import Envelopes
 from kvs_graphql.kafka.fetch_waits import FETCH_WAIT_MS, FetchWaits
+from kvs_graphql.kafka.precedence import SHORT_RECORDS_MAX, Precedence
 from kvs_graphql.kafka.unreadable import UnreadableRecordHandler, is_unreadable
 from kvs_graphql.metrics import TableMetrics
 from kvs_graphql.records import Positions
@@ -59,12 +61,14 @@ class IngestLoop:
         limits: BatchLimits,
         metrics: TableMetrics,
         verify: Callable[[], Awaitable[None]],
+        precedence: Precedence,
         *,
         skip_unreadable: bool = False,
         envelopes: Envelopes | None = None,
     ) -> None:
         self._consumer = consumer
         self._verify = verify
+        self._precedence = precedence
         self._envelopes = envelopes
         self._waits = FetchWaits(limits.idle_wait_ms)
         self._unreadable = UnreadableRecordHandler(consumer, partitions, metrics, skip=skip_unreadable)
@@ -94,6 +98,7 @@ class IngestLoop:
             fetched = await self._fetch_once()
             if sum(map(len, fetched.values())) >= self._fetch_records_max:
                 await _let_others_run()
+                await self._precedence.give_way()
             if self._envelopes is not None:
                 await self._envelopes.known(message.value for messages in fetched.values() for message in messages)
             self._count_skipped(self._builder.add(fetched))
@@ -114,13 +119,15 @@ class IngestLoop:
         """Wait for a batch, then commit and publish it."""
         await self._batch_ready.wait()
         self._batch_ready.clear()
+        is_short = self._builder.records <= SHORT_RECORDS_MAX
         batch = self._builder.take(self._end_offsets)
         self._batch_taken.set()
-        await self._verify()
-        started = perf_counter()
-        commit = await self._store.apply(batch)
-        # No await in between: the next reader of the store must find the feed at the same positions.
-        self._feed.publish(commit)
+        with self._precedence.short_commit() if is_short else nullcontext():
+            await self._verify()
+            started = perf_counter()
+            commit = await self._store.apply(batch)
+            # No await in between: the next reader of the store must find the feed at the same positions.
+            self._feed.publish(commit)
         self._metrics.commits.observe(perf_counter() - started)
         self._metrics.records_applied.inc(len(commit.changes))
 

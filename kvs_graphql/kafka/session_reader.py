@@ -10,6 +10,7 @@ from kvs_graphql.kafka.consumer_limits import ConsumerLimits
 from kvs_graphql.kafka.consumer_session import ConsumerSession
 from kvs_graphql.kafka.envelopes import Envelopes
 from kvs_graphql.kafka.ingest import IngestLoop
+from kvs_graphql.kafka.precedence import Precedence
 from kvs_graphql.kafka.recovery import first_positions
 from kvs_graphql.kafka.session_failures import SessionFailures
 from kvs_graphql.kafka.session_monitor import SessionMonitor
@@ -29,6 +30,7 @@ class SessionReader:
         limits: ConsumerLimits,
         clock: Clock,
         failures: SessionFailures,
+        precedence: Precedence,
         *,
         empty_tombstones: bool,
         skip_unreadable: bool,
@@ -39,6 +41,7 @@ class SessionReader:
         self._limits = limits
         self._clock = clock
         self._failures = failures
+        self._precedence = precedence
         self._empty_tombstones = empty_tombstones
         self._skip_unreadable = skip_unreadable
         self._envelopes = envelopes
@@ -85,6 +88,7 @@ class SessionReader:
             self._limits.batch,
             self._metrics,
             session.verify_fetched,
+            self._precedence,
             skip_unreadable=self._skip_unreadable,
             envelopes=self._envelopes,
         )

@@ -29,6 +29,7 @@ from kvs_graphql.service import Catalog, Quotas
 from kvs_graphql.settings import Settings
 from kvs_graphql.state import State, worst
 from kvs_graphql.tables import (
+    Shared,
     TableUnit,
     feed_budget,
     open_servers,
@@ -139,16 +140,14 @@ async def running(settings: Settings) -> AsyncIterator[Running]:
     metrics, limits = Metrics(), service_limits(settings)
     authenticator = authenticator_for(settings)
     quotas = Quotas(limits.watch)
-    feeds, generations = feed_budget(settings), Generations()
+    generations = Generations()
     async with AsyncExitStack() as opened:
         listener = opened.enter_context(listen(settings.host, settings.port))
         servers = await opened.enter_async_context(open_servers(settings))
         prepare_directory([settings.database_of(name) for name in settings.catalog if name])
+        shared = Shared(settings, limits, quotas, feed_budget(settings), metrics, servers, generations)
         units = [
-            await opened.enter_async_context(
-                open_table(name, own, settings, limits, quotas, feeds, metrics, servers, generations)
-            )
-            for name, own in settings.catalog.items()
+            await opened.enter_async_context(open_table(name, own, shared)) for name, own in settings.catalog.items()
         ]
         catalog = Catalog([unit.table for unit in units], limits, quotas)
         metrics.ready.set_function(lambda: catalog.readiness().ready)

@@ -3,9 +3,10 @@
 from kvs_graphql.tables.directory import prepare_directory
 from kvs_graphql.tables.limits import feed_budget, service_limits
 from kvs_graphql.tables.servers import open_servers
-from kvs_graphql.tables.unit import TableUnit, open_table
+from kvs_graphql.tables.unit import Shared, TableUnit, open_table
 
 __all__ = [
+    "Shared",
     "TableUnit",
     "feed_budget",
     "open_servers",

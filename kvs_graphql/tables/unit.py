@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 
 import structlog
 from structlog.contextvars import bound_contextvars
@@ -11,6 +12,7 @@ from kvs_graphql.errors import BrokerRefused, OperatorError
 from kvs_graphql.feed import Feed, LogBudget
 from kvs_graphql.formats import TableFormats
 from kvs_graphql.kafka.consumer import Consumer
+from kvs_graphql.kafka.precedence import Precedence
 from kvs_graphql.kafka.producer import Producer
 from kvs_graphql.metrics import Metrics, TableMetrics
 from kvs_graphql.schemas import Generations, TableSchemas, envelopes_of, open_schemas, schema_ids_of
@@ -22,6 +24,21 @@ from kvs_graphql.tables.limits import cache_limits, consumer_limits, producer_li
 from kvs_graphql.tables.servers import Servers
 
 log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """What all tables of a process share."""
+
+    settings: Settings
+    limits: ServiceLimits
+    quotas: Quotas
+    feeds: LogBudget
+    metrics: Metrics
+    servers: Servers
+    generations: Generations
+    """Hears when the formats of a table are others than before."""
+    precedence: Precedence = field(default_factory=Precedence)
 
 
 class TableUnit:
@@ -103,42 +120,30 @@ class TableUnit:
 
 
 @asynccontextmanager
-async def open_table(
-    name: str,
-    own: TableSettings,
-    settings: Settings,
-    limits: ServiceLimits,
-    quotas: Quotas,
-    feeds: LogBudget,
-    metrics: Metrics,
-    servers: Servers,
-    generations: Generations,
-) -> AsyncIterator[TableUnit]:
+async def open_table(name: str, own: TableSettings, shared: Shared) -> AsyncIterator[TableUnit]:
     """Open the table with that name, which may be empty, and its file, for as long as the context is open.
-
-    `own` are its settings, `settings` those of the service; `limits`, `quotas`, `feeds` and `servers` are shared by
-    all tables. `generations` hears when the table's formats are others than before.
 
     Raises:
         OperatorError: Its file cannot be opened, or a schema in a file cannot be used.
     """
-    lifecycle, measured = Lifecycle(), metrics.of_table(name)
+    settings, servers = shared.settings, shared.servers
+    lifecycle, measured = Lifecycle(), shared.metrics.of_table(name)
     empty_tombstones = own.tombstones == "empty"
     path, readers = settings.database_of(name), settings.reader_connections
     caches, schema_ids = cache_limits(settings), schema_ids_of(own)
     async with open_store(
         path, window_limits(settings), readers=readers, table=name, caches=caches, schema_ids=schema_ids
     ) as store:
-        schemas = await open_schemas(name, own, settings, servers.registry, store, lifecycle, generations)
-        feed = Feed(store.cursor, feeds)
+        schemas = await open_schemas(name, own, settings, servers.registry, store, lifecycle, shared.generations)
+        feed = Feed(store.cursor, shared.feeds)
         producer = Producer(servers.kafka, own.topic, lifecycle, measured, producer_limits(settings))
         table = Table(
             own.topic,
             store,
             feed,
             lifecycle,
-            limits,
-            quotas,
+            shared.limits,
+            shared.quotas,
             producer,
             required=own.required,
             empty_tombstones=empty_tombstones,
@@ -152,6 +157,7 @@ async def open_table(
             lifecycle,
             measured,
             consumer_limits(settings),
+            shared.precedence,
             empty_tombstones=empty_tombstones,
             skip_unreadable=own.unreadable == "skip",
             envelopes=envelopes_of(own, schemas),

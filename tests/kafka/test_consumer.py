@@ -17,6 +17,7 @@ from kvs_graphql.kafka.consumer import Consumer
 from kvs_graphql.kafka.consumer_limits import ConsumerLimits
 from kvs_graphql.kafka.consumer_session import ConsumerSession, TopicChanged
 from kvs_graphql.kafka.ingest import BatchLimits
+from kvs_graphql.kafka.precedence import Precedence
 from kvs_graphql.metrics import Metrics
 from kvs_graphql.state import Lifecycle, State
 from kvs_graphql.store import WindowLimits, open_store
@@ -33,7 +34,14 @@ async def consuming(directory: Path) -> AsyncIterator[tuple[asyncio.Task[None], 
         feed = Feed(Cursor(NO_TOPIC_ID, ()), LogBudget(changes_max=1, bytes_max=1))
         limits = ConsumerLimits(BatchLimits(1, 1), 1, 1.0, 0.001, 1.0, clock_difference_seconds_max=1.0)
         consumer = Consumer(
-            KafkaConnection("127.0.0.1:1"), "topic", store, feed, lifecycle, Metrics().of_table(""), limits
+            KafkaConnection("127.0.0.1:1"),
+            "topic",
+            store,
+            feed,
+            lifecycle,
+            Metrics().of_table(""),
+            limits,
+            Precedence(),
         )
         running = asyncio.create_task(consumer.run())
         async with asyncio.timeout(SECONDS_MAX):

@@ -13,6 +13,7 @@ from kvs_graphql.kafka.connection import KafkaConnection
 from kvs_graphql.kafka.consumer import Consumer
 from kvs_graphql.kafka.consumer_limits import ConsumerLimits
 from kvs_graphql.kafka.ingest import BatchLimits
+from kvs_graphql.kafka.precedence import Precedence
 from kvs_graphql.metrics import Metrics
 from kvs_graphql.state import Lifecycle, State
 from kvs_graphql.store import WindowLimits
@@ -93,7 +94,7 @@ class Replica:
         connection = KafkaConnection(self.name)
         with mock.patch("kvs_graphql.kafka.consumer.Clock", return_value=self.clock):
             self._consumer = Consumer(
-                connection, TOPIC, store, self.feed, self.lifecycle, Metrics().of_table(""), limits
+                connection, TOPIC, store, self.feed, self.lifecycle, Metrics().of_table(""), limits, Precedence()
             )
         self._task = asyncio.create_task(self._consume())
         self.runs = True

@@ -19,7 +19,7 @@ from kvs_graphql.records import Batch, Record
 from kvs_graphql.service import Catalog, Quotas, ServiceLimits, Table, WatchLimits
 from kvs_graphql.state import Lifecycle
 from kvs_graphql.store import Store, WindowLimits, open_store
-from kvs_graphql.web import ClientAddresses, Hosts, SlotLimits, WebOptions, build_app
+from kvs_graphql.web import ClientAddresses, Hosts, ReservedStreamLimits, SlotLimits, WebOptions, build_app
 from tests.counters import counted
 from tests.named import of_table
 from tests.simulation.world import open_inline_store
@@ -74,6 +74,9 @@ OPTIONS = WebOptions(
     heartbeat_seconds=60.0,
     operations_per_websocket_max=10,
     slots=SlotLimits(per_client_max=100, in_all_max=100),
+    reserved_streams=ReservedStreamLimits(
+        SlotLimits(per_client_max=10, in_all_max=10), reservation_seconds_max=60.0, operations_max=10
+    ),
     addresses=ClientAddresses(()),
 )
 

@@ -13,7 +13,7 @@ from kvs_graphql.demo.broker import EmbeddedBroker
 from kvs_graphql.metrics import Metrics
 from tests.runtime.servers import Receive, Scope, Send, client_of, refused, server
 from tests.serving import Served, serving_topic
-from tests.transports import MULTIPART, MULTIPART_ACCEPT, SSE, WEBSOCKET, Transport, open_socket
+from tests.transports import MULTIPART, MULTIPART_ACCEPT, SINGLE_CONNECTION, SSE, WEBSOCKET, Transport, open_socket
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -61,15 +61,16 @@ WAYS: dict[str, Transport | str] = {
     "POST": "POST",
     "GET": "GET",
     "SSE": SSE,
+    "single connection": SINGLE_CONNECTION,
     "multipart": MULTIPART,
     "WebSocket": WEBSOCKET,
 }
 # Each document with what it counts as, and the transports that execute it.
 OPERATIONS = {
-    COMPILED: (("compiled", "query"), ("POST", "GET", "multipart", "WebSocket")),
-    NOT_COMPILED: (("graphql-core", "query"), ("POST", "GET", "multipart", "WebSocket")),
-    MUTATION: (("graphql-core", "mutation"), ("POST", "multipart", "WebSocket")),
-    UPDATES: (("compiled", "subscription"), ("SSE", "multipart", "WebSocket")),
+    COMPILED: (("compiled", "query"), ("POST", "GET", "multipart", "single connection", "WebSocket")),
+    NOT_COMPILED: (("graphql-core", "query"), ("POST", "GET", "multipart", "single connection", "WebSocket")),
+    MUTATION: (("graphql-core", "mutation"), ("POST", "multipart", "single connection", "WebSocket")),
+    UPDATES: (("compiled", "subscription"), ("SSE", "multipart", "single connection", "WebSocket")),
 }
 
 
@@ -98,7 +99,8 @@ async def test_an_operation_and_its_error_are_counted_once_on_every_transport(
         (400, "BAD_INPUT", {"method": "GET", "params": {"variables": "["}}),
         (200, "BAD_INPUT", {"method": "POST", "json": [{"query": "{ __typename }"}] * 3}),
         (404, "BAD_INPUT", {"method": "GET", "url": "/nothing"}),
-        (405, "BAD_INPUT", {"method": "PUT"}),
+        (405, "BAD_INPUT", {"method": "PATCH"}),
+        (404, "BAD_INPUT", {"method": "DELETE"}),
         (405, "BAD_INPUT", {"method": "GET", "params": {"query": MUTATION}}),
         (406, "BAD_INPUT", {"method": "POST", "json": {"query": "{ __typename }"}, "headers": {"accept": "text/css"}}),
         (

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 import httpx
 import orjson
-from httpx_sse import EventSource
+from httpx_sse import EventSource, ServerSentEvent
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.typing import Origin, Subprotocol
 
@@ -144,6 +144,84 @@ async def _websocket(served: Served) -> AsyncIterator[Link]:
         yield _SocketLink(socket, served)
 
 
+class StreamLink:
+    """graphql-sse in its single connection mode, with all operations on one event stream."""
+
+    def __init__(self, served: Served, token: str, events: AsyncIterator[ServerSentEvent], **headers: str) -> None:
+        self.token = token
+        self._served = served
+        self._events = events
+        self._headers = {"x-graphql-event-stream-token": token, **headers}
+        self._found: dict[str, deque[Result | None]] = {}
+        self._identities = map(str, count(1))
+
+    async def post(self, identity: object, request: dict[str, Any], **headers: str) -> httpx.Response:
+        """Ask for an operation with that id."""
+        asked = request | {"extensions": {"operationId": identity}}
+        return await self._served.http.post("/graphql", json=asked, headers=self._headers | headers)
+
+    async def end(self, **parameters: str) -> httpx.Response:
+        """Ask for the end of the operation that these parameters name."""
+        return await self._served.http.delete("/graphql", params=parameters, headers=self._headers)
+
+    async def event(self) -> tuple[str, dict[str, Any]]:
+        """The next event, and its data."""
+        event = await anext(self._events)
+        assert not event.id
+        return event.event, event.json()
+
+    async def rest(self) -> list[str]:
+        """The names of all events up to the end of the stream."""
+        return [event.event async for event in self._events]
+
+    @asynccontextmanager
+    async def subscribed(
+        self, document: str, *, operation: str | None = None, **variables: Any
+    ) -> AsyncIterator[Results]:
+        identity = next(self._identities)
+        self._found[identity] = deque()
+        answer = await self.post(identity, request_of(self._served.named(document), operation, variables))
+        if answer.status_code != 202:
+            del self._found[identity]
+        results = _only(answer.json()) if identity not in self._found else self._results(identity)
+        async with aclosing(results):
+            yield results
+        if identity in self._found:
+            assert (await self.end(operationId=identity)).status_code == 200
+
+    async def _results(self, identity: str) -> Results:
+        while (result := await self._result(identity)) is not None:
+            yield result
+        del self._found[identity]
+
+    async def _result(self, identity: str) -> Result | None:
+        while not self._found[identity]:
+            name, data = await self.event()
+            # What was on its way when an operation was ended is of no use any more.
+            if (found := self._found.get(data["id"])) is not None:
+                found.append(data["payload"] if name == "next" else None)
+        return self._found[identity].popleft()
+
+
+async def _only(result: Result) -> Results:
+    yield result
+
+
+@asynccontextmanager
+async def open_stream(served: Served, **headers: str) -> AsyncIterator[StreamLink]:
+    """Reserve an event stream with these headers, and open it."""
+    reserved = await served.http.put("/graphql", headers=headers)
+    assert reserved.status_code == 201, reserved.text
+    own = {"accept": "text/event-stream", "x-graphql-event-stream-token": reserved.text}
+    async with (
+        asyncio.timeout(SECONDS_MAX),
+        served.http.stream("GET", "/graphql", headers=own | headers) as response,
+        aclosing(EventSource(response).aiter_sse()) as events,
+    ):
+        assert response.status_code == 200
+        yield StreamLink(served, reserved.text, events, **headers)
+
+
 @dataclass(frozen=True)
 class _HttpLink:
     """One response per subscription."""
@@ -223,6 +301,7 @@ class _NodeLink:
 WEBSOCKET = Transport(_websocket, "websocket")
 SSE = Transport(_sse, "sse")
 MULTIPART = Transport(_multipart, "multipart")
+SINGLE_CONNECTION = Transport(open_stream, "sse")
 
 
 def npm_transport(node: Node, package: str) -> Transport:
@@ -233,7 +312,7 @@ def npm_transport(node: Node, package: str) -> Transport:
         async with node.client(package, served.run.url) as client:
             yield _NodeLink(client)
 
-    return Transport(linked, {"graphql-ws": "websocket", "graphql-sse": "sse"}[package])
+    return Transport(linked, "websocket" if package == "graphql-ws" else "sse")
 
 
 async def take(results: Results, number: int) -> list[dict[str, Any]]:

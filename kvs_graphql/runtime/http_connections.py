@@ -1,7 +1,8 @@
 """HTTP connections: bounded, impatient with slow clients, and written to directly."""
 
 from asyncio import TimerHandle, Transport
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from http import HTTPStatus
 from typing import ClassVar, NoReturn
 from weakref import ref
@@ -22,6 +23,7 @@ from kvs_graphql.compat.uvicorn import (
 from kvs_graphql.errors import LimitExceeded
 from kvs_graphql.runtime.parsing import ParsesSlices
 from kvs_graphql.runtime.patience import Patience, Shared, bound_buffers
+from kvs_graphql.runtime.unread import UnreadAnswers
 from kvs_graphql.service import Flush
 from kvs_graphql.web.direct import DIRECT_EXTENSION
 
@@ -40,6 +42,7 @@ class Exchange(ref[Response]):
     """
 
     buffer_bytes_max: ClassVar[int]
+    unread: ClassVar[UnreadAnswers]
     _taken: list[bytes] | None = None
     _room_bytes = 0
 
@@ -63,6 +66,20 @@ class Exchange(ref[Response]):
             self._taken += (b"%x\r\n" % size, *parts, b"\r\n")
             self._room_bytes -= size
         return self._flush
+
+    @contextmanager
+    def waiting(self, waiting_bytes: int) -> Iterator[None]:
+        """As a `DirectExchange` has it."""
+        response = self()
+        if response is None:
+            yield
+            return
+        transport = transport_of(response)
+        self.unread.hold(transport, waiting_bytes)
+        try:
+            yield
+        finally:
+            self.unread.release(transport, waiting_bytes)
 
     def take_body(self) -> bytes | None:
         """Take the whole body of the request, where it has arrived."""
@@ -262,7 +279,8 @@ class LimitedHttpConnection(Patience, ParsesSlices, HttpConnection):
 def http_protocol(shared: Shared) -> type[LimitedHttpConnection]:
     """Return the class of HTTP connections that share these limits."""
     response = type("Response", (Response,), {"failure": lambda _: shared.refusals.failed()})
-    exchange = type("Exchange", (Exchange,), {"buffer_bytes_max": shared.limits.send_buffer_bytes_max})
+    bounds = {"buffer_bytes_max": shared.limits.send_buffer_bytes_max, "unread": shared.unread}
+    exchange = type("Exchange", (Exchange,), bounds)
     names = {
         "shared": shared,
         "limits": shared.limits,

@@ -13,7 +13,7 @@ from kvs_graphql.runtime.server import Server
 from kvs_graphql.runtime.tls import RenewedTls
 from kvs_graphql.service import Catalog
 from kvs_graphql.settings import Settings, from_settings
-from kvs_graphql.web import ClientAddresses, Hosts, SlotLimits, WebOptions, build_app
+from kvs_graphql.web import ClientAddresses, Hosts, ReservedStreamLimits, SlotLimits, WebOptions, build_app
 
 
 def build_server(
@@ -35,6 +35,11 @@ def build_server(
         settings,
         heartbeat_seconds=settings.ping_seconds,
         slots=SlotLimits(settings.subscriptions_per_client_max, settings.subscriptions_max),
+        reserved_streams=ReservedStreamLimits(
+            SlotLimits(settings.reserved_streams_per_client_max, settings.reserved_streams_max),
+            settings.reservation_seconds_max,
+            settings.operations_per_reserved_stream_max,
+        ),
         addresses=addresses,
         hosts=Hosts(settings.allowed_hosts, settings.host),
         sign_in=sign_in_for(settings),

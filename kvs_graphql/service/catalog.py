@@ -47,6 +47,10 @@ class Catalog:
         """Whether subscriptions have been ended because the service stops."""
         return self._closing.is_set()
 
+    async def until_stopping(self) -> None:
+        """Wait until subscriptions are ended because the service stops."""
+        await self._closing.wait()
+
     def close(self) -> None:
         """End all subscriptions and waits: the service stops."""
         self._closing.set()

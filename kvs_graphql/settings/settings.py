@@ -188,6 +188,18 @@ class Settings(AccessSettings, TypedSettings, KafkaSettings):
     subscriptions_per_client_max: Count = Field(10_000, description="Maximum open subscriptions from one address.")
     subscriptions_max: Count = Field(50_000, description="Maximum open subscriptions, over all clients.")
     websockets_max: Count = Field(20_000, description="Maximum open WebSockets, over all clients.")
+    operations_per_reserved_stream_max: Count = Field(
+        100, description="Maximum open operations on one event stream in graphql-sse's single connection mode."
+    )
+    reserved_streams_per_client_max: Count = Field(
+        5_000, description="Maximum event streams that one address has reserved or opened in that mode."
+    )
+    reserved_streams_max: Count = Field(
+        20_000, description="Maximum event streams reserved or open in that mode, over all clients."
+    )
+    reservation_seconds_max: Seconds = Field(
+        10.0, description="Maximum seconds until an event stream that was reserved in that mode is opened."
+    )
     connection_init_seconds_max: Seconds = Field(
         10.0, description="Maximum seconds until a new WebSocket sends connection_init."
     )

@@ -32,15 +32,17 @@ from kvs_graphql.web.origins import Origins
 from kvs_graphql.web.pages import GRAPHQL_PATH, SIGNED_IN_PATH, Assets, Pages
 from kvs_graphql.web.protection import ALL_HEADERS, protect
 from kvs_graphql.web.rates import RequestRates
+from kvs_graphql.web.reserved_streams import ReservedStreamLimits, ReservedStreams
 from kvs_graphql.web.responses import answer_of, error_response
 from kvs_graphql.web.schemas import Schemas
 from kvs_graphql.web.session import SESSION_PATH, Session, how_to_begin
 from kvs_graphql.web.sign_in import SignIn
+from kvs_graphql.web.single_connection import STREAM_TOKEN
 from kvs_graphql.web.slots import SlotLimits, Slots
 from kvs_graphql.web.websocket import GraphQLWebSockets, WebSocketOptions
 
 _CLIENTS_HEADERS = (
-    *("content-type", "authorization", "last-event-id"),
+    *("content-type", "authorization", "last-event-id", STREAM_TOKEN.decode()),
     *("apollographql-client-name", "apollographql-client-version", "apollo-require-preflight"),
     *("x-apollo-operation-name", "x-apollo-operation-id"),
     *("traceparent", "tracestate", "baggage", "sentry-trace"),
@@ -74,6 +76,7 @@ class WebOptions:
     operations_per_websocket_max: int
     heartbeat_seconds: float
     slots: SlotLimits
+    reserved_streams: ReservedStreamLimits
     addresses: ClientAddresses
 
 
@@ -100,6 +103,7 @@ def build_app(
         connections=connections,
         pages=pages,
         origins=origins,
+        reserved=ReservedStreams(options.reserved_streams, catalog.arguments),
         asks=gate is not None,
         request_bytes_max=options.request_bytes_max,
         heartbeat_seconds=options.heartbeat_seconds,
@@ -125,7 +129,7 @@ def build_app(
     return _Cors(
         app,
         allow_origins=options.cors_origins,
-        allow_methods=("GET", "POST"),
+        allow_methods=("GET", "POST", "PUT", "DELETE"),
         allow_headers=(*_CLIENTS_HEADERS, *options.cors_headers),
         allow_credentials=options.cors_credentials,
     )

@@ -38,7 +38,10 @@ class Connections:
         self.kept = KeptRequests(catalog.arguments)
         self.starts = Turns(_STARTS_PER_ROUND)
         """Those who start a subscription take turns: clients may ask for thousands at once."""
-        self._addresses = addresses
+        self.client = addresses.of_request
+        """The address of the client that makes a request."""
+        self.until_stopping = catalog.until_stopping
+        """Waits until subscriptions are ended because the service stops."""
         self._rates = rates
         self.plain = self.plain_of(ANYONE)
         """For operations of anyone with one answer: nothing of a client's connection matters to them."""
@@ -49,9 +52,9 @@ class Connections:
 
     def streaming(self, scope: Scope, transport: str, access: Access = ANYONE, resume: str | None = None) -> Connection:
         """A connection that may carry subscriptions."""
-        slot = partial(self._slots.taken, self._addresses.of_request(scope), transport)
+        slot = partial(self._slots.taken, self.client(scope), transport)
         return Connection(self._catalog, access, transport, self._metrics, slot, resume)
 
     def rate(self, scope: Scope) -> Callable[[], None] | None:
         """What counts a request of the client; it raises LimitExceeded for one too many. None if there is no limit."""
-        return None if self._rates is None else partial(self._rates.check, self._addresses.of_request(scope))
+        return None if self._rates is None else partial(self._rates.check, self.client(scope))

@@ -1,5 +1,6 @@
 """Serving a client without waiting: what the server offers and the transports use."""
 
+from contextlib import AbstractContextManager
 from typing import Protocol
 
 from starlette.types import Scope
@@ -7,7 +8,7 @@ from starlette.types import Scope
 from kvs_graphql.service import Flush
 
 DIRECT_EXTENSION = "kvs_graphql.direct"
-"""The name of a `DirectWriter` among the extensions of an ASGI scope."""
+"""The name of a `DirectExchange` or `MessageWriter` among the extensions of an ASGI scope."""
 _ADDED_TO = "kvs_graphql.added_to"
 
 
@@ -36,6 +37,10 @@ class DirectExchange(DirectWriter, Protocol):
 
         Return False if that has to wait, or the answer has begun; then send through ASGI.
         """
+        ...
+
+    def waiting(self, waiting_bytes: int) -> AbstractContextManager[None]:
+        """Count so many bytes as an answer that the client does not read, while the context is open."""
         ...
 
 

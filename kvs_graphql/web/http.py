@@ -22,8 +22,10 @@ from kvs_graphql.web.negotiation import ANSWERS, MediaType, answer_type, body_ty
 from kvs_graphql.web.origins import Origins
 from kvs_graphql.web.pages import Pages
 from kvs_graphql.web.protection import ANSWER_HEADERS
-from kvs_graphql.web.requests import read_body, request_of_address, request_of_body
+from kvs_graphql.web.requests import check_method, read_body, request_of_address, request_of_body
+from kvs_graphql.web.reserved_streams import ReservedStreams
 from kvs_graphql.web.responses import answer_of, error_response
+from kvs_graphql.web.single_connection import STREAM_TOKEN, SingleConnection
 from kvs_graphql.web.streams import END, EventFraming, Framing, MultipartFraming, send_stream
 
 log = structlog.get_logger(__name__)
@@ -33,9 +35,7 @@ _FRAMINGS: dict[MediaType, Framing] = {
     MediaType.MULTIPART: MultipartFraming(),
 }
 _ACCEPT = f"The Accept header must allow {' or '.join(ANSWERS)}."
-# A client of graphql-sse with `singleConnection` begins with PUT, and shows the answer.
-_METHODS = "Use GET or POST. There is no single connection mode: each event stream carries one subscription."
-_OTHER_ORIGIN = "A page of another origin may not ask by GET, unless KVS_CORS_ORIGINS has its origin."
+_PLAIN_METHODS = frozenset({"GET", "POST"})
 _NOTHING_MORE = Response(status_code=204, headers={name.decode(): value.decode() for name, value in ANSWER_HEADERS})
 _NO_UPGRADE = "This is the handshake of a WebSocket without its Upgrade: the proxy must pass Upgrade and Connection."
 _LOG_SECONDS = 60.0
@@ -51,6 +51,7 @@ class GraphQLOverHttp:
         connections: Connections,
         pages: Pages,
         origins: Origins,
+        reserved: ReservedStreams,
         *,
         asks: bool = False,
         request_bytes_max: int,
@@ -65,11 +66,22 @@ class GraphQLOverHttp:
         self._request_bytes_max = request_bytes_max
         self._heartbeat_seconds = heartbeat_seconds
         self._log = Throttle(_LOG_SECONDS)
+        self._single_connection = SingleConnection(
+            executor,
+            connections,
+            reserved,
+            origins,
+            request_bytes_max=request_bytes_max,
+            heartbeat_seconds=heartbeat_seconds,
+        )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         fields, method = fields_of(scope), scope["method"]
         accept, exchange = _accept(fields), exchange_of(scope)
         try:
+            if method not in _PLAIN_METHODS or STREAM_TOKEN in fields:
+                await self._single_connection.serve(fields, accept, scope, receive, send)
+                return
             if method == "POST":
                 body = None if exchange is None else exchange.take_body()
                 if body is None:
@@ -93,13 +105,11 @@ class GraphQLOverHttp:
             if media_type is MediaType.EVENT_STREAM or media_type is MediaType.MULTIPART:
                 await self._send_stream(media_type, prepared, variables, scope, receive, send)
                 return
-            answer: Executed | Refusal
-            if isinstance(prepared, Refusal):
-                answer = prepared
-            else:
-                connections = self._connections
-                connection = connections.plain_of(scope[ACCESS]) if self._asks else connections.plain
-                answer = await executor.execute(prepared, variables, connection)
+            connections = self._connections
+            connection = connections.plain_of(scope[ACCESS]) if self._asks else connections.plain
+            answer: Executed | Refusal = (
+                prepared if isinstance(prepared, Refusal) else await executor.execute(prepared, variables, connection)
+            )
             encoded = answer_of(media_type, answer)
         except HTTPException as error:
             await error_response(self._executor, accept, error)(scope, receive, send)
@@ -117,18 +127,15 @@ class GraphQLOverHttp:
 
     def _of_address(self, scope: Scope) -> Request:
         """What an address asks for. Raises: HTTPException: It is no request of GraphQL, or another site's page asks."""
-        if not self._origins.allow_get(scope):
-            raise HTTPException(403, _OTHER_ORIGIN)
+        self._origins.check_get(scope)
         return request_of_address(scope["query_string"])
 
     def _page(self, scope: Scope, accept: str) -> Response | None:
         """The page for a browser; None if the request carries an operation.
 
         Raises:
-            HTTPException: 405: Its method is none of GraphQL's. 426: A proxy has made it of a WebSocket's handshake.
+            HTTPException: 426: A proxy has made it of a WebSocket's handshake.
         """
-        if scope["method"] != "GET":
-            raise HTTPException(405, _METHODS, {"Allow": "GET, POST"})
         if _was_handshake(scope):
             if self._log.allow():  # For the operator of the proxy.
                 log.warning("WebSocket without Upgrade", remedy="the proxy must pass Upgrade and Connection")
@@ -180,13 +187,11 @@ def _media_type(prepared: PreparedOperation | Refusal, accept: str, method: str)
     """The media type of an answer, as the client prefers it among those that fit the operation.
 
     Raises:
-        HTTPException: 406: The client accepts none of them. 405: The operation is a mutation, and comes by GET, which
-            other sites' pages can send.
+        HTTPException: 406: The client accepts none of them. 405: The operation has to come by another method.
     """
     if isinstance(prepared, Refusal):
         return refusal_type(accept) or _not_acceptable(_ACCEPT)
-    if prepared.is_mutation and method == "GET":
-        raise HTTPException(405, "Mutations need POST.", {"Allow": "POST"})
+    check_method(prepared, method)
     if not prepared.is_subscription:
         return answer_type(accept) or _not_acceptable(_ACCEPT)
     return stream_type(accept) or _not_acceptable("Subscriptions need a WebSocket, or Accept: text/event-stream.")

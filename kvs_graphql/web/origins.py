@@ -7,10 +7,12 @@ GET. (A POST without `content-type: application/json` is refused whoever sends i
 from collections.abc import Sequence
 from urllib.parse import urlsplit
 
+from starlette.exceptions import HTTPException
 from starlette.types import Scope
 
 from kvs_graphql.web.fields import fields_of
 
+_OTHER_ORIGIN = "A page of another origin may not ask by GET, unless KVS_CORS_ORIGINS has its origin."
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _OWN_SITES = (b"same-origin", b"none")
 """A page of this origin, and a user who typed the address."""
@@ -43,6 +45,11 @@ class Origins:
             return True
         site = headers.get(b"sec-fetch-site")
         return _is_own(headers) if site is None else site in _OWN_SITES
+
+    def check_get(self, scope: Scope) -> None:
+        """Raises: HTTPException: 403: A page of another origin asks."""
+        if not self.allow_get(scope):
+            raise HTTPException(403, _OTHER_ORIGIN)
 
     def prove_own(self, scope: Scope) -> bool:
         """Whether a page of this service's own origin, or of a listed one, asks; unlike `allow_get`, not if unsure."""

@@ -64,18 +64,21 @@ def error_response(executor: Executor, accept: str, error: HTTPException) -> Res
     if isinstance(error, BatchRefused) and 0 < error.requests <= _BATCH_ANSWERED_MAX:
         # Clients that send batches show an error only if it comes as the result of each request.
         content = b"[%b]" % b",".join([result] * error.requests)
-        return _response(content, _status(Fault.DOCUMENT, media_type), media_type)
-    return _response(result, error.status_code, media_type, error.headers)
+        return protected_response(content, _status(Fault.DOCUMENT, media_type), media_type)
+    return protected_response(result, error.status_code, media_type, error.headers)
 
 
 def refusal_response(
     executor: Executor, accept: str, error: KvsError, status: int, headers: Mapping[str, str]
 ) -> Response:
     """A request that is refused, whatever it asks for."""
-    return _response(encode_refusal(executor.refuse(error)), status, body_type(accept), headers)
+    return protected_response(encode_refusal(executor.refuse(error)), status, body_type(accept), headers)
 
 
-def _response(content: bytes, status: int, media_type: MediaType, headers: Mapping[str, str] | None = None) -> Response:
+def protected_response(
+    content: bytes, status: int, media_type: str | None = None, headers: Mapping[str, str] | None = None
+) -> Response:
+    """An answer with the headers by which browsers protect it."""
     response = Response(content, status, headers, media_type)
     response.raw_headers.extend(ALL_HEADERS)
     return response

@@ -36,6 +36,8 @@ const open = {
       ...(silenceMsMax && { fetchFn: fetchUntilSilent(silenceMsMax) }),
       ...options,
     }),
+  "graphql-sse on one connection": (options) =>
+    open["graphql-sse"]({ singleConnection: true, ...options }),
 };
 
 const commands = {

@@ -59,12 +59,13 @@ JAVASCRIPT = (
     _client("urql 4 with graphcache", "@urql/core", *_URQL, directory="urql-4", setup=""),
     _client("Relay", "relay-runtime", *_CACHING, Capability.SSE, directory="relay"),
     _client("graphql-ws", "graphql-ws", *_READ_AND_WRITE, Capability.WEBSOCKET, Capability.RESUME),
+    _client("graphql-sse", "graphql-sse", *_READ_AND_WRITE, Capability.SSE, Capability.RESUME),
     _client(
-        "graphql-sse",
+        "graphql-sse with `singleConnection`",
         "graphql-sse",
         *(*_READ_AND_WRITE, Capability.SSE, Capability.RESUME),
-        note="Leave out `singleConnection`: the service has no such mode, and answers 405. One WebSocket carries many "
-        "subscriptions.",
+        directory="graphql-sse-single",
+        note="All operations of a client on one event stream: see [below](#one-event-stream-for-many-operations).",
     ),
     _client("graphql-request", "graphql-request", *_READ_AND_WRITE),
     _client(

@@ -91,15 +91,6 @@ const document = parse(`subscription { value(key: "b") { json } }`);
 for await (const { data } of await execute({ document })) console.log(data.value?.json);
 """
 
-SINGLE_CONNECTION = """
-import { createClient } from "graphql-sse";
-import { resumableUpdates } from "kvs-graphql-client";
-const client = createClient({ url: "http://127.0.0.1:8000/graphql", singleConnection: true, retryAttempts: 0 });
-const query = "subscription Watch($after: Cursor) { updates(after: $after, progress: true) { cursor } }";
-const error = ({ message, response }) => console.log(response.status, message);
-resumableUpdates(client, { query }, { error, next() {}, complete() {} });
-"""
-
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def topic(
@@ -162,12 +153,3 @@ async def test_real_client_reads_an_event_stream(npm_clients: Path, topic: Serve
         await topic.write((b"b", b"2"))
         await page.logs(2)
     await until_active(topic.served.http, 0)
-
-
-async def test_single_connection_mode_is_refused_at_once_and_the_reason_is_in_the_answer(
-    npm_clients: Path, topic: ServedTopic
-) -> None:
-    async with running(npm_clients, at_url(SINGLE_CONNECTION, topic.served.run.url)) as page:
-        await page.logs(405, "Server responded with 405: Method Not Allowed")
-    (error,) = (await topic.served.http.put("/graphql")).json()["errors"]
-    assert "There is no single connection mode" in error["message"]

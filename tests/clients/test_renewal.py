@@ -23,7 +23,7 @@ from tests.transports import until_active
 pytestmark = [
     pytest.mark.node,
     pytest.mark.asyncio(loop_scope="module"),
-    pytest.mark.parametrize("kind", ["graphql-ws", "graphql-sse"]),
+    pytest.mark.parametrize("kind", ["graphql-ws", "graphql-sse", "graphql-sse on one connection"]),
 ]
 
 

@@ -23,10 +23,12 @@ from tests.ports import free_port
 from tests.serving import Served, serving, write
 from tests.transports import until_active
 
+ON_ONE_CONNECTION = "graphql-sse on one connection"
+
 pytestmark = [
     pytest.mark.node,
     pytest.mark.asyncio(loop_scope="module"),
-    pytest.mark.parametrize("kind", ["graphql-ws", "graphql-sse"]),
+    pytest.mark.parametrize("kind", ["graphql-ws", "graphql-sse", ON_ONE_CONNECTION]),
 ]
 
 
@@ -102,7 +104,8 @@ async def test_a_connection_cut_within_a_message_resumes_after_the_last_complete
             await received.until_has(80)
         await received.until_has(n.written)
     assert_each_once(received.numbers, n.written)
-    assert line.connections == 4
+    # Beside the one that carries all, there are those of single requests.
+    assert line.connections == 4 or (kind == ON_ONE_CONNECTION and line.connections > 4)
 
 
 async def test_an_interrupted_snapshot_resumes_where_it_stopped(
@@ -117,7 +120,7 @@ async def test_an_interrupted_snapshot_resumes_where_it_stopped(
         await received.until_kind("LIVE")
     assert sorted(received.numbers) == list(range(100))
     assert "RESET" not in received.kinds
-    assert line.connections == 3
+    assert line.connections == 3 or (kind == ON_ONE_CONNECTION and line.connections > 3)
 
 
 async def test_a_silent_connection_is_replaced(node: Node, kind: str, shared: Shared, prefix: str) -> None:

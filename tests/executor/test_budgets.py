@@ -23,7 +23,7 @@ from tests.applications import BUDGET_LIMITS, EXECUTOR_LIMITS, LIMITS, Applicati
 from tests.deadline import SECONDS_MAX
 from tests.executor.subscribers import GraphQLCoreOnly, Subscriber
 from tests.serving import serving_topic
-from tests.transports import MULTIPART, SSE, WEBSOCKET, Transport
+from tests.transports import MULTIPART, SINGLE_CONNECTION, SSE, WEBSOCKET, Transport
 
 KIB, MIB = 2**10, 2**20
 VALUE = '{"number": 1, "text": "%s"}' % ("x" * 40 * KIB)
@@ -90,7 +90,7 @@ async def test_small_entries_of_a_large_page_are_shown_as_wholes(tmp_path: Path)
     assert calls < 60 * count
 
 
-@pytest.mark.parametrize("transport", [WEBSOCKET, SSE, MULTIPART], ids=lambda transport: transport.metric)
+@pytest.mark.parametrize("transport", [WEBSOCKET, SSE, MULTIPART, SINGLE_CONNECTION])
 @pytest.mark.parametrize("document", ["subscription { updates { key kind } }", '{ value(key: "a") { key size } }'])
 async def test_cost_beyond_the_limit_is_refused_on_every_transport(
     embedded_broker: EmbeddedBroker, tmp_path: Path, transport: Transport, document: str
@@ -137,7 +137,7 @@ async def test_response_beyond_its_bytes_is_refused(
         assert await refusal(application, ENTRIES % fields) == refused("KVS_RESPONSE_BYTES_MAX", len(VALUE))
 
 
-@pytest.mark.parametrize("transport", [WEBSOCKET, SSE, MULTIPART], ids=lambda transport: transport.metric)
+@pytest.mark.parametrize("transport", [WEBSOCKET, SSE, MULTIPART, SINGLE_CONNECTION])
 @pytest.mark.parametrize(
     "document", ["subscription { updates(snapshot: true) { key } }", '{ value(key: "a") { key } }', "{ __typename }"]
 )

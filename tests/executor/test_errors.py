@@ -14,7 +14,7 @@ from kvs_graphql.store import Snapshot, Store
 from tests.applications import open_application
 from tests.executor.subscribers import GraphQLCoreOnly
 from tests.serving import Pair, serving_topic
-from tests.transports import MULTIPART, SSE, WEBSOCKET, Transport
+from tests.transports import MULTIPART, SINGLE_CONNECTION, SSE, WEBSOCKET, Transport
 
 CAUSE = "swordfish"
 DOCUMENT = '{ value(key: "key") { value offset timestamp } }'
@@ -65,7 +65,7 @@ async def test_unexpected_error_of_a_field_is_masked_counted_and_logged_once(
         assert application.counted("kvs_operations_total", backend=backend) == 1
 
 
-@pytest.mark.parametrize("transport", [WEBSOCKET, SSE, MULTIPART], ids=lambda transport: transport.metric)
+@pytest.mark.parametrize("transport", [WEBSOCKET, SSE, MULTIPART, SINGLE_CONNECTION])
 @pytest.mark.parametrize(
     "document",
     [DOCUMENT, LIVE_QUERY, UPDATES],

@@ -10,13 +10,14 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosedError
 from websockets.typing import Subprotocol
 
+from kvs_graphql.web.single_connection import STREAM_TOKEN
 from tests.deadline import SECONDS_MAX
 from tests.runtime.servers import client_of
 from tests.serving import Served
-from tests.transports import MULTIPART_ACCEPT, TRANSPORT_WS
+from tests.transports import MULTIPART_ACCEPT, TRANSPORT_WS, open_stream
 from tests.web.posting import JSON
 
-TRANSPORTS = ("post", "get", "sse", "get sse", "multipart", "get multipart", "websocket")
+TRANSPORTS = ("post", "get", "sse", "get sse", "multipart", "get multipart", "single connection", "websocket")
 _ACCEPT = {"sse": "text/event-stream", "multipart": MULTIPART_ACCEPT}
 
 
@@ -44,6 +45,8 @@ async def ask(served: Served, transport: str, document: str, variables: str = "{
     async with asyncio.timeout(SECONDS_MAX):
         if transport == "websocket":
             return Found.of(await _by_websocket(served, _body(document, variables), bearer))
+        if transport == "single connection":
+            return Found.of(await _on_one_connection(served, _body(document, variables), bearer))
         headers = {"accept": _ACCEPT.get(transport.removeprefix("get "), JSON), "content-type": JSON, **bearer}
         if not transport.startswith("get"):
             answer = await served.http.post("/graphql", content=_body(document, variables), headers=headers)
@@ -70,6 +73,24 @@ async def _by_websocket(served: Served, payload: str, headers: dict[str, str]) -
                     break
         except ConnectionClosedError:
             found.append(f"closed with {opened.close_code}")
+    return "".join(found)
+
+
+async def _on_one_connection(served: Served, request: str, headers: dict[str, str]) -> str:
+    """All that comes back: the answer to the request for the operation, and the events until it has ended."""
+    body = f'{request[:-1]}, "extensions": {{"operationId": "1"}}}}'
+    reserved = await served.http.put("/graphql", headers=headers)
+    if reserved.status_code != 201:
+        return reserved.text
+    async with open_stream(served, **headers) as link:
+        own = {"content-type": JSON, STREAM_TOKEN.decode(): link.token, **headers}
+        answer = await served.http.post("/graphql", content=body, headers=own)
+        found = [answer.text]
+        while answer.status_code == 202:
+            name, data = await link.event()
+            found.append(orjson.dumps(data).decode())
+            if name == "complete":
+                break
     return "".join(found)
 
 

@@ -14,7 +14,17 @@ from tests.proxies.configurations import BARE
 from tests.proxies.conftest import Proxied, behind
 from tests.proxies.processes import NGINX_PROXY
 from tests.serving import Served, serving_topic
-from tests.transports import MULTIPART, SSE, UPDATES, WEBSOCKET, Transport, open_socket, take, until_active
+from tests.transports import (
+    MULTIPART,
+    SINGLE_CONNECTION,
+    SSE,
+    UPDATES,
+    WEBSOCKET,
+    Transport,
+    open_socket,
+    take,
+    until_active,
+)
 
 pytestmark = [pytest.mark.proxy, pytest.mark.asyncio(loop_scope="module")]
 
@@ -23,6 +33,7 @@ TRANSPORTS = [
     pytest.param(WEBSOCKET, id="WebSocket"),
     pytest.param(SSE, id="SSE"),
     pytest.param(MULTIPART, id="multipart"),
+    pytest.param(SINGLE_CONNECTION, id="single connection"),
 ]
 
 
@@ -80,7 +91,7 @@ async def test_all_but_websockets_pass_nginx_with_its_defaults_alone(
         behind(NGINX_PROXY, BARE, topic, tmp_path) as proxied,
     ):
         await write_and_read(proxied.served)
-        for transport in (SSE, MULTIPART):
+        for transport in (SSE, MULTIPART, SINGLE_CONNECTION):
             await assert_delivered_at_once(proxied, transport)
         assert (await proxied.served.http.get("graphql", headers=BROWSER)).status_code == 200
 

@@ -18,7 +18,16 @@ from tests.deadline import SECONDS_MAX
 from tests.registry.apicurio import Apicurio
 from tests.schemas.shop import FIELDS, Shop, opened, order
 from tests.serving import Served
-from tests.transports import HEARTBEAT, MULTIPART_ACCEPT, open_socket, receive, request_of, subscribe, until_active
+from tests.transports import (
+    HEARTBEAT,
+    MULTIPART_ACCEPT,
+    open_socket,
+    open_stream,
+    receive,
+    request_of,
+    subscribe,
+    until_active,
+)
 
 pytestmark = pytest.mark.kafka
 
@@ -165,6 +174,19 @@ async def over_multipart(served: Served, document: str) -> Opened:
 
 
 @asynccontextmanager
+async def over_one_connection(served: Served, document: str) -> Opened:
+    """The same in an event stream for many operations, which all end with it."""
+    async with open_stream(served) as link:
+        assert (await link.post("1", request_of(document, None, {}))).status_code == 202
+
+        async def update() -> Any:
+            _, data = await link.event()
+            return data["payload"]["data"]["ordersUpdates"]
+
+        yield update, link.rest
+
+
+@asynccontextmanager
 async def streaming(served: Served, document: str, accept: str) -> AsyncIterator[httpx.Response]:
     body, headers = request_of(document, None, {}), {"accept": accept}
     async with served.http.stream("POST", "/graphql", json=body, headers=headers) as response:
@@ -176,6 +198,7 @@ async def streaming(served: Served, document: str, accept: str) -> AsyncIterator
     [
         pytest.param(over_websocket, "websocket", (1001, "The schema has changed."), id="websocket"),
         pytest.param(over_sse, "sse", [], id="sse"),
+        pytest.param(over_one_connection, "sse", [], id="single connection"),
         pytest.param(over_multipart, "multipart", ["--graphql"], id="multipart"),
     ],
 )

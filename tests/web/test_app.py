@@ -31,7 +31,7 @@ async def served(embedded_broker: EmbeddedBroker, tmp_path_factory: pytest.TempP
         yield topic.served
 
 
-@pytest.mark.parametrize(("method", "path"), [("PUT", "/graphql"), ("DELETE", "/graphql"), ("POST", "/healthz")])
+@pytest.mark.parametrize(("method", "path"), [("PATCH", "/graphql"), ("OPTIONS", "/graphql"), ("POST", "/healthz")])
 async def test_unknown_method_is_405_and_names_the_allowed_ones(served: Served, method: str, path: str) -> None:
     answer = await served.http.request(method, path)
     assert (answer.status_code, codes(answer)) == (405, ["BAD_INPUT"])

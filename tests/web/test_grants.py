@@ -35,7 +35,7 @@ from kvs_graphql.demo.broker import EmbeddedBroker
 from kvs_graphql.state import State
 from tests.deadline import SECONDS_MAX
 from tests.serving import Served, produce, serving_tables
-from tests.transports import MULTIPART_ACCEPT, TRANSPORT_WS
+from tests.transports import MULTIPART_ACCEPT, TRANSPORT_WS, open_stream
 from tests.web.posting import JSON
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -50,9 +50,9 @@ SCHEMA: GraphQLSchema = graphql_schema(build_schema(TABLES))
 ROOTS = {"query": SCHEMA.query_type, "mutation": SCHEMA.mutation_type, "subscription": SCHEMA.subscription_type}
 FIELDS = [(kind, name) for kind, root in ROOTS.items() if root is not None for name in root.fields]
 TRANSPORTS = {
-    "query": ["post", "get", "sse", "multipart", "websocket"],
-    "mutation": ["post", "sse", "multipart", "websocket"],
-    "subscription": ["sse", "get sse", "multipart", "websocket"],
+    "query": ["post", "get", "sse", "multipart", "single connection", "websocket"],
+    "mutation": ["post", "sse", "multipart", "single connection", "websocket"],
+    "subscription": ["sse", "get sse", "multipart", "single connection", "websocket"],
 }
 CASES = [(kind, name, transport) for kind, name in FIELDS for transport in TRANSPORTS[kind]]
 
@@ -183,6 +183,8 @@ async def answer(service: Service, token: str, transport: str, document: str, *,
     headers, request = {"authorization": f"Bearer {token}"}, {"query": document}
     if transport == "websocket":
         return await by_websocket(service, headers, request, ends=ends)
+    if transport == "single connection":
+        return await on_one_connection(service, headers, request, ends=ends)
     accept = {"sse": "text/event-stream", "get sse": "text/event-stream", "multipart": MULTIPART_ACCEPT}
     sent: dict[str, Any] = {"params": request} if transport.startswith("get") else {"json": request}
     method = "GET" if transport.startswith("get") else "POST"
@@ -213,6 +215,19 @@ async def by_websocket(service: Service, headers: dict[str, str], request: dict[
                 found += str(message)
                 is_end = orjson.loads(message)["type"] in {"complete", "error"}
                 if is_end or (not ends and is_enough(found, request["query"])):
+                    break
+    return found
+
+
+async def on_one_connection(service: Service, headers: dict[str, str], request: dict[str, str], *, ends: bool) -> str:
+    found = ""
+    async with open_stream(service.served, **headers) as link:
+        assert (await link.post("1", request)).status_code == 202
+        async with changing(service, ends=ends):
+            while True:
+                name, data = await link.event()
+                found += orjson.dumps(data).decode()
+                if name == "complete" or (not ends and is_enough(found, request["query"])):
                     break
     return found
 

@@ -12,7 +12,17 @@ import pytest_asyncio
 from kvs_graphql.demo.broker import EmbeddedBroker
 from tests.applications import open_application
 from tests.serving import Served, ServedTopic, serving_topic
-from tests.transports import MULTIPART, SSE, WEBSOCKET, Transport, open_socket, receive, subscribe, until_active
+from tests.transports import (
+    MULTIPART,
+    SINGLE_CONNECTION,
+    SSE,
+    WEBSOCKET,
+    Transport,
+    open_socket,
+    receive,
+    subscribe,
+    until_active,
+)
 from tests.web.calls import app_of
 from tests.web.calls import open_socket as open_called
 
@@ -37,7 +47,7 @@ async def served(topic: ServedTopic) -> Served:
     return topic.served
 
 
-@pytest.mark.parametrize("transport", [WEBSOCKET, SSE, MULTIPART])
+@pytest.mark.parametrize("transport", [WEBSOCKET, SSE, MULTIPART, SINGLE_CONNECTION])
 @pytest.mark.parametrize(
     "document",
     [

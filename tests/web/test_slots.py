@@ -19,6 +19,7 @@ from tests.serving import Served, ServedTopic, serving_topic
 from tests.transports import (
     MULTIPART,
     MULTIPART_ACCEPT,
+    SINGLE_CONNECTION,
     SSE,
     TRANSPORT_WS,
     WEBSOCKET,
@@ -56,7 +57,7 @@ async def multipart(served: Served, document: str, *, address: str = "") -> Asyn
             yield found
 
 
-TRANSPORTS: list[Transport] = [WEBSOCKET, SSE, MULTIPART]
+TRANSPORTS: list[Transport] = [WEBSOCKET, SSE, MULTIPART, SINGLE_CONNECTION]
 
 
 @pytest.fixture(params=TRANSPORTS)

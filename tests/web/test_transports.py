@@ -10,10 +10,20 @@ import pytest_asyncio
 from kvs_graphql.cursor import NO_TOPIC_ID, Cursor, decode_cursor
 from kvs_graphql.demo.broker import EmbeddedBroker
 from tests.serving import ServedTopic, serving_topic
-from tests.transports import MULTIPART, SSE, UPDATES, WEBSOCKET, Transport, npm_transport, take, until_active
+from tests.transports import (
+    MULTIPART,
+    SINGLE_CONNECTION,
+    SSE,
+    UPDATES,
+    WEBSOCKET,
+    Transport,
+    npm_transport,
+    take,
+    until_active,
+)
 
-OWN_CLIENTS = {"websocket": WEBSOCKET, "sse": SSE, "multipart": MULTIPART}
-NPM_CLIENTS = ["graphql-ws", "graphql-sse"]
+OWN_CLIENTS = {"websocket": WEBSOCKET, "sse": SSE, "multipart": MULTIPART, "single connection": SINGLE_CONNECTION}
+NPM_CLIENTS = ["graphql-ws", "graphql-sse", "graphql-sse on one connection"]
 PAIRS = [*product([""], [*OWN_CLIENTS, *NPM_CLIENTS]), *product(["orders"], OWN_CLIENTS)]
 
 pytestmark = [

@@ -43,7 +43,7 @@ export interface UpdatesSink<Data> {
   state?(state: State): void;
 }
 
-/** A client of graphql-sse, or what `eventSourceClient` returns. */
+/** A client of graphql-sse, also with `singleConnection`, or what `eventSourceClient` returns. */
 export type EventsClient = Pick<Client, "subscribe">;
 
 /**

@@ -5,6 +5,7 @@ const RETRY_MS_MAX = 10_000;
 const FINAL_CLOSE_CODES = [1002, 1003, 1007, 1008, 1009, 1010, 4400, 4401, 4403, 4406, 4409, 4429];
 const FORBIDDEN = 4403;
 const UNAUTHENTICATED = 401;
+const NOT_FOUND = 404;
 const TEMPORARY_STATUSES = [408, 425, 429];
 
 /**
@@ -21,8 +22,18 @@ export function isTemporary(reason, accepted) {
   }
   /** @type {{ code?: number, response?: { status: number } }} */
   const { code, response } = reason ?? {};
-  if (response) return response.status >= 500 || TEMPORARY_STATUSES.includes(response.status);
+  if (response) return isTemporaryStatus(response.status, accepted);
   return code === undefined || !FINAL_CLOSE_CODES.includes(code);
+}
+
+/**
+ * A service that has restarted does not know the event stream that graphql-sse shares between operations.
+ *
+ * @param {number} status
+ * @param {boolean} accepted
+ */
+function isTemporaryStatus(status, accepted) {
+  return status >= 500 || TEMPORARY_STATUSES.includes(status) || (accepted && status === NOT_FOUND);
 }
 
 /**

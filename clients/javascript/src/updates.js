@@ -27,7 +27,8 @@ export function resumableUpdates(client, operation, sink, { authorization } = {}
   const request = { ...operation, variables: { ...operation.variables } };
   let failures = 0;
   let refusals = 0;
-  let refuseToken = authorization?.attempt();
+  /** @type {(() => void) | undefined} */
+  let refuseToken;
   let ended = false;
   /** @type {State | undefined} */
   let state;
@@ -108,6 +109,7 @@ export function resumableUpdates(client, operation, sink, { authorization } = {}
       fail(new TypeError("The document must select `cursor`."));
     } else {
       failures = 0;
+      refusals = 0;
       Object.assign(request.variables, { after: update.cursor, snapshot: false });
       changeState("live");
       deliver(result);
@@ -125,6 +127,8 @@ export function resumableUpdates(client, operation, sink, { authorization } = {}
   }
 
   function subscribe() {
+    // graphql-sse does not tell when it opens its single connection.
+    connecting();
     let active = true;
     /** @type {<T>(handle: (event: T) => void) => (event: T) => void} */
     const whileActive = (handle) => (event) => {

@@ -21,6 +21,11 @@ test("overload and outages are temporary, refusals are not", () => {
     assert.equal(isTemporary({ response: { status } }, false), false);
 });
 
+test("an event stream that was there before, and is not found any more, is worth a retry", () => {
+  assert.equal(isTemporary({ response: { status: 404 } }, true), true);
+  assert.equal(isTemporary({ response: { status: 400 } }, true), false);
+});
+
 test("UNAVAILABLE is temporary, and so is a limit for an operation accepted before", () => {
   const errors = (/** @type {string[]} */ ...codes) =>
     codes.map((code) => ({ extensions: { code } }));

@@ -1,9 +1,10 @@
 """Records and batches for tests of the store."""
 
 from kvs_graphql.records import Batch, Positions, Record
-from kvs_graphql.store import ReadBytes
+from kvs_graphql.store import ReadBytes, WindowLimits
 
 TOPIC_ID = b"0123456789abcdef"
+ROOMY = WindowLimits(changes_max=1000, bytes_max=1_000_000, deletes_max=1000)
 
 
 def record(key: bytes, value: bytes | None, offset: int, partition: int = 0) -> Record:

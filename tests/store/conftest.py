@@ -6,11 +6,9 @@ from pathlib import Path
 import pytest
 
 from kvs_graphql.database import Database, open_database
-from kvs_graphql.store import Store, WindowLimits
+from kvs_graphql.store import Store
 from kvs_graphql.store.schema import prepare
-from tests.store.batches import TOPIC_ID
-
-ROOMY = WindowLimits(changes_max=1000, bytes_max=1_000_000, deletes_max=1000)
+from tests.store.batches import ROOMY, TOPIC_ID
 
 
 @pytest.fixture

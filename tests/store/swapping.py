@@ -5,8 +5,7 @@ import sys
 from pathlib import Path
 
 from kvs_graphql.store import Store, open_store
-from tests.store.batches import TOPIC_ID, batch, record
-from tests.store.conftest import ROOMY
+from tests.store.batches import ROOMY, TOPIC_ID, batch, record
 
 OLD_TOPIC_ID = bytes(16)
 ROWS = 15

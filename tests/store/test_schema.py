@@ -9,7 +9,7 @@ import pytest
 from kvs_graphql.errors import DatabaseError
 from kvs_graphql.records import Batch
 from kvs_graphql.store import open_store, schema
-from tests.store.conftest import ROOMY
+from tests.store.batches import ROOMY
 
 
 @pytest.fixture

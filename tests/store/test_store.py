@@ -14,8 +14,7 @@ from kvs_graphql.database import Database
 from kvs_graphql.errors import DatabaseError, Unwritable
 from kvs_graphql.store import Store, count_entries, get_many, open_store
 from tests.deadline import SECONDS_MAX
-from tests.store.batches import TOPIC_ID, batch, enough, record
-from tests.store.conftest import ROOMY
+from tests.store.batches import ROOMY, TOPIC_ID, batch, enough, record
 
 
 async def values(store: Store, *keys: bytes) -> list[bytes | None]:

@@ -15,8 +15,7 @@ from kvs_graphql.database import Database
 from kvs_graphql.errors import Unwritable
 from kvs_graphql.store import Store, get_many, open_store
 from tests.deadline import SECONDS_MAX
-from tests.store.batches import TOPIC_ID, batch, enough, record
-from tests.store.conftest import ROOMY
+from tests.store.batches import ROOMY, TOPIC_ID, batch, enough, record
 from tests.store.swapping import OLD_TOPIC_ID, ROWS, fill, rebuild
 
 OLD, NEW = (OLD_TOPIC_ID, {b"old" * 200}), (TOPIC_ID, {b"new" * 200})

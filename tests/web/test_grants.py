@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import orjson
@@ -261,11 +262,15 @@ async def changing(service: Service, *, ends: bool) -> AsyncIterator[None]:
 
 
 def is_visible(one: Principal, kind: str, name: str) -> bool:
-    schema = graphql_schema(build_schema(TABLES, visible=Visible.to(one.grants, TABLES)))
-    root = {"query": schema.query_type, "mutation": schema.mutation_type, "subscription": schema.subscription_type}[
-        kind
-    ]
-    return root is not None and name in root.fields
+    return name in visible_fields(one.grants)[kind]
+
+
+@cache
+def visible_fields(grants: Grants) -> dict[str, set[str]]:
+    """The root fields in the schema of a principal, by type of operation."""
+    schema = graphql_schema(build_schema(TABLES, visible=Visible.to(grants, TABLES)))
+    roots = {"query": schema.query_type, "mutation": schema.mutation_type, "subscription": schema.subscription_type}
+    return {kind: set() if root is None else set(root.fields) for kind, root in roots.items()}
 
 
 async def answers(service: Service, name: str, kind: str, field: str, transport: str) -> list[str]:

@@ -162,13 +162,15 @@ ANSWER_BYTES = 20_000_000
 READ_BYTES = 1_000_000
 
 
+async def answer(_: Scope, __: Receive, send: Send) -> None:
+    """A large answer in one piece."""
+    headers = [(b"content-length", b"%d" % ANSWER_BYTES)]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": bytes(ANSWER_BYTES)})
+
+
 async def test_client_that_reads_slowly_but_steadily_is_not_disconnected() -> None:
     """Its buffers are never empty meanwhile; at each check, it has read something."""
-
-    async def answer(_: Scope, __: Receive, send: Send) -> None:
-        headers = [(b"content-length", b"%d" % ANSWER_BYTES)]
-        await send({"type": "http.response.start", "status": 200, "headers": headers})
-        await send({"type": "http.response.body", "body": bytes(ANSWER_BYTES)})
 
     async with server(answer) as served, client_of(served.port, receive_buffer_bytes=RECEIVE_BUFFER_BYTES) as client:
         reader, writer = client
@@ -190,3 +192,31 @@ async def test_client_that_reads_slowly_but_steadily_is_not_disconnected() -> No
             await asyncio.sleep(0)
         with pytest.raises((asyncio.IncompleteReadError, ConnectionResetError)):
             await reader.readexactly(ANSWER_BYTES)
+
+
+PATIENCE_SECONDS = 1.0
+
+
+async def test_answer_that_takes_many_times_the_limit_arrives_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The server's own timer runs out again and again, and the buffers are never empty meanwhile."""
+    checked = asyncio.Event()
+    check_progress = LimitedHttpConnection.check_progress
+
+    def check(connection: LimitedHttpConnection) -> None:
+        check_progress(connection)
+        checked.set()
+
+    monkeypatch.setattr(LimitedHttpConnection, "check_progress", check)
+    async with (
+        server(answer, slow_client_seconds_max=PATIENCE_SECONDS) as served,
+        client_of(served.port, receive_buffer_bytes=RECEIVE_BUFFER_BYTES) as (reader, writer),
+    ):
+        writer.write(b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n")
+        await reader.readuntil(b"\r\n\r\n")
+        (connection,) = served.server.server_state.connections
+        for _ in range(4):
+            await reader.readexactly(READ_BYTES)
+            assert connection.transport.get_write_buffer_size() > READ_BYTES
+            await checked.wait()
+            checked.clear()
+        await reader.readexactly(ANSWER_BYTES - 4 * READ_BYTES)

@@ -155,15 +155,16 @@ async def test_operations_wait_for_their_stream_to_be_opened(served: Served) -> 
         assert (await anext(events)).json()["id"] == "two"
 
 
-async def test_stream_begins_at_once_and_has_heartbeats_and_no_ids(
-    embedded_broker: EmbeddedBroker, tmp_path: Path
+@pytest.mark.parametrize(("seconds", "pings"), [(NEVER_SECONDS, 1), (0.05, 3)], ids=["at once", "now and then"])
+async def test_stream_has_a_heartbeat_at_once_and_others_later_and_no_ids(
+    embedded_broker: EmbeddedBroker, tmp_path: Path, seconds: float, pings: int
 ) -> None:
-    async with asyncio.timeout(SECONDS_MAX), serving_topic(embedded_broker, tmp_path, ping_seconds=0.05) as topic:
+    async with asyncio.timeout(SECONDS_MAX), serving_topic(embedded_broker, tmp_path, ping_seconds=seconds) as topic:
         headers = {"accept": EVENTS, TOKEN: await reserve(topic.served), "last-event-id": "end"}
         async with topic.served.http.stream("GET", "/graphql", headers=headers) as response:
             assert response.headers["content-type"] == EVENTS
             lines = response.aiter_lines()
-            assert [await anext(lines) for _ in range(4)] == [": ping", "", ": ping", ""]
+            assert [await anext(lines) for _ in range(2 * pings)] == [": ping", ""] * pings
 
 
 async def test_stopping_service_cuts_streams_off_without_completing_their_operations(

@@ -83,6 +83,7 @@ LIBRARIES: dict[str, set[str]] = {
     "google": {"formats"},
     "grpc_tools": {"formats"},
     "jsonschema_rs": {"formats"},
+    "msgspec": {"exact_json"},
     "cachetools": {"api", "auth", "executor", "registry", "service", "web"},
     "jwt": {"auth"},
     "jsonpointer": {"api"},

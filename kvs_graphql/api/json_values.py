@@ -7,7 +7,7 @@ from cachetools import LRUCache
 from jsonpointer import JsonPointer, JsonPointerException
 
 from kvs_graphql.errors import BadInput, LimitExceeded, NotJson
-from kvs_graphql.exact_json import ExactJson, NotJsonText
+from kvs_graphql.exact_json import ExactJson, LargeJson, NotJsonText, TooDeep, parse
 from kvs_graphql.records import Record
 
 _POINTERS_CACHED = 128
@@ -46,9 +46,9 @@ class JsonValues:
         """`text_of` gives a record's value as the text that is parsed; by default, it is the text."""
         self._bytes_max = bytes_max
         self._text_of = text_of
-        self._last: tuple[Record | None, ExactJson] = (None, ExactJson(b"null"))
+        self._last: tuple[Record | None, ExactJson | LargeJson] = (None, ExactJson(b"null"))
         # Held with their records: an identity is only one as long as its object lives.
-        self._kept: LRUCache[int, tuple[Record, ExactJson]] = LRUCache(
+        self._kept: LRUCache[int, tuple[Record, ExactJson | LargeJson]] = LRUCache(
             _KEPT_BYTES_MAX, getsizeof=lambda kept: len(kept[0].value or b"")
         )
 
@@ -57,7 +57,7 @@ class JsonValues:
 
         Raises:
             NotJson: The value is not JSON.
-            LimitExceeded: It is too large to be parsed.
+            LimitExceeded: It is too large to be parsed, or to be nested as deep as it is.
             BadInput: The pointer is none.
         """
         value = self._parsed(record)
@@ -68,7 +68,7 @@ class JsonValues:
         part = value.part(path)
         return None if part is None else JsonText(part)
 
-    def _parsed(self, record: Record) -> ExactJson:
+    def _parsed(self, record: Record) -> ExactJson | LargeJson:
         last, parsed = self._last
         if last is record:
             return parsed
@@ -80,10 +80,12 @@ class JsonValues:
             self._kept[id(record)] = record, parsed
         return parsed
 
-    def _parse(self, value: bytes) -> ExactJson:
+    def _parse(self, value: bytes) -> ExactJson | LargeJson:
         check_size(value, "KVS_JSON_BYTES_MAX", self._bytes_max, "as text")
         try:
-            return ExactJson(value)
+            return parse(value)
+        except TooDeep as error:
+            raise LimitExceeded(f"The value is too large to be parsed: {error}: ask for it as text.") from None
         except NotJsonText as error:
             raise NotJson(f"The value is not JSON: {error}.") from None
 

@@ -16,8 +16,8 @@ from kvs_graphql.exact_json.scan import NotJsonText, scan
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _WHITESPACE = b" \t\r\n"
-_LINE_BREAKS = b"\r\n"
-_INDEX = re.compile(r"0|[1-9][0-9]{0,9}")
+LINE_BREAKS = b"\r\n"
+INDEX = re.compile(r"0|[1-9][0-9]{0,9}")
 # Integers of so many characters fit into 64 bits.
 _SMALL_INTEGER_CHARACTERS_MAX = 18
 _SURROGATE = re.compile(
@@ -69,7 +69,7 @@ class ExactJson:
 
     def _scanned_part(self, path: Sequence[str]) -> bytes | None:
         found = scan(self._text, path).text
-        return None if found is None or found == b"null" else found.translate(None, _LINE_BREAKS)
+        return None if found is None or found == b"null" else found.translate(None, LINE_BREAKS)
 
     def _ensure_exact(self) -> None:
         """Keep the values if they encode to the same text, apart from whitespace."""
@@ -85,7 +85,7 @@ class ExactJson:
     def _use_exact_tree(self) -> None:
         self._is_exact = True
         try:
-            self._tree = _DECODER.decode(_decoded(self._text))
+            self._tree = _DECODER.decode(decoded(self._text))
         except RecursionError:
             self._tree = _TOO_DEEP
         except json.JSONDecodeError as error:
@@ -96,7 +96,8 @@ class ExactJson:
             scan(self._text)
 
 
-def _decoded(text: bytes) -> str:
+def decoded(text: bytes) -> str:
+    """Raises: NotJsonText: It is not UTF-8, or begins with a byte order mark."""
     if text.startswith(_BYTE_ORDER_MARK):
         raise NotJsonText("it begins with a byte order mark")
     try:
@@ -120,7 +121,7 @@ def _find(value: Any, path: Sequence[str]) -> Any:
     for token in path:
         if isinstance(value, dict):
             value = value.get(token)
-        elif isinstance(value, list) and _INDEX.fullmatch(token):
+        elif isinstance(value, list) and INDEX.fullmatch(token):
             value = value[index] if (index := int(token)) < len(value) else None
         else:
             return None

@@ -11,7 +11,7 @@ from typing import Any
 
 import orjson
 
-from kvs_graphql.exact_json import ExactJson, NotJsonText
+from kvs_graphql.exact_json import ExactJson, LargeJson, NotJsonText, parse
 from kvs_graphql.formats.errors import Undecodable
 
 _OPS = frozenset("crud")
@@ -86,12 +86,12 @@ def json_payload(raw: bytes) -> bytes:
     return text.part(_payload_path(text)) or b"null"
 
 
-def _parsed(raw: bytes) -> ExactJson:
+def _parsed(raw: bytes) -> ExactJson | LargeJson:
     try:
-        return ExactJson(raw)
+        return parse(raw)
     except NotJsonText as error:
         raise Undecodable(f"it is not JSON: {error}") from error
 
 
-def _payload_path(text: ExactJson) -> Sequence[str]:
+def _payload_path(text: ExactJson | LargeJson) -> Sequence[str]:
     return ("payload",) if frozenset(text.names()) == _WRAPPED else ()

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from kvs_graphql.exact_json.scan import NotJsonText, scan
 
-_TOKENS = st.sampled_from(
+TOKENS = st.sampled_from(
     [
         "[",
         "]",
@@ -55,7 +55,7 @@ def _accepts(text: str) -> bool:
     return True
 
 
-@given(st.lists(_TOKENS, max_size=8).map("".join))
+@given(st.lists(TOKENS, max_size=8).map("".join))
 @example('{"a":1,"a"}')
 @example('["a":1]')
 @example('{"a":1]')

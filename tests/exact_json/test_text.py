@@ -40,7 +40,7 @@ def _objects(below: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
     return members.map(lambda pairs: "{\n" + ",\r\n ".join(f"{name}:\t{value}" for name, value in pairs) + "}")
 
 
-_TEXTS = st.recursive(_LEAVES, lambda below: _lists(below) | _objects(below), max_leaves=8)
+TEXTS = st.recursive(_LEAVES, lambda below: _lists(below) | _objects(below), max_leaves=8)
 
 
 class Written(str):
@@ -61,7 +61,7 @@ def paths_in(value: object) -> list[list[str]]:
     return [[]]
 
 
-@given(_TEXTS)
+@given(TEXTS)
 def test_each_part_has_its_numbers_as_they_were_written(text: str) -> None:
     exact = ExactJson(text.encode())
     for path in reversed(paths_in(as_written(text.encode()))):
@@ -85,7 +85,7 @@ def test_whole_text_and_each_part_are_exact(number: str, around: bytes) -> None:
     ("path", "found"), [(["a"], b"[1.50]"), (["a", "0"], b"1.50"), (["b"], None), (["a", "1"], None)]
 )
 def test_part_of_deep_json_is_found(path: Sequence[str], found: bytes | None) -> None:
-    for depth in (200, 300, 900, 1_100, 50_000):
+    for depth in (200, 300, 900, 1_100, 15_000):
         deep = b"[" * depth + b"]" * depth
         exact = ExactJson(b'{"a": [1.50], "deep": ' + deep + b', "b": null}')
         assert exact.part(path) == found
@@ -96,21 +96,22 @@ def test_part_of_deep_json_is_found(path: Sequence[str], found: bytes | None) ->
         assert ExactJson(b"\n" + deep).part([]) == deep
 
 
-@pytest.mark.parametrize(
-    ("text", "reason"),
-    [
-        (b"\xef\xbb\xbf1", "byte order mark"),
-        (b'"\\ud800"', "half of a surrogate pair"),
-        (b'["\\udc00\\ud800"]', "half of a surrogate pair"),
-        (b'"\xed\xa0\x80"', "not UTF-8, at byte 2"),
-        (b"[NaN]", "NaN"),
-        (b"-Infinity", "-Infinity"),
-        (b"", "character 1"),
-        (b"text", "character 1"),
-        (b"[" * 50_000, "byte 50001"),
-        (b"[" * 50_000 + b'"\\ud800"' + b"]" * 50_000, "half of a surrogate pair"),
-    ],
-)
+REFUSED = [
+    (b"\xef\xbb\xbf1", "byte order mark"),
+    (b'"\\ud800"', "half of a surrogate pair"),
+    (b'["\\udc00\\ud800"]', "half of a surrogate pair"),
+    (b'"\xed\xa0\x80"', "not UTF-8, at byte 2"),
+    (b"[NaN]", "NaN"),
+    (b"-Infinity", "-Infinity"),
+    (b"", "character 1"),
+    (b"text", "character 1"),
+    (b"[" * 50_000, "byte 50001"),
+    (b"[" * 50_000 + b'"\\ud800"' + b"]" * 50_000, "half of a surrogate pair"),
+]
+NOT_JSON = [text for text, _ in REFUSED]
+
+
+@pytest.mark.parametrize(("text", "reason"), REFUSED)
 def test_text_that_is_not_json_is_refused_with_the_reason(text: bytes, reason: str) -> None:
     with pytest.raises(NotJsonText, match=reason):
         ExactJson(text)

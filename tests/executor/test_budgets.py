@@ -231,6 +231,19 @@ async def test_value_too_large_to_be_parsed_has_an_error_and_the_rest_of_its_ans
 
 
 @back_ends
+async def test_value_too_large_to_be_as_deep_as_it_is_has_an_error_and_the_rest_of_its_answer(
+    tmp_path: Path, executor: type[Executor]
+) -> None:
+    deep = b"[" * 20_000 + b"]" * 20_000
+    records = [Record(b"one", b"1", 0, 0, 0, None), Record(b"two", deep, 0, 1, 0, None)]
+    async with open_application(tmp_path, records, executor=executor) as application:
+        answer = await application.query('{ values(keys: ["one", "two"]) { json size } }')
+    assert answer["data"]["values"] == [{"json": 1, "size": 1}, {"json": None, "size": 40_000}]
+    (error,) = answer["errors"]
+    assert (error["path"], error["extensions"]) == (["values", 1, "json"], {"code": "LIMIT_EXCEEDED"})
+
+
+@back_ends
 async def test_subscription_goes_on_after_an_event_beyond_its_budget(tmp_path: Path, executor: type[Executor]) -> None:
     aliases = " ".join(f"a{n}: value" for n in range(20))
     document = f"subscription {{ updates {{ key entry {{ {aliases} }} }} }}"

@@ -1,0 +1,113 @@
+"""Parts of a large JSON text, of which no Python objects are made but those along the path.
+
+A megabyte of JSON can hold half a million values. To build them takes up to a fifth of a second, and cannot be cut into
+turns of the event loop. msgspec passes over what nobody asked for, and returns the text of the rest.
+It refuses lone surrogates, too, but takes any bytes in strings.
+"""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from kvs_graphql.exact_json.scan import NotJsonText
+from kvs_graphql.exact_json.text import INDEX, LINE_BREAKS, ExactJson, decoded
+
+LARGE_BYTES_MIN = 32 * 1024
+"""Below, `ExactJson` takes no more than a few milliseconds, whatever the text."""
+# Each level is passed over once more. What is deeper and still large is parsed at once.
+_LEVELS_MAX = 8
+_WHITESPACE = b" \t\r\n"
+_ANY = msgspec.json.Decoder(msgspec.Raw)
+_LIST = msgspec.json.Decoder(list[msgspec.Raw])
+# Most ask for one of the first items, and a list can have half a million.
+_FIRST_ITEMS = 256
+_FIRST = msgspec.json.Decoder(
+    msgspec.defstruct("_First", [(f"item_{n}", msgspec.Raw, None) for n in range(_FIRST_ITEMS)], array_like=True)
+)
+_OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
+
+_Below = dict[str, msgspec.Raw] | list[msgspec.Raw] | ExactJson | None
+
+
+class TooDeep(NotJsonText):
+    """A text that is nested deeper than the interpreter's stack, and too large to be scanned without it."""
+
+
+class LargeJson:
+    """A large JSON text (RFC 8259), and its parts. What leads to a part is kept for the next one."""
+
+    __slots__ = ("_kept", "_text")
+
+    def __init__(self, text: bytes) -> None:
+        """Check a text.
+
+        Raises:
+            TooDeep: It is nested too deep.
+            NotJsonText: It is not JSON, or has escapes of lone surrogates, which UTF-8 cannot hold.
+        """
+        decoded(text)
+        try:
+            _ANY.decode(text)
+        except RecursionError:
+            raise TooDeep(f"it is nested too deep for its {len(text)} bytes") from None
+        except msgspec.DecodeError as error:
+            raise NotJsonText(str(error)) from None
+        self._text = text
+        self._kept: dict[tuple[str, ...], _Below] = {}
+
+    def part(self, path: Sequence[str]) -> bytes | None:
+        """Return the JSON at the tokens of a JSON Pointer (RFC 6901), in one line; None if there is nothing or null."""
+        found = self._text
+        for depth, token in enumerate(path):
+            at = tuple(path[:depth])
+            below = self._below(at, found)
+            if isinstance(below, ExactJson):
+                return below.part(path[depth:])
+            if isinstance(below, list):
+                raw = self._item(at, found, below, token)
+            else:
+                raw = None if below is None else below.get(token)
+            if raw is None:
+                return None
+            found = bytes(raw)
+        return None if found.strip(_WHITESPACE) == b"null" else found.translate(None, LINE_BREAKS)
+
+    def names(self) -> list[str]:
+        """Return the names of an object's members; none if the text is no object."""
+        outermost = self._below((), self._text)
+        return list(outermost) if isinstance(outermost, dict) else []
+
+    def _item(self, at: tuple[str, ...], text: bytes, first: list[msgspec.Raw], token: str) -> msgspec.Raw | None:
+        """Return an item of the list at a path, of which the first items are known."""
+        if not INDEX.fullmatch(token):
+            return None
+        index = int(token)
+        if index >= len(first) == _FIRST_ITEMS:
+            self._kept[at] = first = _LIST.decode(text)
+        return first[index] if index < len(first) else None
+
+    def _below(self, path: tuple[str, ...], text: bytes) -> _Below:
+        """Return what the text at a path consists of; None if that is no list and no object."""
+        if path not in self._kept:
+            self._kept[path] = _parsed(text, len(path))
+        return self._kept[path]
+
+
+def _parsed(text: bytes, depth: int) -> _Below:
+    if depth > 0 and (len(text) < LARGE_BYTES_MIN or depth >= _LEVELS_MAX):
+        return ExactJson(text)
+    begin = text.lstrip(_WHITESPACE)[:1]
+    if begin == b"{":
+        return _OBJECT.decode(text)
+    if begin == b"[":
+        return [item for item in msgspec.structs.astuple(_FIRST.decode(text)) if item is not None]
+    return None
+
+
+def parse(text: bytes) -> ExactJson | LargeJson:
+    """Check a text of any size.
+
+    Raises:
+        NotJsonText: It is not JSON, or is too large for its depth.
+    """
+    return ExactJson(text) if len(text) < LARGE_BYTES_MIN else LargeJson(text)

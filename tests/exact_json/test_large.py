@@ -1,0 +1,92 @@
+"""Parts of large JSON texts, compared with those of small ones."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kvs_graphql.exact_json import ExactJson, LargeJson, NotJsonText, TooDeep, large, parse
+from tests.exact_json.test_scan import TOKENS
+from tests.exact_json.test_text import NOT_JSON, NUMBERS, TEXTS, as_written, paths_in
+
+LARGE = 2 * large.LARGE_BYTES_MIN
+FILL = b'"' + b"x" * LARGE + b'"'
+
+
+def padded(text: str) -> bytes:
+    """The same JSON, large."""
+    return b" " * LARGE + text.encode()
+
+
+@pytest.mark.parametrize("bytes_min", [0, large.LARGE_BYTES_MIN])
+@given(text=TEXTS)
+def test_each_part_of_a_large_text_is_that_of_a_small_one(text: str, bytes_min: int) -> None:
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(large, "LARGE_BYTES_MIN", bytes_min)
+        small, parsed = ExactJson(text.encode()), parse(padded(text))
+        assert isinstance(parsed, LargeJson)
+        for path in [*paths_in(as_written(text.encode())), ["absent"], ["0"], ["a", "00"], ["a", "0", "9"]]:
+            part, expected = parsed.part(path), small.part(path)
+            assert (part is None) == (expected is None)
+            assert part is None or as_written(part) == as_written(expected or b"")
+            assert part is None or not set(b"\r\n") & set(part)
+        assert parsed.names() == small.names()
+
+
+@given(st.lists(TOKENS, max_size=8).map("".join))
+def test_large_texts_are_json_where_small_ones_are(text: str) -> None:
+    def is_json(raw: bytes) -> bool:
+        try:
+            parse(raw)
+        except NotJsonText:
+            return False
+        return True
+
+    assert is_json(padded(text)) == is_json(text.encode())
+
+
+@pytest.mark.parametrize("text", NOT_JSON)
+def test_large_text_that_is_not_json_is_refused(text: bytes) -> None:
+    with pytest.raises(NotJsonText):
+        parse(b'{"x": ' + FILL + b', "y": ' + text + b"}")
+
+
+@pytest.mark.parametrize("number", NUMBERS)
+def test_numbers_in_large_texts_stay_as_they_were_written(number: str) -> None:
+    parsed = parse(b'{"x": [' + FILL + b", " + number.encode() + b'], "n": {"m": ' + number.encode() + b"}}")
+    assert parsed.part(["x", "1"]) == parsed.part(["n", "m"]) == number.encode()
+
+
+def test_large_text_is_found_at_any_depth_that_the_stack_has() -> None:
+    nested = b"[" * 900 + FILL + b"]" * 900
+    for depth in (0, 1, large._LEVELS_MAX, large._LEVELS_MAX + 1, 899):
+        assert parse(nested).part(["0"] * depth) == nested[depth : len(nested) - depth]
+    assert parse(nested).part(["0"] * 900) == FILL
+
+
+def test_text_that_is_large_at_each_level_is_passed_over_a_few_times(monkeypatch: pytest.MonkeyPatch) -> None:
+    nested = b"[" * 900 + FILL + b"]" * 900
+    parsed, passed = large._parsed, list[int]()
+
+    def counted(text: bytes, depth: int) -> object:
+        passed.append(len(text))
+        return parsed(text, depth)
+
+    monkeypatch.setattr(large, "_parsed", counted)
+    assert parse(nested).part(["0"] * 899) == b"[" + FILL + b"]"
+    assert sum(passed) <= (large._LEVELS_MAX + 1) * len(nested)
+
+
+@pytest.mark.parametrize("items", [large._FIRST_ITEMS - 1, large._FIRST_ITEMS, large._FIRST_ITEMS + 1, 50_000])
+def test_each_item_of_a_long_list_is_found(items: int) -> None:
+    parsed = parse(b"[" + b", ".join(b"%d.50" % n for n in range(items)) + b" " * LARGE + b"]")
+    for index in (0, 1, items - 2, items - 1):
+        assert parsed.part([str(index)]) == b"%d.50" % index
+    assert parsed.part([str(items)]) is None
+    assert parsed.part(["-1"]) is None
+
+
+def test_deep_text_is_refused_where_it_is_large() -> None:
+    depth = large.LARGE_BYTES_MIN // 2
+    assert parse(b"[" * (depth - 1) + b"]" * (depth - 1)).part([])
+    with pytest.raises(TooDeep):
+        parse(b"[" * depth + b"]" * depth)

@@ -74,6 +74,13 @@ def timestamp_shower(digits: int, zone: str = "Z") -> Callable[[int], str]:
     return show
 
 
+def nanos_text(seconds: int, nanos: int) -> str:
+    """A timestamp, given as seconds after the beginning of 1970 and nanoseconds after these, with all digits."""
+    days, rest = divmod(seconds, _DAY_SECONDS)
+    minutes, rest = divmod(rest, 60)
+    return f"{date_text(days)}T{_MINUTES[minutes]}{_SECONDS[rest]}{nanos:09}Z"
+
+
 def duration_text(months: int, days: int, milliseconds: int) -> str:
     """A duration by ISO 8601, in the parts that it was given in."""
     seconds, fraction = divmod(milliseconds, 1000)

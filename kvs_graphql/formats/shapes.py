@@ -56,6 +56,8 @@ class Enumeration:
     name: str
     values: tuple[EnumValue, ...]
     description: str = ""
+    unrecognized: str = ""
+    """The name in GraphQL of decoded values that are none of these; empty where there are none such."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -86,6 +88,9 @@ class Field:
     """Why the field should not be used any more."""
     optional: bool = False
     """Whether writers may leave it out though it is not nullable: the schema has a default."""
+    sure: tuple[str, type] | None = None
+    """Where the decoded struct is a dictionary: a key and a class. A value that has the key and exactly this class is
+    what `read` gives, without its checks."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

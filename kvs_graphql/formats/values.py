@@ -10,6 +10,8 @@ from kvs_graphql.formats.codec import Codec, SchemaText
 from kvs_graphql.formats.errors import BadSchema, DoesNotFit, Undecodable
 from kvs_graphql.formats.framing import FRAME_BYTES, frame, schema_id_of
 
+_UNTOLD = Undecodable("the registry did not tell the schema")
+
 
 class SchemaFormat:
     """The format of a table's keys or values, as one generation of its schema has it."""
@@ -29,7 +31,8 @@ class SchemaFormat:
         self.served_id = served_id
         self._codec = codec
         self._schemas: Mapping[int, SchemaText] = {} if schemas is None else schemas
-        self._writers: dict[int, Any] = {}
+        self._writers: dict[bytes, Any] = {}
+        """By what is before the payload. JSON Schema has None for each: it reads without the writer's schema."""
         self._only_writer = None if served is None or served_id is not None else self._parsed(served)
         """That of records without a frame."""
 
@@ -40,26 +43,28 @@ class SchemaFormat:
 
     def unready(self, raws: Iterable[bytes | None]) -> set[int]:
         """The ids of the schemas that these bytes need, and that are not ready to decode with."""
-        ids = {schema_id_of(raw) for raw in raws if raw is not None}
-        return {schema_id for schema_id in ids if schema_id is not None and schema_id not in self._writers}
+        frames = {raw[:FRAME_BYTES] for raw in raws if raw is not None} - self._writers.keys()
+        return {schema_id for one in frames if (schema_id := schema_id_of(one)) is not None}
 
     def make_ready(self, ids: Iterable[int]) -> None:
         """Parse the schemas with these ids that are there. That takes long: it is not for the event loop."""
         for schema_id in ids:
-            if schema_id not in self._writers and (schema := self._schemas.get(schema_id)) is not None:
-                self._writers[schema_id] = self._parsed(schema)
+            if (schema := self._schemas.get(schema_id)) is not None:
+                one = frame(schema_id, b"")
+                if one not in self._writers:
+                    self._writers[one] = self._parsed(schema)
 
     def decode(self, raw: bytes) -> Any:
         """Raises: Undecodable: The bytes are not what their schema says, or there is no such schema."""
         if self.served_id is None:
             return self._codec.decode(raw, self._only_writer)
-        schema_id = schema_id_of(raw)
-        if schema_id is None:
-            raise Undecodable("the bytes do not begin with a schema's id")
+        writer = self._writers.get(raw[:FRAME_BYTES], _UNTOLD)
+        if writer.__class__ is Undecodable:
+            raise _refusal(raw, writer)
         try:
-            return self._codec.decode(raw[FRAME_BYTES:], self._writer(schema_id))
+            return self._codec.decode(raw[FRAME_BYTES:], writer)
         except Undecodable as error:
-            raise Undecodable(error.reason, schema_id) from None
+            raise _refusal(raw, error) from None
 
     def encode(self, value: Any) -> bytes:
         """The bytes of a record. Raises: DoesNotFit: The schema has no room for the value."""
@@ -70,22 +75,20 @@ class SchemaFormat:
         """A decoded value as JSON text."""
         return self._codec.as_json(decoded)
 
-    def _writer(self, schema_id: int) -> Any:
-        try:
-            # JSON Schema has None for each: it reads without the writer's schema.
-            writer = self._writers[schema_id]
-        except KeyError:
-            raise Undecodable("the registry did not tell the schema") from None
-        if isinstance(writer, Undecodable):
-            raise writer
-        return writer
-
     def _parsed(self, schema: SchemaText) -> Any:
         """A writer's schema; the error for its values where it cannot be used."""
         try:
             return self._codec.parse(schema)
         except BadSchema as error:
             return Undecodable(str(error))
+
+
+def _refusal(raw: bytes, error: Undecodable) -> Undecodable:
+    """The error for a framed value that cannot be decoded, with the id of its schema."""
+    schema_id = schema_id_of(raw)
+    if schema_id is None:
+        return Undecodable("the bytes do not begin with a schema's id")
+    return Undecodable(error.reason, schema_id)
 
 
 class KeyFormat(SchemaFormat):

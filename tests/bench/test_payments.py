@@ -20,7 +20,7 @@ def shown(name: str, raw: bytes) -> dict[str, Any]:
     values.make_ready([1])
     assert isinstance(codec.shape, Struct)
     outputs, decoded = OutputTypes(), values.decode(raw)
-    return {field.name: outputs.reader(field)(decoded) for field in codec.shape.fields}
+    return {field.name: outputs.part(field).read(decoded) for field in codec.shape.fields}
 
 
 @pytest.mark.parametrize("name", [AVRO, PROTOBUF, JSON_SCHEMA, DEBEZIUM])

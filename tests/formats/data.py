@@ -11,7 +11,8 @@ def data(shape: Shape, decoded: Any) -> Any:
         case Scalar():
             return decoded if shape.show is None else shape.show(decoded)
         case Enumeration():
-            return {value.decoded: value.name for value in shape.values}[decoded]
+            names = {value.decoded: value.name for value in shape.values}
+            return names.get(decoded, shape.unrecognized) if shape.unrecognized else names[decoded]
         case Many():
             items = decoded if shape.items is None else shape.items(decoded)
             return [None if item is None and shape.item_nullable else data(shape.item, item) for item in items]

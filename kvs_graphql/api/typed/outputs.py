@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
 from enum import Enum
 from types import new_class
 from typing import Any
@@ -26,6 +27,25 @@ class Chosen:
     def __init__(self, typename: str, value: Any) -> None:
         self.typename = typename
         self.value = value
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A field of a struct, in GraphQL."""
+
+    field: Field
+    convert: Convert | None
+    """The conversion of what is read of the field, if that is not null; None where it stays as it is."""
+
+    @property
+    def read(self) -> Convert:
+        """From an object to what GraphQL's execution expects of the field."""
+        read, convert = self.field.read, self.convert
+        if convert is None:
+            return read
+        if self.field.nullable:
+            return lambda value: None if (part := read(value)) is None else convert(part)
+        return lambda value: convert(read(value))
 
 
 class ChoiceUnion(StrawberryUnion):
@@ -61,14 +81,9 @@ class OutputTypes:
         self._name(shape)
         return self._enumerations[shape.name]
 
-    def reader(self, field: Field) -> Convert:
-        """From an object to what GraphQL's execution expects of a field."""
-        read, convert = field.read, self.converter(field.shape)
-        if convert is None:
-            return read
-        if field.nullable:
-            return lambda value: None if (part := read(value)) is None else convert(part)
-        return lambda value: convert(read(value))
+    def part(self, field: Field) -> Part:
+        """A field of a struct in GraphQL."""
+        return Part(field, self.converter(field.shape))
 
     def converter(self, shape: Shape) -> Convert | None:
         """The conversion of a present value; None where it stays as it is."""
@@ -146,7 +161,7 @@ class OutputTypes:
     def _field(self, field: Field) -> StrawberryField:
         self._name(field.shape)
         made: StrawberryField = strawberry.field(
-            resolver=_resolver(self.reader(field)),
+            resolver=_resolver(self.part(field)),
             name=field.name,
             graphql_type=object,
             description=field.description or None,
@@ -168,11 +183,13 @@ class OutputTypes:
                 return shape.name
 
 
-def _resolver(read: Convert) -> Convert:
+def _resolver(part: Part) -> Convert:
+    read = part.read
+
     def resolve(self: Any) -> Any:
         return read(self.value if type(self) is Chosen else self)
 
-    resolve.reads = read  # type: ignore[attr-defined]
+    resolve.part = part  # type: ignore[attr-defined]
     return resolve
 
 
@@ -184,6 +201,8 @@ class _Names(dict[Any, str]):
         self._shape = shape
 
     def __missing__(self, decoded: Any) -> str:
+        if self._shape.unrecognized:
+            return self._shape.unrecognized
         raise Undecodable(f"{self._shape.name} has no value {decoded}")
 
 

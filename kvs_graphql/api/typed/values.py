@@ -30,7 +30,8 @@ class TypedValues:
         raw = record.value
         if raw is None:
             return None
-        check_size(raw, "KVS_DATA_BYTES_MAX", self._bytes_max, "as BASE64 or HEX")
+        if len(raw) > self._bytes_max:
+            check_size(raw, "KVS_DATA_BYTES_MAX", self._bytes_max, "as BASE64 or HEX")
         decoded = self._format.decode(raw)
         self._last = record, decoded
         return decoded

@@ -16,7 +16,8 @@ from kvs_graphql.api import JsonText
 from kvs_graphql.budget import Budget
 from kvs_graphql.errors import BudgetExceeded
 from kvs_graphql.executor.compiled.arguments import Bound
-from kvs_graphql.executor.compiled.selections import Selected, Show, show_of
+from kvs_graphql.executor.compiled.displays import Show
+from kvs_graphql.executor.compiled.selections import Selected, show_of
 from kvs_graphql.executor.encoding import encode
 
 Path = tuple[str | int, ...]

@@ -33,7 +33,8 @@ from kvs_graphql.budget import Budget
 from kvs_graphql.compat.strawberry import resolver_of
 from kvs_graphql.executor.compiled.arguments import Arguments, Bound, NotCompilable, Variables
 from kvs_graphql.executor.compiled.completion import Completion
-from kvs_graphql.executor.compiled.selections import Selected, Selections, Show, permissions_of, show_of
+from kvs_graphql.executor.compiled.displays import Show
+from kvs_graphql.executor.compiled.selections import Selected, Selections, permissions_of, show_of
 
 _SHOWS_PER_FIELD_MAX = 64
 _SHARED_CHARACTERS_MAX = 256

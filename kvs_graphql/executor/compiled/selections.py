@@ -35,12 +35,10 @@ from strawberry.permission import PermissionExtension
 from kvs_graphql.access import Access
 from kvs_graphql.api.permissions import AccessPermission
 from kvs_graphql.api.scalars import WRITTEN_AS_THEY_ARE
-from kvs_graphql.api.typed import ChoiceUnion
+from kvs_graphql.api.typed import ChoiceUnion, Part
 from kvs_graphql.compat.strawberry import checks_objects, is_made_as, metadata_of, resolver_of
 from kvs_graphql.executor.compiled.arguments import Arguments, Bound, NotCompilable, Variables
-
-Show = Callable[[Any], Any]
-"""From an object to its form in JSON."""
+from kvs_graphql.executor.compiled.displays import Show, Shown, display
 
 
 class Selected(NamedTuple):
@@ -63,8 +61,8 @@ class Selected(NamedTuple):
     """The variables that the field's arguments use, and those of all below."""
     decodes: bool = False
     """Whether its value is decoded from the bytes of a record."""
-    is_data: bool = False
-    """Whether it is a part of typed data, which has the names of enumerations."""
+    part: Part | None = None
+    """The part of typed data that it is; None for other fields."""
 
     @property
     def parts(self) -> "Iterator[Selected]":
@@ -131,7 +129,7 @@ class Selections:
         return selected._replace(
             variables=variables,
             decodes=bool(metadata_of(field).get("decodes")),
-            is_data=hasattr(resolver_of(field).function, "reads"),
+            part=getattr(resolver_of(field).function, "part", None),
         )
 
     def _flat(self, kind: GraphQLObjectType, selection: SelectionSetNode, spread: set[str]) -> Iterator[FieldNode]:
@@ -175,10 +173,11 @@ def reader_of(field: GraphQLField, arguments: Arguments) -> Callable[[Bound, Acc
     permissions = permissions_of(resolver.extensions)
     if resolver.is_async or resolver.wants_info or not resolver.is_plain:
         raise NotCompilable
-    reads = getattr(resolver.function, "reads", None)
-    if reads is not None:
-        # Of typed data: the function of the codec, without Strawberry's resolver around it.
-        plain: Callable[[Bound], Show] = lambda _: reads  # noqa: E731
+    part: Part | None = getattr(resolver.function, "part", None)
+    if part is not None:
+        # The function of the codec, without Strawberry's resolver around it.
+        read = part.read
+        plain: Callable[[Bound], Show] = lambda _: read  # noqa: E731
     elif resolver.function is None:
         plain = lambda _: attrgetter(resolver.python_name)  # noqa: E731
     else:
@@ -225,10 +224,10 @@ def _show_of_present(field: Selected, kind: Any, bound: Bound, access: Access) -
         item = show_of(field, kind.of_type, bound, access)
         return None if item is None else lambda value: [item(one) for one in value]
     if isinstance(kind, GraphQLObjectType):
-        return _object([(one.name, *_parts(one, bound, access)) for one in field.below])
+        return _fields(field.below, bound, access)
     if isinstance(kind, GraphQLUnionType):
         return _of_union(field.choices, bound, access)
-    if kind.name in WRITTEN_AS_THEY_ARE or (field.is_data and isinstance(kind, GraphQLEnumType)):
+    if kind.name in WRITTEN_AS_THEY_ARE or (field.part is not None and isinstance(kind, GraphQLEnumType)):
         return None
     if isinstance(kind, GraphQLEnumType):
         return {kind.parse_value(name): name for name in kind.values}.__getitem__
@@ -238,9 +237,7 @@ def _show_of_present(field: Selected, kind: Any, bound: Bound, access: Access) -
 
 def _of_union(choices: Mapping[str, tuple[Selected, ...]], bound: Bound, access: Access) -> Show:
     """Objects of unions say which type they have."""
-    shows = {
-        name: _object([(one.name, *_parts(one, bound, access)) for one in below]) for name, below in choices.items()
-    }
+    shows = {name: _fields(below, bound, access) for name, below in choices.items()}
     return lambda chosen: shows[chosen.typename](chosen.value)
 
 
@@ -256,57 +253,19 @@ def _meta_field(kind: GraphQLObjectType, name: str, nodes: list[FieldNode]) -> S
     return Selected(name, nodes, kind.name, _TYPENAME, lambda *_: lambda _: typename, (), _NO_CHOICES, frozenset())
 
 
-def _parts(field: Selected, bound: Bound, access: Access) -> tuple[Show, Show | None]:
-    """How a field is read from its object, and how what was read is shown; None: as it is."""
-    return field.reader(bound, access), show_of(field, field.type, bound, access)
+def _fields(fields: Sequence[Selected], bound: Bound, access: Access) -> Show:
+    """A dictionary of the fields."""
+    return display([_field(one, bound, access) for one in fields])
 
 
-def _object(fields: Sequence[tuple[str, Show, Show | None]]) -> Show:
-    """A dictionary of the fields. A display is a third faster than a loop, so there is one for each small number."""
-    if len(fields) > len(_DISPLAYS):
-        first, rest = _object(fields[: len(_DISPLAYS)]), _object(fields[len(_DISPLAYS) :])
-        return lambda value: first(value) | rest(value)
-    if not fields:
-        # All that is selected is of other types.
-        return lambda _: {}
-    if len(fields) == 1:
-        return _one(*fields[0])
-    shows = [(name, read if show is None else _composed(read, show)) for name, read, show in fields]
-    return _DISPLAYS[len(fields) - 1](*(part for field in shows for part in field))
+def _field(field: Selected, bound: Bound, access: Access) -> Shown:
+    part, is_nullable = field.part, not isinstance(field.type, GraphQLNonNull)
+    show = _show_of_present(field, field.type if is_nullable else field.type.of_type, bound, access)
+    if part is None:
+        return Shown(field.name, field.reader(bound, access), () if show is None else (show,), is_nullable)
+    shows = tuple(one for one in (part.convert, show) if one is not None)
+    return Shown(field.name, part.field.read, shows, is_nullable, part.field.sure)
 
 
-def _composed(read: Show, show: Show) -> Show:
-    return lambda value: show(read(value))
-
-
-def _one(name: str, read: Show, show: Show | None) -> Show:
-    """As the edges of a page have it, once for each entry."""
-    return (lambda v: {name: read(v)}) if show is None else lambda v: {name: show(read(v))}
-
-
-def _two(a: str, fa: Show, b: str, fb: Show) -> Show:
-    return lambda v: {a: fa(v), b: fb(v)}
-
-
-def _three(a: str, fa: Show, b: str, fb: Show, c: str, fc: Show) -> Show:
-    return lambda v: {a: fa(v), b: fb(v), c: fc(v)}
-
-
-def _four(*parts: Any) -> Show:
-    a, fa, b, fb, c, fc, d, fd = parts
-    return lambda v: {a: fa(v), b: fb(v), c: fc(v), d: fd(v)}
-
-
-def _five(*parts: Any) -> Show:
-    a, fa, b, fb, c, fc, d, fd, e, fe = parts
-    return lambda v: {a: fa(v), b: fb(v), c: fc(v), d: fd(v), e: fe(v)}
-
-
-def _six(*parts: Any) -> Show:
-    a, fa, b, fb, c, fc, d, fd, e, fe, f, ff = parts
-    return lambda v: {a: fa(v), b: fb(v), c: fc(v), d: fd(v), e: fe(v), f: ff(v)}
-
-
-_DISPLAYS: tuple[Callable[..., Show], ...] = (_one, _two, _three, _four, _five, _six)
 _TYPENAME = GraphQLNonNull(GraphQLString)
 _NO_CHOICES: Mapping[str, tuple[Selected, ...]] = {}

@@ -15,6 +15,7 @@ from kvs_graphql.formats.json_schema.shaping import Shaper
 from kvs_graphql.formats.json_schema.text import (
     Document,
     Root,
+    may_be_too_large,
     misshapen,
     one_line_text,
     parsed,
@@ -85,7 +86,9 @@ class JsonSchemaCodec:
         """
         try:
             value = parsed(payload, self._is_exact)
-            problem = too_large(value, payload, self._limits) if len(payload) > self._free_bytes else None
+            problem = None
+            if len(payload) > self._free_bytes and may_be_too_large(payload, self._limits):
+                problem = too_large(value, self._limits)
         except RecursionError:
             value, problem = None, f"it is nested deeper than {self._limits.depth_max}"
         if problem is not None:

@@ -57,6 +57,13 @@ def of_property(key: str, use: Use, nullable: bool, where: str) -> Read:
     return read
 
 
+def sure(key: str, use: Use) -> tuple[str, type] | None:
+    """The class whose values a property has without further checks; None where there is none."""
+    is_float = isinstance(use.model, Leaf) and use.model.kind is ScalarKind.FLOAT
+    kind = float if is_float else _class_of(use.model)
+    return None if kind is None else (key, kind)
+
+
 def _of_class(key: str, kind: type, nullable: bool, where: str) -> Read:
     def read(value: Any) -> Any:
         part = value.get(key)

@@ -92,6 +92,7 @@ class Shaper:
             one.description,
             _DEPRECATED if one.deprecated else None,
             optional=not one.nullable and one.constant is not None,
+            sure=reading.sure(one.key, one.use),
         )
 
     def _many(self, model: Items | Entries, where: str, unwraps: bool = False) -> Many:

@@ -117,10 +117,13 @@ def one_line_text(text: bytes) -> bytes:
     return text.translate(None, b"\r\n") if b"\n" in text or b"\r" in text else text
 
 
-def too_large(value: Any, text: bytes, limits: FormatLimits) -> str | None:
-    """What a value has too many of; None if nothing. Each item takes two bytes of the text at least."""
-    if len(text) <= 2 * limits.items_max and text.count(b"[") + text.count(b"{") <= limits.depth_max:
-        return None
+def may_be_too_large(text: bytes, limits: FormatLimits) -> bool:
+    """Whether a text leaves a doubt about its value. Each item takes two bytes of the text at least."""
+    return len(text) > 2 * limits.items_max or text.count(b"[") + text.count(b"{") > limits.depth_max
+
+
+def too_large(value: Any, limits: FormatLimits) -> str | None:
+    """What a value has too many of; None if nothing."""
     level = [value] if value.__class__ in _CONTAINERS else []
     items = 0
     for _ in range(limits.depth_max):

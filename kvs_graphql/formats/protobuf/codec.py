@@ -97,7 +97,9 @@ class ProtobufCodec:
             Undecodable: The bytes are not such a message, it lacks a required field, or it is too large.
         """
         if self._is_framed:
-            payload = self._unframed(payload, writer)
+            # A zero byte stands for the first message of the schema.
+            is_first = payload[:1] == b"\0" and writer is not None and writer.first_name == self._root_name
+            payload = payload[1:] if is_first else self._unframed(payload, writer)
         try:
             message = self._class.FromString(payload)
         except DecodeError as error:
@@ -136,8 +138,6 @@ class ProtobufCodec:
 
     def _unframed(self, payload: bytes, writer: ProtobufSchema | None) -> bytes:
         assert writer is not None, "a framed payload has a writer"
-        if payload[:1] == b"\0" and writer.first_name == self._root_name:
-            return payload[1:]
         name, start = writer.message_at(payload)
         if name != self._root_name:
             raise Undecodable(one_line(f"it is a {name}, and not a {self._root_name}"))

@@ -51,11 +51,8 @@ class ProtobufSchema:
             raise BadSchema(one_line(error)) from None
         if not self._file.message_type:
             raise BadSchema("the schema has no message")
-
-    @property
-    def first_name(self) -> str:
+        self.first_name = _full_name(self._file.package, self._file.message_type[0].name)
         """The full name of the file's first message."""
-        return _full_name(self._file.package, self._file.message_type[0].name)
 
     def root(self, message: str = "") -> Descriptor:
         """The message of this name, or the file's first one.

@@ -6,7 +6,7 @@ from google.protobuf.descriptor import FieldDescriptor as Types
 
 from kvs_graphql.formats.protobuf import reading
 from kvs_graphql.formats.protobuf.json_text import JsonWriter
-from kvs_graphql.formats.protobuf.naming import UNRECOGNIZED, Naming, has_fields
+from kvs_graphql.formats.protobuf.naming import Naming, has_fields
 from kvs_graphql.formats.protobuf.scalars import SCALAR_TYPES, UNVERIFIED_STRING
 from kvs_graphql.formats.protobuf.schema import Descriptor, FieldDescriptor, ProtobufSchema
 from kvs_graphql.formats.protobuf.well_known import WELL_KNOWN
@@ -63,18 +63,16 @@ class Shaper:
     def _field(self, field: FieldDescriptor) -> Field:
         is_map = _is_map(field)
         shape = self._value_shape(field)
-        convert = self._convert(field)
         has_presence = field.has_presence and not field.has_default_value and not field.is_required
         if field.is_repeated:
-            items = reading.entries if is_map else reading.items_of(convert)
+            items = reading.entries if is_map else list
             shape = Many(shape, item_nullable=not is_map and _is_json(shape), items=items, is_map=is_map)
-            convert = None
         return Field(
             self._naming.fields[field.containing_type.full_name][field.name],
             field.name,
             shape,
             nullable=has_presence,
-            read=reading.of_field(field.name, has_presence, convert),
+            read=reading.of_field(field.name, has_presence),
             description=self._comment(field),
             deprecated=_DEPRECATED if field.GetOptions().deprecated else None,
             optional=not has_presence and not field.is_required,
@@ -83,10 +81,9 @@ class Shaper:
     def _entry_fields(self, entry: Descriptor) -> list[Field]:
         key, value = (entry.fields_by_name[name] for name in ("key", "value"))
         shape = self._value_shape(value)
-        read_value = reading.of_entry_value(self._convert(value))
         return [
             Field("key", "key", self._value_shape(key), nullable=False, read=reading.first),
-            Field("value", "value", shape, nullable=_is_json(shape), read=read_value),
+            Field("value", "value", shape, nullable=_is_json(shape), read=reading.second),
         ]
 
     def _oneof(self, oneof: Descriptor) -> Field:
@@ -102,8 +99,7 @@ class Shaper:
         if not self._naming.needs_wrapper(field):
             return Member(name, self._structs[field.message_type.full_name], matches, reading.second)
         shape = self._value_shape(field)
-        read = reading.of_entry_value(self._convert(field))
-        wrapped = Field("value", field.name, shape, nullable=_is_json(shape), read=read)
+        wrapped = Field("value", field.name, shape, nullable=_is_json(shape), read=reading.second)
         struct = Struct(self._naming.wrapper(field), [wrapped], self._comment(field))
         return Member(name, struct, matches, reading.of_wrapped, is_wrapper=True)
 
@@ -118,9 +114,6 @@ class Shaper:
             scalar = UNVERIFIED_STRING
         return Scalar(scalar.kind, scalar.show)
 
-    def _convert(self, field: FieldDescriptor) -> reading.Read | None:
-        return None if field.enum_type is None else reading.known_numbers(field.enum_type, UNRECOGNIZED)
-
     def _enumeration(self, enum: Descriptor) -> Enumeration:
         """Of several names for one number, the first one is shown."""
         names = self._naming.enum_values[enum.full_name]
@@ -130,10 +123,10 @@ class Shaper:
             for value in enum.values
             if first[value.number] is value or first[value.number].name == value.name
         ]
-        if not enum.is_closed:
-            name = self._naming.unrecognized(enum)
-            values.append(EnumValue(name, UNRECOGNIZED, "A number that the schema has no name for; `json` shows it."))
-        return Enumeration(self._naming.types[enum.full_name], tuple(values), self._comment(enum))
+        other = "" if enum.is_closed else self._naming.unrecognized(enum)
+        if other:
+            values.append(EnumValue(other, None, "A number that the schema has no name for; `json` shows it."))
+        return Enumeration(self._naming.types[enum.full_name], tuple(values), self._comment(enum), other)
 
     def _comment(self, part: Any, name: str = "") -> str:
         return self._comments.get(name or part.full_name, "")

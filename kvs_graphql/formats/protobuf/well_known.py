@@ -8,7 +8,7 @@ from typing import Any
 from google.protobuf.descriptor import FieldDescriptor
 
 from kvs_graphql.formats.errors import DoesNotFit, Undecodable
-from kvs_graphql.formats.moments import parse_timestamp, timestamp_shower
+from kvs_graphql.formats.moments import nanos_text, parse_timestamp
 from kvs_graphql.formats.protobuf.durations import duration_json, duration_parts, duration_text
 from kvs_graphql.formats.protobuf.scalars import SCALAR_TYPES, ScalarType
 from kvs_graphql.formats.protobuf.schema import Message
@@ -31,14 +31,11 @@ class WellKnown:
     """Fill a message with a value of GraphQL's input. It raises `DoesNotFit` with the reason alone."""
 
 
-_show_nanos = timestamp_shower(9)
-
-
 def _timestamp(message: Message) -> str:
     nanos = message.nanos
     if not 0 <= nanos < _NANOS:
         raise Undecodable(f"a timestamp has {nanos} nanoseconds")
-    return _show_nanos(message.seconds * _NANOS + nanos)
+    return nanos_text(message.seconds, nanos)
 
 
 def _timestamp_parts(text: str) -> tuple[int, int]:

@@ -12,7 +12,7 @@ from kvs_graphql.api.costs import Cost, sized_by
 from kvs_graphql.api.encodings import id_of
 from kvs_graphql.api.json_values import JsonValues
 from kvs_graphql.api.keys import TEXT_KEYS, Keys, json_keys, typed_keys
-from kvs_graphql.api.typed.data import Data, json_field
+from kvs_graphql.api.typed.data import Data, json_field, row_field
 from kvs_graphql.api.typed.inputs import InputTypes
 from kvs_graphql.api.typed.outputs import OutputTypes
 from kvs_graphql.api.typed.values import TypedValues
@@ -214,6 +214,8 @@ def _entry_type(
     class Revision(AnyRevision):
         if typed is not None:
             data = typed.field()
+        elif as_json is not None:
+            data = row_field(as_json)
         if as_json is not None:
             json = json_field(as_json)
 
@@ -223,6 +225,8 @@ def _entry_type(
             key_data = keys.field(attrgetter("record"))
         if typed is not None:
             data = typed.field()
+        elif as_json is not None:
+            data = row_field(as_json)
         if as_json is not None:
             json = json_field(as_json)
 

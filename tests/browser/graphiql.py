@@ -54,6 +54,13 @@ class GraphiQL:
     async def has_open(self, operation: str) -> None:
         await expect(self._document).to_contain_text(operation)
 
+    async def has_mistakes(self, *words: str) -> None:
+        """The editor marks these words, which the schema does not have where they stand, and no others."""
+        marks = self._document.locator(".squiggly-error")
+        await expect(marks).to_have_count(len(words))
+        for word in words:
+            await expect(self._document.get_by_text(word, exact=True)).to_be_visible()
+
     async def run(self) -> None:
         """Run the open operation."""
         await self._execute.click()

@@ -6,12 +6,15 @@ from datetime import date
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
 
 import pytest
 import pytest_asyncio
 
 from kvs_graphql.demo.broker import EmbeddedBroker
 from tests.formats.avro.schemas import logical, record, written
+from tests.registry.apicurio import Apicurio
+from tests.schemas import shop
 from tests.serving import ServedTopic, produce, serving_tables
 
 if TYPE_CHECKING:
@@ -92,3 +95,49 @@ async def test_typed_numbers_are_plotted_and_history_shows_what_changed(visitor:
         await dashboard.plots_latest("first price", "99.99")
         await dashboard.has_changes("price: 99.99, colour: GREEN")
         await dashboard.shows_tree("colour GREEN OrdersColour")
+
+
+async def test_the_row_of_an_envelope_in_json_is_a_tree_with_its_exact_numbers_and_raw_the_envelope(
+    visitor: "Visitor", embedded_broker: EmbeddedBroker, embedded_topic: str, tmp_path: Path
+) -> None:
+    def envelope(total: str) -> bytes:
+        row = f'{{"id": 1, "total": {total}}}'
+        return f'{{"schema": {{}}, "payload": {{"before": null, "after": {row}, "op": "u", "lsn": 17}}}}'.encode()
+
+    servers = embedded_broker.bootstrap_servers
+    written = envelope("9007199254740993.10"), b'{"op": "x"}'
+    positions = await produce(servers, embedded_topic, *zip((b"row", b"other"), written, strict=True))
+    tables = {"rows": {"topic": embedded_topic, "value": "json", "envelope": "debezium"}}
+    async with serving_tables(servers, tables, tmp_path) as served:
+        await served.applied(positions, "rows")
+        async with visitor.dashboard(served.run.url, "?key=row&plot=row~~/total") as dashboard:
+            await dashboard.shows_tree("id 1", "total 9,007,199,254,740,993.10")
+            await dashboard.shows_no_tree("op u")
+            await dashboard.press("Raw")
+            await dashboard.shows_detail(written[0].decode())
+            await served.applied(await produce(servers, embedded_topic, (b"row", envelope("12.5"))), "rows")
+            await dashboard.plots_latest("row total", "12.5")
+            await dashboard.has_changes("total: 12.5")
+            await dashboard.open("other")
+            await dashboard.shows_problem("it is no envelope of Debezium")
+            await dashboard.shows_tree("op x")
+
+
+@pytest.mark.kafka
+async def test_the_playground_has_the_new_generation_after_a_reload(
+    visitor: "Visitor", embedded_broker: EmbeddedBroker, embedded_topic: str, apicurio: Apicurio, tmp_path: Path
+) -> None:
+    subject, link = f"{embedded_topic}-value", {"query": 'query Read { ordersValue(key: "a") { data { count } } }'}
+    apicurio.register(subject, shop.order(shop.FIELDS))
+    async with shop.opened(embedded_broker, embedded_topic, apicurio, tmp_path) as orders:
+        await orders.generation(1)
+        await orders.write("a", {"id": "a", "amount": 2}, shop.order(shop.FIELDS))
+        async with visitor.graphiql(orders.served.run.url, f"?{urlencode(link)}") as graphiql:
+            await graphiql.has_mistakes("count")
+            apicurio.register(subject, shop.order(shop.COUNTED))
+            await orders.generation(2)
+            await graphiql.reload()
+            await graphiql.has_open("count")
+            await graphiql.run()
+            await graphiql.shows_result('"count": 1')
+            await graphiql.has_mistakes()

@@ -99,8 +99,8 @@ async def test_rows_in_json_are_shown_and_deleted(
         key = orjson.dumps(wrapped({"id": 1}))
         for op, name in (("r", "Ann"), ("c", "Bob"), ("u", "Cid")):
             await table.put(written(op, None, person(name)), key)
-            shown = await table.shown("json keyData value", key.decode())
-            assert (shown["json"], shown["keyData"]) == (person(name), {"id": 1})
+            shown = await table.shown("json data keyData value", key.decode())
+            assert (shown["json"], shown["data"], shown["keyData"]) == (person(name), person(name), {"id": 1})
             assert orjson.loads(shown["value"]) == wrapped(envelope(op, None, person(name)))
         await table.put(written("d", person("Cid"), None), key)
         assert await table.shown("json", key.decode()) is None
@@ -114,8 +114,9 @@ async def test_what_is_no_envelope_is_stored_and_says_so(
     async with people(embedded_broker, embedded_topic, tmp_path, value="json") as table:
         for value in (b"plain", b"{}", b'{"op": "x", "after": {}}', b"[1]"):
             await table.put(value)
-            assert await table.shown("json value") == {"json": None, "value": value.decode()}
-            assert await table.served.code('{ peopleValue(key: "1") { json } }') == "UNDECODABLE"
+            assert await table.shown("json data value") == {"json": None, "data": None, "value": value.decode()}
+            for field in ("json", "data"):
+                assert await table.served.code(f'{{ peopleValue(key: "1") {{ {field} }} }}') == "UNDECODABLE"
 
 
 @pytest.mark.kafka

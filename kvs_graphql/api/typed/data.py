@@ -15,6 +15,7 @@ from kvs_graphql.api.typed.outputs import OutputTypes
 from kvs_graphql.api.typed.values import TypedValues
 from kvs_graphql.errors import BadInput
 from kvs_graphql.formats import DoesNotFit, TableFormats
+from kvs_graphql.records import Record
 
 
 class Data:
@@ -69,8 +70,7 @@ def json_field(values: JsonValues) -> StrawberryField:
     """The field `json` of objects that have a `record`, where that is not the record's value itself."""
 
     def json(self: Any, pointer: str = "") -> JSON | None:
-        record = self.record
-        return None if record.value is None else cast("JSON | None", values.part(record, pointer))
+        return _part(values, self.record, pointer)
 
     made: Any = strawberry.field(
         resolver=json,
@@ -79,6 +79,25 @@ def json_field(values: JsonValues) -> StrawberryField:
         directives=[Cost(weight="5")],
     )
     return cast("StrawberryField", made)
+
+
+def row_field(values: JsonValues) -> StrawberryField:
+    """The field `data` of objects that have a `record`, where it has no schema and is JSON inside an envelope."""
+
+    def data(self: Any) -> JSON | None:
+        return _part(values, self.record, "")
+
+    made: Any = strawberry.field(
+        resolver=data,
+        description="The row in the envelope, after the change; null with the error UNDECODABLE where the value is no "
+        "envelope.",
+        directives=[Cost(weight="5")],
+    )
+    return cast("StrawberryField", made)
+
+
+def _part(values: JsonValues, record: Record, pointer: str) -> JSON | None:
+    return None if record.value is None else cast("JSON | None", values.part(record, pointer))
 
 
 DECODES = {"decodes": True}

@@ -86,6 +86,10 @@ export function isBranch(json: Json | undefined): json is Branch {
   return typeof json === "object" && json !== null && typeOf(json) === null;
 }
 
+export function isObject(json: Json | undefined): json is Record<string, Json> {
+  return isBranch(json) && !Array.isArray(json);
+}
+
 /** Returns the type that a schema gives a leaf: empty for a written number without one, null for all else. */
 export function typeOf(json: Json): string | null {
   return json instanceof WrittenNumber || json instanceof TypedText ? json.type : null;

@@ -1,5 +1,5 @@
 import { textOf } from "./bytes";
-import { type Json, isBranch, numberIn, parseJson } from "./json";
+import { type Json, isBranch, isObject, numberIn, parseJson } from "./json";
 import { type FullType, KEY_LIMITS, TypedData, type TypeRef } from "./types";
 import { textOfJson, writtenJson } from "./value";
 
@@ -64,14 +64,15 @@ export function jsonKeyOf(base64: string): TypedKey | undefined {
   const source = textOf(base64);
   const whole = source === null ? undefined : parseJson(source);
   if (source === null || whole === undefined) return undefined;
-  const wrapped = isBranch(whole) && !Array.isArray(whole) && isWrapper(whole);
+  const wrapped = isWrapper(whole);
   const json = wrapped ? (whole.payload ?? null) : whole;
   const text = wrapped ? writtenJson(json) : source;
   return { text, json, argument: undefined, order: orderOf(json) };
 }
 
-function isWrapper(json: Record<string, Json>): boolean {
-  return Object.keys(json).sort().join() === "payload,schema";
+/** Returns whether JSON is what Debezium writes around a key or a value that comes with its schema. */
+export function isWrapper(json: Json | undefined): json is Record<string, Json> {
+  return isObject(json) && Object.keys(json).sort().join() === "payload,schema";
 }
 
 function written(ref: TypeRef): string {

@@ -1,7 +1,12 @@
-import { jsonKeyOf } from "./keys";
+import { textOf } from "./bytes";
+import { isObject, type Json, parseJson } from "./json";
+import { isWrapper, jsonKeyOf } from "./keys";
 import type { TableShape } from "./shape";
+import { writtenJson } from "./value";
 
 interface Selected {
+  /** Base64. */
+  value?: string | null;
   data?: unknown;
   problem?: string;
 }
@@ -32,7 +37,7 @@ export function showIn(
   const { updates, value, node } = answer as Answer;
   if (data !== null) {
     for (const one of [...(updates?.entry ? [updates.entry] : []), ...(node?.history ?? [])]) {
-      one.data = data.show(one.data);
+      one.data = data.isJson ? partIn(one.value, one.data) : data.show(one.data);
     }
     for (const { message, path } of errors) {
       const [root, field, third, fourth] = path ?? [];
@@ -48,4 +53,22 @@ export function showIn(
   } else if (hasJsonKeys && updates) {
     updates.keyData = jsonKeyOf(updates.key ?? "");
   }
+}
+
+/**
+ * Returns JSON that is a value or the row in its envelope, from the value's text, where numbers are as they were written;
+ * undefined if there is none.
+ */
+function partIn(value: string | null | undefined, data: unknown): Json | undefined {
+  if (data === null || data === undefined) return undefined;
+  const text = value ? textOf(value) : null;
+  const whole = text === null ? undefined : parseJson(text);
+  const envelope = isWrapper(whole) ? whole.payload : whole;
+  const row = isObject(envelope) ? envelope.after : undefined;
+  const found = [whole, row].find((one) => one !== undefined && isSame(one, data));
+  return found ?? (data as Json);
+}
+
+function isSame(json: Json, data: unknown): boolean {
+  return JSON.stringify(JSON.parse(writtenJson(json))) === JSON.stringify(data);
 }

@@ -68,6 +68,8 @@ export class TypedData {
   private constructor(
     private readonly field: string,
     private readonly selection: Selection,
+    /** Whether all of it is JSON without a type. */
+    readonly isJson: boolean,
   ) {}
 
   /**
@@ -83,7 +85,9 @@ export class TypedData {
   ): TypedData | null {
     const byName = new Map(types.map((type) => [type.name, type]));
     const data = byName.get(type)?.fields?.find(({ name }) => name === field);
-    return data ? new TypedData(field, selectionOf(byName, limits, data.type, given)) : null;
+    if (!data) return null;
+    const selection = selectionOf(byName, limits, data.type, given);
+    return new TypedData(field, selection, nullable(data.type).name === "JSON");
   }
 
   /** The selection of the field. */

@@ -2,7 +2,7 @@
 import { useState } from "preact/hooks";
 import { byteLength, hexOf, textOf } from "../model/bytes";
 import { formatBytes } from "../model/format";
-import { isBranch, type Json, parseJson } from "../model/json";
+import { isBranch, isObject, type Json, parseJson } from "../model/json";
 import type { Header } from "../model/operations";
 import { textOfJson } from "../model/value";
 import { visible, visibleLines } from "../model/visible";
@@ -20,10 +20,14 @@ export function Value(props: { id: string; raw: string; typed: Json | undefined 
   const { id, raw, typed } = props;
   const [chosen, choose] = useState<Form | null>(null);
   if (raw === "" && typed === undefined) return <p class="note">The value is empty.</p>;
-  const text = typed === undefined ? textOf(raw) : textOfJson(typed);
-  const json = typed ?? (text === null ? undefined : parseJson(text));
-  const forms = formsOf(text, json);
+  const own = textOf(raw);
+  const ownJson = own === null ? undefined : parseJson(own);
+  const json = typed ?? ownJson;
+  // Bytes of other formats may look like a number or a word.
+  const rawText = typed === undefined || isObject(ownJson) ? own : textOfJson(typed);
+  const forms = formsOf(rawText, json);
   const form = forms.find((one) => one === chosen) ?? forms[0] ?? "hex";
+  const text = form === "tree" && typed !== undefined ? textOfJson(typed) : rawText;
   return (
     <>
       <div class="forms">
@@ -53,7 +57,7 @@ export function Value(props: { id: string; raw: string; typed: Json | undefined 
       {form === "tree" && json !== undefined && (
         <JsonTree key={isBranch(json) ? "tree" : "leaf"} id={id} json={json} />
       )}
-      {form === "raw" && <pre class="raw">{visibleLines(text ?? "")}</pre>}
+      {form === "raw" && <pre class="raw">{visibleLines(rawText ?? "")}</pre>}
       {form === "hex" && <Hex raw={raw} />}
     </>
   );

@@ -12,6 +12,7 @@ from confluent_kafka.schema_registry.avro import AvroDeserializer, AvroSerialize
 from confluent_kafka.serialization import MessageField, SerializationContext
 
 from kvs_graphql.demo.broker import EmbeddedBroker
+from kvs_graphql.state import State
 from tests.registry.apicurio import Apicurio
 from tests.serving import Served, produce, serving_tables
 
@@ -86,4 +87,5 @@ async def opened(
     registry = {"url": apicurio.url, "poll_seconds": 0.05, "failure_seconds": 0.05}
     with SchemaRegistryClient({"url": apicurio.url}) as client:
         async with serving_tables(broker.bootstrap_servers, tables, directory, schema_registry=registry) as served:
+            await served.state(State.LIVE, "orders")
             yield Shop(served, broker.bootstrap_servers, topic, client)

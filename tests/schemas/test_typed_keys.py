@@ -2,6 +2,7 @@
 
 import asyncio
 from contextlib import aclosing
+from itertools import permutations
 from pathlib import Path
 from struct import pack
 from typing import Any
@@ -12,9 +13,12 @@ import pytest
 from confluent_kafka.schema_registry import SchemaRegistryClient
 from confluent_kafka.schema_registry.avro import AvroSerializer
 from confluent_kafka.serialization import MessageField, SerializationContext
+from structlog.testing import capture_logs
 
+from kvs_graphql.api.keys import latest_of
 from kvs_graphql.client import connect
 from kvs_graphql.demo.broker import EmbeddedBroker
+from kvs_graphql.records import Record
 from tests.registry.apicurio import Apicurio
 from tests.serving import Served, produce, serving_tables
 from tests.tables.served import until_ready
@@ -136,6 +140,33 @@ async def test_a_key_written_under_several_schemas_is_one_key(
 
 
 @pytest.mark.kafka
+async def test_a_schema_that_is_one_too_many_is_left_out_of_typed_keys_and_logged(
+    embedded_broker: EmbeddedBroker,
+    embedded_topic: str,
+    tmp_path: Path,
+    apicurio: Apicurio,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("kvs_graphql.schemas.table.KEY_SCHEMAS_MAX", 1)
+    servers, topic = embedded_broker.bootstrap_servers, embedded_topic
+    tables = {"orders": {"topic": topic, "key": "avro"}}
+    registry = {"url": apicurio.url, "poll_seconds": 0.05}
+    with SchemaRegistryClient({"url": apicurio.url}) as client:
+        keys = [await encoded(client, topic, key_schema(doc)) for doc in ("first", "second", "served")]
+    document = '{ ordersValue(key: {shop: "a", number: 1}) { value } }'
+    with capture_logs() as logs:
+        async with serving_tables(servers, tables, tmp_path, schema_registry=registry) as served:
+            await until_ready(served)
+            await served.applied(await produce(servers, topic, (keys[0], b"first"), timestamp_ms=1_000), "orders")
+            await shows(served, document, "first")
+            await served.applied(await produce(servers, topic, (keys[1], b"second"), timestamp_ms=2_000), "orders")
+            left_out = int.from_bytes(keys[1][1:5])
+            while not any(one.get("left_out") == left_out for one in logs):  # noqa: ASYNC110 - a log has no event
+                await asyncio.sleep(0.01)
+            await shows(served, document, "first")
+
+
+@pytest.mark.kafka
 async def test_a_watch_sees_a_key_under_a_schema_that_is_new_once_it_resumes(
     embedded_broker: EmbeddedBroker, embedded_topic: str, tmp_path: Path, apicurio: Apicurio
 ) -> None:
@@ -156,3 +187,12 @@ async def test_a_watch_sees_a_key_under_a_schema_that_is_new_once_it_resumes(
         async with connect(served.run.url) as own, aclosing(own.subscribe(resumed)) as events:
             second = (await anext(events))["ordersUpdates"]
     assert [(one["kind"], one["entry"]["value"]) for one in (first, second)] == [("SNAPSHOT", "1"), ("SET", "2")]
+
+
+def test_the_latest_of_several_encodings_is_by_timestamp_then_partition_then_offset() -> None:
+    places = [(None, 9, 9), (1, 0, 5), (1, 0, 6), (1, 1, 0), (2, 0, 0)]
+    records = [Record(b"k", b"v", partition, offset, timestamp, None) for timestamp, partition, offset in places]
+    for count in range(1, len(records) + 1):
+        for found in permutations(records[:count]):
+            assert latest_of(found) is records[count - 1]
+    assert latest_of(()) is None

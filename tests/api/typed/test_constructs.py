@@ -232,6 +232,26 @@ async def test_every_construct_is_read_through_graphql(tmp_path: Path, case: str
     assert answer["data"]["ordersValue"]["data"] == expected
 
 
+WRONG = {"a": 5, "b": "7", "d": "x", "e": 0, "g": 3, "l": 7, "m": {}, "n": [], "o": "part"}
+"""Parts of other classes than the schema says, each with something in it."""
+
+
+@pytest.mark.parametrize("executor", [Executor, GraphQLCoreOnly], ids=["compiled", "graphql-core"])
+async def test_each_part_of_json_without_its_shape_is_an_error_of_its_own(
+    tmp_path: Path, executor: type[Executor]
+) -> None:
+    formats = _formats("json_schema", orjson.dumps(JSON_SCHEMA | {"required": []}).decode())
+    schema = build_schema({"orders": True}, {"orders": formats}, json_bytes_max=100_000, data_bytes_max=100_000)
+    records = [Record(b"0", orjson.dumps(IN_JSON | WRONG), 0, 0, 0, None)]
+    async with open_application(tmp_path, records, schema=schema, executor=executor, name="orders") as application:
+        query = '{ ordersValue(key: "0") { data { a b d e g id_ l m n { key } o { name } } } }'
+        answer = await application.query(query)
+    assert answer["data"]["ordersValue"]["data"] == dict.fromkeys(WRONG) | {"id_": "i"}
+    assert [(one["path"][-1], one["extensions"]["code"]) for one in answer["errors"]] == [
+        (name, "UNDECODABLE") for name in WRONG
+    ]
+
+
 SDL = {
     "proto3": [
         "enum OrdersKind",

@@ -105,7 +105,7 @@ class Ndjson:
             return BadLine(number, str(error))
 
     def _value(self, value: bytes) -> Any:
-        return _written(value) if self._fields.shown_data is None else self._fields.value.of_json(value)
+        return _written(value) if self._fields.data is None else self._fields.value.of_json(value)
 
 
 class Csv:

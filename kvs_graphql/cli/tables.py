@@ -136,21 +136,22 @@ def _fields_of(schema: GraphQLSchema, table: str | None, entry: str) -> TableFie
     assert isinstance(shown, GraphQLObjectType)
     key = query.fields[field_name("value", table)].args["key"].type
     key_data, data = shown.fields.get("keyData"), shown.fields.get("data")
-    given = _data_argument(schema, table)
+    given, is_text = _data_argument(schema, table)
     return TableFields(
         table,
         _argument(key),
         None if key_data is None else selection_of(key_data.type, key),
-        None if data is None else _UNKNOWN if given is None else _argument(given),
+        None if data is None or is_text else _UNKNOWN if given is None else _argument(given),
         None if data is None else selection_of(data.type, given),
         "prefix" in updates.fields[field_name("updates", table)].args,
     )
 
 
-def _data_argument(schema: GraphQLSchema, table: str | None) -> Any:
-    """The type of what `set` takes as `data`; None where the table takes no writes."""
+def _data_argument(schema: GraphQLSchema, table: str | None) -> tuple[Any, bool]:
+    """The type of what `set` takes as `data`, None where it takes none; and whether it takes text instead."""
     mutation = None if schema.mutation_type is None else schema.mutation_type.fields.get(field_name("set", table))
-    return None if mutation is None or "data" not in mutation.args else mutation.args["data"].type
+    given = None if mutation is None else mutation.args.get("data")
+    return None if given is None else given.type, mutation is not None and given is None
 
 
 def _argument(kind: Any) -> Argument:

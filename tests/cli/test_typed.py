@@ -254,3 +254,23 @@ async def test_a_value_nested_deeper_than_it_is_selected_is_shown_as_json_alone(
     for _ in range(12):
         innermost = innermost["replaces"]
     assert innermost == JSON
+
+
+async def test_rows_in_json_envelopes_are_shown_and_written_as_text(
+    embedded_broker: EmbeddedBroker, embedded_topic: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    servers, row = embedded_broker.bootstrap_servers, {"name": "Ann", "total": 9007199254740993}
+    tables = {"rows": {"topic": embedded_topic, "value": "json", "envelope": "debezium", "writes": True}}
+    async with serving_tables(servers, tables, tmp_path) as served:
+        await served.state(State.LIVE, "rows")
+        shop = Shop(served, servers, embedded_topic, capsys)
+        lines = tmp_path / "rows.ndjson"
+        for envelope in ({"op": "c", "after": {}}, {"op": "u", "after": row}):
+            await shop.set("set", orjson.dumps(envelope).decode(), "rows")
+            lines.write_bytes(orjson.dumps({"key": "loaded", "value": envelope}) + b"\n")
+            assert (await shop.output(load(shop.url, str(lines), None, "rows"))).code == 0
+        (one,) = await shop.get("set", table="rows")
+        assert (one["data"], one["json"]) == (row, row)
+        found: list[Any] = []
+        while [one["data"] for one in found] != [row]:
+            found = await shop.get("loaded", table="rows")

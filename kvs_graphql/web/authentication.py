@@ -49,6 +49,14 @@ class Gate:
         """That of the whole schema, for refusals."""
         return self.schemas.whole
 
+    def remembered(self, scope: Scope) -> Access | None:
+        """Who asks, where their header was verified before and is still good; None where `access` has to tell."""
+        try:
+            header = _authorization(scope)
+            return None if header is None else self.authenticator.remembered(header)
+        except Unauthenticated:
+            return None
+
     async def access(self, scope: Scope) -> Access:
         """Who asks, by the header.
 
@@ -59,8 +67,7 @@ class Gate:
         if header is None:
             return await self.authenticator.access(None)
         # As it was sent, it is found again without being looked into.
-        remembered = self.authenticator.remembered(header)
-        return remembered or await self.authenticator.access(_of_header(header.decode("latin-1")), header)
+        return await self.authenticator.access(_of_header(header.decode("latin-1")), header)
 
     async def access_by_get(self, scope: Scope) -> Access:
         """Who asks by GET: for an event stream, also by the cookie.

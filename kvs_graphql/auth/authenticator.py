@@ -68,7 +68,7 @@ class Authenticator:
             Unauthenticated: It has expired.
         """
         try:
-            known = self._known[hashlib.sha256(shown).digest()]
+            known = self._known[_name_of(shown)]
         except KeyError:
             return None
         return self._unless_expired(known.access) if known.generation == self._generation else None
@@ -86,7 +86,7 @@ class Authenticator:
         shown = _BEARER + _bytes_of(token) if shown is None else shown
         access = self.remembered(shown)
         if access is None:
-            known = self._known[hashlib.sha256(shown).digest()] = await self._verified(token)
+            known = self._known[_name_of(shown)] = await self._verified(token)
             access = self._unless_expired(known.access)
         return access
 
@@ -120,6 +120,11 @@ class Authenticator:
     def _log_refused(self, reason: object) -> None:
         if self._log.allow():
             log.info("refused a token", reason=reason)
+
+
+def _name_of(shown: bytes) -> bytes:
+    """By what it is remembered. Of the hashes that nobody can find two tokens for, the fastest in software."""
+    return hashlib.blake2b(shown).digest()
 
 
 def _bytes_of(token: str) -> bytes:

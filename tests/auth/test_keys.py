@@ -106,7 +106,7 @@ async def test_issuer_tells_where_its_keys_are() -> None:
         lambda pages: setattr(pages, "status", 500),
         lambda pages: pages.documents.update({"/keys": []}),
         lambda pages: pages.documents.update({"/keys": {"keys": None}}),
-        lambda pages: pages.documents.update({"/keys": "x" * 2_000_000}),
+        lambda pages: pages.documents.update({"/keys": {"keys": [], "more": "x" * 2_000_000}}),
         lambda pages: pages.documents.update({"/keys": {"keys": []}}),
     ],
     ids=["redirect", "error", "list", "null", "too large", "no keys"],
@@ -126,6 +126,18 @@ async def test_known_keys_stay_while_the_issuer_answers_with_something_else(
         assert (await keys.key("k", "ES256") is not None) is ("no keys" not in request.node.name)
     assert len(logged) == 1
     assert set(pages.asked) == {"/keys"}, "no redirect is followed"
+
+
+async def test_keys_are_not_fetched_where_others_could_change_them_on_the_way() -> None:
+    pages = Pages()
+    async with server(pages) as served:
+        issuer = f"http://127.0.0.1:{served.port}"
+        found = {"issuer": issuer, "jwks_uri": f"http://localhost.example:{served.port}/keys"}
+        pages.documents["/.well-known/openid-configuration"] = found
+        keys = KeySource(issuer, url=None, file=None, refresh_seconds=NEVER_SECONDS)
+        with capture_logs() as logged:
+            assert await keys.key("k", "ES256") is None
+    assert [line["reason"] for line in logged] == ["keys come from https:// only, or from this machine"]
 
 
 async def test_issuer_that_cannot_be_reached_is_asked_again(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -314,6 +314,9 @@ async def test_event_source_is_known_by_a_cookie_that_a_post_sets_and_a_delete_e
             sent = arguments("GET", QUERY, accept, {"cookie": cookie, **page})
             assert (await served.http.get("/graphql", **sent)).status_code == 401
         assert (await served.http.get("/metrics", headers={"cookie": cookie, **page})).status_code == 401
+        posted = arguments("POST", SUBSCRIPTION, EVENTS, {"cookie": cookie, **page})
+        async with served.http.stream("POST", "/graphql", **posted) as answer:
+            assert answer.status_code == 401
     ended = await served.http.delete("/graphql/session")
     assert ended.headers["set-cookie"].startswith("kvs_token=; HttpOnly; SameSite=Strict; Max-Age=0")
 

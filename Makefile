@@ -36,7 +36,7 @@ demo: $(VENV)/installed ## Serve live figures of this machine on 127.0.0.1:8000
 
 # So many files of tests run at once: many tests wait for brokers and browsers most of their time. The files stay in
 # their order: by the number of their tests, those of one long test would come last, and be waited for.
-WORKERS ?= 3
+WORKERS ?= 4
 PYTEST = $(BIN)/python -m pytest -q --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 test: $(VENV)/installed ## Run all tests; skip those whose tools (Java, Maven, Chromium, Node.js, proxies) are missing

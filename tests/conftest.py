@@ -17,7 +17,10 @@ settings.load_profile("no deadline")
 # Shells start background jobs with Ctrl-C ignored, and so would be the processes that the tests interrupt.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-pytest_plugins = ["tests.kafka.fixtures", "tests.clients.fixtures", "tests.registry.fixtures", "tests.sampling"]
+pytest_plugins = [
+    *("tests.kafka.fixtures", "tests.clients.fixtures", "tests.registry.fixtures"),
+    *("tests.sampling", "tests.order"),
+]
 
 
 @pytest.fixture(scope="session")

@@ -370,6 +370,7 @@ async def test_schema_metrics_and_readiness_are_what_the_principal_may_see(servi
     assert ("tables" in (await http.get("/readyz", headers=headers)).json()) is (name == "operator")
 
 
+@pytest.mark.last
 async def test_all_that_was_generated_ran(request: pytest.FixtureRequest) -> None:
     """Counted by what ran, so that no list of cases can be empty or short without a word."""
     chosen = [item for item in request.session.items if isinstance(item, pytest.Function)]

@@ -51,11 +51,8 @@ class Gate:
 
     def remembered(self, scope: Scope) -> Access | None:
         """Who asks, where their header was verified before and is still good; None where `access` has to tell."""
-        try:
-            header = _authorization(scope)
-            return None if header is None else self.authenticator.remembered(header)
-        except Unauthenticated:
-            return None
+        header = fields_of(scope).get(_AUTHORIZATION)
+        return None if header is None else self.authenticator.remembered(header)
 
     async def access(self, scope: Scope) -> Access:
         """Who asks, by the header.

@@ -3,7 +3,7 @@
 import asyncio
 import re
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, aclosing
+from contextlib import AbstractContextManager, AsyncExitStack, aclosing
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +13,13 @@ from kvs_graphql.client import connect
 from kvs_graphql.cursor import decode_cursor
 from kvs_graphql.demo.broker import EmbeddedBroker
 from kvs_graphql.errors import BadSetting, DatabaseError
+from kvs_graphql.kafka.precedence import Precedence
 from kvs_graphql.settings import load_settings
 from kvs_graphql.state import State
 from tests.deadline import SECONDS_MAX
 from tests.readme import README
 from tests.serving import Served, serving_tables, write
+from tests.tables import served as reading
 from tests.tables.served import put
 
 TABLES = ("orders", "orderItems")
@@ -262,3 +264,22 @@ async def test_wrong_table_is_one_line(tables: dict[str, Any], reason: str, tmp_
         async with serving_tables("127.0.0.1:1", tables, tmp_path):
             pass
     assert "\n" not in str(refused.value)
+
+
+async def test_tables_share_one_log_in_memory_and_one_precedence(
+    embedded_broker: EmbeddedBroker, topics: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    used, short_commit = set[Precedence](), Precedence.short_commit
+
+    def noted(precedence: Precedence) -> AbstractContextManager[None]:
+        used.add(precedence)
+        return short_commit(precedence)
+
+    monkeypatch.setattr(Precedence, "short_commit", noted)
+    tables = {table: {"topic": topic, "writes": True} for table, topic in topics.items()}
+    async with serving_tables(embedded_broker.bootstrap_servers, tables, tmp_path, feed_changes_max=1) as served:
+        for table in TABLES:
+            await served.state(State.LIVE, table)
+            assert await reading.value(served, table, "a", await put(served, table, "a", "1")) == "1"
+        assert [table for table in TABLES if served.run.unit(table).feed.holds((0,))] == ["orderItems"]
+    assert len(used) == 1

@@ -28,6 +28,7 @@ from tests.web.posting import JSON, codes
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 TOKEN = new_token()
+PROXY = "127.0.0.2"
 QUERY = {"query": '{ value(key: "a") { value } }'}
 ANSWER = {"value": {"value": "1"}}
 SUBSCRIPTION = {"query": "subscription { updates(snapshot: true) { entry { value } kind } }"}
@@ -55,6 +56,7 @@ async def served(embedded_broker: EmbeddedBroker, tmp_path_factory: pytest.TempP
         "jwt_jwks_file": write_keys(directory / "jwks.json", Issuer().jwk()),
         "enable_writes": True,
         "cors_origins": ("https://pages.example",),
+        "forwarded_allow_ips": (PROXY,),
     }
     async with serving_topic(embedded_broker, directory, (b"a", b"1"), **settings) as topic:
         yield topic.served
@@ -342,6 +344,19 @@ async def test_cookie_is_found_behind_any_cookies_of_others(served: Served, othe
             served.http.stream("GET", "/graphql", params=SUBSCRIPTION, headers=headers) as answer,
         ):
             assert answer.status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("peer", "scheme", "is_secure"), [(PROXY, "https", True), (PROXY, "http", False), ("127.0.0.1", "https", False)]
+)
+async def test_cookie_is_for_tls_where_a_trusted_proxy_says_that_the_browser_speaks_it(
+    served: Served, peer: str, scheme: str, is_secure: bool
+) -> None:
+    transport = httpx.AsyncHTTPTransport(local_address=peer)
+    async with httpx.AsyncClient(base_url=served.run.url, transport=transport, timeout=SECONDS_MAX) as http:
+        headers = bearer(TOKEN) | {"x-forwarded-proto": scheme}
+        begun = await http.post("/graphql/session", headers=headers)
+    assert ("Secure" in begun.headers["set-cookie"].split("; ")) is is_secure
 
 
 @pytest.mark.parametrize("other", ["x", ""])

@@ -1,7 +1,7 @@
 """How to reach the brokers, and what their errors mean."""
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Coroutine
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,7 @@ from aiokafka.errors import (
     UnsupportedCodecError,
 )
 
+from kvs_graphql.backoff import check_cancelled
 from kvs_graphql.compat.aiokafka_connections import TokenProvider
 from kvs_graphql.credentials import ClientTls, Secret
 
@@ -74,3 +75,13 @@ async def start_client(starting: Coroutine[Any, Any, Any]) -> None:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
         raise
+
+
+async def close_client(closing: Awaitable[Any]) -> None:
+    """Close an aiokafka client.
+
+    aiokafka cancels a task of its own, waits for it and goes on, even where the waiting task is cancelled. So this
+    looks for a cancellation that was lost, and passes it on.
+    """
+    await closing
+    check_cancelled()

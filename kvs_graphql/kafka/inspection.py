@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from aiokafka.admin import AIOKafkaAdminClient
 
 from kvs_graphql.compat.aiokafka_connections import unconnected
-from kvs_graphql.kafka.connection import TRANSIENT, KafkaConnection, start_client
+from kvs_graphql.kafka.connection import TRANSIENT, KafkaConnection, close_client, start_client
 from kvs_graphql.kafka.consumer_session import NoTopic, open_session
 from kvs_graphql.kafka.failures import failure_of
 from kvs_graphql.kafka.topic import TopicConfiguration
@@ -65,5 +65,5 @@ async def topics_of(connection: KafkaConnection) -> list[str] | Unusable:
         except TRANSIENT as error:
             return Unusable(failure_of(error, failures, "").reason)
         finally:
-            await admin.close()
+            await close_client(admin.close())
     return sorted(name for name in names if not name.startswith("__"))

@@ -28,7 +28,7 @@ from kvs_graphql.compat.aiokafka_requests import (
     topic_metadata_request,
 )
 from kvs_graphql.cursor import NO_TOPIC_ID
-from kvs_graphql.kafka.connection import KafkaConnection, start_client
+from kvs_graphql.kafka.connection import KafkaConnection, close_client, start_client
 from kvs_graphql.records import EpochEnd, Epochs
 
 _NO_LEADER = -1
@@ -79,12 +79,12 @@ class Topic:
         try:
             await start_client(self._client.bootstrap())
         except BaseException:
-            await self._client.close()
+            await close_client(self._client.close())
             raise
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        await self._client.close()
+        await close_client(self._client.close())
 
     async def identity(self) -> TopicIdentity | None:
         """Return the topic's current identity as some broker knows it; None if there is no topic of that name.
@@ -134,7 +134,7 @@ class Topic:
         except (IncompatibleBrokerVersion, NotImplementedError):
             return TopicConfiguration(None, None, unknown_because="the broker cannot show it")
         finally:
-            await admin.close()
+            await close_client(admin.close())
         return configuration_in(response.resources[0], self.name)
 
 

@@ -1,8 +1,11 @@
 """What a broker's answer says about a topic's identity."""
 
+import asyncio
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
+from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import (
     ClusterAuthorizationFailedError,
     LeaderNotAvailableError,
@@ -13,7 +16,12 @@ from aiokafka.errors import (
 
 from kvs_graphql.compat.aiokafka_requests import topic_metadata_request
 from kvs_graphql.cursor import NO_TOPIC_ID
-from kvs_graphql.kafka.topic import TopicConfiguration, TopicIdentity, configuration_in, identity_in
+from kvs_graphql.demo.broker import EmbeddedBroker
+from kvs_graphql.kafka.connection import KafkaConnection
+from kvs_graphql.kafka.inspection import topics_of
+from kvs_graphql.kafka.topic import Topic, TopicConfiguration, TopicIdentity, configuration_in, identity_in
+
+Ask = Callable[[KafkaConnection], Awaitable[object]]
 
 TOPIC_ID = b"1" * 16
 
@@ -79,3 +87,31 @@ def test_configuration_that_the_broker_leaves_out_is_unknown() -> None:
 def test_error_that_may_pass_is_raised_instead_of_a_configuration() -> None:
     with pytest.raises(LeaderNotAvailableError):
         configuration_in(described(error_code=LeaderNotAvailableError.errno), "topic")
+
+
+async def identity_of(connection: KafkaConnection) -> object:
+    async with Topic(connection, "topic") as topic:
+        return await topic.identity()
+
+
+async def configuration_of(connection: KafkaConnection) -> object:
+    return await Topic(connection, "topic").configuration()
+
+
+@pytest.mark.parametrize("ask", [identity_of, configuration_of, topics_of])
+async def test_stop_while_a_client_closes_is_not_lost(
+    embedded_broker: EmbeddedBroker,
+    monkeypatch: pytest.MonkeyPatch,
+    ask: Callable[[KafkaConnection], Awaitable[object]],
+) -> None:
+    """A service that lost it would go on for ever."""
+    close = AIOKafkaClient.close
+
+    async def close_and_be_stopped(client: AIOKafkaClient) -> None:
+        asyncio.get_running_loop().call_soon(asking.cancel)
+        await close(client)
+
+    monkeypatch.setattr(AIOKafkaClient, "close", close_and_be_stopped)
+    asking = asyncio.ensure_future(ask(KafkaConnection(embedded_broker.bootstrap_servers)))
+    with pytest.raises(asyncio.CancelledError):
+        await asking

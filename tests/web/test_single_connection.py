@@ -230,7 +230,7 @@ async def test_each_request_of_the_mode_says_who_asks(known: ServedTopic, method
 
 
 async def test_cookie_reserves_nothing_and_asks_for_nothing(known: ServedTopic) -> None:
-    headers = {"cookie": f"kvs_token={ANN}", "sec-fetch-site": "same-origin"}
+    headers = {"cookie": f"kvs_token={ANN}", "sec-fetch-site": "same-origin", "accept": EVENTS}
     async with httpx.AsyncClient(base_url=known.served.run.url) as http:
         for method in ("PUT", "POST", "DELETE"):
             answer = await http.request(method, "/graphql", headers=headers | {TOKEN: "any"})

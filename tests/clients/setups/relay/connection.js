@@ -72,10 +72,11 @@ export function connectionOperations(environment, compiled) {
       return listed(prefix);
     },
     async nextPage(prefix) {
-      const after = read(prefix, (connection) =>
-        connection.getLinkedRecord("pageInfo").getValue("endCursor"),
-      );
-      await fetched("connectionPageQuery", { prefix, first: 2, after });
+      const [more, after] = read(prefix, (connection) => {
+        const info = connection.getLinkedRecord("pageInfo");
+        return [info.getValue("hasNextPage"), info.getValue("endCursor")];
+      });
+      if (more) await fetched("connectionPageQuery", { prefix, first: 2, after });
       return listed(prefix);
     },
     listed,

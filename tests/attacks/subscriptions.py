@@ -3,14 +3,17 @@
 import asyncio
 from typing import Any
 
-from bench.queries import EVENT_STREAM
+import orjson
+
+from bench.queries import EVENT_STREAM, PATH
 from tests.attacks.attack import attack
 from tests.attacks.data import BIG_PREFIX, CHANGED, SMALL_PREFIX, small_value
 from tests.attacks.requests import aliases
-from tests.attacks.target import Target, post
+from tests.attacks.target import HOST, Target, Wire, post, post_body
 
 _SNAPSHOT = "subscription($p: String) { updates(prefix: $p, snapshot: true) { kind key cursor entry { id value } } }"
 _NO_VARIABLES: dict[str, Any] = {}
+_RESERVE = f"PUT {PATH} HTTP/1.1\r\nhost: {HOST}\r\n\r\n".encode()
 
 
 @attack(holds=True)
@@ -174,6 +177,62 @@ async def subscribe_and_leave(target: Target) -> None:
         await reading
     finally:
         reading.cancel()
+
+
+@attack(refusal="LIMIT_EXCEEDED")
+async def operations_before_their_stream(target: Target) -> None:
+    """Two thousand operations of 0.9 MB each, whose results wait for event streams that nobody opens."""
+    document = "subscription($k: [String!]) { updates(keys: $k) { kind } }"
+    keys = [f"{n}-".ljust(900, "k") for n in range(1_000)]
+
+    async def one(_: int) -> None:
+        wire, token = await _reserved(target)
+        for identity in "abcd":
+            await wire.send(_operation(token, identity, document, {"k": keys}))
+            await wire.answer()
+
+    await target.together(one, 500, at_once=8)
+
+
+@attack(holds=True)
+async def unread_reserved_streams(target: Target) -> None:
+    """A hundred event streams that nobody reads, each with as many snapshots as it may carry."""
+
+    async def one(_: int) -> None:
+        wire, token = await _reserved(target)
+        stream = await target.connect()
+        head = f"GET {PATH} HTTP/1.1\r\nhost: {HOST}\r\naccept: {EVENT_STREAM}\r\n"
+        await stream.send(f"{head}x-graphql-event-stream-token: {token}\r\n\r\n".encode())
+        await stream.head()
+        for identity in range(100):
+            await wire.send(_operation(token, str(identity), _SNAPSHOT, _NO_VARIABLES))
+            await wire.answer()
+
+    await target.together(one, 100)
+    await target.hold()
+
+
+@attack(refusal="LIMIT_EXCEEDED")
+async def reserved_streams(target: Target) -> None:
+    """Event streams that are reserved over and over, and never opened; for seconds, their address gets no others."""
+    await target.ask([_RESERVE] * target.amount(100_000), connections=20)
+
+
+async def _reserved(target: Target) -> tuple[Wire, str]:
+    """Reserve an event stream; return its token, and the connection. Raises: EOFError: It is refused."""
+    wire = await target.connect()
+    await wire.send(_RESERVE)
+    head = await wire.head()
+    target.tally.outcomes[head[9:12].decode()] += 1
+    if not head.startswith(b"HTTP/1.1 201"):
+        raise EOFError
+    return wire, (await wire.receive()).decode()
+
+
+def _operation(token: str, identity: str, document: str, variables: dict[str, Any]) -> bytes:
+    """The request for an operation whose results a reserved stream carries."""
+    asked = {"query": document, "variables": variables, "extensions": {"operationId": identity}}
+    return post_body(orjson.dumps(asked), x_graphql_event_stream_token=token)
 
 
 async def _unread_streams(target: Target, request: bytes, full: int) -> None:

@@ -7,6 +7,7 @@ import strawberry
 from strawberry import UNSET
 from strawberry.types.field import StrawberryField
 
+from kvs_graphql.access import Verb
 from kvs_graphql.api.context import Operation, OperationInfo
 from kvs_graphql.api.costs import Cost
 from kvs_graphql.api.encodings import Encoding, decode_value
@@ -114,9 +115,15 @@ class _Targets:
         return encodings[0] if latest is None else latest.key
 
     async def to_delete(self, context: Operation, key: Any, encoding: Encoding) -> list[bytes]:
-        """All encodings that are there, and last that of the served schema, which is deleted in any case."""
+        """All encodings that are there, and last that of the served schema, which is deleted in any case.
+
+        For a principal that may not read, all encodings: which of them are there is not for it to know.
+        """
         if self._keys.encodings is None:
             return [self._keys.of_argument(context, key, encoding)]
+        if not context.access.allows(Verb.READ, self._types.table):
+            served, *others = self._keys.wanted(context, [key], encoding).all
+            return [*others, served]
         encodings, there = await self._there(context, key, encoding)
         return [*(record.key for record in there if record.key != encodings[0]), encodings[0]]
 

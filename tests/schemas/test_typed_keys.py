@@ -16,6 +16,7 @@ from confluent_kafka.serialization import MessageField, SerializationContext
 from structlog.testing import capture_logs
 
 from kvs_graphql.api.keys import latest_of
+from kvs_graphql.auth import hash_of, new_token
 from kvs_graphql.client import connect
 from kvs_graphql.demo.broker import EmbeddedBroker
 from kvs_graphql.records import Record
@@ -137,6 +138,36 @@ async def test_a_key_written_under_several_schemas_is_one_key(
         assert (await served.data(read))["ordersValue"] is None
         left = await served.data("{ ordersEntries { edges { node { value } } } }")
     assert left["ordersEntries"]["edges"] == []
+
+
+@pytest.mark.kafka
+async def test_who_may_write_and_not_read_deletes_a_key_under_all_of_its_schemas(
+    embedded_broker: EmbeddedBroker, embedded_topic: str, tmp_path: Path, apicurio: Apicurio
+) -> None:
+    servers, topic, reader, writer = embedded_broker.bootstrap_servers, embedded_topic, new_token(), new_token()
+    settings = {
+        "schema_registry": {"url": apicurio.url, "poll_seconds": 0.05},
+        "tokens": (f"reader:{hash_of(reader)}", f"writer:{hash_of(writer)}"),
+        "grants": [
+            {"to": ["token:reader"], "verbs": ["read", "status"], "tables": ["orders"]},
+            {"to": ["token:writer"], "verbs": ["write"], "tables": ["orders"]},
+        ],
+    }
+    with SchemaRegistryClient({"url": apicurio.url}) as client:
+        keys = [await encoded(client, topic, key_schema(doc)) for doc in ("old", "new")]
+    tables = {"orders": {"topic": topic, "key": "avro", "writes": True}}
+    async with serving_tables(servers, tables, tmp_path, **settings) as served:
+        served.http.headers["authorization"] = f"Bearer {reader}"
+        await served.applied(await produce(servers, topic, *((key, b"1") for key in keys)), "orders")
+        await until_ready(served)
+        document = '{ ordersValue(key: {shop: "a", number: 1}) { value } }'
+        await shows(served, document, "1")
+        served.http.headers["authorization"] = f"Bearer {writer}"
+        written = await served.data('mutation { ordersDelete(key: {shop: "a", number: 1}) { offset } }')
+        assert written["ordersDelete"]["offset"] is not None
+        served.http.headers["authorization"] = f"Bearer {reader}"
+        while (await served.data("{ ordersEntries { edges { node { value } } } }"))["ordersEntries"]["edges"]:  # noqa: ASYNC110 - what is gone is not told
+            await asyncio.sleep(0.01)
 
 
 @pytest.mark.kafka

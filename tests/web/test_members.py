@@ -147,7 +147,7 @@ async def test_members_mean_the_same_in_a_subscribe_message(
     assert expected == NONE if message == CLOSED else outcome(orjson.dumps(message).decode()) == expected
 
 
-ABSENT = object()
+ABSENT = "<absent>"
 """Stands for a member that is left out."""
 Values = tuple[object, ...]
 OBJECTS: Values = (ABSENT, None, {})

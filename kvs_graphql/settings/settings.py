@@ -114,7 +114,10 @@ class Settings(AccessSettings, TypedSettings, KafkaSettings):
         8 * _MIB,
         description="Maximum bytes read for one request: pages and histories end early, `values` is refused.",
     )
-    json_bytes_max: Bytes = Field(1 * _MIB, description="Maximum bytes of a value that is parsed as JSON.")
+    json_bytes_max: Bytes = Field(
+        1 * _MIB,
+        description="Maximum bytes of a value that is parsed as JSON; from 32 KiB on, it may have about 1,000 levels.",
+    )
     cursor_bytes_max: Bytes = Field(64 * _KIB, description="Maximum bytes of a cursor in a request.")
     request_bytes_max: Bytes = Field(1 * _MIB, description="Maximum bytes of a request body or WebSocket message.")
     url_bytes_max: Bytes = Field(

@@ -12,7 +12,8 @@ from tests.serving import Pair, Served, ServedTopic, serving_topic
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 NUMBERS = b"[963019363229999955968,-9223372036854775809,3.14159265358979323846264338327950288,1.50,-0,1e400]"
-DEEP = b"[" * 50_000 + b"0.10" + b"]" * 50_000
+# Larger texts may not be as deep.
+DEEP = b"[" * 15_000 + b"0.10" + b"]" * 15_000
 RECORDS: list[Pair] = [
     (b"numbers", b'{"n":' + NUMBERS + b"}"),
     (b"lines", b'{\r\n  "n": [\n    1.50\n  ]\n}\n'),

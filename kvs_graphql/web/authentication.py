@@ -52,7 +52,11 @@ class Gate:
     def remembered(self, scope: Scope) -> Access | None:
         """Who asks, where their header was verified before and is still good; None where `access` has to tell."""
         header = fields_of(scope).get(_AUTHORIZATION)
-        return None if header is None else self.authenticator.remembered(header)
+        try:
+            return None if header is None else self.authenticator.remembered(header)
+        except Unauthenticated:
+            # The token has expired since: `access` says so in the usual way.
+            return None
 
     async def access(self, scope: Scope) -> Access:
         """Who asks, by the header.

@@ -284,6 +284,20 @@ async def test_stream_ends_with_its_token_and_without_its_end(
     assert b"errors" not in content
 
 
+@pytest.mark.parametrize(("method", "body", "accept"), REQUESTS)
+async def test_token_that_was_good_is_refused_once_it_has_expired(
+    served: Served, method: str, body: dict[str, str], accept: str
+) -> None:
+    # The service allows for 30 seconds between the clocks.
+    headers = bearer(Issuer().token(exp=time.time() - 28.0))
+    answer = await served.http.get("/graphql", params=QUERY, headers=headers)
+    assert answer.status_code == 200
+    while answer.status_code == 200:
+        answer = await served.http.get("/graphql", params=QUERY, headers=headers)
+    answer = await served.http.request(method, "/graphql", **arguments(method, body, accept, headers))
+    assert (answer.status_code, codes(answer)) == (401, ["UNAUTHENTICATED"])
+
+
 @pytest.mark.parametrize("by_header", [True, False])
 async def test_websocket_is_closed_at_the_end_of_its_token_without_error_or_complete(
     served: Served, ending: str, by_header: bool

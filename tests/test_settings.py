@@ -18,6 +18,7 @@ UNITS_AND_COUNTS |= {
     "websockets",
     "updates",
     "deletes",
+    "streams",
     "connections",
     "requests",
     "frames",

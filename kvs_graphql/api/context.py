@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from strawberry import Info
 
-from kvs_graphql.access import Access
+from kvs_graphql.access import Access, Verb
 from kvs_graphql.api.encodings import Encoding, decode_key
 from kvs_graphql.api.json_values import JsonValues
 from kvs_graphql.budget import Budget, Workload
@@ -69,6 +69,10 @@ class Operation:
         if writes is None:
             writes = self._writes[table] = self.catalog.tables[table].writes(self.access)
         return writes
+
+    def may_read(self, table: str) -> bool:
+        """Whether the principal may read any keys of a table."""
+        return self.access.allows(Verb.READ, table)
 
     def key(self, text: str, encoding: Encoding) -> bytes:
         """The bytes of a key. Raises: BadKey: They are not in that encoding, or longer than a key may be."""

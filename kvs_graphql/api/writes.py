@@ -7,7 +7,6 @@ import strawberry
 from strawberry import UNSET
 from strawberry.types.field import StrawberryField
 
-from kvs_graphql.access import Verb
 from kvs_graphql.api.context import Operation, OperationInfo
 from kvs_graphql.api.costs import Cost
 from kvs_graphql.api.encodings import Encoding, decode_value
@@ -121,7 +120,7 @@ class _Targets:
         """
         if self._keys.encodings is None:
             return [self._keys.of_argument(context, key, encoding)]
-        if not context.access.allows(Verb.READ, self._types.table):
+        if not context.may_read(self._types.table):
             served, *others = self._keys.wanted(context, [key], encoding).all
             return [*others, served]
         encodings, there = await self._there(context, key, encoding)

@@ -197,7 +197,7 @@ class StreamLink:
     async def _result(self, identity: str) -> Result | None:
         while not self._found[identity]:
             name, data = await self.event()
-            # What was on its way when an operation was ended is of no use any more.
+            # Drop events that were under way when their operation ended.
             if (found := self._found.get(data["id"])) is not None:
                 found.append(data["payload"] if name == "next" else None)
         return self._found[identity].popleft()

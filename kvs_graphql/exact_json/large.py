@@ -14,7 +14,7 @@ from kvs_graphql.exact_json.text import INDEX, LINE_BREAKS, ExactJson, decoded
 
 LARGE_BYTES_MIN = 32 * 1024
 """Below, `ExactJson` takes no more than a few milliseconds, whatever the text."""
-# Each level is passed over once more. What is deeper and still large is parsed at once.
+# Each level costs another pass over the text. Large parts below these levels are parsed in one piece.
 _LEVELS_MAX = 8
 _WHITESPACE = b" \t\r\n"
 _ANY = msgspec.json.Decoder(msgspec.Raw)

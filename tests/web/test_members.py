@@ -140,7 +140,7 @@ async def test_members_mean_the_same_on_a_shared_event_stream(
 async def test_members_mean_the_same_in_a_subscribe_message(
     served: Served, members: dict[str, Any], expected: str, _: str
 ) -> None:
-    """What is no request is a breach of the protocol there."""
+    """A message without a valid request breaks the protocol there."""
     async with open_socket(served) as socket:
         await send(socket, type="subscribe", id="1", payload=members)
         message = await answer_of(socket)

@@ -1,6 +1,7 @@
 """The keys of an issuer (RFC 7517): from a file or a URL, and read again while the service runs."""
 
 import asyncio
+import ssl
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,7 @@ class KeySource:
         self._made: dict[tuple[str | None, str], jwt.PyJWK | None] = {}
         self._refreshing: asyncio.Task[None] | None = None
         self._refreshed_at: float | None = None
+        self._tls: ssl.SSLContext | None = None
         self.generation = 0
         """Counts the sets of keys: what was verified by an older one may be by a key that is withdrawn."""
 
@@ -82,7 +84,13 @@ class KeySource:
         if self._file is not None:
             with self._file.open("rb") as file:
                 return orjson.loads(file.read(_BYTES_MAX))
-        async with httpx.AsyncClient(timeout=_SECONDS_MAX, trust_env=False) as http, asyncio.timeout(_SECONDS_MAX):
+        if self._tls is None:
+            # Reading all that this machine trusts takes long.
+            self._tls = await asyncio.to_thread(httpx.create_ssl_context, trust_env=False)
+        async with (
+            asyncio.timeout(_SECONDS_MAX),
+            httpx.AsyncClient(verify=self._tls, timeout=_SECONDS_MAX, trust_env=False) as http,
+        ):
             url = self._url
             if url is None:
                 found = await _fetch(http, self._issuer.rstrip("/") + _DISCOVERY)

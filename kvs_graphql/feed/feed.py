@@ -34,6 +34,8 @@ class Feed:
         """The leader epochs at `positions`."""
         self.previous_epochs: Epochs = ()
         """Those before the last reset."""
+        self.widened: Positions = ()
+        """Where the table stood when its keys got their latest encoding; nowhere if that was before the feed began."""
         self._index = InterestIndex[Watcher]()
         self._direct = DirectDelivery(self._index, steps_per_turn)
         self._budget = budget
@@ -68,6 +70,13 @@ class Feed:
         self._waits.reached(self.positions)
         resetting, self._resetting = self._resetting, asyncio.Event()
         resetting.set()
+
+    def widen(self) -> None:
+        """Have the watchers name their keys again: keys are written in one more encoding than before."""
+        self.widened = self.positions
+        self._direct.release()
+        for watcher in self._index.all():
+            watcher.fall_behind()
 
     def publish(self, commit: Commit) -> None:
         """Append a commit and wake the watchers it concerns; positions without changes end waits only."""

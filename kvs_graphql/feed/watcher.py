@@ -7,7 +7,7 @@
     DIRECT ──▶ UNREAD         the sink refused
     UNREAD ──▶ FELL_BEHIND    the log has dropped changes that it has not taken
     DIRECT ──▶ FELL_BEHIND    the same
-    SYNCED ──▶ FELL_BEHIND    the feed was reset: the log never had some changes
+    SYNCED ──▶ FELL_BEHIND    the feed was reset, and the log never had some changes; or keys have one more encoding
     FELL_BEHIND ──▶ SYNCED    a live query skips what it has not taken
     any of them ──▶ CLOSED    the service is stopping
 

@@ -4,7 +4,7 @@ What was found is kept in the table's file, so that neither a start nor a read n
 """
 
 import asyncio
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -122,6 +122,7 @@ class TableSchemas:
         self._followers: dict[str, Follower] = {}
         self._key_codecs: dict[int, Codec] = {}
         """By id, of the schemas that keys in the table are written with."""
+        self._on_key_codec: Callable[[], None] | None = None
 
     async def open(self) -> None:
         """Take what the file has, and the schemas in files.
@@ -145,7 +146,12 @@ class TableSchemas:
                     raise BadSetting(f"the schema of {part.root}: {error}") from None
             else:
                 await self._resume(name, part, kept.served.get(name))
+        await self._add_key_codecs()
         self._report()
+
+    def listen(self, on_key_codec: Callable[[], None]) -> None:
+        """Call whenever keys are looked up in one more encoding than before."""
+        self._on_key_codec = on_key_codec
 
     async def run(self) -> None:
         """Follow the registry until cancelled."""
@@ -295,6 +301,9 @@ class TableSchemas:
             self._key_codecs[schema_id] = await self._codec(KEY, self._known[schema_id], is_framed=True)
         except BadSchema as error:
             log.warning("a schema of keys cannot be used", id=schema_id, reason=str(error))
+            return
+        if self._on_key_codec is not None:
+            self._on_key_codec()
 
     async def _load_missing(self) -> None:
         """Ask again for the schemas that the registry did not give."""

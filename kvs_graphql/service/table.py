@@ -1,7 +1,7 @@
 """One topic's table, as clients may use it."""
 
 from array import array
-from collections.abc import AsyncGenerator, Iterable, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from typing import NamedTuple
 
 from kvs_graphql.access import Access, Verb
@@ -116,9 +116,16 @@ class Table:
         self.limits.interval(start.interval)
 
     def updates(
-        self, access: Access, interest: Interest, start: Start, sink: Sink | None
+        self,
+        access: Access,
+        interest: Interest,
+        start: Start,
+        sink: Sink | None,
+        wanted: Callable[[], Interest] | None = None,
     ) -> AsyncGenerator[Iterable[Update], None]:
         """The updates of a subscription, some at a time, without end; see `Watch.updates`.
+
+        `wanted` gives the interest anew once the table's keys have one more encoding; only where they have several.
 
         Raises:
             LimitExceeded: Open subscriptions keep too many bytes of their requests.
@@ -128,14 +135,17 @@ class Table:
             prefixes = access.grants.prefixes(Verb.READ, self.name)
             self.denials.add_interest(access, prefixes, interest)
             interest = restricted(prefixes, interest)
-        return Watch(self._store, self._feed, interest, self._quotas, self._validator).updates(start, sink)
+            if wanted is not None:
+                wanted = _restricted(prefixes, wanted)
+        return Watch(self._store, self._feed, interest, self._quotas, self._validator, wanted).updates(start, sink)
 
     def latest(
         self, access: Access, keys: Sequence[bytes], interval: float | None = None
     ) -> AsyncGenerator[Latest, None]:
         """The entries of keys, and where they were read: now, and whenever one of them changed.
 
-        Always the latest, and no faster than every `interval` seconds.
+        Always the latest, and no faster than every `interval` seconds. Ends once the table's keys have one more
+        encoding, in which the keys are to be named, too.
 
         Raises:
             TooManyKeys: There are more keys than a request may name.
@@ -160,6 +170,7 @@ class Table:
         self, access: Access, asked: Sequence[bytes], pause: float, prefixes: tuple[bytes, ...] | None
     ) -> AsyncGenerator[Latest, None]:
         shown: tuple[bytes, array[int]] | None = None
+        widened = self._feed.widened
         interest, keys = Interest(frozenset(asked)), asked
         if prefixes is not None:
             self.denials.add_keys(access, prefixes, asked)
@@ -168,7 +179,7 @@ class Table:
             self._quotas.arguments.held(arguments_bytes(interest)),
             self._feed.watch(interest, self._feed.positions) as watcher,
         ):
-            while True:
+            while self._feed.widened is widened:
                 watcher.skip()
                 cursor, found, _ = await self._live.get_many(access, keys)
                 if isinstance(found, TooManyBytes):
@@ -185,6 +196,10 @@ class Table:
                 found.clear()
                 await self._feed.rest(pause)
                 await watcher.wait()
+
+
+def _restricted(prefixes: tuple[bytes, ...], wanted: Callable[[], Interest]) -> Callable[[], Interest]:
+    return lambda: restricted(prefixes, wanted())
 
 
 def _origins(records: Iterable[Record | None]) -> "array[int]":

@@ -136,6 +136,8 @@ async def open_table(name: str, own: TableSettings, shared: Shared) -> AsyncIter
     ) as store:
         schemas = await open_schemas(name, own, settings, servers.registry, store, lifecycle, shared.generations)
         feed = Feed(store.cursor, shared.feeds)
+        if schemas is not None:
+            schemas.listen(feed.widen)
         producer = Producer(servers.kafka, own.topic, lifecycle, measured, producer_limits(settings))
         table = Table(
             own.topic,

@@ -5,7 +5,8 @@ still tell decides what the client sees:
 
 * every change since the cursor, while the change window holds them (REPLAYING);
 * else `CONFLATED` and the latest state of each key changed since, deletes included (CONFLATING);
-* else, where deletes may have been forgotten or the cursor belongs to another topic, `RESET` and a snapshot.
+* else, where deletes may have been forgotten, the cursor belongs to another topic, or keys have one more encoding,
+  `RESET` and a snapshot.
 
 `LIVE` ends each of those runs: from there on the client holds exactly the table at its cursor. A snapshot is a
 resume from the empty cursor: a partition at 0 holds nothing yet, so deletes are left out of it.
@@ -44,12 +45,19 @@ class Watch:
     # There is one for each idle subscription: it must be small.
     __slots__ = (
         *("_delivered", "_epochs", "_feed", "_generation", "_interest", "_known", "_owes_live", "_quotas"),
-        *("_seen", "_sink", "_store", "_target", "_topic_id", "_validator", "state"),
+        *("_seen", "_sink", "_store", "_target", "_topic_id", "_validator", "_wanted", "_widened", "state"),
     )
 
     def __init__(
-        self, store: Store, feed: Feed, interest: Interest, quotas: Quotas, validator: CursorValidator
+        self,
+        store: Store,
+        feed: Feed,
+        interest: Interest,
+        quotas: Quotas,
+        validator: CursorValidator,
+        wanted: Callable[[], Interest] | None = None,
     ) -> None:
+        """`wanted` names the keys of the interest again, once the table's keys have one more encoding."""
         self.state = WatchState.STARTING
         self._store = store
         self._feed = feed
@@ -59,6 +67,8 @@ class Watch:
         self._topic_id = feed.topic_id
         self._epochs = feed.epochs
         self._generation = store.generation
+        self._wanted = wanted
+        self._widened = feed.widened
         self._known: Coverage | None = None
         self._seen: Positions = ()
         self._delivered: Positions = ()
@@ -108,6 +118,7 @@ class Watch:
 
     async def _start(self, start: Start) -> WatchState:
         """Take the cursor that the start means, or begin with a snapshot."""
+        self._widen()
         if start.after is not None or start.snapshot:
             await self._store.indexed.wait()
             self._owes_live = True
@@ -123,6 +134,8 @@ class Watch:
 
     async def _resume(self, after: Cursor) -> WatchState:
         """Go on from a cursor once the table has reached it; begin anew if it is not of this table's log."""
+        if self._wanted is not None and not covers(after.positions, self._feed.widened):
+            return WatchState.RESETTING
         while await self._validator.is_this_topic(after.topic_id):
             self._adopt_table()
             if not await self._validator.is_applied(after):
@@ -134,7 +147,7 @@ class Watch:
 
     async def _choose(self) -> WatchState:
         """Follow the feed where its log reaches back to the cursor, else read the store in the best way it can tell."""
-        if not await self._is_same_log():
+        if not await self._is_same_log() or self._widen():
             return WatchState.RESETTING
         if follows_from(self._seen, self._store.deletes_known_from) and self._feed.holds(self._seen):
             return WatchState.SYNCED
@@ -144,6 +157,13 @@ class Watch:
             return await self._choose()
         self._known = read.known
         return way_from_table(self._seen, read.known)
+
+    def _widen(self) -> bool:
+        """Name the keys again if they have one more encoding; return whether: the client may have missed records."""
+        if self._wanted is None or self._widened is self._feed.widened:
+            return False
+        self._interest, self._widened = self._wanted(), self._feed.widened
+        return True
 
     async def _reset(self) -> Pages:
         self._adopt_table()

@@ -117,13 +117,18 @@ def bearer_token(scope: Scope) -> str | None:
 
 
 def _token_in(payload: dict[str, Any]) -> str | None:
-    """The token in a payload: as `authorization`, in any case, also below `headers`, as clients send it."""
+    """The token in a payload: as `authorization`, in any case, also below `headers`, as clients send it.
+
+    Raises:
+        Unauthenticated: There are several, or it has another form.
+    """
     headers = payload.get("headers")
-    for members in (payload, headers if isinstance(headers, dict) else {}):
-        for name, value in members.items():
-            if name.lower() == "authorization":
-                return _of_header(value) if isinstance(value, str) else _malformed()
-    return None
+    members = [*payload.items(), *(headers.items() if isinstance(headers, dict) else ())]
+    found = [value for name, value in members if name.lower() == "authorization"]
+    if not found:
+        return None
+    value, *others = found
+    return _of_header(value) if isinstance(value, str) and not others else _malformed()
 
 
 def _of_header(value: str) -> str:

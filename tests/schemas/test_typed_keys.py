@@ -1,7 +1,8 @@
 """Tables whose keys have a format: typed arguments, `keyData`, and keys in several encodings."""
 
 import asyncio
-from contextlib import aclosing
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import aclosing, asynccontextmanager
 from itertools import permutations
 from pathlib import Path
 from struct import pack
@@ -197,27 +198,91 @@ async def test_a_schema_that_is_one_too_many_is_left_out_of_typed_keys_and_logge
             await shows(served, document, "first")
 
 
-@pytest.mark.kafka
-async def test_a_watch_sees_a_key_under_a_schema_that_is_new_once_it_resumes(
-    embedded_broker: EmbeddedBroker, embedded_topic: str, tmp_path: Path, apicurio: Apicurio
-) -> None:
-    servers, topic = embedded_broker.bootstrap_servers, embedded_topic
-    tables = {"orders": {"topic": topic, "key": "avro"}}
-    registry = {"url": apicurio.url, "poll_seconds": 0.05}
+KEYS = 'keys: [{shop: "a", number: 1}]'
+
+
+def updates(start: str) -> str:
+    return f"subscription {{ ordersUpdates({KEYS}, {start}) {{ kind cursor entry {{ value }} }} }}"
+
+
+@asynccontextmanager
+async def with_one_key(
+    broker: EmbeddedBroker, topic: str, directory: Path, apicurio: Apicurio
+) -> AsyncIterator[tuple[Served, Callable[[], Awaitable[None]]]]:
+    """A service whose table has one key with the value 1, and what writes 2 to the same key under another schema."""
+    servers, tables = broker.bootstrap_servers, {"orders": {"topic": topic, "key": "avro"}}
     with SchemaRegistryClient({"url": apicurio.url}) as client:
         old, new = [await encoded(client, topic, key_schema(doc)) for doc in ("old", "new")]
-    watch = 'subscription {{ ordersUpdates(keys: [{{shop: "a", number: 1}}], {}) {{ kind cursor entry {{ value }} }} }}'
-    async with serving_tables(servers, tables, tmp_path, schema_registry=registry) as served:
+    registry = {"url": apicurio.url, "poll_seconds": 0.05}
+    async with serving_tables(servers, tables, directory, schema_registry=registry) as served:
         await served.applied(await produce(servers, topic, (new, b"1"), timestamp_ms=1_000), "orders")
         await until_ready(served)
-        async with connect(served.run.url) as own, aclosing(own.subscribe(watch.format("snapshot: true"))) as events:
-            first = (await anext(events))["ordersUpdates"]
+
+        async def write() -> None:
             await served.applied(await produce(servers, topic, (old, b"2"), timestamp_ms=2_000), "orders")
+
+        yield served, write
+
+
+def seen(update: Any) -> tuple[str, str | None]:
+    """The kind of an update, and the value of its entry."""
+    entry = update["ordersUpdates"]["entry"]
+    return update["ordersUpdates"]["kind"], entry and entry["value"]
+
+
+@pytest.mark.kafka
+@pytest.mark.parametrize(("start", "first"), [("snapshot: true", "SNAPSHOT"), ("progress: true", "LIVE")])
+async def test_an_open_watch_sees_a_key_under_a_schema_that_is_new(
+    embedded_broker: EmbeddedBroker, embedded_topic: str, tmp_path: Path, apicurio: Apicurio, start: str, first: str
+) -> None:
+    async with (
+        with_one_key(embedded_broker, embedded_topic, tmp_path, apicurio) as (served, write),
+        connect(served.run.url) as own,
+        aclosing(own.subscribe(updates(start))) as events,
+    ):
+        kinds = [seen(await anext(events))]
+        await write()
+        while kinds[-1] != ("LIVE", None) or ("SNAPSHOT", "2") not in kinds:
+            kinds.append(seen(await anext(events)))
+    assert kinds[0][0] == first
+    assert [one for one in kinds if one[0] != "PROGRESS"][-4:-1] == [
+        ("RESET", None),
+        ("SNAPSHOT", "1"),
+        ("SNAPSHOT", "2"),
+    ]
+
+
+@pytest.mark.kafka
+async def test_a_client_that_resumes_does_not_miss_a_key_under_a_schema_that_was_new(
+    embedded_broker: EmbeddedBroker, embedded_topic: str, tmp_path: Path, apicurio: Apicurio
+) -> None:
+    async with with_one_key(embedded_broker, embedded_topic, tmp_path, apicurio) as (served, write):
+        snapshot = updates("snapshot: true")
+        async with connect(served.run.url) as own, aclosing(own.subscribe(snapshot)) as events:
+            cursor = (await anext(events))["ordersUpdates"]["cursor"]
+        await write()
         await shows(served, '{ ordersValue(key: {shop: "a", number: 1}) { value } }', "2")
-        resumed = watch.format(f'after: "{first["cursor"]}"')
+        resumed = updates(f'after: "{cursor}"')
         async with connect(served.run.url) as own, aclosing(own.subscribe(resumed)) as events:
-            second = (await anext(events))["ordersUpdates"]
-    assert [(one["kind"], one["entry"]["value"]) for one in (first, second)] == [("SNAPSHOT", "1"), ("SET", "2")]
+            kinds = [seen(await anext(events)) for _ in range(4)]
+    assert kinds == [("RESET", None), ("SNAPSHOT", "1"), ("SNAPSHOT", "2"), ("LIVE", None)]
+
+
+@pytest.mark.kafka
+@pytest.mark.parametrize("field", ['ordersValue(key: {shop: "a", number: 1})', f"ordersValues({KEYS})"])
+async def test_an_open_live_query_sees_a_key_under_a_schema_that_is_new(
+    embedded_broker: EmbeddedBroker, embedded_topic: str, tmp_path: Path, apicurio: Apicurio, field: str
+) -> None:
+    async with (
+        with_one_key(embedded_broker, embedded_topic, tmp_path, apicurio) as (served, write),
+        connect(served.run.url) as own,
+        aclosing(own.subscribe(f"subscription {{ found: {field} {{ value }} }}")) as events,
+    ):
+        found = (await anext(events))["found"]
+        assert found in ({"value": "1"}, [{"value": "1"}])
+        await write()
+        while found not in ({"value": "2"}, [{"value": "2"}]):
+            found = (await anext(events))["found"]
 
 
 def test_the_latest_of_several_encodings_is_by_timestamp_then_partition_then_offset() -> None:

@@ -231,6 +231,10 @@ async def test_websocket_with_a_token_is_served(served: Served, token: str, form
         {"authorization": ["Bearer", TOKEN]},
         {"headers": [f"Bearer {TOKEN}"]},
         {"token": TOKEN},
+        {"authorization": f"Bearer {TOKEN}", "Authorization": "Bearer other"},
+        {"authorization": f"Bearer {TOKEN}", "Authorization": f"Bearer {TOKEN}"},
+        {"authorization": f"Bearer {TOKEN}", "headers": {"authorization": "Bearer other"}},
+        {"headers": {"AUTHORIZATION": f"Bearer {TOKEN}", "authorization": None}},
     ],
     ids=map(str, count()),
 )

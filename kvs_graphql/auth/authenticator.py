@@ -1,12 +1,13 @@
 """From a token to its principal. Verified tokens are remembered until they expire."""
 
 import hashlib
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import structlog
-from cachetools import LRUCache
+from cachetools import FIFOCache
 
 from kvs_graphql.access import Access
 from kvs_graphql.auth.grants import Granting
@@ -29,6 +30,8 @@ class _Known:
     access: Access
     generation: int
     """Of the keys by which it was verified."""
+    until: float
+    """When it expires, in seconds since 1970."""
 
 
 class Authenticator:
@@ -47,31 +50,32 @@ class Authenticator:
     ) -> None:
         self._tokens = tokens
         self._jwts = jwts
+        self._keys = None if jwts is None else jwts.keys
         self._granting = granting
         self.anonymous = Access("anonymous", granting.of_anonymous()) if allow_anonymous else None
         """Whoever shows no token; None where everybody has to."""
         self._token_bytes_max = token_bytes_max
         self._clock = clock
-        # By their hashes: so a token takes little memory, and is nowhere in it.
-        self._known: LRUCache[bytes, _Known] = LRUCache(tokens_cached_max)
+        # By their hashes: so a token takes little memory, and is nowhere in it. To keep those used of late instead of
+        # those verified of late would cost each request more than verifying one of ten thousand anew.
+        self._known: FIFOCache[bytes, _Known] = FIFOCache(tokens_cached_max)
         self._log = Throttle(_LOG_SECONDS)
 
     async def run(self) -> None:
         """Keep the keys of the issuer current."""
-        if self._jwts is not None:
-            await self._jwts.keys.run()
+        if self._keys is not None:
+            await self._keys.run()
 
     def remembered(self, shown: bytes) -> Access | None:
-        """The principal of what was `shown` before; None where that has to be verified, again or for the first time.
-
-        Raises:
-            Unauthenticated: It has expired.
-        """
+        """The principal of what was `shown` before; None where `access` has to tell."""
         try:
-            known = self._known[_name_of(shown)]
+            known = self._known[hashlib.blake2b(shown).digest()]
         except KeyError:
             return None
-        return self._unless_expired(known.access) if known.generation == self._generation else None
+        keys = self._keys
+        if known.until <= self._clock() or (keys is not None and known.generation != keys.generation):
+            return None
+        return known.access
 
     async def access(self, token: str | None, shown: bytes | None = None) -> Access:
         """The principal of a token; `shown` is the header that the client sent it in, by which it is remembered.
@@ -83,29 +87,26 @@ class Authenticator:
             if self.anonymous is None:
                 raise Unauthenticated(_NEEDED)
             return self.anonymous
-        shown = _BEARER + _bytes_of(token) if shown is None else shown
-        access = self.remembered(shown)
-        if access is None:
-            known = self._known[_name_of(shown)] = await self._verified(token)
-            access = self._unless_expired(known.access)
-        return access
-
-    def _unless_expired(self, access: Access) -> Access:
-        expires_at = access.expires_at
-        if expires_at is not None and expires_at <= self._clock():
+        # Of the hashes that nobody can find two tokens for, the fastest in software.
+        name = hashlib.blake2b(_BEARER + _bytes_of(token) if shown is None else shown).digest()
+        known = self._known.get(name)
+        if known is None or known.generation != self._generation:
+            known = self._known[name] = await self._verified(token)
+        if known.until <= self._clock():
             raise Unauthenticated(_EXPIRED)
-        return access
+        return known.access
 
     @property
     def _generation(self) -> int:
-        return 0 if self._jwts is None else self._jwts.keys.generation
+        return 0 if self._keys is None else self._keys.generation
 
     async def _verified(self, token: str) -> _Known:
         try:
-            return _Known(await self._access(token), self._generation)
+            access = await self._access(token)
         except Unauthenticated as error:
             self._log_refused(error.details.pop("reason", None))
             raise
+        return _Known(access, self._generation, math.inf if access.expires_at is None else access.expires_at)
 
     async def _access(self, token: str) -> Access:
         principal = self._tokens.principal(hashlib.sha256(_bytes_of(token)).digest())
@@ -120,11 +121,6 @@ class Authenticator:
     def _log_refused(self, reason: object) -> None:
         if self._log.allow():
             log.info("refused a token", reason=reason)
-
-
-def _name_of(shown: bytes) -> bytes:
-    """By what it is remembered. Of the hashes that nobody can find two tokens for, the fastest in software."""
-    return hashlib.blake2b(shown).digest()
 
 
 def _bytes_of(token: str) -> bytes:

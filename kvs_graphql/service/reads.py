@@ -4,7 +4,7 @@ A request of one field shares its snapshot with other requests. The fields of a 
 are waited for, and their queries run together. No snapshot is open while a request waits, for a client or for Kafka.
 """
 
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Hashable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial, reduce
 from itertools import islice
@@ -288,13 +288,18 @@ class RestrictedReads(Reads):
         super().__init__(shared, access, usage, single_field=single_field)
         self._prefixes = prefixes
 
-    async def get_many(self, keys: Sequence[bytes], wait: Wait = NO_WAIT) -> list[Record | None]:
+    def get_many(self, keys: Sequence[bytes], wait: Wait = NO_WAIT) -> Coroutine[Any, Any, list[Record | None]]:
         """The entry of each key that may be read, in order; None for the others."""
-        asked = looked_up(self._prefixes, keys)
-        if asked == keys:
-            return await super().get_many(keys, wait)
+        prefixes = self._prefixes
+        for key in keys:
+            if not key.startswith(prefixes):
+                return self._get_some(keys, wait)
+        return super().get_many(keys, wait)
+
+    async def _get_some(self, keys: Sequence[bytes], wait: Wait) -> list[Record | None]:
         self._shared.denials.add(self._access, Verb.READ)
-        return hidden(self._prefixes, keys, await super().get_many(asked, wait))
+        found = await super().get_many(looked_up(self._prefixes, keys), wait)
+        return hidden(self._prefixes, keys, found)
 
     async def page(self, asked: PageRequest, wait: Wait = NO_WAIT) -> Page:
         """A page of the entries that may be read."""

@@ -24,7 +24,7 @@ COOKIE = "kvs_token"
 ACCESS = "kvs_graphql.access"
 """Who asks, in the scope of a request."""
 
-_AUTHORIZATION = b"authorization"
+AUTHORIZATION = b"authorization"
 _BEARER = "bearer"
 _MALFORMED = "The Authorization header must be one, and of the form: Bearer token."
 _NOT_BY_COOKIE = (
@@ -49,22 +49,13 @@ class Gate:
         """That of the whole schema, for refusals."""
         return self.schemas.whole
 
-    def remembered(self, scope: Scope) -> Access | None:
-        """Who asks, where their header was verified before and is still good; None where `access` has to tell."""
-        header = fields_of(scope).get(_AUTHORIZATION)
-        try:
-            return None if header is None else self.authenticator.remembered(header)
-        except Unauthenticated:
-            # The token has expired since: `access` says so in the usual way.
-            return None
-
     async def access(self, scope: Scope) -> Access:
         """Who asks, by the header.
 
         Raises:
             Unauthenticated: The header has no valid token, or there is none and one is needed.
         """
-        header = fields_of(scope).get(_AUTHORIZATION)
+        header = fields_of(scope).get(AUTHORIZATION)
         if header is None:
             return await self.authenticator.access(None)
         # As it was sent, it is found again without being looked into.
@@ -112,7 +103,7 @@ def bearer_token(scope: Scope) -> str | None:
     Raises:
         Unauthenticated: There are several, or it has another form.
     """
-    header = fields_of(scope).get(_AUTHORIZATION)
+    header = fields_of(scope).get(AUTHORIZATION)
     return None if header is None else _of_header(header.decode("latin-1"))
 
 
@@ -165,4 +156,4 @@ def _wants_event_stream(scope: Scope) -> bool:
 
 def has_authorization(scope: Scope) -> bool:
     """Whether a request has an Authorization header, of whatever form."""
-    return _AUTHORIZATION in fields_of(scope)
+    return AUTHORIZATION in fields_of(scope)

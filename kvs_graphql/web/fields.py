@@ -2,15 +2,23 @@
 
 from starlette.types import Scope
 
+_FIELDS = "kvs_graphql.fields"
+"""In the scope, once somebody has asked."""
+
 
 def fields_of(scope: Scope) -> dict[bytes, bytes]:
     """The values of a request's header fields, by their names in lower case.
 
     Those of a name that comes several times are joined by commas (RFC 9110, 5.3), so two values make a wrong one.
     """
-    headers = scope["headers"]
-    fields: dict[bytes, bytes] = dict(headers)
-    return fields if len(fields) == len(headers) else _joined(headers)
+    fields: dict[bytes, bytes] | None = scope.get(_FIELDS)
+    if fields is None:
+        headers = scope["headers"]
+        fields = dict(headers)
+        if len(fields) != len(headers):
+            fields = _joined(headers)
+        scope[_FIELDS] = fields
+    return fields
 
 
 def _joined(headers: list[tuple[bytes, bytes]]) -> dict[bytes, bytes]:

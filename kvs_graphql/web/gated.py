@@ -4,10 +4,11 @@ from collections.abc import Awaitable, Callable
 
 from starlette.types import Receive, Scope, Send
 
-from kvs_graphql.access import Access
+from kvs_graphql.access import Access, Grants
 from kvs_graphql.errors import Unauthenticated
 from kvs_graphql.executor import Executor
-from kvs_graphql.web.authentication import ACCESS, Gate
+from kvs_graphql.web.authentication import ACCESS, AUTHORIZATION, Gate
+from kvs_graphql.web.fields import fields_of
 from kvs_graphql.web.http import GraphQLOverHttp
 
 
@@ -19,14 +20,20 @@ class GatedHttp:
         self._gate = gate
         self._make = make
         self._whole = make(gate.executor)
-        self._latest = gate.executor, self._whole
+        self._remembered = gate.authenticator.remembered
+        self._latest: tuple[Grants | None, GraphQLOverHttp] = None, self._whole
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
-        access = self._gate.remembered(scope)
+        header = fields_of(scope).get(AUTHORIZATION)
+        access = None if header is None else self._remembered(header)
         if access is None:
             return self._verify(scope, receive, send)
+        scope[ACCESS] = access
+        grants, http = self._latest
+        if grants is not access.grants:
+            http = self._http_of(access)
         # Not awaited here: each coroutine around a request would cost it a hundredth.
-        return self._http_of(access, scope)(scope, receive, send)
+        return http(scope, receive, send)
 
     async def _verify(self, scope: Scope, receive: Receive, send: Send) -> None:
         gate, http = self._gate, self._whole
@@ -37,15 +44,14 @@ class GatedHttp:
                 await gate.refuse(scope, error)(scope, receive, send)
                 return
         else:
-            http = self._http_of(access, scope)
+            scope[ACCESS] = access
+            http = self._http_of(access)
         await http(scope, receive, send)
 
-    def _http_of(self, access: Access, scope: Scope) -> GraphQLOverHttp:
-        """What serves a principal, who is then named in the scope."""
-        scope[ACCESS] = access
-        executor = self._gate.schemas.of(access)
-        latest, http = self._latest
-        if latest is not executor:
-            http = self._make(executor)
-            self._latest = executor, http
+    def _http_of(self, access: Access) -> GraphQLOverHttp:
+        """What serves a principal."""
+        grants, http = self._latest
+        if grants is not access.grants:
+            http = self._make(self._gate.schemas.of(access))
+            self._latest = access.grants, http
         return http

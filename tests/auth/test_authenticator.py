@@ -120,8 +120,9 @@ async def test_token_is_remembered_by_what_it_was_shown_in_until_it_expires(tmp_
     assert made.remembered(token.encode()) is None, "no header has a token alone"
     assert access.expires_at is not None
     clock.seconds = access.expires_at
+    assert made.remembered(shown) is None
     with pytest.raises(Unauthenticated, match="expired"):
-        made.remembered(shown)
+        await made.access(token, shown)
     assert jwts.calls == 1
 
 
@@ -149,8 +150,10 @@ async def test_token_of_a_withdrawn_key_is_refused_although_it_was_verified(
     old, new = Issuer(key_id="old"), Issuer(number=1, key_id="new")
     jwts = verifier(tmp_path, old)
     made, token = authenticator(jwts), old.token()
-    await made.access(token)
+    shown = b"Bearer " + token.encode()
+    assert await made.access(token) is made.remembered(shown)
     write_keys(tmp_path / "jwks.json", new.jwk())
     await made.access(new.token())
+    assert made.remembered(shown) is None
     with pytest.raises(Unauthenticated):
         await made.access(token)

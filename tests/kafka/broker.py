@@ -6,9 +6,11 @@ import subprocess
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from confluent_kafka.admin import AdminClient
 
+from tests.kafka.classes import archive_option
 from tests.kafka.jars import KafkaMissing, jars, java
 from tests.kafka.process import GuardedProcess
 from tests.kafka.produce import produce
@@ -91,8 +93,8 @@ class KafkaBroker(Topics):
         Raises KafkaMissing without Java or the jars, KafkaBrokerError if it ends or is not ready in time.
         """
         assert not self.running, "the broker runs already"
-        deadline = time.monotonic() + timeout_seconds
         runtime = self._java()
+        deadline = time.monotonic() + timeout_seconds
         self._prepare(runtime)
         self._process = GuardedProcess([*runtime, "kafka.Kafka", str(self._properties)], self.log)
         try:
@@ -175,12 +177,16 @@ class KafkaBroker(Topics):
     def _java(self) -> list[str]:
         return [
             java(),
+            *self._archive(),
             *self._java_options,
             "-Djava.net.preferIPv4Stack=true",
             f"-Dlog4j2.configurationFile={LOG_CONFIGURATION}",
             "-cp",
             f"{jars()}{os.sep}*",
         ]
+
+    def _archive(self) -> list[str]:
+        return [archive_option(jars(), _record)]
 
     def _prepare(self, runtime: list[str]) -> None:
         self._directory.mkdir(parents=True, exist_ok=True)
@@ -223,6 +229,20 @@ class KafkaBroker(Topics):
 
     def _log_tail(self) -> str:
         return self.log.read_text(errors="replace")[-LOG_TAIL_CHARACTERS:]
+
+
+class _Recorded(KafkaBroker):
+    """A broker that reads no archive of classes, since its options have Java write one."""
+
+    def _archive(self) -> list[str]:
+        return []
+
+
+def _record(option: str) -> None:
+    with TemporaryDirectory() as directory:
+        broker = _Recorded(Path(directory), java_options=[*QUICK_START, option])
+        broker.start()
+        broker.stop()
 
 
 def _controlling(port: int, controller_port: int) -> dict[str, str]:

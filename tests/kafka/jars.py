@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 from filelock import FileLock
@@ -30,11 +31,21 @@ def java() -> str:
     Raises KafkaMissing if there is none or it is too old.
     """
     path = _program("java", f"a Java runtime, {JAVA_MAJOR_MIN} or later")
-    answer = subprocess.run([path, "-version"], capture_output=True, text=True, check=False).stderr
+    answer = _version_of(path)
     version = re.search(r'version "(\d+)', answer)
     if version is None or int(version[1]) < JAVA_MAJOR_MIN:
-        raise KafkaMissing(f"the broker needs Java {JAVA_MAJOR_MIN} or later; {path} says: {answer.strip()}")
+        raise KafkaMissing(f"the broker needs Java {JAVA_MAJOR_MIN} or later; {path} says: {answer}")
     return path
+
+
+def java_version() -> str:
+    """Return what `java` says of itself."""
+    return _version_of(java())
+
+
+@cache
+def _version_of(path: str) -> str:
+    return subprocess.run([path, "-version"], capture_output=True, text=True, check=False).stderr.strip()
 
 
 def jars() -> Path:

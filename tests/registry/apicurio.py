@@ -4,12 +4,14 @@ import shutil
 import tarfile
 from collections.abc import Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 from urllib.parse import quote
 
 import httpx
 
 from tests.deadline import SECONDS_MAX
+from tests.kafka.classes import archive_option
 from tests.kafka.jars import REPOSITORY, filled, java, run_maven
 from tests.kafka.process import GuardedProcess
 from tests.kafka.topics import wait_until
@@ -33,7 +35,8 @@ class Apicurio:
     The process never outlives this one. Every call blocks. Tests that share one use subjects of their own.
     """
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, java_options: Sequence[str] = ()) -> None:
+        self._java_options = java_options
         self._log = directory / "apicurio.log"
         self._port = free_port()
         self._process: GuardedProcess | None = None
@@ -48,7 +51,9 @@ class Apicurio:
         Raises KafkaMissing without Java or Maven, RuntimeError if it ends.
         """
         files = registry_files()
-        options = ["-Xmx384m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"]
+        options = ["-Xmx384m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", *self._java_options]
+        if not self._java_options:
+            options.append(archive_option(files, _record))
         address = [f"-Dquarkus.http.port={self._port}", f"-Dquarkus.http.host={HOST}"]
         self._process = GuardedProcess([java(), *options, *address, "-jar", str(files / RUNNER)], self._log)
         try:
@@ -119,6 +124,13 @@ class Apicurio:
             return self._http.get("/subjects").status_code == 200
         except httpx.ConnectError:
             return False
+
+
+def _record(option: str) -> None:
+    with TemporaryDirectory() as directory:
+        registry = Apicurio(Path(directory), [option])
+        registry.start()
+        registry.close()
 
 
 def registry_files() -> Path:

@@ -12,6 +12,8 @@ from tests.attacks.data import Table
 from tests.attacks.families import ATTACKS
 from tests.attacks.stand import open_stand
 
+pytestmark = pytest.mark.slow
+
 TABLE = Table(small=10_000, big=20)
 
 

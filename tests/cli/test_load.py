@@ -21,6 +21,8 @@ from kvs_graphql.state import State
 from tests.deadline import SECONDS_MAX
 from tests.serving import Served, serving
 
+pytestmark = pytest.mark.slow
+
 NO_SERVICE = "http://127.0.0.1:9"
 
 

@@ -24,7 +24,7 @@ from kvs_graphql.state import State
 from tests.deadline import SECONDS_MAX
 from tests.serving import Pair, ServedTopic, serving, serving_topic
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="module")]
 
 AT_ONCE = 3
 RECORDS: list[Pair] = [

@@ -14,6 +14,8 @@ from kvs_graphql.state import State
 from tests.deadline import SECONDS_MAX
 from tests.serving import serving
 
+pytestmark = pytest.mark.slow
+
 # In a new mount namespace, so that nothing has to be unmounted: mount a file system on the second directory, copy the
 # files of the first one into it, make it read-only, and run the remaining arguments.
 MOUNTED = """

@@ -3,11 +3,14 @@
 import json
 from pathlib import Path
 
+import pytest
 from graphql import build_schema, parse, validate
 
 from tests.cli.test_read import ended
 from tests.formats.avro.schemas import logical, record
 from tests.ports import free_port
+
+pytestmark = pytest.mark.slow
 
 ORDER = record(("id", "string"), ("placed", logical("int", "date")))
 QUERY = '{ ordersValue(key: 42) { keyData data { id_ placed } } customersValue(key: "a") { json } }'

@@ -20,6 +20,8 @@ from tests.ports import free_port
 from tests.serving import serving, write
 from tests.transports import until_active
 
+pytestmark = pytest.mark.slow
+
 SECRET = "swordfish"  # noqa: S105 - no broker has this password
 # Without open requests a stop does not use any of it.
 NEVER_SECONDS = "600"

@@ -21,7 +21,7 @@ from tests.deadline import SECONDS_MAX
 from tests.serving import ServedTopic, serving_topic
 from tests.test_printable import unsafe
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="module")]
 
 HOSTILE = "\x1b]0;title\x07\r\nLIVE\t\x9b31m\u202egnp\u2066\u2028"
 SHOWN = r"\x1b]0;title\x07\r\nLIVE\t\x9b31m\u202egnp\u2066\u2028"

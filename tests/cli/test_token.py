@@ -4,9 +4,13 @@ import re
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from kvs_graphql.demo.broker import EmbeddedBroker
 from tests.cli.test_read import ended
 from tests.serving import serving_topic
+
+pytestmark = pytest.mark.slow
 
 
 async def test_made_token_is_used_by_the_commands(embedded_broker: EmbeddedBroker, tmp_path: Path) -> None:

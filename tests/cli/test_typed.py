@@ -24,6 +24,8 @@ from tests.deadline import SECONDS_MAX
 from tests.formats.avro.schemas import logical, record, written
 from tests.serving import Served, produce, serving_tables
 
+pytestmark = pytest.mark.slow
+
 CARD = record(("holder", "string"), name="com.shop.Card")
 ORDER = record(
     ("id", "string"),

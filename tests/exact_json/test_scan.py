@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 
 from kvs_graphql.exact_json.scan import NotJsonText, scan
 
+pytestmark = pytest.mark.slow
+
 TOKENS = st.sampled_from(
     [
         "[",

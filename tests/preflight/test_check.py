@@ -22,6 +22,8 @@ from tests.kafka.broker import KafkaBroker
 from tests.preflight.test_configuration import configured
 from tests.serving import serving_tables
 
+pytestmark = pytest.mark.slow
+
 LINE: dict[str, Any] = {"type": "record", "name": "Line", "fields": [{"name": "n", "type": "int"}]}
 
 

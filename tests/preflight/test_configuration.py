@@ -17,6 +17,8 @@ from tests.kafka.broker import KafkaBroker
 from tests.registry.apicurio import Apicurio
 from tests.registry.readers import record
 
+pytestmark = pytest.mark.slow
+
 
 def configured(directory: Path, servers: str, **tables: str) -> Path:
     """Write a configuration file with these lines of each table."""

@@ -15,6 +15,8 @@ from tests.registry.readers import record
 from tests.schemas.test_colliding_names import LINE
 from tests.schemas.test_colliding_names import record as order
 
+pytestmark = pytest.mark.slow
+
 
 class Checker:
     """Runs `check` for one table of a topic that is there, with a registry if there is a URL."""

@@ -32,6 +32,8 @@ from tests.runtime.servers import Receive, Scope, Send, client_of, server
 from tests.serving import serving_topic
 from tests.transports import TRANSPORT_WS, WEBSOCKET, until_active
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(params=[websocket, sse])
 def client(request: pytest.FixtureRequest) -> Client:

@@ -18,6 +18,8 @@ from tests.deadline import SECONDS_MAX
 from tests.store.batches import ROOMY, TOPIC_ID, batch, enough, record
 from tests.store.swapping import OLD_TOPIC_ID, ROWS, fill, rebuild
 
+pytestmark = pytest.mark.slow
+
 OLD, NEW = (OLD_TOPIC_ID, {b"old" * 200}), (TOPIC_ID, {b"new" * 200})
 WRITES = "pwrite64,ftruncate,openat,rename"
 SUFFIXES = ("", "-wal", "-shm", ".lock", ".clean")

@@ -14,6 +14,8 @@ from tests.cli.test_read import command, ended
 from tests.deadline import SECONDS_MAX
 from tests.serving import Served, serving_tables
 
+pytestmark = pytest.mark.slow
+
 TABLES = ("orders", "customers")
 
 

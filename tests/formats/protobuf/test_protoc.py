@@ -13,6 +13,8 @@ from kvs_graphql.formats.protobuf import ProtobufSchema
 from kvs_graphql.formats.protobuf.protoc import compile_schema
 from tests.formats.protobuf.schemas import LIMITS, schema
 
+pytestmark = pytest.mark.slow
+
 
 def _files(one: SchemaText) -> list[str]:
     return [file.name for file in compile_schema(one, LIMITS).files.file]

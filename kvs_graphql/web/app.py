@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 from starlette.applications import Starlette
 from starlette.datastructures import Headers
@@ -128,6 +129,7 @@ def build_app(
         return app
     return _Cors(
         app,
+        edge,
         allow_origins=options.cors_origins,
         allow_methods=("GET", "POST", "PUT", "DELETE"),
         allow_headers=(*_CLIENTS_HEADERS, *options.cors_headers),
@@ -179,6 +181,17 @@ def _unguarded(endpoint: Endpoint) -> Endpoint:
 
 
 class _Cors(CORSMiddleware):
+    def __init__(self, app: ASGIApp, edge: Edge, **options: Any) -> None:
+        super().__init__(app, **options)
+        self._edge = edge
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        # A preflight goes no further than here.
+        is_preflight = scope["type"] == "http" and scope["method"] == "OPTIONS"
+        refusal = self._edge.refusal_of_host(scope) if is_preflight else None
+        answer: ASGIApp = refusal or super().__call__
+        await answer(scope, receive, send)
+
     async def simple_response(self, scope: Scope, receive: Receive, send: Send, request_headers: Headers) -> None:
         add_to_answers(scope)
         await super().simple_response(scope, receive, send, request_headers)

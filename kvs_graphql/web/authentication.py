@@ -16,6 +16,7 @@ from kvs_graphql.auth import Authenticator
 from kvs_graphql.errors import Unauthenticated
 from kvs_graphql.executor import Executor
 from kvs_graphql.web.fields import fields_of
+from kvs_graphql.web.negotiation import accept_of, takes_event_stream_only
 from kvs_graphql.web.origins import Origins
 from kvs_graphql.web.responses import refusal_response
 from kvs_graphql.web.schemas import Schemas
@@ -31,7 +32,6 @@ _NOT_BY_COOKIE = (
     "A cookie authenticates only event streams that a page of this service's own or an allowed origin asks for."
 )
 _SEVERAL_COOKIES = f"There are several cookies {COOKIE}: one of them may be set by another host of this domain."
-_EVENT_STREAM = b"text/event-stream"
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
@@ -64,10 +64,12 @@ class Gate:
     async def access_by_get(self, scope: Scope) -> Access:
         """Who asks by GET: for an event stream, also by the cookie.
 
-        Browsers send cookies whichever page asks. So it counts only where the page is known.
+        Browsers send cookies whichever page asks. So it counts only where the page is known, and where the answer is
+        an event stream whatever is asked for.
         """
         token = bearer_token(scope)
-        if token is None and (cookie := _cookie(scope)) is not None and _wants_event_stream(scope):
+        is_stream = token is None and takes_event_stream_only(accept_of(fields_of(scope)))
+        if is_stream and (cookie := _cookie(scope)) is not None:
             if not self.origins.prove_own(scope):
                 raise Unauthenticated(_NOT_BY_COOKIE)
             token = cookie
@@ -79,7 +81,7 @@ class Gate:
 
     def refuse(self, scope: Scope, error: Unauthenticated) -> Response:
         """The answer to a request whose sender is not known."""
-        accept = fields_of(scope).get(b"accept", b"").decode("latin-1")
+        accept = accept_of(fields_of(scope))
         shown = has_authorization(scope)
         challenge = 'Bearer realm="kvs-graphql"' + (', error="invalid_token"' if shown else "")
         return refusal_response(self.executor, accept, error, 401, {"WWW-Authenticate": challenge})
@@ -148,10 +150,6 @@ def _cookie(scope: Scope) -> str | None:
     if len(found) > 1:
         raise Unauthenticated(_SEVERAL_COOKIES)
     return found.pop() if found else None
-
-
-def _wants_event_stream(scope: Scope) -> bool:
-    return _EVENT_STREAM in fields_of(scope).get(b"accept", b"")
 
 
 def has_authorization(scope: Scope) -> bool:

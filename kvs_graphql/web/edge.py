@@ -41,11 +41,16 @@ class Edge:
         self._log = Throttle(_LOG_SECONDS)
 
     def refusal(self, scope: Scope) -> Response | None:
-        """The answer to a request that does not come in. One without Host is let in: a browser cannot leave it out."""
+        """The answer to a request that does not come in."""
+        refusal = self.refusal_of_host(scope)
+        return refusal if refusal or self._rates is None else self._over_rate(self._rates, scope)
+
+    def refusal_of_host(self, scope: Scope) -> Response | None:
+        """The answer to a request for another name. One without Host is let in: a browser cannot leave it out."""
         host = fields_of(scope).get(b"host")
-        if host is not None and not self._hosts.allows(host) and not self._is_probe(scope, host):
-            return self._refuse_host(scope, host)
-        return None if self._rates is None else self._over_rate(self._rates, scope)
+        if host is None or self._hosts.allows(host) or self._is_probe(scope, host):
+            return None
+        return self._refuse_host(scope, host)
 
     def _over_rate(self, rates: RequestRates, scope: Scope) -> Response | None:
         if scope["path"] in self._probed:

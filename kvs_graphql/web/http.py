@@ -1,7 +1,6 @@
 """GraphQL over HTTP: POST and GET, answered in one body or in a stream."""
 
 import time
-from collections.abc import Mapping
 from functools import partial
 from typing import NoReturn
 
@@ -18,7 +17,7 @@ from kvs_graphql.web.authentication import ACCESS
 from kvs_graphql.web.connections import Connections
 from kvs_graphql.web.direct import exchange_of
 from kvs_graphql.web.fields import fields_of
-from kvs_graphql.web.negotiation import ANSWERS, MediaType, answer_type, body_type, readable, refusal_type, stream_type
+from kvs_graphql.web.negotiation import ANSWERS, MediaType, accept_of, answer_type, body_type, refusal_type, stream_type
 from kvs_graphql.web.origins import Origins
 from kvs_graphql.web.pages import Pages
 from kvs_graphql.web.protection import ANSWER_HEADERS
@@ -77,7 +76,7 @@ class GraphQLOverHttp:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         fields, method = fields_of(scope), scope["method"]
-        accept, exchange = _accept(fields), exchange_of(scope)
+        accept, exchange = accept_of(fields), exchange_of(scope)
         try:
             if method not in _PLAIN_METHODS or STREAM_TOKEN in fields:
                 await self._single_connection.serve(fields, accept, scope, receive, send)
@@ -121,9 +120,10 @@ class GraphQLOverHttp:
 
     def is_for_all(self, scope: Scope) -> bool:
         """Whether the answer tells nothing of tables: a page, or that a proxy has lost a WebSocket."""
-        if scope["method"] != "GET":
+        fields = fields_of(scope)
+        if scope["method"] != "GET" or STREAM_TOKEN in fields:
             return False
-        return _was_handshake(scope) or self._pages.graphiql(_accept(fields_of(scope))) is not None
+        return _was_handshake(scope) or self._pages.graphiql(accept_of(fields)) is not None
 
     def _of_address(self, scope: Scope) -> Request:
         """What an address asks for. Raises: HTTPException: It is no request of GraphQL, or another site's page asks."""
@@ -172,10 +172,6 @@ class GraphQLOverHttp:
         if isinstance(prepared, Refusal):
             return prepared
         return await self._executor.stream(prepared, variables, connection, sink)
-
-
-def _accept(fields: Mapping[bytes, bytes]) -> str:
-    return readable(fields.get(b"accept", b"").decode("latin-1"))
 
 
 def _was_handshake(scope: Scope) -> bool:

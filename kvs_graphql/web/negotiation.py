@@ -1,6 +1,7 @@
 """Which media type an answer has: the `Accept` headers, with their orders of preference (RFC 9110, 12.5)."""
 
 import math
+from collections.abc import Mapping
 from enum import StrEnum
 from functools import lru_cache
 from typing import NamedTuple
@@ -39,6 +40,11 @@ class _Range(NamedTuple):
     quality: float
 
 
+def accept_of(fields: Mapping[bytes, bytes]) -> str:
+    """The Accept header among a request's fields."""
+    return readable(fields.get(b"accept", b"").decode("latin-1"))
+
+
 def readable(accept: str) -> str:
     """The header, or "" if it is too long to parse and cache."""
     return accept if len(accept) <= _HEADER_CHARACTERS_MAX else ""
@@ -55,6 +61,11 @@ def answer_type(accept: str) -> MediaType | None:
 def stream_type(accept: str) -> MediaType | None:
     """The form of a subscription's results; None for a client that takes no stream."""
     return _preferred(accept, STREAMS)
+
+
+def takes_event_stream_only(accept: str) -> bool:
+    """Whether a client gets an event stream whatever it asks for, as a browser's EventSource does."""
+    return answer_type(accept) is stream_type(accept) is MediaType.EVENT_STREAM
 
 
 @lru_cache(_HEADERS_CACHED)

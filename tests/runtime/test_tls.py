@@ -25,6 +25,7 @@ from structlog.testing import capture_logs
 from websockets.asyncio.client import connect
 from websockets.typing import Subprotocol
 
+from kvs_graphql.auth import hash_of, new_token
 from kvs_graphql.demo.broker import EmbeddedBroker
 from kvs_graphql.runtime.tls import RenewedTls
 from tests.deadline import NEVER_SECONDS, SECONDS_MAX
@@ -87,6 +88,24 @@ async def served(embedded_broker: EmbeddedBroker, tmp_path: Path, files: dict[st
     limits: dict[str, Any] = {"connections_max": 2, "request_head_seconds_max": NEVER_SECONDS}
     async with serving_topic(embedded_broker, tmp_path, (b"a", b"1"), **files, **limits) as topic:
         yield topic.served
+
+
+async def test_cookie_is_sent_over_tls_only_where_the_service_speaks_it(
+    embedded_broker: EmbeddedBroker, tmp_path: Path, trusting: ssl.SSLContext, files: dict[str, Any]
+) -> None:
+    token = new_token()
+    async with serving_topic(embedded_broker, tmp_path, tokens=f"page:{hash_of(token)}", **files) as topic:
+        url = topic.served.run.url
+        async with httpx.AsyncClient(base_url=url, verify=trusting, timeout=SECONDS_MAX) as http:
+            # What a header says of the scheme changes nothing: nobody stands between.
+            for said in ({}, {"x-forwarded-proto": "http"}):
+                headers = {"authorization": f"Bearer {token}", **said}
+                begun = await http.post("/graphql/session", headers=headers)
+                cookie, *attributes = begun.headers["set-cookie"].split("; ")
+                assert (begun.status_code, cookie) == (204, f"kvs_token={token}")
+                assert {"Secure", "HttpOnly", "SameSite=Strict"} <= set(attributes)
+                ended = await http.delete("/graphql/session", headers=said)
+                assert "Secure" in ended.headers["set-cookie"].split("; ")
 
 
 @pytest.mark.parametrize("says_tls", [True, False])

@@ -337,6 +337,12 @@ async def test_event_source_is_known_by_a_cookie_that_a_post_sets_and_a_delete_e
         posted = arguments("POST", SUBSCRIPTION, EVENTS, {"cookie": cookie, **page})
         async with served.http.stream("POST", "/graphql", **posted) as answer:
             assert answer.status_code == 401
+        # The answer to a query would be JSON.
+        for accept in (f"{JSON}, text/event-stream;q=0.5", f"{EVENTS};q=0, */*", f"{EVENTS};q=0.1, {MULTIPART_ACCEPT}"):
+            for body in (QUERY, SUBSCRIPTION):
+                sent = arguments("GET", body, accept, {"cookie": cookie, **page})
+                async with served.http.stream("GET", "/graphql", **sent) as answer:
+                    assert answer.status_code == 401, accept
     ended = await served.http.delete("/graphql/session")
     assert ended.headers["set-cookie"].startswith("kvs_token=; HttpOnly; SameSite=Strict; Max-Age=0")
 

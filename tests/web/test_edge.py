@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -65,6 +66,17 @@ async def test_name_that_is_not_the_services_is_refused_on_every_path(served: Se
     assert {answer.status_code for answer in answers} == {421}
     assert codes(answers[0]) == ["FORBIDDEN"]
     assert len(logged) <= 1
+
+
+async def test_preflight_for_another_name_is_refused(embedded_broker: EmbeddedBroker, tmp_path: Path) -> None:
+    settings: dict[str, Any] = {"allowed_hosts": (KNOWN,), "cors_origins": "https://pages.example"}
+    preflight = {"origin": "https://pages.example", "access-control-request-method": "POST"}
+    async with serving_topic(embedded_broker, tmp_path, **settings) as topic:
+        for host, status in ((REBOUND, 421), (KNOWN, 200)):
+            answer = await topic.served.http.options("/graphql", headers={"host": host, **preflight})
+            assert answer.status_code == status
+            assert ("access-control-allow-origin" in answer.headers) is (host == KNOWN)
+            assert answer.headers.keys() >= PROTECTION
 
 
 async def test_rebound_name_gets_no_stream_no_write_and_no_socket(served: Served) -> None:

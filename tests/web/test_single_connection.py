@@ -229,6 +229,16 @@ async def test_each_request_of_the_mode_says_who_asks(known: ServedTopic, method
     assert (answer.status_code, codes(answer)) == (401, ["UNAUTHENTICATED"])
 
 
+@pytest.mark.parametrize("headers", [{"accept": "text/html"}, {"sec-websocket-key": "x", "accept": EVENTS}])
+async def test_request_that_looks_like_one_for_a_page_says_who_asks_too(
+    known: ServedTopic, headers: dict[str, str]
+) -> None:
+    token = await reserve(known.served)
+    async with httpx.AsyncClient(base_url=known.served.run.url, timeout=SECONDS_MAX) as http:
+        answer = await http.get("/graphql", headers={TOKEN: token, **headers})
+    assert (answer.status_code, codes(answer)) == (401, ["UNAUTHENTICATED"])
+
+
 async def test_cookie_reserves_nothing_and_asks_for_nothing(known: ServedTopic) -> None:
     headers = {"cookie": f"kvs_token={ANN}", "sec-fetch-site": "same-origin", "accept": EVENTS}
     async with httpx.AsyncClient(base_url=known.served.run.url) as http:

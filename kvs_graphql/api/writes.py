@@ -106,8 +106,11 @@ class _Targets:
         self._keys = types.keys
 
     async def to_set(self, context: Operation, key: Any, encoding: Encoding) -> bytes:
-        """The encoding that is there; of a key that is not, that of the served schema."""
-        if self._keys.encodings is None:
+        """The encoding that is there; of a key that is not, that of the served schema.
+
+        For a principal that may not read, always the latter: it is not for it to know what is there.
+        """
+        if self._keys.encodings is None or not context.may_read(self._types.table):
             return self._keys.of_argument(context, key, encoding)
         encodings, there = await self._there(context, key, encoding)
         latest = latest_of(there)

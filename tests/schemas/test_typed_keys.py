@@ -142,7 +142,7 @@ async def test_a_key_written_under_several_schemas_is_one_key(
 
 
 @pytest.mark.kafka
-async def test_who_may_write_and_not_read_deletes_a_key_under_all_of_its_schemas(
+async def test_who_may_write_and_not_read_learns_of_no_schema_of_a_key_and_deletes_it_under_all(
     embedded_broker: EmbeddedBroker, embedded_topic: str, tmp_path: Path, apicurio: Apicurio
 ) -> None:
     servers, topic, reader, writer = embedded_broker.bootstrap_servers, embedded_topic, new_token(), new_token()
@@ -164,9 +164,14 @@ async def test_who_may_write_and_not_read_deletes_a_key_under_all_of_its_schemas
         document = '{ ordersValue(key: {shop: "a", number: 1}) { value } }'
         await shows(served, document, "1")
         served.http.headers["authorization"] = f"Bearer {writer}"
-        written = await served.data('mutation { ordersDelete(key: {shop: "a", number: 1}) { offset } }')
+        target, served_key = '(key: {shop: "a", number: 1}', keys[1].hex()
+        written = await served.data(f'mutation {{ ordersSet{target}, value: "2") {{ key(encoding: HEX) }} }}')
+        assert written["ordersSet"]["key"] == served_key, "whether the key is there under another schema is not told"
+        written = await served.data(f"mutation {{ ordersDelete{target}) {{ offset }} }}")
         assert written["ordersDelete"]["offset"] is not None
         served.http.headers["authorization"] = f"Bearer {reader}"
+        metrics = (await served.http.get("/metrics")).text
+        assert 'kvs_denials_total{table="orders",verb="read"}' not in metrics, "a write asks for nothing to read"
         while (await served.data("{ ordersEntries { edges { node { value } } } }"))["ordersEntries"]["edges"]:  # noqa: ASYNC110 - what is gone is not told
             await asyncio.sleep(0.01)
 

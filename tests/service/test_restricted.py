@@ -77,6 +77,17 @@ async def test_pages_have_all_that_may_be_read_and_nothing_else(
     assert found == expected
 
 
+async def test_history_is_of_keys_that_may_be_read_only(tmp_path: Path) -> None:
+    grants = Grants(frozenset({Grant(Verb.READ, prefix=b"a/")}))
+    async with open_application(tmp_path, RECORDS, threads=False) as application:
+        for access, key, known in (("ann", b"a/b", 1), ("ann", b"b/b", 0), ("operator", b"b/b", 1)):
+            granted = None if access == "operator" else grants
+            reads = application.table.served.reads(Access(access, granted), Usage())
+            # The end of a history is the snapshot of its request.
+            await reads.get_many([b"a/a"])
+            assert len(list(await reads.history(key, 10, None))) == known
+
+
 @pytest.mark.parametrize("key", [b"\0", b"", b"other/1", b"\xff"])
 async def test_value_of_a_forbidden_key_counts_against_no_limit(tmp_path: Path, key: bytes) -> None:
     """Whatever is looked up instead of forbidden keys is no key: its value would be read as often as they are named."""

@@ -77,6 +77,11 @@ class Access:
     def __post_init__(self) -> None:
         object.__setattr__(self, "fingerprint", _EVERYTHING if self.grants is None else self.grants)
 
+    @property
+    def identity(self) -> Hashable:
+        """Equal for one principal with the rights that it has; a name in a JWT is not that of a static token."""
+        return self.principal, self.fingerprint, self.expires_at is None
+
     def allows(self, verb: Verb, table: str) -> bool:
         """Whether the principal may do that with any keys of the table."""
         return self.grants is None or self.grants.allow(verb, table)

@@ -31,6 +31,7 @@ _MALFORMED = "The Authorization header must be one, and of the form: Bearer toke
 _NOT_BY_COOKIE = (
     "A cookie authenticates only event streams that a page of this service's own or an allowed origin asks for."
 )
+_TWO_PRINCIPALS = "The Authorization header and `connection_init` have tokens of two principals."
 _SEVERAL_COOKIES = f"There are several cookies {COOKIE}: one of them may be set by another host of this domain."
 
 Endpoint = Callable[[Request], Awaitable[Response]]
@@ -75,9 +76,19 @@ class Gate:
             token = cookie
         return await self.authenticator.access(token)
 
-    async def access_by_init(self, payload: dict[str, Any] | None) -> Access:
-        """Who opens a WebSocket, by the payload of `connection_init`."""
-        return await self.authenticator.access(_token_in(payload or {}))
+    async def access_by_init(self, payload: dict[str, Any] | None, known: Access | None) -> Access:
+        """Who opens a WebSocket, by the payload of `connection_init`; `known` by its header, where that had a token.
+
+        Raises:
+            Unauthenticated: There is no valid token, or there are two, which are not of one principal.
+        """
+        token = _token_in(payload or {})
+        if known is not None and token is None:
+            return known
+        access = await self.authenticator.access(token)
+        if known is not None and known.identity != access.identity:
+            raise Unauthenticated(_TWO_PRINCIPALS)
+        return access
 
     def refuse(self, scope: Scope, error: Unauthenticated) -> Response:
         """The answer to a request whose sender is not known."""

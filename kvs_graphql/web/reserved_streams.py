@@ -217,14 +217,14 @@ class ReservedStreams:
         self._counts.take(client)
         token = secrets.token_urlsafe(_TOKEN_BYTES)
         forget = partial(self._forget, token, client)
-        self._streams[token] = stream = ReservedStream(_owner(access), self._limits, self._arguments, forget)
+        self._streams[token] = stream = ReservedStream(access.identity, self._limits, self._arguments, forget)
         stream.end_with(access)
         return token
 
     def find(self, token: str, access: Access) -> ReservedStream:
         """The stream with that token. Raises: HTTPException: 404: There is none, or it belongs to another principal."""
         stream = self._streams.get(token)
-        if stream is None or stream.owner != _owner(access):
+        if stream is None or stream.owner != access.identity:
             raise HTTPException(404, _UNKNOWN)
         stream.end_with(access)
         return stream
@@ -232,8 +232,3 @@ class ReservedStreams:
     def _forget(self, token: str, client: str) -> None:
         del self._streams[token]
         self._counts.give_back(client)
-
-
-def _owner(access: Access) -> Hashable:
-    """Who may use a stream: a principal, with the rights that it has; one of a JWT is none of a static token."""
-    return access.principal, access.fingerprint, access.expires_at is None

@@ -184,7 +184,7 @@ class GraphQLSocket:
         if gate is None:
             return True
         try:
-            access = self._access or await gate.access_by_init(payload)
+            access = await gate.access_by_init(payload, self._access)
         except Unauthenticated as error:
             self._executor.refuse(error)
             # Clients come back after this code, with a new token, and give up after 4401.

@@ -394,6 +394,28 @@ async def test_several_cookies_are_refused(served: Served, other: str) -> None:
         assert "several cookies" in answer.text
 
 
+@pytest.mark.parametrize(
+    ("second", "reason"), [("another", "two principals"), ("wrong", "not valid"), ("the same", None), ("none", None)]
+)
+async def test_websocket_with_two_tokens_is_served_only_if_they_are_of_one_principal(
+    served: Served, second: str, reason: str | None
+) -> None:
+    """A proxy's own token in the header gives its rights to nobody who shows another one."""
+    # A name in a JWT is not that of a static token.
+    tokens = {"another": Issuer().token(sub="ann"), "wrong": "wrong", "the same": TOKEN}
+    async with asyncio.timeout(SECONDS_MAX), socket(served, bearer(TOKEN)) as opened:
+        payload = bearer(tokens[second]) if second in tokens else None
+        if reason is None:
+            await begin(opened, payload)
+            assert await subscribe(opened) == {"value": "1"}
+            return
+        with pytest.raises(ConnectionClosed) as closed:
+            await begin(opened, payload)
+        assert closed.value.rcvd is not None
+        assert closed.value.rcvd.code == 4403
+        assert reason in closed.value.rcvd.reason
+
+
 @pytest.mark.parametrize("subprotocols", [["bearer", TOKEN], [f"authorization.bearer.{TOKEN}"], ["kvs_token", TOKEN]])
 async def test_no_token_is_taken_from_a_subprotocol(served: Served, subprotocols: list[str]) -> None:
     url = served.run.url.replace("http", "ws", 1) + "/graphql"

@@ -318,6 +318,23 @@ async def test_websocket_is_closed_at_the_end_of_its_token_without_error_or_comp
     assert {message["type"] for message in messages} <= {"next"}
 
 
+async def test_service_reads_the_keys_again_and_refuses_tokens_of_one_that_is_withdrawn(
+    embedded_broker: EmbeddedBroker, tmp_path: Path
+) -> None:
+    """Nobody shows a token of an unknown key, which would lead to a look for new ones."""
+    old, new = Issuer(key_id="old"), Issuer(number=1, key_id="new")
+    keys = write_keys(tmp_path / "jwks.json", old.jwk())
+    settings: dict[str, Any] = {"jwt_issuer": ISSUER, "jwt_audience": (AUDIENCE,), "jwt_jwks_file": keys}
+    async with serving_topic(embedded_broker, tmp_path, (b"a", b"1"), **settings, jwks_refresh_seconds=0.05) as topic:
+        http, withdrawn = topic.served.http, bearer(old.token())
+        assert (await http.post("/graphql", json=QUERY, headers=withdrawn)).status_code == 200
+        write_keys(keys, new.jwk())
+        async with asyncio.timeout(SECONDS_MAX):
+            while (await http.post("/graphql", json=QUERY, headers=withdrawn)).status_code != 401:  # noqa: ASYNC110 - the keys have no event for it
+                await asyncio.sleep(0.01)
+        assert (await http.post("/graphql", json=QUERY, headers=bearer(new.token()))).status_code == 200
+
+
 async def test_event_source_is_known_by_a_cookie_that_a_post_sets_and_a_delete_ends(served: Served, token: str) -> None:
     assert (await served.http.post("/graphql/session")).status_code == 401
     assert (await served.http.post("/graphql/session", headers=bearer("wrong"))).status_code == 401

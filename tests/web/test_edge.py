@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 import pytest_asyncio
 from structlog.testing import capture_logs
@@ -163,7 +164,39 @@ async def test_every_answer_has_the_headers_that_protect_it(
     served: Served, method: str, path: str, accept: str
 ) -> None:
     body = QUERY if method == "POST" else None
-    answer = await served.http.request(method, path, headers={"accept": accept}, json=body)
+    check_protection(await served.http.request(method, path, headers={"accept": accept}, json=body))
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+@pytest.mark.parametrize(
+    ("accept", "last_event_id", "status"),
+    [("text/event-stream", "", 200), ("text/event-stream", "end", 204), (MULTIPART_ACCEPT, "", 200)],
+)
+async def test_every_stream_has_the_headers_that_protect_it(
+    served: Served, method: str, accept: str, last_event_id: str, status: int
+) -> None:
+    sent: dict[str, Any] = {"params": SUBSCRIPTION} if method == "GET" else {"json": SUBSCRIPTION}
+    headers = {"accept": accept, "last-event-id": last_event_id}
+    async with served.http.stream(method, "/graphql", headers=headers, **sent) as answer:
+        assert answer.status_code == status
+        check_protection(answer)
+
+
+async def test_every_answer_of_the_single_connection_mode_has_the_headers_that_protect_it(served: Served) -> None:
+    reserved = await served.http.put("/graphql")
+    token = {"x-graphql-event-stream-token": reserved.text}
+    asked = QUERY | {"extensions": {"operationId": "1"}}
+    accepted = await served.http.post("/graphql", json=asked, headers=token)
+    ended = await served.http.delete("/graphql", params={"operationId": "1"}, headers=token)
+    unknown = await served.http.post("/graphql", json=asked, headers=dict.fromkeys(token, "x"))
+    async with served.http.stream("GET", "/graphql", headers={"accept": "text/event-stream", **token}) as opened:
+        answers = [reserved, accepted, ended, unknown, opened]
+        assert [answer.status_code for answer in answers] == [201, 202, 200, 404, 200]
+        for answer in answers:
+            check_protection(answer)
+
+
+def check_protection(answer: httpx.Response) -> None:
     assert answer.headers.keys() >= PROTECTION
     assert all(len(answer.headers.get_list(name)) == 1 for name in PROTECTION)
     assert "frame-ancestors 'none'" in answer.headers["content-security-policy"]

@@ -57,8 +57,16 @@ async def test_reads_of_principals_with_different_rights_are_not_coalesced() -> 
 async def test_principals_with_the_same_fingerprint_share_a_read() -> None:
     table = Table()
     coalesced = CoalescedReads(table.read)
-    await asyncio.gather(*(coalesced.get_many(reader("another", b"a/"), [b"key"]) for _ in range(3)))
+    await asyncio.gather(*(coalesced.get_many(reader(name, b"a/"), [b"key"]) for name in ("ann", "ben", "cho")))
     assert len(table.reads) == 1
+
+
+async def test_principals_of_one_name_with_different_rights_share_no_read() -> None:
+    """Such as the holder of a static token, and a subject of an issuer."""
+    table = Table()
+    coalesced = CoalescedReads(table.read)
+    await asyncio.gather(*(coalesced.get_many(reader("ann", prefix), [b"key"]) for prefix in (b"a/", b"b/", b"a/")))
+    assert [len(keys) for _, keys in table.reads] == [2, 1]
 
 
 async def test_large_requests_are_read_one_after_the_other() -> None:

@@ -11,6 +11,7 @@ import pytest
 from kvs_graphql.access import ANYONE, Access, Grant, Grants, Verb
 from kvs_graphql.records import Positions, Record
 from kvs_graphql.service import Status, Usage
+from kvs_graphql.service import status as status_module
 from kvs_graphql.state import State
 from kvs_graphql.store import Query, Snapshot, Store
 from tests.applications import LIMITS, open_application
@@ -61,15 +62,27 @@ async def test_status_subscriptions_share_a_reading_but_not_across_fingerprints(
             return await read(store, *queries)
 
         monkeypatch.setattr(Store, "read", counted)
-        other = Access("somebody else", Grants(frozenset({Grant(Verb.STATUS)})))
+        other = Access(ANYONE.principal, Grants(frozenset({Grant(Verb.STATUS)})))
         for number in range(3):
             statuses = [
                 await stack.enter_async_context(aclosing(catalog.statuses(access, 3600.0)))
-                for access in (ANYONE, ANYONE, other)
+                for access in (ANYONE, Access("another name"), other)
             ]
             found = await asyncio.gather(*(anext(one) for one in statuses))
             assert [positions_of(status) for status in found] == [(2,)] * 3, number
+            assert [status.entries for status in found] == [2, 2, 0], "a name decides nothing, rights do"
             assert len(reads) == 2
+
+
+async def test_entries_that_were_just_counted_for_others_are_not_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(status_module, "monotonic", lambda: 5.0)
+    async with open_application(tmp_path, RECORDS) as application:
+        for prefixes, expected in (([b"a"], 1), ([], 0), ([b"c"], 0), ([b"a", b"b"], 2), ([b""], 2), ([b"b"], 1)):
+            granted = {Grant(Verb.STATUS), *(Grant(Verb.READ, prefix=prefix) for prefix in prefixes)}
+            reads = application.table.served.reads(Access("ann", Grants(frozenset(granted))), Usage())
+            assert (await reads.status()).entries == expected, prefixes
 
 
 async def test_status_that_is_queried_is_never_an_older_one(tmp_path: Path) -> None:

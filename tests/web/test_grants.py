@@ -32,6 +32,7 @@ from kvs_graphql.api import build_schema
 from kvs_graphql.api.encodings import id_of
 from kvs_graphql.auth import hash_of, new_token
 from kvs_graphql.compat.strawberry import graphql_schema
+from kvs_graphql.cursor import decode_cursor
 from kvs_graphql.demo.broker import EmbeddedBroker
 from kvs_graphql.state import State
 from tests.deadline import SECONDS_MAX
@@ -308,6 +309,29 @@ async def test_operator_sees_what_is_hidden_from_others(
     found = "".join(await answers(service, "operator", kind, field, transport))
     assert '"errors"' not in found
     assert MARK in found or field == "status", "or else the tests above show nothing"
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS["subscription"])
+@pytest.mark.parametrize("name", ["reader", "both", "operator"])
+async def test_resume_tells_nothing_of_forbidden_keys(service: Service, name: str, transport: str) -> None:
+    """From before the latest changes, which the window holds, and from nothing, which is answered with a snapshot."""
+    headers = {"authorization": f"Bearer {PRINCIPALS['operator'].token}"}
+    asked = {"query": "{ ordersEntries(first: 1) { edges { cursor } } }"}
+    answered = (await service.served.http.post("/graphql", json=asked, headers=headers)).json()
+    token = answered["extensions"]["cursor"]
+    nothing = decode_cursor(token, "orders")._replace(positions=(), epochs=())
+    updates = SCHEMA.get_type("OrdersUpdate")
+    assert updates is not None
+    selected = selection(updates)
+    await service.change()
+    for after in (token, nothing.encode()):
+        for filters in ("", 'prefix: "theirs/"', f"keys: {literal([THEIRS, f'theirs/{MARK}/new'])}"):
+            document = f'subscription {{ ordersUpdates(after: "{after}", progress: true, {filters}) {selected} }}'
+            async with asyncio.timeout(SECONDS_MAX):
+                found = await answer(service, PRINCIPALS[name].token, transport, document, ends=False)
+            assert '"errors"' not in found
+            assert (MARK in found) is (name == "operator"), (document, found)
+            assert name == "operator" or ("theirs/" not in found)
 
 
 @pytest.mark.parametrize("name", ["reader", "both", "editor"])

@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 
 from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import TopicAuthorizationFailedError
 
 from kvs_graphql.compat.aiokafka_connections import unconnected
 from kvs_graphql.kafka.connection import TRANSIENT, KafkaConnection, close_client, start_client
-from kvs_graphql.kafka.consumer_session import NoTopic, open_session
+from kvs_graphql.kafka.consumer_session import ConsumerSession, NoTopic, open_session
 from kvs_graphql.kafka.failures import failure_of
 from kvs_graphql.kafka.topic import TopicConfiguration
 
@@ -22,6 +23,7 @@ class TopicFacts:
     offsets: int
     """From the start to the end of all partitions; compaction may have left fewer records."""
     configuration: TopicConfiguration
+    may_read: bool
     may_write: bool | None
     """Whether the user may write to it; None if the broker does not tell."""
 
@@ -39,20 +41,28 @@ class Unusable:
 
 
 async def inspect_topic(connection: KafkaConnection, name: str) -> TopicFacts | NotFound | Unusable:
-    """Look at a topic as the consumer does, and fetch once: only that proves the right to read."""
+    """Look at a topic as the consumer does."""
     with unconnected() as failures:
         try:
             async with open_session(connection, name, fetch_bytes_max=_FETCH_BYTES_MAX) as session:
-                for partition, offset in zip(session.partitions, session.bounds.start, strict=True):
-                    session.consumer.seek(partition, offset)
-                await session.consumer.getmany(timeout_ms=_FETCH_MS_MAX, max_records=1)
                 offsets = sum(session.bounds.end) - sum(session.bounds.start)
-                may_write = await session.topic.may_write()
-                return TopicFacts(session.identity.partitions, offsets, session.configuration, may_write)
+                may_read, may_write = await _may_read(session), await session.topic.may_write()
+                return TopicFacts(session.identity.partitions, offsets, session.configuration, may_read, may_write)
         except NoTopic:
             return NotFound()
         except TRANSIENT as error:
             return Unusable(failure_of(error, failures, name).reason)
+
+
+async def _may_read(session: ConsumerSession) -> bool:
+    """Fetch once: only that proves the right to read."""
+    for partition, offset in zip(session.partitions, session.bounds.start, strict=True):
+        session.consumer.seek(partition, offset)
+    try:
+        await session.consumer.getmany(timeout_ms=_FETCH_MS_MAX, max_records=1)
+    except TopicAuthorizationFailedError:
+        return False
+    return True
 
 
 async def topics_of(connection: KafkaConnection) -> list[str] | Unusable:

@@ -93,9 +93,13 @@ def _of_topic(name: str, table: TableSettings, topic: TopicFacts | NotFound | Un
             yield Finding(name, table.required, f"topic {table.topic!r} does not exist", remedy)
         case Unusable(reason):
             yield Finding(name, table.required, f"topic {table.topic!r}: {reason}", "mend it; the table waits for that")
-        case TopicFacts(partitions, offsets, configuration, may_write):
+        case TopicFacts(partitions, offsets, configuration, may_read, may_write):
             size = f"{partitions} partition{'' if partitions == 1 else 's'}, {offsets:,} offsets"
-            yield Finding(name, False, f"topic {table.topic!r} can be read: {size}")
+            if may_read:
+                yield Finding(name, False, f"topic {table.topic!r} can be read: {size}")
+            else:
+                text = f"topic {table.topic!r} cannot be read: the user lacks the right READ"
+                yield Finding(name, table.required, text, "give the right; the table waits for it")
             yield from _of_configuration(name, table.topic, configuration)
             if table.writes and may_write is False:
                 text = f"topic {table.topic!r} cannot be written: the user lacks the right WRITE"

@@ -1,5 +1,7 @@
 """What a principal sees of a table of which it may read only some keys: by comparison with what all see."""
 
+from contextlib import aclosing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -7,10 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kvs_graphql.access import Access, Grant, Grants, Verb, outermost
+from kvs_graphql.errors import LimitExceeded
 from kvs_graphql.records import Interest, Record
 from kvs_graphql.service import PageRequest, Usage
 from kvs_graphql.service.restricted import hidden, looked_up, restricted
-from tests.applications import open_application
+from tests.applications import LIMITS, open_application
 
 KEYS = st.text("ab/", min_size=1, max_size=4).map(str.encode)
 PREFIXES = st.sets(st.text("ab/", max_size=3).map(str.encode), max_size=4).map(outermost)
@@ -98,6 +101,21 @@ async def test_value_of_a_forbidden_key_counts_against_no_limit(tmp_path: Path, 
         reads = application.table.served.reads(Access("ann", grants), usage)
         assert await reads.get_many([*(b"theirs/%d" % n for n in range(5)), key]) == [None] * 6
         assert usage.size_bytes == 0
+
+
+async def test_live_query_reads_nothing_of_a_forbidden_key(tmp_path: Path) -> None:
+    """A value that is larger than an operation may read would be an error, where an absent one is null."""
+    records = [Record(b"theirs/1", b"v" * 10_000, 0, 0, None, None), Record(b"mine/1", b"v", 0, 1, None, None)]
+    grants, limits = Grants(frozenset({Grant(Verb.READ, prefix=b"mine/")})), replace(LIMITS, read_bytes_max=5_000)
+    async with open_application(tmp_path, records, limits=limits, threads=False) as application:
+        for access, shown in ((Access("ann", grants), [None, b"mine/1"]), (Access("operator"), None)):
+            async with aclosing(application.table.served.latest(access, [b"theirs/1", b"mine/1"])) as latest:
+                if shown is None:
+                    with pytest.raises(LimitExceeded):
+                        await anext(latest)
+                else:
+                    found = (await anext(latest)).records
+                    assert [None if record is None else record.key for record in found] == shown
 
 
 async def test_size_of_the_file_is_told_to_those_who_may_read_all_of_it(tmp_path: Path) -> None:

@@ -33,7 +33,7 @@ DOORS: dict[str, set[str]] = {
     "outgoing": set(),
     "oauth": {"credentials", "outgoing"},
     "table_names": set(),
-    "settings": {"access", "credentials", "loopback", "errors", "table_names"},
+    "settings": {"access", "credentials", "loopback", "errors", "printable", "table_names"},
     "metrics": set(),
     "printable": set(),
     "logs": {"printable"},

@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from kvs_graphql.errors import BadSetting
+from kvs_graphql.printable import printable
 from kvs_graphql.settings.names import variable
 from kvs_graphql.settings.registry import REGISTRY_SECRETS
 from kvs_graphql.settings.settings import SECRETS, Settings
@@ -36,9 +37,9 @@ def load_settings(**flags: Any) -> Settings:
     try:
         return Settings(**flags)
     except ValidationError as error:
-        raise BadSetting("; ".join(_describe(dict(detail)) for detail in error.errors())) from None
+        raise BadSetting(printable("; ".join(_describe(dict(detail)) for detail in error.errors()))) from None
     except ValueError as error:
-        raise BadSetting(_describe_source(error)) from None
+        raise BadSetting(printable(_describe_source(error))) from None
 
 
 def _describe_source(error: ValueError) -> str:
@@ -60,14 +61,14 @@ def _describe(detail: dict[str, Any]) -> str:
         return str(cause)
     if name == "tables":
         hidden = detail["type"] in {"missing", "extra_forbidden"}
-        shown = "" if hidden else f"={detail['input']!s}".replace("\n", "\\n")
+        shown = "" if hidden else f"={detail['input']!s}"
         known = f"; a table has {_TABLE_SETTINGS}" if detail["type"] == "extra_forbidden" else ""
         return f"{'.'.join((name, *below))}{shown}: {_allowed(detail)}{known}"
     if name == "schema_registry" and not below:
         return f"{variable(name)}: must be a section with settings"
     hidden = detail["type"] == "extra_forbidden" or not _HIDDEN.isdisjoint({name, *below})
     name = "__".join((name, *below))
-    shown = "" if hidden else f"={detail['input']!s}".replace("\n", "\\n")
+    shown = "" if hidden else f"={detail['input']!s}"
     return f"{variable(name)}{shown}: {_allowed(detail)}"
 
 

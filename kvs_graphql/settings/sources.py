@@ -20,7 +20,7 @@ class ConfigFile(PydanticBaseSettingsSource):
     """The settings in `kvs.toml`, or in the file that `KVS_CONFIG` names."""
 
     def __init__(self, settings: type[BaseSettings]) -> None:
-        """Raises: ValueError: The file that `KVS_CONFIG` names is not there, or a file is not TOML."""
+        """Raises: ValueError: The file that `KVS_CONFIG` names is not there, or a file cannot be read as TOML."""
         super().__init__(settings)
         named = os.environ.get(CONFIG_VARIABLE)
         path = Path(named) if named else _DEFAULT_CONFIG
@@ -31,6 +31,8 @@ class ConfigFile(PydanticBaseSettingsSource):
             self.values = tomllib.loads(path.read_text())
         except OSError as error:
             raise ValueError(f"{CONFIG_VARIABLE}={named or path}: {error.strerror}") from None
+        except RecursionError:
+            raise ValueError(f"{path} is nested too deeply") from None
         except ValueError as error:
             raise ValueError(f"{path} is not TOML: {error}") from None
         for name in self.values:

@@ -1,0 +1,92 @@
+"""The configuration file: whatever is wrong in it is one line, and each of its values may come from a variable."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kvs_graphql.errors import BadSetting
+from kvs_graphql.settings import TableSettings, load_settings
+
+BASE = 'schema_registry.url = "http://registry:8081"\n[tables.orders]\ntopic = "shop.orders"\n'
+# What else the table has, the name of a value, its text, and what it becomes.
+VALUES: list[tuple[str, str, str, Any]] = [
+    ("", "topic", "other", "other"),
+    ("", "writes", "true", True),
+    ("", "required", "false", False),
+    ("", "tombstones", "empty", "empty"),
+    ("", "unreadable", "skip", "skip"),
+    ("", "key", "long", "long"),
+    ('key = "avro"', "key_schema", "order.avsc", Path("order.avsc")),
+    ('key = "avro"', "key_subject", "a-subject", "a-subject"),
+    ('key = "avro"', "key_version", "2", 2),
+    ('key = "protobuf"', "key_message", "shop.Order", "shop.Order"),
+    ("", "value", "json", "json"),
+    ('value = "avro"', "schema", "order.avsc", Path("order.avsc")),
+    ('value = "avro"', "subject", "a-subject", "a-subject"),
+    ('value = "avro"', "version", "2", 2),
+    ('value = "protobuf"', "message", "shop.Order", "shop.Order"),
+    ('value = "json"', "envelope", "debezium", "debezium"),
+]
+
+
+@pytest.mark.parametrize("place", ["variables", ".env"])
+@pytest.mark.parametrize(("others", "name", "text", "value"), VALUES)
+def test_each_value_of_a_table_may_come_from_the_environment(
+    others: str, name: str, text: str, value: Any, place: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path("order.avsc").touch()
+    Path("kvs.toml").write_text(BASE + others)
+    field = next(field for field, info in TableSettings.model_fields.items() if name in (field, info.alias))
+    assert getattr(load_settings().catalog["orders"], field) != value
+    variable = f"KVS_TABLES__ORDERS__{name.upper()}"
+    if place == ".env":
+        Path(".env").write_text(f"{variable}={text}\n")
+    else:
+        monkeypatch.setenv(variable, text)
+    assert getattr(load_settings().catalog["orders"], field) == value
+
+
+def test_each_value_of_a_table_is_tried() -> None:
+    assert [info.alias or name for name, info in TableSettings.model_fields.items()] == [name for _, name, *_ in VALUES]
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ('[tables."a\\nb"]\ntopic = "t"', "tables.a\\nb: a table's name must be camelCase"),
+        (
+            '[tables.orders]\ntopic = "t"\n"x\\u2028y" = 1',
+            "tables.orders.x\\u2028y: there is no such setting; a table has topic, writes, ",
+        ),
+        ('[tables.orders]\ntopic = "a\\r\\nb"', "tables.orders.topic=a\\r\\nb: must be a topic name"),
+        ('port = "1\\u001b[2J"', "KVS_PORT=1\\x1b[2J: must be a whole number"),
+        ('[tables.orders]\ntopic = "t"\nwrites = "maybe"', "tables.orders.writes=maybe: must be true or false"),
+        ('[tables.orders]\ntopic = "t"\nrequired = 7', "tables.orders.required=7: must be true or false"),
+        (
+            '[tables.orders]\ntopic = "t"\ntombstones = "keep"',
+            "tables.orders.tombstones=keep: must be 'delete' or 'empty'",
+        ),
+        ('[tables.orders]\ntopic = "t"\nunreadable = ""', "tables.orders.unreadable=: must be 'stop' or 'skip'"),
+        ("[tables.orders]\ntopic = 5", "tables.orders.topic=5: must be a valid string"),
+        ('[schema_registry]\nurls = "x"', "KVS_SCHEMA_REGISTRY__URLS: there is no such setting"),
+        ("topic = " + "[" * 5_000 + "]" * 5_000, "kvs.toml is nested too deeply"),
+    ],
+)
+def test_whatever_is_wrong_is_one_printable_line_that_says_what_is_allowed(text: str, reason: str) -> None:
+    Path("kvs.toml").write_text(text)
+    with pytest.raises(BadSetting) as refused:
+        load_settings()
+    assert str(refused.value).startswith(reason)
+    assert str(refused.value).isprintable()
+
+
+def test_all_mistakes_of_all_tables_are_told_at_once() -> None:
+    Path("kvs.toml").write_text('[tables.a]\ntopic = "a b"\n[tables.b]\nwrites = "no way"\n')
+    with pytest.raises(BadSetting) as refused:
+        load_settings()
+    assert [told.partition(":")[0] for told in str(refused.value).split("; ")] == [
+        "tables.a.topic=a b",
+        "tables.b.topic",
+        "tables.b.writes=no way",
+    ]

@@ -164,8 +164,8 @@ def _located(raw: bytes, tables: dict[str, TableTypes]) -> tuple[str, bytes]:
     """The table and the key that the bytes of an id name. Raises: BadKey: There is no such table."""
     if "" in tables:
         return "", raw
-    name, _, key = raw.partition(b"\0")
-    table = next((table for table in tables if table.encode() == name), None)
+    name, end, key = raw.partition(b"\0")
+    table = next((table for table in tables if end and table.encode() == name), None)
     if table is None:
         raise BadKey("That is not an id of this service.")
     return table, key

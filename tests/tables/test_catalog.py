@@ -80,7 +80,8 @@ async def test_node_is_of_the_table_that_its_id_names(served: Served) -> None:
     found = await served.data(document, id="b3JkZXJJdGVtcwBh")
     assert found["node"] == {"__typename": "OrderItemsEntry", "id": "b3JkZXJJdGVtcwBh", "key": "a", "value": "1"}
     assert await served.data(document, id="b3JkZXJzAGE") == {"node": None}
-    for unknown in ("YQ", "cGFnZXMAYQ"):
+    # No table, a table that there is not, and the name of a table without a key.
+    for unknown in ("YQ", "cGFnZXMAYQ", "b3JkZXJz"):
         assert await served.code(document, id=unknown) == "BAD_KEY"
 
 

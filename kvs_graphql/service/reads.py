@@ -262,13 +262,13 @@ class Reads:
             while True:
                 bytes_max = limit if usage.is_large else self._shared.small_read_bytes_max
                 within = ReadBytes(bytes_max)
-                within.taken = usage.size_bytes
+                within.taken, within.counted = usage.size_bytes, usage.counted
                 groups = queries(within)
                 snapshot = await self._shared.store.read(*(query for group in groups for query in group))
                 if not within.exhausted or bytes_max == limit:
                     break
                 await usage.enlarge()
-            usage.size_bytes = within.taken
+            usage.size_bytes, usage.counted = within.taken, within.counted
         results = iter(snapshot.results)
         return snapshot.cursor, [[next(results) for _ in group] for group in groups]
 

@@ -24,6 +24,8 @@ class Usage:
     """How many records were read."""
     size_bytes = 0
     """About how many bytes these have at most, each counted as often as it was asked for."""
+    counted = 0
+    """How many entries were only counted."""
     is_large = False
     """Whether there is room for a large read."""
     _turn: asyncio.Lock | None = None

@@ -3,7 +3,7 @@
 import asyncio
 import re
 from collections.abc import AsyncIterator
-from contextlib import AbstractContextManager, AsyncExitStack, aclosing
+from contextlib import AbstractContextManager, AsyncExitStack, ExitStack, aclosing
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from kvs_graphql.settings import load_settings
 from kvs_graphql.state import State
 from tests.deadline import SECONDS_MAX
 from tests.readme import README
-from tests.serving import Served, serving_tables, write
+from tests.serving import Served, nothing_applied, serving_tables, write
 from tests.tables import served as reading
 from tests.tables.served import put
 
@@ -117,11 +117,30 @@ async def test_status_and_readiness_name_each_table(served: Served, topics: dict
         (table, topic, "LIVE") for table, topic in topics.items()
     ]
     readyz = (await served.http.get("/readyz")).json()
-    assert (readyz["ready"], set(readyz["tables"])) == (True, set(TABLES))
+    assert (readyz["ready"], readyz["state"], readyz["lag"], set(readyz["tables"])) == (True, "LIVE", 0, set(TABLES))
     metrics = (await served.http.get("/metrics")).text
     for table in TABLES:
         assert f'kvs_table_ready{{table="{table}"}} 1.0' in metrics
         assert f'kvs_state{{state="LIVE",table="{table}"}} 1.0' in metrics
+
+
+async def test_entries_and_lag_of_all_tables_are_added_up(
+    served: Served, embedded_broker: EmbeddedBroker, topics: dict[str, str], tmp_path: Path
+) -> None:
+    servers, records = embedded_broker.bootstrap_servers, [(b"a", b"1"), (b"b", b"1"), (b"c", b"1")]
+    for number, table in enumerate(TABLES, 1):
+        await served.applied(await write(servers, topics[table], records[:number]), table)
+    with ExitStack() as stack:
+        for number, table in enumerate(TABLES, 2):
+            stack.enter_context(nothing_applied(tmp_path / "tables", f"{table}.db"))
+            await write(servers, topics[table], records[:number])
+        async with asyncio.timeout(SECONDS_MAX):
+            while (await served.http.get("/readyz")).json()["lag"] < 5:  # noqa: ASYNC110 - the lag wakes nobody
+                await asyncio.sleep(0.01)
+        readyz = (await served.http.get("/readyz")).json()
+        status = (await served.data("{ status { entries lag tables { entries lag } } }"))["status"]
+    assert (readyz["lag"], [readyz["tables"][table]["lag"] for table in TABLES]) == (5, [2, 3])
+    assert status == {"entries": 3, "lag": 5, "tables": [{"entries": 1, "lag": 2}, {"entries": 2, "lag": 3}]}
 
 
 async def test_keys_of_all_tables_count_against_one_limit(
@@ -141,6 +160,49 @@ async def test_keys_of_all_tables_count_against_one_limit(
         assert await served.code(document, o=["a", "b"], i=["a", "b"]) == "TOO_MANY_KEYS"
 
 
+@pytest.mark.parametrize(
+    ("setting", "limit", "field"),
+    [("read_bytes_max", 150, "value"), ("response_bytes_max", 280, "value"), ("query_cost_max", 3, "size")],
+)
+async def test_what_all_tables_of_a_request_read_answer_and_cost_counts_against_one_limit(
+    embedded_broker: EmbeddedBroker,
+    topics: dict[str, str],
+    tmp_path: Path,
+    setting: str,
+    limit: int,
+    field: str,
+) -> None:
+    tables = {table: {"topic": topic} for table, topic in topics.items()}
+    async with serving_tables(embedded_broker.bootstrap_servers, tables, tmp_path, **{setting: limit}) as served:
+        for table in TABLES:
+            await served.state(State.LIVE, table)
+            await served.applied(
+                await write(embedded_broker.bootstrap_servers, topics[table], [(b"a", b"x" * 80)]), table
+            )
+        fields = [f'{table}Values(keys: ["a"]) {{ {field} }}' for table in TABLES]
+        for one in fields:
+            assert await served.data(f"{{ {one} }}")
+        refused = await served.query(f"{{ {' '.join(fields)} }}")
+        assert [error["extensions"]["code"] for error in refused["errors"]] == ["LIMIT_EXCEEDED"]
+        assert refused["errors"][0]["extensions"]["setting"] == f"KVS_{setting.upper()}"
+
+
+async def test_entries_of_all_tables_are_counted_up_to_one_limit(
+    embedded_broker: EmbeddedBroker, topics: dict[str, str], tmp_path: Path
+) -> None:
+    tables = {table: {"topic": topic} for table, topic in topics.items()}
+    async with serving_tables(embedded_broker.bootstrap_servers, tables, tmp_path, counted_entries_max=3) as served:
+        for table in TABLES:
+            await served.state(State.LIVE, table)
+            written = await write(embedded_broker.bootstrap_servers, topics[table], [(b"a", b"1"), (b"b", b"1")])
+            await served.applied(written, table)
+        fields = [f"{table}Entries(first: 1) {{ totalCount }}" for table in TABLES]
+        for field in fields:
+            assert [one["totalCount"] for one in (await served.data(f"{{ {field} }}")).values()] == [2]
+        together = await served.data(f"{{ {' '.join(fields)} }}")
+        assert [one["totalCount"] for one in together.values()] == [2, None]
+
+
 async def test_table_without_its_topic_hinders_no_other(
     embedded_broker: EmbeddedBroker, topics: dict[str, str], tmp_path: Path
 ) -> None:
@@ -156,6 +218,7 @@ async def test_table_without_its_topic_hinders_no_other(
         assert found == {"ready": False, "state": "WAITING_FOR_TOPIC"}
         readyz = await served.http.get("/readyz")
         assert (readyz.status_code, readyz.json()["tables"]["others"]["state"]) == (503, "WAITING_FOR_TOPIC")
+        assert readyz.json()["state"] == "WAITING_FOR_TOPIC"
         embedded_broker.create_topic(missing, 1)
         async with asyncio.timeout(SECONDS_MAX):
             await served.state(State.LIVE, "others")

@@ -4,7 +4,7 @@ import asyncio
 from contextlib import aclosing
 from random import Random
 
-from kvs_graphql.cursor import Cursor
+from kvs_graphql.cursor import Cursor, decode_cursor
 from kvs_graphql.cursor_validation import CursorValidator
 from kvs_graphql.feed import Flush, Sink, Update
 from kvs_graphql.records import Interest, Positions, advance, covers
@@ -50,6 +50,7 @@ class SimulatedClient:
         self._delivers_directly = random.random() < 0.5
         self._taken: list[Update] = []
         self._until: Positions = ()
+        self._table = ""
         self._left = 0.0
         self.violations: list[AssertionError] = []
         self.watches: list[ObservedWatch] = []
@@ -68,7 +69,7 @@ class SimulatedClient:
         watch = ObservedWatch(replica.store, replica.feed, self.interest, self._quotas, validator)
         holds_table = not self._snapshot and replica.is_settled
         snapshot = self._resume is None and not holds_table
-        self._until, self._left = until, updates_max
+        self._until, self._left, self._table = until, updates_max, replica.table
         self.watches.append(watch)
         sink = Sink(self._encode, self._send) if self._delivers_directly else None
         start = Start(self._resume, snapshot, progress=True, interval=self._interval)
@@ -112,5 +113,8 @@ class SimulatedClient:
 
     def _see(self, update: Update) -> None:
         self.view.see(update)
-        self._resume = update.cursor
+        # A client has the token alone.
+        self._resume = decode_cursor(update.token(), self._table)
+        # It has no epochs of partitions that it has no positions of.
+        assert self._resume == update.cursor._replace(epochs=self._resume.epochs)
         self._left -= 1

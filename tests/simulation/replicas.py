@@ -59,8 +59,10 @@ class Replica:
     started_at: float
     """When it last started, in virtual seconds."""
 
-    def __init__(self, random: Random, cluster: Cluster, path: Path, limits: WindowLimits) -> None:
+    def __init__(self, random: Random, cluster: Cluster, path: Path, limits: WindowLimits, table: str = "") -> None:
+        """`table` is the name of the table; empty for the only one of a service."""
         self.name = path.stem
+        self.table = table
         self._random = random
         self._cluster = cluster
         self._path = path
@@ -70,7 +72,8 @@ class Replica:
         self.runs = False
 
     async def start(self) -> None:
-        store = self.store = await self._stack.enter_async_context(open_inline_store(self._path, self._limits))
+        opened = open_inline_store(self._path, self._limits, self.table)
+        store = self.store = await self._stack.enter_async_context(opened)
         await store.remove_shadow()
         self.feed = Feed(
             store.cursor,
@@ -94,7 +97,14 @@ class Replica:
         connection = KafkaConnection(self.name)
         with mock.patch("kvs_graphql.kafka.consumer.Clock", return_value=self.clock):
             self._consumer = Consumer(
-                connection, TOPIC, store, self.feed, self.lifecycle, Metrics().of_table(""), limits, Precedence()
+                connection,
+                TOPIC,
+                store,
+                self.feed,
+                self.lifecycle,
+                Metrics().of_table(self.table),
+                limits,
+                Precedence(),
             )
         self._task = asyncio.create_task(self._consume())
         self.runs = True

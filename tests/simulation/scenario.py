@@ -21,11 +21,14 @@ _SECONDS_MAX = 10_000
 """Virtual seconds in which everything ends once nothing is in its way."""
 
 
-async def simulate(random: Random, directory: Path) -> list[SimulatedClient]:
-    """Run a simulation to its end, check what its clients and its tables hold, and return the clients."""
+async def simulate(random: Random, directory: Path, table: str = "") -> list[SimulatedClient]:
+    """Run a simulation to its end, check what its clients and its tables hold, and return the clients.
+
+    `table` is the name of the table; empty for the only one of a service.
+    """
     cluster = Cluster(random)
     limits = WindowLimits(random.choice((1, 3, 10, 1000)), random.choice((1, 50, 100_000)), random.choice((1, 3, 1000)))
-    replicas = [Replica(random, cluster, directory / f"{n}.db", limits) for n in range(2)]
+    replicas = [Replica(random, cluster, directory / f"{n}.db", limits, table) for n in range(2)]
     cluster.write(random.randint(0, 30))
     async with AsyncExitStack() as stack:
         stack.enter_context(mock.patch("kvs_graphql.kafka.consumer.open_session", cluster.open_session))

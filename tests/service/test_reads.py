@@ -1,11 +1,14 @@
 """All fields of one request show the same moment; the history of a key is what led to it."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from itertools import cycle
 from pathlib import Path
+from typing import Any
+from unittest import mock
 
 import pytest
 from aiokafka import AIOKafkaProducer
@@ -16,6 +19,7 @@ from kvs_graphql.cursor import decode_cursor
 from kvs_graphql.demo.broker import EmbeddedBroker
 from kvs_graphql.records import Record
 from kvs_graphql.service import PageRequest, Usage
+from kvs_graphql.store import Query
 from tests.applications import open_application
 from tests.serving import ServedTopic, serving_topic
 
@@ -56,6 +60,35 @@ async def test_all_fields_of_a_request_show_the_snapshot_at_its_cursor(topic: Se
             at = {"name": table or None, "entries": 1, "partitions": [{"position": offset + 1}]}
             assert at in data["status"]["tables"]
             assert decode_cursor(cursor, table).positions == (offset + 1,)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        'a: value(key: "key") { value }',
+        'a: value(key: "key") { value } b: values(keys: ["key"]) { value }',
+        "entries { edges { node { value } } }",
+        'a: value(key: "key") { history { value } }',
+        'a: value(key: "key") { value history { value } } status { entries }',
+    ],
+)
+@pytest.mark.parametrize("backend", ["", " __typename @include(if: false)"], ids=["compiled", "graphql-core"])
+async def test_commit_while_an_answer_is_made_moves_neither_what_it_shows_nor_its_cursor(
+    tmp_path: Path, table: str, fields: str, backend: str
+) -> None:
+    async with open_application(tmp_path, [Record(b"key", b"1", 0, 0, 0, None)], name=table) as application:
+        live, read = application.table, application.table.store.read
+
+        async def overtaken(*queries: Query[Any]) -> Any:
+            snapshot = await read(*queries)
+            await live.change((b"key", b"2"))
+            return snapshot
+
+        with mock.patch.object(live.store, "read", overtaken):
+            answer = await application.query(f"{{ {fields}{backend} }}")
+        assert decode_cursor(answer["extensions"]["cursor"], table).positions == (1,)
+        shown = re.findall(r"'value': '(.)'", str(answer["data"]))
+        assert shown == ["1"] * fields.count("{ value")
 
 
 @pytest.mark.parametrize("backend", ["", " @include(if: true)"], ids=["compiled", "graphql-core"])

@@ -30,10 +30,10 @@ NOT_JSON = {
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def topic(
-    embedded_broker: EmbeddedBroker, tmp_path_factory: pytest.TempPathFactory
+    embedded_broker: EmbeddedBroker, tmp_path_factory: pytest.TempPathFactory, table: str
 ) -> AsyncIterator[ServedTopic]:
     records = RECORDS + [(key.encode(), value) for key, (value, _) in NOT_JSON.items()]
-    async with serving_topic(embedded_broker, tmp_path_factory.mktemp("exact"), *records) as topic:
+    async with serving_topic(embedded_broker, tmp_path_factory.mktemp("exact"), *records, table=table) as topic:
         yield topic
 
 
@@ -44,7 +44,7 @@ def served(topic: ServedTopic) -> Served:
 
 async def text_of(served: Served, document: str, key: str) -> bytes:
     """The response to a query, or the first event of a subscription, as text."""
-    body = {"query": document, "variables": {"key": key}}
+    body = {"query": served.named(document), "variables": {"key": key}}
     accept = "text/event-stream" if document.startswith("subscription") else "application/json"
     async with served.http.stream("POST", "/graphql", json=body, headers={"accept": accept}) as response:
         if accept == "application/json":

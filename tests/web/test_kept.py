@@ -34,9 +34,9 @@ SILENT = "subscription ($keys: [String!]) { updates(keys: $keys) { kind } }"
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def topic(
-    embedded_broker: EmbeddedBroker, tmp_path_factory: pytest.TempPathFactory
+    embedded_broker: EmbeddedBroker, tmp_path_factory: pytest.TempPathFactory, table: str
 ) -> AsyncIterator[ServedTopic]:
-    limits: dict[str, Any] = {"subscription_arguments_bytes_max": 1}
+    limits: dict[str, Any] = {"subscription_arguments_bytes_max": 1, "table": table}
     async with serving_topic(embedded_broker, tmp_path_factory.mktemp("kept"), (b"a", b"1"), **limits) as topic:
         yield topic
 
@@ -69,7 +69,7 @@ async def test_subscription_over_the_budget_is_refused_by_the_name_of_the_settin
 async def test_queries_need_none_of_the_budget(served: Served) -> None:
     assert await served.data('{ value(key: "a") { value } }') == {"value": {"value": "1"}}
     async with open_socket(served) as socket:
-        await subscribe(socket, "1", '{ value(key: "a") { value } }')
+        await subscribe(socket, "1", served.named('{ value(key: "a") { value } }'))
         assert (await receive(socket))["payload"]["data"] == {"value": {"value": "1"}}
 
 

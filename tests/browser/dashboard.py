@@ -114,6 +114,10 @@ class Dashboard:
         for part in parts:
             await expect(self._table(name).get_by_text(part, exact=True)).to_be_visible()
 
+    async def shows_rate_of_table(self, name: str) -> None:
+        """The switch shows a rate of this table that is not 0."""
+        await expect(self._table(name).get_by_text(re.compile(r"^\d*\.?\d*[1-9]\d*/s$"))).to_be_visible()
+
     async def switch_to(self, name: str) -> None:
         """Choose another table."""
         await self._table(name).click()

@@ -1,5 +1,6 @@
 """The pages of a service with several tables: a switch, and each table's own keys."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest_asyncio
 
 from kvs_graphql.demo.broker import EmbeddedBroker
 from tests.ports import free_port
-from tests.serving import Served, serving_tables, write
+from tests.serving import Served, nothing_applied, serving_tables, write
 
 if TYPE_CHECKING:
     from tests.browser.visits import Visitor
@@ -73,6 +74,30 @@ async def test_the_switch_shows_each_table_and_keys_never_mix(
         await dashboard.page.go_back()
         await dashboard.has_open("shared")
         await dashboard.has_history("again", "of orders", "first")
+
+
+async def test_the_switch_shows_the_rate_and_the_lag_of_each_table(
+    visitor: "Visitor", served: Served, embedded_broker: EmbeddedBroker, embedded_topic: str, tmp_path: Path
+) -> None:
+    servers, orders = embedded_broker.bootstrap_servers, topic_of(embedded_topic, "orders")
+
+    async def write_on() -> None:
+        while True:
+            await write(servers, orders, [(b"busy", b"%d" % number) for number in range(50)])
+
+    async with visitor.dashboard(served.run.url, "?table=orderItems") as dashboard:
+        await dashboard.has_loaded("3 keys")
+        writing = asyncio.create_task(write_on())
+        await dashboard.shows_rate_of_table("orders")
+        await dashboard.shows_table("orderItems", "0/s")
+        writing.cancel()
+        await asyncio.wait([writing])
+        await served.applied(await write(servers, orders, [(b"busy", b"last")]), "orders")
+        with nothing_applied(tmp_path / "tables", "orders.db"):
+            await write(servers, orders, [(b"waiting", b"%d" % number) for number in range(3)])
+            await dashboard.shows_table("orders", "lag 3")
+            await dashboard.shows_table("orderItems", "Live", "lag 0")
+        await dashboard.shows_table("orders", "Live", "lag 0", "4 entries")
 
 
 async def test_a_link_opens_its_table_in_another_browser(visitor: "Visitor", served: Served) -> None:

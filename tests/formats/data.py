@@ -30,6 +30,17 @@ def _part(shape: Shape, decoded: Any, nullable: bool) -> Any:
     return data(shape, decoded)
 
 
+def without_wrappers(shown: Any) -> Any:
+    """What `data` shows, with members of unions as they are and not in their types."""
+    if isinstance(shown, list):
+        return [without_wrappers(item) for item in shown]
+    if not isinstance(shown, dict):
+        return shown
+    if shown.keys() == {"__typename", "value"}:
+        return without_wrappers(shown["value"])
+    return {name: without_wrappers(one) for name, one in shown.items() if name != "__typename"}
+
+
 def sdl(shape: Shape) -> str:
     """The types of a shape in GraphQL's language, with `=` where writers may leave out what is not null."""
     types: dict[str, str] = {}

@@ -23,7 +23,8 @@ from tests.formats.avro import schemas as avro
 from tests.formats.avro import test_constructs as avro_constructs
 from tests.formats.avro import test_properties as random_avro
 from tests.formats.avro import test_real_shapes as avro_shapes
-from tests.formats.data import data
+from tests.formats.avro.leaves import Sample
+from tests.formats.data import data, without_wrappers
 from tests.formats.json_schema import schemas as json_schema
 from tests.formats.json_schema import test_real_shapes as json_shapes
 from tests.formats.protobuf import schemas as protobuf
@@ -118,22 +119,33 @@ async def test_schema_in_the_shape_of_a_real_one_is_read_through_graphql(
 FEW = settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
 
 
+def is_read_through_graphql(schema: Any, sample: Sample) -> None:
+    with tempfile.TemporaryDirectory() as directory:
+        found, expected = asyncio.run(read(Path(directory), *of_avro(schema, sample.value), Executor))
+    assert found == expected
+    assert without_wrappers(found) == random_avro.whole(schema, sample.shown)
+
+
 @FEW
 @given(st.data())
 def test_random_value_of_avro_is_read_through_graphql(draws: st.DataObject) -> None:
     schema = draws.draw(random_avro.schemas())
-    value, _ = draws.draw(random_avro.values(schema))
-    with tempfile.TemporaryDirectory() as directory:
-        found, expected = asyncio.run(read(Path(directory), *of_avro(schema, value), Executor))
-    assert found == expected
+    is_read_through_graphql(schema, draws.draw(random_avro.values(schema)))
+
+
+@FEW
+@given(random_avro.values_with_each_leaf())
+def test_random_record_with_each_type_without_parts_is_read_through_graphql(sample: Sample) -> None:
+    is_read_through_graphql(random_avro.RECORD_WITH_EACH_LEAF, sample)
 
 
 @FEW
 @given(random_protobuf.cases())
 def test_random_value_of_protobuf_is_read_through_graphql(case: Any) -> None:
-    messages, values = case
+    messages, (value, *_) = case
     source = protobuf.schema(random_protobuf.schema_text(messages))
     with tempfile.TemporaryDirectory() as directory:
-        raw = random_protobuf.message_of(messages, "M0", values[0])
+        raw = random_protobuf.message_of(messages, "M0", value)
         found, expected = asyncio.run(read(Path(directory), source, raw, Executor))
     assert found == expected
+    assert without_wrappers(found) == random_protobuf.data_of(messages, "M0", value)

@@ -1,7 +1,6 @@
 """Random schemas and values, written by fastavro, read and written here."""
 
 import json
-from base64 import b64encode
 from collections.abc import Iterator
 from itertools import count
 from typing import Any
@@ -11,25 +10,15 @@ from hypothesis import strategies as st
 
 from kvs_graphql.formats.errors import Undecodable
 from tests.formats.avro import inputs
-from tests.formats.avro.schemas import cannot_read, codec, text, written
-from tests.formats.data import data
+from tests.formats.avro.leaves import MEANINGS, NAMED, PRIMITIVES, TEXT, Sample, Samples, in_base64, same
+from tests.formats.avro.schemas import cannot_read, codec, record, text, written
+from tests.formats.data import data, without_wrappers
 
 EXAMPLES = settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
 
-INTS = {"int": st.integers(-(2**31), 2**31 - 1), "long": st.integers(-(2**63), 2**63 - 1)}
-TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=5)
-NUMBERS = {
-    "float": st.floats(width=32, allow_nan=False, allow_infinity=False),
-    "double": st.floats(allow_nan=False, allow_infinity=False),
-}
-LEAVES: dict[str, st.SearchStrategy[Any]] = {
-    "null": st.none(),
-    "boolean": st.booleans(),
-    "bytes": st.binary(max_size=5),
-    "string": TEXT,
-    **INTS,
-    **NUMBERS,
-}
+LEAVES = [*PRIMITIVES, *(schema for schema, _ in MEANINGS.values())]
+SHOWN_NAMES = {"id": "id_", "_id": "_id_", "true": "true_"}
+"""Names in schemas that GraphQL has in another form."""
 
 
 @st.composite
@@ -48,7 +37,7 @@ def schemas(draw: st.DrawFn, numbers: Iterator[int] | None = None, depth: int = 
         "record": st.fixed_dictionaries({"fields": FIELD_NAMES.flatmap(lambda names: fields_of(names, inner))}),
     }
     if kind == "leaf":
-        return draw(st.sampled_from(sorted(LEAVES)))
+        return draw(st.sampled_from(LEAVES))
     if kind == "union":
         branch = schemas(numbers, depth - 1, unions=False)
         return draw(st.lists(branch, min_size=1, max_size=4, unique_by=label))
@@ -68,54 +57,94 @@ def label(schema: Any) -> str:
     return schema if isinstance(schema, str) else str(schema.get("name") or schema["type"])
 
 
-def values(schema: Any) -> st.SearchStrategy[tuple[Any, Any]]:
-    """A value as fastavro takes it, and as JSON."""
-    found: st.SearchStrategy[tuple[Any, Any]]
+def values(schema: Any) -> Samples:
+    """Values of a schema."""
+    found: Samples
     match schema:
-        case "bytes":
-            found = LEAVES["bytes"].map(_with_base64)
         case str():
-            found = LEAVES[schema].map(lambda value: (value, value))
+            found = PRIMITIVES[schema]
         case list():
             found = st.one_of(list(map(_branch_values, schema)))
+        case {"logicalType": meaning}:
+            found = MEANINGS[meaning][1]
         case {"symbols": symbols}:
-            found = st.sampled_from(symbols).map(lambda value: (value, value))
+            found = st.sampled_from(symbols).map(lambda value: Sample(value, value, SHOWN_NAMES.get(value, value)))
         case {"size": size}:
-            found = st.binary(min_size=size, max_size=size).map(_with_base64)
+            found = st.binary(min_size=size, max_size=size).map(in_base64)
         case {"items": items}:
-            pairs = st.lists(values(items), max_size=3)
-            found = pairs.map(lambda pair: ([each[0] for each in pair], [each[1] for each in pair]))
+            found = st.lists(values(items), max_size=3).map(_list)
         case {"values": inner}:
-            found = st.dictionaries(TEXT, values(inner), max_size=3).map(_split)
+            found = st.dictionaries(TEXT, values(inner), max_size=3).map(_map)
+        case {"fields": []}:
+            found = st.just({}).map(same)
         case _:
-            fields = {each["name"]: values(each["type"]) for each in schema["fields"]}
-            found = st.fixed_dictionaries(fields).map(_split)
+            found = st.fixed_dictionaries({each["name"]: values(each["type"]) for each in schema["fields"]}).map(
+                _record
+            )
     return found
 
 
-def _branch_values(schema: Any) -> st.SearchStrategy[tuple[Any, Any]]:
-    return values(schema).map(lambda pair: ((label(schema), pair[0]), pair[1]))
+def _branch_values(schema: Any) -> Samples:
+    return values(schema).map(lambda one: one._replace(value=(label(schema), one.value)))
 
 
-def _with_base64(value: bytes) -> tuple[bytes, str]:
-    return value, b64encode(value).decode()
+def _list(items: list[Sample]) -> Sample:
+    return Sample(*([one[part] for one in items] for part in range(3)))
 
 
-def _split(pairs: dict[str, tuple[Any, Any]]) -> tuple[dict[str, Any], dict[str, Any]]:
-    return {key: pair[0] for key, pair in pairs.items()}, {key: pair[1] for key, pair in pairs.items()}
+def _map(entries: dict[str, Sample]) -> Sample:
+    shown = [{"key": key, "value": one.shown} for key, one in entries.items()]
+    return _record(entries)._replace(shown=shown)
+
+
+def _record(fields: dict[str, Sample]) -> Sample:
+    return Sample(
+        {name: one.value for name, one in fields.items()},
+        {name: one.json for name, one in fields.items()},
+        {SHOWN_NAMES.get(name, name): one.shown for name, one in fields.items()},
+    )
+
+
+def whole(schema: Any, shown: Any) -> Any:
+    """What `data` shows of a value, which lies in an object where it is none itself."""
+    is_object = isinstance(schema, dict) and schema.get("fields")
+    return shown if is_object else {"value": shown}
+
+
+def is_read_and_written_again(schema: Any, sample: Sample) -> None:
+    payload = written(schema, sample.value)
+    orders = codec(schema)
+    found = orders.decode(payload, orders.parse(text(schema)))
+    assert json.loads(orders.as_json(found)) == sample.json
+    shown = data(orders.shape, found)
+    assert without_wrappers(shown) == whole(schema, sample.shown)
+    assert orders.encode(inputs.given(orders.shape, shown)) == payload
 
 
 @EXAMPLES
 @given(st.data())
 def test_value_that_fastavro_wrote_is_read_and_written_again(draws: st.DataObject) -> None:
     schema = draws.draw(schemas())
-    value, as_json = draws.draw(values(schema))
-    payload = written(schema, value)
-    orders = codec(schema)
-    found = orders.decode(payload, orders.parse(text(schema)))
-    assert json.loads(orders.as_json(found)) == as_json
-    shown = data(orders.shape, found)
-    assert orders.encode(inputs.given(orders.shape, shown)) == payload
+    is_read_and_written_again(schema, draws.draw(values(schema)))
+
+
+EACH_LEAF = [*PRIMITIVES.items(), *MEANINGS.values(), *NAMED.values()]
+NAMES = [f"part{number}" for number in range(len(EACH_LEAF))]
+RECORD_WITH_EACH_LEAF = record(*zip(NAMES, (kind for kind, _ in EACH_LEAF), strict=True))
+"""A record with each type that has no parts."""
+
+
+def values_with_each_leaf() -> Samples:
+    """Values of that record."""
+    return st.tuples(*(samples for _, samples in EACH_LEAF)).map(
+        lambda samples: _record(dict(zip(NAMES, samples, strict=True)))
+    )
+
+
+@EXAMPLES
+@given(values_with_each_leaf())
+def test_record_with_each_type_without_parts_is_read_and_written_again(sample: Sample) -> None:
+    is_read_and_written_again(RECORD_WITH_EACH_LEAF, sample)
 
 
 @EXAMPLES
@@ -136,7 +165,7 @@ def test_value_of_another_schema_is_read_unless_the_schema_cannot_be_read(draws:
     """A reader that is said to read a writer reads its values, in the reader's shape."""
     writing = draws.draw(schemas(count(), 2))
     reading = draws.draw(st.one_of(schemas(count(), 2), changed(writing)))
-    value, _ = draws.draw(values(writing))
+    value = draws.draw(values(writing)).value
     assume(cannot_read(reading, writing) is None)
     orders = codec(reading)
     try:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from kvs_graphql.formats.errors import Undecodable
 from tests.formats.data import data
 from tests.formats.json_schema.schemas import codec, record
+from tests.formats.numbers import integers
 
 _TEXTS = st.text(st.characters(codec="utf-8"), max_size=4)
 _NAMES = st.from_regex(r"[a-z]{1,3}", fullmatch=True)
@@ -67,7 +68,7 @@ def _values(schema: Any) -> st.SearchStrategy[Any]:  # noqa: C901, PLR0911 - a t
         case {"type": "integer", "minimum": low, "maximum": high}:
             return st.integers(low, high)
         case {"type": "integer"}:
-            return st.integers(-(2**63), 2**63 - 1)
+            return integers(-(2**63), 2**63 - 1)
         case {"type": "number"}:
             return _NUMBERS
         case {"type": "array", "items": items}:

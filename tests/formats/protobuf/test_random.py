@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from kvs_graphql.formats.errors import Undecodable
 from kvs_graphql.formats.protobuf import ProtobufCodec, ProtobufSchema
-from tests.formats.data import data
+from tests.formats.data import data, without_wrappers
+from tests.formats.numbers import integers
 from tests.formats.protobuf import wire
 from tests.formats.protobuf.schemas import codec, schema
 
@@ -27,9 +28,9 @@ _VALUES: dict[str, st.SearchStrategy[Any]] = {
 }
 for _bits in (32, 64):
     for _name in (f"int{_bits}", f"sint{_bits}", f"sfixed{_bits}"):
-        _VALUES[_name] = st.integers(-(1 << _bits - 1), (1 << _bits - 1) - 1)
+        _VALUES[_name] = integers(-(1 << _bits - 1), (1 << _bits - 1) - 1)
     for _name in (f"uint{_bits}", f"fixed{_bits}"):
-        _VALUES[_name] = st.integers(0, (1 << _bits) - 1)
+        _VALUES[_name] = integers(0, (1 << _bits) - 1)
 _SCALARS = sorted(_VALUES)
 _KEYS = ["int32", "int64", "uint64", "sint32", "fixed64", "bool", "string"]
 _SHOWN_AS_TEXT = {"int64", "sint64", "sfixed64", "uint64", "fixed64", "uint32", "fixed32"}
@@ -184,7 +185,7 @@ def _json_scalar(kind: str, value: Any) -> Any:
     return value
 
 
-def _data(messages: _Schema, kind: str, value: Any) -> Any:
+def data_of(messages: _Schema, kind: str, value: Any) -> Any:
     if not kind.startswith("M"):
         return _data_scalar(kind, value)
     result: dict[str, Any] = {}
@@ -195,16 +196,16 @@ def _data(messages: _Schema, kind: str, value: Any) -> Any:
                 one = value.get(field.number, _DEFAULTS.get(field.kind, 0))
                 result[field.name] = _data_scalar(field.kind, one)
             case "plain" | "optional":
-                result[field.name] = _data(messages, field.kind, value[field.number]) if is_set else None
+                result[field.name] = data_of(messages, field.kind, value[field.number]) if is_set else None
             case "oneof":
                 result.setdefault("choice", None)
                 if is_set:
-                    result["choice"] = _data(messages, field.kind, value[field.number])
+                    result["choice"] = data_of(messages, field.kind, value[field.number])
             case "repeated":
-                result[field.name] = [_data(messages, field.kind, item) for item in value.get(field.number, [])]
+                result[field.name] = [data_of(messages, field.kind, item) for item in value.get(field.number, [])]
             case key:
                 result[field.name] = [
-                    {"key": _data_scalar(key, name), "value": _data(messages, field.kind, item)}
+                    {"key": _data_scalar(key, name), "value": data_of(messages, field.kind, item)}
                     for name, item in sorted(value.get(field.number, {}).items())
                 ]
     return result
@@ -214,17 +215,6 @@ def _data_scalar(kind: str, value: Any) -> Any:
     if kind == "Kind":
         return _KIND_NAMES.get(value, "UNRECOGNIZED")
     return str(value) if kind in _SHOWN_AS_TEXT else _json_scalar(kind, value)
-
-
-def _without_wrappers(value: Any) -> Any:
-    """What `data` shows, with members of oneofs as they are and not in their types."""
-    if isinstance(value, list):
-        return [_without_wrappers(item) for item in value]
-    if not isinstance(value, dict):
-        return value
-    if value.keys() == {"__typename", "value"}:
-        return _without_wrappers(value["value"])
-    return {name: _without_wrappers(one) for name, one in value.items() if name != "__typename"}
 
 
 @given(case=cases())
@@ -237,7 +227,7 @@ def test_random_values_are_shown_as_they_were_written(case: tuple[_Schema, list[
     for value in values:
         decoded = made.decode(message_of(messages, "M0", value), writer)
         assert orjson.loads(made.as_json(decoded)) == _json(messages, "M0", value)
-        assert _without_wrappers(data(made.shape, decoded)) == _data(messages, "M0", value)
+        assert without_wrappers(data(made.shape, decoded)) == data_of(messages, "M0", value)
 
 
 @pytest.fixture(scope="module")

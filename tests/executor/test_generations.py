@@ -7,10 +7,11 @@ from pathlib import Path
 from kvs_graphql.access import ANYONE
 from kvs_graphql.api import Connection, build_schema
 from kvs_graphql.executor import Executor, Outcome, PreparedOperation, Refusal, Request
-from kvs_graphql.executor.executor import GENERATIONS_MAX
 from tests.applications import Application, open_application
 from tests.executor.subscribers import Subscriber
 
+GENERATIONS_MAX = 3
+"""So many are promised to be served at the same time."""
 UPDATES = "subscription { updates { kind key } }"
 
 

@@ -14,6 +14,7 @@ from confluent_kafka.serialization import MessageField, SerializationContext
 from kvs_graphql.demo.broker import EmbeddedBroker
 from kvs_graphql.state import State
 from tests.registry.apicurio import Apicurio
+from tests.registry.front import Front
 from tests.serving import Served, produce, serving_tables
 
 FIELDS: list[dict[str, Any]] = [{"name": "id", "type": "string"}, {"name": "amount", "type": "long"}]
@@ -37,8 +38,13 @@ class Shop:
 
     async def write(self, key: str, value: Mapping[str, Any], schema: str) -> None:
         """Write an order, and wait until the table has it."""
-        serialize = AvroSerializer(self._client, schema)
-        await self.put(key, await asyncio.to_thread(serialize, dict(value), self._context))
+        await self.put(key, await self.encoded(self.topic, schema, value))
+
+    async def encoded(self, topic: str, schema: str, value: Mapping[str, Any]) -> bytes:
+        """What Confluent's serializer writes into that topic, whose subject gets the schema."""
+        serialize, context = AvroSerializer(self._client, schema), SerializationContext(topic, MessageField.VALUE)
+        found: bytes = await asyncio.to_thread(serialize, dict(value), context)
+        return found
 
     async def put(self, key: str, value: bytes | None) -> None:
         """Write a record, and wait until the table has it."""
@@ -80,11 +86,11 @@ class Shop:
 
 @asynccontextmanager
 async def opened(
-    broker: EmbeddedBroker, topic: str, apicurio: Apicurio, directory: Path, **table: Any
+    broker: EmbeddedBroker, topic: str, apicurio: Apicurio, directory: Path, front: Front | None = None, **table: Any
 ) -> AsyncIterator[Shop]:
-    """A service with one table of orders."""
+    """A service with one table of orders, which asks the registry, or what stands before it."""
     tables = {"orders": {"topic": topic, "value": "avro", "writes": True, **table}}
-    registry = {"url": apicurio.url, "poll_seconds": 0.05, "failure_seconds": 0.05}
+    registry = {"url": (front or apicurio).url, "seconds_max": 1, "poll_seconds": 0.05, "failure_seconds": 0.05}
     with SchemaRegistryClient({"url": apicurio.url}) as client:
         async with serving_tables(broker.bootstrap_servers, tables, directory, schema_registry=registry) as served:
             await served.state(State.LIVE, "orders")

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +12,11 @@ from confluent_kafka.schema_registry import SchemaRegistryClient
 from confluent_kafka.schema_registry.avro import AvroSerializer
 from confluent_kafka.serialization import MessageField, SerializationContext
 
+from kvs_graphql.client import connect
 from kvs_graphql.demo.broker import EmbeddedBroker
+from tests.deadline import SECONDS_MAX
 from tests.registry.apicurio import Apicurio
+from tests.registry.front import answering, front_of
 from tests.serving import Served, produce, serving_tables
 
 ROW = [{"name": "id", "type": "long"}, {"name": "name", "type": "string"}]
@@ -108,6 +111,30 @@ async def test_rows_in_json_are_shown_and_deleted(
         assert await table.shown("json", key.decode()) is None
 
 
+async def test_a_delete_and_its_tombstone_are_an_update_each(
+    embedded_broker: EmbeddedBroker, embedded_topic: str, tmp_path: Path
+) -> None:
+    async with (
+        asyncio.timeout(SECONDS_MAX),
+        people(embedded_broker, embedded_topic, tmp_path, value="json") as table,
+    ):
+        await table.put(orjson.dumps(envelope("c", None, person("Ann"))))
+        document = "subscription { peopleUpdates(snapshot: true) { kind offset entry { json } } }"
+        async with connect(table.served.run.url) as own, aclosing(own.subscribe(document)) as events:
+            updates = [(await anext(events))["peopleUpdates"]]
+            await table.send(orjson.dumps(envelope("d", person("Ann"), None)))
+            await table.send(None)
+            await table.send(orjson.dumps(envelope("c", None, person("Bob"))))
+            while updates[-1]["kind"] != "SET":
+                updates.append((await anext(events))["peopleUpdates"])
+    assert [(one["kind"], one["offset"], one["entry"]) for one in updates if one["kind"] != "LIVE"] == [
+        ("SNAPSHOT", 0, {"json": person("Ann")}),
+        ("DELETE", 1, None),
+        ("DELETE", 2, None),
+        ("SET", 3, {"json": person("Bob")}),
+    ]
+
+
 async def test_what_is_no_envelope_is_stored_and_says_so(
     embedded_broker: EmbeddedBroker, embedded_topic: str, tmp_path: Path
 ) -> None:
@@ -162,3 +189,32 @@ async def test_envelopes_wait_for_a_registry_that_is_away(
             await table.until(lambda found: found["ready"])
     finally:
         apicurio.close()
+
+
+@pytest.mark.kafka
+@pytest.mark.parametrize("status", [401, 404, 503])
+async def test_a_delete_that_arrives_while_the_registry_is_away_waits_for_it_and_then_deletes(
+    embedded_broker: EmbeddedBroker, embedded_topic: str, tmp_path: Path, apicurio: Apicurio, status: int
+) -> None:
+    context = SerializationContext(embedded_topic, MessageField.VALUE)
+    with SchemaRegistryClient({"url": apicurio.url}) as client:
+        serialize = AvroSerializer(client, SCHEMA)
+        first = await asyncio.to_thread(serialize, envelope("c", None, person("Ann")), context)
+        async with asyncio.timeout(SECONDS_MAX), front_of(apicurio.url) as front:
+            registry = {"url": front.url, "poll_seconds": 0.05, "failure_seconds": 0.05}
+            async with people(embedded_broker, embedded_topic, tmp_path, value="avro", registry=registry) as table:
+                await table.put(first)
+                await table.until(lambda found: found["ready"])
+                front.behave(answering(status))
+                newer = AvroSerializer(client, SCHEMA.replace('"ts_ms"', '"ts_us"'))
+                gone = await asyncio.to_thread(newer, envelope("d", person("Ann"), None), context)
+                await table.send(gone)
+                needed = f"an envelope needs the schema {int.from_bytes(gone[1:5])}: "
+                await table.until(lambda found: needed in found["reason"])
+                assert (await table.served.http.get("/readyz")).status_code == 503
+                assert await table.shown("data { name }") == {"data": {"name": "Ann"}}
+                front.behave()
+                await table.put(first, b"2")
+                assert await table.shown("value") is None
+                assert await table.shown("data { name }", "2") == {"data": {"name": "Ann"}}
+                await table.until(lambda found: found["ready"])

@@ -13,7 +13,6 @@ from httpx_sse import EventSource
 from websockets.exceptions import ConnectionClosed
 
 from kvs_graphql.demo.broker import EmbeddedBroker
-from kvs_graphql.executor.executor import GENERATIONS_MAX
 from tests.deadline import SECONDS_MAX
 from tests.registry.apicurio import Apicurio
 from tests.schemas.shop import FIELDS, Shop, opened, order
@@ -32,6 +31,8 @@ from tests.transports import (
 pytestmark = pytest.mark.kafka
 
 ID, AMOUNT = FIELDS
+GENERATIONS_MAX = 3
+"""So many are promised to be served at the same time."""
 
 
 @pytest.fixture

@@ -86,6 +86,36 @@ async def test_a_registry_that_fails_at_the_start_and_later_harms_only_values_wh
         assert answer["data"]["ordersValue"]["data"] == {"id_": "later", "amount": "1"}
 
 
+async def test_a_schema_that_the_registry_did_not_give_is_loaded_before_anyone_reads(
+    embedded_broker: EmbeddedBroker, embedded_topic: str, tmp_path: Path, apicurio: Apicurio, front: Front
+) -> None:
+    apicurio.register(f"{embedded_topic}-value", order(FIELDS))
+    async with (
+        asyncio.timeout(SECONDS_MAX),
+        opened(embedded_broker, embedded_topic, apicurio, tmp_path, front) as shop,
+    ):
+        await shop.generation(1)
+        later = await shop.encoded(f"{embedded_topic}-elsewhere", order(COUNTED), {**GOOD, "count": 2})
+
+        async def asked() -> None:
+            """Return once the registry was asked for that schema."""
+            path = f"/schemas/ids/{int.from_bytes(later[1:5])}"
+            while all(request.path != path for request in front.requests):
+                await front.seen(len(front.requests) + 1)
+
+        front.behave(answering(500))
+        await shop.put("later", later)
+        await asked()
+        front.requests.clear()
+        front.behave()
+        await asked()
+        # What was asked before is still answered.
+        front.behave(answering(500))
+        while "errors" in (answer := await shop.answer("later")):
+            pass
+        assert answer["data"]["ordersValue"]["data"] == SHOWN
+
+
 async def test_values_of_another_subject_or_cut_short_say_why_and_harm_no_neighbour(
     embedded_broker: EmbeddedBroker, embedded_topic: str, tmp_path: Path, apicurio: Apicurio
 ) -> None:

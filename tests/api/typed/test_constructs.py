@@ -178,7 +178,7 @@ IN_JSON = {
     "m": [1, 2],
     "n": {"k": {"name": "x"}},
     "o": {},
-    "p": None,
+    "p": {"a": "inner"},
     "q": {"type": "bank", "iban": "DE0"},
     "r": [1.50, {}],
     "s": {"name": "x", "more": "y"},

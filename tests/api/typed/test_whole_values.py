@@ -55,13 +55,27 @@ async def read(directory: Path, source: SchemaText, raw: bytes, executor: Callab
 
 
 def each_construct() -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
-    """A record with each construct of Avro as a field, a value of it, and how that shows."""
+    """A record with each construct of Avro as a field, which lies in itself, a value of it, and how that shows."""
     fields, value, shown = list[Any](), dict[str, Any](), dict[str, Any]()
     for number, (kind, _, written, expected, _) in enumerate(avro_constructs.FIELDS.values()):
         name = f"part{number}"
         fields.append((name, renamed(kind, number)))
         value[name], shown[name] = written, expected
-    return avro.record(*fields), value, shown
+    fields += [("choices", {"type": "array", "items": CHOICES}), ("itself", ["null", "com.shop.Order"])]
+    value |= {"choices": [one for one, _ in CHOSEN], "itself": None}
+    shown |= {"choices": [one for _, one in CHOSEN], "itself": None}
+    return avro.record(*fields), value | {"itself": value}, shown | {"itself": shown}
+
+
+CHOICES = ["null", "int", "long", avro.record(("number", "string"), name="com.shop.Card"), "bytes"]
+CHOSEN: list[tuple[Any, Any]] = [
+    (("int", 5), {"__typename": "OrdersChoicesInt", "value": 5}),
+    (None, None),
+    (("long", 5), {"__typename": "OrdersChoicesLong", "value": "5"}),
+    (("com.shop.Card", {"number": "1"}), {"__typename": "OrdersCard", "number": "1"}),
+    (("bytes", b"\xff"), {"__typename": "OrdersChoicesBytes", "value": "/w=="}),
+]
+"""A union of several types: values of each of them, and how they show."""
 
 
 def renamed(kind: Any, number: int) -> Any:

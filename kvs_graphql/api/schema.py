@@ -16,7 +16,7 @@ from kvs_graphql.api.subscriptions import shared_subscription_fields, subscripti
 from kvs_graphql.api.tables import TEXT, TableTypes, table_types
 from kvs_graphql.api.typed.scalars import TYPED_SCALARS
 from kvs_graphql.api.writes import MUTATION, mutation_fields
-from kvs_graphql.compat.strawberry import graphql_schema
+from kvs_graphql.compat.strawberry import graphql_schema, tell_one_of
 from kvs_graphql.errors import BadSetting
 from kvs_graphql.formats import TableFormats
 
@@ -58,7 +58,7 @@ def build_schema(
     if formats:
         _check_names([types for types, _ in tables.values()], _names_without_schemas(tuple(writable.items())))
     try:
-        return strawberry.Schema(
+        schema = strawberry.Schema(
             query=create_type("Query", queries),
             mutation=create_type("Mutation", mutations, description=MUTATION) if mutations else None,
             subscription=create_type("Subscription", subscriptions) if subscriptions else None,
@@ -67,6 +67,8 @@ def build_schema(
         )
     except DuplicatedTypeName as error:
         raise BadSetting(f"tables: {error.message}: give a table another name") from None
+    tell_one_of(schema)
+    return schema
 
 
 @lru_cache(1)

@@ -12,6 +12,7 @@ from graphql import (
     FragmentSpreadNode,
     GraphQLArgument,
     GraphQLField,
+    GraphQLInputObjectType,
     GraphQLObjectType,
     GraphQLSchema,
     GraphQLUnionType,
@@ -52,6 +53,16 @@ def graphql_schema(schema: Schema) -> GraphQLSchema:
         raise ValueError("The extensions of a schema would never be called, because Strawberry does not execute it.")
     found: GraphQLSchema = schema._schema
     return found
+
+
+def tell_one_of(schema: Schema) -> None:
+    """Tell graphql-core which input objects take exactly one field; found by `DEFINITION_BACKREF` too.
+
+    Strawberry does not: it checks values itself, and names no path. Introspection then denies the directive.
+    """
+    for kind in graphql_schema(schema).type_map.values():
+        if isinstance(kind, GraphQLInputObjectType):
+            kind.is_one_of = bool(kind.extensions[GraphQLCoreConverter.DEFINITION_BACKREF].is_one_of)
 
 
 def resolver_of(field: GraphQLField) -> Resolver:

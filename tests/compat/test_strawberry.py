@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 import strawberry
-from graphql import GraphQLObjectType, GraphQLSchema
+from graphql import GraphQLInputObjectType, GraphQLObjectType, GraphQLSchema
 from strawberry import Info, Maybe
 from strawberry.extensions import SchemaExtension
 from strawberry.permission import BasePermission, PermissionExtension
@@ -21,6 +21,7 @@ from kvs_graphql.compat.strawberry import (
     python_name_of,
     resolver_of,
     selected_names,
+    tell_one_of,
 )
 
 
@@ -222,3 +223,38 @@ def test_type_with_a_check_of_its_own_is_known() -> None:
     message = "A type's own is_type_of is not found any more: mend compat.strawberry.checks_objects"
     kinds = [WITH_FIELDS.type_map["Checked"], WITH_FIELDS.type_map["Fields"]]
     assert [isinstance(kind, GraphQLObjectType) and checks_objects(kind) for kind in kinds] == [True, False], message
+
+
+@strawberry.input(one_of=True)
+class Payment:
+    card: str | None = strawberry.UNSET
+    iban: str | None = strawberry.UNSET
+
+
+@strawberry.input
+class Order:
+    payments: list[Payment]
+
+
+@strawberry.type
+class Paying:
+    @strawberry.field
+    def pay(self, order: Order) -> int:
+        return len(order.payments)
+
+
+def test_input_objects_that_take_exactly_one_field_are_known_to_graphql_core() -> None:
+    schema = strawberry.Schema(Paying)
+    kinds = graphql_schema(schema).type_map
+    document = "query($order: Order!) { pay(order: $order) }"
+    wrong = {"order": {"payments": [{"card": "1"}, {"card": "1", "iban": "DE0"}]}}
+    assert "payments" not in str(schema.execute_sync(document, variable_values=wrong).errors), (
+        "it names the path itself"
+    )
+    tell_one_of(schema)
+    inputs = [kind for kind in kinds.values() if isinstance(kind, GraphQLInputObjectType)]
+    assert {kind.name: kind.is_one_of for kind in inputs} == {"Payment": True, "Order": False}
+    told = schema.execute_sync(document, variable_values=wrong).errors
+    assert "Variable '$order' has invalid value at .payments[1]: " in str(told)
+    right = {"order": {"payments": [{"card": "1"}]}}
+    assert schema.execute_sync(document, variable_values=right).data == {"pay": 1}

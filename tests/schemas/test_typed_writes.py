@@ -1,12 +1,14 @@
 """Mutations of typed tables whose schemas come from files."""
 
 from pathlib import Path
+from typing import Any
 
 import orjson
 import pytest
 
 from kvs_graphql.demo.broker import EmbeddedBroker
 from kvs_graphql.state import State
+from tests.formats.avro.schemas import logical, record
 from tests.serving import serving_tables
 
 AVRO = orjson.dumps({"type": "record", "name": "N", "fields": [{"name": "n", "type": "long"}]}).decode()
@@ -50,6 +52,89 @@ async def test_whole_numbers_of_64_bits_are_written_up_to_the_bounds_of_their_fi
             assert error["extensions"]["code"] == "BAD_INPUT"
             # What is no integer of 64 bits at all is refused with the variable.
             assert "data.n" in error["message"] or "$n" in error["message"]
+
+
+PRICE = logical("bytes", "decimal", precision=4, scale=2)
+AVRO_ORDER = record(
+    {"name": "part", "type": ["null", record(("price", PRICE), name="Part")], "default": None},
+    {"name": "parts", "type": {"type": "array", "items": "Part"}, "default": []},
+    {"name": "named", "type": {"type": "map", "values": "Part"}, "default": {}},
+    {"name": "by", "type": ["null", record(("price", PRICE), name="Card"), "string"], "default": None},
+)
+PROTOBUF_ORDER = """
+syntax = "proto3";
+message Order {
+  Part part = 1; repeated Part parts = 2; map<string, Part> named = 3; oneof by { Card card = 4; string text = 5; }
+}
+message Part { uint32 price = 1; }
+message Card { uint32 price = 1; }
+"""
+SHORT = {"type": "string", "maxLength": 4}
+PART = {"type": "object", "properties": {"price": SHORT}}
+JSON_ORDER = {
+    "type": "object",
+    "properties": {
+        "part": PART,
+        "parts": {"type": "array", "items": PART},
+        "named": {"type": "object", "additionalProperties": PART},
+        "by": {
+            "oneOf": [
+                {"type": "object", "required": ["kind"], "properties": {"kind": {"const": kind}, "price": SHORT}}
+                for kind in ("card", "text")
+            ]
+        },
+    },
+}
+
+
+def wrong_parts(good: str, wrong: str) -> dict[str, dict[str, Any]]:
+    """By the path of what is wrong: orders with one wrong price each."""
+    return {
+        "data.part.price": {"part": {"price": wrong}},
+        "data.parts[1].price": {"parts": [{"price": good}, {"price": wrong}]},
+        "data.named[0].value.price": {"named": [{"key": "a", "value": {"price": wrong}}]},
+        "data.by.card.price": {"by": {"card": {"price": wrong}}},
+    }
+
+
+@pytest.mark.parametrize(
+    ("form", "schema", "good", "wrong", "one_of"),
+    [
+        pytest.param("avro", orjson.dumps(AVRO_ORDER).decode(), "1.25", "1.255", "OrdersByChoiceInput", id="avro"),
+        pytest.param("protobuf", PROTOBUF_ORDER, "4294967295", "4294967296", "OrdersOrderByOneOfInput", id="protobuf"),
+        pytest.param(
+            "json_schema", orjson.dumps(JSON_ORDER).decode(), "1.25", "1.255", "OrdersByInput", id="json_schema"
+        ),
+    ],
+)
+async def test_a_part_that_does_not_fit_is_named_by_its_path_and_nothing_is_written(
+    embedded_broker: EmbeddedBroker,
+    embedded_topic: str,
+    tmp_path: Path,
+    form: str,
+    schema: str,
+    good: str,
+    wrong: str,
+    one_of: str,
+) -> None:
+    file = tmp_path / "schema"
+    file.write_text(schema)
+    tables = {"orders": {"topic": embedded_topic, "value": form, "schema": file, "writes": True}}
+    document = 'mutation($data: OrdersInput!) { ordersSet(key: "k", data: $data) { offset } }'
+    async with serving_tables(embedded_broker.bootstrap_servers, tables, tmp_path) as served:
+        await served.state(State.LIVE, "orders")
+        for path, data in wrong_parts(good, wrong).items():
+            (error,) = (await served.query(document, data=data))["errors"]
+            assert error["extensions"]["code"] == "BAD_INPUT"
+            assert error["message"].startswith(f"The value does not fit its schema: {path}: ")
+        for data in ({"by": {"card": {"price": good}, "text": None}}, {"by": {}}):
+            (error,) = (await served.query(document, data=data))["errors"]
+            assert error["extensions"]["code"] == "BAD_INPUT"
+            assert "'$data' has invalid value at .by" in error["message"]
+        introspected = await served.data("{ __schema { inputs: types { name isOneOf } } }")
+        assert [one["name"] for one in introspected["__schema"]["inputs"] if one["isOneOf"]] == [one_of]
+        for offset, data in enumerate(wrong_parts(good, good).values()):
+            assert (await served.data(document, data=data))["ordersSet"] == {"offset": offset}
 
 
 WORDS = ["mro", "_value_", "_order_", "_any_", "name", "value", "None", "class", "__x__"]

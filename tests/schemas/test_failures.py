@@ -103,7 +103,8 @@ async def test_a_schema_that_the_registry_did_not_give_is_loaded_before_anyone_r
             while all(request.path != path for request in front.requests):
                 await front.seen(len(front.requests) + 1)
 
-        front.behave(answering(500))
+        # Which is asked once, and not again in a moment.
+        front.behave(answering(401))
         await shop.put("later", later)
         await asked()
         front.requests.clear()

@@ -21,6 +21,7 @@ from kvs_graphql.auth import hash_of, new_token
 from kvs_graphql.client import connect
 from kvs_graphql.demo.broker import EmbeddedBroker
 from kvs_graphql.records import Record
+from kvs_graphql.state import State
 from tests.registry.apicurio import Apicurio
 from tests.serving import Served, produce, serving_tables
 from tests.tables.served import until_ready
@@ -201,6 +202,33 @@ async def test_a_schema_that_is_one_too_many_is_left_out_of_typed_keys_and_logge
             while not any(one.get("left_out") == left_out for one in logs):  # noqa: ASYNC110 - a log has no event
                 await asyncio.sleep(0.01)
             await shows(served, document, "first")
+
+
+@pytest.mark.kafka
+async def test_a_key_written_under_sixteen_schemas_is_one_key_after_a_restart_too(
+    embedded_broker: EmbeddedBroker, embedded_topic: str, tmp_path: Path, apicurio: Apicurio
+) -> None:
+    servers, topic = embedded_broker.bootstrap_servers, embedded_topic
+    tables = {"orders": {"topic": topic, "key": "avro", "writes": True}}
+    registry = {"url": apicurio.url, "poll_seconds": 0.05}
+    key = 'key: {shop: "a", number: 1}'
+    with SchemaRegistryClient({"url": apicurio.url}) as client:
+        keys = [await encoded(client, topic, key_schema(str(number))) for number in range(16)]
+    assert len(set(keys)) == 16
+    async with serving_tables(servers, tables, tmp_path, schema_registry=registry) as served:
+        await until_ready(served)
+        for number, one in enumerate(keys):
+            positions = await produce(servers, topic, (one, b"%d" % number), timestamp_ms=1_000 + number)
+            await served.applied(positions, "orders")
+        await shows(served, f"{{ ordersValue({key}) {{ value }} }}", "15")
+    async with serving_tables(servers, tables, tmp_path, schema_registry=registry) as served:
+        await served.state(State.LIVE, "orders")
+        await shows(served, f"{{ ordersValue({key}) {{ value }} }}", "15")
+        cursor = (await served.data(f"mutation {{ ordersDelete({key}) {{ cursor }} }}"))["ordersDelete"]["cursor"]
+        left = await served.data(f'{{ ordersEntries(atLeast: "{cursor}", maxWait: 60) {{ totalCount }} }}')
+        assert left == {"ordersEntries": {"totalCount": 0}}
+        written = await served.data(f'mutation {{ ordersSet({key}, value: "new") {{ key(encoding: HEX) }} }}')
+        assert written["ordersSet"]["key"] == keys[-1].hex()
 
 
 KEYS = 'keys: [{shop: "a", number: 1}]'

@@ -100,11 +100,11 @@ async def test_rows_in_json_are_shown_and_deleted(
 
     async with people(embedded_broker, embedded_topic, tmp_path, key="json", value="json") as table:
         key = orjson.dumps(wrapped({"id": 1}))
-        for op, name in (("r", "Ann"), ("c", "Bob"), ("u", "Cid")):
-            await table.put(written(op, None, person(name)), key)
+        for op, before, name in (("r", None, "Ann"), ("c", None, "Bob"), ("u", person("Bob"), "Cid")):
+            await table.put(written(op, before, person(name)), key)
             shown = await table.shown("json data keyData value", key.decode())
             assert (shown["json"], shown["data"], shown["keyData"]) == (person(name), person(name), {"id": 1})
-            assert orjson.loads(shown["value"]) == wrapped(envelope(op, None, person(name)))
+            assert orjson.loads(shown["value"]) == wrapped(envelope(op, before, person(name)))
         await table.put(written("d", person("Cid"), None), key)
         assert await table.shown("json", key.decode()) is None
         await table.put(None, key)

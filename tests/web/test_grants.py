@@ -119,14 +119,15 @@ class Service:
 
     served: Served
     servers: str
-    topics: list[str]
+    topics: dict[str, str]
+    """By table."""
 
     async def change(self) -> None:
-        """Change forbidden keys, and then one that may be read."""
+        """Change forbidden keys, and then one that may be read; return once the tables have that."""
         records = [(THEIRS.encode(), VALUE), (f"theirs/{MARK}/new".encode(), VALUE)]
-        for topic in self.topics:
+        for table, topic in self.topics.items():
             await produce(self.servers, topic, *records, headers=[("h", MARK.encode())])
-            await produce(self.servers, topic, (SENTINEL.encode(), b'"last"'))
+            await self.served.applied(await produce(self.servers, topic, (SENTINEL.encode(), b'"last"')), table)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -145,7 +146,7 @@ async def service(embedded_broker: EmbeddedBroker, tmp_path_factory: pytest.Temp
     async with serving_tables(servers, tables, tmp_path_factory.mktemp("grants"), **settings) as served:
         for name in TABLES:
             await served.state(State.LIVE, name)
-        yield Service(served, servers, list(topics.values()))
+        yield Service(served, servers, topics)
 
 
 def selection(kind: GraphQLNamedType, depth: int = 4) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 
 import orjson
 import pytest
+from websockets.exceptions import InvalidStatus
 
 from kvs_graphql.demo.broker import EmbeddedBroker
 from kvs_graphql.errors import BadSetting, LimitExceeded
@@ -96,6 +97,19 @@ async def test_operations_on_a_websocket_count_as_requests(served: Served, clock
         clock.seconds += 1
         await send(socket, type="subscribe", id="2", payload=QUERY)
         assert (await receive(socket))["type"] == "next"
+
+
+async def test_handshakes_of_websockets_count_as_requests(served: Served, clock: Clock) -> None:
+    async with open_socket(served):
+        with pytest.raises(InvalidStatus) as refused:
+            async with open_socket(served):
+                pass
+        answer = refused.value.response
+        assert (answer.status_code, answer.headers["retry-after"]) == (429, "1")
+        assert [error["extensions"] for error in orjson.loads(answer.body)["errors"]] == [OVER]
+        clock.seconds += 1
+        async with open_socket(served):
+            pass
 
 
 async def test_each_client_behind_a_proxy_has_its_own_limit_however_long_its_header(

@@ -1,6 +1,7 @@
 """Reads the topic of a session into a table: to the end that the log had at the start, then as records arrive."""
 
 import asyncio
+from functools import partial
 
 from kvs_graphql.errors import OperatorError
 from kvs_graphql.feed import Feed
@@ -79,6 +80,8 @@ class SessionReader:
             session.consumer.seek(partition, offset)
             builder.move_to(number, offset)
         self._lifecycle.end_offsets = session.bounds.end
+        for number in range(len(session.partitions)):
+            self._metrics.consumer_lag(str(number)).set_function(partial(self._lag, store, number))
         return IngestLoop(
             session.consumer,
             session.partitions,
@@ -117,8 +120,10 @@ class SessionReader:
     async def _apply(self, ingest: IngestLoop, store: Store) -> None:
         await ingest.apply()
         self._failures.note_success()
-        for partition, lag in enumerate(self._lifecycle.lag(store.positions)):
-            self._metrics.consumer_lag(str(partition)).set(lag)
+
+    def _lag(self, store: Store, partition: int) -> float:
+        """How many offsets of a partition are not applied now: also while nothing can be."""
+        return max(0, position_in(self._lifecycle.end_offsets, partition) - position_in(store.positions, partition))
 
 
 def _main_error(group: BaseExceptionGroup[BaseException]) -> BaseException:

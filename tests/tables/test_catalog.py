@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+from collections import defaultdict
 from collections.abc import AsyncIterator
 from contextlib import AbstractContextManager, AsyncExitStack, ExitStack, aclosing
 from pathlib import Path
@@ -124,6 +125,26 @@ async def test_status_and_readiness_name_each_table(served: Served, topics: dict
         assert f'kvs_state{{state="LIVE",table="{table}"}} 1.0' in metrics
 
 
+async def test_each_metric_of_a_table_has_its_name(
+    served: Served, embedded_broker: EmbeddedBroker, topics: dict[str, str]
+) -> None:
+    for number, table in enumerate(TABLES, 1):
+        for _ in range(number):
+            cursor = await put(served, table, "a", "1")
+        end = decode_cursor(cursor, table).positions[0]
+        await write(embedded_broker.bootstrap_servers, topics[table], [(None, b"skipped")] * number)
+        await served.applied((end + number,), table)
+    text = (await served.http.get("/metrics")).text
+    found = defaultdict[str, dict[str, float]](dict)
+    for name, table, value in re.findall(r'^(kvs_\w+)\{[^}]*\btable="(\w*)"[^}]*\} (\S+)$', text, re.MULTILINE):
+        found[name][table] = found[name].get(table, 0) + float(value)
+    assert {name for name, values in found.items() if values.keys() != set(TABLES)} == set()
+    counted = ("kvs_writes_total", "kvs_records_applied_total", "kvs_records_skipped_total")
+    assert [found[name] for name in counted] == [dict(zip(TABLES, (1, 2), strict=True))] * len(counted)
+    others = {"kvs_commit_seconds_count", "kvs_consumer_lag", "kvs_state", "kvs_table_ready", "kvs_writes_in_flight"}
+    assert others <= found.keys()
+
+
 async def test_entries_and_lag_of_all_tables_are_added_up(
     served: Served, embedded_broker: EmbeddedBroker, topics: dict[str, str], tmp_path: Path
 ) -> None:
@@ -139,7 +160,10 @@ async def test_entries_and_lag_of_all_tables_are_added_up(
                 await asyncio.sleep(0.01)
         readyz = (await served.http.get("/readyz")).json()
         status = (await served.data("{ status { entries lag tables { entries lag } } }"))["status"]
+        metrics = (await served.http.get("/metrics")).text
     assert (readyz["lag"], [readyz["tables"][table]["lag"] for table in TABLES]) == (5, [2, 3])
+    for table, lag in zip(TABLES, (2.0, 3.0), strict=True):
+        assert f'kvs_consumer_lag{{partition="0",table="{table}"}} {lag}' in metrics
     assert status == {"entries": 3, "lag": 5, "tables": [{"entries": 1, "lag": 2}, {"entries": 2, "lag": 3}]}
 
 

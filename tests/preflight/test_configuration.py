@@ -10,7 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kvs_graphql.demo.broker import EmbeddedBroker
+from kvs_graphql.preflight import catalog_for
 from kvs_graphql.preflight.proposal import names_for
+from kvs_graphql.settings import load_settings
 from kvs_graphql.table_names import is_table_name
 from tests.cli.test_read import ended
 from tests.kafka.broker import KafkaBroker
@@ -85,6 +87,22 @@ async def test_init_writes_a_file_that_check_accepts_and_replaces_none(tmp_path:
         assert re.findall(r" ok +topic '(.*)' can be read", found.output) == list(topics)
         again = await ended("init", *servers, str(file))
         assert (again.code, "File exists" in again.errors) == (2, True)
+
+
+async def test_each_line_that_init_comments_out_is_a_setting(
+    embedded_broker: EmbeddedBroker, embedded_topic: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = await catalog_for(load_settings(bootstrap_servers=embedded_broker.bootstrap_servers))
+    file = tmp_path / "service.toml"
+    file.write_text(re.sub(r"^# (?=\[|\w+ = )", "", text, flags=re.MULTILINE))
+    monkeypatch.setenv("KVS_CONFIG", str(file))
+    settings = load_settings()
+    (table,) = [table for table in settings.catalog.values() if table.topic == embedded_topic]
+    assert settings.schema_registry.url == "https://registry:8081"
+    assert (table.key.format, table.value.format, table.writes, table.required) == ("long", "avro", True, False)
+    assert (table.tombstones, table.unreadable) == ("empty", "skip")
+    # Each has a comment of its own.
+    assert len(re.findall(r"^# \w+ = .* # \w", text.partition(f'"{embedded_topic}"')[2], re.MULTILINE)) >= 6
 
 
 @pytest.mark.kafka

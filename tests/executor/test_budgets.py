@@ -93,10 +93,10 @@ async def test_small_entries_of_a_large_page_are_shown_as_wholes(tmp_path: Path)
 @pytest.mark.parametrize("transport", [WEBSOCKET, SSE, MULTIPART, SINGLE_CONNECTION])
 @pytest.mark.parametrize("document", ["subscription { updates { key kind } }", '{ value(key: "a") { key size } }'])
 async def test_cost_beyond_the_limit_is_refused_on_every_transport(
-    embedded_broker: EmbeddedBroker, tmp_path: Path, transport: Transport, document: str
+    embedded_broker: EmbeddedBroker, tmp_path: Path, transport: Transport, document: str, table: str
 ) -> None:
     async with (
-        serving_topic(embedded_broker, tmp_path, query_cost_max=2) as topic,
+        serving_topic(embedded_broker, tmp_path, table=table, query_cost_max=2) as topic,
         transport(topic.served, document) as results,
     ):
         (answer,) = [result async for result in results]
@@ -106,8 +106,10 @@ async def test_cost_beyond_the_limit_is_refused_on_every_transport(
 
 @back_ends
 @pytest.mark.parametrize("fields", ["key size json value", 'a: value b: value c: json(pointer: "/text")'])
-async def test_large_answers_are_the_same_in_turns(tmp_path: Path, executor: type[Executor], fields: str) -> None:
-    async with open_application(tmp_path, LARGE, executor=executor, limits=WIDE) as application:
+async def test_large_answers_are_the_same_in_turns(
+    tmp_path: Path, executor: type[Executor], fields: str, table: str
+) -> None:
+    async with open_application(tmp_path, LARGE, executor=executor, limits=WIDE, name=table) as application:
         answer = await application.query(ENTRIES % fields)
     text = "x" * 40 * KIB
     shown = {
@@ -142,10 +144,10 @@ async def test_response_beyond_its_bytes_is_refused(
     "document", ["subscription { updates(snapshot: true) { key } }", '{ value(key: "a") { key } }', "{ __typename }"]
 )
 async def test_response_beyond_one_byte_is_refused_on_every_transport(
-    embedded_broker: EmbeddedBroker, tmp_path: Path, transport: Transport, document: str
+    embedded_broker: EmbeddedBroker, tmp_path: Path, transport: Transport, document: str, table: str
 ) -> None:
     async with (
-        serving_topic(embedded_broker, tmp_path, (b"a", b"1"), response_bytes_max=1) as topic,
+        serving_topic(embedded_broker, tmp_path, (b"a", b"1"), table=table, response_bytes_max=1) as topic,
         transport(topic.served, document) as results,
     ):
         answer = await anext(results)

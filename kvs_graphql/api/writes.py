@@ -71,9 +71,8 @@ def mutation_fields(types: TableTypes) -> list[StrawberryField]:
 
     async def delete(self: Any, info: OperationInfo, key: str, key_encoding: EncodingArgument = Encoding.UTF8) -> Any:
         context = info.context
-        for target in await targets.to_delete(context, key, key_encoding):
-            written = await context.writes(table).delete(target)
-        return await shown(context, written)
+        encodings = await targets.to_delete(context, key, key_encoding)
+        return await shown(context, await context.writes(table).delete_all(encodings))
 
     return [
         root_field(

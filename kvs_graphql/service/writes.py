@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import time
 from typing import Protocol
 
@@ -124,6 +124,19 @@ class Writes:
         if failures:
             raise _failure(failures, before, partly=bool(written), name_partitions=is_readable)
         return self._write(tombstone, before, written if is_readable else written[:1])
+
+    async def delete_all(self, keys: Sequence[bytes]) -> Write:
+        """Delete the encodings of one key, in turn; return the last one's write, at whose cursor all of them are gone.
+
+        Raises:
+            As `delete`. Those after the one that fails stay.
+        """
+        first, *others = keys
+        write = await self.delete(first)
+        for key in others:
+            before, write = write.cursor, await self.delete(key)
+            write = replace(write, cursor=_later(before, write.cursor))
+        return write
 
     def _check_right(self, key: bytes) -> None:
         """Raises: Forbidden: The principal may not write the key, whether it is there or not."""

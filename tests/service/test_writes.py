@@ -115,6 +115,22 @@ async def test_delete_goes_to_the_own_partition_and_all_that_hold_the_key(tmp_pa
         assert written.cursor == Cursor(TOPIC_ID, (21, 31, 10))
 
 
+async def test_cursor_of_a_delete_under_several_encodings_is_that_of_all_of_them(tmp_path: Path) -> None:
+    async with open_writes(tmp_path, [record(0, b"0")]) as opened:
+        deleting = asyncio.create_task(opened.writes.delete_all([b"key", b"as another"]))
+        await opened.kafka.received.wait()
+        opened.kafka.received.clear()
+        opened.kafka.answer(0, 20)
+        opened.kafka.answer(OWN, 30)
+        await opened.kafka.received.wait()
+        opened.kafka.answer(OWN, 31)
+        written = await deleting
+    assert [write.key for write, _ in opened.kafka.sent] == [b"key", b"key", b"as another"]
+    assert (written.record.key, written.record.offset) == (b"as another", 31)
+    assert written.cursor == opened.writes.cursor
+    assert (written.cursor.topic_id, written.cursor.positions) == (TOPIC_ID, (21, 32, 10))
+
+
 # Who reads other keys sees all positions of the topic, but not which of them this delete has moved.
 @pytest.mark.parametrize(("readable", "expected"), [((), (0, 31)), ((b"other/",), (10, 31, 10))])
 async def test_delete_of_a_key_that_may_not_be_read_does_not_tell_which_partitions_hold_it(

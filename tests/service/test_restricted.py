@@ -1,5 +1,6 @@
 """What a principal sees of a table of which it may read only some keys: by comparison with what all see."""
 
+import asyncio
 from contextlib import aclosing
 from dataclasses import replace
 from pathlib import Path
@@ -10,10 +11,13 @@ from hypothesis import strategies as st
 
 from kvs_graphql.access import Access, Grant, Grants, Verb, outermost
 from kvs_graphql.errors import LimitExceeded
+from kvs_graphql.feed import Kind
 from kvs_graphql.records import Interest, Record
 from kvs_graphql.service import PageRequest, Usage
 from kvs_graphql.service.restricted import hidden, looked_up, restricted
+from kvs_graphql.watch import Start
 from tests.applications import LIMITS, open_application
+from tests.deadline import SECONDS_MAX
 
 KEYS = st.text("ab/", min_size=1, max_size=4).map(str.encode)
 PREFIXES = st.sets(st.text("ab/", max_size=3).map(str.encode), max_size=4).map(outermost)
@@ -116,6 +120,24 @@ async def test_live_query_reads_nothing_of_a_forbidden_key(tmp_path: Path) -> No
                 else:
                     found = (await anext(latest)).records
                     assert [None if record is None else record.key for record in found] == shown
+
+
+async def test_keys_that_are_named_again_are_restricted_again(tmp_path: Path) -> None:
+    """As they are where the keys of a table have one more encoding."""
+    first, later = Interest(frozenset({b"a/a"})), Interest(frozenset({b"a/a", b"b/a"}))
+    grants = Grants(frozenset({Grant(Verb.READ, prefix=b"a/")}))
+    async with open_application(tmp_path, RECORDS, threads=False) as application:
+        table = application.table
+        for access, expected in ((Access("ann", grants), [b"a/a"]), (Access("operator"), [b"b/a", b"a/a"])):
+            updates = table.served.updates(access, first, Start(progress=True), None, lambda: later)
+            async with asyncio.timeout(SECONDS_MAX), aclosing(updates) as pages:
+                assert [update.kind for update in await anext(pages)] == [Kind.LIVE]
+                table.feed.widen()
+                await table.change((b"b/a", b"new"), (b"a/a", b"new"))
+                found: list[bytes] = []
+                while b"a/a" not in found:
+                    found += [update.record.key for update in await anext(pages) if update.record is not None]
+                assert found == expected
 
 
 async def test_size_of_the_file_is_told_to_those_who_may_read_all_of_it(tmp_path: Path) -> None:

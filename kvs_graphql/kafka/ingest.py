@@ -30,6 +30,8 @@ log = structlog.get_logger(__name__)
 
 # Decoding blocks the event loop; so many records take about 4 ms.
 _FETCH_RECORDS_MAX = 1_000
+# While changes of other tables want to be shown at once, a millisecond's worth; that costs more for each record.
+_SHARED_FETCH_RECORDS_MAX = 250
 _SKIP_LOG_SECONDS = 10
 # About how many turns of the event loop a read takes from its request's bytes to its answer's.
 _TURNS_OF_A_READ = 8
@@ -95,8 +97,11 @@ class IngestLoop:
             KafkaError: A fetch failed.
         """
         while True:
-            fetched = await self._fetch_once()
-            if sum(map(len, fetched.values())) >= self._fetch_records_max:
+            records_max = self._fetch_records_max
+            if self._precedence.is_shared(self):
+                records_max = min(records_max, _SHARED_FETCH_RECORDS_MAX)
+            fetched = await self._fetch_once(records_max)
+            if sum(map(len, fetched.values())) >= records_max:
                 await _let_others_run()
                 await self._precedence.give_way()
             if self._envelopes is not None:
@@ -122,7 +127,7 @@ class IngestLoop:
         is_short = self._builder.records <= SHORT_RECORDS_MAX
         batch = self._builder.take(self._end_offsets)
         self._batch_taken.set()
-        with self._precedence.short_commit() if is_short else nullcontext():
+        with self._precedence.short_commit(self) if is_short else nullcontext():
             await self._verify()
             started = perf_counter()
             commit = await self._store.apply(batch)
@@ -136,10 +141,10 @@ class IngestLoop:
         """From which offset of each partition on Kafka has dropped no record before it was read."""
         return self._builder.gapless_from
 
-    async def _fetch_once(self) -> dict[TopicPartition, list[Any]]:
+    async def _fetch_once(self, records_max: int) -> dict[TopicPartition, list[Any]]:
         try:
             records: dict[TopicPartition, list[Any]] = await self._consumer.getmany(
-                timeout_ms=self._waits.next_ms, max_records=self._fetch_records_max
+                timeout_ms=self._waits.next_ms, max_records=records_max
             )
         except Exception as error:
             if not is_unreadable(error):

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -23,8 +24,10 @@ from tests.simulation.cluster import TOPIC, Cluster
 from tests.simulation.world import InlineStore, in_virtual_time, open_inline_store
 
 LIMITS = ConsumerLimits(BatchLimits(1, 1_000), 1, 1_000.0, 1.0, 1_000.0, clock_difference_seconds_max=1.0)
+ROOMY = replace(LIMITS, batch=BatchLimits(5_000, 1_000_000))
 GIVING_WAY_SECONDS = 0.02
 COMMIT_SECONDS = 0.019
+NEAR_SECONDS = 1.0
 HUNG_SECONDS = 5.0
 RECORDS = 200
 
@@ -43,7 +46,7 @@ async def until(found: Callable[[], bool]) -> None:
 async def test_nobody_waits_while_no_short_commit_is_under_way() -> None:
     precedence = Precedence()
     await precedence.give_way()
-    with precedence.short_commit():
+    with precedence.short_commit(object()):
         pass
     await precedence.give_way()
     assert now() == 0
@@ -57,7 +60,7 @@ async def test_short_commit_is_waited_for_until_it_ends() -> None:
         await precedence.give_way()
         order.append("others")
 
-    with precedence.short_commit():
+    with precedence.short_commit(object()):
         waiting = asyncio.create_task(others())
         await asyncio.sleep(COMMIT_SECONDS)
         order.append("short")
@@ -68,8 +71,8 @@ async def test_short_commit_is_waited_for_until_it_ends() -> None:
 @in_virtual_time
 async def test_of_several_short_commits_one_is_waited_for() -> None:
     precedence = Precedence()
-    with precedence.short_commit():
-        with precedence.short_commit():
+    with precedence.short_commit(object()):
+        with precedence.short_commit(object()):
             waiting = asyncio.create_task(precedence.give_way())
             await asyncio.sleep(0.001)
         await waiting
@@ -79,10 +82,34 @@ async def test_of_several_short_commits_one_is_waited_for() -> None:
 @in_virtual_time
 async def test_commit_that_hangs_is_waited_for_once_and_not_for_long() -> None:
     precedence = Precedence()
-    with precedence.short_commit():
+    with precedence.short_commit(object()):
         for _ in range(RECORDS):
             await precedence.give_way()
         assert now() == GIVING_WAY_SECONDS
+
+
+@in_virtual_time
+async def test_a_process_is_shared_with_tables_that_committed_a_few_records_of_late() -> None:
+    precedence, one, other = Precedence(), object(), object()
+
+    def shared() -> list[bool]:
+        return [precedence.is_shared(table) for table in (one, other, object())]
+
+    assert shared() == [False, False, False]
+    for expected in ([False, True, True], [False, True, True]):
+        with precedence.short_commit(one):
+            pass
+        assert shared() == expected
+    await asyncio.sleep(NEAR_SECONDS / 2)
+    with precedence.short_commit(other):
+        pass
+    with precedence.short_commit(other):
+        pass
+    assert shared() == [True, True, True]
+    await asyncio.sleep(NEAR_SECONDS / 2)
+    assert shared() == [True, False, True]
+    await asyncio.sleep(NEAR_SECONDS / 2)
+    assert shared() == [False, False, False]
 
 
 class Beside:
@@ -93,6 +120,8 @@ class Beside:
         self.read_during_commits: list[int] = []
         self._commit_seconds = commit_seconds
         self._read = 0
+        self.asked_for: list[int] = []
+        """How many records the second table wanted at most by each fetch."""
 
     @asynccontextmanager
     async def open_session(self, connection: KafkaConnection, name: str, **limits: Any) -> AsyncIterator[Any]:
@@ -108,6 +137,7 @@ class Beside:
         async def counted(*partitions: Any, **options: Any) -> Any:
             fetched = await getmany(*partitions, **options)
             self._read += sum(map(len, fetched.values()))
+            self.asked_for.append(options["max_records"])
             return fetched
 
         consumer.getmany = counted
@@ -126,12 +156,14 @@ class Beside:
 
 
 @asynccontextmanager
-async def consuming(path: Path, precedence: Precedence) -> AsyncIterator[tuple[InlineStore, Lifecycle]]:
-    """Run a consumer that takes one record at a time."""
+async def consuming(
+    path: Path, precedence: Precedence, limits: ConsumerLimits = LIMITS
+) -> AsyncIterator[tuple[InlineStore, Lifecycle]]:
+    """Run a consumer; by default, it takes one record at a time."""
     async with open_inline_store(path, WindowLimits(10, 1_000, 10)) as store:
         feed, lifecycle = Feed(store.cursor, LogBudget(changes_max=10, bytes_max=1_000)), Lifecycle()
         connection, metrics = KafkaConnection(path.stem), Metrics().of_table("")
-        consumer = Consumer(connection, TOPIC, store, feed, lifecycle, metrics, LIMITS, precedence)
+        consumer = Consumer(connection, TOPIC, store, feed, lifecycle, metrics, limits, precedence)
         running = asyncio.create_task(consumer.run())
         yield store, lifecycle
         running.cancel()
@@ -158,3 +190,22 @@ async def test_table_that_catches_up_reads_nothing_while_another_one_commits_a_r
     (read,) = beside.read_during_commits
     # What was on its way may still arrive. A commit that hangs is soon waited for no more.
     assert read <= 2 if commit_seconds == COMMIT_SECONDS else read == RECORDS
+
+
+@pytest.mark.parametrize(("changes", "most"), [(0, 1_000), (1, 250)])
+@in_virtual_time
+async def test_table_that_catches_up_takes_fewer_records_at_once_while_others_change(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changes: int, most: int
+) -> None:
+    beside, precedence = Beside(0), Precedence()
+    monkeypatch.setattr("kvs_graphql.kafka.consumer.open_session", beside.open_session)
+    slow, behind = beside.clusters.values()
+    behind.write(RECORDS)
+    async with consuming(tmp_path / "slow", precedence) as (store, lifecycle):
+        await until(lambda: lifecycle.moment.state is State.LIVE)
+        await asyncio.sleep(NEAR_SECONDS)
+        slow.write(changes)
+        await until(lambda: store.positions == slow.log.end)
+        async with consuming(tmp_path / "behind", precedence, ROOMY) as (large, _):
+            await until(lambda: large.positions == behind.log.end)
+    assert beside.asked_for[0] == most

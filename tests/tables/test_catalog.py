@@ -359,9 +359,9 @@ async def test_tables_share_one_log_in_memory_and_one_precedence(
 ) -> None:
     used, short_commit = set[Precedence](), Precedence.short_commit
 
-    def noted(precedence: Precedence) -> AbstractContextManager[None]:
+    def noted(precedence: Precedence, table: object) -> AbstractContextManager[None]:
         used.add(precedence)
-        return short_commit(precedence)
+        return short_commit(precedence, table)
 
     monkeypatch.setattr(Precedence, "short_commit", noted)
     tables = {table: {"topic": topic, "writes": True} for table, topic in topics.items()}

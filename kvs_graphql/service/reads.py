@@ -39,6 +39,8 @@ from kvs_graphql.store import (
 
 SMALL_READ_BYTES_MAX = 1_048_576
 """What a read may have at most and still be small."""
+ALL_KEYS = (b"",)
+"""The prefixes of those who may read every key."""
 _NO_END = 2**62
 
 
@@ -108,17 +110,29 @@ class _LookBack:
 
 
 class Reads:
-    """Made by `Table.reads`, for one request; `single_field` where no other field of it reads."""
+    """Made by `Table.reads`, for one request: of the keys with these prefixes.
+
+    `single_field` where no other field of the request reads.
+    """
 
     cursor: Cursor | None = None
     """Where the snapshot stands, once there was a read."""
     _fields: BatchLoader[_Asked, list[Any]] | None = None
     _histories: BatchLoader[_LookBack, History] | None = None
 
-    def __init__(self, shared: SharedReads, access: Access, usage: Usage, *, single_field: bool = False) -> None:
+    def __init__(
+        self,
+        shared: SharedReads,
+        access: Access,
+        usage: Usage,
+        prefixes: tuple[bytes, ...] = ALL_KEYS,
+        *,
+        single_field: bool = False,
+    ) -> None:
         self._shared = shared
         self._access = access
         self._usage = usage
+        self._prefixes = prefixes
         self._single_field = single_field
 
     async def get_many(self, keys: Sequence[bytes], wait: Wait = NO_WAIT) -> list[Record | None]:
@@ -281,12 +295,6 @@ class Reads:
 
 class RestrictedReads(Reads):
     """The reads of a principal that may read only the keys with some prefixes; see `service.restricted`."""
-
-    def __init__(
-        self, shared: SharedReads, access: Access, usage: Usage, prefixes: tuple[bytes, ...], *, single_field: bool
-    ) -> None:
-        super().__init__(shared, access, usage, single_field=single_field)
-        self._prefixes = prefixes
 
     def get_many(self, keys: Sequence[bytes], wait: Wait = NO_WAIT) -> Coroutine[Any, Any, list[Record | None]]:
         """The entry of each key that may be read, in order; None for the others."""

@@ -4,7 +4,7 @@ from array import array
 from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from typing import NamedTuple
 
-from kvs_graphql.access import Access, Verb
+from kvs_graphql.access import Access, Grants, Verb
 from kvs_graphql.cursor import Cursor
 from kvs_graphql.cursor_validation import CursorValidator
 from kvs_graphql.feed import Feed, Sink, Update
@@ -12,7 +12,7 @@ from kvs_graphql.records import Interest, Record
 from kvs_graphql.service.coalesced import CoalescedReads, read_keys
 from kvs_graphql.service.denials import Denials
 from kvs_graphql.service.limits import ServiceLimits
-from kvs_graphql.service.reads import SMALL_READ_BYTES_MAX, Reads, RestrictedReads, SharedReads
+from kvs_graphql.service.reads import ALL_KEYS, SMALL_READ_BYTES_MAX, Reads, RestrictedReads, SharedReads
 from kvs_graphql.service.restricted import hidden, looked_up, restricted
 from kvs_graphql.service.status import Readiness, StatusReader
 from kvs_graphql.service.usage import Usage
@@ -21,9 +21,6 @@ from kvs_graphql.service.writes import Producer, WriteRights, Writes
 from kvs_graphql.state import Lifecycle
 from kvs_graphql.store import Store, TooManyBytes
 from kvs_graphql.watch import Quotas, Start, Watch, arguments_bytes
-
-_ALL_KEYS = (b"",)
-"""The prefixes of those who may read every key."""
 
 
 class Latest(NamedTuple):
@@ -67,6 +64,8 @@ class Table:
         self._live = CoalescedReads(small)
         """The reads of live queries, apart from those of requests: many may wake at once."""
         self._read_alone = read_keys(store, limits.read_bytes_max)
+        # Of whoever read last: mostly the same grants, whoever it is.
+        self._readable: tuple[Grants | None, tuple[bytes, ...]] = None, ALL_KEYS
         self._shared = SharedReads(
             self.name,
             store,
@@ -83,10 +82,16 @@ class Table:
 
         `usage` counts what the request reads of all tables.
         """
-        prefixes = _ALL_KEYS if access.grants is None else access.grants.prefixes(Verb.READ, self.name)
-        if prefixes == _ALL_KEYS:
-            return Reads(self._shared, access, usage, single_field=single_field)
-        return RestrictedReads(self._shared, access, usage, prefixes, single_field=single_field)
+        latest, prefixes = self._readable
+        if latest is not access.grants:
+            prefixes = self._readable_to(access)
+            self._readable = access.grants, prefixes
+        make = Reads if prefixes == ALL_KEYS else RestrictedReads
+        return make(self._shared, access, usage, prefixes, single_field=single_field)
+
+    def _readable_to(self, access: Access) -> tuple[bytes, ...]:
+        """The prefixes of the keys that a principal may read."""
+        return ALL_KEYS if access.grants is None else access.grants.prefixes(Verb.READ, self.name)
 
     def writes(self, access: Access) -> Writes:
         """The writes of one request, in order. Only where the service takes any."""

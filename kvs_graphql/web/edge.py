@@ -42,8 +42,11 @@ class Edge:
 
     def refusal(self, scope: Scope) -> Response | None:
         """The answer to a request that does not come in."""
-        refusal = self.refusal_of_host(scope)
-        return refusal if refusal or self._rates is None else self._over_rate(self._rates, scope)
+        host = fields_of(scope).get(b"host")
+        # Looked at here, so that no request that comes in pays for a call.
+        if host is not None and not self._hosts.allows(host) and (refusal := self.refusal_of_host(scope)):
+            return refusal
+        return None if self._rates is None else self._over_rate(self._rates, scope)
 
     def refusal_of_host(self, scope: Scope) -> Response | None:
         """The answer to a request for another name. One without Host is let in: a browser cannot leave it out."""

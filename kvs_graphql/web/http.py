@@ -97,18 +97,18 @@ class GraphQLOverHttp:
             variables = request.variables
             # A stream that lasts keeps nothing of its request but the variables: not even in this frame.
             del request, fields
-            if self._asks and isinstance(prepared, Refusal):
-                self._connections.hidden_fields.count(scope[ACCESS], prepared)
             media_type = _media_type(prepared, accept, method)
             # A dict would compute the hash of an enum's member in Python.
             if media_type is MediaType.EVENT_STREAM or media_type is MediaType.MULTIPART:
                 await self._send_stream(media_type, prepared, variables, scope, receive, send)
                 return
-            connections = self._connections
-            connection = connections.plain_of(scope[ACCESS]) if self._asks else connections.plain
-            answer: Executed | Refusal = (
-                prepared if isinstance(prepared, Refusal) else await executor.execute(prepared, variables, connection)
-            )
+            answer: Executed | Refusal
+            if isinstance(prepared, Refusal):
+                answer = self._counted(prepared, scope)
+            else:
+                connections = self._connections
+                connection = connections.plain_of(scope[ACCESS]) if self._asks else connections.plain
+                answer = await executor.execute(prepared, variables, connection)
             encoded = answer_of(media_type, answer)
         except HTTPException as error:
             await error_response(self._executor, accept, error)(scope, receive, send)
@@ -117,6 +117,12 @@ class GraphQLOverHttp:
             encoded = answer_of(body_type(accept), self._executor.refuse(error))
         if not encoded.is_sent(scope, exchange):
             await encoded.send(send)
+
+    def _counted(self, refusal: Refusal, scope: Scope) -> Refusal:
+        """A refusal, of which it is counted whether the principal asked for what it may not see."""
+        if self._asks:
+            self._connections.hidden_fields.count(scope[ACCESS], refusal)
+        return refusal
 
     def is_for_all(self, scope: Scope) -> bool:
         """Whether the answer tells nothing of tables: a page, or that a proxy has lost a WebSocket."""
@@ -160,6 +166,8 @@ class GraphQLOverHttp:
         connection = self._connections.streaming(scope, _TRANSPORTS[media_type], access, resumed)
         if isinstance(prepared, PreparedOperation):
             connection = self._connections.kept.connection(connection, prepared, variables)
+        else:
+            self._counted(prepared, scope)
         stream = partial(self._stream, prepared, variables, connection)
         writer = exchange_of(scope)
         seconds_max = None if access.expires_at is None else access.expires_at - time.time()

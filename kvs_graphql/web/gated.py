@@ -21,7 +21,7 @@ class GatedHttp:
         self._make = make
         self._whole = make(gate.executor)
         self._remembered = gate.authenticator.remembered
-        self._latest: tuple[Grants | None, GraphQLOverHttp] = None, self._whole
+        self._latest: tuple[Grants | None, Executor, GraphQLOverHttp] = None, gate.executor, self._whole
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         header = fields_of(scope).get(AUTHORIZATION)
@@ -29,7 +29,7 @@ class GatedHttp:
         if access is None:
             return self._verify(scope, receive, send)
         scope[ACCESS] = access
-        grants, http = self._latest
+        grants, _, http = self._latest
         if grants is not access.grants:
             http = self._http_of(access)
         # Not awaited here: each coroutine around a request would cost it a hundredth.
@@ -50,8 +50,10 @@ class GatedHttp:
 
     def _http_of(self, access: Access) -> GraphQLOverHttp:
         """What serves a principal."""
-        grants, http = self._latest
-        if grants is not access.grants:
-            http = self._make(self._gate.schemas.of(access))
-            self._latest = access.grants, http
+        _, latest, http = self._latest
+        executor = self._gate.schemas.of(access)
+        # Many who may read different keys share one schema.
+        if executor is not latest:
+            http = self._make(executor)
+        self._latest = access.grants, executor, http
         return http

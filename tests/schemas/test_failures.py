@@ -110,7 +110,7 @@ async def test_a_schema_that_the_registry_did_not_give_is_loaded_before_anyone_r
         front.requests.clear()
         front.behave()
         await asked()
-        # What was asked before is still answered.
+        # Answers to earlier questions stay as they were.
         front.behave(answering(500))
         while "errors" in (answer := await shop.answer("later")):
             pass

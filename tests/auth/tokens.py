@@ -10,6 +10,11 @@ SHORT_SECONDS = 2.0
 LONG_SECONDS = 3600.0
 
 
+def token_for(seconds: float) -> str:
+    """A token of the issuer that expires after some seconds."""
+    return Issuer().token(exp=time.time() + seconds)
+
+
 class Tokens:
     """Gives a token until it is refused, and then the next one; the last one lasts."""
 

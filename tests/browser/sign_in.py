@@ -1,10 +1,17 @@
 """Page object of the dialog that both pages sign in with."""
 
+from collections.abc import Callable
 from typing import Any
 
 from playwright.async_api import Page, expect
 
 STORED = "() => [Object.values(sessionStorage), Object.values(localStorage), document.cookie]"
+
+DECIDED = """
+token => sessionStorage.getItem("kvs-token") === token
+  || document.querySelector("dialog.sign-in [role=alert]")?.textContent
+"""
+EXPIRE_SECONDS = (2, 4, 8, 16, 32)
 
 
 class SignIn:
@@ -29,6 +36,16 @@ class SignIn:
     async def use(self, token: str) -> None:
         await self.dialog.get_by_label("Token").fill(token)
         await self.dialog.get_by_role("button", name="Use token").click()
+
+    async def use_one_that_expires(self, token_for: Callable[[float], str]) -> str:
+        """Use a token that lasts some seconds: more where the machine is busy and a shorter one is refused."""
+        for seconds in EXPIRE_SECONDS:
+            token = token_for(seconds)
+            await self.use(token)
+            found = await self.page.wait_for_function(DECIDED, arg=token)
+            if await found.json_value() is True:
+                return token
+        raise AssertionError(f"a token of {EXPIRE_SECONDS[-1]} s was refused")
 
     async def is_done(self) -> None:
         await expect(self.dialog).to_have_count(0)

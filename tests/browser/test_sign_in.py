@@ -9,7 +9,7 @@ import pytest
 
 from kvs_graphql.auth import hash_of, new_token
 from kvs_graphql.demo.broker import EmbeddedBroker
-from tests.auth.tokens import LONG_SECONDS, SHORT_SECONDS, Tokens, token_settings
+from tests.auth.tokens import LONG_SECONDS, token_for, token_settings
 from tests.serving import serving_topic
 
 if TYPE_CHECKING:
@@ -62,7 +62,6 @@ async def test_the_dashboard_goes_on_where_it_was_once_a_token_that_expired_is_r
 ) -> None:
     from tests.browser.sign_in import SignIn
 
-    tokens = Tokens(SHORT_SECONDS, LONG_SECONDS)
     async with (
         serving_topic(
             embedded_broker, tmp_path, (b"oven", b"180"), (b"fridge", b"4"), **token_settings(tmp_path)
@@ -71,10 +70,10 @@ async def test_the_dashboard_goes_on_where_it_was_once_a_token_that_expired_is_r
     ):
         sign_in = SignIn(dashboard.page)
         await sign_in.asks("This service shows its data")
-        await sign_in.use(tokens(False))
+        await sign_in.use_one_that_expires(token_for)
         await sign_in.asks("Your sign-in is no longer valid. Sign in again, and the page goes on where you were.")
         await topic.write((b"oven", b"190"))
-        await sign_in.use(tokens(True))
+        await sign_in.use(token_for(LONG_SECONDS))
         await sign_in.is_done()
         await dashboard.shows("oven", "190")
         await dashboard.shows_no("fridge")
@@ -110,7 +109,6 @@ async def test_graphiql_signs_in_and_a_subscription_goes_on_once_a_token_that_ex
 ) -> None:
     from tests.browser.sign_in import SignIn
 
-    tokens = Tokens(2 * SHORT_SECONDS, LONG_SECONDS)
     link = f"?{urlencode({'query': WATCH})}"
     async with (
         serving_topic(embedded_broker, tmp_path, (b"w", b"1"), **token_settings(tmp_path)) as topic,
@@ -118,16 +116,16 @@ async def test_graphiql_signs_in_and_a_subscription_goes_on_once_a_token_that_ex
     ):
         sign_in = SignIn(graphiql.page)
         await sign_in.asks("This service shows its data")
-        token = tokens(False)
-        await sign_in.use(token)
+        await sign_in.use_one_that_expires(token_for)
         await graphiql.has_open("subscription Watch")
         await graphiql.subscribe_over(transport)
         await graphiql.run()
         await sign_in.asks("Your sign-in is no longer valid.")
         await topic.write((b"w", b"2"))
-        await sign_in.use(tokens(True))
+        token = token_for(LONG_SECONDS)
+        await sign_in.use(token)
         await sign_in.is_done()
         await graphiql.shows_result('"value": "2"')
-        await sign_in.keeps_only_for_this_tab(tokens(False))
+        await sign_in.keeps_only_for_this_tab(token)
         await graphiql.page.get_by_role("button", name="Sign out").click()
         await sign_in.asks("This service shows its data")

@@ -58,6 +58,7 @@ export function askToSignIn({ reason, issuer, goToIssuer, useToken }: Question):
     });
     form.addEventListener("submit", (event) => {
       event.preventDefault();
+      alert.textContent = "";
       void useToken(input.value.trim()).then((problem) => {
         alert.textContent = problem ?? "";
         done = problem === null;

@@ -33,6 +33,11 @@ export interface Operation<Result, Variables extends Record<string, unknown>> {
 
 const UNAUTHORISED_CODES = [4401, 4403];
 const UNAUTHENTICATED = 401;
+/** Between two clients: what is subscribed to then is created again when the next one is there. */
+const NO_TRANSPORT: Transport = {
+  subscribe: () => () => undefined,
+  dispose: () => undefined,
+};
 
 /**
  * The WebSocket of the page. It is opened immediately, and again after each loss. Where WebSockets are refused for the page's
@@ -47,6 +52,8 @@ export class Session {
   /** What its keys and values are, as far as it is learnt. */
   shape: TableShape = TEXT;
   private client: Transport;
+  /** How many clients were given up. */
+  private generation = 0;
   private blocked = 0;
   private failures = 0;
   private lostMs: number | null = null;
@@ -130,17 +137,18 @@ export class Session {
   }
 
   private connectEvents(): EventStreams {
+    const heard = this.untilGivenUp();
     return new EventStreams(this.endpoint.http, this.authorization, {
-      received: () => {
+      received: heard(() => {
         this.failures = 0;
         if (this.connection.kind !== "open") this.changeConnection({ kind: "open" });
-      },
-      lost: (status) => {
+      }),
+      lost: heard((status: number | undefined) => {
         if (this.connection.kind === "open") this.lostMs = Date.now();
         if (status === UNAUTHENTICATED) void this.renew(statusText(status));
         else if (status === 403) this.refuse(statusText(status));
         else this.restartAfter(retryDelayMs(this.failures++));
-      },
+      }),
     });
   }
 
@@ -150,6 +158,8 @@ export class Session {
   }
 
   private connectSocket(): Client {
+    const heard = this.untilGivenUp();
+    const { generation } = this;
     const client = createClient({
       url: this.endpoint.socket,
       lazy: false,
@@ -157,36 +167,47 @@ export class Session {
       connectionAckWaitTimeout: PONG_WAIT_MS,
       connectionParams: this.authorization,
       retryAttempts: Number.POSITIVE_INFINITY,
-      retryWait: (retries) => this.wait(retryDelayMs(retries)),
+      retryWait: (retries) => this.waitToRetry(generation, retries),
       shouldRetry: (event) => !UNAUTHORISED_CODES.includes(codeOf(event)),
-      onNonLazyError: (event) => {
+      onNonLazyError: heard((event) => {
         this.ended(event);
-      },
+      }),
       on: {
-        connecting: () => {
+        connecting: heard(() => {
           this.opened = false;
           this.changeConnection({ kind: "connecting", lostMs: this.lostMs });
-        },
-        opened: () => {
+        }),
+        opened: heard(() => {
           this.opened = true;
           this.blocked = 0;
-        },
-        connected: (_socket, _payload, again) => {
+        }),
+        connected: heard((_socket: unknown, _payload: unknown, again: boolean) => {
           this.changeConnection({ kind: "open" });
           if (again) this.events.reconnected();
-        },
-        ping: (received) => {
+        }),
+        ping: heard((received: boolean) => {
           if (!received) this.expectPong(client);
-        },
-        pong: () => {
+        }),
+        pong: heard(() => {
           clearTimeout(this.pongTimer);
-        },
-        closed: () => {
+        }),
+        closed: heard(() => {
           this.lost();
-        },
+        }),
       },
     });
     return client;
+  }
+
+  /** Wraps what is done with the reports of a client: those that come after it was given up are ignored. */
+  private untilGivenUp(): <Report extends unknown[]>(
+    handle: (...report: Report) => void,
+  ) => (...report: Report) => void {
+    const { generation } = this;
+    return (handle) =>
+      (...report) => {
+        if (generation === this.generation) handle(...report);
+      };
   }
 
   private changeConnection(connection: Connection): void {
@@ -213,10 +234,12 @@ export class Session {
 
   /** Finds out by a plain request whether the socket was refused, did not get through, or the service cannot be reached. */
   private async probe(): Promise<void> {
+    const { generation } = this;
     try {
       const body = JSON.stringify({ query: "{ __typename }" });
       const headers = { "content-type": "application/json", ...this.authorization() };
       const { status, ok } = await fetch(this.endpoint.http, { method: "POST", headers, body });
+      if (generation !== this.generation) return;
       if (status === UNAUTHENTICATED) await this.renew(statusText(status));
       else if (status === 403) this.refuse(statusText(status));
       else if (ok && !this.opened && this.fallback === null) {
@@ -236,27 +259,38 @@ export class Session {
   /** The service refuses the token, or that there is none: goes on from here with another one. */
   private async renew(reason: string): Promise<void> {
     const { shown } = this;
-    this.abandon();
+    this.giveUp();
+    const { generation } = this;
     this.changeConnection({ kind: "connecting", lostMs: this.lostMs });
     if (!(await this.access.refresh(shown))) {
-      this.changeConnection({ kind: "refused", reason });
+      if (generation === this.generation) this.changeConnection({ kind: "refused", reason });
       if (!(await this.access.signIn(shown))) return;
     }
-    this.restart();
+    if (generation === this.generation) this.restart();
   }
 
   private refuse(reason: string): void {
-    this.abandon();
+    this.giveUp();
     this.changeConnection({ kind: "refused", reason });
   }
 
   /** Disposes of the client, and ignores the failure of a pending connection attempt. */
-  private abandon(): void {
-    void Promise.resolve(this.client.dispose()).catch(() => undefined);
+  private giveUp(): void {
+    this.generation += 1;
+    clearTimeout(this.pongTimer);
+    const { client } = this;
+    // A disposed client would connect again for a new subscription.
+    this.client = NO_TRANSPORT;
+    void Promise.resolve(client.dispose()).catch(() => undefined);
+  }
+
+  private async waitToRetry(generation: number, retries: number): Promise<void> {
+    if (generation === this.generation) await this.wait(retryDelayMs(retries));
+    // The next attempt of a client that was given up is never made.
+    if (generation !== this.generation) await new Promise(() => undefined);
   }
 
   private async wait(delayMs: number): Promise<void> {
-    if (this.connection.kind === "refused") return;
     this.changeConnection({ kind: "waiting", lostMs: this.lostMs, retryMs: Date.now() + delayMs });
     await new Promise<void>((resolve) => {
       const timer = setTimeout(resolve, delayMs);
@@ -286,13 +320,15 @@ export class Session {
   }
 
   private restartAfter(delayMs: number): void {
+    this.giveUp();
+    const { generation } = this;
     void this.wait(delayMs).then(() => {
-      if (this.connection.kind === "waiting") this.restart();
+      if (generation === this.generation) this.restart();
     });
   }
 
   private restart(): void {
-    this.abandon();
+    this.giveUp();
     this.changeConnection({ kind: "connecting", lostMs: this.lostMs });
     this.client = this.connect();
     this.events.restarted();

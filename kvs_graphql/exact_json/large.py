@@ -1,8 +1,7 @@
 """Parts of a large JSON text, of which no Python objects are made but those along the path.
 
-A megabyte of JSON can hold half a million values. To build them takes up to a fifth of a second, and cannot be cut into
-turns of the event loop. msgspec passes over what nobody asked for, and returns the text of the rest.
-It refuses lone surrogates, too, but takes any bytes in strings.
+msgspec passes over what nobody asked for, and returns the text of the rest. It refuses lone surrogates, too, but takes
+any bytes in strings.
 """
 
 from collections.abc import Sequence
@@ -11,6 +10,7 @@ import msgspec
 
 from kvs_graphql.exact_json.scan import NotJsonText
 from kvs_graphql.exact_json.text import INDEX, LINE_BREAKS, ExactJson, decoded
+from kvs_graphql.exact_json.wide import Items, Members
 
 LARGE_BYTES_MIN = 32 * 1024
 """Below, `ExactJson` takes no more than a few milliseconds, whatever the text."""
@@ -18,15 +18,8 @@ LARGE_BYTES_MIN = 32 * 1024
 _LEVELS_MAX = 8
 _WHITESPACE = b" \t\r\n"
 _ANY = msgspec.json.Decoder(msgspec.Raw)
-_LIST = msgspec.json.Decoder(list[msgspec.Raw])
-# Most ask for one of the first items, and a list can have half a million.
-_FIRST_ITEMS = 256
-_FIRST = msgspec.json.Decoder(
-    msgspec.defstruct("_First", [(f"item_{n}", msgspec.Raw, None) for n in range(_FIRST_ITEMS)], array_like=True)
-)
-_OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
-_Below = dict[str, msgspec.Raw] | list[msgspec.Raw] | ExactJson | None
+_Below = Members | Items | ExactJson | None
 
 
 class TooDeep(NotJsonText):
@@ -63,28 +56,19 @@ class LargeJson:
             below = self._below(at, found)
             if isinstance(below, ExactJson):
                 return below.part(path[depth:])
-            if isinstance(below, list):
-                raw = self._item(at, found, below, token)
+            if isinstance(below, Items):
+                part = below.get(int(token)) if INDEX.fullmatch(token) else None
             else:
-                raw = None if below is None else below.get(token)
-            if raw is None:
+                part = None if below is None else below.get(token)
+            if part is None:
                 return None
-            found = bytes(raw)
+            found = part
         return None if found.strip(_WHITESPACE) == b"null" else found.translate(None, LINE_BREAKS)
 
     def names(self) -> list[str]:
         """Return the names of an object's members; none if the text is no object."""
         outermost = self._below((), self._text)
-        return list(outermost) if isinstance(outermost, dict) else []
-
-    def _item(self, at: tuple[str, ...], text: bytes, first: list[msgspec.Raw], token: str) -> msgspec.Raw | None:
-        """Return an item of the list at a path, of which the first items are known."""
-        if not INDEX.fullmatch(token):
-            return None
-        index = int(token)
-        if index >= len(first) == _FIRST_ITEMS:
-            self._kept[at] = first = _LIST.decode(text)
-        return first[index] if index < len(first) else None
+        return outermost.names() if isinstance(outermost, Members) else []
 
     def _below(self, path: tuple[str, ...], text: bytes) -> _Below:
         """Return what the text at a path consists of; None if that is no list and no object."""
@@ -98,9 +82,9 @@ def _parsed(text: bytes, depth: int) -> _Below:
         return ExactJson(text)
     begin = text.lstrip(_WHITESPACE)[:1]
     if begin == b"{":
-        return _OBJECT.decode(text)
+        return Members(text)
     if begin == b"[":
-        return [item for item in msgspec.structs.astuple(_FIRST.decode(text)) if item is not None]
+        return Items(text)
     return None
 
 

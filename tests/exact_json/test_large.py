@@ -1,10 +1,13 @@
 """Parts of large JSON texts, compared with those of small ones."""
 
+import json
+
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kvs_graphql.exact_json import ExactJson, LargeJson, NotJsonText, TooDeep, large, parse
+from kvs_graphql.exact_json import ExactJson, LargeJson, NotJsonText, TooDeep, large, parse, wide
 from tests.exact_json.test_scan import TOKENS
 from tests.exact_json.test_text import NOT_JSON, NUMBERS, TEXTS, as_written, paths_in
 
@@ -17,11 +20,13 @@ def padded(text: str) -> bytes:
     return b" " * LARGE + text.encode()
 
 
+@pytest.mark.parametrize("alone", [0, 1, wide.MEMBERS_ALONE])
 @pytest.mark.parametrize("bytes_min", [0, large.LARGE_BYTES_MIN])
 @given(text=TEXTS)
-def test_each_part_of_a_large_text_is_that_of_a_small_one(text: str, bytes_min: int) -> None:
+def test_each_part_of_a_large_text_is_that_of_a_small_one(text: str, bytes_min: int, alone: int) -> None:
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(large, "LARGE_BYTES_MIN", bytes_min)
+        patched.setattr(wide, "MEMBERS_ALONE", alone)
         small, parsed = ExactJson(text.encode()), parse(padded(text))
         assert isinstance(parsed, LargeJson)
         for path in [*paths_in(as_written(text.encode())), ["absent"], ["0"], ["a", "00"], ["a", "0", "9"]]:
@@ -76,13 +81,58 @@ def test_text_that_is_large_at_each_level_is_passed_over_a_few_times(monkeypatch
     assert sum(passed) <= (large._LEVELS_MAX + 1) * len(nested)
 
 
-@pytest.mark.parametrize("items", [large._FIRST_ITEMS - 1, large._FIRST_ITEMS, large._FIRST_ITEMS + 1, 50_000])
-def test_each_item_of_a_long_list_is_found(items: int) -> None:
-    parsed = parse(b"[" + b", ".join(b"%d.50" % n for n in range(items)) + b" " * LARGE + b"]")
-    for index in (0, 1, items - 2, items - 1):
-        assert parsed.part([str(index)]) == b"%d.50" % index
+@pytest.mark.parametrize("items", [wide.FIRST_ITEMS - 1, wide.FIRST_ITEMS, wide.FIRST_ITEMS + 1, 50_000])
+@pytest.mark.parametrize("form", ["{n}.50", '"{n},"', "[{n}, 2]", '{{"n": ",]", "m": {n}}}', "{n} ", "\n{n}\t"])
+def test_each_item_of_a_long_list_is_found(items: int, form: str) -> None:
+    written = [form.format(n=n).encode() for n in range(items)]
+    parsed = parse(b" [" + b" , ".join(written) + b" " * LARGE + b"] ")
+    for index in {0, 1, 255, 256, 257, items // 2, items - 2, items - 1} & set(range(items)):
+        assert parsed.part([str(index)]) == written[index].strip()
     assert parsed.part([str(items)]) is None
     assert parsed.part(["-1"]) is None
+
+
+@pytest.mark.parametrize("items", [[b"1"] * 300 + [b'"a,b"', b"2"], [b'"a,b"'] + [b"1"] * 300, [b"1"] * 300 + [b"{}"]])
+def test_one_text_or_object_in_a_list_of_numbers_parts_no_items(items: list[bytes]) -> None:
+    parsed = parse(b"[" + b",".join(items) + b" " * LARGE + b"]")
+    assert [parsed.part([str(index)]) for index in range(len(items) + 1)] == [*items, None]
+
+
+NAMES = ["a", "", "a b", 'a"b', "a\\b", "a\nb", "é", "\U0001f600", "a/b", "value", "~", "x" * 300]
+
+
+@pytest.mark.parametrize("alone", [0, 1, wide.MEMBERS_ALONE, 100])
+@pytest.mark.parametrize("ascii_only", [True, False])
+def test_each_member_of_a_wide_object_is_found_by_its_name(
+    monkeypatch: pytest.MonkeyPatch, alone: int, ascii_only: bool
+) -> None:
+    monkeypatch.setattr(wide, "MEMBERS_ALONE", alone)
+    members = [b"%s: %d" % (json.dumps(name, ensure_ascii=ascii_only).encode(), n) for n, name in enumerate(NAMES)]
+    members += [b'"null": null', b'"twice": 1', b'"twice": [2]']
+    parsed = parse(b"{" + b", ".join(members) + b" " * LARGE + b"}")
+    for n, name in enumerate(NAMES):
+        assert parsed.part([name]) == b"%d" % n
+    assert parsed.part(["twice"]) == b"[2]"
+    assert parsed.part(["null"]) is parsed.part(["absent"]) is parsed.part(["\ud800"]) is None
+    assert parsed.names() == [*NAMES, "null", "twice"]
+
+
+def test_members_that_are_asked_for_first_are_found_without_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    decoded = list[bytes]()
+
+    class Counting:
+        def decode(self, text: bytes) -> dict[str, msgspec.Raw]:
+            decoded.append(text)
+            return msgspec.json.decode(text, type=dict[str, msgspec.Raw])
+
+    monkeypatch.setattr(wide, "_OBJECT", Counting())
+    parsed = parse(b"{" + b", ".join(b'"k%d": %d' % (n, n) for n in range(20_000)) + b"}")
+    for n in range(wide.MEMBERS_ALONE):
+        assert parsed.part([f"k{n}"]) == parsed.part([f"k{n}"]) == b"%d" % n
+    assert not decoded
+    for n in range(wide.MEMBERS_ALONE, 100):
+        assert parsed.part([f"k{n}"]) == b"%d" % n
+    assert len(decoded) == 1
 
 
 def test_deep_text_is_refused_where_it_is_large() -> None:

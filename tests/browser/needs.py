@@ -8,14 +8,15 @@ import pytest
 
 from kvs_graphql.web.pages import STATIC
 
-CHROMIUM = "/usr/bin/chromium"
+CHROMIUMS = ("chromium-headless-shell", "chromium")
 PACKAGES = {"playwright": "playwright", "axe_playwright_python": "axe-playwright-python"}
 PAGES = ("dashboard.html", "graphiql.html", "signed-in.html")
 
 
 def chromium() -> str | None:
-    """Return the system's Chromium: the one on the PATH, else Debian's."""
-    return shutil.which("chromium") or shutil.which(CHROMIUM)
+    """Return the system's Chromium: the one on the PATH, else Debian's, and rather the one without a screen."""
+    found = (shutil.which(name) or shutil.which(f"/usr/bin/{name}") for name in CHROMIUMS)
+    return next(filter(None, found), None)
 
 
 def missing() -> str:
@@ -24,7 +25,7 @@ def missing() -> str:
         if find_spec(module) is None:
             return f"the Python package {package} is not installed"
     if chromium() is None:
-        return f"no chromium on the PATH or at {CHROMIUM} (Debian package: chromium)"
+        return f"none of {', '.join(CHROMIUMS)} is on the PATH or in /usr/bin (Debian packages of these names)"
     for page in PAGES:
         if not (STATIC / page).is_file():
             return f"{page} is not built: make web"

@@ -59,6 +59,11 @@ class CacheLimits:
 _DEFAULT_CACHES = CacheLimits()
 
 
+def share_of(readers: int) -> int:
+    """How many of the connections one kind of long reads may use at once, so that one is left for others."""
+    return max(1, (readers - 1) // 2)
+
+
 @dataclass(slots=True)
 class _Reader:
     """A reading connection, open or not yet."""
@@ -76,6 +81,7 @@ class Database:
         self._readers: asyncio.LifoQueue[_Reader] = asyncio.LifoQueue()
         for _ in range(readers):
             self._readers.put_nowait(_Reader())
+        self._queue = asyncio.Semaphore(share_of(readers))
         self._writing = asyncio.Lock()
         self._open: list[DatabaseConnection] = []
 
@@ -137,12 +143,21 @@ class Database:
         except sqlite3.DatabaseError as error:
             raise Damaged(f"The database is damaged: {error}.") from error
 
-    async def snapshot(self, work: Work[T]) -> T:
+    async def snapshot(self, work: Work[T], *, is_queued: bool = True) -> T:
         """Run `work` on a free read-only connection. Everything it reads belongs to one snapshot.
+
+        Work that `is_queued` shares a part of the connections, and waits for others of its kind. Other work waits for a
+        free connection only: whoever starts it sees to it that there is little of it at once.
 
         Raises:
             Unavailable: The file cannot be read.
         """
+        if not is_queued:
+            return await self._snapshot(work)
+        async with self._queue:
+            return await self._snapshot(work)
+
+    async def _snapshot(self, work: Work[T]) -> T:
         reader = await self._readers.get()
         try:
             if reader.connection is None:

@@ -112,11 +112,34 @@ async def test_readers_open_when_all_open_ones_are_busy_up_to_the_limit(tmp_path
     async with open_database(tmp_path / "kvs.db", fill, readers=2) as database:
         assert len(connections()) == 1
         assert len({await database.snapshot(thread_of) for _ in range(5)}) == 1
-        reads = [asyncio.create_task(database.snapshot(together)) for _ in range(2)]
+        reads = [asyncio.create_task(database.snapshot(together, is_queued=False)) for _ in range(2)]
         await asyncio.to_thread(busy.wait, SECONDS_MAX)
         assert len(set(await asyncio.gather(*reads))) == 2
-        await asyncio.gather(*(database.snapshot(thread_of) for _ in range(20)))
+        await asyncio.gather(*(database.snapshot(thread_of, is_queued=False) for _ in range(20)))
         assert len(connections()) == 3
+
+
+@pytest.mark.parametrize(("readers", "at_once"), [(2, 1), (3, 1), (5, 2)])
+async def test_reads_that_wait_for_each_other_leave_a_connection_for_others(
+    tmp_path: Path, readers: int, at_once: int
+) -> None:
+    begun, may_end = threading.Semaphore(0), threading.Event()
+
+    def long(_: sqlite3.Connection) -> None:
+        begun.release()
+        assert may_end.wait(SECONDS_MAX)
+
+    async with open_database(tmp_path / "kvs.db", fill, readers=readers) as database:
+        reads = [asyncio.create_task(database.snapshot(long)) for _ in range(readers + 1)]
+        try:
+            for _ in range(at_once):
+                assert await asyncio.to_thread(begun.acquire, timeout=SECONDS_MAX)
+            for _ in range(3):
+                await database.snapshot(thread_of, is_queued=False)
+            assert not begun.acquire(blocking=False)
+        finally:
+            may_end.set()
+        await asyncio.gather(*reads)
 
 
 async def test_reader_of_a_read_cancelled_while_it_opens_serves_the_next(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from asyncio import Future
 from collections.abc import Awaitable, Callable, Sequence
+from typing import NamedTuple
 
 from cachetools import LRUCache
 
@@ -12,6 +13,8 @@ from kvs_graphql.service.batch_loader import BatchLoader
 from kvs_graphql.store import ReadBytes, Store, TooManyBytes, get_many
 
 _KEYS_PER_BATCH_MAX = 1_000
+_FEW_KEYS_PER_BATCH_MAX = 64
+_FEW_ENTRY_BYTES_MAX = 16_384
 _PRINCIPALS_MAX = 1_024
 
 Found = tuple[Cursor, list[Record | None] | TooManyBytes, int]
@@ -19,17 +22,30 @@ Found = tuple[Cursor, list[Record | None] | TooManyBytes, int]
 
 `TooManyBytes` where the requests that share a read have too many together: each has to read alone.
 """
-ReadKeys = Callable[[Access, Sequence[bytes]], Awaitable[Found]]
+
+
+class Read(NamedTuple):
+    """What was found of all keys of a batch."""
+
+    cursor: Cursor
+    records: list[Record | None] | TooManyBytes
+    size_bytes: int
+    left_out: frozenset[bytes] = frozenset()
+    """The keys whose entries were too large to be read together with others."""
+
+
+ReadKeys = Callable[[Access, Sequence[bytes]], Awaitable[Read]]
 
 
 class CoalescedReads:
     """Reads keys for any number of requests; only principals with the same fingerprint share a read.
 
-    A batch reads at most about `_KEYS_PER_BATCH_MAX` keys, because each request waits for the whole batch.
+    A batch reads at most about `keys_per_batch_max` keys, because each request waits for the whole batch.
     """
 
-    def __init__(self, read: ReadKeys) -> None:
+    def __init__(self, read: ReadKeys, *, keys_per_batch_max: int = _KEYS_PER_BATCH_MAX) -> None:
         self._read = read
+        self._keys_per_batch_max = keys_per_batch_max
         self._loaders: LRUCache[Fingerprint, BatchLoader[Sequence[bytes], Found]] = LRUCache(_PRINCIPALS_MAX)
         self._latest = ANYONE.fingerprint, self._loader(ANYONE)
 
@@ -50,25 +66,44 @@ class CoalescedReads:
 
     def _loader(self, access: Access) -> BatchLoader[Sequence[bytes], Found]:
         async def answer(asked: Sequence[Sequence[bytes]]) -> Sequence[Found]:
-            cursor, records, size_bytes = await self._read(access, [key for keys in asked for key in keys])
+            read = await self._read(access, [key for keys in asked for key in keys])
+            cursor, records, size_bytes, left_out = read
             if isinstance(records, TooManyBytes):
                 # Each of them reads alone, and goes on as soon as it has: all together they would hold too much.
                 return [(cursor, records, size_bytes)] * len(asked)
             found, start = list[Found](), 0
             for keys in asked:
-                found.append((cursor, records[start : start + len(keys)], size_bytes))
+                own: list[Record | None] | TooManyBytes = records[start : start + len(keys)]
                 start += len(keys)
+                if left_out and not left_out.isdisjoint(keys):
+                    own = TooManyBytes(_FEW_ENTRY_BYTES_MAX)
+                found.append((cursor, own, size_bytes))
             return found
 
-        return BatchLoader(answer, cost=len, batch_cost_max=_KEYS_PER_BATCH_MAX)
+        return BatchLoader(answer, cost=len, batch_cost_max=self._keys_per_batch_max)
 
 
 def read_keys(store: Store, bytes_max: int) -> ReadKeys:
     """Reads keys of a table, as everybody may see it, up to a number of bytes."""
 
-    async def read(_: Access, keys: Sequence[bytes]) -> Found:
+    async def read(_: Access, keys: Sequence[bytes]) -> Read:
         within = ReadBytes(bytes_max)
         snapshot = await store.read(get_many(keys, within))
-        return snapshot.cursor, snapshot.results[0], within.taken
+        return Read(snapshot.cursor, snapshot.results[0], within.taken)
 
     return read
+
+
+def few_reads(store: Store, bytes_max: int) -> CoalescedReads:
+    """The reads of requests that name few keys, of a table as everybody may see it.
+
+    Entries that are not small are left out, so that one request cannot have those of all others read anew.
+    """
+    entry_max = min(_FEW_ENTRY_BYTES_MAX, bytes_max // _FEW_KEYS_PER_BATCH_MAX)
+
+    async def read(_: Access, keys: Sequence[bytes]) -> Read:
+        within, left_out = ReadBytes(bytes_max), set[bytes]()
+        snapshot = await store.read(get_many(keys, within, entry_max, left_out), is_queued=False)
+        return Read(snapshot.cursor, snapshot.results[0], within.taken, frozenset(left_out))
+
+    return CoalescedReads(read, keys_per_batch_max=_FEW_KEYS_PER_BATCH_MAX)

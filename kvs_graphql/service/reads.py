@@ -7,7 +7,7 @@ are waited for, and their queries run together. No snapshot is open while a requ
 from collections.abc import Callable, Coroutine, Hashable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial, reduce
-from itertools import islice
+from itertools import chain, islice
 from typing import Any
 
 from kvs_graphql.access import Access, Verb, within
@@ -39,6 +39,8 @@ from kvs_graphql.store import (
 
 SMALL_READ_BYTES_MAX = 1_048_576
 """What a read may have at most and still be small."""
+FEW_KEYS_MAX = 16
+"""How many keys a request may name and still be read before others."""
 ALL_KEYS = (b"",)
 """The prefixes of those who may read every key."""
 _NO_END = 2**62
@@ -76,7 +78,9 @@ class SharedReads:
     """The table's name."""
     store: Store
     limits: ServiceLimits
-    coalesced: CoalescedReads
+    few: CoalescedReads
+    """Of requests that name few keys, the reads of small entries: they wait for no others."""
+    many: CoalescedReads
     at_least: AtLeast
     statuses: StatusReader
     denials: Denials
@@ -146,7 +150,11 @@ class Reads:
         self._shared.limits.check_number_of_keys(usage.keys)
         usage.records += len(keys)
         if self._single_field and wait is NO_WAIT:
-            self.cursor, found, usage.size_bytes = await self._shared.coalesced.get_many(self._access, keys)
+            if len(keys) <= FEW_KEYS_MAX:
+                self.cursor, found, usage.size_bytes = await self._shared.few.get_many(self._access, keys)
+                if not isinstance(found, TooManyBytes):
+                    return found
+            self.cursor, found, usage.size_bytes = await self._shared.many.get_many(self._access, keys)
             if not isinstance(found, TooManyBytes):
                 return found
         (found,) = await self._run(wait, keys=keys)
@@ -243,9 +251,14 @@ class Reads:
             foreign = await at_least.wait(wanted, max(field.seconds_max for field in asked))
         groups = [field.keys for field in asked if field.keys is not None]
         distinct = {field.same: field.queries for field in asked}
-        self.cursor, ((entries,), *found) = await self._read(
-            lambda within: [(get_groups(groups, within),), *(queries(within) for queries in distinct.values())]
-        )
+        only_keys = len(groups) == len(asked)
+        entries = await self._few(groups) if only_keys else None
+        found: list[list[Any]] = [[] for _ in distinct]
+        if entries is None:
+            self.cursor, ((entries,), *found) = await self._read(
+                lambda within: [(get_groups(groups, within),), *(queries(within) for queries in distinct.values())]
+            )
+        assert self.cursor is not None
         found_by = dict(zip(distinct, found, strict=True))
         answers: list[list[Any] | Exception] = []
         of_fields = iter(entries)
@@ -256,6 +269,22 @@ class Reads:
             failure = None if field.wanted is None else at_least.failure(field.wanted, self.cursor, foreign)
             answers.append(failure or results)
         return answers
+
+    async def _few(self, groups: Sequence[Sequence[bytes]]) -> list[Any] | None:
+        """The entries of groups of keys, read with those of other requests; None where that is too much."""
+        keys, usage, shared = list(chain.from_iterable(groups)), self._usage, self._shared
+        if len(keys) > FEW_KEYS_MAX:
+            return None
+        async with usage.turn:
+            cursor, found, _ = await shared.few.get_many(self._access, keys)
+            if isinstance(found, TooManyBytes):
+                return None
+            size_bytes = usage.size_bytes + sum(record.size_bytes for record in found if record is not None)
+            if size_bytes > shared.small_read_bytes_max:
+                return None
+            self.cursor, usage.size_bytes = cursor, size_bytes
+        records = iter(found)
+        return [list(islice(records, len(group))) for group in groups]
 
     async def _look_back(self, asked: Sequence[_LookBack]) -> list[History | Exception]:
         """Search the window once for all keys, as far as any of them wants; each takes its part."""
@@ -278,7 +307,7 @@ class Reads:
                 within = ReadBytes(bytes_max)
                 within.taken, within.counted = usage.size_bytes, usage.counted
                 groups = queries(within)
-                snapshot = await self._shared.store.read(*(query for group in groups for query in group))
+                snapshot = await self._shared.store.read(*chain.from_iterable(groups))
                 if not within.exhausted or bytes_max == limit:
                     break
                 await usage.enlarge()

@@ -9,7 +9,7 @@ from kvs_graphql.cursor import Cursor
 from kvs_graphql.cursor_validation import CursorValidator
 from kvs_graphql.feed import Feed, Sink, Update
 from kvs_graphql.records import Interest, Record
-from kvs_graphql.service.coalesced import CoalescedReads, read_keys
+from kvs_graphql.service.coalesced import CoalescedReads, few_reads, read_keys
 from kvs_graphql.service.denials import Denials
 from kvs_graphql.service.limits import ServiceLimits
 from kvs_graphql.service.reads import ALL_KEYS, SMALL_READ_BYTES_MAX, Reads, RestrictedReads, SharedReads
@@ -70,6 +70,7 @@ class Table:
             self.name,
             store,
             limits,
+            few_reads(store, small_bytes_max),
             CoalescedReads(small),
             AtLeast(feed, self._validator, lifecycle),
             StatusReader(self.name, topic, lifecycle),
@@ -188,7 +189,7 @@ class Table:
                 watcher.skip()
                 cursor, found, _ = await self._live.get_many(access, keys)
                 if isinstance(found, TooManyBytes):
-                    cursor, found, _ = await self._read_alone(access, keys)
+                    cursor, found, *_ = await self._read_alone(access, keys)
                 if isinstance(found, TooManyBytes):
                     raise self.limits.too_many_bytes()
                 if prefixes is not None:

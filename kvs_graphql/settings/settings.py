@@ -252,7 +252,9 @@ class Settings(AccessSettings, TypedSettings, KafkaSettings):
     batch_records_max: Count = Field(50_000, description="Maximum records in one transaction.")
     batch_bytes_max: Bytes = Field(16 * _MIB, description="Bytes after which a transaction takes no more records.")
     fetch_bytes_max: Bytes = Field(8 * _MIB, description="Maximum bytes requested in one fetch from a broker.")
-    reader_connections: Count = Field(3, description="Read-only connections to the database.")
+    reader_connections: Count = Field(
+        3, description="Read-only connections to the database; from 3 on, long reads leave one free for short ones."
+    )
     metadata_refresh_seconds: Seconds = Field(5.0, description="Seconds between refreshes of the topic's metadata.")
     retry_seconds_max: Seconds = Field(15.0, description="Maximum seconds between attempts to reach Kafka.")
     stall_seconds_max: Seconds = Field(

@@ -1,6 +1,6 @@
 """The table on disk that a topic's log adds up to. All SQL but the pragmas is here."""
 
-from kvs_graphql.database import CacheLimits
+from kvs_graphql.database import CacheLimits, share_of
 from kvs_graphql.store.coverage import Coverage
 from kvs_graphql.store.queries import (
     History,
@@ -58,6 +58,7 @@ __all__ = [
     "page",
     "pages",
     "partitions_of",
+    "share_of",
     "sizes",
     "topic_in",
 ]

@@ -71,10 +71,13 @@ class ReadBytes:
         return TooManyBytes(self.bytes_max)
 
 
-def get_many(keys: Sequence[bytes], within: ReadBytes) -> Query[list[Record | None] | TooManyBytes]:
+def get_many(
+    keys: Sequence[bytes], within: ReadBytes, entry_bytes_max: int | None = None, left_out: set[bytes] | None = None
+) -> Query[list[Record | None] | TooManyBytes]:
     """Read the entry of each key, in the order of the keys; None for a key without an entry.
 
-    TooManyBytes where the entries, each counted as often as its key is named, have more bytes than are left.
+    TooManyBytes where the entries, each counted as often as its key is named, have more bytes than are left. Entries of
+    more than `entry_bytes_max` are left out, without being read, and their keys added to `left_out`.
 
     One statement for many keys costs a third of one statement per key, because each statement releases the
     interpreter's lock and has to acquire it again.
@@ -83,9 +86,14 @@ def get_many(keys: Sequence[bytes], within: ReadBytes) -> Query[list[Record | No
     def query(connection: sqlite3.Connection) -> list[Record | None] | TooManyBytes:
         found: dict[bytes, Record] = {}
         size, bytes_max = 0, within.bytes_max - within.taken
+        columns = COLUMNS if entry_bytes_max is None else _of_small_entries(entry_bytes_max)
         for chunk in chunks(keys):
-            statement = f"SELECT {COLUMNS} FROM entry WHERE key IN ({placeholders(chunk)}) AND value IS NOT NULL"
+            statement = f"SELECT {columns} FROM entry WHERE key IN ({placeholders(chunk)}) AND value IS NOT NULL"
             for row in connection.execute(statement, chunk):
+                if row[1] is None:
+                    assert left_out is not None
+                    left_out.add(row[0])
+                    continue
                 # Inline, for a call would cost a page a few per cent.
                 size += len(row[0]) + len(row[1]) + len(row[5] or b"")
                 if size > bytes_max:
@@ -100,6 +108,13 @@ def get_many(keys: Sequence[bytes], within: ReadBytes) -> Query[list[Record | No
         return records
 
     return query
+
+
+def _of_small_entries(bytes_max: int) -> str:
+    """The columns of entries; null for the value and the headers of those that are larger, which are not read."""
+    is_small = f"length(key) + length(value) + ifnull(length(headers), 0) <= {bytes_max}"
+    large = {"value", "headers"}
+    return ", ".join(f"CASE WHEN {is_small} THEN {name} END" if name in large else name for name in Record._fields)
 
 
 def get_groups(groups: Sequence[Sequence[bytes]], within: ReadBytes) -> Query[list[list[Record | None] | TooManyBytes]]:

@@ -205,8 +205,8 @@ class Store:
         """
         await self._database.transaction(partial(schemas.keep, schemas=kept))
 
-    async def read(self, *queries: Query[Any]) -> Snapshot:
-        """Run all queries in one snapshot.
+    async def read(self, *queries: Query[Any], is_queued: bool = True) -> Snapshot:
+        """Run all queries in one snapshot; `is_queued` as in `Database.snapshot`.
 
         Raises:
             Unavailable: The file cannot be read.
@@ -215,7 +215,7 @@ class Store:
         def work(connection: Connection) -> Snapshot:
             return Snapshot(*self._known.of(connection), [query(connection) for query in queries])
 
-        return await self._database.snapshot(work)
+        return await self._database.snapshot(work, is_queued=is_queued)
 
     async def reload(self) -> None:
         """Read back what this object knows of the file: its source, positions and indexes."""

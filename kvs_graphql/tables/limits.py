@@ -12,7 +12,7 @@ from kvs_graphql.kafka.ingest import BatchLimits
 from kvs_graphql.kafka.producer import ProducerLimits
 from kvs_graphql.service import ServiceLimits, WatchLimits
 from kvs_graphql.settings import Settings, from_settings
-from kvs_graphql.store import CacheLimits, WindowLimits
+from kvs_graphql.store import CacheLimits, WindowLimits, share_of
 
 _TABLES_WITH_ALL = 4
 _MIB = 2**20
@@ -36,7 +36,7 @@ def service_limits(settings: Settings) -> ServiceLimits:
             settings.progress_seconds,
             arguments_bytes_max=settings.subscription_arguments_bytes_max,
             pages_bytes_max=settings.subscription_pages_bytes_max,
-            reads_max=max(1, settings.reader_connections - 1),
+            reads_max=share_of(settings.reader_connections),
         ),
     )
 

@@ -349,7 +349,7 @@ class Watch:
 
     async def _read_now(self, query: Query[T]) -> _Read[T] | None:
         """Run a query, and note what has to be reached before LIVE; None where the table was replaced."""
-        snapshot = await self._store.read(query)
+        snapshot = await self._store.read(query, is_queued=False)
         is_same_file = self._store.generation == self._generation
         if not is_same_file or not self._feed.topic_id == snapshot.cursor.topic_id == self._topic_id:
             return None

@@ -25,7 +25,7 @@ UPDATES = "subscription { updates(snapshot: true) { kind } }"
 def break_reads(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make every read of a store raise an unexpected error."""
 
-    async def read(*_: object) -> Snapshot:
+    async def read(*_: object, **__: object) -> Snapshot:
         raise RuntimeError(CAUSE)
 
     monkeypatch.setattr(Store, "read", read)

@@ -132,10 +132,10 @@ async def test_burst_of_changes_costs_live_queries_of_its_keys_one_read_together
 ) -> None:
     changes, reads, read = 20, 0, Store.read
 
-    async def counted(store: Store, *queries: Query[Any]) -> Snapshot:
+    async def counted(store: Store, *queries: Query[Any], is_queued: bool = True) -> Snapshot:
         nonlocal reads
         reads += 1
-        return await read(store, *queries)
+        return await read(store, *queries, is_queued=is_queued)
 
     async with open_application(tmp_path) as application, AsyncExitStack() as stack, asyncio.timeout(SECONDS_MAX):
         table = application.table

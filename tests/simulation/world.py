@@ -96,7 +96,7 @@ class _InlineDatabase:
     def read(self, statement: str) -> dict[bytes, bytes]:
         return dict(self._connection.execute(statement))
 
-    async def snapshot(self, work: Work[T]) -> T:
+    async def snapshot(self, work: Work[T], *, is_queued: bool = True) -> T:
         result = await self.transaction(work)
         # Between a read and its use, anything may happen.
         await asyncio.sleep(0)

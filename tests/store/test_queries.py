@@ -133,6 +133,21 @@ async def test_entries_of_many_keys_come_in_the_order_of_the_keys(store: Store) 
     assert [r and r.value for r in found] == [key if n % 2 == 0 else None for n, key in enumerate(keys)][::-1]
 
 
+@pytest.mark.parametrize("headers", [None, b"12345"])
+async def test_entries_above_a_size_are_left_out_and_named(store: Store, headers: bytes | None) -> None:
+    limit = 10 + len(headers or b"")
+    values = {b"small": b"12345", b"large": b"123456", b"gone": None}
+    await store.apply(batch(*(record(key, value, n) for n, (key, value) in enumerate(values.items()))))
+    changed = [record(key, value, 3 + n)._replace(headers=headers) for n, (key, value) in enumerate(values.items())]
+    await store.apply(batch(*changed))
+    left_out, within = set[bytes](), enough()
+    keys = [b"large", b"small", b"gone", b"never", b"small"]
+    (found,) = (await store.read(get_many(keys, within, limit, left_out))).results
+    assert [r and (r.value, r.headers) for r in found] == [None, (b"12345", headers), None, None, (b"12345", headers)]
+    assert left_out == {b"large"}
+    assert within.taken == 2 * limit
+
+
 async def test_history_has_the_last_changes_of_each_key_below_a_position(store: Store) -> None:
     await store.apply(batch(*(record((b"a", b"b")[n % 2], b"%d" % n, n) for n in range(10))))
     (found,) = (await store.read(history([b"a", b"b", b"none"], (8, 0), 2, enough()))).results

@@ -18,7 +18,7 @@ _FIRST = msgspec.json.Decoder(
 )
 _LIST = msgspec.json.Decoder(list[msgspec.Raw])
 _OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
-# Each costs a pass over the text. Whoever asks for more gets all members at once.
+# Each costs a pass over the text; for the next one, all members are made at once.
 MEMBERS_ALONE = 8
 # Other names cannot be those of a struct's fields.
 _NAME_ALONE = re.compile(r'[^"\\\x00-\x1f\ud800-\udfff]{1,256}')

@@ -36,15 +36,16 @@ class KnownPositions:
     def __init__(self, table: str) -> None:
         """`table` is the name with which cursors are labelled."""
         self._table = table
-        self._known: dict[int, tuple[tuple[int, int], Known]] = {}
+        # Held, since the address of a connection that is gone may become another one's.
+        self._known: dict[sqlite3.Connection, tuple[tuple[int, int], Known]] = {}
 
     def of(self, connection: sqlite3.Connection) -> Known:
         """Return the cursor and the coverage of the connection's snapshot."""
         (version,) = connection.execute("PRAGMA data_version").fetchone()
         state = version, connection.total_changes
-        known = self._known.get(id(connection))
+        known = self._known.get(connection)
         if known is None or known[0] != state:
-            known = self._known[id(connection)] = state, read_positions(connection, self._table)
+            known = self._known[connection] = state, read_positions(connection, self._table)
         return known[1]
 
 

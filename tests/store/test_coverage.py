@@ -58,3 +58,17 @@ async def test_positions_are_read_again_only_after_another_commit(tmp_path: Path
             assert known.of(connection)[0].positions[0] == 1
             connection.execute("UPDATE position SET next_offset = 5 WHERE partition = 0")
             assert known.of(connection)[0].positions[0] == 5
+
+
+async def test_a_connection_that_is_opened_anew_knows_nothing_of_one_that_was_closed(tmp_path: Path) -> None:
+    paths = [tmp_path / f"{n}.db" for n in range(2)]
+    for n, path in enumerate(paths):
+        async with open_store(path, LIMITS, readers=1) as store:
+            await store.begin("topic", bytes(16), (0,) * PARTITIONS)
+            await commit(store, n)
+    known = KnownPositions("")
+    for n in range(50):
+        # A new connection often has the address of the one before.
+        with closing(sqlite3.connect(paths[n % 2])) as connection:
+            assert known.of(connection)[0].positions[0] == n % 2 + 1
+        del connection

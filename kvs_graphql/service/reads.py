@@ -252,7 +252,9 @@ class Reads:
         groups = [field.keys for field in asked if field.keys is not None]
         distinct = {field.same: field.queries for field in asked}
         only_keys = len(groups) == len(asked)
-        entries = await self._few(groups) if only_keys else None
+        # A single field that waits for nothing has been through it.
+        was_too_much = self._single_field and not wanted
+        entries = await self._few(groups) if only_keys and not was_too_much else None
         found: list[list[Any]] = [[] for _ in distinct]
         if entries is None:
             self.cursor, ((entries,), *found) = await self._read(

@@ -58,6 +58,8 @@ class Proxy:
     command: Callable[[str], tuple[str, ...]]
     """The arguments that run it in the foreground with a file."""
     scheme: str = "http"
+    needs: tuple[str, str] = ("", "")
+    """A line of the configuration, and what it becomes for Debian's version and the HTTP/1.1 of the tests."""
 
     @property
     def binary(self) -> str | None:
@@ -70,7 +72,7 @@ class Proxy:
         text = configuration(
             self.language, place, service.removeprefix("http://"), self.port_line, self.listening.format(port=port)
         )
-        (directory / self.file).write_text(self.frame.format(text))
+        (directory / self.file).write_text(self.frame.format(text.replace(*self.needs)))
         assert self.binary is not None
         process = await asyncio.create_subprocess_exec(
             self.binary, *self.command(self.file), cwd=directory, env={"HOME": str(directory), "PATH": PATH}
@@ -137,4 +139,5 @@ CADDY_PROXY = Proxy(
     frame=CADDY,
     command=lambda file: ("run", "--adapter", "caddyfile", "--config", file),
     scheme="https",
+    needs=("transport http {\n", "buffer_requests\ntransport http {\n"),
 )

@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
+from weakref import WeakSet
 
 import aiokafka.client
 from aiokafka import AIOKafkaClient
@@ -35,6 +36,7 @@ _JITTER = 0.1
 _MARGIN_PER_RETRY = 0.1
 _LIFETIME_SURE = 0.95
 _TLS_END_SECONDS_MAX = 0.5
+_CLOSE_SECONDS_MAX = 1.0
 _END_OF_ERROR = b"\x01"
 
 
@@ -50,6 +52,7 @@ class TokenProvider(AbstractTokenProvider):
         raise NotImplementedError
 
 
+_closing = WeakSet[asyncio.Future[None]]()
 _unconnected: ContextVar[dict[str, Exception] | None] = ContextVar("unconnected", default=None)
 
 
@@ -66,6 +69,16 @@ def unconnected() -> Iterator[dict[str, Exception]]:
         yield found
     finally:
         _unconnected.reset(token)
+
+
+async def until_closed() -> None:
+    """Wait until connections that are being closed in this event loop are closed, but no longer than a second.
+
+    `AIOKafkaClient.close` waits for those in use only: not for the one that it started with, nor for those that failed.
+    """
+    loop = asyncio.get_running_loop()
+    if closing := [closed for closed in _closing if closed.get_loop() is loop]:
+        await asyncio.wait(closing, timeout=_CLOSE_SECONDS_MAX)
 
 
 async def _create_connection(host: str, port: int, **options: Any) -> AIOKafkaConnection:
@@ -143,6 +156,8 @@ class _Connection(AIOKafkaConnection):
             renewal.cancel()
         writer = self._writer
         closed: asyncio.Future[None] = super().close(reason, exc)
+        if writer is not None:
+            _closing.add(closed)
         if writer is not None and self._ssl_context is not None:
             # Brokers often leave the end of TLS unanswered, for which uvloop waits half a minute.
             asyncio.get_running_loop().call_later(_TLS_END_SECONDS_MAX, _abort, writer.transport, closed)

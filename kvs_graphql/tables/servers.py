@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+from kvs_graphql.compat.aiokafka_connections import until_closed
 from kvs_graphql.credentials import ClientTls
 from kvs_graphql.kafka.connection import KafkaConnection
 from kvs_graphql.kafka.tokens import BrokerTokens
@@ -23,13 +24,16 @@ class Servers:
 
 @asynccontextmanager
 async def open_servers(settings: Settings) -> AsyncIterator[Servers]:
-    """Yield the servers of these settings, for as long as the context is open.
+    """Yield the servers of these settings, for as long as the context is open. Then no connection is left.
 
     Raises:
         BadSetting: A certificate or a key cannot be read any more.
     """
     async with open_registry_of(settings) as registry:
-        yield Servers(connection_of(settings), registry)
+        try:
+            yield Servers(connection_of(settings), registry)
+        finally:
+            await until_closed()
 
 
 def connection_of(settings: Settings) -> KafkaConnection:

@@ -10,7 +10,7 @@ from aiokafka.errors import AuthenticationFailedError, KafkaConnectionError
 from aiokafka.protocol.admin import SaslAuthenticateRequest
 
 from kvs_graphql.compat.aiokafka import ask_any_broker
-from kvs_graphql.compat.aiokafka_connections import TokenProvider, unconnected
+from kvs_graphql.compat.aiokafka_connections import TokenProvider, unconnected, until_closed
 from kvs_graphql.compat.aiokafka_requests import topic_metadata_request
 from kvs_graphql.demo.broker import EmbeddedBroker
 from tests.compat.canary import canary
@@ -36,6 +36,28 @@ async def test_why_a_broker_cannot_be_connected_to_is_known_until_it_can(embedde
         finally:
             await absent.close()
             await client.close()
+
+
+async def test_connections_that_are_given_up_can_be_waited_for(
+    embedded_broker: EmbeddedBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = list[AIOKafkaConnection]()
+    connect = AIOKafkaConnection.connect
+
+    async def noted(connection: AIOKafkaConnection) -> Any:
+        opened.append(connection)
+        return await connect(connection)
+
+    monkeypatch.setattr(AIOKafkaConnection, "connect", noted)
+    client = AIOKafkaClient(bootstrap_servers=embedded_broker.bootstrap_servers)
+    await client.bootstrap()
+    # The client gave the connection that it started with up at once, and does not know it any more.
+    assert client._conns == {}
+    assert [connection.close().done() for connection in opened] == [False]
+    await client.close()
+    await until_closed()
+    with canary("AIOKafkaConnection.close no longer returns a future that is done once it is closed."):
+        assert [connection.close().done() for connection in opened] == [True]
 
 
 @pytest.mark.parametrize("host", ["x" * 64 + ".example", "a..example"])

@@ -13,6 +13,7 @@ from aiokafka.errors import KafkaConnectionError
 from confluent_kafka.admin import AclOperation, ScramMechanism
 from structlog.testing import capture_logs
 
+from kvs_graphql.compat.aiokafka_connections import until_closed
 from kvs_graphql.credentials import ClientTls
 from kvs_graphql.kafka.connection import KafkaConnection
 from kvs_graphql.state import State
@@ -197,6 +198,7 @@ async def test_certificates_that_are_replaced_in_their_files_are_used_by_the_nex
         await client.bootstrap()
     finally:
         await client.close()
+        await until_closed()
 
 
 async def test_token_that_the_broker_refuses_is_named_and_not_shown(

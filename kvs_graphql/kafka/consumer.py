@@ -114,7 +114,7 @@ class Consumer:
             elif not await self._rebuild(session, reason, began):
                 return
             self._caught_up.begin(session.bounds.end, began)
-            self._lifecycle.move(State.CATCHING_UP, f"reading topic {self._topic!r} to its end")
+            self._failures.begin(State.CATCHING_UP, f"reading topic {self._topic!r} to its end")
             await self._reader.read(session, self._store, self._feed, self._caught_up)
 
     async def _reload(self) -> None:
@@ -151,7 +151,7 @@ class Consumer:
         ends early, the old table stays as it was and the next session starts the rebuild again.
         """
         self._failures.rebuilding = reason
-        self._lifecycle.move(State.REBUILDING, reason)
+        self._failures.begin(State.REBUILDING, reason)
         log.warning("rebuilding the table", reason=reason, topic=self._topic)
         caught_up = CaughtUp(self._clock)
         async with self._store.shadow() as shadow:

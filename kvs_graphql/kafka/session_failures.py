@@ -26,15 +26,28 @@ class SessionFailures:
         self._topic = topic
         self._lifecycle = lifecycle
         self._backoff = Backoff(_FIRST_RETRY_SECONDS, retry_seconds_max)
+        self._attempted = State.CATCHING_UP, ""
         self.rebuilding: str | None = None
         """Why the table has to be rebuilt, from the first attempt to the swap."""
+
+    def begin(self, state: State, reason: str) -> None:
+        """Show what a session begins to do.
+
+        If the last one could not write, or was not allowed to read, this one still has to show that it can: until then,
+        what is shown stays, and does not change to and fro with each attempt.
+        """
+        self._attempted = state, reason
+        if self._lifecycle.writable and self._lifecycle.permitted:
+            self._lifecycle.move(state, reason)
 
     def note_success(self) -> None:
         """Note that something was read and committed: the next failure is the first of its kind."""
         # A rebuild that fails again and again begins anew each time, and has not succeeded before its end.
         if self.rebuilding is None:
             self._backoff.reset()
-        self._lifecycle.writable = self._lifecycle.permitted = True
+        if not (self._lifecycle.writable and self._lifecycle.permitted):
+            self._lifecycle.writable = self._lifecycle.permitted = True
+            self._lifecycle.move(*self._attempted)
 
     async def wait(self, error: Exception, unconnected: Mapping[str, Exception]) -> None:
         """Show what the consumer waits for, and wait for a while.

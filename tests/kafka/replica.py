@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import orjson
 
 from kvs_graphql.records import Positions, covers
 from tests.deadline import SECONDS_MAX
@@ -43,6 +44,10 @@ class Replica:
     def pid(self) -> int:
         assert self._process is not None, "the service does not run"
         return self._process.pid
+
+    def logged(self) -> list[dict[str, Any]]:
+        """What it has logged so far."""
+        return [orjson.loads(line) for line in self._log.read_bytes().splitlines() if line.startswith(b"{")]
 
     async def start(self) -> None:
         """Start it; return once it listens."""

@@ -6,7 +6,7 @@ import re
 import resource
 import shutil
 import subprocess
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
@@ -114,6 +114,10 @@ async def test_full_disk_stops_ingestion_but_not_reads(kafka_broker: KafkaBroker
         produce(kafka_broker.bootstrap_servers, topic, [(b"b%d" % n, bytes(50_000)) for n in range(20)])
         answer = await until_not_ready(service.http)
         assert "cannot be written" in answer["reason"]
+        await until_failed(service.logged, 3)
+        reasons = [line["reason"] for line in service.logged() if line["event"] == "state"]
+        # An attempt changes nothing as long as it may fail as the last one did.
+        assert sum("cannot be written" in reason for reason in reasons) == 1
         assert await service.data('{ value(key: "a") { value } }') == {"value": {"value": "1"}}
         resource.prlimit(service.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
         await until_ready(service.http)
@@ -176,6 +180,13 @@ async def until_ready(http: httpx.AsyncClient) -> None:
 
 async def until_not_ready(http: httpx.AsyncClient) -> dict[str, Any]:
     return await _until(http, 503)
+
+
+async def until_failed(logged: Callable[[], Sequence[Mapping[str, Any]]], sessions: int) -> None:
+    """Return once so many sessions are logged as failed."""
+    async with asyncio.timeout(SECONDS_MAX):
+        while sum(line["event"] == "session failed" for line in logged()) < sessions:  # noqa: ASYNC110 - a log has no event
+            await asyncio.sleep(0.05)
 
 
 async def _until(http: httpx.AsyncClient, status: int) -> dict[str, Any]:

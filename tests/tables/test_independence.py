@@ -20,7 +20,7 @@ from tests.kafka.damage import append_unreadable
 from tests.kafka.produce import produce
 from tests.kafka.replica import replica
 from tests.kafka.secured import PASSWORD, USER, SecuredBroker
-from tests.kafka.test_trouble import until_not_ready, until_ready
+from tests.kafka.test_trouble import until_failed, until_not_ready, until_ready
 from tests.preflight.test_configuration import configured
 from tests.serving import Served, nothing_applied, serving, serving_tables
 from tests.tables.served import assert_equal_to_the_logs, put, value, watching
@@ -81,6 +81,8 @@ async def test_right_taken_from_one_table_hinders_no_other_and_is_used_again_whe
         await asyncio.to_thread(secured_broker.revoke, topics["orders"], AclOperation.READ)
         async with asyncio.timeout(SECONDS_MAX):
             await served.reason("no access", "orders")
+        moments = list[Moment]()
+        served.run.unit("orders").lifecycle.listen(moments.append)
         # Only now: a fetch that was under way when the right was taken away would still bring these.
         produce(secured_broker.bootstrap_servers, topics["orders"], [(b"k", b"missed")])
         for n in range(3):
@@ -94,8 +96,10 @@ async def test_right_taken_from_one_table_hinders_no_other_and_is_used_again_whe
             "customers": True,
             "invoices": True,
         }
-        # Between attempts: during one, the table says that it reads the topic.
-        await served.reason(f"lacks rights on topic '{topics['orders']}'", "orders")
+        await until_failed(lambda: logged, 3)
+        lacking = f"lacks rights on topic '{topics['orders']}'"
+        # An attempt changes nothing as long as it may fail as the last one did.
+        assert [(moment.state, lacking in moment.reason) for moment in moments] == [(State.WAITING_FOR_BROKER, True)]
         status = (await served.data("{ status { ready state tables { name ready state reason } } }"))["status"]
         assert (status["ready"], status["state"]) == (False, "WAITING_FOR_BROKER")
         assert [(one["name"], one["ready"]) for one in status["tables"]] == [

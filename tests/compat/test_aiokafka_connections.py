@@ -54,10 +54,10 @@ async def test_connections_that_are_given_up_can_be_waited_for(
     # The client gave the connection that it started with up at once, and does not know it any more.
     assert client._conns == {}
     assert [connection.close().done() for connection in opened] == [False]
-    await client.close()
     await until_closed()
     with canary("AIOKafkaConnection.close no longer returns a future that is done once it is closed."):
         assert [connection.close().done() for connection in opened] == [True]
+    await client.close()
 
 
 @pytest.mark.parametrize("host", ["x" * 64 + ".example", "a..example"])

@@ -20,7 +20,7 @@ from kvs_graphql.state import State
 
 _PROGRESS_SECONDS = 0.2
 _THREAD_SWITCH_SECONDS = 0.001
-_GC_THRESHOLDS = (50_000, 20, 100)
+_GC_THRESHOLDS = (10_000, 4, 2_000)
 
 
 async def serve_tables(settings: Settings) -> None:
@@ -51,13 +51,14 @@ def _named(settings: Settings) -> str:
 
 
 def _tune_interpreter() -> None:
-    """Switch threads often, collect garbage rarely, and exempt the objects of the start from collection.
+    """Switch threads often, collect all garbage rarely, and exempt the objects of the start from collection.
 
     A read goes from the event loop to SQLite's thread and back. With the default switch interval, each of these steps
     would wait 5 ms while another thread writes a batch.
 
     Reference cycles are rare here, and a full collection visits every object of every subscription. With the default
-    thresholds, it takes a third of the time of a page of 1,000 entries and pauses for 100 ms.
+    thresholds, it takes a third of the time of a page of 1,000 entries and pauses for 100 ms. A collection of new
+    objects visits 50,000 at most: a million, as they gather under an attack, held up everything for half a second.
     """
     sys.setswitchinterval(_THREAD_SWITCH_SECONDS)
     gc.collect()

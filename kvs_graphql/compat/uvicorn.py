@@ -8,7 +8,7 @@ own names.
 import asyncio
 import signal
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from enum import Enum, auto
 from types import FunctionType
@@ -144,6 +144,7 @@ class HttpConnection(HttpToolsProtocol, ClientConnection):
     ignores_input = False
     """Whether whatever else arrives is to be ignored: `end_with` was called, or a WebSocket has taken over."""
     _last_words = b""
+    _leave: Callable[[], None]
     _next_is_deferred = False
 
     def __init_subclass__(cls) -> None:
@@ -205,7 +206,7 @@ class HttpConnection(HttpToolsProtocol, ClientConnection):
             self._next_is_deferred = True
             self.flow.pause_reading()
         elif self._last_words and not self.pipeline:
-            self._close_with(self._last_words)
+            self._say_last_words()
         else:
             super().on_response_complete()
             if self.flow.read_paused:
@@ -233,16 +234,19 @@ class HttpConnection(HttpToolsProtocol, ClientConnection):
             self.parsing_failed()
         self.ignores_input = True
 
-    def end_with(self, answer: bytes) -> None:
-        """Send this as the last response on the connection, after those to the requests before; read nothing more."""
-        self._last_words = answer
+    def end_with(self, answer: bytes, leave: Callable[[], None] | None = None) -> None:
+        """Send this as the last response on the connection, after those to the requests before; handle nothing more.
+
+        Then `leave`, or close the connection.
+        """
+        self._last_words, self._leave = answer, leave or self.transport.close
         self.ignores_input = True
         if self.is_answered:
-            self._close_with(answer)
+            self._say_last_words()
 
-    def _close_with(self, answer: bytes) -> None:
-        self.transport.write(answer)
-        self.transport.close()
+    def _say_last_words(self) -> None:
+        self.transport.write(self._last_words)
+        self._leave()
 
     @property
     def is_answered(self) -> bool:
@@ -290,6 +294,12 @@ def add_extension(response: Response, name: str, extension: object) -> None:
     uvicorn's HTTP scopes have no extensions, and it makes the scope (`scope`) without a hook.
     """
     response.scope["extensions"] = {name: extension}  # type: ignore[dict-item]
+
+
+def disconnect(response: Response) -> None:
+    """Have the application see that its client is gone, and ignore what it sends (`disconnected`, `message_event`)."""
+    response.disconnected = True
+    response.message_event.set()
 
 
 def close_after(response: Response) -> None:

@@ -15,12 +15,14 @@ from kvs_graphql.compat.uvicorn import (
     Response,
     add_extension,
     close_after,
+    disconnect,
     is_complete,
     is_started,
     takes_chunks,
     transport_of,
 )
 from kvs_graphql.errors import LimitExceeded
+from kvs_graphql.runtime.limits import FAREWELL_SECONDS
 from kvs_graphql.runtime.parsing import ParsesSlices
 from kvs_graphql.runtime.patience import Patience, Shared, bound_buffers
 from kvs_graphql.runtime.unread import UnreadAnswers
@@ -30,6 +32,8 @@ from kvs_graphql.web.direct import DIRECT_EXTENSION
 _FIELD_GROWTH_MAX = 9
 """The shortest field has four bytes and one that counts."""
 _NOTHING = Part.NONE
+_IGNORED_PAUSE_SECONDS = 0.01
+"""Between two reads of what is ignored, so that a client can send little of it: a read has at most 256 KiB."""
 _HEALTH_URLS = {b"/healthz", b"/readyz"}
 
 
@@ -113,6 +117,8 @@ class LimitedHttpConnection(Patience, ParsesSlices, HttpConnection):
     _is_unfinished = False
     _head_timer: TimerHandle | None = None
     _body_timer: TimerHandle | None = None
+    _rest_timer: TimerHandle | None = None
+    _farewell_timer: TimerHandle | None = None
 
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
         bound_buffers(transport, self.limits)
@@ -141,7 +147,7 @@ class LimitedHttpConnection(Patience, ParsesSlices, HttpConnection):
         if size_max > limits.head_bytes_max and self.field_bytes > limits.head_bytes_max:
             self._refuse_fields()
         if self._over is not None and url.partition(b"?")[0] not in _HEALTH_URLS:
-            self._refuse(self.shared.refusals.no_slot(self._over))
+            self._refuse(self.shared.refusals.no_slot(self._over), self.transport.close)
         self._part_bytes = 0
         if self._head_timer is not None:
             self._stop_head_timer()
@@ -156,14 +162,20 @@ class LimitedHttpConnection(Patience, ParsesSlices, HttpConnection):
         self.end_patience()
 
     def parsing_failed(self) -> None:
-        self.end_with(self.shared.refusals.not_http())
+        self.end_with(self.shared.refusals.not_http(), self._leave_slowly)
+
+    def ignore(self) -> None:
+        if self._farewell_timer is not None and not self.transport.is_closing():
+            self.transport.pause_reading()
+            self.loop.call_later(_IGNORED_PAUSE_SECONDS, self._ignore_more)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.shared.slots.release(self.transport)
         self.shared.unfinished.release(self.transport)
         self._stop_head_timer()
-        if self._body_timer is not None:
-            self._body_timer.cancel()
+        for timer in (self._body_timer, self._rest_timer, self._farewell_timer):
+            if timer is not None:
+                timer.cancel()
         super().connection_lost(exc)
 
     def _bound_part(self, *, began: bool) -> None:
@@ -171,14 +183,17 @@ class LimitedHttpConnection(Patience, ParsesSlices, HttpConnection):
         limits = self.limits
         self._is_unfinished = True
         if self.part is Part.BODY:
-            self._part_bytes += 0 if began else self._slice_bytes
+            response = self.awaiting_body
+            self._part_bytes += 0 if began or response is None else self._slice_bytes
             self.shared.unfinished.hold(self.transport, self._part_bytes)
             if self._part_bytes > limits.framed_body_bytes_max:
                 self._end_body(self._body_too_large)
             elif self.field_count > limits.head_bytes_max // FIELD_BYTES_MIN:
                 # Of trailers.
                 self._end_body(self._fields_too_large)
-            elif self._body_timer is None and (response := self.awaiting_body) is not None:
+            elif response is None:
+                self._bound_rest()
+            elif self._body_timer is None:
                 self._start_body_timer(response)
             return
         self._part_bytes = self._slice_bytes + (0 if began else self._part_bytes)
@@ -201,9 +216,17 @@ class LimitedHttpConnection(Patience, ParsesSlices, HttpConnection):
         if self._head_timer is None and self.is_answered:
             self._start_head_timer()
 
+    def _bound_rest(self) -> None:
+        """Bound how long a client may send the rest of a body whose request is answered: nothing of it is kept."""
+        if self._rest_timer is None:
+            self._rest_timer = self.loop.call_later(self.limits.body_seconds_max, self.transport.close)
+
     def _finish(self) -> None:
         self._is_unfinished = False
         self.shared.unfinished.release(self.transport)
+        if self._rest_timer is not None:
+            self._rest_timer.cancel()
+            self._rest_timer = None
 
     def _refuse_url(self) -> NoReturn:
         limit = self.limits.url_bytes_max
@@ -213,9 +236,9 @@ class LimitedHttpConnection(Patience, ParsesSlices, HttpConnection):
     def _refuse_fields(self) -> NoReturn:
         self._refuse(self._fields_too_large())
 
-    def _refuse(self, refusal: bytes) -> NoReturn:
+    def _refuse(self, refusal: bytes, leave: Callable[[], None] | None = None) -> NoReturn:
         self._stop_head_timer()
-        self.end_with(refusal)
+        self.end_with(refusal, leave or self._leave_slowly)
         raise HeadRefused
 
     def _start_head_timer(self) -> None:
@@ -258,12 +281,33 @@ class LimitedHttpConnection(Patience, ParsesSlices, HttpConnection):
         return self.shared.refusals.over(HTTPStatus.REQUEST_TIMEOUT, "KVS_REQUEST_BODY_SECONDS_MAX", limit, message)
 
     def _end_body(self, refusal: Callable[[], bytes]) -> None:
-        """Close a connection whose last body does not end; with a response where none has begun, nor one before it."""
+        """Leave a connection whose last body does not end; with a response where none has begun, nor one before it."""
         response = self.awaiting_body
         if response is not None and not is_started(response) and self.is_first_in_line:
             self.transport.write(refusal())
         self.ignores_input = True
-        self.transport.close()
+        if response is not None:
+            disconnect(response)
+        self._leave_slowly()
+
+    def _leave_slowly(self) -> None:
+        """Close the connection once the client has read why, or has had the time to.
+
+        A connection that is closed while its client still sends is reset, and many clients then read nothing more.
+        """
+        if self._over is not None:
+            # It has no slot, and keeps no descriptor for longer.
+            self.transport.close()
+        if self.transport.is_closing():
+            return
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+        self._farewell_timer = self.loop.call_later(FAREWELL_SECONDS, self.transport.close)
+        self.transport.resume_reading()
+
+    def _ignore_more(self) -> None:
+        if not self.transport.is_closing():
+            self.transport.resume_reading()
 
     def _fields_too_large(self) -> bytes:
         limit, setting = self.limits.head_bytes_max, "KVS_REQUEST_HEAD_BYTES_MAX"

@@ -68,8 +68,12 @@ class ParsesSlices(ClientConnection):
         """Parse a small part of what has come."""
         raise NotImplementedError
 
+    def ignore(self) -> None:
+        """Handle that something came although this connection `ignores_input`."""
+
     def data_received(self, data: bytes) -> None:
         if self.ignores_input:
+            self.ignore()
             return
         if not self._unparsed and len(data) <= self.whole_bytes_max:
             self.parse(data)

@@ -164,12 +164,44 @@ async def test_pipelined_requests_wait_in_the_network_and_are_answered_in_order(
     assert max(waiting) < 200
 
 
-async def test_body_of_an_answered_request_ends_its_connection_when_it_is_too_large() -> None:
+async def test_rest_of_a_body_is_dropped_once_its_request_is_answered_and_the_next_request_is_served() -> None:
+    early = b"POST /early HTTP/1.1\r\nhost: localhost\r\ncontent-length: 1000000\r\n\r\n"
+    async with server(echo, **LIMITS) as served, client_of(served.port) as (reader, client):
+        client.write(early)
+        assert (await reader.readuntil(b"\r\n\r\na")).startswith(b"HTTP/1.1 200 ")
+        client.write(bytes(1_000_000) + GET)
+        assert (await reader.readuntil(b"\r\n\r\na")).startswith(b"HTTP/1.1 200 ")
+
+
+async def test_endless_body_of_an_answered_request_is_dropped_for_as_long_as_a_body_may_take() -> None:
     early = CHUNKED.replace(b"/", b"/early", 1)
-    async with server(echo, **LIMITS) as served:
-        answer = await answer_to(served.port, chain([early], repeat(b"64\r\n%b\r\n" % (100 * b"x"))))
-    assert answer.count(b"HTTP/1.1 ") == 1
-    assert answer.startswith(b"HTTP/1.1 200 ")
+    async with server(echo, **LIMITS, body_seconds_max=0.3) as served, client_of(served.port) as (reader, client):
+        sending = asyncio.create_task(
+            write_until_closed(client, chain([early], repeat(b"64\r\n%b\r\n" % (100 * b"x"))))
+        )
+        assert await reader.read(13) == b"HTTP/1.1 200 "
+        assert not sending.done()
+        await sending
+
+
+@pytest.mark.parametrize("framing", [b"content-length: 5000000", b"transfer-encoding: chunked"])
+async def test_client_that_reads_once_it_has_sent_everything_gets_the_refusal(framing: bytes) -> None:
+    body = bytes(5_000_000)
+    sent = body if b"length" in framing else b"%x\r\n%b\r\n0\r\n\r\n" % (len(body), body)
+    async with server(echo, **LIMITS) as served, client_of(served.port) as (reader, client):
+        client.write(b"POST / HTTP/1.1\r\nhost: localhost\r\n%b\r\n\r\n" % framing + sent)
+        client.transport.set_write_buffer_limits(0)
+        await client.drain()
+        assert refused(await reader.read()) == BODY
+
+
+async def test_client_that_goes_on_sending_after_a_refusal_is_disconnected(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("kvs_graphql.runtime.http_connections.FAREWELL_SECONDS", 0.3)
+    async with server(echo, **LIMITS) as served, client_of(served.port) as (reader, client):
+        sending = asyncio.create_task(write_until_closed(client, endless_fields()))
+        assert refused(await reader.read()) == FIELDS
+        assert not sending.done()
+        await sending
 
 
 async def test_client_that_sends_only_empty_lines_is_disconnected() -> None:

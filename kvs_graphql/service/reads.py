@@ -198,7 +198,8 @@ class Reads:
         newest = (r for r in reversed(found.changes[key]) if r.offset < position_in(end.positions, r.partition))
         shown = list(islice(newest, last))
         self._usage.records += len(shown)
-        return (_past(record, end, found.window_start) for record in reversed(shown))
+        past = _Past(end, found.window_start)
+        return (Update(kind_of(record), past, record) for record in reversed(shown))
 
     async def status(self) -> TableStatus:
         """How the table is.
@@ -372,8 +373,20 @@ class RestrictedReads(Reads):
         return query, count_prefixes(limits.counted_entries_max, prefixes, within_bytes)
 
 
-def _past(record: Record, until: Cursor, window_start: Positions) -> Update:
-    """A change of the past. Its cursor stands just after it in its partition, in the others at the window's start."""
-    positions = advance(window_start, record.partition, record.offset + 1)
-    cursor = until._replace(positions=positions, pending=())
-    return Update(kind_of(record), cursor, record)
+@dataclass(frozen=True, slots=True)
+class _Past:
+    """Makes the cursors of past changes, which few ask for.
+
+    Each stands just after its change in that one's partition, and in the others at the window's start.
+    """
+
+    until: Cursor
+    window_start: Positions
+
+    def cursor_at(self, record: Record | None) -> Cursor:
+        assert record is not None
+        positions = advance(self.window_start, record.partition, record.offset + 1)
+        return self.until._replace(positions=positions, pending=())
+
+    def token_at(self, record: Record | None) -> str:
+        return self.cursor_at(record).encode()

@@ -19,7 +19,7 @@ from kvs_graphql.settings import Settings, load_settings
 from kvs_graphql.state import State
 
 _PROGRESS_SECONDS = 0.2
-_THREAD_SWITCH_SECONDS = 0.001
+_THREAD_SWITCH_SECONDS = 0.0003
 _GC_THRESHOLDS = (10_000, 4, 2_000)
 
 
@@ -53,8 +53,8 @@ def _named(settings: Settings) -> str:
 def _tune_interpreter() -> None:
     """Switch threads often, collect all garbage rarely, and exempt the objects of the start from collection.
 
-    A read goes from the event loop to SQLite's thread and back. With the default switch interval, each of these steps
-    would wait 5 ms while another thread writes a batch.
+    A read goes from the event loop to SQLite's thread and back, and waits there once for each row while the event loop
+    is busy: for up to the switch interval, which is 5 ms by default.
 
     Reference cycles are rare here, and a full collection visits every object of every subscription. With the default
     thresholds, it takes a third of the time of a page of 1,000 entries and pauses for 100 ms. A collection of new

@@ -158,9 +158,9 @@ class _Connection(AIOKafkaConnection):
         closed: asyncio.Future[None] = super().close(reason, exc)
         if writer is not None:
             _closing.add(closed)
-        if writer is not None and self._ssl_context is not None:
-            # Brokers often leave the end of TLS unanswered, for which uvloop waits half a minute.
-            asyncio.get_running_loop().call_later(_TLS_END_SECONDS_MAX, _abort, writer.transport, closed)
+            if self._ssl_context is not None:
+                # Brokers often leave the end of TLS unanswered, for which uvloop waits half a minute.
+                asyncio.get_running_loop().call_later(_TLS_END_SECONDS_MAX, _abort, writer.transport, closed)
         return closed
 
     def close_once_answered(self, client: AIOKafkaClient) -> None:

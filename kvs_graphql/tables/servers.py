@@ -24,7 +24,7 @@ class Servers:
 
 @asynccontextmanager
 async def open_servers(settings: Settings) -> AsyncIterator[Servers]:
-    """Yield the servers of these settings, for as long as the context is open. Then no connection is left.
+    """Yield the servers of these settings, for as long as the context is open; its end waits for closing connections.
 
     Raises:
         BadSetting: A certificate or a key cannot be read any more.

@@ -14,7 +14,8 @@ from kvs_graphql.store import ReadBytes, Store, TooManyBytes, get_many
 
 _KEYS_PER_BATCH_MAX = 1_000
 _FEW_KEYS_PER_BATCH_MAX = 64
-_FEW_ENTRY_BYTES_MAX = 16_384
+_LIVE_KEYS_PER_BATCH_MAX = 256
+_SMALL_ENTRY_BYTES_MAX = 16_384
 _PRINCIPALS_MAX = 1_024
 
 Found = tuple[Cursor, list[Record | None] | TooManyBytes, int]
@@ -76,7 +77,7 @@ class CoalescedReads:
                 own: list[Record | None] | TooManyBytes = records[start : start + len(keys)]
                 start += len(keys)
                 if left_out and not left_out.isdisjoint(keys):
-                    own = TooManyBytes(_FEW_ENTRY_BYTES_MAX)
+                    own = TooManyBytes(_SMALL_ENTRY_BYTES_MAX)
                 found.append((cursor, own, size_bytes))
             return found
 
@@ -95,15 +96,24 @@ def read_keys(store: Store, bytes_max: int) -> ReadKeys:
 
 
 def few_reads(store: Store, bytes_max: int) -> CoalescedReads:
-    """The reads of requests that name few keys, of a table as everybody may see it.
+    """The reads of requests that name few keys, of a table as everybody may see it: they wait for no others."""
+    return _reads_of_small_entries(store, bytes_max, _FEW_KEYS_PER_BATCH_MAX, is_queued=False)
 
-    Entries that are not small are left out, so that one request cannot have those of all others read anew.
-    """
-    entry_max = min(_FEW_ENTRY_BYTES_MAX, bytes_max // _FEW_KEYS_PER_BATCH_MAX)
+
+def live_reads(store: Store, bytes_max: int) -> CoalescedReads:
+    """The first reads of live queries, of which many may wake at once, of a table as everybody may see it."""
+    return _reads_of_small_entries(store, bytes_max, _LIVE_KEYS_PER_BATCH_MAX, is_queued=True)
+
+
+def _reads_of_small_entries(
+    store: Store, bytes_max: int, keys_per_batch_max: int, *, is_queued: bool
+) -> CoalescedReads:
+    """Entries that are not small are left out, so that whoever names one cannot have those of all others read anew."""
+    entry_max = min(_SMALL_ENTRY_BYTES_MAX, bytes_max // keys_per_batch_max)
 
     async def read(_: Access, keys: Sequence[bytes]) -> Read:
         within, left_out = ReadBytes(bytes_max), set[bytes]()
-        snapshot = await store.read(get_many(keys, within, entry_max, left_out), is_queued=False)
+        snapshot = await store.read(get_many(keys, within, entry_max, left_out), is_queued=is_queued)
         return Read(snapshot.cursor, snapshot.results[0], within.taken, frozenset(left_out))
 
-    return CoalescedReads(read, keys_per_batch_max=_FEW_KEYS_PER_BATCH_MAX)
+    return CoalescedReads(read, keys_per_batch_max=keys_per_batch_max)

@@ -9,7 +9,7 @@ from kvs_graphql.cursor import Cursor
 from kvs_graphql.cursor_validation import CursorValidator
 from kvs_graphql.feed import Feed, Sink, Update
 from kvs_graphql.records import Interest, Record
-from kvs_graphql.service.coalesced import CoalescedReads, few_reads, read_keys
+from kvs_graphql.service.coalesced import CoalescedReads, few_reads, live_reads, read_keys
 from kvs_graphql.service.denials import Denials
 from kvs_graphql.service.limits import ServiceLimits
 from kvs_graphql.service.reads import ALL_KEYS, SMALL_READ_BYTES_MAX, Reads, RestrictedReads, SharedReads
@@ -61,8 +61,8 @@ class Table:
         self._quotas = quotas
         small_bytes_max = min(SMALL_READ_BYTES_MAX, limits.read_bytes_max)
         small = read_keys(store, small_bytes_max)
-        self._live = CoalescedReads(small)
-        """The reads of live queries, apart from those of requests: many may wake at once."""
+        self._live = live_reads(store, small_bytes_max), CoalescedReads(small)
+        """The reads of live queries, apart from those of requests: first of small entries, then of others."""
         self._read_alone = read_keys(store, limits.read_bytes_max)
         # Of whoever read last: mostly the same grants, whoever it is.
         self._readable: tuple[Grants | None, tuple[bytes, ...]] = None, ALL_KEYS
@@ -187,11 +187,7 @@ class Table:
         ):
             while self._feed.widened is widened:
                 watcher.skip()
-                cursor, found, _ = await self._live.get_many(access, keys)
-                if isinstance(found, TooManyBytes):
-                    cursor, found, *_ = await self._read_alone(access, keys)
-                if isinstance(found, TooManyBytes):
-                    raise self.limits.too_many_bytes()
+                found, cursor = await self._read_latest(access, keys)
                 if prefixes is not None:
                     found = hidden(prefixes, asked, found)
                 origins = cursor.topic_id, _origins(found)
@@ -202,6 +198,22 @@ class Table:
                 found.clear()
                 await self._feed.rest(pause)
                 await watcher.wait()
+
+    async def _read_latest(self, access: Access, keys: Sequence[bytes]) -> Latest:
+        """The entries of a live query, read with those of others as far as they are not too large.
+
+        Raises:
+            LimitExceeded: They have too many bytes.
+            Unavailable: The table cannot be read.
+        """
+        for reads in self._live:
+            cursor, found, _ = await reads.get_many(access, keys)
+            if not isinstance(found, TooManyBytes):
+                return Latest(found, cursor)
+        cursor, found, *_ = await self._read_alone(access, keys)
+        if isinstance(found, TooManyBytes):
+            raise self.limits.too_many_bytes()
+        return Latest(found, cursor)
 
 
 def _restricted(prefixes: tuple[bytes, ...], wanted: Callable[[], Interest]) -> Callable[[], Interest]:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from kvs_graphql.errors import RemoteError, Unavailable
 from kvs_graphql.records import Record
 from kvs_graphql.service import Latest
 from kvs_graphql.store import Query, Snapshot, Store
-from tests.applications import open_application
+from tests.applications import LIMITS, open_application
 from tests.deadline import SECONDS_MAX
 from tests.serving import ServedTopic, serving_topic
 
@@ -127,24 +128,56 @@ async def shows(latest: AsyncIterator[Latest], value: bytes) -> None:
         pass
 
 
-async def test_burst_of_changes_costs_live_queries_of_its_keys_one_read_together(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    changes, reads, read = 20, 0, Store.read
+@pytest.fixture
+def reads(monkeypatch: pytest.MonkeyPatch) -> list[None]:
+    """One of each read of a store."""
+    counted, read = list[None](), Store.read
 
-    async def counted(store: Store, *queries: Query[Any], is_queued: bool = True) -> Snapshot:
-        nonlocal reads
-        reads += 1
+    async def counting(store: Store, *queries: Query[Any], is_queued: bool = True) -> Snapshot:
+        counted.append(None)
         return await read(store, *queries, is_queued=is_queued)
 
+    monkeypatch.setattr(Store, "read", counting)
+    return counted
+
+
+async def test_burst_of_changes_costs_live_queries_of_its_keys_one_read_together(
+    tmp_path: Path, reads: list[None]
+) -> None:
+    changes = 20
     async with open_application(tmp_path) as application, AsyncExitStack() as stack, asyncio.timeout(SECONDS_MAX):
         table = application.table
         queries = [await stack.enter_async_context(aclosing(table.served.latest(ANYONE, [b"a"]))) for _ in range(50)]
         await asyncio.gather(*(anext(latest) for latest in queries))
-        monkeypatch.setattr(Store, "read", counted)
+        reads.clear()
         waiting = [asyncio.ensure_future(shows(latest, b"%d" % (changes - 1))) for latest in queries]
         for number in range(changes):
             await table.change((b"a", b"%d" % number))
         await asyncio.gather(*waiting)
     # At most one of all queries for each change; apart, each query would read.
-    assert reads <= changes < len(queries)
+    assert len(reads) <= changes < len(queries)
+
+
+@pytest.mark.parametrize("size", [10_000, 700_000])
+async def test_large_entry_of_one_live_query_has_no_other_one_read_anew(
+    tmp_path: Path, reads: list[None], size: int
+) -> None:
+    small = [b"%d" % number for number in range(50)]
+    large = [b"large-1", b"large-2"]
+    limits = replace(LIMITS, read_bytes_max=2_000_000)
+    async with (
+        open_application(tmp_path, limits=limits) as application,
+        AsyncExitStack() as stack,
+        asyncio.timeout(SECONDS_MAX),
+    ):
+        table = application.table
+        asked = [large, *([key] for key in small)]
+        queries = [await stack.enter_async_context(aclosing(table.served.latest(ANYONE, keys))) for keys in asked]
+        await asyncio.gather(*(anext(latest) for latest in queries))
+        reads.clear()
+        waiting = [asyncio.ensure_future(anext(latest)) for latest in queries]
+        await table.change(*((key, b"1") for key in small), *((key, bytes(size)) for key in large))
+        shown = await asyncio.gather(*waiting)
+    assert [values_of(latest) for latest in shown] == [[bytes(size)] * 2, *([b"1"] for _ in small)]
+    # Those of all together, which may not wake at once, one for what is larger, and one alone.
+    assert len(reads) <= 6 < len(small)

@@ -3,7 +3,11 @@
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
+from time import perf_counter
 from typing import Generic, TypeVar
+
+# Whoever arrived during so long a round of the event loop has asked by its end.
+_LONG_ROUND_SECONDS = 0.005
 
 A = TypeVar("A")
 R = TypeVar("R")
@@ -31,6 +35,8 @@ class BatchLoader(Generic[A, R]):
         self._cost = cost
         self._batch_cost_max = batch_cost_max
         self._waiting: deque[tuple[A, asyncio.Future[R]]] = deque()
+        self._batch: list[tuple[A, asyncio.Future[R]]] = []
+        self._round_began = 0.0
         self._task: asyncio.Task[None] | None = None
         # To look it up is a system call in Python 3.11, and can cost a read several per cent.
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -43,22 +49,32 @@ class BatchLoader(Generic[A, R]):
         future: asyncio.Future[R] = loop.create_future()
         self._waiting.append((asked, future))
         if self._task is None:
+            self._round_began = perf_counter()
             self._task = loop.create_task(self._run())
         return future
 
+    def answer_early(self, answers: Sequence[R | Exception]) -> None:
+        """Answer the batch under way before `answer` returns; to be called in another thread.
+
+        The event loop needs two rounds more to return from there, and a round can be long.
+        """
+        assert self._loop is not None
+        self._loop.call_soon_threadsafe(self._give, answers)
+
     async def _run(self) -> None:
         """Answer batch after batch until nobody waits. Whatever happens here, nobody is left waiting."""
-        batch: list[tuple[A, asyncio.Future[R]]] = []
         try:
             while self._waiting:
-                # Requests that arrived at the same time get to ask first.
-                await asyncio.sleep(0)
-                batch = self._take()
-                await self._settle(batch)
+                if perf_counter() - self._round_began < _LONG_ROUND_SECONDS:
+                    # Requests that arrived at the same time get to ask first.
+                    await asyncio.sleep(0)
+                self._batch = self._take()
+                await self._settle()
         finally:
             self._task = None
-            for _, future in (*batch, *self._waiting):
+            for _, future in (*self._batch, *self._waiting):
                 future.cancel()
+            self._batch = []
             self._waiting.clear()
 
     def _take(self) -> list[tuple[A, asyncio.Future[R]]]:
@@ -74,15 +90,21 @@ class BatchLoader(Generic[A, R]):
             self._waiting.popleft()
         return batch
 
-    async def _settle(self, batch: list[tuple[A, asyncio.Future[R]]]) -> None:
+    async def _settle(self) -> None:
         try:
-            answers: Sequence[R | Exception] = await self._answer([asked for asked, _ in batch])
+            answers: Sequence[R | Exception] = await self._answer([asked for asked, _ in self._batch])
         except Exception as error:  # noqa: BLE001 - it is raised where it was asked
-            answers = [error] * len(batch)
-        for (_, future), answer in zip(batch, answers, strict=True):
+            answers = [error] * len(self._batch)
+        if self._batch:
+            self._give(answers)
+
+    def _give(self, answers: Sequence[R | Exception]) -> None:
+        for (_, future), answer in zip(self._batch, answers, strict=True):
             if future.done():
                 continue
             if isinstance(answer, Exception):
                 future.set_exception(answer)
             else:
                 future.set_result(answer)
+        self._round_began = perf_counter()
+        self._batch = []

@@ -1,8 +1,8 @@
 """Reads of many requests, coalesced: one hop to SQLite's thread for all that ask at the same time."""
 
 from asyncio import Future
-from collections.abc import Awaitable, Callable, Sequence
-from typing import NamedTuple
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from typing import NamedTuple, Protocol
 
 from cachetools import LRUCache
 
@@ -10,7 +10,7 @@ from kvs_graphql.access import ANYONE, Access, Fingerprint
 from kvs_graphql.cursor import Cursor
 from kvs_graphql.records import Record
 from kvs_graphql.service.batch_loader import BatchLoader
-from kvs_graphql.store import ReadBytes, Store, TooManyBytes, get_many
+from kvs_graphql.store import ReadBytes, Snapshot, Store, TooManyBytes, get_many
 
 _KEYS_PER_BATCH_MAX = 1_000
 _FEW_KEYS_PER_BATCH_MAX = 64
@@ -35,7 +35,14 @@ class Read(NamedTuple):
     """The keys whose entries were too large to be read together with others."""
 
 
-ReadKeys = Callable[[Access, Sequence[bytes]], Awaitable[Read]]
+class ReadKeys(Protocol):
+    """Reads keys of a table as a principal sees it."""
+
+    def __call__(
+        self, access: Access, keys: Sequence[bytes], seen: Callable[[Read], None] | None = None, /
+    ) -> Awaitable[Read]:
+        """Read them; `seen` gets the same earlier, in the thread that has read it."""
+        ...
 
 
 class CoalescedReads:
@@ -67,30 +74,47 @@ class CoalescedReads:
 
     def _loader(self, access: Access) -> BatchLoader[Sequence[bytes], Found]:
         async def answer(asked: Sequence[Sequence[bytes]]) -> Sequence[Found]:
-            read = await self._read(access, [key for keys in asked for key in keys])
-            cursor, records, size_bytes, left_out = read
-            if isinstance(records, TooManyBytes):
-                # Each of them reads alone, and goes on as soon as it has: all together they would hold too much.
-                return [(cursor, records, size_bytes)] * len(asked)
-            found, start = list[Found](), 0
-            for keys in asked:
-                own: list[Record | None] | TooManyBytes = records[start : start + len(keys)]
-                start += len(keys)
-                if left_out and not left_out.isdisjoint(keys):
-                    own = TooManyBytes(_SMALL_ENTRY_BYTES_MAX)
-                found.append((cursor, own, size_bytes))
-            return found
+            found = list[Found]()
 
-        return BatchLoader(answer, cost=len, batch_cost_max=self._keys_per_batch_max)
+            def seen(read: Read) -> None:
+                found.extend(_of_each(asked, read))
+                loader.answer_early(found)
+
+            read = await self._read(access, [key for keys in asked for key in keys], seen)
+            return found or list(_of_each(asked, read))
+
+        loader = BatchLoader(answer, cost=len, batch_cost_max=self._keys_per_batch_max)
+        return loader
 
 
-def read_keys(store: Store, bytes_max: int) -> ReadKeys:
-    """Reads keys of a table, as everybody may see it, up to a number of bytes."""
+def _of_each(asked: Sequence[Sequence[bytes]], read: Read) -> Iterator[Found]:
+    """What was found for each request of a batch."""
+    cursor, records, size_bytes, left_out = read
+    start = 0
+    for keys in asked:
+        if isinstance(records, TooManyBytes):
+            # Each of them reads alone, and goes on as soon as it has: all together they would hold too much.
+            yield cursor, records, size_bytes
+            continue
+        own: list[Record | None] | TooManyBytes = records[start : start + len(keys)]
+        start += len(keys)
+        if left_out and not left_out.isdisjoint(keys):
+            own = TooManyBytes(_SMALL_ENTRY_BYTES_MAX)
+        yield cursor, own, size_bytes
 
-    async def read(_: Access, keys: Sequence[bytes]) -> Read:
-        within = ReadBytes(bytes_max)
-        snapshot = await store.read(get_many(keys, within))
-        return Read(snapshot.cursor, snapshot.results[0], within.taken)
+
+def read_keys(store: Store, bytes_max: int, entry_bytes_max: int | None = None, *, is_queued: bool = True) -> ReadKeys:
+    """Reads keys of a table, as everybody may see it, up to a number of bytes, and those of larger entries not."""
+
+    async def read(_: Access, keys: Sequence[bytes], seen: Callable[[Read], None] | None = None) -> Read:
+        within, left_out = ReadBytes(bytes_max), set[bytes]()
+
+        def found(snapshot: Snapshot) -> Read:
+            return Read(snapshot.cursor, snapshot.results[0], within.taken, frozenset(left_out))
+
+        query = get_many(keys, within, entry_bytes_max, left_out)
+        see = None if seen is None else lambda snapshot: seen(found(snapshot))
+        return found(await store.read(query, is_queued=is_queued, seen=see))
 
     return read
 
@@ -110,10 +134,6 @@ def _reads_of_small_entries(
 ) -> CoalescedReads:
     """Entries that are not small are left out, so that whoever names one cannot have those of all others read anew."""
     entry_max = min(_SMALL_ENTRY_BYTES_MAX, bytes_max // keys_per_batch_max)
-
-    async def read(_: Access, keys: Sequence[bytes]) -> Read:
-        within, left_out = ReadBytes(bytes_max), set[bytes]()
-        snapshot = await store.read(get_many(keys, within, entry_max, left_out), is_queued=is_queued)
-        return Read(snapshot.cursor, snapshot.results[0], within.taken, frozenset(left_out))
-
-    return CoalescedReads(read, keys_per_batch_max=keys_per_batch_max)
+    return CoalescedReads(
+        read_keys(store, bytes_max, entry_max, is_queued=is_queued), keys_per_batch_max=keys_per_batch_max
+    )

@@ -1,7 +1,7 @@
 """The store: one consumer writes it, any number of tasks read it."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -205,15 +205,22 @@ class Store:
         """
         await self._database.transaction(partial(schemas.keep, schemas=kept))
 
-    async def read(self, *queries: Query[Any], is_queued: bool = True) -> Snapshot:
+    async def read(
+        self, *queries: Query[Any], is_queued: bool = True, seen: Callable[[Snapshot], None] | None = None
+    ) -> Snapshot:
         """Run all queries in one snapshot; `is_queued` as in `Database.snapshot`.
+
+        `seen` gets the snapshot earlier than the caller, in SQLite's thread.
 
         Raises:
             Unavailable: The file cannot be read.
         """
 
         def work(connection: Connection) -> Snapshot:
-            return Snapshot(*self._known.of(connection), [query(connection) for query in queries])
+            snapshot = Snapshot(*self._known.of(connection), [query(connection) for query in queries])
+            if seen is not None:
+                seen(snapshot)
+            return snapshot
 
         return await self._database.snapshot(work, is_queued=is_queued)
 

@@ -1,6 +1,7 @@
 """The batch loader answers together what is asked together, and leaves nobody waiting."""
 
 import asyncio
+import time
 from collections.abc import Sequence
 
 import pytest
@@ -123,3 +124,43 @@ async def test_all_callers_are_cancelled_if_the_answer_is() -> None:
     for waiting in [loader.load(number) for number in range(3)]:
         with pytest.raises(asyncio.CancelledError):
             await waiting
+
+
+async def test_early_answers_arrive_before_the_batch_is_over_and_once() -> None:
+    over = asyncio.Event()
+
+    async def answer(asked: Sequence[int]) -> Sequence[int | Exception]:
+        answers = [2 * number if number >= 0 else ValueError(number) for number in asked]
+        await asyncio.to_thread(loader.answer_early, answers)
+        await over.wait()
+        return answers
+
+    loader = BatchLoader(answer)
+    good, bad, cancelled = (loader.load(number) for number in (1, -1, 2))
+    cancelled.cancel()
+    assert await good == 2
+    with pytest.raises(ValueError, match="-1"):
+        await bad
+    following = loader.load(3)
+    over.set()
+    assert await following == 6
+
+
+async def test_batch_that_fails_after_its_early_answers_fails_nobody() -> None:
+    async def answer(asked: Sequence[int]) -> Sequence[int]:
+        await asyncio.to_thread(loader.answer_early, asked)
+        raise ConnectionError
+
+    loader = BatchLoader(answer)
+    assert [await loader.load(number) for number in range(2)] == [0, 1]
+
+
+async def test_batch_begins_at_the_end_of_a_long_round() -> None:
+    """All who arrived during it have asked, and would wait for another one as long."""
+    answers = Answers()
+    answers.gate.set()
+    loaded = BatchLoader(answers).load(1)
+    time.sleep(0.02)  # noqa: ASYNC251 - it is the round that is to be long
+    await asyncio.sleep(0)
+    assert answers.batches == [[1]]
+    assert await loaded == 2

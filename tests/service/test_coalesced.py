@@ -1,7 +1,7 @@
 """Reads of requests that come together are one read, unless their principals may see different things."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -29,7 +29,7 @@ class Table:
     def __init__(self) -> None:
         self.reads: list[tuple[Access, list[bytes]]] = []
 
-    async def read(self, access: Access, keys: Sequence[bytes]) -> Read:
+    async def read(self, access: Access, keys: Sequence[bytes], seen: Callable[[Read], None] | None = None) -> Read:
         self.reads.append((access, list(keys)))
         records = [None if access == BOB else Record(key, b"v", 0, 0, None, None) for key in keys]
         return Read(CURSOR, records, len(keys))
@@ -81,13 +81,29 @@ async def test_large_requests_are_read_one_after_the_other() -> None:
 
 
 async def test_every_request_of_a_failed_read_gets_its_error() -> None:
-    async def read(_: Access, __: Sequence[bytes]) -> Read:
+    async def read(_: Access, __: Sequence[bytes], ___: object = None) -> Read:
         raise Unavailable("closed")
 
     coalesced = CoalescedReads(read)
     for waiting in [coalesced.get_many(ANYONE, [b"a"]) for _ in range(2)]:
         with pytest.raises(Unavailable):
             await waiting
+
+
+async def test_requests_are_answered_while_the_read_of_their_batch_ends() -> None:
+    table, over = Table(), asyncio.Event()
+
+    async def read(access: Access, keys: Sequence[bytes], seen: Callable[[Read], None] | None = None) -> Read:
+        found = await table.read(access, keys)
+        assert seen is not None
+        await asyncio.to_thread(seen, found)
+        await over.wait()
+        return found
+
+    coalesced = CoalescedReads(read)
+    found = await asyncio.gather(*(coalesced.get_many(ANYONE, keys) for keys in ([b"a", b"b"], [b"c"])))
+    assert [keys_of(one) for one in found] == [[b"a", b"b"], [b"c"]]
+    over.set()
 
 
 async def test_a_large_entry_of_one_request_has_no_other_request_read_anew(tmp_path: Path) -> None:

@@ -79,7 +79,7 @@ async def test_commit_while_an_answer_is_made_moves_neither_what_it_shows_nor_it
     async with open_application(tmp_path, [Record(b"key", b"1", 0, 0, 0, None)], name=table) as application:
         live, read = application.table, application.table.store.read
 
-        async def overtaken(*queries: Query[Any], is_queued: bool = True) -> Any:
+        async def overtaken(*queries: Query[Any], is_queued: bool = True, **_: object) -> Any:
             snapshot = await read(*queries, is_queued=is_queued)
             await live.change((b"key", b"2"))
             return snapshot

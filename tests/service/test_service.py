@@ -133,9 +133,9 @@ def reads(monkeypatch: pytest.MonkeyPatch) -> list[None]:
     """One of each read of a store."""
     counted, read = list[None](), Store.read
 
-    async def counting(store: Store, *queries: Query[Any], is_queued: bool = True) -> Snapshot:
+    async def counting(store: Store, *queries: Query[Any], **options: Any) -> Snapshot:
         counted.append(None)
-        return await read(store, *queries, is_queued=is_queued)
+        return await read(store, *queries, **options)
 
     monkeypatch.setattr(Store, "read", counting)
     return counted

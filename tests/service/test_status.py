@@ -57,9 +57,9 @@ async def test_status_subscriptions_share_a_reading_but_not_across_fingerprints(
     async with open_application(tmp_path, RECORDS, limits=limits) as application, AsyncExitStack() as stack:
         catalog, reads, read = application.table.catalog, [], Store.read
 
-        async def counted(store: Store, *queries: Query[Any], is_queued: bool = True) -> Snapshot:
+        async def counted(store: Store, *queries: Query[Any], **options: Any) -> Snapshot:
             reads.append(queries)
-            return await read(store, *queries, is_queued=is_queued)
+            return await read(store, *queries, **options)
 
         monkeypatch.setattr(Store, "read", counted)
         other = Access(ANYONE.principal, Grants(frozenset({Grant(Verb.STATUS)})))

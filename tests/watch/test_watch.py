@@ -260,9 +260,9 @@ async def test_scans_that_match_nothing_read_in_turns(tmp_path: Path, monkeypatc
     course = []
     read = Store.read
 
-    async def observed(store: Store, *queries: Query[Any], is_queued: bool = True) -> Snapshot:
+    async def observed(store: Store, *queries: Query[Any], **options: Any) -> Snapshot:
         course.append(asyncio.current_task())
-        return await read(store, *queries, is_queued=is_queued)
+        return await read(store, *queries, **options)
 
     async with open_table(tmp_path, changes_max=1, limits=replace(LIMITS, rows_max=4)) as table:
         await table.change(*((key, b"1") for key in KEYS))
@@ -286,10 +286,10 @@ async def test_keys_that_are_missing_are_looked_up_in_one_read(tmp_path: Path, m
         reads = 0
         read = Store.read
 
-        async def counted(store: Store, *queries: Query[Any], is_queued: bool = True) -> Snapshot:
+        async def counted(store: Store, *queries: Query[Any], **options: Any) -> Snapshot:
             nonlocal reads
             reads += 1
-            return await read(store, *queries, is_queued=is_queued)
+            return await read(store, *queries, **options)
 
         monkeypatch.setattr(Store, "read", counted)
         interest = Interest(frozenset({b"missing", KEYS[-1]}))
@@ -325,10 +325,10 @@ async def _reads_of_a_snapshot(directory: Path, partitions: int, keys: dict[byte
         watch = Watch(store, feed, Interest(frozenset(keys) | {b"missing"}), Quotas(LIMITS), validator)
         reads, read = 0, store.read
 
-        async def counted(*queries: Query[Any], is_queued: bool = True) -> Snapshot:
+        async def counted(*queries: Query[Any], **options: Any) -> Snapshot:
             nonlocal reads
             reads += 1
-            return await read(*queries, is_queued=is_queued)
+            return await read(*queries, **options)
 
         store.read = counted  # type: ignore[method-assign]
         received: dict[bytes, Kind] = {}

@@ -3,24 +3,8 @@
 import asyncio
 
 from kvs_graphql.turns import Turns
+from tests.passes import Passes
 from tests.simulation.world import everything_possible, in_virtual_time
-
-
-class Passes:
-    """Counts the passes of the event loop while it is open."""
-
-    def __init__(self) -> None:
-        self.number = 0
-        self._open = True
-        self._tick()
-
-    def _tick(self) -> None:
-        self.number += 1
-        if self._open:
-            asyncio.get_running_loop().call_soon(self._tick)
-
-    def close(self) -> None:
-        self._open = False
 
 
 async def test_each_round_of_the_event_loop_has_one_turn() -> None:

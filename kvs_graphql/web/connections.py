@@ -38,6 +38,8 @@ class Connections:
         self.kept = KeptRequests(catalog.arguments)
         self.starts = Turns(_STARTS_PER_ROUND)
         """Those who start a subscription take turns: clients may ask for thousands at once."""
+        self.handshakes = Turns(_STARTS_PER_ROUND)
+        """So do those who open a WebSocket."""
         self.client = addresses.of_request
         """The address of the client that makes a request."""
         self.until_stopping = catalog.until_stopping

@@ -166,6 +166,8 @@ class GraphQLOverHttp:
         connection = self._connections.streaming(scope, _TRANSPORTS[media_type], access, resumed)
         if isinstance(prepared, PreparedOperation):
             connection = self._connections.kept.connection(connection, prepared, variables)
+            if prepared.is_subscription:
+                await self._connections.starts.next()
         else:
             self._counted(prepared, scope)
         stream = partial(self._stream, prepared, variables, connection)

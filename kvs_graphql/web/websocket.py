@@ -309,6 +309,7 @@ class GraphQLWebSockets:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         assert (await receive())["type"] == "websocket.connect"
+        await self._connections.handshakes.next()
         gate, access = self._options.gate, None
         if gate is not None and has_authorization(scope):
             try:

@@ -27,7 +27,7 @@ _REQUEST = post(f'{{ value(key: "{CANARY}") {{ value }} }}')
 _EXPECTED = b'{"value":{"value":"'
 _END_OF_HEAD = b"\r\n\r\n"
 _CHUNK = 64 * 1024
-_UPDATES = f'subscription {{ updates(keys: ["{CANARY}"]) {{ entry {{ value }} }} }}'
+_UPDATES = f'subscription {{ updates(keys: ["{CANARY}"], snapshot: true) {{ entry {{ value }} }} }}'
 
 
 class Pulse:
@@ -101,19 +101,22 @@ class Pulse:
 
 
 class Updates:
-    """Writes a key now and then, and times its updates."""
+    """Writes a key now and then, once it is watched, and times its updates, and how long that watch took to begin."""
 
     def __init__(self, port: int, bootstrap_servers: str, topic: str) -> None:
         self._port = port
         self._topic = topic
         self._producer = Producer({"bootstrap.servers": bootstrap_servers, "linger.ms": 0, "log_level": 3})
         self._written: dict[bytes, float] = {}
+        self._began = perf_counter()
+        self._is_watched = asyncio.Event()
         self.seconds: list[float] = []
 
     async def run(self) -> None:
         """Write, and read updates, until cancelled."""
         reading = asyncio.ensure_future(self._read())
         try:
+            await self._is_watched.wait()
             for number in range(1_000_000):
                 value = b"%d" % number
                 self._written[value] = perf_counter()
@@ -126,7 +129,8 @@ class Updates:
     def figures(self) -> dict[str, float]:
         """Return latencies in milliseconds; what has not arrived counts with the time that it has waited."""
         now = perf_counter()
-        seconds = [*self.seconds, *(now - written for written in self._written.values())]
+        waiting = self._written.values() if self._is_watched.is_set() else [self._began]
+        seconds = [*self.seconds, *(now - since for since in waiting)]
         return {**percentiles_ms(seconds), "worst_ms": max(seconds, default=0.0) * 1_000}
 
     async def _read(self) -> None:
@@ -149,6 +153,10 @@ class Updates:
     def _arrived(self, message: dict[str, Any]) -> None:
         if message["type"] != "next":
             return
+        if not self._is_watched.is_set():
+            # The first event is of the snapshot.
+            self._is_watched.set()
+            self.seconds.append(perf_counter() - self._began)
         entry = message["payload"]["data"]["updates"]["entry"]
         # Markers have no entry, and another canary's value is none of these.
         written = self._written.pop(entry["value"].encode(), None) if entry else None

@@ -239,7 +239,10 @@ def test_prefix_that_ends_in_a_separator_is_allowed(prefix: str) -> None:
 @pytest.mark.parametrize("prefix", ["", "a", "a/b", "tenant/{sub}", "{sub}x/", "{sub}{org}/", "{}/", "{sub/", "sub}/"])
 def test_prefix_that_grants_more_than_it_seems_to_is_refused(prefix: str) -> None:
     message = refusal(tokens=TOKENS, grants=[grant(prefixes=[prefix])])
-    assert message == "grants.0.prefixes.0: must end in a separator such as /, and have one behind each {claim}"
+    assert (
+        message
+        == f"grants.0.prefixes.0={prefix}: must end in a separator such as /, and have one behind each {{claim}}"
+    )
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from pydantic import ValidationError
 
 from kvs_graphql.errors import BadSetting
 from kvs_graphql.printable import printable
+from kvs_graphql.settings.grants import GrantSettings
 from kvs_graphql.settings.names import variable
 from kvs_graphql.settings.registry import REGISTRY_SECRETS
 from kvs_graphql.settings.settings import SECRETS, Settings
@@ -15,16 +16,30 @@ from kvs_graphql.settings.tables import TableSettings, alias_of
 
 # Plain words for pydantic's types of errors; its own message says the rest well enough.
 _ALLOWED = {
-    "int_parsing": "must be a whole number",
-    "float_parsing": "must be a number",
     "bool_parsing": "must be true or false",
-    "string_too_short": "must not be empty",
-    "missing": "must be set",
+    "bool_type": "must be true or false",
+    "dict_type": "must be a section",
     "extra_forbidden": "there is no such setting",
+    "float_parsing": "must be a number",
+    "float_type": "must be a number",
+    "int_from_float": "must be a whole number",
+    "int_parsing": "must be a whole number",
+    "int_type": "must be a whole number",
+    "missing": "must be set",
+    "model_type": "must be a section with settings",
+    "path_type": "must be the path of a file",
+    "string_too_short": "must not be empty",
+    "string_type": "must be text",
+    "too_short": "must not be empty",
+    "tuple_type": "must be a list",
 }
 
 
-_TABLE_SETTINGS = ", ".join(map(alias_of, TableSettings.model_fields))
+_PARTS = {
+    "tables": f"a table has {', '.join(map(alias_of, TableSettings.model_fields))}",
+    "grants": f"a grant has {', '.join(GrantSettings.model_fields)}",
+}
+"""The sections of the file that have several parts, and what each part has."""
 _HIDDEN = {*SECRETS, *REGISTRY_SECRETS, "kafka_oauth_token_url"}
 
 
@@ -55,14 +70,12 @@ def _describe(detail: dict[str, Any]) -> str:
     if not detail["loc"] or (detail["loc"] == ("schema_registry",) and cause is not None):
         return str(cause)
     name, *below = map(str, detail["loc"])
-    if name == "grants":
-        return f"{'.'.join((name, *below))}: {_allowed(detail)}"
     if name == "tables" and cause is not None and not below:
         return str(cause)
-    if name == "tables":
-        hidden = detail["type"] in {"missing", "extra_forbidden"}
-        shown = "" if hidden else f"={detail['input']!s}"
-        known = f"; a table has {_TABLE_SETTINGS}" if detail["type"] == "extra_forbidden" else ""
+    if name in _PARTS:
+        is_unknown = detail["type"] == "extra_forbidden"
+        shown = "" if is_unknown or detail["type"] == "missing" else f"={detail['input']!s}"
+        known = f"; {_PARTS[name]}" if is_unknown else ""
         return f"{'.'.join((name, *below))}{shown}: {_allowed(detail)}{known}"
     if name == "schema_registry" and not below:
         return f"{variable(name)}: must be a section with settings"

@@ -6,9 +6,9 @@ from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
 
-from kvs_graphql.credentials import Secret, check_tls_files, read_secret, renew_tls, tls_context
+from kvs_graphql.credentials import Secret, check_tls_files, renew_tls, tls_context
 from kvs_graphql.settings.names import variable
-from kvs_graphql.settings.secrets import revealed
+from kvs_graphql.settings.secrets import revealed, with_secrets
 from kvs_graphql.settings.urls import SecretUrl, Url
 
 _SECTION = "schema_registry"
@@ -89,18 +89,7 @@ class RegistrySettings(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _read_secrets(cls, values: Any) -> Any:
-        """Take secrets from their files."""
-        if not isinstance(values, dict):
-            return values
-        found = dict(values)
-        for name in _SECRETS:
-            file = f"{name}_file"
-            if values.get(file) is None:
-                continue
-            if values.get(name) is not None:
-                raise ValueError(f"{_named(name)} and {_named(file)} must not be set together")
-            found[name] = read_secret(_named(file), Path(values[file]))
-        return found
+        return with_secrets(values, _SECRETS, _named) if isinstance(values, dict) else values
 
     @model_validator(mode="after")
     def _check_combinations(self) -> Self:

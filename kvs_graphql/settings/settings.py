@@ -17,12 +17,12 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
-from kvs_graphql.credentials import read_secret
 from kvs_graphql.settings.access import AccessSettings, split
 from kvs_graphql.settings.formats import FORMAT_FIELDS, TypedSettings
 from kvs_graphql.settings.grants import check_grants
 from kvs_graphql.settings.kafka import KafkaSettings
 from kvs_graphql.settings.names import PREFIX, variable
+from kvs_graphql.settings.secrets import with_secrets
 from kvs_graphql.settings.sources import ConfigFile, Variables, WithoutTopics
 from kvs_graphql.settings.tables import (
     TableSettings,
@@ -320,16 +320,7 @@ class Settings(AccessSettings, TypedSettings, KafkaSettings):
     @model_validator(mode="before")
     @classmethod
     def _read_secrets(cls, values: dict[str, Any]) -> dict[str, Any]:
-        """Take secrets from their files."""
-        found = dict(values)
-        for name in SECRETS:
-            file = f"{name}_file"
-            if values.get(file) is None:
-                continue
-            if values.get(name) is not None:
-                raise ValueError(f"{variable(name)} and {variable(file)} must not be set together")
-            found[name] = read_secret(variable(file), Path(values[file]))
-        return found
+        return with_secrets(values, SECRETS, variable)
 
     @model_validator(mode="after")
     def _check_combinations(self) -> Self:

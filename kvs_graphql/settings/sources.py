@@ -70,11 +70,17 @@ class Variables(PydanticBaseSettingsSource):
         tables = values.get("tables")
         if not isinstance(tables, dict):
             return values
-        for name in tables:
+        found = dict[str, Any]()
+        for name, own in tables.items():
             if name.lower() not in self._names:
                 known = ", ".join(self._names.values()) or "none"
                 raise ValueError(f"KVS_TABLES__{name.upper()}: no such table in the configuration file; it has {known}")
-        return {**values, "tables": {self._names[name.lower()]: value for name, value in tables.items()}}
+            in_file = self._names[name.lower()]
+            # KVS_TABLES itself may spell the name as the file does; the variables of single values never do.
+            spelled: Any = found.get(in_file)
+            both = isinstance(spelled, dict) and isinstance(own, dict)
+            found[in_file] = {**spelled, **own} if both else own
+        return {**values, "tables": found}
 
 
 class WithoutTopics(PydanticBaseSettingsSource):

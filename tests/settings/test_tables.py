@@ -1,12 +1,15 @@
 """The configuration file: whatever is wrong in it is one line, and each of its values may come from a variable."""
 
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from kvs_graphql.errors import BadSetting
-from kvs_graphql.settings import TableSettings, load_settings
+from kvs_graphql.settings import Settings, TableSettings, load_settings
+from kvs_graphql.settings.grants import GrantSettings
+from kvs_graphql.settings.registry import RegistrySettings
 
 BASE = 'schema_registry.url = "http://registry:8081"\n[tables.orders]\ntopic = "shop.orders"\n'
 # What else the table has, the name of a value, its text, and what it becomes.
@@ -47,6 +50,16 @@ def test_each_value_of_a_table_may_come_from_the_environment(
     assert getattr(load_settings().catalog["orders"], field) == value
 
 
+def test_variables_of_one_table_are_merged_however_they_spell_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("kvs.toml").write_text('[tables.orderItems]\ntopic = "t"\n')
+    monkeypatch.setenv(
+        "KVS_TABLES", '{"orderItems": {"topic": "other", "writes": false}, "ORDERITEMS": {"value": "json"}}'
+    )
+    monkeypatch.setenv("KVS_TABLES__ORDERITEMS__WRITES", "true")
+    table = load_settings().catalog["orderItems"]
+    assert (table.topic, table.writes, table.value.format) == ("other", True, "json")
+
+
 def test_each_value_of_a_table_is_tried() -> None:
     assert [info.alias or name for name, info in TableSettings.model_fields.items()] == [name for _, name, *_ in VALUES]
 
@@ -68,7 +81,7 @@ def test_each_value_of_a_table_is_tried() -> None:
             "tables.orders.tombstones=keep: must be 'delete' or 'empty'",
         ),
         ('[tables.orders]\ntopic = "t"\nunreadable = ""', "tables.orders.unreadable=: must be 'stop' or 'skip'"),
-        ("[tables.orders]\ntopic = 5", "tables.orders.topic=5: must be a valid string"),
+        ("[tables.orders]\ntopic = 5", "tables.orders.topic=5: must be text"),
         ('[schema_registry]\nurls = "x"', "KVS_SCHEMA_REGISTRY__URLS: there is no such setting"),
         ("topic = " + "[" * 5_000 + "]" * 5_000, "kvs.toml is nested too deeply"),
     ],
@@ -79,6 +92,43 @@ def test_whatever_is_wrong_is_one_printable_line_that_says_what_is_allowed(text:
         load_settings()
     assert str(refused.value).startswith(reason)
     assert str(refused.value).isprintable()
+
+
+# What each section of the file needs, and all keys that it may have.
+SECTIONS: dict[str, tuple[dict[str, str], list[str]]] = {
+    "": ({}, list(Settings.model_fields)),
+    "[tables.orders]": (
+        {"topic": '"t"'},
+        [info.alias or name for name, info in TableSettings.model_fields.items()],
+    ),
+    "[[grants]]": ({"to": '["*"]', "verbs": '["read"]'}, list(GrantSettings.model_fields)),
+    "[schema_registry]": ({}, list(RegistrySettings.model_fields)),
+}
+
+
+@pytest.mark.parametrize(
+    ("section", "name"), [(section, name) for section in SECTIONS for name in SECTIONS[section][1]]
+)
+def test_value_of_another_type_is_one_line_that_names_its_key_in_plain_words(
+    section: str, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if section == "[[grants]]":
+        monkeypatch.setenv("KVS_TOKENS", f"ann:{'0' * 64}")
+    refused = 0
+    for value in ("1.5", "[[7]]", "{ a = 7 }"):
+        lines = SECTIONS[section][0] | {name: value}
+        Path("kvs.toml").write_text("\n".join([section, *(f"{key} = {text}" for key, text in lines.items())]))
+        try:
+            load_settings()
+        except BadSetting as error:
+            refused += 1
+            message = str(error)
+        else:
+            continue
+        assert message.isprintable()
+        assert name in message.lower()
+        assert not re.search(r"\b(Input|valid|instance|class|tuple|dictionary|boolean|integer)\b", message)
+    assert refused >= 2
 
 
 def test_all_mistakes_of_all_tables_are_told_at_once() -> None:

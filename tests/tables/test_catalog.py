@@ -310,7 +310,7 @@ def test_variables_override_tables_and_never_create_them(
         ("no toml", "kvs.toml is not TOML"),
         ("prot = 80", "kvs.toml: prot: there is no such setting"),
         ("port = 'http'", "KVS_PORT=http: must be a whole number"),
-        ("tables = 5", "tables=5: must be a valid dictionary"),
+        ("tables = 5", "tables=5: must be a section"),
         ("[tables]\norders = 5", "tables.orders=5"),
     ],
 )

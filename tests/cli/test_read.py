@@ -5,7 +5,7 @@ import os
 import re
 import sys
 from asyncio.subprocess import PIPE, Process
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,13 +58,18 @@ class Ended:
 
 @asynccontextmanager
 async def command(
-    *arguments: str, directory: Path | None = None, files_max: int | None = None, **environment: str
+    *arguments: str,
+    directory: Path | None = None,
+    files_max: int | None = None,
+    through: Sequence[str] = (),
+    **environment: str,
 ) -> AsyncIterator[Process]:
-    """Run a command; kill it if it is still running when the context ends."""
+    """Run a command, `through` another one; kill it if it is still running when the context ends."""
     limited = () if files_max is None else ("sh", "-c", f'ulimit -n {files_max} && exec "$@"', "sh")
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("KVS_")}
     process = await asyncio.create_subprocess_exec(
         *limited,
+        *through,
         sys.executable,
         "-m",
         "kvs_graphql",
@@ -85,9 +90,13 @@ async def command(
 
 
 async def ended(
-    *arguments: str, directory: Path | None = None, files_max: int | None = None, **environment: str
+    *arguments: str,
+    directory: Path | None = None,
+    files_max: int | None = None,
+    through: Sequence[str] = (),
+    **environment: str,
 ) -> Ended:
-    async with command(*arguments, directory=directory, files_max=files_max, **environment) as process:
+    async with command(*arguments, directory=directory, files_max=files_max, through=through, **environment) as process:
         output, errors = await process.communicate()
     return Ended(process.returncode, output.decode(), errors.decode())
 

@@ -1,6 +1,8 @@
 """What `check` finds of tables that would keep the service from its start, or from being ready."""
 
 import asyncio
+import os
+import re
 import sqlite3
 from contextlib import closing
 from functools import partial
@@ -90,6 +92,24 @@ async def test_directory_that_the_start_would_not_make_is_a_problem(
         assert [one.text for one in findings if one.is_problem] == (
             [f"{path / 'orders.db' if table else path}: there is no directory {path.parent}"] if is_problem else []
         )
+
+
+async def test_directory_that_may_not_be_written_is_a_problem_and_the_start_is_refused(
+    embedded_broker: EmbeddedBroker, embedded_topic: str, tmp_path: Path
+) -> None:
+    (tmp_path / "tables").mkdir(0o500)
+    file = configured(tmp_path, embedded_broker.bootstrap_servers, orders=f'topic = "{embedded_topic}"')
+    # Root may write anywhere, unless that is taken from it.
+    as_others = ("setpriv", "--bounding-set=-dac_override", "--inh-caps=-dac_override") if os.getuid() == 0 else ()
+    checked = await ended("check", through=as_others, KVS_CONFIG=str(file), COLUMNS="400")
+    assert checked.code == 1
+    assert re.search(rf"orders +problem +\S+/orders.db: {tmp_path}/tables cannot be written", checked.output)
+    started = await ended("serve", "--port", "0", through=as_others, KVS_CONFIG=str(file))
+    assert started.code not in (0, None)
+    assert "orders.db" in started.errors.splitlines()[-1]
+    (tmp_path / "tables").chmod(0o700)
+    checked = await ended("check", through=as_others, KVS_CONFIG=str(file))
+    assert checked.code == 0, checked.output
 
 
 async def test_directory_that_is_a_link_is_a_problem(

@@ -109,12 +109,18 @@ async def test_part_of_a_topic_created_again_is_reset_where_topics_have_no_id(
         await asyncio.to_thread(kafka_broker.create_topic, name, 1)
         produce(servers, name, [(b"a", b"1"), (b"b", b"1")])
     tables = {table: {"topic": name} for table, name in topics.items()}
-    async with serving_tables(servers, tables, tmp_path) as served, asyncio.timeout(SECONDS_MAX):
+    async with (
+        serving_tables(servers, tables, tmp_path) as served,
+        AsyncExitStack() as stack,
+        asyncio.timeout(SECONDS_MAX),
+    ):
         for table in tables:
             await served.state(State.LIVE, table)
         await assert_equal_to_the_logs(served, kafka_broker, topics)
         token = (await served.query("{ status { entries } }"))["extensions"]["cursor"]
         assert decode_cursor(token, "orders").topic_id == NO_TOPIC_ID
+        opened = await stack.enter_async_context(watching(served, "orders", token))
+        assert (await anext(opened))["kind"] == "LIVE"
         await asyncio.to_thread(kafka_broker.delete_topic, topics["orders"])
         await served.state(State.WAITING_FOR_TOPIC, "orders")
         await asyncio.to_thread(kafka_broker.create_topic, topics["orders"], 1)
@@ -128,3 +134,4 @@ async def test_part_of_a_topic_created_again_is_reset_where_topics_have_no_id(
         for table, kind in (("orders", "RESET"), ("customers", "LIVE")):
             async with watching(served, table, token) as events:
                 assert (await anext(events))["kind"] == kind
+        assert [(await anext(opened))["kind"] for _ in range(3)] == ["RESET", "SNAPSHOT", "LIVE"]

@@ -3,7 +3,7 @@
 import asyncio
 import resource
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -217,21 +217,34 @@ async def test_rebuild_of_a_table_hinders_no_other(kafka_broker: KafkaBroker, to
             await served.state(State.WAITING_FOR_TOPIC, "orders")
         for table, events in others.items():
             await assert_works(served, table, events, "while it is missing")
-        moments = list[Moment]()
-        served.run.unit("orders").lifecycle.listen(moments.append)
-        await asyncio.to_thread(kafka_broker.create_topic, topics["orders"], 2)
-        produce(kafka_broker.bootstrap_servers, topics["orders"], [(b"a", b"2")])
+        with ExitStack() as locked:
+
+            def lock(moment: Moment) -> None:
+                if moment.state is State.REBUILDING and "waiting" not in moment.reason:
+                    locked.enter_context(nothing_applied(tmp_path / "tables", "orders.db"))
+
+            served.run.unit("orders").lifecycle.listen(lock)
+            await asyncio.to_thread(kafka_broker.create_topic, topics["orders"], 2)
+            produce(kafka_broker.bootstrap_servers, topics["orders"], [(b"a", b"2")])
+            async with asyncio.timeout(SECONDS_MAX):
+                await served.reason("waiting: The database cannot be replaced", "orders")
+            for table, events in others.items():
+                await assert_works(served, table, events, "while it is rebuilt")
+            shown = (await until_not_ready(served.http))["tables"]
+            assert {table: shown[table]["state"] for table in TABLES} == dict.fromkeys(TABLES, "LIVE") | {
+                "orders": "REBUILDING"
+            }
+            assert await value(served, "orders", "a") == "1"
         await live(served, "orders")
         await assert_equal_to_the_logs(served, kafka_broker, topics)
-        assert State.REBUILDING in [moment.state for moment in moments]
         assert await value(served, "orders", "b") is None
         async with asyncio.timeout(SECONDS_MAX):
             events = await stack.enter_async_context(watching(served, "orders", before))
             assert (await anext(events))["kind"] == "RESET"
             for table in TABLES[1:]:
                 events = await stack.enter_async_context(watching(served, table, before))
-                kinds = [(await anext(events))["kind"] for _ in range(2)]
-                assert kinds == ["SET", "LIVE"]
+                kinds = [(await anext(events))["kind"] for _ in range(3)]
+                assert kinds == ["SET", "SET", "LIVE"]
         at_least = 'query($at: Cursor) { found: %sValue(key: "a", atLeast: $at) { value } }'
         assert await served.code(at_least % "orders", at=before) == "BAD_CURSOR"
         for table in TABLES[1:]:

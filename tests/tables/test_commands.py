@@ -71,6 +71,19 @@ async def test_watch_follows_several_tables_and_names_them(served: Served) -> No
                 seen.add((update["table"], update["key"]))
 
 
+async def test_lines_of_several_watched_tables_begin_with_their_names(served: Served) -> None:
+    arguments = ("--no-snapshot", "--prefix", "a/", *(part for table in TABLES for part in ("--table", table)))
+    async with command("watch", *arguments, "--url", served.run.url) as watching, asyncio.timeout(SECONDS_MAX):
+        assert watching.stdout is not None
+        begun = [(await watching.stdout.readline()).decode().split() for _ in TABLES]
+        assert sorted(begun) == [[table, "LIVE"] for table in sorted(TABLES)]
+        for table in TABLES:
+            for key in ("b/1", "a/1"):
+                await served.data(f'mutation {{ {table}Set(key: "{key}", value: "{table}!") {{ offset }} }}')
+            table_seen, _, *seen = (await watching.stdout.readline()).decode().split()
+            assert (table_seen, seen) == (table, ["SET", "a/1", f"{table}!"])
+
+
 @pytest.mark.parametrize("table", ["Orders", "a b", "x){y}", ""])
 async def test_text_that_is_no_name_of_a_table_is_wrong_usage(table: str) -> None:
     found = await ended("get", "a", "--table", table, "--url", "http://127.0.0.1:1")

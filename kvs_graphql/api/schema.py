@@ -93,6 +93,11 @@ def _check_names(tables: Iterable[TableTypes], others: Set[str]) -> None:
             owners[name] = f"table {types.table!r}"
 
 
+def names_of_types() -> Set[str]:
+    """The names of the types that a service has whatever its tables are: no table with a schema can be called so."""
+    return _names_without_schemas((("", True),))
+
+
 def print_schema(writable: Mapping[str, bool] | None = None, formats: Mapping[str, TableFormats] | None = None) -> str:
     """The schema of a service in GraphQL's own language; by default that of one topic, with writes."""
     return build_schema(writable or {"": True}, formats).as_str() + "\n"

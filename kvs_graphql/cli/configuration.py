@@ -3,7 +3,7 @@
 from functools import partial
 from pathlib import Path
 
-from kvs_graphql.api import print_schema
+from kvs_graphql.api import names_of_types, print_schema
 from kvs_graphql.cli.output import print_line, print_lines, print_table
 from kvs_graphql.errors import BadSetting
 from kvs_graphql.preflight import catalog_for, check_tables
@@ -47,7 +47,7 @@ async def init(settings: Settings, path: Path) -> None:
         BadSetting: The file is there already, or cannot be written.
         BrokerRefused: Kafka cannot be reached, or refuses.
     """
-    text = await catalog_for(settings)
+    text = await catalog_for(settings, names_of_types())
     try:
         with path.open("x") as file:
             file.write(text)

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 
 from kvs_graphql.errors import BrokerRefused
 from kvs_graphql.kafka.inspection import Unusable, topics_of
@@ -35,8 +35,10 @@ topic = "{topic}"
 _COMMENT_AT = len('# value = "avro"        ')
 
 
-async def catalog_for(settings: Settings) -> str:
+async def catalog_for(settings: Settings, types: Set[str]) -> str:
     """A commented configuration file with a table for each topic that the user may see, in the registry's formats.
+
+    `types` has the names of the service's own types.
 
     Raises:
         BrokerRefused: Kafka cannot be reached, or refuses.
@@ -52,7 +54,7 @@ async def catalog_for(settings: Settings) -> str:
         # A string of JSON is one of TOML.
         registry=json.dumps(registry or "https://registry:8081"),
     )
-    named = zip(names_for(topics), topics, strict=True)
+    named = zip(names_for(topics, types), topics, strict=True)
     return head + trouble + "".join(_table(name, topic, formats) for name, topic in named)
 
 
@@ -89,14 +91,17 @@ async def _add_format(registry: SchemaRegistry, subject: str, found: dict[str, s
     found[subject] = schema.format
 
 
-def names_for(topics: Sequence[str]) -> list[str]:
-    """A name for the table of each topic: its words in camelCase, with a number where that is taken."""
+def names_for(topics: Sequence[str], types: Set[str]) -> list[str]:
+    """A name for the table of each topic: its words in camelCase, with a number where that is taken.
+
+    With a schema, a table has a type of its name, which must be none of these `types`.
+    """
     names, taken = list[str](), set[str]()
     for topic in topics:
         words = [word for word in re.split(r"[^A-Za-z0-9]+", topic) if word]
         joined = "".join(word[:1].upper() + word[1:] for word in words)[:48]
         name = joined[:1].lower() + joined[1:]
-        name = name if is_table_name(name) else f"topic{joined}"
+        name = name if is_table_name(name) and joined not in types else f"topic{joined}"
         number, free = 2, name
         while free.lower() in taken:
             free, number = f"{name}{number}", number + 1

@@ -92,7 +92,7 @@ async def test_init_writes_a_file_that_check_accepts_and_replaces_none(tmp_path:
 async def test_each_line_that_init_comments_out_is_a_setting(
     embedded_broker: EmbeddedBroker, embedded_topic: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    text = await catalog_for(load_settings(bootstrap_servers=embedded_broker.bootstrap_servers))
+    text = await catalog_for(load_settings(bootstrap_servers=embedded_broker.bootstrap_servers), set())
     file = tmp_path / "service.toml"
     file.write_text(re.sub(r"^# (?=\[|\w+ = )", "", text, flags=re.MULTILINE))
     monkeypatch.setenv("KVS_CONFIG", str(file))
@@ -107,13 +107,15 @@ async def test_each_line_that_init_comments_out_is_a_setting(
 
 @pytest.mark.kafka
 async def test_init_writes_the_formats_that_the_registry_has_for_topics(tmp_path: Path, apicurio: Apicurio) -> None:
-    file, topics = tmp_path / "service.toml", [uuid4().hex for _ in range(3)]
+    # The last has the name of a type of the service.
+    file, topics = tmp_path / "service.toml", [*(uuid4().hex for _ in range(3)), "status"]
     async with EmbeddedBroker() as broker:
         for topic in topics:
             broker.create_topic(topic, 1)
         apicurio.register(f"{topics[0]}-value", record("a"))
         apicurio.register(f"{topics[0]}-key", record("a"))
         apicurio.register(f"{topics[1]}-value", '{"type": "object", "properties": {}}', "JSON")
+        apicurio.register(f"{topics[3]}-value", record("a"))
         flags = ("--bootstrap-servers", broker.bootstrap_servers, "--schema-registry-url", apicurio.url)
         assert (await ended("init", *flags, str(file))).code == 0
         tables = {table["topic"]: table for table in tomllib.loads(file.read_text())["tables"].values()}
@@ -121,10 +123,11 @@ async def test_init_writes_the_formats_that_the_registry_has_for_topics(tmp_path
             topics[0]: {"topic": topics[0], "key": "avro", "value": "avro"},
             topics[1]: {"topic": topics[1], "value": "json_schema"},
             topics[2]: {"topic": topics[2]},
+            topics[3]: {"topic": topics[3], "value": "avro"},
         }
         found = await ended("check", KVS_CONFIG=str(file), KVS_DATABASE=str(tmp_path / "kvs"), COLUMNS="400")
         assert found.code == 0, found.errors
-        assert found.output.count("version 1, id ") == 3
+        assert found.output.count("version 1, id ") == 4
 
 
 async def test_init_without_a_broker_writes_nothing(tmp_path: Path) -> None:
@@ -135,16 +138,18 @@ async def test_init_without_a_broker_writes_nothing(tmp_path: Path) -> None:
 
 @given(st.lists(st.from_regex(r"[A-Za-z0-9._-]{1,80}", fullmatch=True), unique=True, max_size=20))
 def test_every_topic_gets_a_name_of_its_own(topics: list[str]) -> None:
-    names = names_for(topics)
+    names = names_for(topics, set())
     assert all(map(is_table_name, names))
     assert len({name.lower() for name in names}) == len(topics)
 
 
 def test_names_are_the_words_of_topics() -> None:
-    assert names_for(["shop.orders.v1", "Customers", "2024", "shop_orders-v1", "any"]) == [
+    topics = ["shop.orders.v1", "Customers", "2024", "shop_orders-v1", "any", "status"]
+    assert names_for(topics, {"Status"}) == [
         "shopOrdersV1",
         "customers",
         "topic2024",
         "shopOrdersV12",
         "topicAny",
+        "topicStatus",
     ]

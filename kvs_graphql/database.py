@@ -8,19 +8,27 @@ of many tables, most are rarely read.
 """
 
 import asyncio
-import fcntl
 import os
 import sqlite3
-import stat
 import sys
 import threading
-from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, closing, contextmanager, suppress
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager, closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
 from kvs_graphql.compat.aiosqlite import DatabaseConnection, Work, connect
+from kvs_graphql.database_files import (
+    beside,
+    create_privately,
+    files_of,
+    leave_clean_shutdown_marker,
+    locked,
+    refuse_links,
+    remove_database,
+    take_clean_shutdown_marker,
+)
 from kvs_graphql.errors import Damaged, DatabaseError, Unavailable, Unwritable
 
 T = TypeVar("T")
@@ -33,8 +41,6 @@ _WRITER_STATEMENTS = 64
 _READER_STATEMENTS = 128
 _CHECKPOINT_PAGES = 20_000
 _WRITER_NICENESS, _NICENESS_MAX = 10, 19
-# For the owner only. SQLite gives the same mode to the files that it creates beside the database.
-_FILE_MODE = 0o600
 # NORMAL: a power cut can lose the last commits, but not reorder them. The positions are lost with the records, so
 # the records are read from Kafka again.
 _WRITER_PRAGMAS = (
@@ -199,11 +205,11 @@ async def open_database(
     """
     database = Database(path, readers, caches)
     async with AsyncExitStack() as stack:
-        stack.enter_context(_locked(path))
+        stack.enter_context(locked(path))
         try:
-            await asyncio.to_thread(_create_privately, path)
+            await asyncio.to_thread(create_privately, path)
             stack.push_async_callback(database.close)
-            clean = await asyncio.to_thread(_take_clean_shutdown_marker, path)
+            clean = await asyncio.to_thread(take_clean_shutdown_marker, path)
             await database.open()
             await database.prepare(prepare, check=not clean)
         except OSError as error:
@@ -214,7 +220,7 @@ async def open_database(
             raise Damaged(f"{path} is damaged: {error}.") from error
         yield database
         await database.close()
-        await asyncio.to_thread(_leave_clean_shutdown_marker, path)
+        await asyncio.to_thread(leave_clean_shutdown_marker, path)
 
 
 def look_into(path: Path, work: Work[T]) -> T | None:
@@ -222,79 +228,26 @@ def look_into(path: Path, work: Work[T]) -> T | None:
 
     Raises:
         Damaged: The file is not a database.
-        DatabaseError: It cannot be opened, or is a link.
+        DatabaseError: It cannot be opened, or may not be written, or is a link.
     """
-    _refuse_links(path)
-    if not path.exists():
-        return None
-    # Without its log, nobody has the file open, and SQLite would make one.
-    mode = "ro" if _beside(path, "-wal").exists() else "ro&immutable=1"
     try:
+        refuse_links(path)
+        files = [file for file in files_of(path) if file.exists()]
+        for file in files:
+            if not os.access(file, os.W_OK):
+                raise DatabaseError(f"{file} cannot be written: give the right.")
+        if path not in files:
+            return None
+        # Without its log, nobody has the file open, and SQLite would make one.
+        mode = "ro" if beside(path, "-wal") in files else "ro&immutable=1"
         with closing(sqlite3.connect(_uri(path, mode), uri=True, isolation_level=None)) as connection:
             return work(connection)
+    except OSError as error:
+        raise DatabaseError(f"{path} cannot be opened: {error.strerror}.") from error
     except sqlite3.OperationalError as error:
         raise DatabaseError(f"{path} cannot be opened: {_described(error)}.") from error
     except sqlite3.DatabaseError as error:
         raise Damaged(f"{path} is damaged: {error}.") from error
-
-
-def remove_database(path: Path) -> None:
-    """Remove a database that nobody has open, with the files that belong to it, as far as the system allows."""
-    for suffix in ("", "-wal", "-shm", ".lock", ".clean"):
-        # The next database at this path cannot be opened then, and that error names the reason.
-        with suppress(OSError):
-            _beside(path, suffix).unlink()
-
-
-@contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    """Lock out other writers of the file at `path`, by a lock on a file beside it that is never removed or replaced.
-
-    The database itself cannot be locked: closing another descriptor of it would drop SQLite's own locks. So no file
-    may have two names, which would have two locks.
-    """
-    real = path.parent.resolve() / path.name
-    lock = _beside(real, ".lock")
-    try:
-        descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, _FILE_MODE)
-    except OSError as error:
-        raise DatabaseError(f"{path} cannot be locked: {lock}: {error.strerror}.") from error
-    try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise DatabaseError(f"{path} is in use by another kvs-graphql process (it holds {lock}).") from None
-        except OSError as error:
-            raise DatabaseError(f"{path} cannot be locked: {lock}: {error.strerror}.") from error
-        _refuse_links(real)
-        yield
-    finally:
-        os.close(descriptor)
-
-
-def _refuse_links(path: Path) -> None:
-    for file in (path, *(_beside(path, suffix) for suffix in ("-wal", "-shm", ".lock"))):
-        try:
-            found = file.lstat()
-        except FileNotFoundError:
-            continue
-        if stat.S_ISLNK(found.st_mode):
-            remedy = "set KVS_DATABASE to the path of the file itself" if file == path else "remove the link"
-            raise DatabaseError(f"{file} is a symbolic link to {file.readlink()}: {remedy}.")
-        if found.st_nlink > 1:
-            raise DatabaseError(
-                f"{file} has {found.st_nlink} names (hard links), and services that use different ones would write the "
-                "same file: keep one of them."
-            )
-
-
-def _create_privately(path: Path) -> None:
-    with suppress(FileExistsError):
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, _FILE_MODE))
-
-
-def _beside(path: Path, suffix: str) -> Path:
-    return path.with_name(path.name + suffix)
 
 
 def _cache_size(bytes_max: int) -> str:
@@ -330,35 +283,6 @@ def _lower_thread_priority() -> None:
         os.setpriority(os.PRIO_PROCESS, thread, min(niceness, _NICENESS_MAX))
 
 
-def _marker_of(path: Path) -> Path:
-    return _beside(path, ".clean")
-
-
-def _leave_clean_shutdown_marker(path: Path) -> None:
-    """Record the size and time of a file that was closed properly."""
-    # On a full disk there is no marker, and the next start checks the file.
-    with suppress(OSError):
-        marker = os.open(_marker_of(path), os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, _FILE_MODE)
-        with os.fdopen(marker, "w") as file:
-            file.write(_size_and_time_of(path))
-
-
-def _take_clean_shutdown_marker(path: Path) -> bool:
-    """Remove the marker; return whether there was one and the file has not changed since."""
-    marker = _marker_of(path)
-    try:
-        return marker.read_text() == _size_and_time_of(path)
-    except FileNotFoundError:
-        return False
-    finally:
-        marker.unlink(missing_ok=True)
-
-
-def _size_and_time_of(path: Path) -> str:
-    found = path.stat()
-    return f"{found.st_size} bytes, modified at {found.st_mtime_ns} ns\n"
-
-
 def _check_for_damage(connection: sqlite3.Connection) -> None:
     (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()
     if found != "ok":
@@ -366,13 +290,13 @@ def _check_for_damage(connection: sqlite3.Connection) -> None:
 
 
 def _copy(source: Path, target: sqlite3.Connection) -> None:
-    def fail_if_locked(status: int, _remaining: int, _total: int) -> None:
+    def fail_iflocked(status: int, _remaining: int, _total: int) -> None:
         # sqlite3's `backup` itself would try again for ever.
         if status in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
             raise sqlite3.OperationalError("database is locked")
 
     with closing(sqlite3.connect(_uri(source, "ro"), uri=True)) as connection:
-        connection.backup(target, progress=fail_if_locked)
+        connection.backup(target, progress=fail_iflocked)
 
 
 def _described(error: sqlite3.Error) -> str:

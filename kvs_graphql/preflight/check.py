@@ -24,7 +24,7 @@ from kvs_graphql.schemas import (
 )
 from kvs_graphql.settings import Settings, TableSettings
 from kvs_graphql.store import topic_in
-from kvs_graphql.tables.directory import refuse_link
+from kvs_graphql.tables.directory import check_directory
 from kvs_graphql.tables.servers import connection_of
 
 # The clients of hundreds of topics at once would keep each other from their answers in time.
@@ -206,18 +206,23 @@ async def _of_subject(
 
 def _of_file(name: str, table: TableSettings, path: Path) -> Iterator[Finding]:
     """Whether the table's file can be made, or is of this topic. A service may be using it: its lock is not tried."""
-    # The directory of named tables is made at the start, but none above it.
-    made = bool(name) and not path.parent.exists()
-    directory = path.absolute().parents[made]
     try:
+        # The directory of named tables is made at the start, but none above it.
+        made = bool(name) and not path.parent.exists()
+        directory = path.absolute().parents[made]
         if name:
-            refuse_link(path.parent)
+            check_directory(path.parent)
         topic = topic_in(path)
     except Damaged as error:
         yield Finding(name, False, str(error), "nothing: the file is moved aside, and the topic read anew")
         topic = None
     except DatabaseError as error:
         yield Finding(name, True, str(error), "mend it; the start is refused")
+        return
+    except OSError as error:
+        yield Finding(
+            name, True, f"{path} cannot be looked at: {error.strerror}", "give the right, or set KVS_DATABASE"
+        )
         return
     if not directory.is_dir():
         yield Finding(name, True, f"{path}: there is no directory {directory}", "create it, or set KVS_DATABASE")

@@ -13,7 +13,8 @@ from typing import Any
 import structlog
 
 from kvs_graphql.cursor import NO_TOPIC_ID, Cursor
-from kvs_graphql.database import CacheLimits, Database, look_into, open_database, remove_database
+from kvs_graphql.database import CacheLimits, Database, look_into, open_database
+from kvs_graphql.database_files import remove_database
 from kvs_graphql.errors import Damaged, DatabaseError, Unwritable
 from kvs_graphql.records import Batch, Commit, Epochs, Positions
 from kvs_graphql.store import schema, schemas, writer
@@ -282,7 +283,7 @@ def topic_in(path: Path) -> str | None:
 
     Raises:
         Damaged: The file is not a database.
-        DatabaseError: A newer version wrote the file, or it cannot be opened, or is a link.
+        DatabaseError: A newer version wrote the file, or it cannot be opened, or may not be written, or is a link.
     """
     return look_into(path, schema.topic_of)
 

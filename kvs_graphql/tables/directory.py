@@ -16,11 +16,11 @@ def prepare_directory(files: Collection[Path]) -> None:
     """Make the directory of these files of named tables; name the files there of tables that are not served.
 
     Raises:
-        DatabaseError: It cannot be made, or is a link.
+        DatabaseError: It cannot be made, or is a link or a file.
     """
     for directory in {file.parent for file in files}:
-        refuse_link(directory)
         try:
+            check_directory(directory)
             directory.mkdir(_MODE, exist_ok=True)
             others = sorted(file.name for file in directory.glob("*.db") if file not in files)
         except OSError as error:
@@ -29,7 +29,14 @@ def prepare_directory(files: Collection[Path]) -> None:
             log.warning("files of tables that are not served are kept", directory=str(directory), files=others)
 
 
-def refuse_link(directory: Path) -> None:
-    """Raises: DatabaseError: The directory is a link: services that use different names could write the same files."""
+def check_directory(directory: Path) -> None:
+    """Check a directory of tables, if it is there.
+
+    Raises:
+        DatabaseError: It is a link: services that use different names could write the same files. Or it is a file.
+        OSError: It cannot be looked at.
+    """
     if directory.is_symlink():
         raise DatabaseError(f"{directory} is a symbolic link: set KVS_DATABASE to the directory itself.")
+    if directory.exists() and not directory.is_dir():
+        raise DatabaseError(f"{directory} is a file: set KVS_DATABASE to a directory, with a file for each table.")

@@ -26,6 +26,9 @@ from tests.serving import serving_tables
 
 pytestmark = pytest.mark.slow
 
+# Root may read and write anywhere, unless that is taken from it.
+_POWERS = "-dac_override,-dac_read_search"
+AS_OTHERS = ("setpriv", f"--bounding-set={_POWERS}", f"--inh-caps={_POWERS}") if os.getuid() == 0 else ()
 LINE: dict[str, Any] = {"type": "record", "name": "Line", "fields": [{"name": "n", "type": "int"}]}
 
 
@@ -50,7 +53,7 @@ async def until_stopped(broker: str, tables: dict[str, str], directory: Path) ->
 async def test_each_file_that_the_start_would_refuse_is_a_problem(
     embedded_broker: EmbeddedBroker, embedded_topic: str, tmp_path: Path
 ) -> None:
-    servers, faults = embedded_broker.bootstrap_servers, ("link", "newer", "foreign")
+    servers, faults = embedded_broker.bootstrap_servers, ("link", "folder", "newer", "foreign")
     async with serving_tables(servers, {"sound": {"topic": embedded_topic}}, tmp_path) as served:
         await served.state(State.LIVE, "sound")
         # Also while a service has the file open.
@@ -63,15 +66,17 @@ async def test_each_file_that_the_start_would_refuse_is_a_problem(
     with closing(sqlite3.connect(directory / "newer.db")) as newer:
         newer.execute("PRAGMA user_version = 99")
     (directory / "damaged.db").write_bytes(b"no database" * 1_000)
-    before = {path.name: path.read_bytes() for path in directory.iterdir()}
-    topics = dict.fromkeys(("sound", "damaged", "link", "newer"), embedded_topic)
+    (directory / "folder.db").mkdir()
+    before = {path.name: path.read_bytes() for path in directory.iterdir() if path.is_file()}
+    topics = dict.fromkeys(("sound", "damaged", "link", "folder", "newer"), embedded_topic)
     other = f"{embedded_topic}-other"
     embedded_broker.create_topic(other)
     checked = await found(servers, {**topics, "foreign": other}, directory)
-    assert {path.name: path.read_bytes() for path in directory.iterdir()} == before
+    assert {path.name: path.read_bytes() for path in directory.iterdir() if path.is_file()} == before
     wrong = {name: [one.text for one in findings if one.is_problem] for name, findings in checked.items()}
     assert {name: len(texts) for name, texts in wrong.items()} == {"sound": 0, "damaged": 0} | dict.fromkeys(faults, 1)
     assert "is a symbolic link" in wrong["link"][0]
+    assert "is not a file" in wrong["folder"][0]
     assert "schema version 99" in wrong["newer"][0]
     assert wrong["foreign"] == [f"{directory}/foreign.db holds topic {embedded_topic!r}"]
     assert any("is damaged" in one.text and "moved aside" in one.remedy for one in checked["damaged"])
@@ -94,32 +99,65 @@ async def test_directory_that_the_start_would_not_make_is_a_problem(
         )
 
 
-async def test_directory_that_may_not_be_written_is_a_problem_and_the_start_is_refused(
-    embedded_broker: EmbeddedBroker, embedded_topic: str, tmp_path: Path
+@pytest.mark.parametrize(
+    ("what", "mode", "text"),
+    [
+        (".", 0, r"/data/tables/orders\.db cannot be looked at: Permission denied"),
+        ("tables", 0o500, r"/orders\.db: \S+/tables cannot be written"),
+        ("tables", 0, r"/orders\.db cannot be opened: Permission denied"),
+        ("tables/orders.db", 0o400, r"/orders\.db cannot be written"),
+    ],
+)
+async def test_what_may_not_be_used_is_a_problem_and_the_start_is_refused(
+    embedded_broker: EmbeddedBroker, embedded_topic: str, tmp_path: Path, what: str, mode: int, text: str
 ) -> None:
-    (tmp_path / "tables").mkdir(0o500)
-    file = configured(tmp_path, embedded_broker.bootstrap_servers, orders=f'topic = "{embedded_topic}"')
-    # Root may write anywhere, unless that is taken from it.
-    as_others = ("setpriv", "--bounding-set=-dac_override", "--inh-caps=-dac_override") if os.getuid() == 0 else ()
-    checked = await ended("check", through=as_others, KVS_CONFIG=str(file), COLUMNS="400")
-    assert checked.code == 1
-    assert re.search(rf"orders +problem +\S+/orders.db: {tmp_path}/tables cannot be written", checked.output)
-    started = await ended("serve", "--port", "0", through=as_others, KVS_CONFIG=str(file))
-    assert started.code not in (0, None)
-    assert "orders.db" in started.errors.splitlines()[-1]
-    (tmp_path / "tables").chmod(0o700)
-    checked = await ended("check", through=as_others, KVS_CONFIG=str(file))
+    data, servers = tmp_path / "data", embedded_broker.bootstrap_servers
+    data.mkdir()
+    path, file = data / what, configured(tmp_path, servers, orders=f'topic = "{embedded_topic}"')
+    settings: dict[str, Any] = {"KVS_CONFIG": str(file), "KVS_DATABASE": str(data / "tables"), "COLUMNS": "400"}
+    if what != ".":
+        async with serving_tables(servers, {"orders": {"topic": embedded_topic}}, data) as served:
+            await served.state(State.LIVE, "orders")
+    if what == "tables":
+        for one in path.iterdir():
+            one.unlink()
+    sound = path.stat().st_mode
+    path.chmod(mode)
+    checked = await ended("check", through=AS_OTHERS, **settings)
+    assert checked.code == 1, checked.errors
+    assert re.search(rf"orders +problem +\S+{text}", checked.output), checked.output
+    started = await ended("serve", "--port", "0", through=AS_OTHERS, **settings)
+    assert (started.code, started.errors.count("\n")) == (3, 1)
+    assert str(data / "tables") in started.errors
+    # SQLite gives its log the mode of the database.
+    path.chmod(sound)
+    for one in (*data.glob("tables/*-wal"), *data.glob("tables/*-shm")):
+        one.chmod(sound)
+    checked = await ended("check", through=AS_OTHERS, **settings)
     assert checked.code == 0, checked.output
 
 
-async def test_directory_that_is_a_link_is_a_problem(
-    embedded_broker: EmbeddedBroker, embedded_topic: str, tmp_path: Path
+@pytest.mark.parametrize(
+    ("kind", "text"),
+    [
+        ("link", "is a symbolic link: set KVS_DATABASE to the directory itself."),
+        ("file", "is a file: set KVS_DATABASE to a directory, with a file for each table."),
+    ],
+)
+async def test_directory_that_is_something_else_is_a_problem_and_the_start_is_refused(
+    embedded_broker: EmbeddedBroker, embedded_topic: str, tmp_path: Path, kind: str, text: str
 ) -> None:
-    (tmp_path / "elsewhere").mkdir()
-    (tmp_path / "tables").symlink_to(tmp_path / "elsewhere")
-    checked = await found(embedded_broker.bootstrap_servers, {"orders": embedded_topic}, tmp_path / "tables")
-    (problem,) = [one.text for one in checked["orders"] if one.is_problem]
-    assert problem == f"{tmp_path}/tables is a symbolic link: set KVS_DATABASE to the directory itself."
+    directory = tmp_path / "tables"
+    if kind == "link":
+        (tmp_path / "elsewhere").mkdir()
+        directory.symlink_to(tmp_path / "elsewhere")
+    else:
+        directory.touch()
+    servers = embedded_broker.bootstrap_servers
+    checked = await found(servers, {"orders": embedded_topic}, directory)
+    assert [one.text for one in checked["orders"] if one.is_problem] == [f"{directory} {text}"]
+    with pytest.raises(OperatorError, match=re.escape(f"{directory} {text}")):
+        await until_stopped(servers, {"orders": embedded_topic}, tmp_path)
 
 
 async def test_types_of_one_name_and_an_open_address_are_found_as_the_start_would(

@@ -60,3 +60,10 @@ def test_no_table_has_more_than_a_setting_allows() -> None:
 def test_the_largest_value_can_be_written_in_any_catalog() -> None:
     large = settings(100, value_bytes_max=20 * MIB)
     assert producer_limits(large).bytes_max > 20 * MIB
+
+
+@pytest.mark.parametrize("tables", [0, 1, 2, 5, 50])
+def test_all_idle_tables_together_ask_kafka_at_most_20_times_a_second(tables: int) -> None:
+    wait_ms = consumer_limits(settings(tables)).batch.idle_wait_ms
+    assert max(tables, 1) * 1_000 / wait_ms <= 20
+    assert wait_ms == 100 or tables > 2

@@ -10,6 +10,9 @@ from tests.kafka.broker import KafkaBroker
 from tests.kafka.equality import assert_equal_to_the_log
 from tests.serving import Served
 
+TABLES = ("orders", "orderItems")
+"""The tables of the service in `conftest.py`."""
+
 
 class OneTable:
     """One table of a service, asked as if it were the only one."""

@@ -3,7 +3,6 @@
 import asyncio
 import re
 from collections import defaultdict
-from collections.abc import AsyncIterator
 from contextlib import AbstractContextManager, AsyncExitStack, ExitStack, aclosing
 from pathlib import Path
 from typing import Any
@@ -21,69 +20,7 @@ from tests.deadline import SECONDS_MAX
 from tests.readme import README
 from tests.serving import Served, nothing_applied, serving_tables, write
 from tests.tables import served as reading
-from tests.tables.served import put
-
-TABLES = ("orders", "orderItems")
-
-
-@pytest.fixture
-async def topics(embedded_broker: EmbeddedBroker, embedded_topic: str) -> dict[str, str]:
-    """The topic of each table."""
-    found = {table: f"{embedded_topic}-{table}" for table in TABLES}
-    for topic in found.values():
-        embedded_broker.create_topic(topic, 1)
-    return found
-
-
-@pytest.fixture
-async def served(embedded_broker: EmbeddedBroker, topics: dict[str, str], tmp_path: Path) -> AsyncIterator[Served]:
-    """Two tables that take writes, live."""
-    tables = {table: {"topic": topic, "writes": True} for table, topic in topics.items()}
-    async with serving_tables(embedded_broker.bootstrap_servers, tables, tmp_path) as served:
-        async with asyncio.timeout(SECONDS_MAX):
-            for table in TABLES:
-                await served.state(State.LIVE, table)
-        yield served
-
-
-async def test_each_table_has_its_own_fields_types_and_records(served: Served) -> None:
-    for table, value in zip(TABLES, ("1", "2"), strict=True):
-        await put(served, table, "a", value)
-    document = """query($orders: Cursor, $items: Cursor) {
-      ordersValue(key: "a", atLeast: $orders) { __typename id value }
-      orderItemsValues(keys: ["a", "b"], atLeast: $items) { __typename id value }
-      ordersEntries(first: 5) { totalCount edges { node { key ... on AnyEntry { value history { value } } } } }
-    }"""
-    orders, items = [await put(served, table, "b", "3") for table in TABLES]
-    answer = await served.query(document, orders=orders, items=items)
-    assert answer["data"] == {
-        "ordersValue": {"__typename": "OrdersEntry", "id": "b3JkZXJzAGE", "value": "1"},
-        "orderItemsValues": [
-            {"__typename": "OrderItemsEntry", "id": "b3JkZXJJdGVtcwBh", "value": "2"},
-            {"__typename": "OrderItemsEntry", "id": "b3JkZXJJdGVtcwBi", "value": "3"},
-        ],
-        "ordersEntries": {
-            "totalCount": 2,
-            "edges": [
-                {"node": {"key": "a", "value": "1", "history": [{"value": "1"}]}},
-                {"node": {"key": "b", "value": "3", "history": [{"value": "3"}]}},
-            ],
-        },
-    }
-    token = answer["extensions"]["cursor"]
-    assert [decode_cursor(token, table).positions for table in TABLES] == [(2,), (2,)]
-
-
-async def test_node_is_of_the_table_that_its_id_names(served: Served) -> None:
-    cursor = await put(served, "orderItems", "a", "1")
-    await served.data('query($at: Cursor) { orderItemsValue(key: "a", atLeast: $at) { id } }', at=cursor)
-    document = "query($id: ID!) { node(id: $id) { __typename id ... on AnyEntry { key value } } }"
-    found = await served.data(document, id="b3JkZXJJdGVtcwBh")
-    assert found["node"] == {"__typename": "OrderItemsEntry", "id": "b3JkZXJJdGVtcwBh", "key": "a", "value": "1"}
-    assert await served.data(document, id="b3JkZXJzAGE") == {"node": None}
-    # No table, a table that there is not, and the name of a table without a key.
-    for unknown in ("YQ", "cGFnZXMAYQ", "b3JkZXJz"):
-        assert await served.code(document, id=unknown) == "BAD_KEY"
+from tests.tables.served import TABLES, put
 
 
 async def test_field_takes_its_own_part_of_a_cursor_and_refuses_one_without(served: Served) -> None:

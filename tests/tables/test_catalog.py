@@ -3,7 +3,8 @@
 import asyncio
 import re
 from collections import defaultdict
-from contextlib import AbstractContextManager, AsyncExitStack, ExitStack, aclosing
+from collections.abc import AsyncGenerator
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, AsyncExitStack, ExitStack, aclosing
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import pytest
 from kvs_graphql.client import connect
 from kvs_graphql.cursor import decode_cursor
 from kvs_graphql.demo.broker import EmbeddedBroker
-from kvs_graphql.errors import BadSetting, DatabaseError
+from kvs_graphql.errors import BadSetting, DatabaseError, RemoteError
 from kvs_graphql.kafka.precedence import Precedence
 from kvs_graphql.settings import load_settings
 from kvs_graphql.state import State
@@ -162,6 +163,32 @@ async def test_entries_of_all_tables_are_counted_up_to_one_limit(
             assert [one["totalCount"] for one in (await served.data(f"{{ {field} }}")).values()] == [2]
         together = await served.data(f"{{ {' '.join(fields)} }}")
         assert [one["totalCount"] for one in together.values()] == [2, None]
+
+
+async def test_keys_of_subscriptions_to_all_tables_count_against_one_limit(
+    embedded_broker: EmbeddedBroker, topics: dict[str, str], tmp_path: Path
+) -> None:
+    limits = {"subscription_arguments_bytes_max": 130_000}
+    tables = {table: {"topic": topic} for table, topic in topics.items()}
+    keys = {"keys": [f"key-{number}" for number in range(100)]}
+    async with (
+        serving_tables(embedded_broker.bootstrap_servers, tables, tmp_path, **limits) as served,
+        connect(served.run.url) as client,
+        asyncio.timeout(SECONDS_MAX),
+    ):
+        for table in TABLES:
+            await served.state(State.LIVE, table)
+
+        def watching(table: str) -> AbstractAsyncContextManager[AsyncGenerator[Any]]:
+            document = f"subscription($keys: [String!]) {{ {table}Updates(keys: $keys, progress: true) {{ kind }} }}"
+            return aclosing(client.subscribe(document, keys))
+
+        for table, other in (TABLES, TABLES[::-1]):
+            async with watching(table) as events:
+                assert await anext(events) == {f"{table}Updates": {"kind": "LIVE"}}
+                async with watching(other) as refused:
+                    with pytest.raises(RemoteError, match="130000 bytes that open subscriptions keep"):
+                        await anext(refused)
 
 
 async def test_table_without_its_topic_hinders_no_other(

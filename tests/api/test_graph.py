@@ -52,3 +52,11 @@ def test_types_of_each_table_implement_the_interfaces_of_any(prefix: str) -> Non
         assert isinstance(interface, GraphQLInterfaceType)
         assert interface in own.interfaces
         assert own.fields.keys() == interface.fields.keys()
+
+
+def test_only_tables_with_writes_have_mutations() -> None:
+    graph = build_schema(print_schema({"orders": True, "items": False}))
+    assert graph.mutation_type is not None
+    assert set(graph.mutation_type.fields) == {"ordersSet", "ordersDelete"}
+    assert "ItemsWrite" not in graph.type_map
+    assert build_schema(print_schema({"orders": False, "items": False})).mutation_type is None

@@ -50,6 +50,15 @@ def test_each_value_of_a_table_may_come_from_the_environment(
     assert getattr(load_settings().catalog["orders"], field) == value
 
 
+def test_settings_of_the_service_hold_for_tables_without_their_own() -> None:
+    Path("kvs.toml").write_text(
+        'tombstones = "empty"\nunreadable = "skip"\n[tables.a]\ntopic = "a"\n'
+        '[tables.b]\ntopic = "b"\ntombstones = "delete"\nunreadable = "stop"\n'
+    )
+    found = {name: (table.tombstones, table.unreadable) for name, table in load_settings().catalog.items()}
+    assert found == {"a": ("empty", "skip"), "b": ("delete", "stop")}
+
+
 def test_variables_of_one_table_are_merged_however_they_spell_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
     Path("kvs.toml").write_text('[tables.orderItems]\ntopic = "t"\n')
     monkeypatch.setenv(

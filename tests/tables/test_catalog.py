@@ -105,6 +105,20 @@ async def test_entries_and_lag_of_all_tables_are_added_up(
     assert status == {"entries": 3, "lag": 5, "tables": [{"entries": 1, "lag": 2}, {"entries": 2, "lag": 3}]}
 
 
+@pytest.mark.parametrize(("table", "other"), [TABLES, TABLES[::-1]])
+async def test_tombstones_are_what_each_table_says(
+    embedded_broker: EmbeddedBroker, topics: dict[str, str], tmp_path: Path, table: str, other: str
+) -> None:
+    servers = embedded_broker.bootstrap_servers
+    tables = {name: {"topic": topic} for name, topic in topics.items()}
+    tables[table]["tombstones"] = "empty"
+    async with serving_tables(servers, tables, tmp_path) as served:
+        for name, topic in topics.items():
+            await served.applied(await write(servers, topic, [(b"a", b"1"), (b"a", None)]), name)
+        assert await reading.value(served, table, "a") == ""
+        assert await reading.value(served, other, "a") is None
+
+
 async def test_keys_of_all_tables_count_against_one_limit(
     embedded_broker: EmbeddedBroker, topics: dict[str, str], tmp_path: Path
 ) -> None:

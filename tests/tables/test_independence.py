@@ -149,19 +149,21 @@ async def test_table_forbidden_at_the_start_waits_for_its_right_beside_the_other
 async def test_unreadable_record_stops_its_table_alone(
     kafka_broker: KafkaBroker, topic: str, tmp_path: Path, *, required: bool
 ) -> None:
-    topics = {"orders": f"{topic}-orders", "customers": f"{topic}-customers"}
-    await asyncio.to_thread(kafka_broker.create_topic, topics["customers"], 1)
-    await asyncio.to_thread(kafka_broker.create_topic, topics["orders"], 1)
-    produce(kafka_broker.bootstrap_servers, topics["orders"], [(b"a", b"1")])
-    await asyncio.to_thread(append_unreadable, kafka_broker, topics["orders"])
+    topics = {table: f"{topic}-{table}" for table in TABLES}
+    for name in topics.values():
+        await asyncio.to_thread(kafka_broker.create_topic, name, 1)
+    for table in ("orders", "invoices"):
+        produce(kafka_broker.bootstrap_servers, topics[table], [(b"a", b"1")])
+        await asyncio.to_thread(append_unreadable, kafka_broker, topics[table])
     tables = writable(topics)
     tables["orders"]["required"] = required
+    tables["invoices"]["unreadable"] = "skip"
     async with AsyncExitStack() as stack:
         logged = stack.enter_context(capture_logs(processors=[merge_contextvars]))
         served = await stack.enter_async_context(
             serving_tables(kafka_broker.bootstrap_servers, tables, tmp_path, write_seconds_max=NEVER_SECONDS)
         )
-        await live(served, "customers")
+        await live(served, "customers", "invoices")
         async with asyncio.timeout(SECONDS_MAX):
             await served.state(State.STOPPED, "orders")
         events = await stack.enter_async_context(watching(served, "customers", await cursor_of_all(served)))

@@ -19,7 +19,7 @@ from kvs_graphql.settings import load_settings
 from kvs_graphql.state import State
 from tests.deadline import SECONDS_MAX
 from tests.readme import README
-from tests.serving import Served, nothing_applied, serving_tables, write
+from tests.serving import Served, nothing_applied, serving, serving_tables, write
 from tests.tables import served as reading
 from tests.tables.served import TABLES, put
 
@@ -61,6 +61,18 @@ async def test_status_and_readiness_name_each_table(served: Served, topics: dict
     for table in TABLES:
         assert f'kvs_table_ready{{table="{table}"}} 1.0' in metrics
         assert f'kvs_state{{state="LIVE",table="{table}"}} 1.0' in metrics
+
+
+async def test_only_table_without_a_catalog_has_no_name(
+    embedded_broker: EmbeddedBroker, embedded_topic: str, tmp_path: Path
+) -> None:
+    async with serving(embedded_broker.bootstrap_servers, embedded_topic, tmp_path) as served:
+        await served.state(State.LIVE)
+        found = (await served.data("{ status { ready state entries lag tables { name topic state } } }"))["status"]
+        assert found.pop("tables") == [{"name": None, "topic": embedded_topic, "state": "LIVE"}]
+        assert found == {"ready": True, "state": "LIVE", "entries": 0, "lag": 0}
+        assert "tables" not in (await served.http.get("/readyz")).json()
+        assert 'kvs_table_ready{table=""} 1.0' in (await served.http.get("/metrics")).text
 
 
 async def test_each_metric_of_a_table_has_its_name(

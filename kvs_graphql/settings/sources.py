@@ -25,12 +25,14 @@ class ConfigFile(PydanticBaseSettingsSource):
         named = os.environ.get(CONFIG_VARIABLE)
         path = Path(named) if named else _DEFAULT_CONFIG
         self.values: dict[str, Any] = {}
-        if not named and not path.is_file():
+        # What is there but no file, such as a mount of a file that is missing, is a mistake.
+        if not named and not os.path.lexists(path):
             return
         try:
-            self.values = tomllib.loads(path.read_text())
+            self.values = tomllib.loads(path.read_text("utf-8"))
         except OSError as error:
-            raise ValueError(f"{CONFIG_VARIABLE}={named or path}: {error.strerror}") from None
+            where = f"{CONFIG_VARIABLE}={named}" if named else f"{path}"
+            raise ValueError(f"{where}: {error.strerror}") from None
         except RecursionError:
             raise ValueError(f"{path} is nested too deeply") from None
         except ValueError as error:

@@ -1,6 +1,7 @@
 """The configuration file: whatever is wrong in it is one line, and each of its values may come from a variable."""
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -138,6 +139,22 @@ def test_value_of_another_type_is_one_line_that_names_its_key_in_plain_words(
         assert name in message.lower()
         assert not re.search(r"\b(Input|valid|instance|class|tuple|dictionary|boolean|integer)\b", message)
     assert refused >= 2
+
+
+@pytest.mark.parametrize(
+    ("make", "reason"),
+    [
+        (Path.mkdir, "kvs.toml: Is a directory"),
+        (lambda path: path.symlink_to("missing.toml"), "kvs.toml: No such file or directory"),
+        (lambda path: path.write_bytes(b"# \xfc"), "kvs.toml is not TOML: 'utf-8' codec can't decode"),
+    ],
+    ids=["a directory", "a link to nothing", "not UTF-8"],
+)
+def test_configuration_file_that_cannot_be_read_is_not_passed_over(make: Callable[[Path], object], reason: str) -> None:
+    make(Path("kvs.toml"))
+    with pytest.raises(BadSetting) as refused:
+        load_settings()
+    assert str(refused.value).startswith(reason)
 
 
 def test_all_mistakes_of_all_tables_are_told_at_once() -> None:

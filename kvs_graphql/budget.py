@@ -8,10 +8,10 @@ import asyncio
 from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass
 from time import perf_counter
-from typing import ClassVar, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from kvs_graphql.errors import BudgetExceeded
-from kvs_graphql.turns import TURN_SECONDS, Turns
+from kvs_graphql.turns import TURN_SECONDS, InTurns, Turns
 
 T = TypeVar("T")
 
@@ -123,6 +123,21 @@ class Budget:
             if self.turn_is_over:
                 await self.turn()
             yield item
+
+    async def finish(self, work: InTurns) -> Any:
+        """What takes long: the rest of its pieces, with a new turn before the first, and whenever one is over.
+
+        Raises:
+            BudgetExceeded: The operation has taken too long.
+        """
+        await self.turn()
+        while True:
+            try:
+                next(work.pieces)
+            except StopIteration as end:
+                return end.value
+            if self.turn_is_over:
+                await self.turn()
 
     def add_bytes(self, number: int) -> None:
         """Count bytes of the response. Raises: BudgetExceeded: It has more than it may have."""

@@ -5,9 +5,42 @@ So however much of it there is, whatever else is ready waits for a few parts at 
 
 import asyncio
 from collections import deque
+from collections.abc import Callable, Generator
+from typing import Any, TypeVar
+
+T = TypeVar("T")
 
 TURN_SECONDS = 0.005
 """How long a part may take that is measured in time."""
+
+
+class InTurns(Exception):
+    """What is asked for takes long: it is found in pieces, between which others have their turns.
+
+    Whoever is asked raises it; whoever can wait goes on by `Budget.finish`. Nothing that was begun is begun again.
+    """
+
+    def __init__(self, pieces: Generator[Any, None, Any]) -> None:
+        """`pieces` stops before each piece, and returns what was asked for."""
+        self.pieces = pieces
+
+    def then(self, convert: Callable[[Any], Any]) -> "InTurns":
+        """The same, with what is made of what was found."""
+
+        def converted() -> Generator[Any, None, Any]:
+            return convert((yield from self.pieces))
+
+        return InTurns(converted())
+
+
+def at_once(pieces: Generator[Any, None, T]) -> T:
+    """What pieces return, all of them one after the other."""
+    while True:
+        try:
+            next(pieces)
+        except StopIteration as end:
+            found: T = end.value
+            return found
 
 
 class Turns:

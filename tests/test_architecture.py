@@ -55,9 +55,9 @@ DOORS: dict[str, set[str]] = {
         *("service", "settings", "state", "store"),
     },
     "preflight": {"errors", "formats", "kafka", "registry", "schemas", "settings", "store", "table_names", "tables"},
-    "exact_json": set(),
-    "api": {"service", "access", "budget", "exact_json", "formats", "records", "errors", "metrics"},
-    "executor": {"api", "service", "access", "budget", "errors", "metrics"},
+    "exact_json": {"turns"},
+    "api": {"service", "access", "budget", "exact_json", "formats", "records", "errors", "metrics", "turns"},
+    "executor": {"api", "service", "access", "budget", "errors", "metrics", "turns"},
     "web": {"executor", "api", "service", "auth", "loopback", "throttle", "turns", "access", "metrics", "errors"},
     "runtime": {
         *("access", "api", "auth", "budget", "errors", "executor", "formats", "loopback", "metrics"),

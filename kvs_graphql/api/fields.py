@@ -12,6 +12,9 @@ from kvs_graphql.api.scalars import CursorToken
 
 T = TypeVar("T")
 
+IN_TURNS = {"in_turns": True}
+"""What says of a field that its resolver raises `InTurns` where it takes long."""
+
 _VERBS = {
     **dict.fromkeys(("value", "values", "entries", "updates"), Verb.READ),
     **dict.fromkeys(("set", "delete"), Verb.WRITE),

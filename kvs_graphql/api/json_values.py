@@ -1,6 +1,6 @@
 """Values as JSON: each parsed once, however often and under however many names it is asked for."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 
 from cachetools import LRUCache
@@ -9,11 +9,14 @@ from jsonpointer import JsonPointer, JsonPointerException
 from kvs_graphql.errors import BadInput, LimitExceeded, NotJson
 from kvs_graphql.exact_json import ExactJson, LargeJson, NotJsonText, TooDeep, parse
 from kvs_graphql.records import Record
+from kvs_graphql.turns import InTurns
 
 _POINTERS_CACHED = 128
 _POINTER_CACHED_CHARACTERS_MAX = 256
 _KEPT_BYTES_MIN = 4_096
 _KEPT_BYTES_MAX = 2 * 1_048_576
+_PASSED_AT_ONCE_MAX = 512 * 1024
+"""The bytes of a text that are passed over in one piece, those of its check included; that takes up to 5 ms."""
 
 
 def check_size(raw: bytes, setting: str, limit: int, otherwise: str, what: str = "value") -> None:
@@ -59,14 +62,14 @@ class JsonValues:
             NotJson: The value is not JSON.
             LimitExceeded: It is too large to be parsed, or to be nested as deep as it is.
             BadInput: The pointer is none.
+            InTurns: Finding the part takes long.
         """
         value = self._parsed(record)
         try:
             path = _path(pointer) if pointer else ()
         except JsonPointerException as error:
             raise BadInput(f"Not a JSON Pointer: {error}") from None
-        part = value.part(path)
-        return None if part is None else JsonText(part)
+        return _json_text(_begun(value, path) if isinstance(value, LargeJson) else value.part(path))
 
     def _parsed(self, record: Record) -> ExactJson | LargeJson:
         last, parsed = self._last
@@ -88,6 +91,22 @@ class JsonValues:
             raise LimitExceeded(f"The value is too large to be parsed: {error}: ask for it as text.") from None
         except NotJsonText as error:
             raise NotJson(f"The value is not JSON: {error}.") from None
+
+
+def _begun(value: LargeJson, path: Sequence[str]) -> bytes | None:
+    """The part at a path, if that takes no longer than to pass over so many bytes; else it raises InTurns."""
+    left, search = _PASSED_AT_ONCE_MAX - value.size, value.search(path)
+    try:
+        while (left := left - next(search)) >= 0:
+            pass
+    except StopIteration as end:
+        found: bytes | None = end.value
+        return found
+    raise InTurns(search).then(_json_text)
+
+
+def _json_text(part: bytes | None) -> JsonText | None:
+    return None if part is None else JsonText(part)
 
 
 def _path(pointer: str) -> list[str]:

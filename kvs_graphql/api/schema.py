@@ -14,6 +14,7 @@ from kvs_graphql.api.queries import query_fields, shared_query_fields
 from kvs_graphql.api.scalars import SCALARS
 from kvs_graphql.api.subscriptions import shared_subscription_fields, subscription_fields
 from kvs_graphql.api.tables import TEXT, TableTypes, table_types
+from kvs_graphql.api.turns import wait_for_turns
 from kvs_graphql.api.typed.scalars import TYPED_SCALARS
 from kvs_graphql.api.writes import MUTATION, mutation_fields
 from kvs_graphql.compat.strawberry import graphql_schema, tell_one_of
@@ -68,6 +69,7 @@ def build_schema(
     except DuplicatedTypeName as error:
         raise BadSetting(f"tables: {error.message}: give a table another name") from None
     tell_one_of(schema)
+    wait_for_turns(schema)
     return schema
 
 

@@ -9,6 +9,7 @@ from strawberry.scalars import JSON
 
 from kvs_graphql.api.costs import Cost, sized_by
 from kvs_graphql.api.encodings import Encoding, id_of, show_key, show_value
+from kvs_graphql.api.fields import IN_TURNS
 from kvs_graphql.api.json_values import JsonValues
 from kvs_graphql.api.scalars import CursorToken, Long
 from kvs_graphql.records import Record, decode_headers
@@ -79,6 +80,7 @@ class AnyEntry(Node):
     @strawberry.field(
         description="The value, or the part of it at a JSON Pointer (RFC 6901); null if there is nothing.",
         directives=[Cost(weight="5")],
+        metadata=IN_TURNS,
     )
     def json(self, pointer: str = "") -> JSON | None:
         return cast("JSON | None", self.json_values.part(self.record, pointer))
@@ -143,6 +145,7 @@ class AnyRevision:
         description="The value, or the part of it at a JSON Pointer (RFC 6901); null for a DELETE, and if there is "
         "nothing.",
         directives=[Cost(weight="5")],
+        metadata=IN_TURNS,
     )
     def json(self, pointer: str = "") -> JSON | None:
         return None if self.record.is_tombstone else cast("JSON", self.json_values.part(self.record, pointer))

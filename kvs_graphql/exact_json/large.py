@@ -1,20 +1,21 @@
 """Parts of a large JSON text, of which no Python objects are made but those along the path.
 
 msgspec passes over what nobody asked for, and returns the text of the rest. It refuses lone surrogates, too, but takes
-any bytes in strings.
+any bytes in strings. Whatever takes longer than such a pass is done in pieces.
 """
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 
 import msgspec
 
-from kvs_graphql.exact_json.scan import NotJsonText
+from kvs_graphql.exact_json.scan import NotJsonText, scan_in_pieces
 from kvs_graphql.exact_json.text import INDEX, LINE_BREAKS, ExactJson, decoded
-from kvs_graphql.exact_json.wide import Items, Members
+from kvs_graphql.exact_json.wide import Items, Members, Search
+from kvs_graphql.turns import at_once
 
 LARGE_BYTES_MIN = 32 * 1024
 """Below, `ExactJson` takes no more than a few milliseconds, whatever the text."""
-# Each level costs another pass over the text. Large parts below these levels are parsed in one piece.
+# Each level costs another pass over the text. What is below these levels is scanned once for each part.
 _LEVELS_MAX = 8
 _WHITESPACE = b" \t\r\n"
 _ANY = msgspec.json.Decoder(msgspec.Raw)
@@ -39,53 +40,80 @@ class LargeJson:
             NotJsonText: It is not JSON, or has escapes of lone surrogates, which UTF-8 cannot hold.
         """
         decoded(text)
+        self._text = text
+        self._kept: dict[tuple[str, ...], _Below] = {}
         try:
-            _ANY.decode(text)
+            if _is_list(text):
+                # One pass does both.
+                self._kept[()] = Items(text)
+            else:
+                _ANY.decode(text)
         except RecursionError:
             raise TooDeep(f"it is nested too deep for its {len(text)} bytes") from None
         except msgspec.DecodeError as error:
             raise NotJsonText(str(error)) from None
-        self._text = text
-        self._kept: dict[tuple[str, ...], _Below] = {}
+
+    @property
+    def size(self) -> int:
+        """The bytes of the text, which were passed over to check it."""
+        return len(self._text)
 
     def part(self, path: Sequence[str]) -> bytes | None:
         """Return the JSON at the tokens of a JSON Pointer (RFC 6901), in one line; None if there is nothing or null."""
+        return at_once(self.search(path))
+
+    def search(self, path: Sequence[str]) -> Search:
+        """Find a part in pieces; see `Search`."""
         found = self._text
         for depth, token in enumerate(path):
-            at = tuple(path[:depth])
-            below = self._below(at, found)
+            if depth >= _LEVELS_MAX and len(found) >= LARGE_BYTES_MIN:
+                scanned = yield from scan_in_pieces(found, path[depth:])
+                return _shown(scanned.text)
+            below = yield from self._below(tuple(path[:depth]), found)
             if isinstance(below, ExactJson):
                 return below.part(path[depth:])
-            if isinstance(below, Items):
-                part = below.get(int(token)) if INDEX.fullmatch(token) else None
-            else:
-                part = None if below is None else below.get(token)
+            part = yield from _searched(below, token)
             if part is None:
                 return None
             found = part
-        return None if found.strip(_WHITESPACE) == b"null" else found.translate(None, LINE_BREAKS)
+        return _shown(found)
 
     def names(self) -> list[str]:
         """Return the names of an object's members; none if the text is no object."""
-        outermost = self._below((), self._text)
+        outermost = at_once(self._below((), self._text))
         return outermost.names() if isinstance(outermost, Members) else []
 
-    def _below(self, path: tuple[str, ...], text: bytes) -> _Below:
+    def _below(self, path: tuple[str, ...], text: bytes) -> Generator[int, None, _Below]:
         """Return what the text at a path consists of; None if that is no list and no object."""
         if path not in self._kept:
-            self._kept[path] = _parsed(text, len(path))
+            yield len(text)
+            # Another search may have found it meanwhile.
+            self._kept.setdefault(path, _parsed(text, len(path)))
         return self._kept[path]
 
 
-def _parsed(text: bytes, depth: int) -> _Below:
-    if depth > 0 and (len(text) < LARGE_BYTES_MIN or depth >= _LEVELS_MAX):
-        return ExactJson(text)
-    begin = text.lstrip(_WHITESPACE)[:1]
-    if begin == b"{":
-        return Members(text)
-    if begin == b"[":
-        return Items(text)
+def _searched(below: Members | Items | None, token: str) -> Search:
+    if isinstance(below, Members):
+        return (yield from below.search(token))
+    if isinstance(below, Items) and INDEX.fullmatch(token):
+        return (yield from below.search(int(token)))
     return None
+
+
+def _shown(found: bytes | None) -> bytes | None:
+    return None if found is None or found.strip(_WHITESPACE) == b"null" else found.translate(None, LINE_BREAKS)
+
+
+def _parsed(text: bytes, depth: int) -> _Below:
+    if depth > 0 and len(text) < LARGE_BYTES_MIN:
+        return ExactJson(text)
+    if _is_list(text):
+        return Items(text)
+    return Members(text) if text.lstrip(_WHITESPACE)[:1] == b"{" else None
+
+
+def _is_list(text: bytes) -> bool:
+    return text.lstrip(_WHITESPACE)[:1] == b"["
 
 
 def parse(text: bytes) -> ExactJson | LargeJson:

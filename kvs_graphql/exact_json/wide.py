@@ -1,120 +1,166 @@
 """Members and items of large JSON texts, of which a megabyte can hold half a million.
 
-To make an object of each takes up to a twentieth of a second, and cannot be cut into turns of the event loop. Here, as
-far as msgspec can pass over the others, only those are made that are asked for: any member can be found without the
-others, the first items of a list can, and with a list of numbers any.
+To make an object of each takes up to a twentieth of a second. Here, only those are made that are asked for: the first
+few members and items by one pass of msgspec over the others, and those farther on by chunks of the text.
 """
 
 import re
-from bisect import bisect_left
-from itertools import accumulate
-from typing import cast
+from bisect import bisect_right
+from collections.abc import Generator, Iterator
+from typing import TypeVar, cast
 
 import msgspec
 
+from kvs_graphql.exact_json.chunks import WINDOW_BYTES, Chunk, chunks
+
+T = TypeVar("T")
+Search = Generator[int, None, bytes | None]
+"""Finds a text in pieces, none of which takes longer than a pass over all by msgspec; None if there is nothing.
+
+Before each, it tells how many bytes msgspec could pass over in the time that it may take.
+"""
+_Chunks = Iterator[Chunk[T] | None]
 FIRST_ITEMS = 256
 _FIRST = msgspec.json.Decoder(
     msgspec.defstruct("_First", [(f"item_{n}", msgspec.Raw, None) for n in range(FIRST_ITEMS)], array_like=True)
 )
 _LIST = msgspec.json.Decoder(list[msgspec.Raw])
 _OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
-# Each costs a pass over the text; for the next one, all members are made at once.
+# Each costs a pass over the text; for the next one, all members are made.
 MEMBERS_ALONE = 8
 # Other names cannot be those of a struct's fields.
 _NAME_ALONE = re.compile(r'[^"\\\x00-\x1f\ud800-\udfff]{1,256}')
-_BLOCK_BYTES = 4_096
+_GAP = re.compile(rb"[ \t\r\n,]*+")
+_MARK = re.compile(rb'[\[{"]')
+_STEP = 8 * WINDOW_BYTES
 
 
 class Members:
     """The members of an object. Of those with one name, the last one counts."""
 
-    __slots__ = ("_found", "_is_complete", "_text")
+    __slots__ = ("_all", "_chunks", "_found", "_text")
 
     def __init__(self, text: bytes) -> None:
         """Take the text of an object, which is JSON."""
         self._text = text
         self._found: dict[str, msgspec.Raw | None] = {}
-        self._is_complete = False
+        # Those of the chunks before, once one was asked for too many.
+        self._all: dict[str, msgspec.Raw | None] = {}
+        self._chunks: _Chunks[dict[str, msgspec.Raw]] | None = chunks(
+            text, text.index(b"{") + 1, text.rindex(b"}"), self._decoded, msgspec.DecodeError
+        )
 
-    def get(self, name: str) -> bytes | None:
-        """The text of a member; None without one."""
-        if not self._is_complete and name not in self._found:
+    def search(self, name: str) -> Search:
+        """Find the text of a member."""
+        if self._chunks is not None and name not in self._found:
             if len(self._found) < MEMBERS_ALONE and _NAME_ALONE.fullmatch(name):
-                self._found[name] = self._alone(name)
+                yield len(self._text)
+                self._found.setdefault(name, self._alone(name))
             else:
-                self._complete()
-        raw = self._found.get(name)
+                yield from self._make_all()
+        found = self._found if self._chunks is not None else self._all
+        raw = found.get(name)
         return None if raw is None else bytes(raw)
 
     def names(self) -> list[str]:
         """The names of all members."""
-        if not self._is_complete:
-            self._complete()
-        return list(self._found)
+        for _ in self._make_all():
+            pass
+        return list(self._all)
 
     def _alone(self, name: str) -> msgspec.Raw | None:
         holder = msgspec.defstruct("_Holder", [("value", msgspec.Raw, None)], rename={"value": name})
         (found,) = msgspec.structs.astuple(msgspec.json.decode(self._text, type=holder))
         return cast("msgspec.Raw | None", found)
 
-    def _complete(self) -> None:
-        self._found = dict(_OBJECT.decode(self._text))
-        self._is_complete = True
+    def _make_all(self) -> Iterator[int]:
+        while self._chunks is not None:
+            yield _STEP
+            self._make_some()
+
+    def _make_some(self) -> None:
+        """Make the members of one more chunk, or come closer to its end."""
+        if self._chunks is None:
+            return
+        try:
+            chunk = next(self._chunks)
+        except StopIteration:
+            self._chunks = None
+        else:
+            if chunk is not None:
+                self._all |= chunk.parts
+
+    def _decoded(self, begin: int, end: int) -> dict[str, msgspec.Raw]:
+        return _OBJECT.decode(_enclosed(b"{", self._text, begin, end, b"}"))
 
 
 class Items:
     """The items of a list."""
 
-    __slots__ = ("_all", "_first", "_text")
+    __slots__ = ("_before", "_begins", "_chunks", "_first", "_latest", "_text")
 
     def __init__(self, text: bytes) -> None:
-        """Take the text of a list, which is JSON."""
+        """Check the text of a list, and find its first items.
+
+        Raises:
+            msgspec.DecodeError, RecursionError: It is not JSON, or nested too deep.
+        """
         self._text = text
         first = msgspec.structs.astuple(_FIRST.decode(text))
-        self._first = [item for item in first if item is not None]
-        self._all: list[msgspec.Raw] | _Flat | None = None
+        self._first = [bytes(item) for item in first if item is not None]
+        # Of each chunk, where it begins, and how many items are before it; at last where the next one begins.
+        self._begins = [self._end_of_first()]
+        self._before = [len(self._first)]
+        self._chunks: _Chunks[int] = chunks(text, self._begins[0], text.rindex(b"]"), self._number, msgspec.DecodeError)
+        self._latest: tuple[int, list[msgspec.Raw]] = (-1, [])
 
-    def get(self, index: int) -> bytes | None:
-        """The text of an item; None beyond the last one."""
+    def search(self, index: int) -> Search:
+        """Find the text of an item."""
         if index < len(self._first):
-            return bytes(self._first[index])
-        if len(self._first) < FIRST_ITEMS:
-            return None
-        if self._all is None:
-            self._all = _LIST.decode(self._text) if _is_nested(self._text) else _Flat(self._text)
-        return bytes(self._all[index]) if index < len(self._all) else None
+            return self._first[index]
+        while index >= self._before[-1]:
+            yield _STEP
+            if index >= self._before[-1] and not self._pass_some():
+                return None
+        number = bisect_right(self._before, index) - 1
+        if self._latest[0] != number:
+            begin, end = self._begins[number : number + 2]
+            self._latest = number, _LIST.decode(_enclosed(b"[", self._text, begin, end, b"]"))
+        return bytes(self._latest[1][index - self._before[number]])
+
+    def _end_of_first(self) -> int:
+        """Where the next item begins after the first ones."""
+        at = _gap_end(self._text, self._text.index(b"[") + 1)
+        for item in self._first:
+            at = _gap_end(self._text, at + len(item))
+        return at
+
+    def _pass_some(self) -> bool:
+        """Pass over one more chunk, or come closer to its end; return whether there may be more."""
+        try:
+            chunk = next(self._chunks)
+        except StopIteration:
+            return False
+        if chunk is not None:
+            self._before.append(self._before[-1] + chunk.parts)
+            self._begins.append(chunk.end)
+        return True
+
+    def _number(self, begin: int, end: int) -> int:
+        """How many items there are."""
+        if end - begin > WINDOW_BYTES:
+            return 1
+        chunk = _enclosed(b"[", self._text, begin, end, b"]")
+        # Between numbers, booleans and nulls, each comma parts two items.
+        return len(_LIST.decode(chunk)) if _MARK.search(chunk, 1) else chunk.count(b",") + 1
 
 
-def _is_nested(text: bytes) -> bool:
-    """Whether a list has anything but numbers, booleans and nulls."""
-    begin = text.index(b"[") + 1
-    return any(text.find(mark, begin) >= 0 for mark in (b"[", b"{", b'"'))
+def _gap_end(text: bytes, at: int) -> int:
+    """Where whitespace and commas end."""
+    gap = _GAP.match(text, at)
+    return at if gap is None else gap.end()
 
 
-class _Flat:
-    """The items of a list in whose text each comma parts two of them."""
-
-    __slots__ = ("_commas", "_text")
-
-    def __init__(self, text: bytes) -> None:
-        self._text = text[text.index(b"[") + 1 : text.rindex(b"]")]
-        ends = range(0, len(self._text), _BLOCK_BYTES)
-        counted = (self._text.count(b",", begin, begin + _BLOCK_BYTES) for begin in ends)
-        # How many commas lie before each block, and before the end.
-        self._commas = list(accumulate(counted, initial=0))
-
-    def __len__(self) -> int:
-        return self._commas[-1] + 1
-
-    def __getitem__(self, index: int) -> bytes:
-        begin = self._after_comma(index)
-        end = self._text.find(b",", begin)
-        return self._text[begin : None if end < 0 else end].strip()
-
-    def _after_comma(self, number: int) -> int:
-        """Where the text goes on after so many commas."""
-        block = max(bisect_left(self._commas, number) - 1, 0)
-        position = block * _BLOCK_BYTES
-        for _ in range(number - self._commas[block]):
-            position = self._text.index(b",", position) + 1
-        return position
+def _enclosed(opener: bytes, text: bytes, begin: int, end: int, closer: bytes) -> bytes:
+    """The list or object of the parts of one chunk."""
+    return opener + text[begin:end].removesuffix(b",") + closer

@@ -1,13 +1,15 @@
 """Parts of large JSON texts, compared with those of small ones."""
 
 import json
+import re
+from typing import Any
 
 import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kvs_graphql.exact_json import ExactJson, LargeJson, NotJsonText, TooDeep, large, parse, wide
+from kvs_graphql.exact_json import ExactJson, LargeJson, NotJsonText, TooDeep, chunks, large, parse, wide
 from tests.exact_json.test_scan import TOKENS
 from tests.exact_json.test_text import NOT_JSON, NUMBERS, TEXTS, as_written, paths_in
 
@@ -20,13 +22,24 @@ def padded(text: str) -> bytes:
     return b" " * LARGE + text.encode()
 
 
+def small_pieces(patched: pytest.MonkeyPatch, window_bytes: int, alone: int = 0) -> None:
+    """Have even small texts cut into chunks, and all but the first item of a list found by these."""
+    patched.setattr(chunks, "WINDOW_BYTES", window_bytes)
+    patched.setattr(wide, "MEMBERS_ALONE", alone)
+    first = msgspec.defstruct("First", [("item", msgspec.Raw, None)], array_like=True)
+    patched.setattr(wide, "_FIRST", msgspec.json.Decoder(first))
+
+
 @pytest.mark.parametrize("alone", [0, 1, wide.MEMBERS_ALONE])
 @pytest.mark.parametrize("bytes_min", [0, large.LARGE_BYTES_MIN])
+@pytest.mark.parametrize("window_bytes", [1, 7, chunks.WINDOW_BYTES])
 @given(text=TEXTS)
-def test_each_part_of_a_large_text_is_that_of_a_small_one(text: str, bytes_min: int, alone: int) -> None:
+def test_each_part_of_a_large_text_is_that_of_a_small_one(
+    text: str, bytes_min: int, window_bytes: int, alone: int
+) -> None:
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(large, "LARGE_BYTES_MIN", bytes_min)
-        patched.setattr(wide, "MEMBERS_ALONE", alone)
+        small_pieces(patched, window_bytes, alone)
         small, parsed = ExactJson(text.encode()), parse(padded(text))
         assert isinstance(parsed, LargeJson)
         for path in [*paths_in(as_written(text.encode())), ["absent"], ["0"], ["a", "00"], ["a", "0", "9"]]:
@@ -35,6 +48,85 @@ def test_each_part_of_a_large_text_is_that_of_a_small_one(text: str, bytes_min: 
             assert part is None or as_written(part) == as_written(expected or b"")
             assert part is None or not set(b"\r\n") & set(part)
         assert parsed.names() == small.names()
+
+
+_PARTS = st.sampled_from(
+    [*('"a"', '"],"', '"\\""', '"\\\\"', '""', "1.50", "{ }", "[[[[[[[[1,2]]]]]]]]", '{"a": [",", {"b": 2}], "c": 3}')]
+)
+
+
+@pytest.mark.parametrize("window_bytes", [1, 2, 5, 20])
+@given(st.lists(_PARTS, min_size=1, max_size=20), st.sampled_from([",", " ,\n ", ", "]), st.integers(0, 20))
+def test_items_are_found_in_any_order_however_the_text_is_cut(
+    window_bytes: int, parts: list[str], comma: str, index: int
+) -> None:
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(large, "LARGE_BYTES_MIN", 0)
+        small_pieces(patched, window_bytes)
+        items = LargeJson(f" [ {comma.join(parts)} ] ".encode())
+        members = LargeJson(("{" + comma.join(f'"{n}": {part}' for n, part in enumerate(parts)) + " }").encode())
+        for n in [index, *range(len(parts) + 2)]:
+            expected = parts[n].encode() if n < len(parts) else None
+            assert items.part([str(n)]) == members.part([str(n)]) == expected
+
+
+WIDE = 1_000_000
+FAR: dict[str, tuple[bytes, list[str], bytes | None]] = {
+    "objects": (b"[" + b",".join([b"{}"] * (WIDE // 3)) + b"]", [str(WIDE // 3 - 1)], b"{}"),
+    "texts": (b"[" + b",".join([b'"\\"x,]"'] * (WIDE // 8)) + b"]", [str(WIDE // 8 - 1)], b'"\\"x,]"'),
+    "numbers": (b"[" + b",".join([b"1"] * (WIDE // 2)) + b"]", [str(WIDE // 2 - 1)], b"1"),
+    "deep": (
+        b"[" + b",".join([b"[" * 50 + b"]" * 50] * (WIDE // 101)) + b"]",
+        [str(WIDE // 101 - 1)],
+        b"[" * 50 + b"]" * 50,
+    ),
+    "absent": (b"[" + b",".join([b"[1,2]"] * (WIDE // 6)) + b"]", [str(WIDE)], None),
+    "after a large item": (
+        b"[" + b"0," * 300 + b"[" + b",".join([b'{"a":"b"}'] * (WIDE // 10)) + b"],7]",
+        ["301"],
+        b"7",
+    ),
+    "after a long text": (b"[" + b"0," * 300 + b'"' + b"x\\n," * (WIDE // 4) + b'",7]', ["301"], b"7"),
+    "members": (b"{" + b",".join(b'"k%d":{}' % n for n in range(WIDE // 10)) + b"}", [f"k{WIDE // 10 - 1}"], b"{}"),
+}
+
+
+@pytest.mark.parametrize("what", FAR)
+def test_what_is_far_away_is_found_in_small_pieces(monkeypatch: pytest.MonkeyPatch, what: str) -> None:
+    text, path, found = FAR[what]
+    monkeypatch.setattr(wide, "MEMBERS_ALONE", 0)
+    passed, of_piece = chunks._passed, [0]
+
+    class Decoder:
+        def __init__(self, decoder: Any) -> None:
+            self._decoder = decoder
+
+        def decode(self, chunk: bytes) -> object:
+            of_piece[-1] += len(chunk)
+            return self._decoder.decode(chunk)
+
+    def counted(pattern: re.Pattern[bytes], text: bytes, begin: int, end: int) -> int:
+        matched = passed(pattern, text, begin, end)
+        of_piece[-1] += matched - begin
+        return matched
+
+    parsed = parse(text)
+    assert isinstance(parsed, LargeJson)
+    monkeypatch.setattr(chunks, "_passed", counted)
+    monkeypatch.setattr(wide, "_LIST", Decoder(wide._LIST))
+    monkeypatch.setattr(wide, "_OBJECT", Decoder(wide._OBJECT))
+    search = parsed.search(path)
+    with pytest.raises(StopIteration) as end:
+        while True:
+            next(search)
+            of_piece.append(0)
+    assert end.value.value == found
+    assert max(of_piece) <= 4 * chunks.WINDOW_BYTES
+    assert len(of_piece) >= len(text) / chunks.WINDOW_BYTES / 2
+    # Once found, it is found at once.
+    of_piece[:] = [0]
+    assert parsed.part(path) == end.value.value
+    assert sum(of_piece) <= 2 * chunks.WINDOW_BYTES
 
 
 @given(st.lists(TOKENS, max_size=8).map("".join))
@@ -126,13 +218,14 @@ def test_members_that_are_asked_for_first_are_found_without_the_others(monkeypat
             return msgspec.json.decode(text, type=dict[str, msgspec.Raw])
 
     monkeypatch.setattr(wide, "_OBJECT", Counting())
-    parsed = parse(b"{" + b", ".join(b'"k%d": %d' % (n, n) for n in range(20_000)) + b"}")
+    text = b"{" + b", ".join(b'"k%d": %d' % (n, n) for n in range(20_000)) + b"}"
+    parsed = parse(text)
     for n in range(wide.MEMBERS_ALONE):
         assert parsed.part([f"k{n}"]) == parsed.part([f"k{n}"]) == b"%d" % n
     assert not decoded
     for n in range(wide.MEMBERS_ALONE, 100):
         assert parsed.part([f"k{n}"]) == b"%d" % n
-    assert len(decoded) == 1
+    assert len(b"".join(decoded)) <= 1.01 * len(text)
 
 
 def test_deep_text_is_refused_where_it_is_large() -> None:

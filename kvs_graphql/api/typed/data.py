@@ -9,6 +9,7 @@ from strawberry.scalars import JSON
 from strawberry.types.field import StrawberryField
 
 from kvs_graphql.api.costs import Cost
+from kvs_graphql.api.fields import IN_TURNS
 from kvs_graphql.api.json_values import JsonValues
 from kvs_graphql.api.typed.inputs import InputTypes
 from kvs_graphql.api.typed.outputs import OutputTypes
@@ -77,6 +78,7 @@ def json_field(values: JsonValues) -> StrawberryField:
         description="The decoded value as JSON, or the part of it at a JSON Pointer (RFC 6901); null if there is "
         "nothing.",
         directives=[Cost(weight="5")],
+        metadata=IN_TURNS,
     )
     return cast("StrawberryField", made)
 
@@ -92,6 +94,7 @@ def row_field(values: JsonValues) -> StrawberryField:
         description="The row in the envelope, after the change; null with the error UNDECODABLE where the value is no "
         "envelope.",
         directives=[Cost(weight="5")],
+        metadata=IN_TURNS,
     )
     return cast("StrawberryField", made)
 

@@ -19,6 +19,7 @@ from kvs_graphql.executor.compiled.arguments import Bound
 from kvs_graphql.executor.compiled.displays import Show
 from kvs_graphql.executor.compiled.selections import Selected, show_of
 from kvs_graphql.executor.encoding import encode
+from kvs_graphql.turns import InTurns
 
 Path = tuple[str | int, ...]
 
@@ -64,7 +65,7 @@ class Completion:
         if self._budget.turn_is_over:
             await self._budget.turn()
         try:
-            return await self._completed(field, kind, read(), path)
+            return await self._completed(field, kind, await self._read(read), path)
         except BudgetExceeded:
             raise
         except Exception as error:
@@ -74,6 +75,12 @@ class Completion:
             self._budget.add_error()
             self.errors.append(located)
             return None
+
+    async def _read(self, read: Callable[[], Any]) -> Any:
+        try:
+            return read()
+        except InTurns as work:
+            return await self._budget.finish(work)
 
     async def _completed(self, field: Selected, kind: Any, value: Any, path: Path) -> Any:
         if isinstance(kind, GraphQLNonNull):

@@ -1,0 +1,89 @@
+"""Parts of large JSON values: whoever waits for one lets others go on meanwhile, on both back ends."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from kvs_graphql import budget
+from kvs_graphql.executor import Executor
+from kvs_graphql.records import Record
+from kvs_graphql.turns import Turns
+from tests.applications import BUDGET_LIMITS, EXECUTOR_LIMITS, Application, open_application
+from tests.applications import LIMITS as _LIMITS
+from tests.executor.subscribers import GraphQLCoreOnly, Subscriber
+
+LIMITS = replace(_LIMITS, read_bytes_max=4_000_000)
+ITEMS = 300_000
+VALUE = b'{"list": [' + b",".join([b"{}"] * ITEMS) + b', [1.50]], "last": 1e999}'
+RECORDS = [Record(b"large", VALUE, 0, 0, 0, None)]
+FAR = f'json(pointer: "/list/{ITEMS}")'
+PIECES_MIN = 200
+
+back_ends = pytest.mark.parametrize("executor", [Executor, GraphQLCoreOnly])
+
+
+@pytest.fixture
+def turns(monkeypatch: pytest.MonkeyPatch) -> list[None]:
+    """One of each turn that is taken; a turn is over as soon as it began."""
+    taken, take = list[None](), Turns.next
+
+    async def counted(self: Turns) -> None:
+        taken.append(None)
+        await take(self)
+
+    monkeypatch.setattr(Turns, "next", counted)
+    monkeypatch.setattr(budget, "TURN_SECONDS", 0.0)
+    return taken
+
+
+async def shown(application: Application, document: str) -> list[bytes]:
+    """The answer to a query, or the first event of a subscription."""
+    if not document.startswith("subscription"):
+        return [(await application.post({"query": document})).content]
+    subscriber = Subscriber()
+    await subscriber.subscribe(application, application.executor, document)
+    return [payload.result for payload in subscriber.payloads[:1]]
+
+
+@back_ends
+@pytest.mark.parametrize(
+    "document",
+    [
+        '{ value(key: "large") { %s } }',
+        '{ values(keys: ["large"]) { key %s } }',
+        '{ value(key: "large") { history { %s } } }',
+        'subscription { value(key: "large") { %s } }',
+        "subscription { updates(snapshot: true) { entry { %s } } }",
+    ],
+)
+async def test_part_that_is_far_away_is_found_in_turns(
+    tmp_path: Path, executor: type[Executor], document: str, turns: list[None]
+) -> None:
+    async with open_application(tmp_path, RECORDS, executor=executor, limits=LIMITS) as application:
+        (answer,) = await shown(application, document % (FAR + ' before: json(pointer: "/list/299999")'))
+    assert b'"json":[1.50],"before":{}' in answer
+    assert b"errors" not in answer
+    # What leads to both is passed over once.
+    assert PIECES_MIN <= len(turns) < 1.5 * PIECES_MIN
+
+
+@back_ends
+async def test_errors_after_a_turn_are_those_of_their_fields(
+    tmp_path: Path, executor: type[Executor], turns: list[None]
+) -> None:
+    document = '{ value(key: "large") { %s none: json(pointer: "x") last: json(pointer: "/last") } }'
+    async with open_application(tmp_path, RECORDS, executor=executor, limits=LIMITS) as application:
+        answer = (await application.post({"query": document % FAR})).content
+    assert b'"json":[1.50],"none":null,"last":1e999' in answer
+    assert answer.count(b'"path":["value","none"]') == answer.count(b'"message"') == 1
+    assert turns
+
+
+async def test_part_that_takes_too_long_is_given_up(tmp_path: Path, turns: list[None]) -> None:
+    limits = replace(EXECUTOR_LIMITS, budgets=replace(BUDGET_LIMITS, execution_seconds_max=1e-9))
+    async with open_application(tmp_path, RECORDS, limits=LIMITS, executor_limits=limits) as application:
+        answer = await application.query(f'{{ value(key: "large") {{ {FAR} }} }}')
+    (error,) = answer["errors"]
+    assert error["extensions"]["setting"] == "KVS_EXECUTION_SECONDS_MAX"
+    assert len(turns) == 1

@@ -4,6 +4,7 @@ The library decodes by the writer's schema alone, which is faster than by two. W
 decided once here, before any value: whether the reader can read everything that the writer can write, and how.
 """
 
+import struct
 from collections.abc import Callable
 from operator import itemgetter
 from typing import Any
@@ -30,11 +31,20 @@ from kvs_graphql.formats.avro.wire import Wire, is_plain_record
 Conversion = Callable[[Any], Any] | None
 """From a value that was decoded by the writer's schema to what the reader's has for it; None if that is the same."""
 
+_FLOAT = struct.Struct("<f")
+
+
+def _nearest_float(number: int) -> float:
+    """The number that a float of Avro, which has 24 bits, has for it."""
+    (nearest,) = _FLOAT.unpack(_FLOAT.pack(number))
+    return float(nearest)
+
+
 _PROMOTIONS: dict[tuple[str, str], Conversion] = {
     ("int", "long"): None,
-    ("int", "float"): float,
+    ("int", "float"): _nearest_float,
     ("int", "double"): float,
-    ("long", "float"): float,
+    ("long", "float"): _nearest_float,
     ("long", "double"): float,
     ("float", "double"): None,
     ("string", "bytes"): str.encode,

@@ -7,7 +7,7 @@ import pytest
 
 from kvs_graphql.formats.errors import Undecodable
 from tests.formats.avro.inputs import given
-from tests.formats.avro.schemas import cannot_read, codec, logical, record, text, written
+from tests.formats.avro.schemas import cannot_read, codec, decoded, logical, record, text, written
 from tests.formats.data import data
 
 
@@ -252,3 +252,11 @@ def test_field_that_was_not_written_has_its_default(kind: Any, default: Any, sho
     found = orders.decode(b"", orders.parse(text(writing)))
     assert data(orders.shape, found) == {"part": shown}
     assert orders.decode(orders.encode({}), orders.parse(text(reading))) == found
+
+
+@pytest.mark.parametrize("kind", ["int", "long"])
+def test_whole_number_that_is_read_as_a_float_has_its_precision(kind: str) -> None:
+    """As other readers round it; else it could not be written again."""
+    number = 2**24 + 1
+    assert decoded("float", written(kind, number), kind) == {"value": float(number - 1)}
+    assert decoded("double", written(kind, number), kind) == {"value": float(number)}

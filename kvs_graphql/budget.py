@@ -5,13 +5,14 @@ be large waits until there is room for it, and goes on in turns.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from time import perf_counter
 from typing import Any, ClassVar, TypeVar
 
 from kvs_graphql.errors import BudgetExceeded
-from kvs_graphql.turns import TURN_SECONDS, InTurns, Turns
+from kvs_graphql.turns import TURN_SECONDS, Aside, InTurns, Turns
 
 T = TypeVar("T")
 
@@ -39,6 +40,7 @@ class Workload:
         self.limits = limits
         self.turns = Turns()
         self._room = asyncio.Semaphore(limits.large_operations_max)
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="decoding")
 
     async def enter(self) -> None:
         """Take the room of a large operation; return when there is some.
@@ -53,6 +55,10 @@ class Workload:
         except TimeoutError:
             what = "large operations executed at once"
             raise BudgetExceeded.of("KVS_LARGE_OPERATIONS_MAX", limits.large_operations_max, what) from None
+
+    async def aside(self, work: Callable[[], T]) -> T:
+        """Do work in a thread, of which there is one: the event loop waits for no more of them."""
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
 
     def leave(self) -> None:
         """Give the room back."""
@@ -131,11 +137,17 @@ class Budget:
             BudgetExceeded: The operation has taken too long.
         """
         await self.turn()
+        sent = None
         while True:
             try:
-                next(work.pieces)
+                piece = work.pieces.send(sent)
             except StopIteration as end:
                 return end.value
+            if isinstance(piece, Aside):
+                sent = await self._workload.aside(piece.work)
+                await self.turn()
+                continue
+            sent = None
             if self.turn_is_over:
                 await self.turn()
 

@@ -6,12 +6,18 @@ So however much of it there is, whatever else is ready waits for a few parts at 
 import asyncio
 from collections import deque
 from collections.abc import Callable, Generator
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 T = TypeVar("T")
 
 TURN_SECONDS = 0.005
 """How long a part may take that is measured in time."""
+
+
+class Aside(NamedTuple):
+    """A piece that is done in a thread, because it leaves the interpreter to others by itself."""
+
+    work: Callable[[], Any]
 
 
 class InTurns(Exception):
@@ -21,7 +27,10 @@ class InTurns(Exception):
     """
 
     def __init__(self, pieces: Generator[Any, None, Any]) -> None:
-        """`pieces` stops before each piece, and returns what was asked for."""
+        """`pieces` stops before each piece, and returns what was asked for.
+
+        Where it yields an `Aside`, it is sent what that one's work returns; where that fails, it is not gone on with.
+        """
         self.pieces = pieces
 
     def then(self, convert: Callable[[Any], Any]) -> "InTurns":

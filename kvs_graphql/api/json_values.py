@@ -1,7 +1,8 @@
 """Values as JSON: each parsed once, however often and under however many names it is asked for."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from functools import lru_cache
+from typing import Any
 
 from cachetools import LRUCache
 from jsonpointer import JsonPointer, JsonPointerException
@@ -64,12 +65,19 @@ class JsonValues:
             BadInput: The pointer is none.
             InTurns: Finding the part takes long.
         """
-        value = self._parsed(record)
         try:
-            path = _path(pointer) if pointer else ()
-        except JsonPointerException as error:
-            raise BadInput(f"Not a JSON Pointer: {error}") from None
+            value = self._parsed(record)
+        except InTurns as work:
+            raise InTurns(self._later(work, record, pointer)) from None
+        path = _path(pointer)
         return _json_text(_begun(value, path) if isinstance(value, LargeJson) else value.part(path))
+
+    def _later(self, work: InTurns, record: Record, pointer: str) -> Generator[Any, Any, JsonText | None]:
+        """The part of a record's value whose text is found in pieces."""
+        text = yield from work.pieces
+        yield
+        value, path = self._keep(record, text), _path(pointer)
+        return _json_text((yield from value.search(path)) if isinstance(value, LargeJson) else value.part(path))
 
     def _parsed(self, record: Record) -> ExactJson | LargeJson:
         last, parsed = self._last
@@ -77,7 +85,10 @@ class JsonValues:
             return parsed
         if (kept := self._kept.get(id(record))) is not None:
             return kept[1]
-        parsed = self._parse(self._text_of(record))
+        return self._keep(record, self._text_of(record))
+
+    def _keep(self, record: Record, text: bytes) -> ExactJson | LargeJson:
+        parsed = self._parse(text)
         self._last = record, parsed
         if _KEPT_BYTES_MIN <= len(record.value or b"") <= _KEPT_BYTES_MAX:
             self._kept[id(record)] = record, parsed
@@ -109,8 +120,14 @@ def _json_text(part: bytes | None) -> JsonText | None:
     return None if part is None else JsonText(part)
 
 
-def _path(pointer: str) -> list[str]:
-    return _short_path(pointer) if len(pointer) <= _POINTER_CACHED_CHARACTERS_MAX else _tokens(pointer)
+def _path(pointer: str) -> Sequence[str]:
+    """The tokens of a pointer. Raises: BadInput: It is none."""
+    if not pointer:
+        return ()
+    try:
+        return _short_path(pointer) if len(pointer) <= _POINTER_CACHED_CHARACTERS_MAX else _tokens(pointer)
+    except JsonPointerException as error:
+        raise BadInput(f"Not a JSON Pointer: {error}") from None
 
 
 def _tokens(pointer: str) -> list[str]:

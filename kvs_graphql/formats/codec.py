@@ -1,6 +1,7 @@
 """What all formats with a schema have in common."""
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -55,6 +56,10 @@ def _schema(written: str, text: str, references: list[list[Any]]) -> SchemaText:
     return SchemaText(written, text, tuple((name, _schema(*one)) for name, *one in references))
 
 
+Check = Callable[[], None] | None
+"""What is called between the pieces of what may take long, and may raise; None to do it in one piece."""
+
+
 class Codec(Protocol):
     """Decodes values into the shape of one schema, the reader's, and encodes them by it.
 
@@ -72,8 +77,10 @@ class Codec(Protocol):
         """
         ...
 
-    def decode(self, payload: bytes, writer: Any) -> Any:
+    def decode(self, payload: bytes, writer: Any, check: Check = None) -> Any:
         """A value of `shape`, from bytes after the framing.
+
+        With `check`, others get the interpreter at least every few milliseconds, where this is done in a thread.
 
         Raises:
             Undecodable: The bytes are not what the writer's schema says, or hold more than a value may.

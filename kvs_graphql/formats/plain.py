@@ -12,7 +12,7 @@ from uuid import UUID
 
 import orjson
 
-from kvs_graphql.formats.codec import Codec, SchemaText
+from kvs_graphql.formats.codec import Check, Codec, SchemaText
 from kvs_graphql.formats.errors import BadSchema, DoesNotFit, Undecodable
 from kvs_graphql.formats.shapes import Scalar, ScalarKind
 
@@ -35,7 +35,7 @@ class _PlainCodec:
     def parse(self, schema: SchemaText) -> Any:
         raise BadSchema(f"values of this format have no schema, and least of all one of {schema.format}")
 
-    def decode(self, payload: bytes, _writer: None) -> Any:
+    def decode(self, payload: bytes, _writer: None, _check: Check = None) -> Any:
         return self.decode_payload(payload)
 
     def as_json(self, decoded: Any) -> bytes:

@@ -4,7 +4,7 @@ A codec makes the shape of its schema, and says how its decoded values are read:
 of Protobuf are messages. So nothing outside of this room knows of formats.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
@@ -66,7 +66,7 @@ class Many:
 
     item: "Shape"
     item_nullable: bool = False
-    items: Callable[[Any], Iterable[Any]] | None = None
+    items: Callable[[Any], Collection[Any]] | None = None
     """From the decoded value to its items; None where it is a list already."""
     is_map: bool = False
 

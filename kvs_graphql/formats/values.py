@@ -6,7 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from kvs_graphql.formats.codec import Codec, SchemaText
+from kvs_graphql.formats.codec import Check, Codec, SchemaText
 from kvs_graphql.formats.errors import BadSchema, DoesNotFit, Undecodable
 from kvs_graphql.formats.framing import FRAME_BYTES, frame, schema_id_of
 
@@ -54,15 +54,19 @@ class SchemaFormat:
                 if one not in self._writers:
                     self._writers[one] = self._parsed(schema)
 
-    def decode(self, raw: bytes) -> Any:
-        """Raises: Undecodable: The bytes are not what their schema says, or there is no such schema."""
+    def decode(self, raw: bytes, check: Check = None) -> Any:
+        """A decoded value; what `check` raises ends it.
+
+        Raises:
+            Undecodable: The bytes are not what their schema says, or there is no such schema.
+        """
         if self.served_id is None:
-            return self._codec.decode(raw, self._only_writer)
+            return self._codec.decode(raw, self._only_writer, check)
         writer = self._writers.get(raw[:FRAME_BYTES], _UNTOLD)
         if writer.__class__ is Undecodable:
             raise _refusal(raw, writer)
         try:
-            return self._codec.decode(raw[FRAME_BYTES:], writer)
+            return self._codec.decode(raw[FRAME_BYTES:], writer, check)
         except Undecodable as error:
             raise _refusal(raw, error) from None
 

@@ -44,8 +44,8 @@ class TypedSettings(BaseSettings):
     """A part of `Settings`: the registry, and the formats of the only table of a service of one topic."""
 
     schema_registry: RegistrySettings = Field(RegistrySettings(), description="Schema registry with Confluent's API.")
-    # One value is decoded in one piece, in which nobody else is answered: fastavro's reader keeps the interpreter's
-    # lock, so a thread would not help. Avro with ten numbers in each record took 12 ms, and four times as much 53 ms.
+    # Avro that takes long is decoded in pieces, in a thread; other formats are decoded in one piece, in which nobody
+    # else is answered.
     data_bytes_max: int = Field(64 * 1024, ge=1, description="Maximum bytes of a key or value that is decoded.")
     key_format: Format = Field("string", description="Format of keys.")
     key_schema: Path | None = Field(None, description="File with the schema of keys, instead of the registry.")

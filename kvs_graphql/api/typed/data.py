@@ -17,6 +17,7 @@ from kvs_graphql.api.typed.values import TypedValues
 from kvs_graphql.errors import BadInput
 from kvs_graphql.formats import DoesNotFit, TableFormats
 from kvs_graphql.records import Record
+from kvs_graphql.turns import InTurns
 
 
 class Data:
@@ -35,7 +36,10 @@ class Data:
         values, convert = self.values, self._convert
 
         def data(self: Any) -> Any:
-            decoded = values.data(self.record)
+            try:
+                decoded = values.data(self.record)
+            except InTurns as work:
+                raise (work if convert is None else work.then(convert)) from None
             return decoded if decoded is None or convert is None else convert(decoded)
 
         made: StrawberryField = strawberry.field(
@@ -103,5 +107,5 @@ def _part(values: JsonValues, record: Record, pointer: str) -> JSON | None:
     return None if record.value is None else cast("JSON | None", values.part(record, pointer))
 
 
-DECODES = {"decodes": True}
+DECODES = {"decodes": True, **IN_TURNS}
 """What tells the executor that a field's value is decoded from a record's bytes, whatever its type."""

@@ -1,7 +1,8 @@
 """Object types, enumerations and unions from shapes."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Generator, Iterable
 from collections.abc import Set as AbstractSet
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum
 from types import new_class
@@ -12,8 +13,13 @@ from strawberry.annotation import StrawberryAnnotation
 from strawberry.types.field import StrawberryField
 from strawberry.types.union import StrawberryUnion
 
+from kvs_graphql.api.fields import IN_TURNS
 from kvs_graphql.api.typed.scalars import SCALAR_TYPES
 from kvs_graphql.formats import Choice, Enumeration, Field, Many, Scalar, Shape, Struct, Undecodable
+from kvs_graphql.turns import InTurns
+
+_CONVERTED_AT_ONCE_MAX = 4_096
+_CONVERTED_PER_PIECE = 256
 
 Convert = Callable[[Any], Any]
 """From a decoded value to what GraphQL's execution expects of its type."""
@@ -104,9 +110,17 @@ class OutputTypes:
         items, convert = shape.items, self.converter(shape.item)
         if convert is None:
             return None if items is None else lambda value: list(items(value))
-        if shape.item_nullable:
-            return lambda value: [None if item is None else convert(item) for item in _all(items, value)]
-        return lambda value: [convert(item) for item in _all(items, value)]
+        each = _unless_null(convert) if shape.item_nullable else convert
+
+        def converted(value: Any) -> list[Any]:
+            found = value if items is None else items(value)
+            if len(found) <= _CONVERTED_AT_ONCE_MAX:
+                # An inner list may be longer.
+                with suppress(InTurns):
+                    return [each(item) for item in found]
+            raise InTurns(_converted(each, found))
+
+        return converted
 
     def _name(self, shape: Shape) -> str:
         """The name of a shape's type in the namespace, where it now is; that of a list is of its items."""
@@ -164,6 +178,7 @@ class OutputTypes:
             resolver=_resolver(self.part(field)),
             name=field.name,
             graphql_type=object,
+            metadata=IN_TURNS if isinstance(field.shape, Many) else None,
             description=field.description or None,
             deprecation_reason=field.deprecated,
         )
@@ -218,5 +233,18 @@ def _choose(shape: Choice) -> Convert:
     return choose
 
 
-def _all(items: Callable[[Any], Iterable[Any]] | None, value: Any) -> Iterable[Any]:
-    return value if items is None else items(value)
+def _unless_null(convert: Convert) -> Convert:
+    return lambda item: None if item is None else convert(item)
+
+
+def _converted(convert: Convert, items: Iterable[Any]) -> Generator[Any, Any, list[Any]]:
+    """A long list, converted in pieces."""
+    converted = []
+    for number, item in enumerate(items):
+        if number % _CONVERTED_PER_PIECE == 0:
+            yield
+        try:
+            converted.append(convert(item))
+        except InTurns as work:
+            converted.append((yield from work.pieces))
+    return converted

@@ -1,10 +1,19 @@
 """The values of a table with a schema: each decoded once for all that ask for it one after the other."""
 
+from collections.abc import Callable, Generator
+from functools import partial
+from time import thread_time
 from typing import Any
 
 from kvs_graphql.api.json_values import JsonValues, check_size
 from kvs_graphql.formats import TableFormats
 from kvs_graphql.records import Record
+from kvs_graphql.turns import Aside, InTurns
+
+_AT_ONCE_BYTES_MAX = 8_192
+"""A value of so many bytes is decoded at once, whatever it is."""
+_AT_ONCE_SECONDS = 0.005
+"""How long others wait for the beginning of a larger one, before it is decoded aside."""
 
 
 class TypedValues:
@@ -15,7 +24,8 @@ class TypedValues:
         self._format = formats.value
         self._bytes_max = data_bytes_max
         self._last: tuple[Record | None, Any] = (None, None)
-        self.json = JsonValues(json_bytes_max, lambda record: self._format.as_json(self.data(record)))
+        self._last_takes_long = False
+        self.json = JsonValues(json_bytes_max, self._text)
 
     def data(self, record: Record) -> Any:
         """The decoded value of a record; None where it has none.
@@ -23,15 +33,62 @@ class TypedValues:
         Raises:
             Undecodable: Its bytes are not what their schema says, or the schema is not known.
             LimitExceeded: It is too large to be decoded.
+            InTurns: It takes long; and so does whatever is made of it.
         """
         last, decoded = self._last
         if last is record:
+            if self._last_takes_long:
+                raise InTurns(_at_hand(decoded))
             return decoded
         raw = record.value
         if raw is None:
             return None
         if len(raw) > self._bytes_max:
             check_size(raw, "KVS_DATA_BYTES_MAX", self._bytes_max, "as BASE64 or HEX")
-        decoded = self._format.decode(raw)
-        self._last = record, decoded
+        try:
+            decoded = self._format.decode(raw, None if len(raw) <= _AT_ONCE_BYTES_MAX else _until_late())
+        except _Late:
+            raise InTurns(self._later(record, raw)) from None
+        self._last, self._last_takes_long = (record, decoded), False
         return decoded
+
+    def _later(self, record: Record, raw: bytes) -> Generator[Any, Any, Any]:
+        decoded = yield Aside(partial(self._format.decode, raw, _never))
+        self._last, self._last_takes_long = (record, decoded), True
+        return decoded
+
+    def _text(self, record: Record) -> bytes:
+        """The JSON of a record."""
+        try:
+            return self._format.as_json(self.data(record))
+        except InTurns as work:
+            raise InTurns(self._text_later(work)) from None
+
+    def _text_later(self, work: InTurns) -> Generator[Any, Any, bytes]:
+        decoded = yield from work.pieces
+        text: bytes = yield Aside(partial(self._format.as_json, decoded))
+        return text
+
+
+class _Late(Exception):
+    """Decoding takes too long to go on at once."""
+
+
+def _until_late() -> Callable[[], None]:
+    """What raises `_Late` once decoding has taken long."""
+    late = thread_time() + _AT_ONCE_SECONDS
+
+    def check() -> None:
+        if thread_time() >= late:
+            raise _Late
+
+    return check
+
+
+def _never() -> None:
+    """In a thread, decoding may take its time."""
+
+
+def _at_hand(decoded: Any) -> Generator[None, None, Any]:
+    yield
+    return decoded

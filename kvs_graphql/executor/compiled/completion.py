@@ -9,7 +9,15 @@ from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
 from functools import partial
 from typing import Any
 
-from graphql import GraphQLError, GraphQLList, GraphQLNonNull, GraphQLObjectType, GraphQLUnionType, located_error
+from graphql import (
+    GraphQLError,
+    GraphQLList,
+    GraphQLNonNull,
+    GraphQLObjectType,
+    GraphQLUnionType,
+    get_nullable_type,
+    located_error,
+)
 
 from kvs_graphql.access import Access
 from kvs_graphql.api import JsonText
@@ -106,7 +114,7 @@ class Completion:
         return {below.name: await self._below(below, value, (*path, below.name)) for below in fields}
 
     async def _items(self, field: Selected, kind: Any, items: Any, path: Path) -> list[Any]:
-        show = self._show(field, kind)
+        show = None if _may_be_long(field) else self._show(field, kind)
         shown: list[Any] = []
         at = 0
         async for together in self._budget.in_turns(self._together(items)):
@@ -160,6 +168,15 @@ class Completion:
 
     async def _below(self, below: Selected, value: Any, path: Path) -> Any:
         return await self._guarded(below, below.type, lambda: below.reader(self._bound, self._access)(value), path)
+
+
+def _may_be_long(field: Selected) -> bool:
+    """Whether an item of typed data may itself have any number of items."""
+    return field.part is not None and any(_has_lists(below) for below in field.parts)
+
+
+def _has_lists(field: Selected) -> bool:
+    return isinstance(get_nullable_type(field.type), GraphQLList) or any(_has_lists(below) for below in field.parts)
 
 
 def _bytes_of(item: Any) -> int:

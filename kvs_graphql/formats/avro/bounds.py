@@ -1,7 +1,7 @@
 """What is known of the sizes of all values of a type, before any of them is seen."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -10,6 +10,8 @@ from kvs_graphql.formats.errors import BadSchema
 from kvs_graphql.formats.limits import FormatLimits
 
 _BYTES = {"null": 0, "float": 4, "double": 8}
+_EMPTY_WEIGHT = 10
+_DEFAULTS_PER_ITEM = 10
 _Quantity = TypeVar("_Quantity", int, float)
 
 
@@ -20,13 +22,21 @@ class Bounds:
     recursion: "Recursion | None"
     """How records may lie in themselves, by way of others."""
     empties: dict[Record, int]
-    """Values without any bytes, such as nulls, that each value of a record contains."""
+    """Values without any bytes, such as nulls, that each value of a record contains; some defaults are as one."""
     bytes_min: dict[Record, float]
     """The fewest bytes of any value of a record."""
 
-    def weight(self, avro_type: AvroType) -> int:
-        """As how many items an item of that type counts: with what it contains that takes no bytes."""
-        return max(1, _empties(avro_type, self.empties, self.bytes_min))
+    def weight(self, avro_type: AvroType, *, keyed: bool) -> int:
+        """As how many items an item of that type counts: with what it contains that takes no bytes.
+
+        An item without any bytes counts more often, unless it has a key: nothing else bounds how many there are.
+        """
+        weight = max(1, _empties(avro_type, self.empties, self.bytes_min))
+        return weight if keyed or self.has_bytes(avro_type) else _EMPTY_WEIGHT * weight
+
+    def has_bytes(self, avro_type: AvroType) -> bool:
+        """Whether values of that type have any bytes; if not, all of them are the same."""
+        return _bytes_min(avro_type, self.bytes_min) > 0
 
     def items_per_byte_max(self, root: AvroType) -> float:
         """The most items for each byte of a value; what the branch of a union contains without bytes counts, too."""
@@ -36,7 +46,7 @@ class Bounds:
         if isinstance(avro_type, Array) and not _bytes_min(avro_type.items, self.bytes_min):
             return math.inf
         if isinstance(avro_type, Array | Map):
-            return max(map(self.weight, inner_types(avro_type)))
+            return max(self.weight(item, keyed=isinstance(avro_type, Map)) for item in inner_types(avro_type))
         return 1 + max((self.empties[one] for one in inner_types(avro_type) if isinstance(one, Record)), default=0)
 
 
@@ -60,8 +70,8 @@ class Recursion:
         return -1 if repeated < 0 else (repeated + 1) * self.bytes_min - 1
 
 
-def bounds_of(root: AvroType, limits: FormatLimits) -> Bounds:
-    """The bounds of a schema's values.
+def bounds_of(root: AvroType, limits: FormatLimits, defaults: Mapping[Record, int]) -> Bounds:
+    """The bounds of a schema's values, whose records get so many fields with defaults when they are read.
 
     Raises:
         BadSchema: A value would have to contain itself, or more than a value may.
@@ -77,7 +87,10 @@ def bounds_of(root: AvroType, limits: FormatLimits) -> Bounds:
     recursion = _recursion_of(root, records)
     if not recursion and _depth(root, _settled(records, 0, _record_depth)) > limits.depth_max:
         raise BadSchema(f"values are nested deeper than {limits.depth_max:,} levels")
-    empties = _settled(records, 0, lambda record, known: _record_empties(record, known, bytes_min))
+    added = {record: number // _DEFAULTS_PER_ITEM for record, number in defaults.items()}
+    empties = _settled(
+        records, 0, lambda record, known: added.get(record, 0) + _record_empties(record, known, bytes_min)
+    )
     return Bounds(recursion, empties, bytes_min)
 
 

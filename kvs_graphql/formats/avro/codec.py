@@ -1,8 +1,8 @@
 """The codec of an Avro schema."""
 
 import struct
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from io import BytesIO
 from typing import Any
 
@@ -18,10 +18,11 @@ from kvs_graphql.formats.avro.parsing import parse_schema
 from kvs_graphql.formats.avro.resolution import Conversion, Resolver, Unreadable
 from kvs_graphql.formats.avro.shape import Shaper
 from kvs_graphql.formats.avro.text import Converter
-from kvs_graphql.formats.avro.types import NO_DEFAULT, AvroType
+from kvs_graphql.formats.avro.types import NO_DEFAULT, AvroType, Record
 from kvs_graphql.formats.avro.walking import Walk
+from kvs_graphql.formats.avro.windows import Runs, Windows
 from kvs_graphql.formats.avro.wire import Wire, wire_of
-from kvs_graphql.formats.codec import SchemaText
+from kvs_graphql.formats.codec import Check, SchemaText
 from kvs_graphql.formats.errors import BadSchema, DoesNotFit, Undecodable, one_line
 from kvs_graphql.formats.limits import FormatLimits
 from kvs_graphql.formats.shapes import Struct
@@ -38,6 +39,10 @@ class Measured:
     wire: Wire
     walk: Walk
 
+    def with_defaults(self, defaults: Mapping[Record, int], limits: FormatLimits) -> "Measured":
+        """The same, where its records get so many fields with defaults when they are read."""
+        return replace(self, walk=Walk.of(self.root, bounds_of(self.root, limits, defaults), limits))
+
 
 @dataclass(frozen=True, slots=True)
 class Writer:
@@ -46,9 +51,16 @@ class Writer:
     schema: Any
     options: dict[str, Any]
     walk: Walk
+    runs: Runs
     convert: Conversion
     is_whole: bool = True
     """Whether nothing may follow what is decoded."""
+
+    @staticmethod
+    def of(written: Measured, convert: Conversion, *, is_whole: bool = True) -> "Writer":
+        """A measured schema, with the conversion of its values."""
+        wire = written.wire
+        return Writer(wire.schema, wire.options, written.walk, Runs(wire), convert, is_whole)
 
 
 class AvroCodec:
@@ -76,19 +88,21 @@ class AvroCodec:
     def parse(self, schema: SchemaText) -> Writer:
         """A writer's schema, made ready to decode with."""
         written = measured(parse_schema(schema, self.limits), self.limits)
-        convert = self.resolved(written.root, written.wire)
-        return Writer(
-            *(written.wire.schema, written.wire.options, written.walk),
-            _rewrapped(convert, self._reader.wire, written.wire),
+        convert, defaults = self.resolved(written.root, written.wire)
+        return Writer.of(
+            written.with_defaults(defaults, self.limits), _rewrapped(convert, self._reader.wire, written.wire)
         )
 
-    def decode(self, payload: bytes, writer: Writer) -> Any:
+    def decode(self, payload: bytes, writer: Writer, check: Check = None) -> Any:
         """A value of `shape`, from bytes after the framing."""
         if len(payload) > writer.walk.unwalked_bytes_max:
-            writer.walk.check(payload)
+            writer.walk.check(payload, check)
         stream = BytesIO(payload)
         try:
-            decoded = schemaless_reader(stream, writer.schema, None, **writer.options)
+            if check is None:
+                decoded = schemaless_reader(stream, writer.schema, None, **writer.options)
+            else:
+                decoded = Windows(stream, writer.runs, check, BROKEN).root(writer.walk.root)
             if writer.convert:
                 decoded = writer.convert(decoded)
         except BROKEN as error:
@@ -110,14 +124,15 @@ class AvroCodec:
         """A decoded value as JSON text."""
         return orjson.dumps(self._convert(decoded) if self._convert else decoded)
 
-    def resolved(self, written: AvroType, wire: Wire) -> Conversion:
-        """How values of a writer's type are read.
+    def resolved(self, written: AvroType, wire: Wire) -> tuple[Conversion, Mapping[Record, int]]:
+        """How values of a writer's type are read, and how many fields with defaults each of its records gets.
 
         Raises:
             BadSchema: Not all of them can be.
         """
         try:
-            return Resolver(self._reader.wire, wire, self._defaults).resolve(self._reader.root, written)
+            resolver = Resolver(self._reader.wire, wire, self._defaults)
+            return resolver.resolve(self._reader.root, written), resolver.defaults
         except Unreadable as error:
             raise BadSchema(f"values of this schema cannot be read: {error}") from error
         except RecursionError as error:
@@ -142,7 +157,7 @@ def measured(root: AvroType, limits: FormatLimits) -> Measured:
     Raises:
         BadSchema: They may be larger than the limits allow.
     """
-    return Measured(root, wire_of(root), Walk.of(root, bounds_of(root, limits), limits))
+    return Measured(root, wire_of(root), Walk.of(root, bounds_of(root, limits, {}), limits))
 
 
 def why_broken(error: Exception) -> str:

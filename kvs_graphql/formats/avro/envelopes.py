@@ -58,13 +58,13 @@ class _EnvelopeCodec(AvroCodec):
     def parse(self, schema: SchemaText) -> Writer:
         root = _up_to(parse_schema(schema, self.limits), "after")
         envelope = measured(root, self.limits)
-        convert = self.resolved(_row(root), envelope.wire)
+        convert, defaults = self.resolved(_row(root), envelope.wire)
 
         def row_after(decoded: Any) -> Any:
             row = decoded["after"]
             return convert(row) if convert and row is not None else row
 
-        return Writer(envelope.wire.schema, envelope.wire.options, envelope.walk, row_after, is_whole=False)
+        return Writer.of(envelope.with_defaults(defaults, self.limits), row_after, is_whole=False)
 
     def encode(self, value: Any) -> bytes:
         raise DoesNotFit("only Debezium writes its envelopes")

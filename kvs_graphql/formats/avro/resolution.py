@@ -72,6 +72,8 @@ class Resolver:
         self._reader = reader
         self._writer = writer
         self._defaults = defaults
+        self.defaults: dict[Record, int] = {}
+        """How many fields with defaults each of the writer's records gets at most."""
         self._records: dict[tuple[Record, Record], Conversion] = {}
         self._unreadable: dict[tuple[Record, Record], str] = {}
 
@@ -178,6 +180,7 @@ class Resolver:
             except Unreadable as error:
                 error.path.append(f".{each.name}")
                 raise
+        self.defaults[writer] = max(self.defaults.get(writer, 0), len(template) - len(taken))
         same_names = [name for name, _, _ in taken] == list(template) == list(written)
         if same_names and not any(conversion for _, _, conversion in taken):
             return None

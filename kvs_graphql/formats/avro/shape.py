@@ -1,6 +1,6 @@
 """The shape of the values that an Avro schema describes."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection
 from operator import itemgetter
 from typing import Any
 
@@ -31,7 +31,7 @@ from kvs_graphql.formats.shapes import (
     Struct,
 )
 
-_map_items: Callable[[Any], Iterable[Any]] = dict.items
+_map_items: Callable[[Any], Collection[Any]] = dict.items
 
 
 class Shaper:

@@ -13,9 +13,11 @@ from typing import Any
 
 from kvs_graphql.formats.avro.bounds import Bounds
 from kvs_graphql.formats.avro.types import Array, AvroType, Enumerated, Fixed, Map, Primitive, Record, Union
+from kvs_graphql.formats.codec import Check
 from kvs_graphql.formats.errors import Undecodable
 from kvs_graphql.formats.limits import FormatLimits
 
+_ITEMS_PER_CHECK = 64
 _FIXED_BYTES = {"null": 0, "boolean": 1, "float": 4, "double": 8}
 
 
@@ -39,23 +41,24 @@ class Walk:
         by_depth = by_items if recursion is None else recursion.bytes_within(limits.depth_max)
         return Walk(root, bounds, limits, min(by_items, by_depth))
 
-    def check(self, payload: bytes) -> None:
-        """Walk through a value.
+    def check(self, payload: bytes, check: Check = None) -> None:
+        """Walk through a value; `check` is called now and then.
 
         Raises:
             Undecodable: It is deeper or holds more than the limits allow, or ends too early.
         """
         try:
-            _PASSES[self.root.kind](_Walker(payload, self.bounds, self.limits), self.root, 0)
+            _PASSES[self.root.kind](_Walker(payload, self.bounds, self.limits, check), self.root, 0)
         except IndexError as error:
             raise Undecodable("the value ends too early") from error
 
 
 class _Walker:
-    __slots__ = ("_at", "_depth_max", "_items_left", "_items_max", "_payload", "bounds")
+    __slots__ = ("_at", "_check", "_depth_max", "_items_left", "_items_max", "_payload", "bounds")
 
-    def __init__(self, payload: bytes, bounds: Bounds, limits: FormatLimits) -> None:
+    def __init__(self, payload: bytes, bounds: Bounds, limits: FormatLimits, check: Check) -> None:
         self.bounds = bounds
+        self._check = check
         self._payload = payload
         self._at = 0
         self._depth_max = limits.depth_max
@@ -80,12 +83,17 @@ class _Walker:
         self._at = at + 1
         return (number >> 1) ^ -(number & 1)
 
+    def check(self) -> None:
+        if self._check is not None:
+            self._check()
+
     def take_items(self, count: int) -> None:
         self._items_left -= count
         if self._items_left < 0:
             raise Undecodable(f"the value has more than {self._items_max:,} items")
 
     def deeper(self, depth: int) -> int:
+        self.check()
         if depth >= self._depth_max:
             raise Undecodable(f"the value is nested deeper than {self._depth_max:,} levels")
         return depth + 1
@@ -137,13 +145,17 @@ def _pass_map(walker: _Walker, a_map: Map, depth: int) -> None:
 
 
 def _pass_blocks(walker: _Walker, item: AvroType, depth: int, *, keyed: bool) -> None:
-    below, weight = walker.deeper(depth), walker.bounds.weight(item)
+    below, weight = walker.deeper(depth), walker.bounds.weight(item, keyed=keyed)
     pass_item = _PASSES[item.kind]
     while count := walker.number():
         if count < 0:
             walker.number()
         walker.take_items(abs(count) * weight)
-        for _ in range(abs(count)):
+        if not keyed and not walker.bounds.has_bytes(item):
+            continue
+        for number in range(abs(count)):
+            if number % _ITEMS_PER_CHECK == 0:
+                walker.check()
             if keyed:
                 walker.pass_bytes(walker.number())
             pass_item(walker, item, below)

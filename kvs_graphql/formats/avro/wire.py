@@ -56,7 +56,7 @@ def wire_of(root: AvroType) -> Wire:
     """
     wire = Wire(wraps_root=not is_plain_record(root))
     try:
-        schema = _schema(root, wire)
+        schema = _schema(root, wire, set())
         wire.schema = parse_schema(_wrapper("root", schema) if wire.wraps_root else schema)
     except RecursionError as error:
         raise BadSchema("the types of the schema lie too deep in each other") from error
@@ -65,28 +65,47 @@ def wire_of(root: AvroType) -> Wire:
     return wire
 
 
-def _schema(avro_type: AvroType, wire: Wire) -> Any:
+def run_schema(avro_type: AvroType, number: int, wire: Wire, *, keyed: bool) -> Any:
+    """The library's schema of so many values one after the other, each after a key where they are those of a map."""
+    defined: set[str] = set()
+    fields = []
+    for n in range(number):
+        if keyed:
+            fields.append({"name": f"k{n}", "type": "string"})
+        fields.append({"name": f"v{n}", "type": _schema(avro_type, wire, defined)})
+    return parse_schema({"type": "record", "name": "run", "fields": fields})
+
+
+def _schema(avro_type: AvroType, wire: Wire, defined: set[str]) -> Any:
+    """The library's schema for a type; types that are defined in it already stand there by their names."""
     match avro_type:
         case Record() | Enumerated() | Fixed():
-            return wire.names.get(avro_type) or _definition(avro_type, wire)
+            name = _name_of(avro_type, wire)
+            return name if name in defined else _definition(avro_type, name, wire, defined)
         case Array():
-            return {"type": "array", "items": _schema(avro_type.items, wire)}
+            return {"type": "array", "items": _schema(avro_type.items, wire, defined)}
         case Map():
-            return {"type": "map", "values": _schema(avro_type.values, wire)}
+            return {"type": "map", "values": _schema(avro_type.values, wire, defined)}
         case Union() if len(avro_type.others) > 1:
-            return _tagged_union(avro_type, wire)
+            return _tagged_union(avro_type, wire, defined)
         case Union():
-            return [_schema(branch, wire) for branch in avro_type.branches]
+            return [_schema(branch, wire, defined) for branch in avro_type.branches]
         case _:
             return avro_type.kind
 
 
-def _definition(named: Record | Enumerated | Fixed, wire: Wire) -> dict[str, Any]:
-    wire.names[named] = name = f"t{next(wire.numbers)}"
+def _name_of(named: AvroType, wire: Wire) -> str:
+    if named not in wire.names:
+        wire.names[named] = f"t{next(wire.numbers)}"
+    return wire.names[named]
+
+
+def _definition(named: Record | Enumerated | Fixed, name: str, wire: Wire, defined: set[str]) -> dict[str, Any]:
+    defined.add(name)
     definition: dict[str, Any] = {"type": named.kind, "name": name}
     match named:
         case Record():
-            fields = [{"name": each.name, "type": _schema(each.type, wire)} for each in named.fields]
+            fields = [{"name": each.name, "type": _schema(each.type, wire, defined)} for each in named.fields]
             return definition | {"fields": fields}
         case Enumerated():
             return definition | {"symbols": list(named.symbols)}
@@ -94,21 +113,25 @@ def _definition(named: Record | Enumerated | Fixed, wire: Wire) -> dict[str, Any
             return definition | {"size": named.size}
 
 
-def _tagged_union(union: Union, wire: Wire) -> list[Any]:
+def _tagged_union(union: Union, wire: Wire, defined: set[str]) -> list[Any]:
+    if union not in wire.tags:
+        wire.tags[union] = tuple(_tag(branch, wire) for branch in union.branches)
     schemas: list[Any] = []
-    tags = []
-    for branch in union.branches:
-        schema = _schema(branch, wire)
-        if branch.kind == "null":
-            tags.append("null")
-        elif is_plain_record(branch):
-            tags.append(wire.names[branch])
+    for branch, tag in zip(union.branches, wire.tags[union], strict=True):
+        if branch.kind == "null" or is_plain_record(branch):
+            schemas.append(_schema(branch, wire, defined))
+        elif tag in defined:
+            schemas.append(tag)
         else:
-            tags.append(f"b{next(wire.numbers)}")
-            schema = _wrapper(tags[-1], schema)
-        schemas.append(schema)
-    wire.tags[union] = tuple(tags)
+            defined.add(tag)
+            schemas.append(_wrapper(tag, _schema(branch, wire, defined)))
     return schemas
+
+
+def _tag(branch: AvroType, wire: Wire) -> str:
+    if branch.kind == "null":
+        return "null"
+    return _name_of(branch, wire) if is_plain_record(branch) else f"b{next(wire.numbers)}"
 
 
 def _wrapper(name: str, schema: Any) -> dict[str, Any]:

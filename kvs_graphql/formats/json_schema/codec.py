@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from kvs_graphql.formats.codec import SchemaText
+from kvs_graphql.formats.codec import Check, SchemaText
 from kvs_graphql.formats.errors import BadSchema, one_line
 from kvs_graphql.formats.json_schema.branching import Branching
 from kvs_graphql.formats.json_schema.documents import Documents
@@ -78,7 +78,7 @@ class JsonSchemaCodec:
         if (reason := cannot_read(self._root, Modeller(documents, "Writer", self._limits).root)) is not None:
             raise BadSchema(one_line(reason))
 
-    def decode(self, payload: bytes, writer: None = None) -> Document | Root:
+    def decode(self, payload: bytes, writer: None = None, check: Check = None) -> Document | Root:
         """The parsed value with its text. Whether it has the shape turns out when it is read.
 
         Raises:

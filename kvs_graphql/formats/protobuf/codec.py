@@ -5,7 +5,7 @@ from typing import Any
 import orjson
 from google.protobuf.message import DecodeError, EncodeError
 
-from kvs_graphql.formats.codec import SchemaText
+from kvs_graphql.formats.codec import Check, SchemaText
 from kvs_graphql.formats.errors import BadSchema, DoesNotFit, Undecodable, one_line
 from kvs_graphql.formats.limits import FormatLimits
 from kvs_graphql.formats.protobuf.bounds import Bounds
@@ -90,7 +90,7 @@ class ProtobufCodec:
             raise BadSchema(one_line(reason))
         return writer
 
-    def decode(self, payload: bytes, writer: ProtobufSchema | None) -> Message:
+    def decode(self, payload: bytes, writer: ProtobufSchema | None, check: Check = None) -> Message:
         """A message of the reader's class. The writer matters only to framed payloads.
 
         Raises:

@@ -5,9 +5,12 @@ from collections.abc import Iterator
 from itertools import count
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, assume, event, given, settings
 from hypothesis import strategies as st
 
+from kvs_graphql.formats.avro import windows
+from kvs_graphql.formats.codec import Check
 from kvs_graphql.formats.errors import Undecodable
 from tests.formats.avro import inputs
 from tests.formats.avro.leaves import MEANINGS, NAMED, PRIMITIVES, TEXT, Sample, Samples, in_base64, same
@@ -126,6 +129,27 @@ def is_read_and_written_again(schema: Any, sample: Sample) -> None:
 def test_value_that_fastavro_wrote_is_read_and_written_again(draws: st.DataObject) -> None:
     schema = draws.draw(schemas())
     is_read_and_written_again(schema, draws.draw(values(schema)))
+
+
+@EXAMPLES
+@given(st.data(), st.sampled_from([10, 16, 40, 1_024]), st.integers(-3, 0))
+def test_value_is_the_same_however_it_is_cut_into_windows(draws: st.DataObject, window: int, end: int) -> None:
+    schema = draws.draw(schemas())
+    payload = written(schema, draws.draw(values(schema)).value)
+    payload = payload[: end or None] + draws.draw(st.binary(max_size=2))
+    orders = codec(schema)
+    writer = orders.parse(text(schema))
+
+    def decoded(check: Check) -> Any:
+        try:
+            return orders.decode(payload, writer, check)
+        except Undecodable:
+            return Undecodable
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(windows, "WINDOW_BYTES", window)
+        # NaN is no number that equals itself.
+        assert repr(decoded(lambda: None)) == repr(decoded(None))
 
 
 EACH_LEAF = [*PRIMITIVES.items(), *MEANINGS.values(), *NAMED.values()]

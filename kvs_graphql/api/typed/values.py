@@ -10,8 +10,7 @@ from kvs_graphql.formats import TableFormats
 from kvs_graphql.records import Record
 from kvs_graphql.turns import Aside, InTurns
 
-_AT_ONCE_BYTES_MAX = 8_192
-"""A value of so many bytes is decoded at once, whatever it is."""
+_SHORT_BYTES_MAX = 512
 _AT_ONCE_SECONDS = 0.005
 """How long others wait for the beginning of a larger one, before it is decoded aside."""
 
@@ -25,6 +24,8 @@ class TypedValues:
         self._bytes_max = data_bytes_max
         self._last: tuple[Record | None, Any] = (None, None)
         self._last_takes_long = False
+        self._late: Record | None = None
+        """The last one that took too long to be decoded at once."""
         self.json = JsonValues(json_bytes_max, self._text)
 
     def data(self, record: Record) -> Any:
@@ -43,11 +44,14 @@ class TypedValues:
         raw = record.value
         if raw is None:
             return None
+        if self._late is record:
+            raise InTurns(self._later(record, raw))
         if len(raw) > self._bytes_max:
             check_size(raw, "KVS_DATA_BYTES_MAX", self._bytes_max, "as BASE64 or HEX")
         try:
-            decoded = self._format.decode(raw, None if len(raw) <= _AT_ONCE_BYTES_MAX else _until_late())
+            decoded = self._format.decode(raw, None if len(raw) <= _SHORT_BYTES_MAX else _until_late())
         except _Late:
+            self._late = record
             raise InTurns(self._later(record, raw)) from None
         self._last, self._last_takes_long = (record, decoded), False
         return decoded

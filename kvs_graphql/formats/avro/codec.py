@@ -27,6 +27,8 @@ from kvs_graphql.formats.errors import BadSchema, DoesNotFit, Undecodable, one_l
 from kvs_graphql.formats.limits import FormatLimits
 from kvs_graphql.formats.shapes import Struct
 
+_PARTS_AT_ONCE_MAX = 8_192
+
 BROKEN = (EOFError, LookupError, ValueError, OverflowError, struct.error)
 """What the library raises for bytes that are not what the schema says."""
 
@@ -55,12 +57,15 @@ class Writer:
     convert: Conversion
     is_whole: bool = True
     """Whether nothing may follow what is decoded."""
+    at_once_bytes_max: int = 0
+    """A value with at most so many bytes is decoded at once, whatever it is."""
 
     @staticmethod
     def of(written: Measured, convert: Conversion, *, is_whole: bool = True) -> "Writer":
         """A measured schema, with the conversion of its values."""
-        wire = written.wire
-        return Writer(wire.schema, wire.options, written.walk, Runs(wire), convert, is_whole)
+        wire, walk = written.wire, written.walk
+        at_once_bytes_max = int(_PARTS_AT_ONCE_MAX / walk.bounds.items_per_byte_max(walk.root))
+        return Writer(wire.schema, wire.options, walk, Runs(wire), convert, is_whole, at_once_bytes_max)
 
 
 class AvroCodec:
@@ -99,7 +104,7 @@ class AvroCodec:
             writer.walk.check(payload, check)
         stream = BytesIO(payload)
         try:
-            if check is None:
+            if check is None or len(payload) <= writer.at_once_bytes_max:
                 decoded = schemaless_reader(stream, writer.schema, None, **writer.options)
             else:
                 decoded = Windows(stream, writer.runs, check, BROKEN).root(writer.walk.root)

@@ -143,3 +143,21 @@ async def test_broken_value_of_many_parts_is_an_error_of_its_field(
         (["ordersValue", "data"], "UNDECODABLE"),
         (["ordersValue", "json"], "UNDECODABLE"),
     ]
+
+
+@pytest.mark.parametrize("fields", ["data { times }", "json"])
+async def test_decoding_that_takes_long_is_begun_once_and_ended_aside(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, counted: Counted, fields: str
+) -> None:
+    begun, read = list[bool](), SchemaFormat.decode
+
+    def counted_begin(self: SchemaFormat, *arguments: Any) -> Any:
+        begun.append(threading.current_thread() is not threading.main_thread())
+        return read(self, *arguments)
+
+    monkeypatch.setattr(values, "_AT_ONCE_SECONDS", 0.0)
+    monkeypatch.setattr(SchemaFormat, "decode", counted_begin)
+    async with opened(tmp_path, Executor, RAW) as application:
+        answer = await application.query(f'{{ ordersValue(key: "a") {{ {fields} }} }}')
+    assert "errors" not in answer
+    assert begun == [False, True]

@@ -100,6 +100,18 @@ def test_part_that_is_longer_than_a_window_is_decoded(schema: Any, value: Any) -
         orders.decode(payload[:-1], writer, lambda: None)
 
 
+@pytest.mark.parametrize(("nulls", "pieces_min"), [(0, 0), (9, 10_000 // 32)])
+def test_value_of_few_bytes_is_decoded_in_pieces_where_they_can_be_many_parts(nulls: int, pieces_min: int) -> None:
+    schema = array(record(("a", "int"), *((f"n{number}", "null") for number in range(nulls)), name="Item"))
+    orders = codec(schema)
+    pieces = list[None]()
+    items = orders.decode(
+        number(8_000) + b"\2" * 8_000 + b"\0", orders.parse(text(schema)), lambda: pieces.append(None)
+    )
+    assert len(items["value"]) == 8_000
+    assert pieces_min * 0.8 <= len(pieces) <= 2 * pieces_min
+
+
 @pytest.mark.parametrize("added", [0, 20])
 def test_fields_with_defaults_count_as_items(added: int) -> None:
     """Else each byte of a value could become a record of ten thousand fields."""

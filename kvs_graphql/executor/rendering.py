@@ -5,7 +5,8 @@ synced, select the same and have the same access fingerprint share one payload, 
 more than a write to its connection.
 """
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Awaitable, Callable
 from typing import Any, NamedTuple, Protocol
 from weakref import WeakValueDictionary
 
@@ -122,6 +123,8 @@ class CompiledRenderer:
         self._copies_max = 1 + operation.texts_per_record
         """How often a payload and its update hold the bytes of a record."""
         self._latest: tuple[Update | None, Payload | None] = (None, None)
+        self._rendering: dict[int, asyncio.Task[Payload]] = {}
+        """By the identity of an update, which its task keeps alive."""
 
     async def render(self, event: Any) -> Payload:
         is_change = isinstance(event, Update) and event.record is not None
@@ -129,12 +132,25 @@ class CompiledRenderer:
         if payload is None:
             payload = self._plain(event)
             if payload is None:
-                budget = self._results.new_budget()
-                result = await self._results.of_event(self._completed(event, budget), budget)
-                payload = Payload(result, self._token(event))
-            elif is_change:
+                return await (self._together(event) if is_change else self._in_turns(event))
+            if is_change:
                 payload = self._kept(event, payload)
         return payload
+
+    def _together(self, update: Update) -> Awaitable[Payload]:
+        """The payload of an update that is rendered in turns, once for all who want it meanwhile."""
+        number = id(update)
+        rendering = self._rendering.get(number)
+        if rendering is None:
+            rendering = asyncio.get_running_loop().create_task(self._in_turns(update))
+            self._rendering[number] = rendering
+            rendering.add_done_callback(lambda _: self._rendering.pop(number))
+        return asyncio.shield(rendering)
+
+    async def _in_turns(self, event: Any) -> Payload:
+        budget = self._results.new_budget()
+        result = await self._results.of_event(self._completed(event, budget), budget)
+        return Payload(result, self._token(event))
 
     def render_shared(self, update: Update) -> Payload | None:
         # Direct delivery renders one update after the other, each for all of its watchers in turn.

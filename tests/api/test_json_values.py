@@ -1,5 +1,6 @@
 """Parts of large JSON values: whoever waits for one lets others go on meanwhile, on both back ends."""
 
+import asyncio
 from dataclasses import replace
 from pathlib import Path
 
@@ -87,3 +88,19 @@ async def test_part_that_takes_too_long_is_given_up(tmp_path: Path, turns: list[
     (error,) = answer["errors"]
     assert error["extensions"]["setting"] == "KVS_EXECUTION_SECONDS_MAX"
     assert len(turns) == 1
+
+
+async def test_part_that_is_far_away_is_rendered_once_for_all_subscribers(tmp_path: Path, turns: list[None]) -> None:
+    document = f"subscription {{ updates {{ key entry {{ {FAR} }} }} }}"
+    subscribers = [Subscriber() for _ in range(5)]
+    async with open_application(tmp_path, limits=LIMITS) as application:
+        executor = application.executor
+        subscribed = [asyncio.create_task(one.subscribe(application, executor, document)) for one in subscribers]
+        await application.table.watched_by(len(subscribers))
+        rendered = application.counted("kvs_renderings_total")
+        await application.table.change((b"large", VALUE))
+        await asyncio.gather(*subscribed)
+        assert application.counted("kvs_renderings_total") == rendered + 1
+    for one in subscribers:
+        assert one.results == [{"data": {"updates": {"key": "large", "entry": {"json": [1.5]}}}}]
+    assert PIECES_MIN <= len(turns) < 1.5 * PIECES_MIN

@@ -147,7 +147,7 @@ async def test_broken_value_of_many_parts_is_an_error_of_its_field(
 
 @pytest.mark.parametrize("fields", ["data { times }", "json"])
 async def test_decoding_that_takes_long_is_begun_once_and_ended_aside(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, counted: Counted, fields: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fields: str
 ) -> None:
     begun, read = list[bool](), SchemaFormat.decode
 

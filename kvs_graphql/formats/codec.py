@@ -69,6 +69,11 @@ class Codec(Protocol):
     @property
     def shape(self) -> Shape: ...
 
+    @property
+    def converts_to_json(self) -> bool:
+        """Whether `as_json` makes something of each part, which may take long: others get the interpreter meanwhile."""
+        ...
+
     def parse(self, schema: SchemaText) -> Any:
         """A writer's schema, made ready to decode with.
 

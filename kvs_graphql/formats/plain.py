@@ -32,6 +32,10 @@ class _PlainCodec:
     decode_payload: Callable[[bytes], Any]
     encode: Callable[[Any], bytes]
 
+    @property
+    def converts_to_json(self) -> bool:
+        return False
+
     def parse(self, schema: SchemaText) -> Any:
         raise BadSchema(f"values of this format have no schema, and least of all one of {schema.format}")
 

@@ -28,6 +28,7 @@ class SchemaFormat:
         Where records are framed, `served_id` is its id, and `schemas` has the texts by id; more may be added meanwhile.
         """
         self.shape = codec.shape
+        self.converts_to_json = codec.converts_to_json
         self.served_id = served_id
         self._codec = codec
         self._schemas: Mapping[int, SchemaText] = {} if schemas is None else schemas

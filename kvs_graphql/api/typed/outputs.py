@@ -1,6 +1,6 @@
 """Object types, enumerations and unions from shapes."""
 
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Collection, Generator, Iterable
 from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from dataclasses import dataclass
@@ -109,6 +109,8 @@ class OutputTypes:
     def _list(self, shape: Many) -> Convert | None:
         items, convert = shape.items, self.converter(shape.item)
         if convert is None:
+            if isinstance(shape.item, Struct):
+                return _objects(items)
             return None if items is None else lambda value: list(items(value))
         each = _unless_null(convert) if shape.item_nullable else convert
 
@@ -233,12 +235,26 @@ def _choose(shape: Choice) -> Convert:
     return choose
 
 
+def _objects(items: Callable[[Any], Collection[Any]] | None) -> Convert:
+    """A list of objects, which are shown one after the other: a long one in turns."""
+
+    def listed(value: Any) -> Any:
+        found = value if items is None else list(items(value))
+        if len(found) > _CONVERTED_AT_ONCE_MAX:
+            raise InTurns(_converted(None, found))
+        return found
+
+    return listed
+
+
 def _unless_null(convert: Convert) -> Convert:
     return lambda item: None if item is None else convert(item)
 
 
-def _converted(convert: Convert, items: Iterable[Any]) -> Generator[Any, Any, list[Any]]:
-    """A long list, converted in pieces."""
+def _converted(convert: Convert | None, items: Iterable[Any]) -> Generator[Any, Any, list[Any]]:
+    """A long list, converted in pieces where it is converted."""
+    if convert is None:
+        return list(items)
     converted = []
     for number, item in enumerate(items):
         if number % _CONVERTED_PER_PIECE == 0:

@@ -11,6 +11,7 @@ from kvs_graphql.records import Record
 from kvs_graphql.turns import Aside, InTurns
 
 _SHORT_BYTES_MAX = 512
+_CONVERTED_AT_ONCE_BYTES_MAX = 8_192
 _AT_ONCE_SECONDS = 0.005
 """How long others wait for the beginning of a larger one, before it is decoded aside."""
 
@@ -64,9 +65,12 @@ class TypedValues:
     def _text(self, record: Record) -> bytes:
         """The JSON of a record."""
         try:
-            return self._format.as_json(self.data(record))
+            decoded = self.data(record)
         except InTurns as work:
             raise InTurns(self._text_later(work)) from None
+        if self._format.converts_to_json and len(record.value or b"") > _CONVERTED_AT_ONCE_BYTES_MAX:
+            raise InTurns(self._text_later(InTurns(_at_hand(decoded))))
+        return self._format.as_json(decoded)
 
     def _text_later(self, work: InTurns) -> Generator[Any, Any, bytes]:
         decoded = yield from work.pieces

@@ -90,6 +90,11 @@ class AvroCodec:
         """The shape of decoded values."""
         return self._shape
 
+    @property
+    def converts_to_json(self) -> bool:
+        """Whether some parts are not the same in JSON."""
+        return self._convert is not None
+
     def parse(self, schema: SchemaText) -> Writer:
         """A writer's schema, made ready to decode with."""
         written = measured(parse_schema(schema, self.limits), self.limits)

@@ -48,6 +48,8 @@ class JsonSchemaCodec:
     and nowhere else.
     """
 
+    converts_to_json = False
+
     def __init__(self, schema: SchemaText, name: str, reserved: frozenset[str], limits: FormatLimits) -> None:
         """Make the shape and the validator.
 

@@ -49,6 +49,8 @@ class ProtobufCodec:
     A framed value of another message cannot be decoded, even if that message has the same fields.
     """
 
+    converts_to_json = True
+
     def __init__(
         self,
         schema: SchemaText,

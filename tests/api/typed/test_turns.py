@@ -44,6 +44,11 @@ DOCUMENTS = [
     "subscription { ordersUpdates(snapshot: true) { entry { %s } } }",
 ]
 
+AVRO = SchemaText("avro", orjson.dumps(ROOT).decode())
+PROTOBUF = SchemaText(
+    "protobuf", 'syntax = "proto3"; message Root { message Item { int32 a = 1; } repeated Item items = 1; }'
+)
+
 back_ends = pytest.mark.parametrize("executor", [Executor, GraphQLCoreOnly])
 at_once = pytest.mark.parametrize("at_once", [True, False])
 
@@ -77,8 +82,7 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> Counted:
     return found
 
 
-def opened(directory: Path, executor: type[Executor], raw: bytes) -> Any:
-    source = SchemaText("avro", orjson.dumps(ROOT).decode())
+def opened(directory: Path, executor: type[Executor], raw: bytes, source: SchemaText = AVRO) -> Any:
     formats = TableFormats(SchemaFormat(load_codec(source, "Root", frozenset(), FormatLimits()), source))
     schema = build_schema({"orders": True}, {"orders": formats}, json_bytes_max=10**6, data_bytes_max=10**6)
     record = Record(b"a", raw, 0, 0, 0, None)
@@ -161,3 +165,24 @@ async def test_decoding_that_takes_long_is_begun_once_and_ended_aside(
         answer = await application.query(f'{{ ordersValue(key: "a") {{ {fields} }} }}')
     assert "errors" not in answer
     assert begun == [False, True]
+
+
+@back_ends
+async def test_long_list_of_messages_is_shown_in_turns_and_made_json_aside(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, executor: type[Executor], counted: Counted
+) -> None:
+    made, as_json = list[bool](), SchemaFormat.as_json
+
+    def counted_json(self: SchemaFormat, decoded: Any) -> bytes:
+        made.append(threading.current_thread() is not threading.main_thread())
+        return as_json(self, decoded)
+
+    monkeypatch.setattr(SchemaFormat, "as_json", counted_json)
+    async with opened(tmp_path, executor, b"\x0a\2\x08\1" * ITEMS, PROTOBUF) as application:
+        typed = await application.query('{ ordersValue(key: "a") { data { items { a } } } }')
+        turns = counted.turns
+        json = await application.query('{ ordersValue(key: "a") { json } }')
+    value = {"items": [{"a": 1}] * ITEMS}
+    assert (typed["data"], json["data"]) == ({"ordersValue": {"data": value}}, {"ordersValue": {"json": value}})
+    assert turns > ITEMS / 32
+    assert made == [True]

@@ -30,6 +30,8 @@ _OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
 MEMBERS_ALONE = 8
 # Other names cannot be those of a struct's fields.
 _NAME_ALONE = re.compile(r'[^"\\\x00-\x1f\ud800-\udfff]{1,256}')
+_MADE_AT_ONCE_BYTES_MAX = 256 * 1024
+"""Members of so many bytes take some milliseconds, whatever they are."""
 _GAP = re.compile(rb"[ \t\r\n,]*+")
 _MARK = re.compile(rb'[\[{"]')
 _STEP = 8 * WINDOW_BYTES
@@ -64,8 +66,7 @@ class Members:
 
     def names(self) -> list[str]:
         """The names of all members."""
-        for _ in self._make_all():
-            pass
+        self._make_at_once()
         return list(self._all)
 
     def _alone(self, name: str) -> msgspec.Raw | None:
@@ -73,7 +74,16 @@ class Members:
         (found,) = msgspec.structs.astuple(msgspec.json.decode(self._text, type=holder))
         return cast("msgspec.Raw | None", found)
 
+    def _make_at_once(self) -> None:
+        """Make all members in one piece, in which large ones are passed over faster."""
+        if self._chunks is not None:
+            self._all = dict(_OBJECT.decode(self._text))
+            self._chunks = None
+
     def _make_all(self) -> Iterator[int]:
+        if len(self._text) <= _MADE_AT_ONCE_BYTES_MAX:
+            yield len(self._text)
+            self._make_at_once()
         while self._chunks is not None:
             yield _STEP
             self._make_some()

@@ -26,6 +26,7 @@ def small_pieces(patched: pytest.MonkeyPatch, window_bytes: int, alone: int = 0)
     """Have even small texts cut into chunks, and all but the first item of a list found by these."""
     patched.setattr(chunks, "WINDOW_BYTES", window_bytes)
     patched.setattr(wide, "MEMBERS_ALONE", alone)
+    patched.setattr(wide, "_MADE_AT_ONCE_BYTES_MAX", 0)
     first = msgspec.defstruct("First", [("item", msgspec.Raw, None)], array_like=True)
     patched.setattr(wide, "_FIRST", msgspec.json.Decoder(first))
 
@@ -226,6 +227,14 @@ def test_members_that_are_asked_for_first_are_found_without_the_others(monkeypat
     for n in range(wide.MEMBERS_ALONE, 100):
         assert parsed.part([f"k{n}"]) == b"%d" % n
     assert len(b"".join(decoded)) <= 1.01 * len(text)
+
+
+def test_names_of_large_members_are_found_by_one_pass(monkeypatch: pytest.MonkeyPatch) -> None:
+    cut = list[int]()
+    monkeypatch.setattr(chunks, "_passed", lambda *_: cut.append(1))
+    parsed = parse(b'{"a": [' + FILL + b'], "b": ' + FILL + b', "c": 1}')
+    assert parsed.names() == ["a", "b", "c"]
+    assert not cut
 
 
 def test_deep_text_is_refused_where_it_is_large() -> None:

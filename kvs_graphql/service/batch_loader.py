@@ -26,14 +26,17 @@ class BatchLoader(Generic[A, R]):
         *,
         cost: Callable[[A], int] = lambda _: 1,
         batch_cost_max: int | None = None,
+        hurries: bool = False,
     ) -> None:
         """`answer` gets what was asked, in order, and gives an answer or an exception for each.
 
-        A batch costs at most `batch_cost_max`, or holds one item that alone costs more.
+        A batch costs at most `batch_cost_max`, or holds one item that alone costs more. Where the loader `hurries`, a
+        batch begins right after a long round of the event loop; else whoever asks a round later is always in it.
         """
         self._answer = answer
         self._cost = cost
         self._batch_cost_max = batch_cost_max
+        self._hurries = hurries
         self._waiting: deque[tuple[A, asyncio.Future[R]]] = deque()
         self._batch: list[tuple[A, asyncio.Future[R]]] = []
         self._round_began = 0.0
@@ -65,7 +68,7 @@ class BatchLoader(Generic[A, R]):
         """Answer batch after batch until nobody waits. Whatever happens here, nobody is left waiting."""
         try:
             while self._waiting:
-                if perf_counter() - self._round_began < _LONG_ROUND_SECONDS:
+                if not self._hurries or perf_counter() - self._round_began < _LONG_ROUND_SECONDS:
                     # Requests that arrived at the same time get to ask first.
                     await asyncio.sleep(0)
                 self._batch = self._take()

@@ -51,9 +51,11 @@ class CoalescedReads:
     A batch reads at most about `keys_per_batch_max` keys, because each request waits for the whole batch.
     """
 
-    def __init__(self, read: ReadKeys, *, keys_per_batch_max: int = _KEYS_PER_BATCH_MAX) -> None:
+    def __init__(self, read: ReadKeys, *, keys_per_batch_max: int = _KEYS_PER_BATCH_MAX, hurries: bool = False) -> None:
+        """`hurries` as in `BatchLoader`."""
         self._read = read
         self._keys_per_batch_max = keys_per_batch_max
+        self._hurries = hurries
         self._loaders: LRUCache[Fingerprint, BatchLoader[Sequence[bytes], Found]] = LRUCache(_PRINCIPALS_MAX)
         self._latest = ANYONE.fingerprint, self._loader(ANYONE)
 
@@ -83,7 +85,7 @@ class CoalescedReads:
             read = await self._read(access, [key for keys in asked for key in keys], seen)
             return found or list(_of_each(asked, read))
 
-        loader = BatchLoader(answer, cost=len, batch_cost_max=self._keys_per_batch_max)
+        loader = BatchLoader(answer, cost=len, batch_cost_max=self._keys_per_batch_max, hurries=self._hurries)
         return loader
 
 
@@ -134,6 +136,5 @@ def _reads_of_small_entries(
 ) -> CoalescedReads:
     """Entries that are not small are left out, so that whoever names one cannot have those of all others read anew."""
     entry_max = min(_SMALL_ENTRY_BYTES_MAX, bytes_max // keys_per_batch_max)
-    return CoalescedReads(
-        read_keys(store, bytes_max, entry_max, is_queued=is_queued), keys_per_batch_max=keys_per_batch_max
-    )
+    read = read_keys(store, bytes_max, entry_max, is_queued=is_queued)
+    return CoalescedReads(read, keys_per_batch_max=keys_per_batch_max, hurries=not is_queued)

@@ -155,12 +155,18 @@ async def test_batch_that_fails_after_its_early_answers_fails_nobody() -> None:
     assert [await loader.load(number) for number in range(2)] == [0, 1]
 
 
-async def test_batch_begins_at_the_end_of_a_long_round() -> None:
+@pytest.mark.parametrize(("hurries", "batches"), [(True, [[1]]), (False, [[1, 2]])])
+async def test_batch_begins_right_after_a_long_round_where_the_loader_hurries(
+    hurries: bool, batches: list[list[int]]
+) -> None:
     """All who arrived during it have asked, and would wait for another one as long."""
     answers = Answers()
-    answers.gate.set()
-    loaded = BatchLoader(answers).load(1)
+    loader = BatchLoader(answers, hurries=hurries)
+    first = loader.load(1)
     time.sleep(0.02)  # noqa: ASYNC251 - it is the round that is to be long
     await asyncio.sleep(0)
-    assert answers.batches == [[1]]
-    assert await loaded == 2
+    second = loader.load(2)
+    await answers.until_busy()
+    assert answers.batches == batches
+    answers.gate.set()
+    assert (await first, await second) == (2, 4)

@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -60,6 +61,33 @@ async def test_all_fields_of_a_request_show_the_snapshot_at_its_cursor(topic: Se
             at = {"name": table or None, "entries": 1, "partitions": [{"position": offset + 1}]}
             assert at in data["status"]["tables"]
             assert decode_cursor(cursor, table).positions == (offset + 1,)
+
+
+async def test_all_fields_of_a_request_share_a_snapshot_in_a_busy_event_loop(tmp_path: Path) -> None:
+    """Some ask a round of the event loop after the others."""
+    pages = "entries { edges { node { key } } } status { entries }"
+    document = f'{{ a: value(key: "a") {{ key }} b: values(keys: ["b"]) {{ key }} {pages} }}'
+
+    async def be_busy() -> None:
+        while True:
+            time.sleep(0.01)  # noqa: ASYNC251 - every round is to be long
+            await asyncio.sleep(0)
+
+    async with open_application(tmp_path) as application:
+        store, reads = application.table.store, 0
+        read = store.read
+
+        async def counted(*queries: Query[Any], **options: Any) -> Any:
+            nonlocal reads
+            reads += 1
+            return await read(*queries, **options)
+
+        busy = asyncio.create_task(be_busy())
+        with mock.patch.object(store, "read", counted):
+            answer = await application.query(document)
+        busy.cancel()
+    assert "errors" not in answer
+    assert reads == 1
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ pay for a hop each, and statements of other tasks could slip in between.
 import asyncio
 import sqlite3
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import aiosqlite
 
@@ -26,8 +26,20 @@ class DatabaseConnection(aiosqlite.Connection):
 
         Uses `_execute`, which queues a function for the thread, and `_conn`, the open sqlite3 connection.
         """
-        result: T = await self._execute(work, self._conn)
+        job: list[Any] = [work]
+        await self._execute(_carry_out, job, self._conn)
+        result: T = job.pop()
         return result
+
+
+def _carry_out(job: list[Any], connection: sqlite3.Connection) -> None:
+    """Put a function's result in its place.
+
+    aiosqlite's thread keeps the last function and what it returned until there is another one to run, which may be
+    never: megabytes that were read, for each connection.
+    """
+    work = job.pop()
+    job.append(work(connection))
 
 
 async def connect(connector: Callable[[], sqlite3.Connection]) -> DatabaseConnection:

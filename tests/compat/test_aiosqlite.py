@@ -3,6 +3,7 @@
 import asyncio
 import sqlite3
 import threading
+import weakref
 from collections.abc import AsyncIterator
 from functools import partial
 from importlib.metadata import version
@@ -55,6 +56,18 @@ async def test_a_function_that_fails_raises_in_its_caller(connection: DatabaseCo
     with pytest.raises(ZeroDivisionError):
         await connection.run(lambda _: 1 / 0)
     assert await connection.run(lambda _: 1) == 1
+
+
+class Large:
+    """Stands for megabytes that were read."""
+
+
+async def test_an_idle_connection_keeps_nothing_of_what_it_has_read(connection: DatabaseConnection) -> None:
+    given = Large()
+    result = await connection.run(partial(lambda given, _: [given], given))
+    kept = weakref.ref(given)
+    del given, result
+    assert kept() is None, f"{BROKEN}: its thread keeps the last function, or what that returned."
 
 
 async def test_a_cancelled_caller_does_not_stop_its_function(connection: DatabaseConnection) -> None:

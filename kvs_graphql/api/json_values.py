@@ -70,14 +70,14 @@ class JsonValues:
         except InTurns as work:
             raise InTurns(self._later(work, record, pointer)) from None
         path = _path(pointer)
-        return _json_text(_begun(value, path) if isinstance(value, LargeJson) else value.part(path))
+        return _begun(value, path) if isinstance(value, LargeJson) else _json_text(value.part(path))
 
     def _later(self, work: InTurns, record: Record, pointer: str) -> Generator[Any, Any, JsonText | None]:
         """The part of a record's value whose text is found in pieces."""
         text = yield from work.pieces
         yield
         value, path = self._keep(record, text), _path(pointer)
-        return _json_text((yield from value.search(path)) if isinstance(value, LargeJson) else value.part(path))
+        return (yield from _search(value, path)) if isinstance(value, LargeJson) else _json_text(value.part(path))
 
     def _parsed(self, record: Record) -> ExactJson | LargeJson:
         last, parsed = self._last
@@ -99,21 +99,32 @@ class JsonValues:
         try:
             return parse(value)
         except TooDeep as error:
-            raise LimitExceeded(f"The value is too large to be parsed: {error}: ask for it as text.") from None
+            raise _too_large(error) from None
         except NotJsonText as error:
             raise NotJson(f"The value is not JSON: {error}.") from None
 
 
-def _begun(value: LargeJson, path: Sequence[str]) -> bytes | None:
+def _search(value: LargeJson, path: Sequence[str]) -> Generator[int, None, JsonText | None]:
+    try:
+        return _json_text((yield from value.search(path)))
+    except TooDeep as error:
+        raise _too_large(error) from None
+
+
+def _begun(value: LargeJson, path: Sequence[str]) -> JsonText | None:
     """The part at a path, if that takes no longer than to pass over so many bytes; else it raises InTurns."""
-    left, search = _PASSED_AT_ONCE_MAX - value.size, value.search(path)
+    left, search = _PASSED_AT_ONCE_MAX - value.size, _search(value, path)
     try:
         while (left := left - next(search)) >= 0:
             pass
     except StopIteration as end:
-        found: bytes | None = end.value
+        found: JsonText | None = end.value
         return found
-    raise InTurns(search).then(_json_text)
+    raise InTurns(search)
+
+
+def _too_large(error: TooDeep) -> LimitExceeded:
+    return LimitExceeded(f"The value is too large to be parsed: {error}: ask for it as text.")
 
 
 def _json_text(part: bytes | None) -> JsonText | None:

@@ -49,7 +49,7 @@ class LargeJson:
             else:
                 _ANY.decode(text)
         except RecursionError:
-            raise TooDeep(f"it is nested too deep for its {len(text)} bytes") from None
+            raise self._too_deep() from None
         except msgspec.DecodeError as error:
             raise NotJsonText(str(error)) from None
 
@@ -59,11 +59,21 @@ class LargeJson:
         return len(self._text)
 
     def part(self, path: Sequence[str]) -> bytes | None:
-        """Return the JSON at the tokens of a JSON Pointer (RFC 6901), in one line; None if there is nothing or null."""
+        """Return the JSON at the tokens of a JSON Pointer (RFC 6901), in one line; None if there is nothing or null.
+
+        Raises:
+            TooDeep: The stack has more on it than it had for the check, and is too short now.
+        """
         return at_once(self.search(path))
 
     def search(self, path: Sequence[str]) -> Search:
-        """Find a part in pieces; see `Search`."""
+        """Find a part in pieces; see `Search`, and `part` for what is raised."""
+        try:
+            return (yield from self._searched(path))
+        except RecursionError:
+            raise self._too_deep() from None
+
+    def _searched(self, path: Sequence[str]) -> Search:
         found = self._text
         for depth, token in enumerate(path):
             if depth >= _LEVELS_MAX and len(found) >= LARGE_BYTES_MIN:
@@ -72,16 +82,22 @@ class LargeJson:
             below = yield from self._below(tuple(path[:depth]), found)
             if isinstance(below, ExactJson):
                 return below.part(path[depth:])
-            part = yield from _searched(below, token)
+            part = yield from _searched_below(below, token)
             if part is None:
                 return None
             found = part
         return _shown(found)
 
     def names(self) -> list[str]:
-        """Return the names of an object's members; none if the text is no object."""
-        outermost = at_once(self._below((), self._text))
-        return outermost.names() if isinstance(outermost, Members) else []
+        """Return the names of an object's members; none if the text is no object. See `part` for what is raised."""
+        try:
+            outermost = at_once(self._below((), self._text))
+            return outermost.names() if isinstance(outermost, Members) else []
+        except RecursionError:
+            raise self._too_deep() from None
+
+    def _too_deep(self) -> TooDeep:
+        return TooDeep(f"it is nested too deep for its {len(self._text)} bytes")
 
     def _below(self, path: tuple[str, ...], text: bytes) -> Generator[int, None, _Below]:
         """Return what the text at a path consists of; None if that is no list and no object."""
@@ -92,7 +108,7 @@ class LargeJson:
         return self._kept[path]
 
 
-def _searched(below: Members | Items | None, token: str) -> Search:
+def _searched_below(below: Members | Items | None, token: str) -> Search:
     if isinstance(below, Members):
         return (yield from below.search(token))
     if isinstance(below, Items) and INDEX.fullmatch(token):

@@ -40,7 +40,7 @@ _STEP = 8 * WINDOW_BYTES
 class Members:
     """The members of an object. Of those with one name, the last one counts."""
 
-    __slots__ = ("_all", "_chunks", "_found", "_text")
+    __slots__ = ("_all", "_chunks", "_found", "_is_whole", "_text")
 
     def __init__(self, text: bytes) -> None:
         """Take the text of an object, which is JSON."""
@@ -48,19 +48,18 @@ class Members:
         self._found: dict[str, msgspec.Raw | None] = {}
         # Those of the chunks before, once one was asked for too many.
         self._all: dict[str, msgspec.Raw | None] = {}
-        self._chunks: _Chunks[dict[str, msgspec.Raw]] | None = chunks(
-            text, text.index(b"{") + 1, text.rindex(b"}"), self._decoded, msgspec.DecodeError
-        )
+        self._is_whole = False
+        self._chunks: _Chunks[dict[str, msgspec.Raw]] | None = None
 
     def search(self, name: str) -> Search:
         """Find the text of a member."""
-        if self._chunks is not None and name not in self._found:
+        if not self._is_whole and name not in self._found:
             if len(self._found) < MEMBERS_ALONE and _NAME_ALONE.fullmatch(name):
                 yield len(self._text)
                 self._found.setdefault(name, self._alone(name))
             else:
                 yield from self._make_all()
-        found = self._found if self._chunks is not None else self._all
+        found = self._all if self._is_whole else self._found
         raw = found.get(name)
         return None if raw is None else bytes(raw)
 
@@ -76,26 +75,33 @@ class Members:
 
     def _make_at_once(self) -> None:
         """Make all members in one piece, in which large ones are passed over faster."""
-        if self._chunks is not None:
+        if not self._is_whole:
             self._all = dict(_OBJECT.decode(self._text))
-            self._chunks = None
+            self._is_whole = True
 
     def _make_all(self) -> Iterator[int]:
         if len(self._text) <= _MADE_AT_ONCE_BYTES_MAX:
             yield len(self._text)
             self._make_at_once()
-        while self._chunks is not None:
+        while not self._is_whole:
             yield _STEP
             self._make_some()
 
     def _make_some(self) -> None:
         """Make the members of one more chunk, or come closer to its end."""
-        if self._chunks is None:
+        if self._is_whole:
             return
+        if self._chunks is None:
+            begin, end = self._text.index(b"{") + 1, self._text.rindex(b"}")
+            self._chunks = chunks(self._text, begin, end, self._decoded, msgspec.DecodeError)
         try:
             chunk = next(self._chunks)
         except StopIteration:
+            self._is_whole = True
+        except RecursionError:
+            # They would seem to have come to their end; from a lower stack, they begin anew.
             self._chunks = None
+            raise
         else:
             if chunk is not None:
                 self._all |= chunk.parts
@@ -121,7 +127,7 @@ class Items:
         # Of each chunk, where it begins, and how many items are before it; at last where the next one begins.
         self._begins = [self._end_of_first()]
         self._before = [len(self._first)]
-        self._chunks: _Chunks[int] = chunks(text, self._begins[0], text.rindex(b"]"), self._number, msgspec.DecodeError)
+        self._chunks: _Chunks[int] | None = None
         self._latest: tuple[int, list[msgspec.Raw]] = (-1, [])
 
     def search(self, index: int) -> Search:
@@ -147,10 +153,17 @@ class Items:
 
     def _pass_some(self) -> bool:
         """Pass over one more chunk, or come closer to its end; return whether there may be more."""
+        if self._chunks is None:
+            begin, end = self._begins[-1], self._text.rindex(b"]")
+            self._chunks = chunks(self._text, begin, end, self._number, msgspec.DecodeError)
         try:
             chunk = next(self._chunks)
         except StopIteration:
             return False
+        except RecursionError:
+            # As for members; but items go on after the last chunk.
+            self._chunks = None
+            raise
         if chunk is not None:
             self._before.append(self._before[-1] + chunk.parts)
             self._begins.append(chunk.end)

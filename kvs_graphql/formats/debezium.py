@@ -5,7 +5,8 @@ An envelope says what happened to a row: `op` is `c` (created), `r` (read by a s
 "payload": …}`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -66,11 +67,11 @@ def json_envelope(raw: bytes) -> Envelope:
     Raises:
         Undecodable: The text is no envelope.
     """
-    text = _parsed(raw)
-    path = _payload_path(text)
-    op = text.part((*path, "op"))
+    with _undecodable():
+        text = parse(raw)
+        path = _payload_path(text)
+        op, after = text.part((*path, "op")), text.part((*path, "after"))
     name = require_op(op and orjson.loads(op))
-    after = text.part((*path, "after"))
     if after is None and name != "d":
         raise Undecodable(f"it is no envelope of Debezium: its op is {name}, and there is nothing after it")
     return Envelope(name, after)
@@ -82,13 +83,16 @@ def json_payload(raw: bytes) -> bytes:
     Raises:
         Undecodable: The text is not JSON.
     """
-    text = _parsed(raw)
-    return text.part(_payload_path(text)) or b"null"
+    with _undecodable():
+        text = parse(raw)
+        return text.part(_payload_path(text)) or b"null"
 
 
-def _parsed(raw: bytes) -> ExactJson | LargeJson:
+@contextmanager
+def _undecodable() -> Iterator[None]:
+    """A text that is not JSON, or too deep to find something in it, cannot be decoded."""
     try:
-        return parse(raw)
+        yield
     except NotJsonText as error:
         raise Undecodable(f"it is not JSON: {error}") from error
 

@@ -1,18 +1,24 @@
 """Parts of large JSON values: whoever waits for one lets others go on meanwhile, on both back ends."""
 
 import asyncio
+import sys
+from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from kvs_graphql import budget
+from kvs_graphql.api import JsonValues
+from kvs_graphql.errors import LimitExceeded
 from kvs_graphql.executor import Executor
 from kvs_graphql.records import Record
 from kvs_graphql.turns import Turns
 from tests.applications import BUDGET_LIMITS, EXECUTOR_LIMITS, Application, open_application
 from tests.applications import LIMITS as _LIMITS
 from tests.executor.subscribers import GraphQLCoreOnly, Subscriber
+from tests.stacks import above, heights
 
 LIMITS = replace(_LIMITS, read_bytes_max=4_000_000)
 ITEMS = 300_000
@@ -88,6 +94,18 @@ async def test_part_that_takes_too_long_is_given_up(tmp_path: Path, turns: list[
     (error,) = answer["errors"]
     assert error["extensions"]["setting"] == "KVS_EXECUTION_SECONDS_MAX"
     assert len(turns) == 1
+
+
+def test_part_for_which_the_stack_is_too_short_is_beyond_a_limit() -> None:
+    levels = sys.getrecursionlimit() // 2
+    record = Record(b"deep", b"[" + b"0," * 20_000 + b"[" * levels + b"]" * levels + b",7]", 0, 0, 0, None)
+    for frames in heights(step=10):
+        values = JsonValues(10**6)
+        assert values.part(record, "/0")
+        with suppress(LimitExceeded):
+            found = above(frames, partial(values.part, record, "/20001"))
+            assert found is not None
+            assert found.text == b"7"
 
 
 async def test_part_that_is_far_away_is_rendered_once_for_all_subscribers(tmp_path: Path, turns: list[None]) -> None:

@@ -2,6 +2,9 @@
 
 import json
 import re
+import sys
+from contextlib import suppress
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -10,8 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kvs_graphql.exact_json import ExactJson, LargeJson, NotJsonText, TooDeep, chunks, large, parse, wide
+from kvs_graphql.turns import at_once
 from tests.exact_json.test_scan import TOKENS
 from tests.exact_json.test_text import NOT_JSON, NUMBERS, TEXTS, as_written, paths_in
+from tests.stacks import above, heights
 
 LARGE = 2 * large.LARGE_BYTES_MIN
 FILL = b'"' + b"x" * LARGE + b'"'
@@ -159,6 +164,25 @@ def test_large_text_is_found_at_any_depth_that_the_stack_has() -> None:
     for depth in (0, 1, large._LEVELS_MAX, large._LEVELS_MAX + 1, 899):
         assert parse(nested).part(["0"] * depth) == nested[depth : len(nested) - depth]
     assert parse(nested).part(["0"] * 900) == FILL
+
+
+@pytest.mark.parametrize("is_list", [True, False])
+def test_search_for_which_the_stack_is_too_short_says_so_and_spoils_no_other(
+    monkeypatch: pytest.MonkeyPatch, is_list: bool
+) -> None:
+    small_pieces(monkeypatch, chunks.WINDOW_BYTES)
+    levels = sys.getrecursionlimit() // 2
+    items = [b"0"] * 1_000 + [b"[" * levels + b"]" * levels] * 30 + [b"7"]
+    members = [b'"%d":%b' % (number, item) for number, item in enumerate(items)]
+    text = b"[" + b",".join(items) + b"]" if is_list else b"{" + b",".join(members) + b"}"
+    path = [str(len(items) - 1)]
+    for frames in heights(step=30):
+        parsed = LargeJson(text)
+        begun = parsed.search(path)
+        next(begun)
+        with suppress(TooDeep):
+            assert above(frames, partial(parsed.part, path)) == b"7"
+        assert at_once(begun) == parsed.part(path) == b"7"
 
 
 def test_text_that_is_large_at_each_level_is_passed_over_a_few_times(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,9 @@
 """Envelopes of Debezium, in JSON with and without a schema around them, and in Avro."""
 
 import json
+import sys
+from contextlib import suppress
+from functools import partial
 from typing import Any
 
 import pytest
@@ -11,6 +14,7 @@ from kvs_graphql.formats.errors import BadSchema, DoesNotFit, Undecodable
 from kvs_graphql.formats.limits import FormatLimits
 from tests.formats.avro.schemas import record, text, written
 from tests.formats.data import data, sdl
+from tests.stacks import above, heights
 
 LIMITS = FormatLimits()
 BEFORE = '{"id": 7, "price": 1.50}'
@@ -46,6 +50,15 @@ def test_envelope_in_json_says_what_happened_and_has_the_row(around: Any, payloa
         expected.after,
         expected.op == "d",
     )
+
+
+def test_row_for_which_the_stack_is_too_short_is_undecodable() -> None:
+    levels = sys.getrecursionlimit() // 2
+    row = f'{{"deep":{"[" * levels}"{"x" * 40_000}"{"]" * levels}}}'
+    raw = f'{{"schema":{{}},"payload":{envelope("c", after=row)}}}'.encode()
+    for frames in heights(step=1):
+        with suppress(Undecodable):
+            assert above(frames, partial(json_envelope, raw)).after == row.encode()
 
 
 def test_row_that_is_nested_very_deep_is_found() -> None:

@@ -124,7 +124,7 @@ class CompiledRenderer:
         """How often a payload and its update hold the bytes of a record."""
         self._latest: tuple[Update | None, Payload | None] = (None, None)
         self._rendering: dict[int, asyncio.Task[Payload]] = {}
-        """By the identity of an update, which its task keeps alive."""
+        """By the identity of an update, which its task keeps alive, and then what takes it out."""
 
     async def render(self, event: Any) -> Payload:
         is_change = isinstance(event, Update) and event.record is not None
@@ -144,7 +144,8 @@ class CompiledRenderer:
         if rendering is None:
             rendering = asyncio.get_running_loop().create_task(self._in_turns(update))
             self._rendering[number] = rendering
-            rendering.add_done_callback(lambda _: self._rendering.pop(number))
+            # Until then, no other update may get the identity of this one.
+            rendering.add_done_callback(lambda _: self._rendering.pop(id(update)))
         return asyncio.shield(rendering)
 
     async def _in_turns(self, event: Any) -> Payload:

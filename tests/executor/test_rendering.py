@@ -1,21 +1,29 @@
 """Subscribers receive the same from both back ends, directly or by their own task, shared or not."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 
-from kvs_graphql.access import Access, Grant, Grants, Verb
-from kvs_graphql.api import build_schema
+from kvs_graphql import budget
+from kvs_graphql.access import ANYONE, Access, Grant, Grants, Verb
+from kvs_graphql.api import JsonValues, Source, build_schema
+from kvs_graphql.api.tables import table_types
+from kvs_graphql.budget import Workload
 from kvs_graphql.cursor import Cursor
-from kvs_graphql.executor import Executor, ExecutorLimits, Payload
+from kvs_graphql.executor import Executor, ExecutorLimits, Payload, PreparedOperation, Request
+from kvs_graphql.executor.compiled import Bound
 from kvs_graphql.executor.rendering import RenderCache
+from kvs_graphql.executor.results import Results
 from kvs_graphql.feed import Kind, Update
 from kvs_graphql.metrics import Metrics
-from tests.applications import EXECUTOR_LIMITS, Application, open_application
+from kvs_graphql.records import Record
+from tests.applications import BUDGET_LIMITS, EXECUTOR_LIMITS, Application, open_application
 from tests.deadline import SECONDS_MAX
 from tests.executor.subscribers import GraphQLCoreOnly, Subscriber
 
@@ -123,6 +131,51 @@ async def test_one_rendering_is_counted_for_a_thousand_principals_with_equal_gra
         await application.table.change((b"a", b"1"), (b"b", b"2"))
     assert all(len(subscriber.payloads) == 2 for subscriber in subscribers)
     assert b"\nkvs_renderings_total 2.0\n" in metrics.render()
+
+
+async def no_pages(_: object) -> AsyncGenerator[list[Update], None]:
+    """A source without events."""
+    yield []
+
+
+async def test_rendering_that_nobody_waits_for_any_more_is_never_that_of_another_update(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """An update that is made where one was before has its identity."""
+    monkeypatch.setattr(budget, "TURN_SECONDS", 0.0)
+    large, cursor, metrics = b"[" + b"0," * 300_000 + b"7]", Cursor(bytes(16), (1,)), Metrics()
+    executor, values = Executor(build_schema(), EXECUTOR_LIMITS, metrics), JsonValues(10**6)
+    prepared = executor.prepare(Request('subscription { updates { key entry { json(pointer: "/300000") } } }'))
+    assert isinstance(prepared, PreparedOperation)
+    assert prepared.compiled is not None
+    update_of = table_types("").update_of
+    source: Source[Update] = Source(
+        no_pages, lambda update: update_of(update, values), lambda _: (1, len(large)), updates=True
+    )
+    results = Results(Workload(BUDGET_LIMITS), metrics)
+    renderer = RenderCache(_MIB).renderer(prepared.compiled, Bound({}, None), ANYONE, source, results, with_token=False)
+
+    def updated(key: bytes) -> Update:
+        return Update(Kind.SET, cursor, Record(key, large, 0, 0, 0, None))
+
+    first = updated(b"first")
+    identity = id(first)
+    rendering = asyncio.create_task(renderer.render(first))
+    del first
+    await asyncio.sleep(0)
+    rendering.cancel()
+    with suppress(asyncio.CancelledError):
+        await rendering
+    del rendering
+    # Many more rounds of the event loop than the rendering takes.
+    for _ in range(1_000):
+        await asyncio.sleep(0)
+        made = [updated(b"second") for _ in range(20)]
+        second = next((one for one in made if id(one) == identity), made[0])
+        if id(second) == identity:
+            break
+    payload = await renderer.render(second)
+    assert orjson.loads(payload.result) == {"data": {"updates": {"key": "second", "entry": {"json": 7}}}}
 
 
 async def test_only_sinks_that_carry_cursors_get_them(application: Application) -> None:

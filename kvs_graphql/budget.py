@@ -115,8 +115,7 @@ class Budget:
         await self._workload.turns.next()
         now = perf_counter()
         if now >= self._ends:
-            seconds = self._workload.limits.execution_seconds_max
-            raise BudgetExceeded.of("KVS_EXECUTION_SECONDS_MAX", seconds, "seconds of execution")
+            raise self._too_long()
         self._turn_began = now
 
     async def in_turns(self, items: Iterable[T]) -> AsyncIterator[T]:
@@ -144,12 +143,24 @@ class Budget:
             except StopIteration as end:
                 return end.value
             if isinstance(piece, Aside):
-                sent = await self._workload.aside(piece.work)
+                sent = await self._aside(piece.work)
                 await self.turn()
                 continue
             sent = None
             if self.turn_is_over:
                 await self.turn()
+
+    async def _aside(self, work: Callable[[], T]) -> T:
+        """What work returns that waits for the thread, and is done in it, as long as the operation may take."""
+        try:
+            async with asyncio.timeout(self._ends - perf_counter()):
+                return await self._workload.aside(work)
+        except TimeoutError:
+            raise self._too_long() from None
+
+    def _too_long(self) -> BudgetExceeded:
+        seconds = self._workload.limits.execution_seconds_max
+        return BudgetExceeded.of("KVS_EXECUTION_SECONDS_MAX", seconds, "seconds of execution")
 
     def add_bytes(self, number: int) -> None:
         """Count bytes of the response. Raises: BudgetExceeded: It has more than it may have."""

@@ -1,7 +1,8 @@
 """An operation that exceeds its budget is ended, with an error that names the setting; large ones wait for room."""
 
 import asyncio
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Generator
 from dataclasses import replace
 from typing import Any
 
@@ -9,7 +10,9 @@ import pytest
 
 from kvs_graphql.budget import Budget, Workload
 from kvs_graphql.errors import BudgetExceeded
+from kvs_graphql.turns import Aside, InTurns
 from tests.applications import BUDGET_LIMITS
+from tests.deadline import SECONDS_MAX
 
 ONE = replace(BUDGET_LIMITS, response_bytes_max=1, errors_max=1, large_operations_max=1)
 
@@ -64,3 +67,23 @@ async def test_large_operation_that_waits_in_vain_is_refused() -> None:
     assert refused.value.details == {"limit": 1, "setting": "KVS_LARGE_OPERATIONS_MAX"}
     first.close()
     await Budget(workload).enlarge()
+
+
+async def test_operation_that_waits_too_long_for_work_aside_is_ended_without_that_work() -> None:
+    workload = Workload(replace(BUDGET_LIMITS, execution_seconds_max=0.1))
+    others_are_done, done = threading.Event(), list[None]()
+
+    def pieces() -> Generator[Any, Any, None]:
+        yield Aside(lambda: done.append(None))
+
+    others = asyncio.create_task(workload.aside(others_are_done.wait))
+    await asyncio.sleep(0)
+    try:
+        async with asyncio.timeout(SECONDS_MAX):
+            with pytest.raises(BudgetExceeded, match="seconds of execution"):
+                await Budget(workload).finish(InTurns(pieces()))
+    finally:
+        others_are_done.set()
+    await others
+    await workload.aside(lambda: None)
+    assert not done

@@ -32,10 +32,16 @@ Conversion = Callable[[Any], Any] | None
 """From a value that was decoded by the writer's schema to what the reader's has for it; None if that is the same."""
 
 _FLOAT = struct.Struct("<f")
+_EXACT_MAX = 2**53
+_LOWEST = 2**11 - 1
+"""The bits of a number of 64 bits of which a double has the highest at most."""
 
 
 def _nearest_float(number: int) -> float:
     """The number that a float of Avro, which has 24 bits, has for it."""
+    if abs(number) > _EXACT_MAX and number & _LOWEST:
+        # It becomes a double first. Rounded there, it could come to lie in the middle between two floats.
+        number = (number & ~_LOWEST) + 2**10
     (nearest,) = _FLOAT.unpack(_FLOAT.pack(number))
     return float(nearest)
 

@@ -260,3 +260,12 @@ def test_whole_number_that_is_read_as_a_float_has_its_precision(kind: str) -> No
     number = 2**24 + 1
     assert decoded("float", written(kind, number), kind) == {"value": float(number - 1)}
     assert decoded("double", written(kind, number), kind) == {"value": float(number)}
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+@pytest.mark.parametrize(
+    ("number", "nearest"), [(2**60 + 2**36 + 1, 2**60 + 2**37), (2**60 + 3 * 2**36 - 1, 2**60 + 2**37)]
+)
+def test_whole_number_that_is_read_as_a_float_is_rounded_once(number: int, nearest: int, sign: int) -> None:
+    """As Java does it; by way of a double, these would first become the middle between two floats."""
+    assert decoded("float", written("long", sign * number), "long") == {"value": float(sign * nearest)}

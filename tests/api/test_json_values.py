@@ -122,3 +122,32 @@ async def test_part_that_is_far_away_is_rendered_once_for_all_subscribers(tmp_pa
     for one in subscribers:
         assert one.results == [{"data": {"updates": {"key": "large", "entry": {"json": [1.5]}}}}]
     assert PIECES_MIN <= len(turns) < 1.5 * PIECES_MIN
+
+
+async def test_update_that_takes_turns_comes_before_later_ones_and_holds_up_no_other_subscriber(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, turns: list[None]
+) -> None:
+    take, has_begun, may_go_on = Turns.next, asyncio.Event(), asyncio.Event()
+
+    async def held(self: Turns) -> None:
+        await take(self)
+        if len(turns) > 1:
+            has_begun.set()
+            await may_go_on.wait()
+
+    monkeypatch.setattr(Turns, "next", held)
+    document = f"subscription {{ updates%s {{ key entry {{ {FAR} }} }} }}"
+    both, other = Subscriber(room=100, expected=3), Subscriber(room=100)
+    async with open_application(tmp_path, limits=LIMITS) as application, asyncio.TaskGroup() as tasks:
+        for subscriber, keys in ((both, ""), (other, '(keys: ["other"])')):
+            tasks.create_task(subscriber.subscribe(application, application.executor, document % keys))
+        await application.table.watched_by(2)
+        await application.table.change((b"large", VALUE))
+        await has_begun.wait()
+        await application.table.change((b"other", b"{}"), (b"large", b"{}"))
+        await other.complete.wait()
+        assert not both.results
+        may_go_on.set()
+    shown = [(one["data"]["updates"]["key"], one["data"]["updates"]["entry"]["json"]) for one in both.results]
+    assert shown == [("large", [1.5]), ("other", None), ("large", None)]
+    assert other.results == [{"data": {"updates": {"key": "other", "entry": {"json": None}}}}]

@@ -17,7 +17,9 @@ from kvs_graphql.web.kept import KeptRequests
 from kvs_graphql.web.rates import RequestRates
 from kvs_graphql.web.slots import Slots
 
-_STARTS_PER_ROUND = 4
+# A few milliseconds of work, each.
+_STARTS_PER_ROUND = 8
+_HANDSHAKES_PER_ROUND = 16
 
 
 class Connections:
@@ -38,7 +40,7 @@ class Connections:
         self.kept = KeptRequests(catalog.arguments)
         self.starts = Turns(_STARTS_PER_ROUND)
         """Those who start a subscription take turns: clients may ask for thousands at once."""
-        self.handshakes = Turns(_STARTS_PER_ROUND)
+        self.handshakes = Turns(_HANDSHAKES_PER_ROUND)
         """So do those who open a WebSocket."""
         self.client = addresses.of_request
         """The address of the client that makes a request."""

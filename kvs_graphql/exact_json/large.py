@@ -15,7 +15,7 @@ from kvs_graphql.turns import at_once
 
 LARGE_BYTES_MIN = 32 * 1024
 """Below, `ExactJson` takes no more than a few milliseconds, whatever the text."""
-# Each level costs another pass over the text. What is below these levels is scanned once for each part.
+# Each level costs one more pass over the text. Below the last one, the text is scanned once for each part.
 _LEVELS_MAX = 8
 _WHITESPACE = b" \t\r\n"
 _ANY = msgspec.json.Decoder(msgspec.Raw)

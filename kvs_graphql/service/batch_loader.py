@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from time import perf_counter
 from typing import Generic, TypeVar
 
-# Whoever arrived during so long a round of the event loop has asked by its end.
+# After a round of the event loop that took longer, nobody is waited for: all who came during it have asked.
 _LONG_ROUND_SECONDS = 0.005
 
 A = TypeVar("A")

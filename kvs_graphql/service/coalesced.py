@@ -106,7 +106,7 @@ def _of_each(asked: Sequence[Sequence[bytes]], read: Read) -> Iterator[Found]:
 
 
 def read_keys(store: Store, bytes_max: int, entry_bytes_max: int | None = None, *, is_queued: bool = True) -> ReadKeys:
-    """Reads keys of a table, as everybody may see it, up to a number of bytes, and those of larger entries not."""
+    """Reads keys of a table, as everybody may see it: up to a number of bytes, and no larger entries than allowed."""
 
     async def read(_: Access, keys: Sequence[bytes], seen: Callable[[Read], None] | None = None) -> Read:
         within, left_out = ReadBytes(bytes_max), set[bytes]()

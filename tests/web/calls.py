@@ -13,7 +13,10 @@ from kvs_graphql.web import build_app
 from kvs_graphql.web.websocket import SUBPROTOCOL
 from tests.applications import OPTIONS, Answer, Application
 from tests.deadline import SECONDS_MAX
+from tests.transports import MULTIPART_ACCEPT
 
+STREAMS = {"sse": "text/event-stream", "multipart": MULTIPART_ACCEPT}
+"""What clients of streams accept."""
 JSON_HEADERS = {"content-type": "application/json", "accept": "application/json"}
 
 
@@ -32,6 +35,30 @@ UNENCODABLE = strawberry.Schema(query=_Half)
 def app_of(application: Application) -> ASGIApp:
     """The ASGI application alone."""
     return build_app(application.executor, application.table.catalog, application.metrics, OPTIONS)
+
+
+def streaming_scope(transport: str) -> dict[str, Any]:
+    """The scope of a client that subscribes over that transport."""
+    common = {"path": "/graphql", "query_string": b"", "client": ("test", 1), "root_path": ""}
+    if transport == "websocket":
+        return {**common, "type": "websocket", "headers": [], "subprotocols": [SUBPROTOCOL]}
+    headers = [(b"content-type", b"application/json"), (b"accept", STREAMS[transport].encode())]
+    return {**common, "type": "http", "method": "POST", "headers": headers}
+
+
+def subscribing(transport: str, document: str) -> list[dict[str, Any]]:
+    """What the server passes on from that client, until it has subscribed."""
+    request = {"query": document}
+    if transport != "websocket":
+        return [{"type": "http.request", "body": orjson.dumps(request), "more_body": False}]
+    messages = ({"type": "connection_init"}, {"type": "subscribe", "id": "1", "payload": request})
+    texts = [{"type": "websocket.receive", "text": orjson.dumps(message).decode()} for message in messages]
+    return [{"type": "websocket.connect"}, *texts]
+
+
+def leaving(transport: str) -> dict[str, Any]:
+    """What the server passes on when that client is gone."""
+    return {"type": f"{'websocket' if transport == 'websocket' else 'http'}.disconnect"}
 
 
 async def call(

@@ -15,10 +15,9 @@ from kvs_graphql.web import DIRECT_EXTENSION
 from kvs_graphql.web.direct import add_to_answers
 from tests.applications import Application, open_application
 from tests.deadline import SECONDS_MAX
-from tests.transports import MULTIPART_ACCEPT
+from tests.web.calls import leaving, streaming_scope, subscribing
 
 DOCUMENT = "subscription { updates { key cursor } }"
-HEADERS = {"sse": "text/event-stream", "multipart": MULTIPART_ACCEPT}
 TRANSPORTS = ["sse", "multipart", "websocket"]
 
 
@@ -87,25 +86,14 @@ class Server:
 
 
 def scope_of(transport: str, server: Server) -> dict[str, Any]:
-    common = {"path": "/graphql", "query_string": b"", "client": ("test", 1), "root_path": ""}
-    extensions = {"extensions": {DIRECT_EXTENSION: server}}
-    if transport == "websocket":
-        websocket = {"type": "websocket", "headers": [], "subprotocols": ["graphql-transport-ws"]}
-        return {**common, **extensions, **websocket}
-    headers = [(b"content-type", b"application/json"), (b"accept", HEADERS[transport].encode())]
-    return {**common, **extensions, "type": "http", "method": "POST", "headers": headers}
+    return {**streaming_scope(transport), "extensions": {DIRECT_EXTENSION: server}}
 
 
 @asynccontextmanager
 async def subscribed(application: Application, transport: str, server: Server) -> AsyncIterator[None]:
     """Subscribe, and yield once the subscription watches the table."""
-    request = {"query": DOCUMENT}
-    if transport == "websocket":
-        server.incoming.put_nowait({"type": "websocket.connect"})
-        for message in ({"type": "connection_init"}, {"type": "subscribe", "id": "1", "payload": request}):
-            server.incoming.put_nowait({"type": "websocket.receive", "text": orjson.dumps(message).decode()})
-    else:
-        server.incoming.put_nowait({"type": "http.request", "body": orjson.dumps(request), "more_body": False})
+    for message in subscribing(transport, DOCUMENT):
+        server.incoming.put_nowait(message)
     serving = asyncio.ensure_future(application.app(scope_of(transport, server), server.incoming.get, server.send))
     async with asyncio.timeout(SECONDS_MAX):
         await application.table.watched_by(1)
@@ -113,7 +101,7 @@ async def subscribed(application: Application, transport: str, server: Server) -
         for _ in range(10):
             await asyncio.sleep(0)
         yield
-        server.incoming.put_nowait({"type": f"{'websocket' if transport == 'websocket' else 'http'}.disconnect"})
+        server.incoming.put_nowait(leaving(transport))
         await serving
 
 

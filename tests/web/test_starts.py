@@ -5,17 +5,15 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-import orjson
 import pytest
 
 from tests.applications import open_application
 from tests.deadline import SECONDS_MAX
 from tests.passes import Passes
-from tests.transports import MULTIPART_ACCEPT
+from tests.web.calls import leaving, streaming_scope, subscribing
 
 CLIENTS = 41
 STARTS_PER_ROUND = {"sse": 8, "multipart": 8, "websocket": 16}
-ACCEPT = {"sse": "text/event-stream", "multipart": MULTIPART_ACCEPT}
 
 
 class Client:
@@ -26,31 +24,18 @@ class Client:
         self.first = 0
         self._incoming: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
         # Each its own document: none finds another one's prepared.
-        request = {"query": f'subscription {{ updates(keys: ["{number}"]) {{ key }} }}'}
-        if transport == "websocket":
-            self._incoming.put_nowait({"type": "websocket.connect"})
-            for message in ({"type": "connection_init"}, {"type": "subscribe", "id": "1", "payload": request}):
-                self._incoming.put_nowait({"type": "websocket.receive", "text": orjson.dumps(message).decode()})
-        else:
-            self._incoming.put_nowait({"type": "http.request", "body": orjson.dumps(request), "more_body": False})
-
-    @property
-    def scope(self) -> dict[str, Any]:
-        common = {"path": "/graphql", "query_string": b"", "client": ("test", 1), "root_path": ""}
-        if self.transport == "websocket":
-            return {**common, "type": "websocket", "headers": [], "subprotocols": ["graphql-transport-ws"]}
-        headers = [(b"content-type", b"application/json"), (b"accept", ACCEPT[self.transport].encode())]
-        return {**common, "type": "http", "method": "POST", "headers": headers}
+        for message in subscribing(transport, f'subscription {{ updates(keys: ["{number}"]) {{ key }} }}'):
+            self._incoming.put_nowait(message)
 
     async def run(self, app: Any, passes: Passes) -> None:
         async def send(_: Any) -> None:
             if not self.first:
                 self.first = passes.number
 
-        await app(self.scope, self._incoming.get, send)
+        await app(streaming_scope(self.transport), self._incoming.get, send)
 
     def leave(self) -> None:
-        self._incoming.put_nowait({"type": f"{'websocket' if self.transport == 'websocket' else 'http'}.disconnect"})
+        self._incoming.put_nowait(leaving(self.transport))
 
 
 @pytest.mark.parametrize("transport", STARTS_PER_ROUND)

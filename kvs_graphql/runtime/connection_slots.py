@@ -26,6 +26,10 @@ class ConnectionSlots:
         self._of_client: Counter[str] = Counter()
         self._reserve: dict[Transport, None] = {}
 
+    def counted_client(self, peer: str, forwarded_for: Sequence[str] = ()) -> str:
+        """The client that a connection counts for; the peer where that is a proxy whose clients are not known yet."""
+        return self._addresses.client(peer, forwarded_for)
+
     def take(self, transport: Transport, peer: str) -> LimitExceeded | None:
         """Take a slot for a new connection; without one, return the limit that it is over.
 

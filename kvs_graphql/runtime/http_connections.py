@@ -123,7 +123,9 @@ class LimitedHttpConnection(Patience, ParsesSlices, HttpConnection):
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
         bound_buffers(transport, self.limits)
         super().connection_made(transport)
-        self._over = self.shared.slots.take(transport, self.client[0] if self.client else "")
+        slots, peer = self.shared.slots, self.client[0] if self.client else ""
+        self._over = slots.take(transport, peer)
+        self.counted_client = slots.counted_client(peer)
         self._start_head_timer()
 
     def parse(self, data: bytes) -> None:

@@ -1,13 +1,14 @@
-"""Parsing what clients send, a slice at a time, so that those who send many small things delay nobody else.
+"""Parsing what clients send, so that those who send much, or all at once, delay nobody else.
 
-A read may bring 256 KiB: 40,000 frames, or 10,000 requests. Parsed at once, they would hold the event loop for hundreds
-of milliseconds, and become as many objects. Here, all connections together parse for two milliseconds in each turn of
-the event loop, one after the other, each for a fraction of that. A connection whose application has not handled what
-came before waits for that.
+A read may bring 256 KiB: 40,000 frames, or 10,000 requests; and a thousand connections may bring a request each in one
+round of the event loop. Parsed at once, they would hold the loop for hundreds of milliseconds, and so would what they
+ask for. Here, the loop parses for two milliseconds in each of its rounds, slice by slice: the clients in turn, and the
+connections of each of them in turn. Only of what is small, a little of each client is parsed before that, as it comes.
+A connection whose application has not handled what came before waits for that.
 """
 
 from asyncio import get_running_loop
-from collections import deque
+from collections import OrderedDict, deque
 from typing import ClassVar
 
 from kvs_graphql.compat.uvicorn import ClientConnection
@@ -15,33 +16,55 @@ from kvs_graphql.compat.uvicorn import ClientConnection
 SLICE_BYTES = 512
 _CONNECTION_SECONDS = 0.00025
 _LOOP_SECONDS = 0.002
+_AT_ONCE_MAX = 8
+"""How many small parts of one client are parsed as they come, in one round of the event loop."""
+_CLIENTS_AT_ONCE_MAX = 16
 
 
 class ParsingQueue:
-    """The connections that have something to parse; each parses a few slices and goes to the end of the queue."""
+    """The connections that have something to parse: a few slices in each turn of their client."""
 
     def __init__(self) -> None:
-        self._waiting: deque[ParsesSlices] = deque()
+        self._waiting = OrderedDict[str, deque[ParsesSlices]]()
+        """By client, in the order of the turns to come."""
+        self._at_once: dict[str, int] = {}
+        """By client, how many small parts were parsed in this round."""
+        self._is_due = False
+
+    def allows(self, client: str) -> bool:
+        """Whether a small part of a client may be parsed at once; it is counted then."""
+        number = self._at_once.get(client, 0)
+        if number == _AT_ONCE_MAX or (not number and len(self._at_once) == _CLIENTS_AT_ONCE_MAX):
+            return False
+        self._at_once[client] = number + 1
+        self._schedule()
+        return True
 
     def wait(self, connection: "ParsesSlices") -> None:
         """Have a connection parse a few slices; it may not be waiting yet."""
-        if not self._waiting:
-            get_running_loop().call_soon(self._run)
-        self._waiting.append(connection)
+        self._waiting.setdefault(connection.counted_client, deque()).append(connection)
+        self._schedule()
 
-    def _run(self) -> None:
+    def _schedule(self) -> None:
+        if not self._is_due:
+            self._is_due = True
+            get_running_loop().call_soon(self._begin_round)
+
+    def _begin_round(self) -> None:
         loop = get_running_loop()
+        self._at_once.clear()
         end = loop.time() + _LOOP_SECONDS
         try:
             while self._waiting and loop.time() < end:
                 self._parse_slices()
         finally:
+            self._is_due = False
             if self._waiting:
-                loop.call_soon(self._run)
+                self._schedule()
 
     def _parse_slices(self) -> None:
-        # The first one stays until it has parsed: so `wait` schedules no second run.
-        connection, has_more = self._waiting[0], False
+        client, connections = self._waiting.popitem(last=False)
+        connection, has_more = connections.popleft(), False
         try:
             has_more = connection.parse_slices()
         except Exception:
@@ -49,9 +72,11 @@ class ParsingQueue:
             connection.transport.abort()
             raise
         finally:
-            self._waiting.popleft()
             if has_more:
-                self._waiting.append(connection)
+                connections.append(connection)
+            if connections:
+                # Some may have come meanwhile.
+                self._waiting.setdefault(client, deque()).extendleft(reversed(connections))
 
 
 class ParsesSlices(ClientConnection):
@@ -59,7 +84,9 @@ class ParsesSlices(ClientConnection):
 
     parsing: ClassVar[ParsingQueue]
     whole_bytes_max: int = SLICE_BYTES
-    """How much is parsed at once if no more has come, as most of what honest clients send."""
+    """How much is parsed in one piece if no more has come, as most of what honest clients send."""
+    counted_client = ""
+    """Whose turns this connection shares: the address of its client. Without one, all is parsed as it comes."""
     ignores_input = False
     _unparsed = b""
     _is_waiting = False
@@ -75,7 +102,9 @@ class ParsesSlices(ClientConnection):
         if self.ignores_input:
             self.ignore()
             return
-        if not self._unparsed and len(data) <= self.whole_bytes_max:
+        client = self.counted_client
+        is_small = not self._unparsed and len(data) <= self.whole_bytes_max
+        if not client or (is_small and self.parsing.allows(client)):
             self.parse(data)
             return
         self._unparsed += data
@@ -97,9 +126,10 @@ class ParsesSlices(ClientConnection):
         """Parse for a short time; return whether there is more to parse."""
         end, index = self.loop.time() + _CONNECTION_SECONDS, 0
         unparsed, self._unparsed = self._unparsed, b""
+        size = SLICE_BYTES if len(unparsed) > self.whole_bytes_max else self.whole_bytes_max
         while index < len(unparsed) and not self._is_over:
-            self.parse(unparsed[index : index + SLICE_BYTES])
-            index += SLICE_BYTES
+            self.parse(unparsed[index : index + size])
+            index += size
             if self.is_held or self.loop.time() > end:
                 break
         self._is_waiting = False

@@ -24,6 +24,8 @@ from kvs_graphql.runtime.websocket_connections import websocket_protocol
 from kvs_graphql.web import ClientAddresses
 
 _BACKLOG = 2048
+_ACCEPTED_PER_ROUND = 16
+"""How many connections are accepted in one round of the event loop; the others wait in the kernel."""
 
 
 class Server(uvicorn.Server):
@@ -64,10 +66,17 @@ class Server(uvicorn.Server):
             server_header=False,
             # Only limits per client need to know the client, and uvicorn would take whatever a header says.
             proxy_headers=False,
+            # asyncio accepts so many at a time, and has the kernel keep no more; see `startup`.
+            backlog=_ACCEPTED_PER_ROUND,
             timeout_graceful_shutdown=max(1, round(limits.shutdown_seconds_max)),
         )
         super().__init__(config)
         self._on_exit = on_exit
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        for listener in sockets or ():
+            listener.listen(_BACKLOG)
 
     async def before_shutdown(self) -> None:
         await self._on_exit()

@@ -1,6 +1,5 @@
 """WebSocket connections: limited, pinged, told why they are closed, and written to directly."""
 
-import sys
 from asyncio import TimerHandle
 from collections.abc import Mapping, Sequence
 from typing import ClassVar
@@ -8,7 +7,7 @@ from typing import ClassVar
 from kvs_graphql.compat.websockets import Handshake, WebSocketConnection
 from kvs_graphql.errors import LimitExceeded
 from kvs_graphql.runtime.limits import FAREWELL_SECONDS
-from kvs_graphql.runtime.parsing import SLICE_BYTES, ParsesSlices
+from kvs_graphql.runtime.parsing import ParsesSlices
 from kvs_graphql.runtime.patience import Patience, Shared
 from kvs_graphql.runtime.refusals import PROTECTION, RETRY_SECONDS
 from kvs_graphql.runtime.unread import UnreadAnswers
@@ -94,8 +93,6 @@ class LimitedWebSocketConnection(Patience, ParsesSlices, WebSocketConnection):
 
     handshake_class = _Handshake
     opened: ClassVar[set[WebSocketConnection]]
-    # The handshake comes whole, and within the limits of heads.
-    whole_bytes_max = sys.maxsize
     _control_frames = 0
     _control_second = 0.0
     _message_timer: TimerHandle | None = None
@@ -103,13 +100,13 @@ class LimitedWebSocketConnection(Patience, ParsesSlices, WebSocketConnection):
 
     def admit(self, forwarded_for: Sequence[str]) -> bool:
         """Refuse WebSockets over a limit: with 503, and the same error as a refused subscription."""
-        self.whole_bytes_max = SLICE_BYTES
+        slots, peer = self.shared.slots, self.client[0] if self.client else ""
+        self.counted_client = slots.counted_client(peer, forwarded_for)
         error: LimitExceeded | None
         if len(self.opened) >= self.limits.websockets_max:
             error = LimitExceeded.of("KVS_WEBSOCKETS_MAX", self.limits.websockets_max, "open WebSockets")
         else:
-            peer = self.client[0] if self.client else ""
-            error = self.shared.slots.pass_to(self.transport, peer, forwarded_for)
+            error = slots.pass_to(self.transport, peer, forwarded_for)
         if error is None:
             self.opened.add(self)
             return True

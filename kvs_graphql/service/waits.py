@@ -10,7 +10,9 @@ from kvs_graphql.errors import BadCursor, NotCaughtUp
 from kvs_graphql.feed import Feed
 from kvs_graphql.records import covers, position_in
 from kvs_graphql.state import Lifecycle
+from kvs_graphql.turns import Turns
 
+_ENDS_PER_ROUND = 8
 _FOREIGN = "The cursor belongs to another topic, or to this one before it was created again or its log was cut short."
 
 
@@ -21,6 +23,8 @@ class AtLeast:
         self._feed = feed
         self._validator = validator
         self._lifecycle = lifecycle
+        # Any number of reads may wait for the same moment.
+        self._ends = Turns(_ENDS_PER_ROUND)
 
     async def wait(self, wanted: Iterable[Cursor], seconds_max: float) -> set[Cursor]:
         """Wait until everything below these cursors is applied, but no longer than `seconds_max`.
@@ -42,6 +46,7 @@ class AtLeast:
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds_max):
                 await asyncio.gather(*map(reach, {*wanted}))
+        await self._ends.next()
         return foreign
 
     async def applied(self, wanted: Cursor, seconds_max: float) -> None:

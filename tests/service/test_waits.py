@@ -1,6 +1,7 @@
 """Reads that wait for a cursor: as long as they must, and no longer than they may."""
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -16,9 +17,11 @@ from kvs_graphql.records import Commit, EpochEnd, Positions
 from kvs_graphql.service.waits import AtLeast
 from kvs_graphql.state import Lifecycle, TopicSnapshot
 from tests.deadline import SECONDS_MAX
+from tests.passes import Passes
 from tests.serving import ServedTopic, serving_topic
 from tests.simulation.world import everything_possible, in_virtual_time
 
+ENDS_PER_ROUND = 8
 TOPIC_ID, OTHER_TOPIC_ID = bytes(range(16)), bytes(reversed(range(16)))
 READ = 'query($c: Cursor, $w: Float) { value(key: "key", atLeast: $c, maxWait: $w) { value } }'
 FIELDS = {
@@ -96,6 +99,23 @@ async def test_log_that_is_cut_short_before_the_table_has_reached_a_cursor_ends_
     table.lifecycle.refreshes.epoch_ends.answer({(1, 1): EpochEnd(1, 6)})
     foreign = await waiting
     assert isinstance(table.at_least.failure(wanted, table.feed.cursor, foreign), BadCursor)
+
+
+@in_virtual_time
+async def test_reads_whose_wait_ends_at_the_same_moment_go_on_a_few_in_each_round() -> None:
+    table, ended = Table(), list[int]()
+
+    async def wait() -> None:
+        await table.at_least.wait([Cursor(TOPIC_ID, (6,))], 60)
+        ended.append(passes.number)
+
+    waiting = [asyncio.create_task(wait()) for _ in range(100)]
+    await everything_possible()
+    passes = Passes()
+    table.move((6, 5))
+    await asyncio.gather(*waiting)
+    passes.close()
+    assert max(Counter(ended).values()) == ENDS_PER_ROUND
 
 
 @in_virtual_time

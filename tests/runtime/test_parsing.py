@@ -1,0 +1,120 @@
+"""Clients that send at the same moment are parsed in turns, and so what they ask for begins in turns."""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from socket import socket
+
+from tests.passes import Passes
+from tests.runtime.servers import Receive, Scope, Send, connected, server
+
+AT_ONCE_MAX = 8
+CLIENTS_AT_ONCE_MAX = 16
+ACCEPTED_PER_ROUND = 16  # in some versions of asyncio, one more
+CROWD, OTHER = "127.0.0.2", "127.0.0.1"
+REQUEST = b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n"
+LARGE_REQUEST = b"POST / HTTP/1.1\r\nhost: localhost\r\ncontent-length: 8192\r\n\r\n" + bytes(8192)
+
+
+class Application:
+    """Answers every request, and notes whose it was, in which round of the event loop."""
+
+    def __init__(self) -> None:
+        self.began: list[tuple[str, int]] = []
+        self.passes = Passes()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self.began.append((scope["client"][0], self.passes.number))
+        await send({"type": "http.response.start", "status": 204})
+        await send({"type": "http.response.body"})
+
+    @property
+    def clients(self) -> list[str]:
+        return [client for client, _ in self.began]
+
+    @property
+    def first(self) -> list[str]:
+        """The clients whose requests began in the first round in which any did."""
+        return [client for client, number in self.began if number == self.began[0][1]]
+
+
+@contextmanager
+def opened(port: int, *addresses: str) -> Iterator[list[socket]]:
+    """One connection from each address."""
+    with ExitStack() as stack:
+        yield [stack.enter_context(connected(port, address=address)) for address in addresses]
+
+
+def send_at_once(connections: list[socket], request: bytes = REQUEST) -> None:
+    """Send on all of them before the server's event loop has its next round."""
+    for connection in connections:
+        connection.send(request)
+
+
+async def answered(connections: list[socket]) -> None:
+    loop = asyncio.get_running_loop()
+    for connection in connections:
+        assert (await loop.sock_recv(connection, 1024)).startswith(b"HTTP/1.1 204 ")
+
+
+async def accepted(connections: list[socket]) -> None:
+    """Return once the server has them: each was answered."""
+    send_at_once(connections)
+    await answered(connections)
+
+
+async def test_client_that_sends_little_waits_for_no_crowd_of_another_client() -> None:
+    application = Application()
+    async with server(application) as served:
+        with opened(served.port, *[CROWD] * 60, OTHER) as connections:
+            await accepted(connections)
+            application.began.clear()
+            send_at_once(connections)
+            await answered(connections)
+    application.passes.close()
+    assert application.clients.index(OTHER) <= AT_ONCE_MAX
+    assert application.clients.count(CROWD) == 60, "the crowd is served, too"
+
+
+async def test_clients_that_send_much_take_turns() -> None:
+    application = Application()
+    async with server(application) as served:
+        with opened(served.port, OTHER, *[CROWD] * 60, OTHER) as connections:
+            await accepted(connections)
+            application.began.clear()
+            send_at_once(connections, LARGE_REQUEST)
+            await answered(connections)
+    application.passes.close()
+    assert sorted(application.clients[:4]) == [OTHER, OTHER, CROWD, CROWD]
+
+
+async def test_a_few_requests_of_each_client_begin_as_they_come() -> None:
+    application = Application()
+    addresses = [f"127.0.0.{number}" for number in range(1, CLIENTS_AT_ONCE_MAX + 4)]
+    async with server(application, connections_max=1000) as served:
+        with opened(served.port, *addresses * 10) as connections:
+            await accepted(connections)
+            application.began.clear()
+            send_at_once(connections)
+            await answered(connections)
+    application.passes.close()
+    first = application.first
+    assert set(first) == set(addresses[:CLIENTS_AT_ONCE_MAX]), "of the first clients"
+    assert {first.count(client) for client in set(first)} == {AT_ONCE_MAX}, "so many of each"
+    assert len(application.clients) == len(connections), "the others begin later"
+
+
+async def test_connections_are_accepted_a_few_in_each_round() -> None:
+    application = Application()
+    async with server(application) as served:
+        # None of them is accepted while this test does not wait.
+        with opened(served.port, *[OTHER] * 60) as connections:
+            accepted_by_round = []
+            state = served.server.server_state
+            while len(state.connections) < len(connections):
+                await asyncio.sleep(0)
+                accepted_by_round.append(len(state.connections))
+            await accepted(connections)
+    application.passes.close()
+    steps = [after - before for before, after in zip([0, *accepted_by_round], accepted_by_round, strict=False)]
+    assert max(steps) in (ACCEPTED_PER_ROUND, ACCEPTED_PER_ROUND + 1)

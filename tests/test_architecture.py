@@ -45,7 +45,8 @@ DOORS: dict[str, set[str]] = {
     "watch": {"store", "feed", "cursor_validation", "turns", "records", "cursor", "errors"},
     "kafka": {"backoff", "credentials", "oauth", "store", "feed", "state", "records", "cursor", "errors", "metrics"},
     "service": {
-        *("access", "cursor", "cursor_validation", "errors", "feed", "records", "state", "store", "throttle", "watch"),
+        *("access", "cursor", "cursor_validation", "errors", "feed", "records", "state", "store", "throttle", "turns"),
+        "watch",
     },
     "formats": {"errors", "exact_json"},
     "registry": {"backoff", "formats", "oauth", "outgoing"},

@@ -2,8 +2,12 @@
 
 It overrides methods that graphql-core documents as its own affair: `complete_list_value`, `complete_leaf_value` and
 `handle_field_error`.
+
+An execution that is cancelled leaves coroutines that have not begun, its own and those that Strawberry makes of
+resolvers. Nothing is lost with them, but Python would print a warning: hence the filter.
 """
 
+import warnings
 from collections.abc import Sized
 from typing import Any, Protocol
 
@@ -11,6 +15,9 @@ from graphql import Executor, GraphQLError
 from graphql.pyutils import Path
 
 _ITEMS_MIN = 16
+ABANDONED = r"coroutine '(Executor|GraphQLCoreConverter)\..*' was never awaited"
+"""The warning about a coroutine that a cancelled execution has left, as a regular expression."""
+warnings.filterwarnings("ignore", ABANDONED, RuntimeWarning)
 
 
 class Meter(Protocol):

@@ -1,10 +1,17 @@
 """Canaries for what this project overrides of graphql-core without a promise."""
 
+import asyncio
+import gc
+import re
+import subprocess
+import sys
+import warnings
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
+import strawberry
 from graphql import (
     GraphQLField,
     GraphQLList,
@@ -14,7 +21,8 @@ from graphql import (
     parse,
 )
 
-from kvs_graphql.compat.graphql import MeteredExecutor
+from kvs_graphql.compat.graphql import ABANDONED, MeteredExecutor
+from kvs_graphql.compat.strawberry import graphql_schema
 
 SCHEMA = GraphQLSchema(
     GraphQLObjectType(
@@ -83,3 +91,43 @@ async def test_other_errors_are_counted_and_answered() -> None:
     meter = Meter()
     result = await execute(meter, "{ failing few }")
     assert (result.data["failing"], len(result.errors), meter.errors) == (None, 1, 1)
+
+
+async def test_cancelled_execution_leaves_coroutines_that_have_not_begun() -> None:
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        await cancel_an_execution()
+    assert told, "graphql-core leaves none any more: the filter is not needed"
+    assert all(re.match(ABANDONED, str(warning.message)) for warning in told)
+
+
+def test_nobody_is_warned_of_these() -> None:
+    program = f"import asyncio, {__name__} as canary; asyncio.run(canary.cancel_an_execution())"
+    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert run.stderr == ""
+
+
+@strawberry.type
+class Query:
+    @strawberry.field
+    async def one(self) -> str:
+        raise AssertionError
+
+    @strawberry.field
+    async def other(self) -> str:
+        raise AssertionError
+
+
+async def cancel_an_execution() -> None:
+    """Cancel an operation as soon as it has begun: none of its resolvers has."""
+    schema = graphql_schema(strawberry.Schema(Query))
+    executor = MeteredExecutor.build(schema, parse("{ one other }"), context_value=Context(Meter()))
+    assert isinstance(executor, MeteredExecutor)
+    found = executor.execute_operation()
+    assert executor.is_awaitable(found)
+    execution = asyncio.ensure_future(found)
+    await asyncio.sleep(0)
+    execution.cancel()
+    await asyncio.wait([execution])
+    del execution, found
+    gc.collect()

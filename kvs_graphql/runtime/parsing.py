@@ -16,9 +16,9 @@ from kvs_graphql.compat.uvicorn import ClientConnection
 SLICE_BYTES = 512
 _CONNECTION_SECONDS = 0.00025
 _LOOP_SECONDS = 0.002
-_AT_ONCE_MAX = 8
-"""How many small parts of one client are parsed as they come, in one round of the event loop."""
-_CLIENTS_AT_ONCE_MAX = 16
+_AT_ONCE_MAX = 64
+"""How many small parts are parsed as they come, in one round of the event loop."""
+_OF_ONE_CLIENT_MAX = 32
 
 
 class ParsingQueue:
@@ -29,14 +29,17 @@ class ParsingQueue:
         """By client, in the order of the turns to come."""
         self._at_once: dict[str, int] = {}
         """By client, how many small parts were parsed in this round."""
+        self._left = _AT_ONCE_MAX
+        """How many small parts of any client may still be parsed in this round."""
         self._is_due = False
 
     def allows(self, client: str) -> bool:
         """Whether a small part of a client may be parsed at once; it is counted then."""
         number = self._at_once.get(client, 0)
-        if number == _AT_ONCE_MAX or (not number and len(self._at_once) == _CLIENTS_AT_ONCE_MAX):
+        if number == _OF_ONE_CLIENT_MAX or self._left == 0:
             return False
         self._at_once[client] = number + 1
+        self._left -= 1
         self._schedule()
         return True
 
@@ -53,6 +56,7 @@ class ParsingQueue:
     def _begin_round(self) -> None:
         loop = get_running_loop()
         self._at_once.clear()
+        self._left = _AT_ONCE_MAX
         end = loop.time() + _LOOP_SECONDS
         try:
             while self._waiting and loop.time() < end:
@@ -108,7 +112,8 @@ class ParsesSlices(ClientConnection):
             self.parse(data)
             return
         self._unparsed += data
-        self.transport.pause_reading()
+        if not is_small:
+            self.transport.pause_reading()
         if not self.is_held:
             self._wait()
 

@@ -20,6 +20,10 @@ class Aside(NamedTuple):
     work: Callable[[], Any]
 
 
+class TooMuchAtOnce(Exception):
+    """What was begun is too much for one piece. Nothing of it is kept; it has to be done in parts."""
+
+
 class InTurns(Exception):
     """What is asked for takes long: it is found in pieces, between which others have their turns.
 

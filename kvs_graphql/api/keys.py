@@ -13,9 +13,11 @@ from strawberry.types.field import StrawberryField
 
 from kvs_graphql.api.context import Operation
 from kvs_graphql.api.encodings import Encoding
-from kvs_graphql.api.json_values import JsonText, check_size
+from kvs_graphql.api.fields import IN_TURNS
+from kvs_graphql.api.json_values import JsonText
 from kvs_graphql.api.typed.inputs import InputTypes
 from kvs_graphql.api.typed.outputs import OutputTypes
+from kvs_graphql.api.typed.values import TypedValues
 from kvs_graphql.errors import BadKey
 from kvs_graphql.formats import DoesNotFit, KeyFormat, Scalar, ScalarKind
 from kvs_graphql.records import Record
@@ -59,6 +61,7 @@ class Keys:
             resolver=key_data,
             graphql_type=self.shown | None,
             description="The key; null with the error UNDECODABLE where its bytes are not what its format says.",
+            metadata=IN_TURNS,
         )
         return made
 
@@ -127,10 +130,10 @@ def typed_keys(form: KeyFormat, outputs: OutputTypes, inputs: InputTypes, bytes_
         resolver.__signature__ = before.replace(parameters=parameters)  # type: ignore[attr-defined]
         return resolver
 
+    values = TypedValues(form, bytes_max, of_keys=True)
+
     def show(record: Record) -> Any:
-        check_size(record.key, "KVS_DATA_BYTES_MAX", bytes_max, "as BASE64 or HEX", "key")
-        decoded = form.decode(record.key)
-        return decoded if convert is None else convert(decoded)
+        return values.shown(record, convert)
 
     return Keys(of_argument, adapted, encodings if form.is_framed else None, show, outputs.of(shape))
 

@@ -115,12 +115,8 @@ def table_types(
     outputs = OutputTypes()
     inputs = InputTypes(outputs)
     keys = _keys(formats, outputs, inputs, data_bytes_max)
-    data = (
-        None
-        if formats.value is None
-        else Data(formats, outputs, inputs, TypedValues(formats, json_bytes_max, data_bytes_max))
-    )
-    as_json = _json_values(formats, json_bytes_max) if data is None else data.values.json
+    data = None if formats.value is None else Data(formats, outputs, inputs, TypedValues(formats.value, data_bytes_max))
+    as_json = _json_values(formats, json_bytes_max) if data is None else JsonValues(json_bytes_max, data.values.text)
     # Annotations that are evaluated at run time, as Strawberry wants them.
     Entry: Any = _entry_type(table, prefix, formats, keys, data, as_json)  # noqa: N806
 

@@ -25,6 +25,8 @@ class Meter(Protocol):
 
     exceeded: type[Exception]
 
+    @property
+    def turn_is_over(self) -> bool: ...
     def in_turns(self, items: list[Any]) -> Any: ...
     def add_bytes(self, number: int) -> None: ...
     def add_error(self) -> None: ...
@@ -48,9 +50,10 @@ class MeteredExecutor(Executor[Any]):
     def complete_list_value(
         self, return_type: Any, field_details_list: Any, info: Any, path: Path, result: Any, position_context: Any
     ) -> Any:
-        """Complete the items of a long list in turns, one after the other."""
-        if type(result) is list and len(result) > _ITEMS_MIN:
-            result = self.context_value.budget.in_turns(result)
+        """Complete the items of a long list, or of any once a turn is over, in turns, one after the other."""
+        budget = self.context_value.budget
+        if type(result) is list and (len(result) > _ITEMS_MIN or (result and budget.turn_is_over)):
+            result = budget.in_turns(result)
         return super().complete_list_value(return_type, field_details_list, info, path, result, position_context)
 
     def complete_leaf_value(self, return_type: Any, result: Any) -> Any:  # type: ignore[override]

@@ -190,7 +190,8 @@ class CompiledRenderer:
         return Payload(result, self._token(event))
 
     async def _completed(self, event: Any, budget: Budget) -> Result:
-        return await self._operation.result((self._view(event),), self._bound, self._access, budget, *self._size(event))
+        view, size = self._view(event), self._size(event)
+        return await self._operation.result((view,), self._bound, self._access, budget, *size, is_begun=True)
 
     def _token(self, event: Any) -> bytes | None:
         return token_of(event).encode() if self._with_token else None

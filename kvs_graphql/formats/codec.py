@@ -100,6 +100,6 @@ class Codec(Protocol):
         """
         ...
 
-    def as_json(self, decoded: Any) -> bytes:
-        """A decoded value as JSON text."""
+    def as_json(self, decoded: Any, check: Check = None) -> bytes:
+        """A decoded value as JSON text. `check` is called between the objects of one that may have very many."""
         ...

@@ -42,7 +42,7 @@ class _PlainCodec:
     def decode(self, payload: bytes, _writer: None, _check: Check = None) -> Any:
         return self.decode_payload(payload)
 
-    def as_json(self, decoded: Any) -> bytes:
+    def as_json(self, decoded: Any, _check: Check = None) -> bytes:
         return orjson.dumps(decoded)
 
 

@@ -36,6 +36,8 @@ class Scalar:
     kind: ScalarKind
     show: Callable[[Any], Any] | None = None
     """From the decoded value to what JSON has for it; None where that is the same."""
+    is_long: Callable[[Any], bool] | None = None
+    """Whether `show` may take long for a value: it is then called in a thread. None where it never does."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -76,9 +76,9 @@ class SchemaFormat:
         payload = self._codec.encode(value)
         return payload if self.served_id is None else frame(self.served_id, payload)
 
-    def as_json(self, decoded: Any) -> bytes:
-        """A decoded value as JSON text."""
-        return self._codec.as_json(decoded)
+    def as_json(self, decoded: Any, check: Check = None) -> bytes:
+        """A decoded value as JSON text; what `check` raises ends it."""
+        return self._codec.as_json(decoded, check)
 
     def _parsed(self, schema: SchemaText) -> Any:
         """A writer's schema; the error for its values where it cannot be used."""

@@ -17,7 +17,6 @@ from kvs_graphql.api.typed.values import TypedValues
 from kvs_graphql.errors import BadInput
 from kvs_graphql.formats import DoesNotFit, TableFormats
 from kvs_graphql.records import Record
-from kvs_graphql.turns import InTurns
 
 
 class Data:
@@ -36,11 +35,7 @@ class Data:
         values, convert = self.values, self._convert
 
         def data(self: Any) -> Any:
-            try:
-                decoded = values.data(self.record)
-            except InTurns as work:
-                raise (work if convert is None else work.then(convert)) from None
-            return decoded if decoded is None or convert is None else convert(decoded)
+            return values.shown(self.record, convert)
 
         made: StrawberryField = strawberry.field(
             resolver=data,

@@ -5,6 +5,7 @@ from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum
+from functools import partial
 from types import new_class
 from typing import Any
 
@@ -16,10 +17,11 @@ from strawberry.types.union import StrawberryUnion
 from kvs_graphql.api.fields import IN_TURNS
 from kvs_graphql.api.typed.scalars import SCALAR_TYPES
 from kvs_graphql.formats import Choice, Enumeration, Field, Many, Scalar, Shape, Struct, Undecodable
-from kvs_graphql.turns import InTurns
+from kvs_graphql.turns import Aside, InTurns
 
-_CONVERTED_AT_ONCE_MAX = 4_096
+_CONVERTED_AT_ONCE_MAX = 1_024
 _CONVERTED_PER_PIECE = 256
+"""Parts of lists; each takes up to four microseconds."""
 
 Convert = Callable[[Any], Any]
 """From a decoded value to what GraphQL's execution expects of its type."""
@@ -95,7 +97,7 @@ class OutputTypes:
         """The conversion of a present value; None where it stays as it is."""
         match shape:
             case Scalar():
-                return shape.show
+                return shape.show if shape.show is None or shape.is_long is None else _aside(shape.show, shape.is_long)
             case Enumeration():
                 # The name itself: a member would have to be looked up again.
                 return _Names(shape).__getitem__
@@ -113,14 +115,15 @@ class OutputTypes:
                 return _objects(items)
             return None if items is None else lambda value: list(items(value))
         each = _unless_null(convert) if shape.item_nullable else convert
+        parts = _parts if isinstance(shape.item, Many) else _one
 
         def converted(value: Any) -> list[Any]:
             found = value if items is None else items(value)
-            if len(found) <= _CONVERTED_AT_ONCE_MAX:
-                # An inner list may be longer.
+            if sum(map(parts, found)) <= _CONVERTED_AT_ONCE_MAX:
+                # One item may take long by itself.
                 with suppress(InTurns):
                     return [each(item) for item in found]
-            raise InTurns(_converted(each, found))
+            raise InTurns(_converted(each, found, parts))
 
         return converted
 
@@ -180,7 +183,7 @@ class OutputTypes:
             resolver=_resolver(self.part(field)),
             name=field.name,
             graphql_type=object,
-            metadata=IN_TURNS if isinstance(field.shape, Many) else None,
+            metadata=IN_TURNS if _may_take_long(field.shape) else None,
             description=field.description or None,
             deprecation_reason=field.deprecated,
         )
@@ -223,6 +226,24 @@ class _Names(dict[Any, str]):
         raise Undecodable(f"{self._shape.name} has no value {decoded}")
 
 
+def _may_take_long(shape: Shape) -> bool:
+    return isinstance(shape, Many) or (isinstance(shape, Scalar) and shape.is_long is not None)
+
+
+def _aside(show: Convert, is_long: Callable[[Any], bool]) -> Convert:
+    """The conversion of a scalar that is done in a thread where it takes long."""
+
+    def pieces(value: Any) -> Generator[Any, Any, Any]:
+        return (yield Aside(partial(show, value)))
+
+    def shown(value: Any) -> Any:
+        if is_long(value):
+            raise InTurns(pieces(value))
+        return show(value)
+
+    return shown
+
+
 def _choose(shape: Choice) -> Convert:
     members = [(member.matches, member.read, member.struct.name) for member in shape.members]
 
@@ -239,10 +260,10 @@ def _objects(items: Callable[[Any], Collection[Any]] | None) -> Convert:
     """A list of objects, which are shown one after the other: a long one in turns."""
 
     def listed(value: Any) -> Any:
-        found = value if items is None else list(items(value))
+        found = value if items is None else items(value)
         if len(found) > _CONVERTED_AT_ONCE_MAX:
-            raise InTurns(_converted(None, found))
-        return found
+            raise InTurns(_converted(_same, found, _one))
+        return found if found.__class__ is list else list(found)
 
     return listed
 
@@ -251,14 +272,29 @@ def _unless_null(convert: Convert) -> Convert:
     return lambda item: None if item is None else convert(item)
 
 
-def _converted(convert: Convert | None, items: Iterable[Any]) -> Generator[Any, Any, list[Any]]:
-    """A long list, converted in pieces where it is converted."""
-    if convert is None:
-        return list(items)
-    converted = []
-    for number, item in enumerate(items):
-        if number % _CONVERTED_PER_PIECE == 0:
+def _same(value: Any) -> Any:
+    return value
+
+
+def _one(_: Any) -> int:
+    return 1
+
+
+def _parts(value: Any) -> int:
+    """About how many parts a value has that is converted as a whole: an item, or a list of lists."""
+    if value.__class__ is list:
+        return 1 + sum(map(_parts, value))
+    return 1 + len(value) if value.__class__ is dict else 1
+
+
+def _converted(convert: Convert, items: Iterable[Any], parts: Callable[[Any], int]) -> Generator[Any, Any, list[Any]]:
+    """A long list, read and converted in pieces."""
+    converted, left = [], 0
+    for item in items:
+        if left <= 0:
             yield
+            left = _CONVERTED_PER_PIECE
+        left -= parts(item)
         try:
             converted.append(convert(item))
         except InTurns as work:

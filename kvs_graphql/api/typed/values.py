@@ -1,12 +1,14 @@
-"""The values of a table with a schema: each decoded once for all that ask for it one after the other."""
+"""The keys or values of a table with a schema: each decoded once for all that ask for it one after the other."""
 
 from collections.abc import Callable, Generator
+from contextlib import suppress
 from functools import partial
+from operator import attrgetter
 from time import thread_time
 from typing import Any
 
-from kvs_graphql.api.json_values import JsonValues, check_size
-from kvs_graphql.formats import TableFormats
+from kvs_graphql.api.json_values import check_size
+from kvs_graphql.formats import SchemaFormat
 from kvs_graphql.records import Record
 from kvs_graphql.turns import Aside, InTurns
 
@@ -17,17 +19,26 @@ _AT_ONCE_SECONDS = 0.005
 
 
 class TypedValues:
-    """Decodes the values of one table, as one generation of its schema has them."""
+    """Decodes the values of one table, or its keys, as one generation of its schema has them."""
 
-    def __init__(self, formats: TableFormats, json_bytes_max: int, data_bytes_max: int) -> None:
-        assert formats.value is not None
-        self._format = formats.value
-        self._bytes_max = data_bytes_max
+    def __init__(self, form: SchemaFormat, bytes_max: int, *, of_keys: bool = False) -> None:
+        """Up to that many bytes are decoded."""
+        self._format = form
+        self._bytes_max = bytes_max
+        self._what = "key" if of_keys else "value"
+        self._raw_of: Callable[[Record], bytes | None] = attrgetter(self._what)
         self._last: tuple[Record | None, Any] = (None, None)
         self._last_takes_long = False
         self._late: Record | None = None
         """The last one that took too long to be decoded at once."""
-        self.json = JsonValues(json_bytes_max, self._text)
+
+    def shown(self, record: Record, convert: Callable[[Any], Any] | None) -> Any:
+        """What `convert` makes of the decoded value of a record; None where it has none. Raises as `data` does."""
+        try:
+            decoded = self.data(record)
+        except InTurns as work:
+            raise (work if convert is None else work.then(convert)) from None
+        return decoded if decoded is None or convert is None else convert(decoded)
 
     def data(self, record: Record) -> Any:
         """The decoded value of a record; None where it has none.
@@ -42,13 +53,13 @@ class TypedValues:
             if self._last_takes_long:
                 raise InTurns(_at_hand(decoded))
             return decoded
-        raw = record.value
+        raw = self._raw_of(record)
         if raw is None:
             return None
         if self._late is record:
             raise InTurns(self._later(record, raw))
         if len(raw) > self._bytes_max:
-            check_size(raw, "KVS_DATA_BYTES_MAX", self._bytes_max, "as BASE64 or HEX")
+            check_size(raw, "KVS_DATA_BYTES_MAX", self._bytes_max, "as BASE64 or HEX", self._what)
         try:
             decoded = self._format.decode(raw, None if len(raw) <= _SHORT_BYTES_MAX else _until_late())
         except _Late:
@@ -62,15 +73,20 @@ class TypedValues:
         self._last, self._last_takes_long = (record, decoded), True
         return decoded
 
-    def _text(self, record: Record) -> bytes:
-        """The JSON of a record."""
+    def text(self, record: Record) -> bytes:
+        """The JSON of a record. Raises as `data` does."""
         try:
             decoded = self.data(record)
         except InTurns as work:
             raise InTurns(self._text_later(work)) from None
-        if self._format.converts_to_json and len(record.value or b"") > _CONVERTED_AT_ONCE_BYTES_MAX:
-            raise InTurns(self._text_later(InTurns(_at_hand(decoded))))
-        return self._format.as_json(decoded)
+        size = len(self._raw_of(record) or b"")
+        if not self._format.converts_to_json or size <= _SHORT_BYTES_MAX:
+            return self._format.as_json(decoded)
+        if size <= _CONVERTED_AT_ONCE_BYTES_MAX:
+            # Few bytes may be long text.
+            with suppress(_Late):
+                return self._format.as_json(decoded, _until_late())
+        raise InTurns(self._text_later(InTurns(_at_hand(decoded))))
 
     def _text_later(self, work: InTurns) -> Generator[Any, Any, bytes]:
         decoded = yield from work.pieces

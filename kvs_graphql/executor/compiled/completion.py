@@ -1,7 +1,7 @@
 """The values of a selection as GraphQL's specification completes them: errors at their paths, nulls propagated.
 
 Walks the same selection as the compiled functions, in turns: where one of them failed, to find each error's path, and
-where there is so much to show that others would have to wait for it. Then small items of lists are shown as wholes, and
+where there is so much to show that others would have to wait for it. Small items of lists are shown as wholes, and
 encoded at once.
 """
 
@@ -15,7 +15,6 @@ from graphql import (
     GraphQLNonNull,
     GraphQLObjectType,
     GraphQLUnionType,
-    get_nullable_type,
     located_error,
 )
 
@@ -46,9 +45,8 @@ class Completion:
         small_bytes_max: int,
         *,
         all_are_small: bool,
-        encodes: bool,
     ) -> None:
-        """Items of lists are shown as wholes where their records have no more bytes; `encodes` to encode them, too.
+        """Items of lists are shown and encoded as wholes where their records have no more bytes.
 
         `all_are_small` where all of them together have no more.
         """
@@ -58,7 +56,6 @@ class Completion:
         self._budget = budget
         self._small_bytes_max = small_bytes_max
         self._all_are_small = all_are_small
-        self._encodes = encodes
 
     async def field(self, field: Selected, read: Callable[[], Any], path: Path) -> Any:
         """The value of a field, read by `read`; null, and an error, where that fails and the type is nullable.
@@ -114,7 +111,7 @@ class Completion:
         return {below.name: await self._below(below, value, (*path, below.name)) for below in fields}
 
     async def _items(self, field: Selected, kind: Any, items: Any, path: Path) -> list[Any]:
-        show = None if _may_be_long(field) else self._show(field, kind)
+        show = self._show(field, kind)
         shown: list[Any] = []
         at = 0
         async for together in self._budget.in_turns(self._together(items)):
@@ -139,17 +136,14 @@ class Completion:
             yield found
 
     def _wholes(self, show: Show, items: Sequence[Any]) -> list[Any] | None:
-        """Items shown as wholes, and encoded; None where that takes too long for one of them, or fails."""
+        """Items shown as wholes, and encoded; None where that takes too long, or fails."""
         if not self._all_are_small and len(items) == 1 and _bytes_of(items[0]) > self._small_bytes_max:
             return None
         try:
-            shown = [show(item) for item in items]
             # Without the brackets, several items in the list that they are part of.
-            encoded = encode(shown)[1:-1] if self._encodes else None
+            encoded = encode(show(items))[1:-1]
         except Exception:  # noqa: BLE001 - found again, with its path
             return None
-        if encoded is None:
-            return shown
         self._budget.add_bytes(len(encoded))
         return [JsonText(encoded)]
 
@@ -160,23 +154,14 @@ class Completion:
         return await self._guarded(field, kind, partial(_same, item), path)
 
     def _show(self, field: Selected, kind: Any) -> Show | None:
-        """How an item is shown as a whole; None where it has to be shown in parts."""
+        """How some items are shown as wholes; None where they have to be shown in parts."""
         try:
-            return show_of(field, kind, self._bound, self._access)
+            return show_of(field, GraphQLList(kind), self._bound, self._access) or list
         except GraphQLError:
             return None
 
     async def _below(self, below: Selected, value: Any, path: Path) -> Any:
         return await self._guarded(below, below.type, lambda: below.reader(self._bound, self._access)(value), path)
-
-
-def _may_be_long(field: Selected) -> bool:
-    """Whether an item of typed data may itself have any number of items."""
-    return field.part is not None and any(_has_lists(below) for below in field.parts)
-
-
-def _has_lists(field: Selected) -> bool:
-    return isinstance(get_nullable_type(field.type), GraphQLList) or any(_has_lists(below) for below in field.parts)
 
 
 def _bytes_of(item: Any) -> int:

@@ -34,7 +34,7 @@ from kvs_graphql.compat.strawberry import resolver_of
 from kvs_graphql.executor.compiled.arguments import Arguments, Bound, NotCompilable, Variables
 from kvs_graphql.executor.compiled.completion import Completion
 from kvs_graphql.executor.compiled.displays import Show
-from kvs_graphql.executor.compiled.selections import Selected, Selections, permissions_of, show_of
+from kvs_graphql.executor.compiled.selections import Selected, Selections, permissions_of, show_of, weight_of
 
 _SHOWS_PER_FIELD_MAX = 64
 _SHARED_CHARACTERS_MAX = 256
@@ -150,6 +150,7 @@ class CompiledOperation:
             BudgetExceeded: It is more than an operation may have.
         """
         outcomes: Sequence[Any]
+        is_begun = False
         if len(self.fields) == 1:
             (field,) = self.fields
             found: Any = Undefined
@@ -159,6 +160,7 @@ class CompiledOperation:
                 # Inline, as `work` has it: a call would cost a query one per cent.
                 work = usage.records * self.fields_per_record
                 if work + usage.size_bytes * self.texts_per_record // _BYTES_PER_UNIT <= _SMALL_WORK_MAX:
+                    is_begun = True
                     return Result({field.name: field.show(bound, operation.access)(found)}, [])
             except Exception as error:  # noqa: BLE001 - it is reported at its path
                 found = error if found is Undefined else found
@@ -169,7 +171,8 @@ class CompiledOperation:
         usage = operation.usage
         if self.work(usage.records, usage.size_bytes) > _SMALL_WORK_MAX:
             await operation.budget.turn()
-        return await self.result(outcomes, bound, operation.access, operation.budget, usage.records, usage.size_bytes)
+        size = usage.records, usage.size_bytes
+        return await self.result(outcomes, bound, operation.access, operation.budget, *size, is_begun=is_begun)
 
     def is_large(self, records: int, size_bytes: int) -> bool:
         """Whether so much is to be shown that others would have to wait."""
@@ -180,15 +183,25 @@ class CompiledOperation:
         return records * self.fields_per_record + size_bytes * self.texts_per_record // _BYTES_PER_UNIT
 
     async def result(
-        self, found: Sequence[Any], bound: Bound, access: Access, budget: Budget, records: int, size_bytes: int
+        self,
+        found: Sequence[Any],
+        bound: Bound,
+        access: Access,
+        budget: Budget,
+        records: int,
+        size_bytes: int,
+        *,
+        is_begun: bool,
     ) -> Result:
         """The result, from what each root field gave: a value or an exception; in turns where that is much work.
+
+        `is_begun` where showing it at once failed, or took too long.
 
         Raises:
             BudgetExceeded: It is more than an operation may have.
         """
         work = self.work(records, size_bytes)
-        if work <= _TURN_WORK_MAX:
+        if not is_begun and work <= _TURN_WORK_MAX:
             try:
                 data = {}
                 for field, value in zip(self.fields, found, strict=True):
@@ -198,7 +211,6 @@ class CompiledOperation:
                 pass
         if work > _LARGE_WORK_MIN:
             await budget.enlarge()
-        in_turns = work > _TURN_WORK_MAX
         small_bytes_max = _SMALL_BYTES_MAX // max(1, self.texts_per_record)
         completion = Completion(
             bound,
@@ -206,11 +218,10 @@ class CompiledOperation:
             budget,
             small_bytes_max,
             all_are_small=size_bytes <= small_bytes_max,
-            encodes=in_turns,
         )
-        return await self._completed(found, completion, in_turns=in_turns)
+        return await self._completed(found, completion)
 
-    async def _completed(self, found: Sequence[Any], completion: Completion, *, in_turns: bool) -> Result:
+    async def _completed(self, found: Sequence[Any], completion: Completion) -> Result:
         data: dict[str, Any] = {}
         # Fields whose resolvers failed come first: where one of them must not be null, nothing else is completed.
         order = sorted(zip(self.fields, found, strict=True), key=lambda one: not isinstance(one[1], BaseException))
@@ -219,7 +230,7 @@ class CompiledOperation:
                 data[field.name] = await completion.field(field.selected, partial(_value, value), (field.name,))
         except GraphQLError as error:
             return Result(None, [*completion.errors, error])
-        return Result({field.name: data[field.name] for field in self.fields}, completion.errors, in_turns)
+        return Result({field.name: data[field.name] for field in self.fields}, completion.errors, in_turns=True)
 
 
 def compile_operation(
@@ -257,7 +268,8 @@ def _root(
     if field is None:
         raise NotCompilable
     below, choices = selections.below(field.type, nodes)
-    selected = Selected(name, nodes, kind.name, field.type, _no_reader, below, choices, frozenset())
+    weight = weight_of(None, below, choices)
+    selected = Selected(name, nodes, kind.name, field.type, _no_reader, below, choices, frozenset(), weight=weight)
     if subscribed:
         return RootField(selected)
     resolver = resolver_of(field)

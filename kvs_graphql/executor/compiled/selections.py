@@ -26,6 +26,7 @@ from graphql import (
     SelectionNode,
     SelectionSetNode,
     get_named_type,
+    get_nullable_type,
     is_abstract_type,
     is_leaf_type,
 )
@@ -39,6 +40,11 @@ from kvs_graphql.api.typed import ChoiceUnion, Part
 from kvs_graphql.compat.strawberry import checks_objects, is_made_as, metadata_of, resolver_of
 from kvs_graphql.executor.compiled.arguments import Arguments, Bound, NotCompilable, Variables
 from kvs_graphql.executor.compiled.displays import Show, Shown, display
+from kvs_graphql.turns import TooMuchAtOnce
+
+_WEIGHT_MAX = 8_192
+"""Units of typed data that are shown in one piece; one takes about half a microsecond."""
+_CONVERTED_WEIGHT = 4
 
 
 class Selected(NamedTuple):
@@ -63,6 +69,8 @@ class Selected(NamedTuple):
     """Whether its value is decoded from the bytes of a record."""
     part: Part | None = None
     """The part of typed data that it is; None for other fields."""
+    weight: int = 0
+    """About how many units of work showing one value of it takes, typed data alone; one item, where it is a list."""
 
     @property
     def parts(self) -> "Iterator[Selected]":
@@ -126,10 +134,12 @@ class Selections:
             name, nodes, kind.name, field.type, reader_of(field, arguments), below, choices, arguments.variables
         )
         variables = arguments.variables.union(*(one.variables for one in selected.parts))
+        part: Part | None = getattr(resolver_of(field).function, "part", None)
         return selected._replace(
             variables=variables,
             decodes=bool(metadata_of(field).get("decodes")),
-            part=getattr(resolver_of(field).function, "part", None),
+            part=part,
+            weight=weight_of(part, below, choices),
         )
 
     def _flat(self, kind: GraphQLObjectType, selection: SelectionSetNode, spread: set[str]) -> Iterator[FieldNode]:
@@ -207,38 +217,102 @@ def permissions_of(extensions: Sequence[FieldExtension]) -> tuple[AccessPermissi
     return tuple(permissions)
 
 
+def weight_of(part: Part | None, below: Sequence[Selected], choices: Mapping[str, Sequence[Selected]]) -> int:
+    """The weight of a field of which that is selected. The items of a list below weigh when they are shown."""
+    own = 0 if part is None else 1 if part.convert is None else _CONVERTED_WEIGHT
+    return own + _weight(below) + max(map(_weight, choices.values()), default=0)
+
+
+def _weight(fields: Sequence[Selected]) -> int:
+    return sum(
+        min(one.weight, 1) if isinstance(get_nullable_type(one.type), GraphQLList) else one.weight for one in fields
+    )
+
+
 def show_of(field: Selected, kind: Any, bound: Bound, access: Access) -> Show | None:
     """How a value of a type is shown; None where the encoder writes it as it is.
+
+    What it gives raises `TooMuchAtOnce` where lists have so many parts of typed data that others would have to wait.
 
     Raises:
         GraphQLError: A variable is null where an argument must not be.
     """
-    if isinstance(kind, GraphQLNonNull):
-        return _show_of_present(field, kind.of_type, bound, access)
-    show = _show_of_present(field, kind, bound, access)
-    return None if show is None else lambda value: None if value is None else show(value)
+    shows = _Shows(bound, access)
+    show = shows.of(field, kind)
+    return show if show is None or not shows.weighs else shows.weighed(show)
 
 
-def _show_of_present(field: Selected, kind: Any, bound: Bound, access: Access) -> Show | None:
-    if isinstance(kind, GraphQLList):
-        item = show_of(field, kind.of_type, bound, access)
-        return None if item is None else lambda value: [item(one) for one in value]
-    if isinstance(kind, GraphQLObjectType):
-        return _fields(field.below, bound, access)
-    if isinstance(kind, GraphQLUnionType):
-        return _of_union(field.choices, bound, access)
-    if kind.name in WRITTEN_AS_THEY_ARE or (field.part is not None and isinstance(kind, GraphQLEnumType)):
-        return None
-    if isinstance(kind, GraphQLEnumType):
-        return {kind.parse_value(name): name for name in kind.values}.__getitem__
-    serialize: Show = kind.serialize
-    return serialize
+class _Shows:
+    """How the values below one are shown, and what they weigh together."""
 
+    def __init__(self, bound: Bound, access: Access) -> None:
+        self.weighs = False
+        self._bound = bound
+        self._access = access
+        self._left = 0
 
-def _of_union(choices: Mapping[str, tuple[Selected, ...]], bound: Bound, access: Access) -> Show:
-    """Objects of unions say which type they have."""
-    shows = {name: _fields(below, bound, access) for name, below in choices.items()}
-    return lambda chosen: shows[chosen.typename](chosen.value)
+    def weighed(self, show: Show) -> Show:
+        """How a value is shown from which the weight is counted."""
+
+        def shown(value: Any) -> Any:
+            self._left = _WEIGHT_MAX
+            return show(value)
+
+        return shown
+
+    def of(self, field: Selected, kind: Any) -> Show | None:
+        if isinstance(kind, GraphQLNonNull):
+            return self._of_present(field, kind.of_type)
+        show = self._of_present(field, kind)
+        return None if show is None else lambda value: None if value is None else show(value)
+
+    def _of_present(self, field: Selected, kind: Any) -> Show | None:
+        if isinstance(kind, GraphQLList):
+            return self._list(field, kind.of_type)
+        if isinstance(kind, GraphQLObjectType):
+            return self._fields(field.below)
+        if isinstance(kind, GraphQLUnionType):
+            return self._union(field.choices)
+        if kind.name in WRITTEN_AS_THEY_ARE or (field.part is not None and isinstance(kind, GraphQLEnumType)):
+            return None
+        if isinstance(kind, GraphQLEnumType):
+            return {kind.parse_value(name): name for name in kind.values}.__getitem__
+        serialize: Show = kind.serialize
+        return serialize
+
+    def _list(self, field: Selected, kind: Any) -> Show | None:
+        item = self.of(field, kind)
+        weight = field.weight
+        if not weight:
+            return None if item is None else lambda value: [item(one) for one in value]
+        self.weighs = True
+
+        def shown(items: Any) -> Any:
+            self._left -= weight * len(items)
+            if self._left < 0:
+                raise TooMuchAtOnce
+            return items if item is None else [item(one) for one in items]
+
+        return shown
+
+    def _union(self, choices: Mapping[str, tuple[Selected, ...]]) -> Show:
+        """Objects of unions say which type they have."""
+        shows = {name: self._fields(below) for name, below in choices.items()}
+        return lambda chosen: shows[chosen.typename](chosen.value)
+
+    def _fields(self, fields: Sequence[Selected]) -> Show:
+        """A dictionary of the fields."""
+        return display([self._field(one) for one in fields])
+
+    def _field(self, field: Selected) -> Shown:
+        part, is_nullable = field.part, not isinstance(field.type, GraphQLNonNull)
+        show = self._of_present(field, field.type if is_nullable else field.type.of_type)
+        if part is None:
+            return Shown(
+                field.name, field.reader(self._bound, self._access), () if show is None else (show,), is_nullable
+            )
+        shows = tuple(one for one in (part.convert, show) if one is not None)
+        return Shown(field.name, part.field.read, shows, is_nullable, part.field.sure)
 
 
 def _called(function: Callable[..., Any], arguments: Arguments, bound: Bound) -> Show:
@@ -251,20 +325,6 @@ def _meta_field(kind: GraphQLObjectType, name: str, nodes: list[FieldNode]) -> S
         raise NotCompilable
     typename = kind.name
     return Selected(name, nodes, kind.name, _TYPENAME, lambda *_: lambda _: typename, (), _NO_CHOICES, frozenset())
-
-
-def _fields(fields: Sequence[Selected], bound: Bound, access: Access) -> Show:
-    """A dictionary of the fields."""
-    return display([_field(one, bound, access) for one in fields])
-
-
-def _field(field: Selected, bound: Bound, access: Access) -> Shown:
-    part, is_nullable = field.part, not isinstance(field.type, GraphQLNonNull)
-    show = _show_of_present(field, field.type if is_nullable else field.type.of_type, bound, access)
-    if part is None:
-        return Shown(field.name, field.reader(bound, access), () if show is None else (show,), is_nullable)
-    shows = tuple(one for one in (part.convert, show) if one is not None)
-    return Shown(field.name, part.field.read, shows, is_nullable, part.field.sure)
 
 
 _TYPENAME = GraphQLNonNull(GraphQLString)

@@ -130,7 +130,7 @@ class AvroCodec:
             raise DoesNotFit(str(misfit)) from misfit
         return stream.getvalue()
 
-    def as_json(self, decoded: Any) -> bytes:
+    def as_json(self, decoded: Any, check: Check = None) -> bytes:
         """A decoded value as JSON text."""
         return orjson.dumps(self._convert(decoded) if self._convert else decoded)
 

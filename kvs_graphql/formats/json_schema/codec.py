@@ -111,7 +111,7 @@ class JsonSchemaCodec:
         """
         return self._encoder.encode(value)
 
-    def as_json(self, decoded: Document | Root) -> bytes:
+    def as_json(self, decoded: Document | Root, check: Check = None) -> bytes:
         """The text as it was written, in one line."""
         return one_line_text(decoded.text)
 

@@ -11,7 +11,7 @@ from kvs_graphql.formats.limits import FormatLimits
 from kvs_graphql.formats.protobuf.bounds import Bounds
 from kvs_graphql.formats.protobuf.encoding import Filler
 from kvs_graphql.formats.protobuf.evolution import cannot_read
-from kvs_graphql.formats.protobuf.json_text import JsonWriter
+from kvs_graphql.formats.protobuf.json_text import JsonWriter, checked
 from kvs_graphql.formats.protobuf.naming import Naming
 from kvs_graphql.formats.protobuf.protoc import compile_schema
 from kvs_graphql.formats.protobuf.schema import Message, ProtobufSchema, write_indexes
@@ -130,13 +130,16 @@ class ProtobufCodec:
             raise DoesNotFit(problem)
         return self._prefix + payload
 
-    def as_json(self, decoded: Message) -> bytes:
+    def as_json(self, decoded: Message, check: Check = None) -> bytes:
         """A message as JSON text.
 
         Raises:
             Undecodable: A map has keys that are not UTF-8, as proto2 allows.
         """
-        return orjson.dumps(self._to_json(decoded))
+        if check is None:
+            return orjson.dumps(self._to_json(decoded))
+        with checked(check):
+            return orjson.dumps(self._to_json(decoded))
 
     def _unframed(self, payload: bytes, writer: ProtobufSchema | None) -> bytes:
         assert writer is not None, "a framed payload has a writer"

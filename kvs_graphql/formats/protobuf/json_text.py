@@ -5,7 +5,9 @@ written even if they are zero or empty, as `data` shows them. A timestamp or dur
 its parts.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 from google.protobuf.descriptor import FieldDescriptor as Types
@@ -13,13 +15,27 @@ from google.protobuf.descriptor_pool import DescriptorPool
 from google.protobuf.message import DecodeError
 from google.protobuf.message_factory import GetMessageClass
 
+from kvs_graphql.formats.codec import Check
 from kvs_graphql.formats.errors import Undecodable
-from kvs_graphql.formats.protobuf.reading import entries
+from kvs_graphql.formats.protobuf.reading import Entries
 from kvs_graphql.formats.protobuf.scalars import SCALAR_TYPES, base64_text
 from kvs_graphql.formats.protobuf.schema import Descriptor, FieldDescriptor, Message
 from kvs_graphql.formats.protobuf.well_known import ANY, WELL_KNOWN
 
 _ToJson = Callable[[Any], Any]
+
+_check: ContextVar[Check] = ContextVar("check", default=None)
+"""Writers are shared by threads, and each of these has a context of its own."""
+
+
+@contextmanager
+def checked(check: Check) -> Iterator[None]:
+    """Have something called before each object that is made meanwhile; what it raises ends that."""
+    token = _check.set(check)
+    try:
+        yield
+    finally:
+        _check.reset(token)
 
 
 class JsonWriter:
@@ -53,6 +69,8 @@ class JsonWriter:
         return value
 
     def _object(self, message: Message) -> dict[str, Any]:
+        if (check := _check.get()) is not None:
+            check()
         descriptor = message.DESCRIPTOR
         if (parts := self._parts.get(descriptor.full_name)) is None:
             parts = self._parts[descriptor.full_name] = [_Part(field, self) for field in descriptor.fields]
@@ -94,7 +112,7 @@ def _many(field: FieldDescriptor, writer: JsonWriter, one: _ToJson | None) -> _T
         key, value = (field.message_type.fields_by_name[name] for name in ("key", "value"))
         to_json = _one(value, writer) or _same
         name = _bool_key if key.type == Types.TYPE_BOOL else _key
-        return lambda container: {name(key): to_json(value) for key, value in entries(container)}
+        return lambda container: {name(key): to_json(value) for key, value in Entries(container)}
     return list if one is None else lambda container: list(map(one, container))
 
 

@@ -4,7 +4,7 @@ Attributes of messages are quick, but do not tell whether a field is set. So pre
 matters.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterator
 from operator import attrgetter, itemgetter
 from typing import Any, TypeAlias
 
@@ -24,16 +24,29 @@ def of_field(name: str, has_presence: bool) -> Read:
     return value
 
 
-def entries(container: Any) -> list[tuple[Any, Any]]:
+class Entries(Collection[tuple[Any, Any]]):
     """The entries of a map, always in the same order: Protobuf's own order differs from process to process.
 
-    Raises:
-        Undecodable: A key is not UTF-8.
+    Each value becomes an object of Python only when it is its turn.
     """
-    try:
-        return sorted(container.items(), key=first)
-    except (TypeError, UnicodeDecodeError):
-        raise Undecodable("a key of a map is not UTF-8") from None
+
+    def __init__(self, container: Any) -> None:
+        """Sort the keys. Raises: Undecodable: One is not UTF-8."""
+        self._container = container
+        try:
+            self._keys = sorted(container)
+        except (TypeError, UnicodeDecodeError):
+            raise Undecodable("a key of a map is not UTF-8") from None
+
+    def __len__(self) -> int:
+        return len(self._keys)
+
+    def __iter__(self) -> Iterator[tuple[Any, Any]]:
+        container = self._container
+        return ((key, container[key]) for key in self._keys)
+
+    def __contains__(self, entry: object) -> bool:
+        return any(entry == one for one in self)
 
 
 def of_oneof(name: str) -> Read:

@@ -8,7 +8,7 @@ from kvs_graphql.formats.protobuf import reading
 from kvs_graphql.formats.protobuf.json_text import JsonWriter
 from kvs_graphql.formats.protobuf.naming import Naming, has_fields
 from kvs_graphql.formats.protobuf.scalars import SCALAR_TYPES, UNVERIFIED_STRING
-from kvs_graphql.formats.protobuf.schema import Descriptor, FieldDescriptor, ProtobufSchema
+from kvs_graphql.formats.protobuf.schema import Descriptor, FieldDescriptor, Message, ProtobufSchema
 from kvs_graphql.formats.protobuf.well_known import WELL_KNOWN
 from kvs_graphql.formats.shapes import (
     Choice,
@@ -23,6 +23,8 @@ from kvs_graphql.formats.shapes import (
     Struct,
 )
 
+_SHOWN_AT_ONCE_BYTES_MAX = 8_192
+_ANY_AT_ONCE_BYTES_MAX = 2_048
 _DEPRECATED = "Deprecated in the schema."
 
 
@@ -53,8 +55,9 @@ class Shaper:
         if name in self._structs:
             return self._structs[name]
         if name in WELL_KNOWN:
-            return Scalar(WELL_KNOWN[name].kind, WELL_KNOWN[name].show)
-        return Scalar(ScalarKind.JSON, self._json.value_of(message))
+            kind = WELL_KNOWN[name].kind
+            return Scalar(kind, WELL_KNOWN[name].show, _is_long if kind is ScalarKind.JSON else None)
+        return Scalar(ScalarKind.JSON, self._json.value_of(message), _is_long_any)
 
     def _part(self, part: Any) -> Field:
         """A field, or the field for a oneof."""
@@ -65,7 +68,8 @@ class Shaper:
         shape = self._value_shape(field)
         has_presence = field.has_presence and not field.has_default_value and not field.is_required
         if field.is_repeated:
-            items = reading.entries if is_map else list
+            # Of a list of messages, each becomes an object of Python only when it is its turn.
+            items = reading.Entries if is_map else list if field.message_type is None else None
             shape = Many(shape, item_nullable=not is_map and _is_json(shape), items=items, is_map=is_map)
         return Field(
             self._naming.fields[field.containing_type.full_name][field.name],
@@ -130,6 +134,16 @@ class Shaper:
 
     def _comment(self, part: Any, name: str = "") -> str:
         return self._comments.get(name or part.full_name, "")
+
+
+def _is_long(message: Message) -> bool:
+    """Whether a message may hold thousands of values: each takes two bytes at least."""
+    return bool(message.ByteSize() > _SHOWN_AT_ONCE_BYTES_MAX)
+
+
+def _is_long_any(message: Message) -> bool:
+    """Whether a message may hold a thousand objects, each of many fields that it has no bytes for."""
+    return bool(message.ByteSize() > _ANY_AT_ONCE_BYTES_MAX)
 
 
 def _is_map(field: FieldDescriptor) -> bool:

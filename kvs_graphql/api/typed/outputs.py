@@ -119,7 +119,10 @@ class OutputTypes:
 
         def converted(value: Any) -> list[Any]:
             found = value if items is None else items(value)
-            if sum(map(parts, found)) <= _CONVERTED_AT_ONCE_MAX:
+            number = len(found)
+            if number <= _CONVERTED_AT_ONCE_MAX and parts is not _one:
+                number = sum(map(parts, found))
+            if number <= _CONVERTED_AT_ONCE_MAX:
                 # One item may take long by itself.
                 with suppress(InTurns):
                     return [each(item) for item in found]

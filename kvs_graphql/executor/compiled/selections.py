@@ -42,7 +42,7 @@ from kvs_graphql.executor.compiled.arguments import Arguments, Bound, NotCompila
 from kvs_graphql.executor.compiled.displays import Show, Shown, display
 from kvs_graphql.turns import TooMuchAtOnce
 
-_WEIGHT_MAX = 8_192
+_WEIGHT_MAX = 4_096
 """Units of typed data that are shown in one piece; one takes about half a microsecond."""
 _CONVERTED_WEIGHT = 4
 

@@ -13,7 +13,8 @@ from kvs_graphql.records import Record
 from kvs_graphql.turns import InTurns
 
 _POINTERS_CACHED = 128
-_POINTER_CACHED_CHARACTERS_MAX = 256
+_POINTER_CHARACTERS_MAX = 1_024
+"""A longer pointer would take more than a tenth of a millisecond, under each of many names in a request."""
 _KEPT_BYTES_MIN = 4_096
 _KEPT_BYTES_MAX = 2 * 1_048_576
 _PASSED_AT_ONCE_MAX = 512 * 1024
@@ -62,7 +63,7 @@ class JsonValues:
         Raises:
             NotJson: The value is not JSON.
             LimitExceeded: It is too large to be parsed, or to be nested as deep as it is.
-            BadInput: The pointer is none.
+            BadInput: The pointer is none, or too long.
             InTurns: Finding the part takes long.
         """
         try:
@@ -132,18 +133,19 @@ def _json_text(part: bytes | None) -> JsonText | None:
 
 
 def _path(pointer: str) -> Sequence[str]:
-    """The tokens of a pointer. Raises: BadInput: It is none."""
+    """The tokens of a pointer. Raises: BadInput: It is none, or too long."""
     if not pointer:
         return ()
+    if len(pointer) > _POINTER_CHARACTERS_MAX:
+        message = f"The JSON Pointer is longer than the limit of {_POINTER_CHARACTERS_MAX} characters."
+        raise BadInput(message, limit=_POINTER_CHARACTERS_MAX)
     try:
-        return _short_path(pointer) if len(pointer) <= _POINTER_CACHED_CHARACTERS_MAX else _tokens(pointer)
+        return _tokens(pointer)
     except JsonPointerException as error:
         raise BadInput(f"Not a JSON Pointer: {error}") from None
 
 
-def _tokens(pointer: str) -> list[str]:
+@lru_cache(_POINTERS_CACHED)
+def _tokens(pointer: str) -> Sequence[str]:
     tokens: list[str] = JsonPointer(pointer).parts
     return tokens
-
-
-_short_path = lru_cache(_POINTERS_CACHED)(_tokens)

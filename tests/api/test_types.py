@@ -21,6 +21,7 @@ YEAR_ABOUT_287_000_MS = 2**53
 DOCUMENT = rb'{"": 0, "a/b": 1, "m~n": 2, "list": ["x", {"y": null}], "big": 9007199254740993, "text": "abc"}'
 HEADERS: list[Header] = [("trace", b"one"), ("trace", b"two"), ("raw", b"\xff\x00"), ("empty", b"")]
 VALUE_OF = "query($key: String!) { value(key: $key) { value } }"
+POINTER_CHARACTERS_MAX = 1_024
 JSON_AT = "query($key: String!, $pointer: String!) { value(key: $key) { json(pointer: $pointer) } }"
 
 
@@ -118,6 +119,13 @@ async def test_json_pointer_to_nothing_is_null(served: Served, pointer: str) -> 
 @pytest.mark.parametrize("pointer", ["list", "#/list", "/~2", "/list/~"])
 async def test_malformed_json_pointer_is_bad_input(served: Served, pointer: str) -> None:
     assert await served.code(JSON_AT, key="json", pointer=pointer) == "BAD_INPUT"
+
+
+async def test_json_pointer_is_bounded_in_characters(served: Served) -> None:
+    longest = "/a" * (POINTER_CHARACTERS_MAX // 2)
+    assert (await served.data(JSON_AT, key="json", pointer=longest))["value"] == {"json": None}
+    (error,) = (await served.query(JSON_AT, key="json", pointer=f"{longest}/"))["errors"]
+    assert error["extensions"] == {"code": "BAD_INPUT", "limit": POINTER_CHARACTERS_MAX}
 
 
 async def test_headers_keep_their_order_repeats_and_bytes(served: Served) -> None:

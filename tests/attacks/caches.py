@@ -63,7 +63,7 @@ async def distinct_invalid_documents(target: Target) -> None:
     await target.ask(map(post, documents), connections=4)
 
 
-@attack()
+@attack(refusal="BAD_INPUT")
 async def distinct_pointers(target: Target) -> None:
     """Pointers of hundreds of kilobytes that differ."""
     document = f'query($p: String!) {{ value(key: "{CHANGED}") {{ json(pointer: $p) }} }}'

@@ -197,6 +197,11 @@ class Documents:
         """Whether others would notice if that document were prepared on the event loop."""
         return query is not None and len(query) > _SHORT_CHARACTERS_MAX and query not in self._cache
 
+    def is_new(self, query: str | None, document_id: str | None) -> bool:
+        """Whether that document would have to be prepared first."""
+        named = self._policy.named(document_id) if not query and document_id is not None else query
+        return isinstance(named, str) and named not in self._cache
+
     def prepare(
         self, query: str | None, operation_name: str | None, document_id: str | None = None
     ) -> PreparedOperation | Refusal:

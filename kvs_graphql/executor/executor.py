@@ -33,6 +33,7 @@ from kvs_graphql.executor.results import Results
 from kvs_graphql.executor.streams import Superseded
 from kvs_graphql.metrics import Metrics
 from kvs_graphql.service import Cursor, Flush, Sink, join_tokens
+from kvs_graphql.turns import Turns
 
 log = structlog.get_logger(__name__)
 
@@ -124,6 +125,8 @@ class Executor:
 
     def __init__(self, schema: strawberry.Schema, limits: ExecutorLimits, metrics: Metrics) -> None:
         self._limits = limits
+        # A short document takes a few milliseconds.
+        self._preparing = Turns()
         self._silence = limits.policy.silence
         self._generations: deque[Documents] = deque()
         self.serve(schema)
@@ -148,9 +151,15 @@ class Executor:
         return self._documents.known(request.query, request.operation_name)
 
     async def prepare_in_turn(self, request: Request) -> PreparedOperation | Refusal:
-        """The operation that a request names, ready to be executed; prepared aside where that takes long."""
-        aside = self._documents.takes_long(request.query)
-        return await self.prepare_aside(request) if aside else self.prepare(request)
+        """The operation that a request names, ready to be executed.
+
+        A new document is prepared aside where that takes long; of all others, one in each round of the event loop.
+        """
+        if self._documents.takes_long(request.query):
+            return await self.prepare_aside(request)
+        if self._documents.is_new(request.query, request.document_id):
+            await self._preparing.next()
+        return self.prepare(request)
 
     def prepare(self, request: Request) -> PreparedOperation | Refusal:
         """The operation that a request names, ready to be executed."""

@@ -3,6 +3,8 @@
 import asyncio
 import threading
 from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +14,11 @@ from graphql import OperationType
 
 from kvs_graphql.api import build_schema
 from kvs_graphql.compat.strawberry import graphql_schema
-from kvs_graphql.executor import Fault, PreparedOperation, Refusal, documents
+from kvs_graphql.executor import DocumentPolicy, Executor, Fault, PreparedOperation, Refusal, Request, documents
 from kvs_graphql.executor.documents import Documents
-from tests.applications import DOCUMENT_LIMITS, open_application
+from kvs_graphql.metrics import Metrics
+from tests.applications import DOCUMENT_LIMITS, EXECUTOR_LIMITS, open_application
+from tests.passes import Passes
 
 SCHEMA = graphql_schema(build_schema())
 KIB = 1024
@@ -81,6 +85,43 @@ async def test_long_document_is_prepared_aside_once_for_all_who_wait_for_it(
     assert not prepared_documents.takes_long(query), "it is known now"
     (thread,) = threads
     assert thread.startswith("documents")
+
+
+async def rounds_until_prepared(executor: Executor, requests: Sequence[Request]) -> list[int]:
+    """The round of the event loop in which each of the requests, which come together, is prepared."""
+    passes = Passes()
+
+    async def prepared(request: Request) -> int:
+        await executor.prepare_in_turn(request)
+        return passes.number
+
+    rounds = await asyncio.gather(*map(prepared, requests))
+    passes.close()
+    return rounds
+
+
+NAMED = {f"id {number}": f"query q{number} {{ __typename }}" for number in range(20)}
+
+
+@pytest.mark.parametrize(
+    "new",
+    [
+        [Request(f"{{ __typename }} # {number}") for number in range(20)],
+        [Request(f"{{ nothing{number} }}") for number in range(20)],
+        [Request(None, document_id=name) for name in NAMED],
+    ],
+    ids=["valid", "invalid", "named"],
+)
+async def test_one_of_many_new_documents_is_prepared_in_each_round_and_no_known_one_waits(new: list[Request]) -> None:
+    policy = DocumentPolicy(trusted=NAMED)
+    executor = Executor(build_schema(), replace(EXECUTOR_LIMITS, policy=policy), Metrics())
+    known = Request("{ status { ready } }")
+    executor.prepare(known)
+    *rounds, at_once = await rounds_until_prepared(executor, [*new, known])
+    assert max(Counter(rounds).values()) == 1
+    assert rounds == sorted(rounds), "in the order in which they came"
+    assert at_once == rounds[0]
+    assert len(set(await rounds_until_prepared(executor, new))) == 1, "all are known now"
 
 
 async def test_long_document_is_answered_over_http(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from kvs_graphql.executor import Request
 from tests.applications import open_application
 from tests.deadline import SECONDS_MAX
 from tests.passes import Passes
@@ -21,10 +22,10 @@ class Client:
 
     def __init__(self, transport: str, number: int) -> None:
         self.transport = transport
+        self.document = f'subscription {{ updates(keys: ["{number}"]) {{ key }} }}'
         self.first = 0
         self._incoming: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
-        # Each its own document: none finds another one's prepared.
-        for message in subscribing(transport, f'subscription {{ updates(keys: ["{number}"]) {{ key }} }}'):
+        for message in subscribing(transport, self.document):
             self._incoming.put_nowait(message)
 
     async def run(self, app: Any, passes: Passes) -> None:
@@ -44,6 +45,8 @@ async def test_a_few_of_many_clients_start_in_each_round(tmp_path: Path, transpo
         passes = Passes()
         clients = [Client(transport, number) for number in range(CLIENTS)]
         for client in clients:
+            # New documents have turns of their own.
+            application.executor.prepare(Request(client.document))
             tasks.create_task(client.run(application.app, passes))
         await application.table.watched_by(CLIENTS)
         passes.close()

@@ -313,6 +313,8 @@ class Reads:
                 snapshot = await self._shared.store.read(*chain.from_iterable(groups))
                 if not within.exhausted or bytes_max == limit:
                     break
+                # Many may wait for room, with as much as a small read may have each.
+                del groups, snapshot
                 await usage.enlarge()
             usage.size_bytes, usage.counted = within.taken, within.counted
         results = iter(snapshot.results)

@@ -16,6 +16,7 @@ from structlog.testing import capture_logs
 
 from kvs_graphql.access import ANYONE
 from kvs_graphql.api import Connection
+from kvs_graphql.budget import Budget
 from kvs_graphql.demo.broker import EmbeddedBroker
 from kvs_graphql.executor import Executor, ExecutorLimits, PreparedOperation, Refusal, Request
 from kvs_graphql.records import Record
@@ -297,6 +298,36 @@ async def test_others_go_on_while_many_values_are_coerced(
         await others
     assert isinstance(outcome, Refusal)
     assert not keys.held_up_others
+
+
+async def test_large_operations_that_wait_for_room_keep_nothing_of_what_they_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    many = 10
+    waiting, all_wait, may_go_on = list[Budget](), asyncio.Event(), asyncio.Event()
+    enlarge = Budget.enlarge
+
+    async def held_up(self: Budget) -> None:
+        waiting.append(self)
+        if len(waiting) == many:
+            all_wait.set()
+        await may_go_on.wait()
+        await enlarge(self)
+
+    monkeypatch.setattr(Budget, "enlarge", held_up)
+    records = [Record(b"key-%02d" % n, b"x" * 200 * KIB, 0, n, n, None) for n in range(20)]
+    async with open_application(tmp_path, records, limits=WIDE) as application, asyncio.TaskGroup() as tasks:
+        tracemalloc.start()
+        try:
+            asked = [tasks.create_task(application.query(ENTRIES % "key value")) for _ in range(many)]
+            await all_wait.wait()
+            held, _ = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+            may_go_on.set()
+        for task in asked:
+            assert len((await task)["data"]["entries"]["edges"]) == len(records)
+    assert held < 3 * MIB, "beside what the connections to the database read last"
 
 
 @back_ends

@@ -1,7 +1,7 @@
 """graphql-core: its executor, held to the budget of each operation.
 
 It overrides methods that graphql-core documents as its own affair: `complete_list_value`, `complete_leaf_value` and
-`handle_field_error`.
+`handle_field_error`; and the undocumented attribute `async_helpers`.
 
 An execution that is cancelled leaves coroutines that have not begun, its own and those that Strawberry makes of
 resolvers. Nothing is lost with them, but Python would print a warning: hence the filter.
@@ -11,7 +11,7 @@ import warnings
 from collections.abc import Sized
 from typing import Any, Protocol
 
-from graphql import Executor, GraphQLError
+from graphql import Executor, GraphQLError, GraphQLResolveInfoHelpers
 from graphql.pyutils import Path
 
 _ITEMS_MIN = 16
@@ -46,6 +46,18 @@ class MeteredExecutor(Executor[Any]):
     """
 
     context_value: Metered
+
+    @property
+    def async_helpers(self) -> GraphQLResolveInfoHelpers:
+        """Methods of this executor, which therefore does not keep them, as graphql-core's would.
+
+        An executor that leads back to itself keeps its variables until the next collection.
+        """
+        return GraphQLResolveInfoHelpers(gather=self.gather_async_work, track=self.track_async_work)
+
+    @async_helpers.setter
+    def async_helpers(self, _: GraphQLResolveInfoHelpers) -> None:
+        """Keep nothing."""
 
     def complete_list_value(
         self, return_type: Any, field_details_list: Any, info: Any, path: Path, result: Any, position_context: Any

@@ -287,6 +287,8 @@ class GraphQLSocket:
             task.cancel()
         # Nothing of an operation is left when its socket is gone.
         await asyncio.gather(*tasks, return_exceptions=True)
+        # A task that was cancelled leads back to this socket, and would be left until the next collection.
+        self._operations.clear()
 
 
 _HANDLERS: dict[str, Callable[[GraphQLSocket, dict[str, Any]], Awaitable[None]]] = {

@@ -9,6 +9,7 @@ import warnings
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
+from weakref import ref
 
 import pytest
 import strawberry
@@ -91,6 +92,20 @@ async def test_other_errors_are_counted_and_answered() -> None:
     meter = Meter()
     result = await execute(meter, "{ failing few }")
     assert (result.data["failing"], len(result.errors), meter.errors) == (None, 1, 1)
+
+
+async def test_executor_is_freed_without_the_garbage_collector() -> None:
+    meter = Meter()
+    executor: Any = MeteredExecutor.build(SCHEMA, parse("{ many }"), context_value=Context(meter))
+    assert (await executor.execute_operation(serially=False)).data
+    gc.collect()
+    gc.disable()
+    try:
+        is_there = ref(executor)
+        del executor
+        assert is_there() is None, "graphql-core keeps something else of its executor now"
+    finally:
+        gc.enable()
 
 
 async def test_cancelled_execution_leaves_coroutines_that_have_not_begun() -> None:

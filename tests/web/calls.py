@@ -46,9 +46,9 @@ def streaming_scope(transport: str) -> dict[str, Any]:
     return {**common, "type": "http", "method": "POST", "headers": headers}
 
 
-def subscribing(transport: str, document: str) -> list[dict[str, Any]]:
+def subscribing(transport: str, document: str, **variables: Any) -> list[dict[str, Any]]:
     """What the server passes on from that client, until it has subscribed."""
-    request = {"query": document}
+    request = {"query": document, "variables": variables}
     if transport != "websocket":
         return [{"type": "http.request", "body": orjson.dumps(request), "more_body": False}]
     messages = ({"type": "connection_init"}, {"type": "subscribe", "id": "1", "payload": request})

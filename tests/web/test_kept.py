@@ -1,7 +1,10 @@
 """What open subscriptions keep of their requests is bounded over all of them, each document once."""
 
 import asyncio
+import gc
+import tracemalloc
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -10,7 +13,7 @@ import pytest
 import pytest_asyncio
 
 from kvs_graphql.demo.broker import EmbeddedBroker
-from tests.applications import open_application
+from tests.applications import LIMITS, open_application
 from tests.serving import Served, ServedTopic, serving_topic
 from tests.transports import (
     MULTIPART,
@@ -23,7 +26,7 @@ from tests.transports import (
     subscribe,
     until_active,
 )
-from tests.web.calls import app_of
+from tests.web.calls import app_of, leaving, streaming_scope, subscribing
 from tests.web.calls import open_socket as open_called
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -88,3 +91,42 @@ async def test_subscriptions_with_one_document_count_it_once_and_their_keys_each
             socket.send(type="complete", id=str(number))
         while budget.used:  # noqa: ASYNC110 - the budget has no event for it
             await asyncio.sleep(0)
+
+
+@pytest.mark.parametrize("transport", ["websocket", "sse", "multipart"])
+@pytest.mark.parametrize("budget", [1, 1_000_000], ids=["refused", "left"])
+async def test_subscription_that_ended_leaves_nothing_to_the_garbage_collector(
+    tmp_path: Path, transport: str, budget: int
+) -> None:
+    """What was open for long would wait for a full collection, of which there is hardly ever one."""
+    watch = replace(LIMITS.watch, arguments_bytes_max=budget)
+    limits = replace(LIMITS, keys_per_request_max=1_000, key_bytes_max=1_000, watch=watch)
+    async with open_application(tmp_path, limits=limits) as application:
+        app: Any = app_of(application)
+
+        async def subscribe_and_leave(number: int) -> None:
+            incoming, refused = asyncio.Queue[dict[str, Any]](), asyncio.Event()
+
+            async def send(message: Any) -> None:
+                if str(ARGUMENTS["setting"]) in str(message):
+                    refused.set()
+
+            for message in subscribing(transport, SILENT, keys=[f"{number} {n}".ljust(900) for n in range(9)]):
+                incoming.put_nowait(message)
+            running = asyncio.create_task(app(streaming_scope(transport), incoming.get, send))
+            await (refused.wait() if budget == 1 else application.table.watched_by(1))
+            incoming.put_nowait(leaving(transport))
+            await running
+
+        await subscribe_and_leave(0)
+        gc.collect()
+        gc.disable()
+        tracemalloc.start()
+        try:
+            for number in range(60):
+                await subscribe_and_leave(number)
+            held, _ = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+            gc.enable()
+    assert held < 250_000, "of 486 KB of keys"

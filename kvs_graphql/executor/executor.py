@@ -7,7 +7,7 @@ graphql-core are two back ends, with one place where errors get their codes, are
 """
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 from enum import Enum, auto
 from functools import cache, lru_cache, partial
@@ -73,7 +73,7 @@ class ResultSink(Protocol):
         """Take a result without waiting, to be sent by the flush returned; None where there is no room."""
         ...
 
-    async def send(self, payload: Payload) -> None:
+    def send(self, payload: Payload) -> Awaitable[None]:
         """Send a result, waiting for the client where necessary.
 
         Raises:
@@ -222,12 +222,12 @@ class Executor:
         if connection.catalog.stopping and executed.data is None and _are_unavailable(executed.errors):
             return Outcome.STOPPING
         try:
-            payload = Payload(executed.encode())
+            sending = sink.send(Payload(executed.encode()))
         except Exception as error:  # noqa: BLE001 - masked and logged
             return self.refuse(error)
-        # While the client is waited for, only what it is sent is kept.
+        # While the client is waited for, only what it is sent is kept, and only by the sink.
         del executed
-        await sink.send(payload)
+        await sending
         return Outcome.COMPLETE
 
     def refuse_request(self, message: str, code: str) -> Refusal:

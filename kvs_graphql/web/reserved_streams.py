@@ -12,7 +12,6 @@ import math
 import secrets
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Hashable
-from contextlib import nullcontext
 from dataclasses import dataclass
 from enum import Enum, auto
 from functools import partial
@@ -20,13 +19,12 @@ from typing import Any
 
 import orjson
 from starlette.exceptions import HTTPException
-from starlette.types import Send
 
 from kvs_graphql.access import Access
 from kvs_graphql.errors import LimitExceeded
 from kvs_graphql.executor import Outcome, Payload
 from kvs_graphql.service import ByteBudget, Flush
-from kvs_graphql.web.direct import DirectExchange
+from kvs_graphql.web.bodies import StreamBody
 from kvs_graphql.web.slots import ClientCounts, SlotLimits
 
 _TOKEN_BYTES = 16
@@ -44,37 +42,12 @@ class ReservedStreamLimits:
     operations_max: int
 
 
-class SharedBody:
-    """The body of a response to which several operations write."""
-
-    def __init__(self, send: Send, writer: DirectExchange | None) -> None:
-        self._send = send
-        self._writer = writer
-        self._turn = asyncio.Lock()
-
-    def write(self, *parts: bytes) -> Flush | None:
-        """Take a chunk without waiting, to be sent by the flush returned; None where there is no room."""
-        return None if self._writer is None else self._writer.write(*parts)
-
-    async def send(self, *parts: bytes) -> None:
-        """Send a chunk, waiting for the client and for others where necessary."""
-        flush = self.write(*parts)
-        if flush is not None:
-            flush()
-            return
-        waiting = nullcontext() if self._writer is None else self._writer.waiting(sum(map(len, parts)))
-        # The server would take from all who wait at once as soon as there is room for one.
-        with waiting:
-            async with self._turn:
-                await self._send({"type": "http.response.body", "body": b"".join(parts), "more_body": True})
-
-
 class OperationSink:
     """The results of one operation, each in an event with the operation's id."""
 
     __slots__ = ("_before", "_body", "with_token")
 
-    def __init__(self, identity: str, body: SharedBody) -> None:
+    def __init__(self, identity: str, body: StreamBody) -> None:
         self.with_token = False
         self._before = b'event: next\ndata: {"id":' + orjson.dumps(identity) + b',"payload":'
         self._body = body
@@ -82,8 +55,8 @@ class OperationSink:
     def take(self, payload: Payload) -> Flush | None:
         return self._body.write(self._before, payload.result, b"}\n\n")
 
-    async def send(self, payload: Payload) -> None:
-        await self._body.send(self._before, payload.result, b"}\n\n")
+    def send(self, payload: Payload) -> Awaitable[None]:
+        return self._body.send(self._before, payload.result, b"}\n\n")
 
 
 class StreamState(Enum):
@@ -106,7 +79,7 @@ class ReservedStream:
         self._arguments = arguments
         self._forget = forget
         self._state = StreamState.RESERVED
-        self._body: SharedBody | None = None
+        self._body: StreamBody | None = None
         self._opened = asyncio.Event()
         self._ended = asyncio.Event()
         self._operations: dict[str, asyncio.Task[None]] = {}
@@ -125,7 +98,7 @@ class ReservedStream:
         self._expires = access.expires_at
         self._expiry = asyncio.get_running_loop().call_later(max(0.0, access.expires_at - time.time()), self.end)
 
-    def open(self, body: SharedBody) -> None:
+    def open(self, body: StreamBody) -> None:
         """Let operations write to this body. Raises: HTTPException: 409: The stream is open already."""
         if self._state is not StreamState.RESERVED:
             raise HTTPException(409, _IS_OPEN)
@@ -135,7 +108,7 @@ class ReservedStream:
         self._body = body
         self._opened.set()
 
-    async def body(self) -> SharedBody:
+    async def body(self) -> StreamBody:
         """Wait until the stream is open, and return its body."""
         await self._opened.wait()
         assert self._body is not None

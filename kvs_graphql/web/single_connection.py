@@ -19,6 +19,7 @@ from kvs_graphql.api import Connection
 from kvs_graphql.errors import LimitExceeded
 from kvs_graphql.executor import ClientGone, Executor, Given, Outcome, Payload, PreparedOperation, Refusal
 from kvs_graphql.web.authentication import ACCESS
+from kvs_graphql.web.bodies import StreamBody
 from kvs_graphql.web.connections import Connections
 from kvs_graphql.web.direct import exchange_of
 from kvs_graphql.web.negotiation import MediaType, answer_type
@@ -31,7 +32,7 @@ from kvs_graphql.web.requests import (
     operation_id_of_address,
     read_body,
 )
-from kvs_graphql.web.reserved_streams import OperationSink, ReservedStream, ReservedStreams, SharedBody
+from kvs_graphql.web.reserved_streams import OperationSink, ReservedStream, ReservedStreams
 from kvs_graphql.web.responses import encode_refusal, protected_response, refusal_response
 from kvs_graphql.web.streams import EventFraming, send_stream
 
@@ -109,7 +110,7 @@ class SingleConnection:
 
     async def _open(self, stream: ReservedStream, scope: Scope, receive: Receive, send: Send) -> None:
         writer = exchange_of(scope)
-        stream.open(SharedBody(send, writer))
+        stream.open(StreamBody(send, writer))
         try:
             carry = partial(stream.carry, self._connections.until_stopping)
             await send_stream(_FRAMING, lambda _: carry(), receive, send, writer, self._heartbeat_seconds, None)

@@ -12,7 +12,8 @@ from starlette.types import Receive, Send
 
 from kvs_graphql.executor import Outcome, Payload, Refusal, ResultSink
 from kvs_graphql.service import Flush
-from kvs_graphql.web.direct import DirectWriter
+from kvs_graphql.web.bodies import StreamBody
+from kvs_graphql.web.direct import DirectExchange
 from kvs_graphql.web.protection import ANSWER_HEADERS
 from kvs_graphql.web.responses import encode_refusal
 
@@ -77,28 +78,20 @@ class MultipartFraming:
 
 
 class _BodySink:
-    """The body of one streaming response."""
+    """The results of the only operation of a streaming response."""
 
-    __slots__ = ("_framing", "_send", "_writer", "with_token")
+    __slots__ = ("_body", "_framing", "with_token")
 
-    def __init__(self, framing: Framing, send: Send, writer: DirectWriter | None) -> None:
+    def __init__(self, framing: Framing, body: StreamBody) -> None:
         self.with_token = framing.with_token
         self._framing = framing
-        self._send = send
-        self._writer = writer
+        self._body = body
 
     def take(self, payload: Payload) -> Flush | None:
-        return None if self._writer is None else self._writer.write(*self._framing.frame(payload))
+        return self._body.write(*self._framing.frame(payload))
 
-    async def send(self, payload: Payload) -> None:
-        flush = self.take(payload)
-        if flush is None:
-            await self.send_chunk(b"".join(self._framing.frame(payload)))
-        else:
-            flush()
-
-    async def send_chunk(self, chunk: bytes, *, more: bool = True) -> None:
-        await self._send({"type": "http.response.body", "body": chunk, "more_body": more})
+    def send(self, payload: Payload) -> Awaitable[None]:
+        return self._body.send(*self._framing.frame(payload))
 
 
 async def send_stream(
@@ -106,7 +99,7 @@ async def send_stream(
     stream: Stream,
     receive: Receive,
     send: Send,
-    writer: DirectWriter | None,
+    writer: DirectExchange | None,
     heartbeat_seconds: float,
     seconds_max: float | None,
 ) -> None:
@@ -116,13 +109,14 @@ async def send_stream(
     after `seconds_max`: a client that saw the end would not come back.
     """
     await send({"type": "http.response.start", "status": 200, "headers": framing.headers})
-    sink = _BodySink(framing, send, writer)
+    body = StreamBody(send, writer)
+    sink = _BodySink(framing, body)
     if framing.begin:
-        await sink.send_chunk(framing.begin)
+        await body.send(framing.begin)
     streaming = asyncio.ensure_future(stream(sink))
     others = [
         asyncio.ensure_future(_until_gone(receive)),
-        asyncio.ensure_future(_send_heartbeats(sink, framing.heartbeat, heartbeat_seconds)),
+        asyncio.ensure_future(_send_heartbeats(body, framing.heartbeat, heartbeat_seconds)),
     ]
     try:
         ended, _ = await asyncio.wait([streaming, *others], timeout=seconds_max, return_when=asyncio.FIRST_COMPLETED)
@@ -132,13 +126,13 @@ async def send_stream(
             task.cancel()
         await asyncio.gather(streaming, *others, return_exceptions=True)
     if not ended:
-        await sink.send_chunk(b"", more=False)
+        await body.end()
     if not done:
         return
     outcome = streaming.result()
     if isinstance(outcome, Refusal):
         await sink.send(Payload(encode_refusal(outcome)))
-    await sink.send_chunk(b"" if outcome in _WITHOUT_END else framing.end, more=False)
+    await body.end(b"" if outcome in _WITHOUT_END else framing.end)
 
 
 async def _until_gone(receive: Receive) -> None:
@@ -146,7 +140,7 @@ async def _until_gone(receive: Receive) -> None:
         pass
 
 
-async def _send_heartbeats(sink: _BodySink, heartbeat: bytes, seconds: float) -> None:
+async def _send_heartbeats(body: StreamBody, heartbeat: bytes, seconds: float) -> None:
     while True:
         await asyncio.sleep(seconds)
-        await sink.send_chunk(heartbeat)
+        await body.send(heartbeat)

@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from kvs_graphql.demo.broker import EmbeddedBroker
-from kvs_graphql.web.reserved_streams import SharedBody
+from kvs_graphql.web.bodies import StreamBody
 from tests.deadline import NEVER_SECONDS, SECONDS_MAX
 from tests.serving import Served, serving_topic
 from tests.transports import StreamLink, open_stream, until_active
@@ -157,7 +157,7 @@ async def test_answers_that_wait_are_written_one_after_the_other() -> None:
         written.append(message["body"])
         await room.acquire()
 
-    body = SharedBody(send, None)
+    body = StreamBody(send, None)
     sending = [asyncio.ensure_future(body.send(b"%d" % number, b"!")) for number in range(3)]
     for number in range(3):
         while len(written) <= number:  # noqa: ASYNC110 - there is no event for it

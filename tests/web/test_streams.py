@@ -1,9 +1,11 @@
 """Event streams: ids are cursors, so that a browser's own EventSource resumes where it was cut off; and heartbeats."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx
 import orjson
@@ -11,8 +13,9 @@ import pytest
 from httpx_sse import EventSource, ServerSentEvent
 
 from kvs_graphql.demo.broker import EmbeddedBroker
-from tests.deadline import SECONDS_MAX
+from tests.deadline import NEVER_SECONDS, SECONDS_MAX
 from tests.plain import NO_TLS
+from tests.runtime.servers import connected
 from tests.serving import Served, serving, serving_topic, write
 from tests.transports import MULTIPART_ACCEPT
 
@@ -154,3 +157,38 @@ async def test_event_stream_has_comments_as_heartbeats(embedded_broker: Embedded
     ):
         lines = response.aiter_lines()
         assert [await anext(lines) for _ in range(4)] == [": ping", "", ": ping", ""]
+
+
+@pytest.mark.parametrize("accept", ["text/event-stream", MULTIPART_ACCEPT])
+async def test_results_that_wait_for_clients_count_as_unread_whatever_they_read_before(
+    embedded_broker: EmbeddedBroker, tmp_path: Path, accept: str
+) -> None:
+    """The first result fills the buffers, and is small; those that wait behind it are not."""
+    limits: dict[str, Any] = {
+        "unread_bytes_max": 3_000_000,
+        "slow_client_seconds_max": NEVER_SECONDS,
+        "send_buffer_bytes_max": 4_096,
+    }
+    document = 'subscription { updates(keys: ["small", "large"], snapshot: true) { entry { a: value b: value } } }'
+    body, records = orjson.dumps({"query": document}), [(b"small", b"x" * 200_000), (b"large", b"x" * 900_000)]
+    head = f"POST /graphql HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\naccept: {accept}\r\n"
+    request = f"{head}content-length: {len(body)}\r\n\r\n".encode() + body
+    async with serving_topic(embedded_broker, tmp_path, *records, **limits) as topic, asyncio.timeout(SECONDS_MAX):
+        port = httpx.URL(topic.served.run.url).port
+        assert port is not None
+        with ExitStack() as stack:
+            for _ in range(3):
+                client = stack.enter_context(connected(port, receive_buffer_bytes=4_096))
+                await asyncio.get_running_loop().sock_sendall(client, request)
+            # There is room for one of them.
+            while (dropped := await _dropped(topic.served)) < 2:
+                pass
+            assert dropped == 2
+
+
+async def _dropped(served: Served) -> int:
+    """How many clients were disconnected for what they do not read."""
+    found = re.search(
+        r'kvs_clients_disconnected_total\{reason="unread"\} (\d+)', (await served.http.get("/metrics")).text
+    )
+    return int(found[1]) if found else 0

@@ -43,6 +43,7 @@ class Spent(Exception):
 
 class Meter:
     exceeded: type[Exception] = Spent
+    turn_is_over = False
 
     def __init__(self, bytes_max: int = 1_000, errors_max: int = 1) -> None:
         self.items = self.bytes = self.errors = 0
@@ -80,6 +81,13 @@ async def test_items_of_long_lists_come_in_turns_and_texts_are_counted() -> None
     meter = Meter()
     assert (await execute(meter, "{ many few }")).data == {"many": ["text"] * 17, "few": ["text"] * 16}
     assert (meter.items, meter.bytes) == (17, 4 * 33), "graphql-core completes lists or leaves in another way now"
+
+
+async def test_items_of_short_lists_come_in_turns_once_a_turn_is_over() -> None:
+    meter = Meter()
+    meter.turn_is_over = True
+    assert (await execute(meter, "{ few }")).data == {"few": ["text"] * 16}
+    assert meter.items == 16
 
 
 @pytest.mark.parametrize("document", ["{ many }", "{ few }", "{ a: failing b: failing }"])

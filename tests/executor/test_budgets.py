@@ -16,7 +16,7 @@ from structlog.testing import capture_logs
 
 from kvs_graphql.access import ANYONE
 from kvs_graphql.api import Connection
-from kvs_graphql.budget import Budget
+from kvs_graphql.budget import Budget, Workload
 from kvs_graphql.demo.broker import EmbeddedBroker
 from kvs_graphql.executor import Executor, ExecutorLimits, PreparedOperation, Refusal, Request
 from kvs_graphql.records import Record
@@ -166,6 +166,72 @@ async def test_names_for_the_same_large_value_do_not_multiply_what_is_held(
         document = f"query($k: [String!]!) {{ values(keys: $k) {{ {aliases} }} }}"
         found = await refusal(application, document, k=["key-01"] * 20)
         assert found == refused("KVS_RESPONSE_BYTES_MAX", MIB)
+
+
+TEXT = '{"text": "%s"}' % ("x" * 450_000)
+CONTROLS = "\x01" * 450_000
+MANY_TEXTS = " ".join(f'a{n}: json(pointer: "/text")' for n in range(20))
+MANY_VALUES = " ".join(f"a{n}: value" for n in range(20))
+
+
+@back_ends
+@pytest.mark.parametrize(
+    ("value", "count", "document", "response_bytes_max", "peak_bytes_max"),
+    [
+        pytest.param(TEXT, 1, f'{{ value(key: "key-00") {{ {MANY_TEXTS} }} }}', MIB // 2, 5 * MIB, id="fields"),
+        pytest.param(
+            TEXT, 12, f"{{ entries(first: 20) {{ edges {{ node {{ {MANY_VALUES} }} }} }} }}", MIB, 40 * MIB, id="items"
+        ),
+        pytest.param(CONTROLS, 1, f'{{ value(key: "key-00") {{ {MANY_VALUES} }} }}', 10 * MIB, 50 * MIB, id="escapes"),
+    ],
+)
+async def test_answer_beyond_its_bytes_is_given_up_before_it_is_made(
+    tmp_path: Path,
+    executor: type[Executor],
+    value: str,
+    count: int,
+    document: str,
+    response_bytes_max: int,
+    peak_bytes_max: int,
+) -> None:
+    """Whole, the first would take 10 MB, the others 100."""
+    records = [Record(b"key-%02d" % n, value.encode(), 0, n, n, None) for n in range(count)]
+    limits = within(response_bytes_max=response_bytes_max)
+    options: dict[str, Any] = {"executor": executor, "limits": WIDE, "executor_limits": limits, "threads": False}
+    async with open_application(tmp_path, records, **options) as application:
+        await application.query(document)
+        tracemalloc.start()
+        try:
+            found = await refusal(application, document)
+            _, peak = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+    assert found == refused("KVS_RESPONSE_BYTES_MAX", response_bytes_max)
+    assert peak < peak_bytes_max
+
+
+@pytest.mark.parametrize(
+    ("document", "is_large"),
+    [
+        pytest.param('{ value(key: "key-01") { value } }', False, id="little"),
+        pytest.param(ENTRIES % " ".join(f"a{n}: value" for n in range(20)), True, id="text"),
+        pytest.param(ENTRIES % "value json", False, id="in turns"),
+    ],
+)
+async def test_only_few_operations_make_much_text_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, document: str, is_large: bool
+) -> None:
+    """All that is made in turns is in memory until it is encoded."""
+    entered, enter = list[Workload](), Workload.enter
+
+    async def counted_enter(self: Workload) -> None:
+        entered.append(self)
+        await enter(self)
+
+    monkeypatch.setattr(Workload, "enter", counted_enter)
+    async with open_application(tmp_path, LARGE, limits=WIDE) as application:
+        await application.query(document)
+    assert len(entered) == is_large
 
 
 @back_ends

@@ -47,6 +47,8 @@ _BYTES_PER_UNIT = 512
 _SMALL_WORK_MAX = 2_000
 _TURN_WORK_MAX = 16_000
 _LARGE_WORK_MIN = 64_000
+_LARGE_BYTES_MIN = 4 * 1_048_576
+"""Text that is made in turns stays in memory until all of it is: of so much, only few operations make any at once."""
 _SMALL_BYTES_MAX = 8 * 1_048_576
 
 
@@ -209,7 +211,7 @@ class CompiledOperation:
                 return Result(data, [])
             except Exception:  # noqa: BLE001, S110 - found again, with its path
                 pass
-        if work > _LARGE_WORK_MIN:
+        if work > _LARGE_WORK_MIN or size_bytes * self.texts_per_record > _LARGE_BYTES_MIN:
             await budget.enlarge()
         small_bytes_max = _SMALL_BYTES_MAX // max(1, self.texts_per_record)
         completion = Completion(

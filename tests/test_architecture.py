@@ -58,7 +58,7 @@ DOORS: dict[str, set[str]] = {
     "preflight": {"errors", "formats", "kafka", "registry", "schemas", "settings", "store", "table_names", "tables"},
     "exact_json": {"turns"},
     "api": {"service", "access", "budget", "exact_json", "formats", "records", "errors", "metrics", "turns"},
-    "executor": {"api", "service", "access", "budget", "errors", "metrics", "turns"},
+    "executor": {"api", "service", "access", "budget", "errors", "metrics", "throttle", "turns"},
     "web": {"executor", "api", "service", "auth", "loopback", "throttle", "turns", "access", "metrics", "errors"},
     "runtime": {
         *("access", "api", "auth", "budget", "errors", "executor", "formats", "loopback", "metrics"),

@@ -15,7 +15,6 @@ from time import perf_counter
 from typing import Any, NamedTuple, Protocol
 
 import strawberry
-import structlog
 from graphql import GraphQLError, create_source_event_stream
 
 from kvs_graphql.api import Connection, JsonValues, Operation, Source
@@ -30,12 +29,11 @@ from kvs_graphql.executor.errors import present
 from kvs_graphql.executor.limits import ExecutorLimits
 from kvs_graphql.executor.rendering import GraphQLCoreRenderer, Payload, RenderCache, Renderer
 from kvs_graphql.executor.results import Results
+from kvs_graphql.executor.slow_operations import SlowOperations
 from kvs_graphql.executor.streams import Superseded
 from kvs_graphql.metrics import Metrics
 from kvs_graphql.service import Cursor, Flush, Sink, join_tokens
 from kvs_graphql.turns import Turns
-
-log = structlog.get_logger(__name__)
 
 GENERATIONS_MAX = 3
 _LARGE_COST_MIN = 10_000
@@ -132,7 +130,7 @@ class Executor:
         self.serve(schema)
         self._workload = Workload(limits.budgets)
         self._json_values = JsonValues(limits.json_bytes_max)
-        self._slow_seconds = limits.slow_operation_seconds
+        self._slow = SlowOperations(limits.slow_operation_seconds)
         self._metrics = metrics
         self._results = Results(self._workload, metrics)
         self._renderings = RenderCache(limits.render_cache_bytes_max)
@@ -203,8 +201,8 @@ class Executor:
             budget = operation.budget
             if budget.is_large:
                 budget.close()
-            if (seconds := perf_counter() - budget.began) > self._slow_seconds:
-                self._log_slow(prepared, variables, operation, seconds)
+            if (seconds := perf_counter() - budget.began) > self._slow.seconds_max:
+                self._slow.add(prepared, variables, operation, seconds)
 
     async def stream(
         self, prepared: PreparedOperation, variables: Given, connection: Connection, sink: ResultSink
@@ -255,18 +253,6 @@ class Executor:
         backend = "graphql-core" if prepared.compiled is None else "compiled"
         self._metrics.operations.count(prepared.type_name, backend, cost)
         return cost
-
-    def _log_slow(self, prepared: PreparedOperation, variables: Given, operation: Operation, seconds: float) -> None:
-        log.warning(
-            "slow operation",
-            operation=prepared.name,
-            type=prepared.type_name,
-            transport=operation.connection.transport,
-            seconds=round(seconds, 3),
-            cost=prepared.price.of(variables),
-            records_read=operation.usage.records,
-            bytes_read=operation.usage.size_bytes,
-        )
 
     async def _by_graphql_core(
         self, prepared: PreparedOperation, variables: Given, operation: Operation, cost: int

@@ -283,6 +283,7 @@ async def test_slow_operation_is_logged_with_what_it_cost(tmp_path: Path, execut
         "cost": 2,
         "records_read": 1,
         "bytes_read": LARGE[1].size_bytes,
+        "not_logged": 0,
     }
 
 

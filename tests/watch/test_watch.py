@@ -307,6 +307,9 @@ async def test_watch_whose_arguments_find_no_room_is_refused(tmp_path: Path) -> 
             for _ in range(2):
                 with pytest.raises(LimitExceeded, match="1000 bytes"):
                     await anext(table.new_watch(Interest(prefix=b"p")).updates(SNAPSHOT))
+            after = Start(Cursor(NO_TOPIC_ID, (0,) * 1_000))
+            with pytest.raises(LimitExceeded, match="1000 bytes"):
+                await anext(table.new_watch(Interest()).updates(after))
         async with aclosing(table.new_watch(interest).updates(SNAPSHOT)) as again:
             await anext(again)
 

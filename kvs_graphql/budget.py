@@ -5,8 +5,9 @@ be large waits until there is room for it, and goes on in turns.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from time import perf_counter
 from typing import Any, ClassVar, TypeVar
@@ -74,6 +75,11 @@ class Budget:
     exceeded: ClassVar[type[BudgetExceeded]] = BudgetExceeded
     is_large = False
     """Whether it has the room of a large operation, and has to be closed."""
+    _needs_room = False
+    _waits = 0
+    _waits_began = 0.0
+    _all_waited: asyncio.Event | None = None
+    _entering: asyncio.Lock | None = None
     _bytes = 0
     _errors = 0
     _ends = 0.0
@@ -83,17 +89,49 @@ class Budget:
         self._workload = workload
 
     async def enlarge(self) -> None:
-        """Wait until there is room for a large operation.
+        """Wait until there is room for a large operation, and nothing of this one is `waiting`.
 
         Raises:
             BudgetExceeded: There was none in time.
         """
-        if not self.is_large:
-            await self._workload.enter()
-            self.is_large = True
+        if self.is_large:
+            return
+        self._needs_room = True
+        if self._entering is None:
+            self._entering = asyncio.Lock()
+        async with self._entering:
+            while not self.is_large:
+                if self._all_waited is not None:
+                    await self._all_waited.wait()
+                await self._workload.enter()
+                if self._waits:
+                    self._workload.leave()
+                else:
+                    self.is_large = True
+
+    @contextmanager
+    def waiting(self) -> Iterator[None]:
+        """Wait for what others do: Kafka, or a cursor. Meanwhile, the operation has no room, and nobody waits for it.
+
+        What it does next that is large begins once all of its waits are over, and may then take as long as before.
+        """
+        if not self._waits:
+            self._waits_began, self._all_waited = perf_counter(), asyncio.Event()
+        self._waits += 1
+        self.close()
+        try:
+            yield
+        finally:
+            self._waits -= 1
+            if not self._waits:
+                if self._ends:
+                    self._ends += perf_counter() - self._waits_began
+                assert self._all_waited is not None
+                self._all_waited.set()
+                self._all_waited = None
 
     def close(self) -> None:
-        """End the operation."""
+        """Give back the room."""
         if self.is_large:
             self.is_large = False
             self._workload.leave()
@@ -112,6 +150,8 @@ class Budget:
         if not self._ends:
             # From its first turn on: before, it may have waited for Kafka.
             self._ends = perf_counter() + self._workload.limits.execution_seconds_max
+        if self._needs_room and not self.is_large:
+            await self.enlarge()
         await self._workload.turns.next()
         now = perf_counter()
         if now >= self._ends:

@@ -58,6 +58,39 @@ async def test_large_operations_beyond_the_limit_wait_for_one_to_end() -> None:
     second.close()
 
 
+async def test_large_operation_that_waits_for_others_gives_its_room_back_and_goes_on_once_all_waits_are_over() -> None:
+    workload = Workload(ONE)
+    first, second = Budget(workload), Budget(workload)
+    await first.enlarge()
+    with first.waiting():
+        with first.waiting():
+            async with asyncio.timeout(SECONDS_MAX):
+                await second.enlarge()
+            going_on = [asyncio.create_task(first.turn()) for _ in range(2)]
+            second.close()
+        await asyncio.sleep(0)
+        async with asyncio.timeout(SECONDS_MAX):
+            await second.enlarge()
+    await asyncio.sleep(0)
+    assert not any(one.done() for one in going_on), "there is no room"
+    second.close()
+    async with asyncio.timeout(SECONDS_MAX):
+        await asyncio.gather(*going_on)
+    waiting = asyncio.create_task(second.enlarge())
+    await asyncio.sleep(0)
+    assert not waiting.done(), "both parts of it have one room"
+    first.close()
+    await waiting
+
+
+async def test_operation_does_not_take_too_long_by_waiting_for_others() -> None:
+    budget = Budget(Workload(replace(ONE, execution_seconds_max=1.0)))
+    await budget.turn()
+    with budget.waiting():
+        await asyncio.sleep(1.1)
+    await budget.turn()
+
+
 async def test_large_operation_that_waits_in_vain_is_refused() -> None:
     workload = Workload(replace(ONE, execution_seconds_max=0.01))
     first: Any = Budget(workload)

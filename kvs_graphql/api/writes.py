@@ -1,6 +1,6 @@
 """The root fields of mutations. Writes of one request are sent together, in the order of the document."""
 
-from collections.abc import Iterable
+from collections.abc import Awaitable, Iterable
 from typing import Annotated, Any
 
 import strawberry
@@ -53,7 +53,7 @@ def mutation_fields(types: TableTypes) -> list[StrawberryField]:
         context = info.context
         content = decode_value(value, value_encoding)
         target = await targets.to_set(context, key, key_encoding)
-        return await shown(context, await context.writes(table).set(target, content, _headers(headers or ())))
+        return await shown(context, context.writes(table).set(target, content, _headers(headers or ())))
 
     async def set_data(
         self: Any,
@@ -67,12 +67,12 @@ def mutation_fields(types: TableTypes) -> list[StrawberryField]:
         context = info.context
         content = typed.encode(data)
         target = await targets.to_set(context, key, key_encoding)
-        return await shown(context, await context.writes(table).set(target, content, _headers(headers or ())))
+        return await shown(context, context.writes(table).set(target, content, _headers(headers or ())))
 
     async def delete(self: Any, info: OperationInfo, key: str, key_encoding: EncodingArgument = Encoding.UTF8) -> Any:
         context = info.context
         encodings = await targets.to_delete(context, key, key_encoding)
-        return await shown(context, await context.writes(table).delete_all(encodings))
+        return await shown(context, context.writes(table).delete_all(encodings))
 
     return [
         root_field(
@@ -128,8 +128,10 @@ class _Targets:
         encodings, there = await self._there(context, key, encoding)
         return [*(record.key for record in there if record.key != encodings[0]), encodings[0]]
 
-    async def shown(self, context: Operation, written: Write) -> Any:
-        """A write as clients see it."""
+    async def shown(self, context: Operation, writing: Awaitable[Write]) -> Any:
+        """Wait for a write; return it as clients see it."""
+        with context.budget.waiting():
+            written = await writing
         if self._types.needs_schemas:
             await self._types.prepare([written.record])
         return self._types.write_of(written, context.json_values)

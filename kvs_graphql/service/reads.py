@@ -178,7 +178,8 @@ class Reads:
         Raises:
             BadCursor, NotCaughtUp: As their classes say.
         """
-        await self._shared.at_least.applied(cursor, self._shared.limits.wait_seconds(None))
+        with self._usage.waiting():
+            await self._shared.at_least.applied(cursor, self._shared.limits.wait_seconds(None))
 
     async def history(self, key: bytes, last: int, until: Cursor | None) -> Iterator[Update]:
         """The last changes of a key in the window, oldest first, up to `until` or to this request's snapshot.
@@ -249,7 +250,8 @@ class Reads:
         """Wait for the cursors of all fields of the request, then run their queries in one snapshot."""
         at_least, foreign = self._shared.at_least, set[Cursor]()
         if wanted := [field.wanted for field in asked if field.wanted is not None]:
-            foreign = await at_least.wait(wanted, max(field.seconds_max for field in asked))
+            with self._usage.waiting():
+                foreign = await at_least.wait(wanted, max(field.seconds_max for field in asked))
         groups = [field.keys for field in asked if field.keys is not None]
         distinct = {field.same: field.queries for field in asked}
         only_keys = len(groups) == len(asked)
@@ -305,6 +307,8 @@ class Reads:
         """
         usage, limit = self._usage, self._shared.limits.read_bytes_max
         async with usage.turn:
+            if usage.is_large:
+                await usage.enlarge()
             while True:
                 bytes_max = limit if usage.is_large else self._shared.small_read_bytes_max
                 within = ReadBytes(bytes_max)

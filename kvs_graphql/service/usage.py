@@ -1,6 +1,7 @@
 """What one request reads, over all tables together."""
 
 import asyncio
+from contextlib import AbstractContextManager, nullcontext
 from typing import Protocol
 
 
@@ -9,6 +10,10 @@ class Room(Protocol):
 
     async def enlarge(self) -> None:
         """Return once there is some."""
+        ...
+
+    def waiting(self) -> AbstractContextManager[None]:
+        """Give it back for as long as the operation waits for what others do."""
         ...
 
 
@@ -27,7 +32,7 @@ class Usage:
     counted = 0
     """How many entries were only counted."""
     is_large = False
-    """Whether there is room for a large read."""
+    """Whether there was room for a large read."""
     _turn: asyncio.Lock | None = None
 
     def __init__(self, room: Room | None = None) -> None:
@@ -46,3 +51,7 @@ class Usage:
         assert self._room is not None
         await self._room.enlarge()
         self.is_large = True
+
+    def waiting(self) -> AbstractContextManager[None]:
+        """Held while the request waits for a cursor."""
+        return nullcontext() if self._room is None else self._room.waiting()

@@ -17,11 +17,12 @@ from structlog.testing import capture_logs
 from kvs_graphql.access import ANYONE
 from kvs_graphql.api import Connection
 from kvs_graphql.budget import Budget, Workload
+from kvs_graphql.cursor import Cursor
 from kvs_graphql.demo.broker import EmbeddedBroker
 from kvs_graphql.executor import Executor, ExecutorLimits, PreparedOperation, Refusal, Request
 from kvs_graphql.records import Record
-from tests.applications import BUDGET_LIMITS, EXECUTOR_LIMITS, LIMITS, Application, open_application
-from tests.deadline import SECONDS_MAX
+from tests.applications import BUDGET_LIMITS, EXECUTOR_LIMITS, LIMITS, TOPIC_ID, Application, open_application
+from tests.deadline import NEVER_SECONDS, SECONDS_MAX
 from tests.executor.subscribers import GraphQLCoreOnly, Subscriber
 from tests.serving import serving_topic
 from tests.transports import MULTIPART, SINGLE_CONNECTION, SSE, WEBSOCKET, Transport
@@ -264,6 +265,28 @@ async def test_large_operations_all_end_whatever_their_limit(tmp_path: Path) -> 
         assert all(len(answer["data"]["entries"]["edges"]) == 20 for answer in answers)
         await refusal(application, ENTRIES % " ".join(f"a{n}: value" for n in range(20)))
         assert (await application.query(document))["data"] is not None, "a refused operation gives its room back"
+
+
+@back_ends
+async def test_large_operation_that_waits_for_a_cursor_holds_up_no_other(
+    tmp_path: Path, executor: type[Executor]
+) -> None:
+    limits = replace(WIDE, wait_seconds_max=NEVER_SECONDS)
+    one = within(large_operations_max=1, execution_seconds_max=SECONDS_MAX)
+    document = 'query($c: Cursor) { __schema { types { name } } value(key: "a", atLeast: $c) { key } }'
+    async with (
+        open_application(tmp_path, LARGE, executor=executor, limits=limits, executor_limits=one) as application,
+        asyncio.timeout(SECONDS_MAX),
+    ):
+        never = Cursor(TOPIC_ID, (1_000_000,)).encode()
+        waiting = asyncio.ensure_future(application.query(document, c=never))
+        await application.query("{ status { entries } }")
+        # By its cost, this is a large operation.
+        large = '{ __schema { types { name } } value(key: "a") { key } }'
+        assert (await application.query(large))["data"] is not None
+        assert not waiting.done()
+        waiting.cancel()
+        await asyncio.wait([waiting])
 
 
 @back_ends

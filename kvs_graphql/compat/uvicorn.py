@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from enum import Enum, auto
 from types import FunctionType
-from typing import ClassVar
+from typing import ClassVar, Protocol
 
 import uvicorn
 from httptools import HttpParserError, HttpParserUpgrade
@@ -340,12 +340,37 @@ def transport_of(response: Response) -> asyncio.Transport:
     return response.transport
 
 
+class Accepting(Protocol):
+    """What uvicorn needs of an `asyncio.Server` to stop it (`servers`)."""
+
+    def close(self) -> None:
+        """Accept no more connections."""
+
+    async def wait_closed(self) -> None:
+        """Return once that has ended."""
+
+
 class Server(uvicorn.Server):
-    """uvicorn's server, with a hook before it ends connections, and with signals that only stop it.
+    """uvicorn's server, with hooks where it accepts connections and before it ends them, and signals that only stop it.
 
     uvicorn's own `capture_signals` raises a signal again once the server has ended, which would kill the process before
     the other rooms have stopped. `shutdown` is the only place between the decision to stop and the end of connections.
     """
+
+    def new_connection(self) -> asyncio.Protocol:
+        """Make a connection as uvicorn does (`http_protocol_class`, `server_state`, `lifespan.state`)."""
+        connection: asyncio.Protocol = self.config.http_protocol_class(  # type: ignore[call-arg]
+            config=self.config, server_state=self.server_state, app_state=self.lifespan.state
+        )
+        return connection
+
+    async def accepting(self, listener: socket.socket) -> Accepting:
+        """Begin to accept the connections of a listening socket; without a hook, as the event loop does it."""
+        return await asyncio.get_running_loop().create_server(self.new_connection, sock=listener)
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup([])
+        self.servers = [await self.accepting(listener) for listener in sockets or ()]  # type: ignore[misc]
 
     async def before_shutdown(self) -> None:
         """Do what comes before connections are ended."""

@@ -4,6 +4,7 @@ A read may bring 256 KiB: 40,000 frames, or 10,000 requests; and a thousand conn
 round of the event loop. Parsed at once, they would hold the loop for hundreds of milliseconds, and so would what they
 ask for. Here, the loop parses for two milliseconds in each of its rounds, slice by slice: the clients in turn, and the
 connections of each of them in turn. Only of what is small, a little of each client is parsed before that, as it comes.
+While rounds are long and some wait, less is parsed in each: so those whose requests are answered wait less.
 A connection whose application has not handled what came before waits for that.
 """
 
@@ -19,6 +20,10 @@ _LOOP_SECONDS = 0.002
 _AT_ONCE_MAX = 64
 """How many small parts are parsed as they come, in one round of the event loop."""
 _OF_ONE_CLIENT_MAX = 32
+_ROUND_SECONDS = 0.01
+"""While some wait and rounds take longer than that, less is parsed in each."""
+_SHARE_MIN = 1 / 8
+_GROWTH = 1.25
 
 
 class ParsingQueue:
@@ -31,12 +36,18 @@ class ParsingQueue:
         """By client, how many small parts were parsed in this round."""
         self._left = _AT_ONCE_MAX
         """How many small parts of any client may still be parsed in this round."""
+        self._of_one_client_max = _OF_ONE_CLIENT_MAX
+        self._share = 1.0
+        """How much of all that is parsed in a round: half as much after each that took long."""
+        self._round_began = 0.0
+        self._is_busy = False
+        """Whether some waited at the end of the last round."""
         self._is_due = False
 
     def allows(self, client: str) -> bool:
         """Whether a small part of a client may be parsed at once; it is counted then."""
         number = self._at_once.get(client, 0)
-        if number == _OF_ONE_CLIENT_MAX or self._left == 0:
+        if number >= self._of_one_client_max or self._left == 0:
             return False
         self._at_once[client] = number + 1
         self._left -= 1
@@ -55,15 +66,19 @@ class ParsingQueue:
 
     def _begin_round(self) -> None:
         loop = get_running_loop()
+        now = loop.time()
+        took_long = self._is_busy and now - self._round_began > _ROUND_SECONDS
+        share = self._share = max(_SHARE_MIN, self._share / 2) if took_long else min(1.0, self._share * _GROWTH)
+        self._round_began = now
         self._at_once.clear()
-        self._left = _AT_ONCE_MAX
-        end = loop.time() + _LOOP_SECONDS
+        self._left, self._of_one_client_max = int(_AT_ONCE_MAX * share), int(_OF_ONE_CLIENT_MAX * share)
+        end = now + _LOOP_SECONDS * share
         try:
             while self._waiting and loop.time() < end:
                 self._parse_slices()
         finally:
-            self._is_due = False
-            if self._waiting:
+            self._is_due, self._is_busy = False, bool(self._waiting)
+            if self._is_busy:
                 self._schedule()
 
     def _parse_slices(self) -> None:

@@ -11,6 +11,7 @@ from uvicorn import Config
 from kvs_graphql.compat import uvicorn
 from kvs_graphql.errors import BadSetting
 from kvs_graphql.metrics import Metrics
+from kvs_graphql.runtime.acceptor import Acceptor
 from kvs_graphql.runtime.connection_slots import ConnectionSlots
 from kvs_graphql.runtime.http_connections import http_protocol
 from kvs_graphql.runtime.limits import ServerLimits
@@ -24,8 +25,6 @@ from kvs_graphql.runtime.websocket_connections import websocket_protocol
 from kvs_graphql.web import ClientAddresses
 
 _BACKLOG = 2048
-_ACCEPTED_PER_ROUND = 16
-"""How many connections are accepted in one round of the event loop; the others wait in the kernel."""
 
 
 class Server(uvicorn.Server):
@@ -66,17 +65,13 @@ class Server(uvicorn.Server):
             server_header=False,
             # Only limits per client need to know the client, and uvicorn would take whatever a header says.
             proxy_headers=False,
-            # asyncio accepts so many at a time, and has the kernel keep no more; see `startup`.
-            backlog=_ACCEPTED_PER_ROUND,
             timeout_graceful_shutdown=max(1, round(limits.shutdown_seconds_max)),
         )
         super().__init__(config)
         self._on_exit = on_exit
 
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        for listener in sockets or ():
-            listener.listen(_BACKLOG)
+    async def accepting(self, listener: socket.socket) -> Acceptor:
+        return Acceptor(listener, self.new_connection)
 
     async def before_shutdown(self) -> None:
         await self._on_exit()

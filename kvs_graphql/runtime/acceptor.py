@@ -8,7 +8,7 @@ import asyncio
 import socket
 from collections.abc import Callable
 
-ACCEPTED_PER_ROUND = 32
+ACCEPTED_PER_ROUND = 8
 """How many connections are accepted in one round; the others wait in the kernel."""
 _PAUSE_SECONDS = 1.0
 """How long no connection is accepted once there is no descriptor for one, or no memory."""

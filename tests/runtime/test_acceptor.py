@@ -11,7 +11,7 @@ import uvloop
 
 from tests.runtime.servers import Receive, Scope, Send, client_of, connected, server
 
-ACCEPTED_PER_ROUND = 32
+ACCEPTED_PER_ROUND = 8
 REQUEST = b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n"
 
 

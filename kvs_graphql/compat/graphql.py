@@ -86,4 +86,10 @@ class MeteredExecutor(Executor[Any]):
                 # An error whose traceback leads back to itself would keep all that was read until the next collection.
                 del error, raw_error
         self.context_value.budget.add_error()
-        super().handle_field_error(raw_error, return_type, field_details_list, path)
+        try:
+            super().handle_field_error(raw_error, return_type, field_details_list, path)
+        except GraphQLError as located:
+            # As above: graphql-core's frame names what it raises, and so would this one.
+            located.__traceback__ = None
+            del raw_error
+            raise

@@ -12,7 +12,7 @@ import pytest
 from kvs_graphql import budget
 from kvs_graphql.api import JsonValues
 from kvs_graphql.errors import LimitExceeded
-from kvs_graphql.executor import Executor
+from kvs_graphql.executor import Executor, Request
 from kvs_graphql.records import Record
 from kvs_graphql.turns import Turns
 from tests.applications import BUDGET_LIMITS, EXECUTOR_LIMITS, Application, open_application
@@ -90,7 +90,10 @@ async def test_errors_after_a_turn_are_those_of_their_fields(
 async def test_part_that_takes_too_long_is_given_up(tmp_path: Path, turns: list[None]) -> None:
     limits = replace(EXECUTOR_LIMITS, budgets=replace(BUDGET_LIMITS, execution_seconds_max=1e-9))
     async with open_application(tmp_path, RECORDS, limits=LIMITS, executor_limits=limits) as application:
-        answer = await application.query(f'{{ value(key: "large") {{ {FAR} }} }}')
+        document = f'{{ value(key: "large") {{ {FAR} }} }}'
+        # A new document takes a turn, too.
+        application.executor.prepare(Request(document))
+        answer = await application.query(document)
     (error,) = answer["errors"]
     assert error["extensions"]["setting"] == "KVS_EXECUTION_SECONDS_MAX"
     assert len(turns) == 1

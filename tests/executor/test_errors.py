@@ -1,5 +1,6 @@
 """Unexpected errors are masked, counted, and logged once, on every transport."""
 
+import gc
 from pathlib import Path
 from typing import Any
 
@@ -121,3 +122,17 @@ async def test_numbers_beyond_32_bits_are_exact_and_timestamps_beyond_the_calend
         answer = await application.post({"query": DOCUMENT})
     assert b'"offset":1099511627775' in answer.content
     assert answer.json()["data"]["value"] == {"value": "value", "offset": 2**40 - 1, "timestamp": None}
+
+
+async def test_fields_that_fail_together_leave_little_to_the_garbage_collector(tmp_path: Path) -> None:
+    fields = " ".join(f'a{n}: values(keys: ["a"]) {{ history(last: 1) {{ kind }} }}' for n in range(19))
+    async with open_application(tmp_path, executor=GraphQLCoreOnly) as application:
+        await application.query(f"{{ {fields} }}")
+        gc.collect()
+        gc.disable()
+        try:
+            for _ in range(10):
+                assert len((await application.query(f"{{ {fields} }}"))["errors"]) == 1
+            assert gc.collect() < 10 * 40
+        finally:
+            gc.enable()

@@ -114,19 +114,19 @@ class Completion:
         show = self._show(field, kind)
         shown: list[Any] = []
         at = 0
-        async for together in self._budget.in_turns(self._together(items)):
-            if show is None or (whole := self._wholes(show, together)) is None:
+        async for together in self._budget.in_turns(self._together(field, items)):
+            if show is None or (whole := self._wholes(field, show, together)) is None:
                 whole = [await self._item(field, kind, show, item, (*path, at + n)) for n, item in enumerate(together)]
             shown += whole
             at += len(together)
         return shown
 
-    def _together(self, items: Iterable[Any]) -> Iterator[list[Any]]:
+    def _together(self, field: Selected, items: Iterable[Any]) -> Iterator[list[Any]]:
         """The items, as many in one as are shown in a part of a turn."""
         found: list[Any] = []
         left = self._small_bytes_max
         for item in items:
-            size = 0 if self._all_are_small else _bytes_of(item)
+            size = 0 if self._all_are_small else _bytes_of(field, item)
             if found and (size > left or len(found) == _TOGETHER_MAX):
                 yield found
                 found, left = [], self._small_bytes_max
@@ -135,9 +135,9 @@ class Completion:
         if found:
             yield found
 
-    def _wholes(self, show: Show, items: Sequence[Any]) -> list[Any] | None:
+    def _wholes(self, field: Selected, show: Show, items: Sequence[Any]) -> list[Any] | None:
         """Items shown as wholes, and encoded; None where that takes too long, or fails."""
-        if not self._all_are_small and len(items) == 1 and _bytes_of(items[0]) > self._small_bytes_max:
+        if not self._all_are_small and len(items) == 1 and _bytes_of(field, items[0]) > self._small_bytes_max:
             return None
         try:
             # Without the brackets, several items in the list that they are part of.
@@ -148,7 +148,7 @@ class Completion:
         return [JsonText(encoded)]
 
     async def _item(self, field: Selected, kind: Any, show: Show | None, item: Any, path: Path) -> Any:
-        whole = None if show is None else self._wholes(show, [item])
+        whole = None if show is None else self._wholes(field, show, [item])
         if whole is not None:
             return whole[0]
         return await self._guarded(field, kind, partial(_same, item), path)
@@ -164,8 +164,11 @@ class Completion:
         return await self._guarded(below, below.type, lambda: below.reader(self._bound, self._access)(value), path)
 
 
-def _bytes_of(item: Any) -> int:
+def _bytes_of(field: Selected, item: Any) -> int:
     """The bytes of the record that an item shows: an entry does, an edge of it, a revision."""
+    if field.part is not None:
+        # Typed data, which may have a field of that name.
+        return 0
     record = getattr(getattr(item, "node", item), "record", None)
     return 0 if record is None else record.size_bytes
 

@@ -225,3 +225,15 @@ async def test_key_of_very_many_parts_is_shown_in_turns(
     (edge,) = answer["data"]["ordersEntries"]["edges"]
     assert edge["node"]["keyData"] == {"groups": [{"items": [{"a": 0}] * 6_000}]}
     assert len(turns) > 6_000 / 256
+
+
+@back_ends
+async def test_items_of_large_values_may_have_fields_named_as_entries_do(
+    tmp_path: Path, executor: type[Executor]
+) -> None:
+    source = HEAD + "message Root { repeated Item items = 1; } message Item { string record = 1; bytes b = 2; }"
+    raw = written(source, {"items": [{"record": "x", "b": "1" * 100_000}] * 6})
+    async with opened(tmp_path, executor, schema(source), [raw]) as application:
+        answer = await application.query('{ ordersValue(key: "0000") { data { items { record } } } }')
+    assert "errors" not in answer
+    assert answer["data"] == {"ordersValue": {"data": {"items": [{"record": "x"}] * 6}}}

@@ -239,19 +239,17 @@ def show_of(field: Selected, kind: Any, bound: Bound, access: Access) -> Show | 
     """
     shows = _Shows(bound, access)
     show = shows.of(field, kind)
-    return show if show is None or not shows.weighs else shows.weighed(show)
+    return show if show is None or not shows.scales.are_used else shows.scales.emptied_before(show)
 
 
-class _Shows:
-    """How the values below one are shown, and what they weigh together."""
+class _Scales:
+    """What is shown in one piece is weighed on them. They are kept with what shows it, so they know of no request."""
 
-    def __init__(self, bound: Bound, access: Access) -> None:
-        self.weighs = False
-        self._bound = bound
-        self._access = access
+    def __init__(self) -> None:
+        self.are_used = False
         self._left = 0
 
-    def weighed(self, show: Show) -> Show:
+    def emptied_before(self, show: Show) -> Show:
         """How a value is shown from which the weight is counted."""
 
         def shown(value: Any) -> Any:
@@ -259,6 +257,27 @@ class _Shows:
             return show(value)
 
         return shown
+
+    def items(self, weight: int, item: Show | None) -> Show:
+        """How a list is shown each of whose items has that weight, and is shown as `item` says."""
+        self.are_used = True
+
+        def shown(items: Any) -> Any:
+            self._left -= weight * len(items)
+            if self._left < 0:
+                raise TooMuchAtOnce
+            return items if item is None else [item(one) for one in items]
+
+        return shown
+
+
+class _Shows:
+    """How the values below one are shown for a request."""
+
+    def __init__(self, bound: Bound, access: Access) -> None:
+        self.scales = _Scales()
+        self._bound = bound
+        self._access = access
 
     def of(self, field: Selected, kind: Any) -> Show | None:
         if isinstance(kind, GraphQLNonNull):
@@ -282,18 +301,9 @@ class _Shows:
 
     def _list(self, field: Selected, kind: Any) -> Show | None:
         item = self.of(field, kind)
-        weight = field.weight
-        if not weight:
-            return None if item is None else lambda value: [item(one) for one in value]
-        self.weighs = True
-
-        def shown(items: Any) -> Any:
-            self._left -= weight * len(items)
-            if self._left < 0:
-                raise TooMuchAtOnce
-            return items if item is None else [item(one) for one in items]
-
-        return shown
+        if field.weight:
+            return self.scales.items(field.weight, item)
+        return None if item is None else lambda value: [item(one) for one in value]
 
     def _union(self, choices: Mapping[str, tuple[Selected, ...]]) -> Show:
         """Objects of unions say which type they have."""

@@ -1,5 +1,6 @@
 """Values and keys of very many parts: no piece of what shows them is large, and all pieces together are the whole."""
 
+import gc
 import math
 import sys
 from dataclasses import replace
@@ -14,7 +15,7 @@ from kvs_graphql.api import build_schema
 from kvs_graphql.api.typed import outputs, values
 from kvs_graphql.budget import Workload
 from kvs_graphql.executor import Executor
-from kvs_graphql.executor.compiled import selections
+from kvs_graphql.executor.compiled import Bound, selections
 from kvs_graphql.formats import FormatLimits, KeyFormat, SchemaFormat, SchemaText, TableFormats, load_codec
 from kvs_graphql.formats.protobuf import reading, shaping
 from kvs_graphql.records import Record
@@ -237,3 +238,13 @@ async def test_items_of_large_values_may_have_fields_named_as_entries_do(
         answer = await application.query('{ ordersValue(key: "0000") { data { items { record } } } }')
     assert "errors" not in answer
     assert answer["data"] == {"ordersValue": {"data": {"items": [{"record": "x"}] * 6}}}
+
+
+async def test_what_shows_lists_keeps_no_variables(tmp_path: Path) -> None:
+    document = "query ($key: String!) { ordersValue(key: $key) { data { groups { items { a } } } } }"
+    async with opened(tmp_path, Executor, schema(LISTS), []) as application:
+        answer = await application.query(document, key="of a request")
+        assert answer["data"] == {"ordersValue": None}
+        gc.collect()
+        kept = [one for one in gc.get_objects() if isinstance(one, Bound) and "of a request" in one.values.values()]
+        assert not kept

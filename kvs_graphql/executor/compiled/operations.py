@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from time import perf_counter
 from typing import Any, NamedTuple
 
 from cachetools import LRUCache
@@ -35,6 +36,7 @@ from kvs_graphql.executor.compiled.arguments import Arguments, Bound, NotCompila
 from kvs_graphql.executor.compiled.completion import Completion
 from kvs_graphql.executor.compiled.displays import Show
 from kvs_graphql.executor.compiled.selections import Selected, Selections, permissions_of, show_of, weight_of
+from kvs_graphql.turns import TURN_SECONDS, TooMuchAtOnce
 
 _SHOWS_PER_FIELD_MAX = 64
 _SHARED_CHARACTERS_MAX = 256
@@ -205,8 +207,11 @@ class CompiledOperation:
         work = self.work(records, size_bytes)
         if not is_begun and work <= _TURN_WORK_MAX:
             try:
-                data = {}
+                data, began = dict[str, Any](), perf_counter()
                 for field, value in zip(self.fields, found, strict=True):
+                    # Each may be as much as is shown in one piece.
+                    if data and perf_counter() - began >= TURN_SECONDS:
+                        raise TooMuchAtOnce  # noqa: TRY301 - as what shows a field does
                     data[field.name] = field.show(bound, access)(_value(value))
                 return Result(data, [])
             except Exception:  # noqa: BLE001, S110 - found again, with its path

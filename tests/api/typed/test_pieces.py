@@ -4,6 +4,7 @@ import gc
 import math
 import sys
 from dataclasses import replace
+from operator import attrgetter
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -15,7 +16,7 @@ from kvs_graphql.api import build_schema
 from kvs_graphql.api.typed import outputs, values
 from kvs_graphql.budget import Workload
 from kvs_graphql.executor import Executor
-from kvs_graphql.executor.compiled import Bound, selections
+from kvs_graphql.executor.compiled import Bound, operations, selections
 from kvs_graphql.formats import FormatLimits, KeyFormat, SchemaFormat, SchemaText, TableFormats, load_codec
 from kvs_graphql.formats.protobuf import reading, shaping
 from kvs_graphql.records import Record
@@ -248,3 +249,27 @@ async def test_what_shows_lists_keeps_no_variables(tmp_path: Path) -> None:
         gc.collect()
         kept = [one for one in gc.get_objects() if isinstance(one, Bound) and "of a request" in one.values.values()]
         assert not kept
+
+
+async def test_root_fields_are_shown_in_turns_where_all_of_them_take_long(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown, turns, take = list[int](), list[int](), Turns.next
+
+    def counted(message: Any) -> Any:
+        shown.append(1)
+        return message.groups
+
+    async def counted_turn(self: Turns) -> None:
+        turns.append(len(shown))
+        await take(self)
+
+    monkeypatch.setattr(Turns, "next", counted_turn)
+    monkeypatch.setattr(reading, "of_field", lambda name, _: counted if name == "groups" else attrgetter(name))
+    monkeypatch.setattr(operations, "TURN_SECONDS", 0.0)
+    monkeypatch.setattr(budget, "TURN_SECONDS", 0.0)
+    fields = [f'n{n}: ordersValue(key: "0000") {{ data {{ groups {{ items {{ a }} }} }} }}' for n in range(3)]
+    async with opened(tmp_path, Executor, schema(LISTS), [PART * 3]) as application:
+        answer = await application.query(f"{{ {' '.join(fields)} }}")
+    assert answer["data"] == {f"n{n}": {"data": {"groups": [{"items": []}] * 3}} for n in range(3)}
+    assert {1, 2, 3} <= set(turns)

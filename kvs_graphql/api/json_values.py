@@ -53,8 +53,8 @@ class JsonValues:
         self._text_of = text_of
         self._last: tuple[Record | None, ExactJson | LargeJson] = (None, ExactJson(b"null"))
         # Held with their records: an identity is only one as long as its object lives.
-        self._kept: LRUCache[int, tuple[Record, ExactJson | LargeJson]] = LRUCache(
-            _KEPT_BYTES_MAX, getsizeof=lambda kept: len(kept[0].value or b"")
+        self._kept: LRUCache[int, tuple[Record, ExactJson | LargeJson, int]] = LRUCache(
+            _KEPT_BYTES_MAX, getsizeof=lambda kept: kept[2]
         )
 
     def part(self, record: Record, pointer: str) -> JsonText | None:
@@ -91,8 +91,10 @@ class JsonValues:
     def _keep(self, record: Record, text: bytes) -> ExactJson | LargeJson:
         parsed = self._parse(text)
         self._last = record, parsed
-        if _KEPT_BYTES_MIN <= len(record.value or b"") <= _KEPT_BYTES_MAX:
-            self._kept[id(record)] = record, parsed
+        # Few bytes may be long text.
+        size = len(text) if text is record.value else len(text) + len(record.value or b"")
+        if _KEPT_BYTES_MIN <= size <= _KEPT_BYTES_MAX:
+            self._kept[id(record)] = record, parsed, size
         return parsed
 
     def _parse(self, value: bytes) -> ExactJson | LargeJson:

@@ -154,3 +154,18 @@ async def test_update_that_takes_turns_comes_before_later_ones_and_holds_up_no_o
     shown = [(one["data"]["updates"]["key"], one["data"]["updates"]["entry"]["json"]) for one in both.results]
     assert shown == [("large", [1.5]), ("other", None), ("large", None)]
     assert other.results == [{"data": {"updates": {"key": "other", "entry": {"json": None}}}}]
+
+
+@pytest.mark.parametrize(("text_bytes", "made_again"), [(256 * 1024, 0), (1024 * 1024, 3)])
+def test_kept_values_count_with_the_text_that_few_bytes_become(text_bytes: int, made_again: int) -> None:
+    made = list[Record]()
+
+    def text_of(record: Record) -> bytes:
+        made.append(record)
+        return b'"' + b"x" * text_bytes + b'"'
+
+    values = JsonValues(2 * text_bytes, text_of)
+    records = [Record(b"%d" % n, b"few", 0, n, n, None) for n in range(3)]
+    for record in records * 2:
+        values.part(record, "")
+    assert len(made) == len(records) + made_again

@@ -30,7 +30,7 @@ class ParsingQueue:
     """The connections that have something to parse: a few slices in each turn of their client."""
 
     def __init__(self) -> None:
-        self._waiting = OrderedDict[str, deque[ParsesSlices]]()
+        self._waiting = OrderedDict[str | None, deque[ParsesSlices]]()
         """By client, in the order of the turns to come."""
         self._at_once: dict[str, int] = {}
         """By client, how many small parts were parsed in this round."""
@@ -104,8 +104,8 @@ class ParsesSlices(ClientConnection):
     parsing: ClassVar[ParsingQueue]
     whole_bytes_max: int = SLICE_BYTES
     """How much is parsed in one piece if no more has come, as most of what honest clients send."""
-    counted_client = ""
-    """Whose turns this connection shares: the address of its client. Without one, all is parsed as it comes."""
+    counted_client: str | None = None
+    """Whose turns this connection shares: its client, as limits count it; None until all has come that tells."""
     ignores_input = False
     _unparsed = b""
     _is_waiting = False
@@ -123,7 +123,7 @@ class ParsesSlices(ClientConnection):
             return
         client = self.counted_client
         is_small = not self._unparsed and len(data) <= self.whole_bytes_max
-        if not client or (is_small and self.parsing.allows(client)):
+        if client is None or (is_small and self.parsing.allows(client)):
             self.parse(data)
             return
         self._unparsed += data

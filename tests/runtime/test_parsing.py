@@ -4,8 +4,12 @@ import asyncio
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from socket import socket
+from socket import SO_LINGER, SOL_SOCKET, socket
 
+import pytest
+
+from kvs_graphql.runtime.http_connections import LimitedHttpConnection
+from kvs_graphql.runtime.parsing import SLICE_BYTES
 from tests.passes import Passes
 from tests.runtime.servers import Receive, Scope, Send, connected, server
 
@@ -124,3 +128,22 @@ async def test_less_is_begun_in_each_round_while_rounds_are_long() -> None:
             await answered(connections[:50])
     application.passes.close()
     assert len(application.first) == OF_ONE_CLIENT_MAX, "as many as before"
+
+
+async def test_much_of_a_client_that_has_gone_is_parsed_in_slices(monkeypatch: pytest.MonkeyPatch) -> None:
+    parse, sizes = LimitedHttpConnection.parse, list[int]()
+
+    def noting(connection: LimitedHttpConnection, data: bytes) -> None:
+        sizes.append(len(data))
+        parse(connection, data)
+
+    monkeypatch.setattr(LimitedHttpConnection, "parse", noting)
+    async with server(Application()) as served:
+        with connected(served.port) as gone:
+            # The connection is reset before it is accepted: so nobody knows of which address it was.
+            gone.setsockopt(SOL_SOCKET, SO_LINGER, b"\1\0\0\0\0\0\0\0")
+            gone.send(REQUEST * 1000)
+        with opened(served.port, OTHER) as connections:
+            await accepted(connections)
+    assert sizes
+    assert max(sizes) <= SLICE_BYTES

@@ -19,6 +19,7 @@ from httptools import HttpParserError, HttpParserUpgrade
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from uvicorn.server import ServerState
 
 
 class Response(RequestResponseCycle):
@@ -106,6 +107,12 @@ class _Flow(FlowControl):
             connection.resume_receiving()
 
 
+class State(ServerState):
+    """What uvicorn's server shares with its connections, and whether it has begun to end them."""
+
+    is_ending = False
+
+
 class Part(Enum):
     """The part of a request that has begun to arrive on a connection and has not ended."""
 
@@ -139,6 +146,7 @@ class HttpConnection(HttpToolsProtocol, ClientConnection):
     """
 
     response_class: ClassVar[type[Response]] = Response
+    server_state: State
     _begin_response: ClassVar[FunctionType] = _beginning(Response)
     part = Part.NONE
     ignores_input = False
@@ -182,6 +190,9 @@ class HttpConnection(HttpToolsProtocol, ClientConnection):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self.flow = _Flow(transport)
+        if self.server_state.is_ending:
+            # It was on its way when the server asked all others to end, and would hold up the stop.
+            self.loop.call_soon(self.shutdown)
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
@@ -357,6 +368,10 @@ class Server(uvicorn.Server):
     the other rooms have stopped. `shutdown` is the only place between the decision to stop and the end of connections.
     """
 
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.server_state = State()
+
     def new_connection(self) -> asyncio.Protocol:
         """Make a connection as uvicorn does (`http_protocol_class`, `server_state`, `lifespan.state`)."""
         connection: asyncio.Protocol = self.config.http_protocol_class(  # type: ignore[call-arg]
@@ -377,6 +392,7 @@ class Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         await self.before_shutdown()
+        self.server_state.is_ending = True
         await super().shutdown(sockets)
 
     @contextmanager

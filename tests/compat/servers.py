@@ -7,9 +7,8 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from uvicorn import Config
-from uvicorn.server import ServerState
 
-from kvs_graphql.compat.uvicorn import HttpConnection, Server
+from kvs_graphql.compat.uvicorn import HttpConnection, Server, State
 from kvs_graphql.compat.websockets import WebSocketConnection
 from tests.deadline import SECONDS_MAX
 from tests.runtime.servers import Application, Receive, Scope, Send
@@ -55,4 +54,4 @@ async def serving(
 def unserved(protocol: type[Any]) -> Any:
     """A connection of uvicorn's own, without a transport."""
     config = Config(idle, lifespan="off", log_config=None)
-    return protocol(config=config, server_state=ServerState(), app_state={}, _loop=asyncio.new_event_loop())
+    return protocol(config=config, server_state=State(), app_state={}, _loop=asyncio.new_event_loop())

@@ -1,6 +1,8 @@
 """The server: where it listens, and the order in which it stops."""
 
 import asyncio
+from contextlib import ExitStack
+from dataclasses import replace
 
 import httpx
 import pytest
@@ -9,9 +11,9 @@ from kvs_graphql.errors import BadSetting
 from kvs_graphql.metrics import Metrics
 from kvs_graphql.runtime.server import Server, listen, url_of
 from kvs_graphql.web import ClientAddresses
-from tests.deadline import SECONDS_MAX
+from tests.deadline import NEVER_SECONDS, SECONDS_MAX
 from tests.plain import NO_TLS
-from tests.runtime.servers import LIMITS, Receive, Scope, Send
+from tests.runtime.servers import LIMITS, Receive, Scope, Send, client_of, connected
 
 
 async def answer(_: Scope, __: Receive, send: Send) -> None:
@@ -51,3 +53,23 @@ async def test_requests_are_answered_until_the_work_before_a_stop_is_done() -> N
         async with httpx.AsyncClient(verify=NO_TLS) as client:
             with pytest.raises(httpx.ConnectError):
                 await client.get(url)
+
+
+async def test_connections_that_come_while_the_server_stops_do_not_hold_it_up() -> None:
+    with listen("127.0.0.1", 0) as listener, ExitStack() as stack:
+
+        async def on_exit() -> None:
+            # The last ones are accepted, but not open yet, when the server asks all to end.
+            for _ in range(5):
+                stack.enter_context(connected(listener.getsockname()[1]))
+                await asyncio.sleep(0)
+
+        limits = replace(LIMITS, shutdown_seconds_max=NEVER_SECONDS)
+        server = Server(answer, limits, Metrics(), on_exit, addresses=ClientAddresses(()))
+        async with asyncio.timeout(SECONDS_MAX), asyncio.TaskGroup() as tasks:
+            tasks.create_task(server.serve(sockets=[listener]))
+            request = b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n"
+            async with client_of(listener.getsockname()[1], first=request) as (reader, _):
+                await reader.readuntil(b"answer")
+                server.stop()
+    assert not server.server_state.connections

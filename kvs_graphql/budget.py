@@ -80,6 +80,7 @@ class Budget:
     _waits_began = 0.0
     _all_waited: asyncio.Event | None = None
     _entering: asyncio.Lock | None = None
+    _refusal: BudgetExceeded | None = None
     _bytes = 0
     _errors = 0
     _ends = 0.0
@@ -100,14 +101,24 @@ class Budget:
         if self._entering is None:
             self._entering = asyncio.Lock()
         async with self._entering:
+            if self._refusal is not None:
+                # Its other parts do not wait as long again, one after the other.
+                raise self._refusal
             while not self.is_large:
                 if self._all_waited is not None:
                     await self._all_waited.wait()
-                await self._workload.enter()
+                await self._enter()
                 if self._waits:
                     self._workload.leave()
                 else:
                     self.is_large = True
+
+    async def _enter(self) -> None:
+        try:
+            await self._workload.enter()
+        except BudgetExceeded as refusal:
+            self._refusal = refusal
+            raise
 
     @contextmanager
     def waiting(self) -> Iterator[None]:

@@ -44,6 +44,18 @@ async def test_operation_that_takes_too_long_is_ended_at_its_next_turn() -> None
     assert refused.value.details == {"limit": 1e-9, "setting": "KVS_EXECUTION_SECONDS_MAX"}
 
 
+async def test_operation_without_room_is_refused_once_for_all_its_parts() -> None:
+    workload = Workload(replace(ONE, execution_seconds_max=1e-9))
+    first, second = Budget(workload), Budget(workload)
+    await first.enlarge()
+    with pytest.raises(BudgetExceeded):
+        await second.enlarge()
+    first.close()
+    with pytest.raises(BudgetExceeded):
+        await second.enlarge()
+    await first.enlarge()
+
+
 async def test_large_operations_beyond_the_limit_wait_for_one_to_end() -> None:
     workload = Workload(ONE)
     first, second = Budget(workload), Budget(workload)

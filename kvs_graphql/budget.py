@@ -81,6 +81,7 @@ class Budget:
     _all_waited: asyncio.Event | None = None
     _entering: asyncio.Lock | None = None
     _refusal: BudgetExceeded | None = None
+    _is_over = False
     _bytes = 0
     _errors = 0
     _ends = 0.0
@@ -108,6 +109,9 @@ class Budget:
                 if self._all_waited is not None:
                     await self._all_waited.wait()
                 await self._enter()
+                if self._is_over:
+                    self._workload.leave()
+                    raise asyncio.CancelledError
                 if self._waits:
                     self._workload.leave()
                 else:
@@ -140,6 +144,11 @@ class Budget:
                 assert self._all_waited is not None
                 self._all_waited.set()
                 self._all_waited = None
+
+    def end(self) -> None:
+        """End the operation. What still waits for room on its behalf, as a read that it was cancelled in, gets none."""
+        self._is_over = True
+        self.close()
 
     def close(self) -> None:
         """Give back the room."""

@@ -56,6 +56,20 @@ async def test_operation_without_room_is_refused_once_for_all_its_parts() -> Non
     await first.enlarge()
 
 
+async def test_room_that_comes_after_the_end_of_an_operation_is_left_to_others() -> None:
+    workload = Workload(ONE)
+    first, ended, other = Budget(workload), Budget(workload), Budget(workload)
+    await first.enlarge()
+    waiting = asyncio.create_task(ended.enlarge())
+    await asyncio.sleep(0)
+    ended.end()
+    first.close()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    async with asyncio.timeout(SECONDS_MAX):
+        await other.enlarge()
+
+
 async def test_large_operations_beyond_the_limit_wait_for_one_to_end() -> None:
     workload = Workload(ONE)
     first, second = Budget(workload), Budget(workload)

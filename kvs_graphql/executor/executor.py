@@ -199,8 +199,7 @@ class Executor:
             return self.refuse(error)
         finally:
             budget = operation.budget
-            if budget.is_large:
-                budget.close()
+            budget.end()
             if (seconds := perf_counter() - budget.began) > self._slow.seconds_max:
                 self._slow.add(prepared, variables, operation, seconds)
 

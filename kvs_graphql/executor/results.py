@@ -50,7 +50,7 @@ class Results:
             refused = GraphQLError(str(error), original_error=error)
             result = encode_result(None, present([refused], self._metrics))
         finally:
-            budget.close()
+            budget.end()
         return result
 
     async def _presented(self, errors: Sequence[GraphQLError], budget: Budget) -> list[GraphQLError]:

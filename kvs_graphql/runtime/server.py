@@ -8,7 +8,7 @@ from typing import Any
 
 from uvicorn import Config
 
-from kvs_graphql.compat import uvicorn
+from kvs_graphql.compat import uvicorn_server
 from kvs_graphql.errors import BadSetting
 from kvs_graphql.metrics import Metrics
 from kvs_graphql.runtime.acceptor import Acceptor
@@ -27,7 +27,7 @@ from kvs_graphql.web import ClientAddresses
 _BACKLOG = 2048
 
 
-class Server(uvicorn.Server):
+class Server(uvicorn_server.Server):
     """Serves an ASGI application until a signal or `stop`.
 
     Stopping awaits `on_exit` first, so that clients still get the answers it leads to. Then the server closes its

@@ -8,7 +8,8 @@ from typing import Any
 
 from uvicorn import Config
 
-from kvs_graphql.compat.uvicorn import HttpConnection, Server, State
+from kvs_graphql.compat.uvicorn import HttpConnection, State
+from kvs_graphql.compat.uvicorn_server import Server
 from kvs_graphql.compat.websockets import WebSocketConnection
 from tests.deadline import SECONDS_MAX
 from tests.runtime.servers import Application, Receive, Scope, Send

@@ -1,13 +1,10 @@
 """Fails when an upgrade of uvicorn changes what `kvs_graphql.compat.uvicorn` relies on."""
 
 import asyncio
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import ClassVar
 
 import httpx
 import pytest
-import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from websockets.asyncio.client import connect
 
@@ -17,7 +14,6 @@ from kvs_graphql.compat.uvicorn import (
     HttpConnection,
     Part,
     Response,
-    Server,
     add_extension,
     close_after,
     is_complete,
@@ -346,46 +342,6 @@ async def test_room_for_a_response_is_known(observed: type[ObservedHttp]) -> Non
     async with serving(application, observed) as (_, address), httpx.AsyncClient(verify=NO_TLS) as client:
         await client.get(f"http://{address}/")
     assert seen == [True, False, True], f"uvicorn no longer tells by `flow.write_paused` whether sending waits: {MEND}"
-
-
-async def test_server_stops_in_our_order() -> None:
-    calls: list[str] = []
-
-    class Observed(Server):
-        async def before_shutdown(self) -> None:
-            calls.append("before shutdown" if self.stopping else "too early")
-
-        @contextmanager
-        def capture_signals(self) -> Iterator[None]:
-            calls.append("signals captured")
-            with super().capture_signals():
-                yield
-
-    ended = asyncio.Event()
-
-    class Ended(HttpConnection):
-        def shutdown(self) -> None:
-            calls.append("connection")
-            super().shutdown()
-            ended.set()
-
-    async with serving(idle, Ended, server=Observed) as (server, address), httpx.AsyncClient(verify=NO_TLS) as client:
-        await client.get(f"http://{address}/")
-        server.stop()
-        await ended.wait()
-    assert calls == ["signals captured", "before shutdown", "connection"], (
-        f"uvicorn's server no longer stops by `capture_signals`, `shutdown` and then each connection's: {MEND}"
-    )
-
-
-@pytest.mark.parametrize("name", ["serve", "shutdown", "capture_signals", "handle_exit"])
-def test_uvicorns_server_has_the_names_in_use(name: str) -> None:
-    assert hasattr(uvicorn.Server, name), f"uvicorn's Server has no `{name}`: {MEND}"
-
-
-@pytest.mark.parametrize("name", ["before_shutdown", "stopping", "stop"])
-def test_uvicorns_server_has_no_names_of_this_project(name: str) -> None:
-    assert not hasattr(uvicorn.Server, name), f"uvicorn's Server now has its own `{name}`: {MEND}"
 
 
 def test_responses_can_be_referred_to_weakly() -> None:

@@ -29,6 +29,8 @@ class Server(uvicorn.Server):
     the other rooms have stopped. `shutdown` is the only place between the decision to stop and the end of connections.
     """
 
+    server_state: State
+
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
         self.server_state = State()

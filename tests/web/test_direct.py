@@ -1,8 +1,8 @@
 """Every transport writes updates directly while the server has room, and through ASGI otherwise."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -57,6 +57,12 @@ class Server:
             self.answers.append((status, fields, body))
         return self.has_room
 
+    @contextmanager
+    def waiting(self, waiting_bytes: int) -> Iterator[None]:
+        """Count what waits for the client."""
+        self.waiting_bytes = waiting_bytes
+        yield
+
     async def room(self, waiting_bytes: int) -> bool:
         """Wait for room, as a WebSocket does."""
         self.waiting_bytes = waiting_bytes
@@ -100,6 +106,8 @@ async def subscribed(application: Application, transport: str, server: Server) -
         # Let the subscription wait for changes.
         for _ in range(10):
             await asyncio.sleep(0)
+        # What a response in parts begins with is written directly, too.
+        server.written.clear()
         yield
         server.incoming.put_nowait(leaving(transport))
         await serving

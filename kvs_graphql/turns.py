@@ -21,7 +21,7 @@ class Aside(NamedTuple):
 
 
 class TooMuchAtOnce(Exception):
-    """What was begun is too much for one piece. Nothing of it is kept; it has to be done in parts."""
+    """Showing a value at once would take too long. What was made of it is dropped; it has to be shown in parts."""
 
 
 class InTurns(Exception):

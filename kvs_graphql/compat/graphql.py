@@ -15,7 +15,7 @@ from graphql import Executor, GraphQLError, GraphQLResolveInfoHelpers
 from graphql.pyutils import Path
 
 _ITEMS_MIN = 16
-ABANDONED = r"coroutine '(Executor|GraphQLCoreConverter)\..*' was never awaited"
+ABANDONED = r"coroutine '(Executor\.(await|complete|execute|with)_|GraphQLCoreConverter\.).*' was never awaited"
 """The warning about a coroutine that a cancelled execution has left, as a regular expression."""
 warnings.filterwarnings("ignore", ABANDONED, RuntimeWarning)
 

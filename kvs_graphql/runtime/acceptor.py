@@ -5,11 +5,17 @@ minute. asyncio accepts thousands in one round, which holds up all others.
 """
 
 import asyncio
+import errno
 import socket
 from collections.abc import Callable
 
+import structlog
+
+log = structlog.get_logger(__name__)
+
 ACCEPTED_PER_ROUND = 8
 """How many connections are accepted in one round; the others wait in the kernel."""
+_EXHAUSTED = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 _PAUSE_SECONDS = 1.0
 """How long no connection is accepted once there is no descriptor for one, or no memory."""
 
@@ -45,7 +51,11 @@ class Acceptor:
                 accepted, _address = self._listener.accept()
             except (BlockingIOError, InterruptedError, ConnectionAbortedError):
                 return
-            except OSError:
+            except OSError as error:
+                if error.errno not in _EXHAUSTED:
+                    # Of the connection that was to be accepted (accept(2)).
+                    continue
+                log.warning("no connection can be accepted", reason=error.strerror, seconds=_PAUSE_SECONDS)
                 self._loop.remove_reader(self._listener)
                 self._pause = self._loop.call_later(_PAUSE_SECONDS, self._listen)
                 return

@@ -105,7 +105,7 @@ class ParsesSlices(ClientConnection):
     whole_bytes_max: int = SLICE_BYTES
     """How much is parsed in one piece if no more has come, as most of what honest clients send."""
     counted_client: str | None = None
-    """Whose turns this connection shares: its client, as limits count it; None until all has come that tells."""
+    """Whose turns this connection shares: its client, as limits count it; None until that is known."""
     ignores_input = False
     _unparsed = b""
     _is_waiting = False

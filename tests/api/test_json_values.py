@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from kvs_graphql import budget
 from kvs_graphql.api import JsonValues
 from kvs_graphql.errors import LimitExceeded
 from kvs_graphql.executor import Executor, Request
@@ -19,6 +18,7 @@ from tests.applications import BUDGET_LIMITS, EXECUTOR_LIMITS, Application, open
 from tests.applications import LIMITS as _LIMITS
 from tests.executor.subscribers import GraphQLCoreOnly, Subscriber
 from tests.stacks import above, heights
+from tests.turns import turns_taken
 
 LIMITS = replace(_LIMITS, read_bytes_max=4_000_000)
 ITEMS = 300_000
@@ -32,16 +32,7 @@ back_ends = pytest.mark.parametrize("executor", [Executor, GraphQLCoreOnly])
 
 @pytest.fixture
 def turns(monkeypatch: pytest.MonkeyPatch) -> list[None]:
-    """One of each turn that is taken; a turn is over as soon as it began."""
-    taken, take = list[None](), Turns.next
-
-    async def counted(self: Turns) -> None:
-        taken.append(None)
-        await take(self)
-
-    monkeypatch.setattr(Turns, "next", counted)
-    monkeypatch.setattr(budget, "TURN_SECONDS", 0.0)
-    return taken
+    return turns_taken(monkeypatch)
 
 
 async def shown(application: Application, document: str) -> list[bytes]:

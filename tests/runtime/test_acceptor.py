@@ -1,6 +1,8 @@
 """Connections are accepted a few in each round of the event loop, whichever loop that is."""
 
 import asyncio
+import os
+import resource
 import socket
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -8,6 +10,7 @@ from itertools import pairwise
 
 import pytest
 import uvloop
+from structlog.testing import capture_logs
 
 from tests.runtime.servers import Receive, Scope, Send, client_of, connected, server
 
@@ -58,3 +61,22 @@ async def test_client_that_leaves_before_it_is_accepted_holds_up_no_other() -> N
                 gone.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
         async with client_of(served.port, first=REQUEST) as (reader, _):
             assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 204 ")
+
+
+async def test_connections_wait_while_there_is_no_descriptor_and_that_is_logged() -> None:
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    async with server(answer) as served:
+        with connected(served.port) as client, capture_logs() as logged:
+            client.send(REQUEST)
+            # The next one would have this number.
+            lowest = os.dup(client.fileno())
+            os.close(lowest)
+            resource.setrlimit(resource.RLIMIT_NOFILE, (lowest, before[1]))
+            try:
+                while not logged:  # noqa: ASYNC110 - a log has no event
+                    await asyncio.sleep(0)
+            finally:
+                resource.setrlimit(resource.RLIMIT_NOFILE, before)
+            assert logged[0]["event"] == "no connection can be accepted"
+            received = await asyncio.get_running_loop().sock_recv(client, 1024)
+            assert received.startswith(b"HTTP/1.1 204 ")

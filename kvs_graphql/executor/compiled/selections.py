@@ -243,7 +243,7 @@ def show_of(field: Selected, kind: Any, bound: Bound, access: Access) -> Show | 
 
 
 class _Scales:
-    """What is shown in one piece is weighed on them. They are kept with what shows it, so they know of no request."""
+    """Weighs what is shown in one piece. It outlives a request, as what shows values does, and keeps nothing of one."""
 
     def __init__(self) -> None:
         self.are_used = False

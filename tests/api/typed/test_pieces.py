@@ -25,6 +25,7 @@ from tests.api.typed.test_turns import AVRO, ITEMS, RAW
 from tests.applications import LIMITS, open_application
 from tests.executor.subscribers import GraphQLCoreOnly
 from tests.formats.protobuf.schemas import schema, written
+from tests.turns import turns_taken
 
 HEAD = 'syntax = "proto3"; import "google/protobuf/struct.proto"; import "google/protobuf/any.proto"; '
 LISTS = HEAD + "message Root { repeated Group groups = 1; } message Group { repeated Item items = 1; } "
@@ -213,14 +214,7 @@ async def test_key_that_takes_long_is_decoded_aside(
 async def test_key_of_very_many_parts_is_shown_in_turns(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, executor: type[Executor]
 ) -> None:
-    turns, take = list[None](), Turns.next
-
-    async def counted(self: Turns) -> None:
-        turns.append(None)
-        await take(self)
-
-    monkeypatch.setattr(Turns, "next", counted)
-    monkeypatch.setattr(budget, "TURN_SECONDS", 0.0)
+    turns = turns_taken(monkeypatch)
     key = b"\x0a\xe0\x5d" + PART * 6_000
     async with opened(tmp_path, executor, schema(LISTS), [key], keys=True) as application:
         answer = await application.query("{ ordersEntries { edges { node { keyData { groups { items { a } } } } } } }")
